@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# The few commands one types. Thin: what is built stands in meson.build, what is run in tools/ and
+# tests/. Each command first sees to it that the Debian packages it needs are there.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+MESON ?= meson
+NINJA ?= ninja
+# One build at a time in one tree: ninja does not guard its directory itself.
+LOCKED = flock .build-lock
+
+.PHONY: all build run demo test bench test-kernels install uninstall clean help
+
+all: build
+
+help:
+	@echo 'make build         build $(BUILD)/weir'
+	@echo 'make run           build, then watch the interface of the default route (IFACE= names another)'
+	@echo 'make demo          a guided minute in network namespaces of its own'
+	@echo 'make test          every test; PATTERN="unit" or PATTERN="e2e -k block" runs some'
+	@echo 'make bench         measure, compare with peers, write $(BUILD)/bench.json'
+	@echo 'make test-kernels  the data-path and e2e tests on Debian 6.1 and 6.12 under QEMU'
+	@echo 'make install       into PREFIX ($(PREFIX)), below DESTDIR'
+	@echo 'make clean         remove everything built'
+
+build:
+	@tools/install-deps build
+	@$(LOCKED) sh -ec 'test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) --prefix=$(PREFIX); \
+		$(NINJA) -C $(BUILD)'
+
+run: build
+	@tools/install-deps run
+	@BUILD=$(BUILD) tools/run-here
+
+demo: build
+	@tools/install-deps run
+	@BUILD=$(BUILD) tools/demo
+
+test: build
+	@tools/install-deps test
+	@BUILD=$(BUILD) tests/run $(PATTERN)
+
+bench: build
+	@tools/install-deps test bench
+	@BUILD=$(BUILD) tests/bench/run
+
+test-kernels: build
+	@tools/install-deps test kernels
+	@BUILD=$(BUILD) tests/kernels/run
+
+install: build
+	@$(LOCKED) $(MESON) configure $(BUILD) --prefix=$(PREFIX)
+	@$(LOCKED) env DESTDIR='$(DESTDIR)' $(MESON) install -C $(BUILD)
+
+uninstall:
+	@$(NINJA) -C $(BUILD) uninstall
+
+clean:
+	rm -rf $(BUILD) build-asan .build-lock
