@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Bytes to struct pkt. The only reader of packet headers in the project; compiles natively as it is, for fuzzing
+ * and unit tests. Judges nothing: what is odd becomes a bit of pkt.seen, and the stages decide.
+ */
+#ifndef WEIR_BPF_PARSE_H
+#define WEIR_BPF_PARSE_H
+
+#include "cursor.h"
+#include "endian.h"
+#include "pkt.h"
+#include "wire.h"
+
+#define EXTENSION_BYTES_MAX (256 * 8) /* any but AH: 8 bytes for each of (length + 1) */
+
+_Static_assert(sizeof(struct eth_header) + WEIR_TAGS_MAX * sizeof(struct tag_header) +
+			       sizeof(struct pppoe_header) + WEIR_LABELS_MAX * sizeof(struct label_header) +
+			       sizeof(struct ipv6_header) + WEIR_EXTENSIONS_MAX * EXTENSION_BYTES_MAX +
+			       sizeof(struct tcp_header) <=
+		       CURSOR_OFFSET_MASK,
+	       "the mask must change no offset that can be reached");
+
+/* What the extension headers and the transport need to know of the IP header before them. */
+struct ip_payload {
+	__u64 extensions; /* bit n: protocol number n (below 64) is an extension header here */
+	__u8 next;
+	__u8 icmp;  /* protocol number of this version's ICMP */
+	bool later; /* a later fragment; p->seen has it too, but branching on that binds the verifier to each of its values */
+};
+
+#define IPV4_EXTENSIONS (1ULL << PROTO_AH)
+#define IPV6_EXTENSIONS                                                                            \
+	(1ULL << PROTO_HOP_BY_HOP | 1ULL << PROTO_ROUTING | 1ULL << PROTO_FRAGMENT |               \
+	 1ULL << PROTO_AH | 1ULL << PROTO_DESTINATION)
+
+/* The next `size` bytes, or NULL with the reason noted in p->seen. */
+static __always_inline void *header_peek(const struct cursor *c, __u32 size, struct pkt *p)
+{
+	void *at;
+	enum cursor_reach reach = cursor_peek(c, size, &at);
+
+	if (reach == CURSOR_WHOLE)
+		return at;
+	p->seen |= reach == CURSOR_PAST_BUFFER ? PKT_MALFORMED | PKT_CUT_SHORT : PKT_MALFORMED;
+	return NULL;
+}
+
+static __always_inline bool ethertype_is_tag(__be16 ethertype)
+{
+	return ethertype == be16(WIRE_TAG) || ethertype == be16(WIRE_SERVICE_TAG) ||
+	       ethertype == be16(WIRE_OLD_SERVICE_TAG);
+}
+
+static __always_inline bool ethertype_is_mpls(__be16 ethertype)
+{
+	return ethertype == be16(WIRE_MPLS) || ethertype == be16(WIRE_MPLS_UPSTREAM);
+}
+
+/* A tag the device has already taken off (p->seen has PKT_VLAN before the first byte is read) is the outermost. */
+static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
+{
+	__u32 tags = p->seen & PKT_VLAN ? 1 : 0;
+
+	LOOP_ROLLED
+	for (; tags < WEIR_TAGS_MAX; tags++) {
+		if (!ethertype_is_tag(p->ethertype))
+			return;
+		struct tag_header *tag = header_peek(c, sizeof(*tag), p);
+
+		if (!tag)
+			return;
+		if (!(p->seen & PKT_VLAN))
+			p->vlan = be16(tag->tci) & TAG_ID_MASK;
+		p->seen |= PKT_VLAN;
+		p->ethertype = tag->ethertype;
+		cursor_advance(c, sizeof(*tag));
+	}
+	if (ethertype_is_tag(p->ethertype))
+		p->seen |= PKT_TOO_DEEP;
+}
+
+/* A subscriber's IP packet must not pass a list because it is dialled in. */
+static __always_inline void parse_pppoe(struct cursor *c, struct pkt *p)
+{
+	struct pppoe_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return;
+	bool compressed = h->ppp[0] & 1;
+	__u32 ppp = compressed ? h->ppp[0] : (__u32)h->ppp[0] << 8 | h->ppp[1];
+
+	cursor_advance(c, sizeof(*h) - compressed);
+	if (ppp == PPP_IPV4)
+		p->ethertype = be16(WIRE_IPV4);
+	else if (ppp == PPP_IPV6)
+		p->ethertype = be16(WIRE_IPV6);
+	else if (ppp == PPP_MPLS)
+		p->ethertype = be16(WIRE_MPLS);
+}
+
+/* Labels do not say what they carry: the first half byte of the payload is the IP version, if it is IP (RFC 4928, 3). */
+static __always_inline void parse_labels(struct cursor *c, struct pkt *p)
+{
+	bool bottom = false;
+
+	LOOP_ROLLED
+	for (__u32 labels = 0; labels < WEIR_LABELS_MAX && !bottom; labels++) {
+		struct label_header *h = header_peek(c, sizeof(*h), p);
+
+		if (!h)
+			return;
+		p->seen |= PKT_MPLS;
+		bottom = h->bottom & LABEL_BOTTOM;
+		cursor_advance(c, sizeof(*h));
+	}
+	if (!bottom) {
+		p->seen |= PKT_TOO_DEEP;
+		return;
+	}
+	__u8 *first = header_peek(c, sizeof(*first), p);
+
+	if (first && *first >> 4 == 4)
+		p->ethertype = be16(WIRE_IPV4);
+	if (first && *first >> 4 == 6)
+		p->ethertype = be16(WIRE_IPV6);
+}
+
+/*
+ * Where the packet ends by its own length. Zero means "longer than the field can say" when the frame is: so the kernel
+ * writes it in what it has merged or not yet cut (BIG TCP), and so do jumbograms (RFC 2675).
+ */
+static __always_inline __u32 ip_limit(const struct cursor *c, const struct pkt *p, __u32 header, __u32 length)
+{
+	if (!length && p->len > 0xffff)
+		return CURSOR_NO_LIMIT;
+	return c->offset + header + length;
+}
+
+/* Returns whether what follows the header can be read on; the addresses are set wherever there is a header at all. */
+static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
+{
+	struct ipv4_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return false;
+	__u32 header = (h->version_ihl & 0xf) * 4;
+	__u32 total = be16(h->total_length);
+	__u32 fragment = be16(h->fragment);
+
+	if (h->version_ihl >> 4 != 4) {
+		p->seen |= PKT_MALFORMED;
+		return false;
+	}
+	p->src.be32[2] = p->dst.be32[2] = be32(0xffff);
+	p->src.be32[3] = h->src;
+	p->dst.be32[3] = h->dst;
+	p->seen |= PKT_IPV4;
+	p->ttl = h->ttl;
+	p->dscp = h->tos >> 2;
+	p->proto = h->proto;
+	*ret_payload = (struct ip_payload){ IPV4_EXTENSIONS, h->proto, PROTO_ICMP };
+	if (fragment & (IPV4_OFFSET_MASK | IPV4_MORE))
+		p->seen |= PKT_FRAGMENT;
+	if (fragment & IPV4_OFFSET_MASK) {
+		p->seen |= PKT_LATER_FRAGMENT;
+		ret_payload->later = true;
+	}
+	if (header > IPV4_IHL_MIN * 4)
+		p->seen |= PKT_OPTIONS;
+	c->limit = ip_limit(c, p, 0, total);
+	cursor_advance(c, header);
+	if (header < IPV4_IHL_MIN * 4 || c->offset > c->limit) {
+		p->seen |= PKT_MALFORMED;
+		return false;
+	}
+	return true;
+}
+
+static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
+{
+	struct ipv6_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return false;
+	__u32 version_class_flow = be32(h->version_class_flow);
+
+	if (version_class_flow >> 28 != 6) {
+		p->seen |= PKT_MALFORMED;
+		return false;
+	}
+	p->src = h->src;
+	p->dst = h->dst;
+	p->seen |= PKT_IPV6;
+	p->ttl = h->hop_limit;
+	p->dscp = version_class_flow >> 22 & 0x3f;
+	p->proto = h->next;
+	*ret_payload = (struct ip_payload){ IPV6_EXTENSIONS, h->next, PROTO_ICMPV6 };
+	c->limit = ip_limit(c, p, sizeof(*h), be16(h->payload_length));
+	cursor_advance(c, sizeof(*h));
+	return true;
+}
+
+static __always_inline bool proto_is_extension(const struct ip_payload *payload)
+{
+	if (payload->next < 64)
+		return payload->extensions >> payload->next & 1;
+	if (payload->icmp != PROTO_ICMPV6)
+		return false;
+	return payload->next == PROTO_MOBILITY || payload->next == PROTO_HIP ||
+	       payload->next == PROTO_SHIM6;
+}
+
+/*
+ * Returns whether this is a later fragment. A fragment header with offset 0 and no more to come is a whole packet
+ * all the same (RFC 6946).
+ */
+static __always_inline bool parse_fragment(const struct extension_header *h, struct pkt *p)
+{
+	__u32 fragment = be16(h->fragment);
+
+	if (fragment & (IPV6_OFFSET_MASK | IPV6_MORE))
+		p->seen |= PKT_FRAGMENT;
+	if (fragment & IPV6_OFFSET_MASK)
+		p->seen |= PKT_LATER_FRAGMENT;
+	return fragment & IPV6_OFFSET_MASK;
+}
+
+static __always_inline __u32 extension_bytes(__u8 proto, __u8 length)
+{
+	if (proto == PROTO_FRAGMENT)
+		return sizeof(struct extension_header);
+	if (proto == PROTO_AH)
+		return ((__u32)length + 2) * 4;
+	return ((__u32)length + 1) * 8;
+}
+
+/*
+ * Returns whether a transport header stands at the cursor. Nothing beyond a fragment header is read in a
+ * later fragment: those bytes are data that only look like headers.
+ */
+static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p, struct ip_payload *payload)
+{
+	LOOP_ROLLED
+	for (__u32 extensions = 0; extensions < WEIR_EXTENSIONS_MAX; extensions++) {
+		if (payload->later || !proto_is_extension(payload))
+			return !payload->later;
+		struct extension_header *h = header_peek(c, sizeof(*h), p);
+
+		if (!h)
+			return false;
+		if (payload->next == PROTO_FRAGMENT)
+			payload->later = parse_fragment(h, p);
+		cursor_advance(c, extension_bytes(payload->next, h->length));
+		payload->next = h->next;
+		p->proto = h->next;
+		p->seen |= PKT_OPTIONS;
+	}
+	if (payload->later)
+		return false;
+	if (proto_is_extension(payload)) {
+		p->seen |= PKT_TOO_DEEP;
+		return false;
+	}
+	return true;
+}
+
+/* `bytes` is how much of its header the protocol always has; at least that of struct ports_header. */
+static __always_inline bool parse_ports(const struct cursor *c, struct pkt *p, __u32 bytes)
+{
+	struct ports_header *h = header_peek(c, bytes, p);
+
+	if (!h)
+		return false;
+	p->sport = h->sport;
+	p->dport = h->dport;
+	p->seen |= PKT_PORTS;
+	return true;
+}
+
+static __always_inline bool parse_tcp(const struct cursor *c, struct pkt *p)
+{
+	struct tcp_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return false;
+	__u32 words = h->offset >> 4;
+
+	p->sport = h->sport;
+	p->dport = h->dport;
+	p->tcp_flags = h->flags;
+	p->seen |= PKT_PORTS | PKT_TCP;
+	if (words < TCP_WORDS_MIN || c->offset + words * 4 > c->limit)
+		p->seen |= PKT_MALFORMED;
+	return true;
+}
+
+/*
+ * Neighbour discovery is never fragmented (RFC 6980), and one that came through a router is forged: both are
+ * left plain ICMP, since a stage lets neighbour discovery pass where it would refuse the rest.
+ */
+static __always_inline bool parse_icmp(const struct cursor *c, struct pkt *p)
+{
+	struct icmp_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return false;
+	p->icmp_type = h->type;
+	p->icmp_code = h->code;
+	p->seen |= PKT_ICMP;
+	if (p->proto == PROTO_ICMPV6 && p->ttl == NEIGHBOUR_HOP_LIMIT && !h->code &&
+	    h->type >= NEIGHBOUR_TYPE_FIRST && h->type <= NEIGHBOUR_TYPE_LAST && !(p->seen & PKT_FRAGMENT))
+		p->seen |= PKT_NEIGHBOUR;
+	return true;
+}
+
+/* Whether the transport header, if the protocol is one that is known, was there whole. */
+static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
+{
+	switch (payload->next) {
+	case PROTO_TCP:
+		return parse_tcp(c, p);
+	case PROTO_UDP:
+	case PROTO_UDPLITE:
+		return parse_ports(c, p, sizeof(struct ports_header));
+	case PROTO_SCTP:
+		return parse_ports(c, p, SCTP_HEADER_BYTES);
+	case PROTO_DCCP:
+		return parse_ports(c, p, DCCP_HEADER_BYTES);
+	case PROTO_NO_NEXT:
+		return false;
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		if (payload->next == payload->icmp)
+			return parse_icmp(c, p);
+		return header_peek(c, 0, p);
+	default:
+		return header_peek(c, 0, p);
+	}
+}
+
+static __always_inline void parse_transport(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
+{
+	if (parse_known_transport(c, p, payload))
+		p->l4_offset = c->offset;
+}
+
+/*
+ * The cursor's offset is a different constant for each number of tags and labels, and the verifier would walk
+ * all below once for each. Through memory it becomes "some 16-bit number", and all are walked once.
+ */
+static __always_inline void cursor_forget_path(struct cursor *c, struct pkt *p)
+{
+	p->l3_offset = c->offset;
+	c->offset = *(volatile __u16 *)&p->l3_offset & CURSOR_OFFSET_MASK;
+}
+
+/* Likewise for *p and the stages: what stands in a register is known for each path, what is read back is not. */
+static __always_inline void pkt_forget_path(struct pkt *p)
+{
+	__asm__ volatile("" : : "r"(p) : "memory");
+}
+
+/*
+ * Parses from the header after the link header, for devices that have none (tun, wireguard): `ethertype` is
+ * what the device says the buffer holds. The caller has zeroed *p and set what it knows: len always (parsing
+ * reads it), and when the device keeps the outermost tag beside the packet (skb metadata), vlan and PKT_VLAN.
+ */
+static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 ethertype)
+{
+	struct ip_payload payload = {};
+	bool whole = false;
+
+	p->ethertype = ethertype;
+	if (ethertype != be16(WIRE_IPV4) && ethertype != be16(WIRE_IPV6)) {
+		parse_tags(c, p);
+		if (p->ethertype == be16(WIRE_PPPOE))
+			parse_pppoe(c, p);
+		if (ethertype_is_mpls(p->ethertype))
+			parse_labels(c, p);
+	}
+	cursor_forget_path(c, p);
+	if (p->ethertype == be16(WIRE_IPV4))
+		whole = parse_ipv4(c, p, &payload);
+	else if (p->ethertype == be16(WIRE_IPV6))
+		whole = parse_ipv6(c, p, &payload);
+	else if (p->ethertype == be16(WIRE_ARP))
+		p->seen |= PKT_ARP;
+	if (whole && parse_extensions(c, p, &payload))
+		parse_transport(c, p, &payload);
+	pkt_forget_path(p);
+}
+
+/* Parses an Ethernet frame; *p as for parse_ip. */
+static __always_inline void parse_packet(struct cursor *c, struct pkt *p)
+{
+	struct eth_header *h = header_peek(c, sizeof(*h), p);
+
+	if (!h)
+		return;
+	cursor_advance(c, sizeof(*h));
+	parse_ip(c, p, h->ethertype);
+}
+
+#endif
