@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The three clocks we use, in nanoseconds. */
+#ifndef WEIR_BASE_CLOCK_H
+#define WEIR_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define WEIR_NS_PER_S 1000000000ull
+#define WEIR_NS_PER_MS 1000000ull
+
+/* CLOCK_MONOTONIC: what bpf_ktime_get_ns() and bpf_ktime_get_coarse_ns() count too. */
+uint64_t weir_clock_monotonic_ns(void);
+/* CLOCK_REALTIME, since 1970. */
+uint64_t weir_clock_real_ns(void);
+/* "2031-05-01T12:30:00Z" into text of at least 21 bytes; returns text. */
+const char *weir_clock_format(uint64_t real_ns, char text[21]);
+/* Reads what weir_clock_format() writes (fractions of a second allowed); -EINVAL otherwise. */
+int weir_clock_parse(const char *text, uint64_t *ret_real_ns);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files, read and replaced. */
+#ifndef WEIR_BASE_FILE_H
+#define WEIR_BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* Appends the file's bytes to buf. -EFBIG past max_bytes. "-" is standard input. */
+int weir_file_read(const char *path, size_t max_bytes, struct weir_buf *buf);
+/*
+ * Replaces path by these bytes or leaves it as it was: temporary file in the same directory, fsync, rename, fsync of the directory. A full
+ * disk (-ENOSPC) loses nothing that was there and leaves no temporary file.
+ */
+int weir_file_replace(const char *path, const void *bytes, size_t len, mode_t mode);
+/* Renames path to path.damaged-N (first free N) so that what was there can be looked at; ret_kept (may be NULL) names it, to be freed. */
+int weir_file_keep_aside(const char *path, char **ret_kept);
+/* mkdir -p; existing directories are left as they are. */
+int weir_file_make_dirs(const char *path, mode_t mode);
+/* "dir/name" on the heap, or NULL. */
+char *weir_path_join(const char *dir, const char *name);
+
+#endif
