@@ -16,18 +16,18 @@ all: build
 
 help:
 	@echo 'make build         build $(BUILD)/weir'
-	@echo 'make run           build, then watch the interface of the default route (IFACE= names another)'
+	@echo 'make run           build, then watch the interface of the default route, or IFACE='
 	@echo 'make demo          a guided minute in network namespaces of its own'
-	@echo 'make test          every test; PATTERN="unit" or PATTERN="e2e -k block" runs some'
+	@echo 'make test          every test; PATTERN="unit" or PATTERN="e2e -k block" for some'
 	@echo 'make bench         measure, compare with peers, write $(BUILD)/bench.json'
-	@echo 'make test-kernels  the data-path and e2e tests on Debian 6.1 and 6.12 under QEMU'
+	@echo 'make test-kernels  data-path and e2e tests on Debian 6.1 and 6.12 under QEMU'
 	@echo 'make install       into PREFIX ($(PREFIX)), below DESTDIR'
 	@echo 'make clean         remove everything built'
 
 build:
 	@tools/install-deps build
-	@$(LOCKED) sh -ec 'test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) --prefix=$(PREFIX); \
-		$(NINJA) -C $(BUILD)'
+	@$(LOCKED) sh -ec 'test -f $(BUILD)/build.ninja || \
+		$(MESON) setup $(BUILD) --prefix=$(PREFIX); $(NINJA) -C $(BUILD)'
 
 run: build
 	@tools/install-deps run

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tests/run must count right: what crashes or says nothing is never counted as passed."""
+import importlib.machinery
+import importlib.util
+import pathlib
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def load():
+    loader = importlib.machinery.SourceFileLoader("tests_run", str(TREE / "tests" / "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("tests_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+run = load()
+
+
+def outcomes(counter, tmp_path, status, text, report=None):
+    log = tmp_path / "x.log"
+    log.write_text(text)
+    if report is not None:
+        log.with_suffix(".xml").write_text(report)
+    return [case.outcome for case in counter(status, log)]
+
+
+def test_tap_counts_each_case(tmp_path):
+    text = "1..3\nok 1 - a\nnot ok 2 - b\nok 3 # SKIP no network\n"
+    assert outcomes(run.count_tap, tmp_path, 1, text) == ["passed", "failed", "skipped"]
+
+
+def test_tap_counts_each_group_of_a_program(tmp_path):
+    text = "1..1\nok 1 - a\n1..1\nok 1 - b\n"
+    assert outcomes(run.count_tap, tmp_path, 0, text) == ["passed", "passed"]
+
+
+def test_tap_of_a_crash_counts_the_missing_as_failed(tmp_path):
+    assert outcomes(run.count_tap, tmp_path, -11, "1..3\nok 1 - a\n") == [
+        "passed", "failed", "failed"]
+
+
+def test_tap_that_says_nothing_is_a_failure(tmp_path):
+    assert outcomes(run.count_tap, tmp_path, 0, "") == ["failed"]
+
+
+def test_tap_with_a_leak_at_the_end_is_a_failure(tmp_path):
+    assert outcomes(run.count_tap, tmp_path, 1, "1..1\nok 1 - a\nLeakSanitizer\n") == [
+        "passed", "failed"]
+
+
+def test_single_counts_by_exit_status(tmp_path):
+    assert outcomes(run.count_single, tmp_path, 0, "fine\n") == ["passed"]
+    assert outcomes(run.count_single, tmp_path, 1, "SKIP no\n") == ["failed"]
+    assert outcomes(run.count_single, tmp_path, None, "") == ["failed"]
+    assert outcomes(run.count_single, tmp_path, 0, "SKIP: no clang\n") == ["skipped"]
+
+
+def test_junit_counts_each_case(tmp_path):
+    report = ('<testsuites><testsuite><testcase classname="a" name="x"/>'
+              '<testcase classname="a" name="y"><failure message="m">t</failure></testcase>'
+              '<testcase classname="a" name="z"><skipped message="m"/></testcase>'
+              '<testcase classname="a" name="w"><error message="m">t</error></testcase>'
+              '</testsuite></testsuites>')
+    assert outcomes(run.count_junit, tmp_path, 1, "", report) == [
+        "passed", "failed", "skipped", "failed"]
+
+
+def test_junit_without_a_report_is_a_failure(tmp_path):
+    assert outcomes(run.count_junit, tmp_path, -9, "") == ["failed"]
+
+
+def test_last_line_names_skips_only_when_there_are_some():
+    assert run.describe(run.collections.Counter(passed=3, failed=1)) == "3 passed, 1 failed"
+    assert run.describe(run.collections.Counter(passed=3, skipped=2)) == (
+        "3 passed, 0 failed, 2 skipped")
+
+
+def test_words_choose_and_options_go_to_pytest():
+    wish = run.parse_arguments(["e2e", "block", "-k", "ttl"])
+    assert wish.suites == ["e2e"]
+    assert wish.words == ["block"]
+    assert wish.pytest_options == ["-k", "ttl"]
