@@ -37,6 +37,7 @@
 struct cursor {
 	void *data;	/* first byte of the buffer: Ethernet header, or IP header on devices without one */
 	void *data_end; /* one past the last byte that can be read; a packet may go on past it */
+	const void *at; /* the header last looked for; to be read only when it was found whole */
 	__u32 offset;	/* bytes from data to the header that is read next */
 	__u32 limit;	/* offset at which the packet ends by its own length field */
 };
@@ -53,16 +54,17 @@ static __always_inline struct cursor cursor_init(void *data, void *data_end)
 }
 
 /*
- * Points *ret_at to the next `size` bytes, not moving. Any result but CURSOR_WHOLE leaves nothing to read.
- * The barrier keeps the pointer that was checked and the pointer that is read the same register: without it
- * clang derives the second anew and the verifier knows nothing of that one.
+ * Looks for `size` whole bytes at the offset, not moving; CURSOR_WHOLE leaves them in c->at. The result is not a pointer
+ * with NULL for "none": the verifier cannot rule that out for a packet pointer and walks it too. The barrier keeps
+ * the pointer that is checked and the one that is read in the same register: clang would derive the second anew,
+ * and the verifier knows nothing of that one.
  */
-static __always_inline enum cursor_reach cursor_peek(const struct cursor *c, __u32 size, void **ret_at)
+static __always_inline enum cursor_reach cursor_peek(struct cursor *c, __u32 size)
 {
 	__u8 *at = (__u8 *)c->data + c->offset;
 
 	__asm__ volatile("" : "+r"(at));
-	*ret_at = at;
+	c->at = at;
 	if (c->offset + size > c->limit)
 		return CURSOR_PAST_LIMIT;
 	return at + size > (__u8 *)c->data_end ? CURSOR_PAST_BUFFER : CURSOR_WHOLE;

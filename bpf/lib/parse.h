@@ -22,27 +22,35 @@ _Static_assert(sizeof(struct eth_header) + WEIR_TAGS_MAX * sizeof(struct tag_hea
 
 /* What the extension headers and the transport need to know of the IP header before them. */
 struct ip_payload {
-	__u64 extensions; /* bit n: protocol number n (below 64) is an extension header here */
+	__u64 low_extensions;  /* bit n: protocol n is an extension header here, n below 64 */
+	__u64 high_extensions; /* likewise for protocol 128 + n */
 	__u8 next;
 	__u8 icmp;  /* protocol number of this version's ICMP */
 	bool later; /* a later fragment; p->seen has it too, but branching on that binds the verifier to each of its values */
 };
 
-#define IPV4_EXTENSIONS (1ULL << PROTO_AH)
-#define IPV6_EXTENSIONS                                                                            \
-	(1ULL << PROTO_HOP_BY_HOP | 1ULL << PROTO_ROUTING | 1ULL << PROTO_FRAGMENT |               \
-	 1ULL << PROTO_AH | 1ULL << PROTO_DESTINATION)
+#define LOW_BIT(proto) (1ULL << (proto))
+#define HIGH_BIT(proto) (1ULL << ((proto) - 128))
 
-/* The next `size` bytes, or NULL with the reason noted in p->seen. */
-static __always_inline void *header_peek(const struct cursor *c, __u32 size, struct pkt *p)
+/* IPv4 shares one of them with IPv6; the rest have no meaning there. */
+#define IPV4_PAYLOAD(proto) ((struct ip_payload){ LOW_BIT(PROTO_AH), 0, proto, PROTO_ICMP, false })
+#define IPV6_PAYLOAD(proto)                                                                        \
+	((struct ip_payload){                                                                      \
+		LOW_BIT(PROTO_HOP_BY_HOP) | LOW_BIT(PROTO_ROUTING) | LOW_BIT(PROTO_FRAGMENT) |     \
+			LOW_BIT(PROTO_AH) | LOW_BIT(PROTO_DESTINATION),                            \
+		HIGH_BIT(PROTO_MOBILITY) | HIGH_BIT(PROTO_HIP) | HIGH_BIT(PROTO_SHIM6), proto,     \
+		PROTO_ICMPV6, false })
+
+/* Whether the next `size` bytes are all there, then at c->at; otherwise p->seen tells why not. */
+static __always_inline bool header_peek(struct cursor *c, __u32 size, struct pkt *p)
 {
-	void *at;
-	enum cursor_reach reach = cursor_peek(c, size, &at);
+	enum cursor_reach reach = cursor_peek(c, size);
 
-	if (reach == CURSOR_WHOLE)
-		return at;
-	p->seen |= reach == CURSOR_PAST_BUFFER ? PKT_MALFORMED | PKT_CUT_SHORT : PKT_MALFORMED;
-	return NULL;
+	if (reach == CURSOR_PAST_LIMIT)
+		p->seen |= PKT_MALFORMED;
+	if (reach == CURSOR_PAST_BUFFER)
+		p->seen |= PKT_MALFORMED | PKT_CUT_SHORT;
+	return reach == CURSOR_WHOLE;
 }
 
 static __always_inline bool ethertype_is_tag(__be16 ethertype)
@@ -65,10 +73,10 @@ static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 	for (; tags < WEIR_TAGS_MAX; tags++) {
 		if (!ethertype_is_tag(p->ethertype))
 			return;
-		struct tag_header *tag = header_peek(c, sizeof(*tag), p);
-
-		if (!tag)
+		if (!header_peek(c, sizeof(struct tag_header), p))
 			return;
+		const struct tag_header *tag = c->at;
+
 		if (!(p->seen & PKT_VLAN))
 			p->vlan = be16(tag->tci) & TAG_ID_MASK;
 		p->seen |= PKT_VLAN;
@@ -82,10 +90,10 @@ static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 /* A subscriber's IP packet must not pass a list because it is dialled in. */
 static __always_inline void parse_pppoe(struct cursor *c, struct pkt *p)
 {
-	struct pppoe_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct pppoe_header), p))
 		return;
+	const struct pppoe_header *h = c->at;
+
 	bool compressed = h->ppp[0] & 1;
 	__u32 ppp = compressed ? h->ppp[0] : (__u32)h->ppp[0] << 8 | h->ppp[1];
 
@@ -105,10 +113,10 @@ static __always_inline void parse_labels(struct cursor *c, struct pkt *p)
 
 	LOOP_ROLLED
 	for (__u32 labels = 0; labels < WEIR_LABELS_MAX && !bottom; labels++) {
-		struct label_header *h = header_peek(c, sizeof(*h), p);
-
-		if (!h)
+		if (!header_peek(c, sizeof(struct label_header), p))
 			return;
+		const struct label_header *h = c->at;
+
 		p->seen |= PKT_MPLS;
 		bottom = h->bottom & LABEL_BOTTOM;
 		cursor_advance(c, sizeof(*h));
@@ -117,32 +125,35 @@ static __always_inline void parse_labels(struct cursor *c, struct pkt *p)
 		p->seen |= PKT_TOO_DEEP;
 		return;
 	}
-	__u8 *first = header_peek(c, sizeof(*first), p);
+	if (!header_peek(c, sizeof(__u8), p))
+		return;
+	__u8 version = *(const __u8 *)c->at >> 4;
 
-	if (first && *first >> 4 == 4)
+	if (version == 4)
 		p->ethertype = be16(WIRE_IPV4);
-	if (first && *first >> 4 == 6)
+	else if (version == 6)
 		p->ethertype = be16(WIRE_IPV6);
 }
 
 /*
- * Where the packet ends by its own length. Zero means "longer than the field can say" when the frame is: so the kernel
- * writes it in what it has merged or not yet cut (BIG TCP), and so do jumbograms (RFC 2675).
+ * Where the packet ends by its own length, which follows `header` bytes. Zero means "longer than the field can say"
+ * when the frame is: so the kernel writes it in what it has merged or not yet cut (BIG TCP), and so do
+ * jumbograms (RFC 2675).
  */
 static __always_inline __u32 ip_limit(const struct cursor *c, const struct pkt *p, __u32 header, __u32 length)
 {
 	if (!length && p->len > 0xffff)
-		return CURSOR_NO_LIMIT;
+		length = p->len;
 	return c->offset + header + length;
 }
 
 /* Returns whether what follows the header can be read on; the addresses are set wherever there is a header at all. */
 static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
 {
-	struct ipv4_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct ipv4_header), p))
 		return false;
+	const struct ipv4_header *h = c->at;
+
 	__u32 header = (h->version_ihl & 0xf) * 4;
 	__u32 total = be16(h->total_length);
 	__u32 fragment = be16(h->fragment);
@@ -158,7 +169,7 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct i
 	p->ttl = h->ttl;
 	p->dscp = h->tos >> 2;
 	p->proto = h->proto;
-	*ret_payload = (struct ip_payload){ IPV4_EXTENSIONS, h->proto, PROTO_ICMP };
+	*ret_payload = IPV4_PAYLOAD(h->proto);
 	if (fragment & (IPV4_OFFSET_MASK | IPV4_MORE))
 		p->seen |= PKT_FRAGMENT;
 	if (fragment & IPV4_OFFSET_MASK) {
@@ -178,10 +189,10 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct i
 
 static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
 {
-	struct ipv6_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct ipv6_header), p))
 		return false;
+	const struct ipv6_header *h = c->at;
+
 	__u32 version_class_flow = be32(h->version_class_flow);
 
 	if (version_class_flow >> 28 != 6) {
@@ -194,20 +205,18 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct i
 	p->ttl = h->hop_limit;
 	p->dscp = version_class_flow >> 22 & 0x3f;
 	p->proto = h->next;
-	*ret_payload = (struct ip_payload){ IPV6_EXTENSIONS, h->next, PROTO_ICMPV6 };
+	*ret_payload = IPV6_PAYLOAD(h->next);
 	c->limit = ip_limit(c, p, sizeof(*h), be16(h->payload_length));
 	cursor_advance(c, sizeof(*h));
 	return true;
 }
 
+/* A set of bits, not a chain of comparisons: the verifier walks each branch, and this stands in a loop. */
 static __always_inline bool proto_is_extension(const struct ip_payload *payload)
 {
-	if (payload->next < 64)
-		return payload->extensions >> payload->next & 1;
-	if (payload->icmp != PROTO_ICMPV6)
-		return false;
-	return payload->next == PROTO_MOBILITY || payload->next == PROTO_HIP ||
-	       payload->next == PROTO_SHIM6;
+	__u64 extensions = payload->next & 0x80 ? payload->high_extensions : payload->low_extensions;
+
+	return !(payload->next & 0x40) && extensions >> (payload->next & 0x3f) & 1;
 }
 
 /*
@@ -244,10 +253,10 @@ static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p, st
 	for (__u32 extensions = 0; extensions < WEIR_EXTENSIONS_MAX; extensions++) {
 		if (payload->later || !proto_is_extension(payload))
 			return !payload->later;
-		struct extension_header *h = header_peek(c, sizeof(*h), p);
-
-		if (!h)
+		if (!header_peek(c, sizeof(struct extension_header), p))
 			return false;
+		const struct extension_header *h = c->at;
+
 		if (payload->next == PROTO_FRAGMENT)
 			payload->later = parse_fragment(h, p);
 		cursor_advance(c, extension_bytes(payload->next, h->length));
@@ -265,24 +274,24 @@ static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p, st
 }
 
 /* `bytes` is how much of its header the protocol always has; at least that of struct ports_header. */
-static __always_inline bool parse_ports(const struct cursor *c, struct pkt *p, __u32 bytes)
+static __always_inline bool parse_ports(struct cursor *c, struct pkt *p, __u32 bytes)
 {
-	struct ports_header *h = header_peek(c, bytes, p);
-
-	if (!h)
+	if (!header_peek(c, bytes, p))
 		return false;
+	const struct ports_header *h = c->at;
+
 	p->sport = h->sport;
 	p->dport = h->dport;
 	p->seen |= PKT_PORTS;
 	return true;
 }
 
-static __always_inline bool parse_tcp(const struct cursor *c, struct pkt *p)
+static __always_inline bool parse_tcp(struct cursor *c, struct pkt *p)
 {
-	struct tcp_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct tcp_header), p))
 		return false;
+	const struct tcp_header *h = c->at;
+
 	__u32 words = h->offset >> 4;
 
 	p->sport = h->sport;
@@ -298,12 +307,12 @@ static __always_inline bool parse_tcp(const struct cursor *c, struct pkt *p)
  * Neighbour discovery is never fragmented (RFC 6980), and one that came through a router is forged: both are
  * left plain ICMP, since a stage lets neighbour discovery pass where it would refuse the rest.
  */
-static __always_inline bool parse_icmp(const struct cursor *c, struct pkt *p)
+static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p)
 {
-	struct icmp_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct icmp_header), p))
 		return false;
+	const struct icmp_header *h = c->at;
+
 	p->icmp_type = h->type;
 	p->icmp_code = h->code;
 	p->seen |= PKT_ICMP;
@@ -345,13 +354,14 @@ static __always_inline void parse_transport(struct cursor *c, struct pkt *p, con
 }
 
 /*
- * The cursor's offset is a different constant for each number of tags and labels, and the verifier would walk
- * all below once for each. Through memory it becomes "some 16-bit number", and all are walked once.
+ * A constant offset is a different one for each number of tags and labels, and so are the bytes the verifier then
+ * knows to be there; it would walk all that follows once for each. Through memory the offset becomes "some 16-bit
+ * number" and stays that. Plus one, since a zero is remembered even in memory.
  */
 static __always_inline void cursor_forget_path(struct cursor *c, struct pkt *p)
 {
-	p->l3_offset = c->offset;
-	c->offset = *(volatile __u16 *)&p->l3_offset & CURSOR_OFFSET_MASK;
+	p->l3_offset = c->offset + 1;
+	c->offset = (*(volatile __u16 *)&p->l3_offset - 1u) & CURSOR_OFFSET_MASK;
 }
 
 /* Likewise for *p and the stages: what stands in a register is known for each path, what is read back is not. */
@@ -371,6 +381,7 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 	bool whole = false;
 
 	p->ethertype = ethertype;
+	cursor_forget_path(c, p);
 	if (ethertype != be16(WIRE_IPV4) && ethertype != be16(WIRE_IPV6)) {
 		parse_tags(c, p);
 		if (p->ethertype == be16(WIRE_PPPOE))
@@ -378,7 +389,7 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 		if (ethertype_is_mpls(p->ethertype))
 			parse_labels(c, p);
 	}
-	cursor_forget_path(c, p);
+	p->l3_offset = c->offset;
 	if (p->ethertype == be16(WIRE_IPV4))
 		whole = parse_ipv4(c, p, &payload);
 	else if (p->ethertype == be16(WIRE_IPV6))
@@ -393,10 +404,10 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 /* Parses an Ethernet frame; *p as for parse_ip. */
 static __always_inline void parse_packet(struct cursor *c, struct pkt *p)
 {
-	struct eth_header *h = header_peek(c, sizeof(*h), p);
-
-	if (!h)
+	if (!header_peek(c, sizeof(struct eth_header), p))
 		return;
+	const struct eth_header *h = c->at;
+
 	cursor_advance(c, sizeof(*h));
 	parse_ip(c, p, h->ethertype);
 }
