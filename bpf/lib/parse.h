@@ -24,22 +24,23 @@ _Static_assert(sizeof(struct eth_header) + WEIR_TAGS_MAX * sizeof(struct tag_hea
 struct ip_payload {
 	__u64 low_extensions;  /* bit n: protocol n is an extension header here, n below 64 */
 	__u64 high_extensions; /* likewise for protocol 128 + n */
+	/*
+	 * As in an IPv6 fragment header: offset in bytes, and IPV6_MORE. Parsing branches on this and never on p->seen,
+	 * which is a constant on each path: the verifier would then tell all its values apart.
+	 */
+	__u16 fragment;
 	__u8 next;
-	__u8 icmp;  /* protocol number of this version's ICMP */
-	bool later; /* a later fragment; p->seen has it too, but branching on that binds the verifier to each of its values */
+	__u8 icmp; /* protocol number of this version's ICMP */
 };
 
 #define LOW_BIT(proto) (1ULL << (proto))
 #define HIGH_BIT(proto) (1ULL << ((proto) - 128))
 
-/* IPv4 shares one of them with IPv6; the rest have no meaning there. */
-#define IPV4_PAYLOAD(proto) ((struct ip_payload){ LOW_BIT(PROTO_AH), 0, proto, PROTO_ICMP, false })
-#define IPV6_PAYLOAD(proto)                                                                        \
-	((struct ip_payload){                                                                      \
-		LOW_BIT(PROTO_HOP_BY_HOP) | LOW_BIT(PROTO_ROUTING) | LOW_BIT(PROTO_FRAGMENT) |     \
-			LOW_BIT(PROTO_AH) | LOW_BIT(PROTO_DESTINATION),                            \
-		HIGH_BIT(PROTO_MOBILITY) | HIGH_BIT(PROTO_HIP) | HIGH_BIT(PROTO_SHIM6), proto,     \
-		PROTO_ICMPV6, false })
+#define IPV4_EXTENSIONS LOW_BIT(PROTO_AH) /* the one both versions share */
+#define IPV6_EXTENSIONS                                                                            \
+	(LOW_BIT(PROTO_HOP_BY_HOP) | LOW_BIT(PROTO_ROUTING) | LOW_BIT(PROTO_FRAGMENT) |            \
+	 LOW_BIT(PROTO_AH) | LOW_BIT(PROTO_DESTINATION))
+#define IPV6_HIGH_EXTENSIONS (HIGH_BIT(PROTO_MOBILITY) | HIGH_BIT(PROTO_HIP) | HIGH_BIT(PROTO_SHIM6))
 
 /* Whether the next `size` bytes are all there, then at c->at; otherwise p->seen tells why not. */
 static __always_inline bool header_peek(struct cursor *c, __u32 size, struct pkt *p)
@@ -169,13 +170,12 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct i
 	p->ttl = h->ttl;
 	p->dscp = h->tos >> 2;
 	p->proto = h->proto;
-	*ret_payload = IPV4_PAYLOAD(h->proto);
-	if (fragment & (IPV4_OFFSET_MASK | IPV4_MORE))
-		p->seen |= PKT_FRAGMENT;
-	if (fragment & IPV4_OFFSET_MASK) {
-		p->seen |= PKT_LATER_FRAGMENT;
-		ret_payload->later = true;
-	}
+	*ret_payload = (struct ip_payload){
+		.low_extensions = IPV4_EXTENSIONS,
+		.fragment = (fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0),
+		.next = h->proto,
+		.icmp = PROTO_ICMP,
+	};
 	if (header > IPV4_IHL_MIN * 4)
 		p->seen |= PKT_OPTIONS;
 	c->limit = ip_limit(c, p, 0, total);
@@ -205,7 +205,12 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct i
 	p->ttl = h->hop_limit;
 	p->dscp = version_class_flow >> 22 & 0x3f;
 	p->proto = h->next;
-	*ret_payload = IPV6_PAYLOAD(h->next);
+	*ret_payload = (struct ip_payload){
+		.low_extensions = IPV6_EXTENSIONS,
+		.high_extensions = IPV6_HIGH_EXTENSIONS,
+		.next = h->next,
+		.icmp = PROTO_ICMPV6,
+	};
 	c->limit = ip_limit(c, p, sizeof(*h), be16(h->payload_length));
 	cursor_advance(c, sizeof(*h));
 	return true;
@@ -219,19 +224,18 @@ static __always_inline bool proto_is_extension(const struct ip_payload *payload)
 	return !(payload->next & 0x40) && extensions >> (payload->next & 0x3f) & 1;
 }
 
-/*
- * Returns whether this is a later fragment. A fragment header with offset 0 and no more to come is a whole packet
- * all the same (RFC 6946).
- */
-static __always_inline bool parse_fragment(const struct extension_header *h, struct pkt *p)
+static __always_inline bool payload_is_later_fragment(const struct ip_payload *payload)
 {
-	__u32 fragment = be16(h->fragment);
+	return payload->fragment & IPV6_OFFSET_MASK;
+}
 
-	if (fragment & (IPV6_OFFSET_MASK | IPV6_MORE))
+/* A fragment header with offset 0 and no more to come leaves a whole packet (RFC 6946): no fragment at all. */
+static __always_inline void payload_note_fragment(const struct ip_payload *payload, struct pkt *p)
+{
+	if (payload->fragment)
 		p->seen |= PKT_FRAGMENT;
-	if (fragment & IPV6_OFFSET_MASK)
+	if (payload_is_later_fragment(payload))
 		p->seen |= PKT_LATER_FRAGMENT;
-	return fragment & IPV6_OFFSET_MASK;
 }
 
 static __always_inline __u32 extension_bytes(__u8 proto, __u8 length)
@@ -251,20 +255,22 @@ static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p, st
 {
 	LOOP_ROLLED
 	for (__u32 extensions = 0; extensions < WEIR_EXTENSIONS_MAX; extensions++) {
-		if (payload->later || !proto_is_extension(payload))
-			return !payload->later;
+		if (payload_is_later_fragment(payload))
+			return false;
+		if (!proto_is_extension(payload))
+			return true;
 		if (!header_peek(c, sizeof(struct extension_header), p))
 			return false;
 		const struct extension_header *h = c->at;
 
 		if (payload->next == PROTO_FRAGMENT)
-			payload->later = parse_fragment(h, p);
+			payload->fragment |= be16(h->fragment) & (IPV6_OFFSET_MASK | IPV6_MORE);
 		cursor_advance(c, extension_bytes(payload->next, h->length));
 		payload->next = h->next;
 		p->proto = h->next;
 		p->seen |= PKT_OPTIONS;
 	}
-	if (payload->later)
+	if (payload_is_later_fragment(payload))
 		return false;
 	if (proto_is_extension(payload)) {
 		p->seen |= PKT_TOO_DEEP;
@@ -307,7 +313,7 @@ static __always_inline bool parse_tcp(struct cursor *c, struct pkt *p)
  * Neighbour discovery is never fragmented (RFC 6980), and one that came through a router is forged: both are
  * left plain ICMP, since a stage lets neighbour discovery pass where it would refuse the rest.
  */
-static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p)
+static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
 {
 	if (!header_peek(c, sizeof(struct icmp_header), p))
 		return false;
@@ -316,8 +322,8 @@ static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p)
 	p->icmp_type = h->type;
 	p->icmp_code = h->code;
 	p->seen |= PKT_ICMP;
-	if (p->proto == PROTO_ICMPV6 && p->ttl == NEIGHBOUR_HOP_LIMIT && !h->code &&
-	    h->type >= NEIGHBOUR_TYPE_FIRST && h->type <= NEIGHBOUR_TYPE_LAST && !(p->seen & PKT_FRAGMENT))
+	if (payload->next == PROTO_ICMPV6 && p->ttl == NEIGHBOUR_HOP_LIMIT && !h->code &&
+	    h->type >= NEIGHBOUR_TYPE_FIRST && h->type <= NEIGHBOUR_TYPE_LAST && !payload->fragment)
 		p->seen |= PKT_NEIGHBOUR;
 	return true;
 }
@@ -340,7 +346,7 @@ static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *
 	case PROTO_ICMP:
 	case PROTO_ICMPV6:
 		if (payload->next == payload->icmp)
-			return parse_icmp(c, p);
+			return parse_icmp(c, p, payload);
 		return header_peek(c, 0, p);
 	default:
 		return header_peek(c, 0, p);
@@ -398,6 +404,7 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 		p->seen |= PKT_ARP;
 	if (whole && parse_extensions(c, p, &payload))
 		parse_transport(c, p, &payload);
+	payload_note_fragment(&payload, p);
 	pkt_forget_path(p);
 }
 
