@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three clocks we use, in nanoseconds. */
+/* The clocks we use, in nanoseconds, and times as text. */
 #ifndef WEIR_BASE_CLOCK_H
 #define WEIR_BASE_CLOCK_H
 
@@ -7,14 +7,15 @@
 
 #define WEIR_NS_PER_S 1000000000ull
 #define WEIR_NS_PER_MS 1000000ull
+#define WEIR_CLOCK_TEXT 21 /* a time as text and its NUL */
 
 /* CLOCK_MONOTONIC: what bpf_ktime_get_ns() and bpf_ktime_get_coarse_ns() count too. */
 uint64_t weir_clock_monotonic_ns(void);
 /* CLOCK_REALTIME, since 1970. */
 uint64_t weir_clock_real_ns(void);
-/* "2031-05-01T12:30:00Z" into text of at least 21 bytes; returns text. */
-const char *weir_clock_format(uint64_t real_ns, char text[21]);
-/* Reads what weir_clock_format() writes (fractions of a second allowed); -EINVAL otherwise. */
+/* "2031-05-01T12:30:00Z", in UTC, parts of a second cut off; returns text. */
+const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT]);
+/* Reads what weir_clock_format() writes, also with fractions of a second; -EINVAL otherwise and past the year 2554. */
 int weir_clock_parse(const char *text, uint64_t *ret_real_ns);
 
 #endif

@@ -18,8 +18,11 @@ enum weir_log_form {
 	WEIR_LOG_JSON,	  /* a line an event: {"@timestamp":…,"log.level":…,"message":…} */
 };
 
+/* Until it is called: up to WEIR_LOG_INFO, as WEIR_LOG_TEXT. `most` is the least important level that is written. */
 void weir_log_init(enum weir_log_level most, enum weir_log_form form);
-void weir_log(enum weir_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Control characters in the message are made visible: what a peer sent cannot forge a line. */
+void weir_log(enum weir_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 #define weir_error(...) weir_log(WEIR_LOG_ERROR, __VA_ARGS__)
 #define weir_warning(...) weir_log(WEIR_LOG_WARNING, __VA_ARGS__)
 #define weir_info(...) weir_log(WEIR_LOG_INFO, __VA_ARGS__)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantities as people write them: "10m", "64MiB", "10kpps". Each returns 0, -EINVAL (not such a quantity) or -ERANGE (does not fit). */
+/*
+ * Quantities as people write them: "10m", "64MiB", "10kpps". Each reading returns 0, -EINVAL (not such a quantity) or
+ * -ERANGE (does not fit). Whole numbers only: "1.5h" is "1h30m".
+ */
 #ifndef WEIR_BASE_UNITS_H
 #define WEIR_BASE_UNITS_H
 
@@ -7,16 +10,22 @@
 
 #include "base/buf.h"
 
-/* "500ms", "30s", "10m", "1h", "7d", "2w", and sums of them ("1h30m"); a bare number is refused except "0". */
+/*
+ * Units ns us ms s m h d w: "500ms", "30s", "10m", "1h", "7d", "2w", and sums of them, larger units first ("1h30m"). A
+ * bare number is refused except "0".
+ */
 int weir_duration_from_string(const char *text, uint64_t *ret_ns);
-/* "64MiB", "1GB", "4096" (bytes), "16KiB"; powers of 1024 with i, of 1000 without. */
+/* "64MiB", "1GB", "4096" (bytes), "16KiB"; powers of 1024 with i, of 1000 without. Up to T. */
 int weir_size_from_string(const char *text, uint64_t *ret_bytes);
-/* "10kpps", "1Mpps", "500pps", "500/s", "30/m" is 0.5 a second and refused: whole numbers a second only. */
+/*
+ * "10kpps", "1Mpps", "500pps", "500/s", "10k/s", "600/m", "36000/h", with k, M or G. "30/m" is 0.5 a second and refused:
+ * whole numbers a second only.
+ */
 int weir_rate_from_string(const char *text, uint64_t *ret_per_second);
 
-/* Two units at most: "1h30m", "9m58s", "250ms". */
+/* Two units at most, the rest cut off: "1h30m", "9m58s", "250ms", "12d". */
 void weir_duration_format(uint64_t ns, struct weir_buf *text);
-/* "12.4MiB" */
+/* "12.4MiB", "64MiB", "512B": rounded to a tenth. */
 void weir_size_format(uint64_t bytes, struct weir_buf *text);
 /* Thousands apart: "1,234,567". */
 void weir_count_format(uint64_t count, struct weir_buf *text);

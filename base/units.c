@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durations, sizes and rates from text and to text. Each kind is a table of its units. */
+#include "base/units.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+#define NS_PER_MINUTE (60 * WEIR_NS_PER_S)
+#define NS_PER_HOUR (60 * NS_PER_MINUTE)
+#define NS_PER_DAY (24 * NS_PER_HOUR)
+
+/* Largest first. Weeks are read but never written: "10d" says more than "1w3d". */
+static const struct unit duration_units[] = {
+	{ "w", 7 * NS_PER_DAY }, { "d", NS_PER_DAY },	    { "h", NS_PER_HOUR }, { "m", NS_PER_MINUTE },
+	{ "s", WEIR_NS_PER_S },	 { "ms", WEIR_NS_PER_MS }, { "us", 1000 },	  { "ns", 1 },
+};
+
+static const struct unit size_units[] = {
+	{ "", 1 },
+	{ "B", 1 },
+	{ "KiB", 1ull << 10 },
+	{ "MiB", 1ull << 20 },
+	{ "GiB", 1ull << 30 },
+	{ "TiB", 1ull << 40 },
+	{ "kB", 1000 },
+	{ "KB", 1000 },
+	{ "MB", 1000000 },
+	{ "GB", 1000000000 },
+	{ "TB", 1000000000000 },
+};
+
+static const struct unit rate_prefixes[] = {
+	{ "", 1 },
+	{ "k", 1000 },
+	{ "M", 1000000 },
+	{ "G", 1000000000 },
+};
+
+/* What the number is counted in; the factor divides. */
+static const struct unit rate_units[] = {
+	{ "pps", 1 },
+	{ "/s", 1 },
+	{ "/m", 60 },
+	{ "/h", 3600 },
+};
+
+/* Whole decimal number; moves *text past it. */
+static int number_read(const char **text, uint64_t *ret_number)
+{
+	const char *p = *text;
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+
+	uint64_t number = 0;
+	bool fits = true;
+	for (; *p >= '0' && *p <= '9'; p++)
+		fits = fits && !__builtin_mul_overflow(number, 10, &number) &&
+		       !__builtin_add_overflow(number, (uint64_t)(*p - '0'), &number);
+	if (!fits)
+		return -ERANGE;
+	*text = p;
+	*ret_number = number;
+	return 0;
+}
+
+/* The unit of exactly this name, or NULL. */
+static const struct unit *unit_find(const struct unit *units, size_t count, const char *name,
+				    size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(units[i].name) == len && memcmp(units[i].name, name, len) == 0)
+			return &units[i];
+	return NULL;
+}
+
+static size_t letters_length(const char *text)
+{
+	size_t len = 0;
+	while ((text[len] >= 'a' && text[len] <= 'z') || (text[len] >= 'A' && text[len] <= 'Z'))
+		len++;
+	return len;
+}
+
+/* One "30s" of a sum. `below` is the factor of the unit before, which is larger: "30m1h" is a slip of the pen. */
+static int duration_read_part(const char **text, uint64_t *below, uint64_t *total)
+{
+	uint64_t number, ns;
+	int r = number_read(text, &number);
+	if (r < 0)
+		return r;
+	size_t len = letters_length(*text);
+	const struct unit *unit =
+		unit_find(duration_units, WEIR_ARRAY_SIZE(duration_units), *text, len);
+	if (!unit || unit->factor >= *below)
+		return -EINVAL;
+	if (__builtin_mul_overflow(number, unit->factor, &ns) ||
+	    __builtin_add_overflow(*total, ns, total))
+		return -ERANGE;
+	*below = unit->factor;
+	*text += len;
+	return 0;
+}
+
+int weir_duration_from_string(const char *text, uint64_t *ret_ns)
+{
+	uint64_t total = 0, below = UINT64_MAX;
+	if (strcmp(text, "0") != 0) {
+		do {
+			int r = duration_read_part(&text, &below, &total);
+			if (r < 0)
+				return r;
+		} while (*text);
+	}
+	*ret_ns = total;
+	return 0;
+}
+
+int weir_size_from_string(const char *text, uint64_t *ret_bytes)
+{
+	uint64_t number, bytes;
+	int r = number_read(&text, &number);
+	if (r < 0)
+		return r;
+	const struct unit *unit =
+		unit_find(size_units, WEIR_ARRAY_SIZE(size_units), text, strlen(text));
+	if (!unit)
+		return -EINVAL;
+	if (__builtin_mul_overflow(number, unit->factor, &bytes))
+		return -ERANGE;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+/* The unit with which the text ends, or NULL; what stands before it is the prefix. */
+static const struct unit *rate_find_unit(const char *text, size_t *ret_prefix_len)
+{
+	size_t len = strlen(text);
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rate_units); i++) {
+		size_t unit_len = strlen(rate_units[i].name);
+		if (len < unit_len || strcmp(text + len - unit_len, rate_units[i].name) != 0)
+			continue;
+		*ret_prefix_len = len - unit_len;
+		return &rate_units[i];
+	}
+	return NULL;
+}
+
+int weir_rate_from_string(const char *text, uint64_t *ret_per_second)
+{
+	uint64_t number, count;
+	int r = number_read(&text, &number);
+	if (r < 0)
+		return r;
+	size_t prefix_len;
+	const struct unit *unit = rate_find_unit(text, &prefix_len);
+	if (!unit)
+		return -EINVAL;
+	const struct unit *prefix =
+		unit_find(rate_prefixes, WEIR_ARRAY_SIZE(rate_prefixes), text, prefix_len);
+	if (!prefix)
+		return -EINVAL;
+	if (__builtin_mul_overflow(number, prefix->factor, &count))
+		return -ERANGE;
+	if (count % unit->factor)
+		return -EINVAL;
+	*ret_per_second = count / unit->factor;
+	return 0;
+}
+
+void weir_duration_format(uint64_t ns, struct weir_buf *text)
+{
+	if (!ns) {
+		weir_buf_add_str(text, "0s");
+		return;
+	}
+	size_t i = 1;
+	while (ns < duration_units[i].factor)
+		i++;
+	weir_buf_addf(text, "%llu%s", (unsigned long long)(ns / duration_units[i].factor),
+		      duration_units[i].name);
+	if (i + 1 == WEIR_ARRAY_SIZE(duration_units))
+		return;
+	uint64_t rest = ns % duration_units[i].factor / duration_units[i + 1].factor;
+	if (rest)
+		weir_buf_addf(text, "%llu%s", (unsigned long long)rest, duration_units[i + 1].name);
+}
+
+void weir_size_format(uint64_t bytes, struct weir_buf *text)
+{
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	size_t unit = 0;
+	while (unit + 1 < WEIR_ARRAY_SIZE(names) && bytes >> (10 * unit) >= 1024)
+		unit++;
+
+	/* Wider, for 16 EiB in tenths need more than 64 bits. */
+	__extension__ unsigned __int128 scaled = bytes;
+	scaled = scaled * 10 + ((1ull << (10 * unit)) >> 1);
+	uint64_t tenths = (uint64_t)(scaled >> (10 * unit));
+	if (tenths >= 10240 && unit + 1 < WEIR_ARRAY_SIZE(names)) {
+		tenths = 10;
+		unit++;
+	}
+	weir_buf_addf(text, "%llu", (unsigned long long)(tenths / 10));
+	if (tenths % 10)
+		weir_buf_addf(text, ".%llu", (unsigned long long)(tenths % 10));
+	weir_buf_add_str(text, names[unit]);
+}
+
+void weir_count_format(uint64_t count, struct weir_buf *text)
+{
+	if (count >= 1000) {
+		weir_count_format(count / 1000, text);
+		weir_buf_addf(text, ",%03u", (unsigned)(count % 1000));
+	} else {
+		weir_buf_addf(text, "%u", (unsigned)count);
+	}
+}
