@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether bytes are text at all, before a parser sees them. */
+#ifndef WEIR_CORE_YAML_TEXT_H
+#define WEIR_CORE_YAML_TEXT_H
+
+#include <stddef.h>
+
+#include "base/diag.h"
+
+/*
+ * UTF-8 (a byte order mark in front is fine) without control characters but tab and line ends. -EINVAL at the
+ * first byte that is not, with its line and column in diag.
+ */
+int weir_yaml_text_check(const char *text, size_t len, struct weir_diag *diag);
+
+#endif
