@@ -383,7 +383,7 @@ static __always_inline void pkt_forget_path(struct pkt *p)
  */
 static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 ethertype)
 {
-	struct ip_payload payload = {};
+	struct ip_payload payload = { 0 };
 	bool whole = false;
 
 	p->ethertype = ethertype;
