@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses and ranges as numbers: order, neighbours, prefixes. Reading text is addr_read.c, writing it addr_text.c. */
+/*
+ * Addresses and ranges as numbers: order, neighbours, prefixes. Reading text is addr_read.c,
+ * writing it addr_text.c.
+ */
 #include "base/addr.h"
 
 #include <string.h>
@@ -44,7 +47,8 @@ bool weir_addr_previous(const struct weir_addr *addr, struct weir_addr *ret_prev
 bool weir_range_contains(const struct weir_range *range, const struct weir_addr *addr)
 {
 	return weir_addr_is_v4(&range->from) == weir_addr_is_v4(addr) &&
-	       weir_addr_compare(&range->from, addr) <= 0 && weir_addr_compare(addr, &range->to) <= 0;
+	       weir_addr_compare(&range->from, addr) <= 0 &&
+	       weir_addr_compare(addr, &range->to) <= 0;
 }
 
 bool weir_range_overlaps(const struct weir_range *a, const struct weir_range *b)

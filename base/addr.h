@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses, prefixes and ranges as text and as numbers. struct weir_addr is in network byte order; v4 is ::ffff:a.b.c.d. */
+/*
+ * Addresses, prefixes and ranges as text and as numbers. struct weir_addr is in network byte order;
+ * v4 is ::ffff:a.b.c.d.
+ */
 #ifndef WEIR_BASE_ADDR_H
 #define WEIR_BASE_ADDR_H
 
@@ -14,8 +17,9 @@
 #define WEIR_RANGE_PREFIXES_MAX 254 /* the fewest prefixes that cover any range are never more */
 
 /*
- * Both ends belong to it; both are of one family, from <= to. A v6 range holds no IPv4 address, also where the block
- * in which those stand lies between its ends, as in ::/0: "all of IPv6" must not mean IPv4 too.
+ * Both ends belong to it; both are of one family, from <= to. A v6 range holds no IPv4 address,
+ * also where the block in which those stand lies between its ends, as in ::/0: "all of IPv6" must
+ * not mean IPv4 too.
  */
 struct weir_range {
 	struct weir_addr from;
@@ -36,17 +40,18 @@ bool weir_addr_next(const struct weir_addr *addr, struct weir_addr *ret_next);
 /* The one before in its family; false when addr was the first. */
 bool weir_addr_previous(const struct weir_addr *addr, struct weir_addr *ret_previous);
 /*
- * Text of exactly `len` bytes, no NUL needed. Dotted quad or RFC 4291 text; no zone, no leading zeros in v4.
- * -EINVAL otherwise.
+ * Text of exactly `len` bytes, no NUL needed. Dotted quad or RFC 4291 text; no zone, no leading
+ * zeros in v4. -EINVAL otherwise.
  */
 int weir_addr_from_string(const char *text, size_t len, struct weir_addr *ret_addr);
 /* RFC 5952 text, NUL-terminated; returns `text`. */
 const char *weir_addr_to_string(const struct weir_addr *addr, char text[WEIR_ADDR_TEXT]);
 
 /*
- * "192.0.2.1", "192.0.2.0/24", "192.0.2.10-192.0.2.20", "2001:db8::/32" and so on, `len` bytes, no spaces. On failure
- * (-EINVAL) ret_why (may be NULL) is a static sentence for a person, e.g. "a v4 prefix length is 0 to 32". A CIDR with
- * host bits set is accepted as its network; *ret_had_host_bits (may be NULL) says so.
+ * "192.0.2.1", "192.0.2.0/24", "192.0.2.10-192.0.2.20", "2001:db8::/32" and so on, `len` bytes, no
+ * spaces. On failure (-EINVAL) ret_why (may be NULL) is a static sentence for a person, e.g. "a v4
+ * prefix length is 0 to 32". A CIDR with host bits set is accepted as its network;
+ * *ret_had_host_bits (may be NULL) says so.
  */
 int weir_range_from_string(const char *text, size_t len, struct weir_range *ret_range,
 			   bool *ret_had_host_bits, const char **ret_why);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An address as one 128-bit number, for what base does with them. Not for others: they see struct weir_addr. */
+/*
+ * An address as one 128-bit number, for what base does with them. Not for others: they see struct
+ * weir_addr.
+ */
 #ifndef WEIR_BASE_ADDR_NUMBER_H
 #define WEIR_BASE_ADDR_NUMBER_H
 

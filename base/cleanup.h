@@ -31,12 +31,12 @@
 	})
 
 /* Defines what _cleanup_(name##p) calls for an owner of that type. */
-#define WEIR_DEFINE_CLEANUP(type, fn)             \
-	static inline void fn##p(type *p)         \
-	{                                         \
-		if (*p)                           \
-			fn(*p);                   \
-	}                                         \
+#define WEIR_DEFINE_CLEANUP(type, fn)     \
+	static inline void fn##p(type *p) \
+	{                                 \
+		if (*p)                   \
+			fn(*p);           \
+	}                                 \
 	struct weir_cleanup_semicolon
 
 #define WEIR_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

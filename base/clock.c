@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the clocks, and writes and reads times as RFC 3339 in UTC. Local time is for whoever shows it. */
+/*
+ * Reads the clocks, and writes and reads times as RFC 3339 in UTC. Local time is for whoever shows
+ * it.
+ */
 #include "base/clock.h"
 
 #include <errno.h>
@@ -89,8 +92,9 @@ static int date_to_seconds(const char *text, uint64_t *ret_seconds)
 	};
 	struct tm asked = tm;
 	time_t seconds = timegm(&tm);
-	if (tm.tm_year != asked.tm_year || tm.tm_mon != asked.tm_mon || tm.tm_mday != asked.tm_mday ||
-	    tm.tm_hour != asked.tm_hour || tm.tm_min != asked.tm_min || tm.tm_sec != asked.tm_sec)
+	if (tm.tm_year != asked.tm_year || tm.tm_mon != asked.tm_mon ||
+	    tm.tm_mday != asked.tm_mday || tm.tm_hour != asked.tm_hour ||
+	    tm.tm_min != asked.tm_min || tm.tm_sec != asked.tm_sec)
 		return -EINVAL;
 	if (seconds < 0 || (uint64_t)seconds >= UINT64_MAX / WEIR_NS_PER_S)
 		return -EINVAL;

@@ -15,7 +15,10 @@ uint64_t weir_clock_monotonic_ns(void);
 uint64_t weir_clock_real_ns(void);
 /* "2031-05-01T12:30:00Z", in UTC, parts of a second cut off; returns text. */
 const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT]);
-/* Reads what weir_clock_format() writes, also with fractions of a second; -EINVAL otherwise and past the year 2554. */
+/*
+ * Reads what weir_clock_format() writes, also with fractions of a second; -EINVAL otherwise and
+ * past the year 2554.
+ */
 int weir_clock_parse(const char *text, uint64_t *ret_real_ns);
 
 #endif

@@ -30,7 +30,11 @@ struct entry_parts {
 	const char *mend;
 };
 
-__attribute__((format(printf, 3, 0)))
+static int entry_fill(struct weir_diag_entry *entry, const struct entry_parts *parts,
+		      const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+static int diag_add(struct weir_diag *diag, const struct entry_parts *parts, const char *format,
+		    va_list args) __attribute__((format(printf, 3, 0)));
+
 static int entry_fill(struct weir_diag_entry *entry, const struct entry_parts *parts,
 		      const char *format, va_list args)
 {
@@ -47,7 +51,6 @@ static int entry_fill(struct weir_diag_entry *entry, const struct entry_parts *p
 	return -ENOMEM;
 }
 
-__attribute__((format(printf, 3, 0)))
 static int diag_add(struct weir_diag *diag, const struct entry_parts *parts, const char *format,
 		    va_list args)
 {
@@ -57,7 +60,9 @@ static int diag_add(struct weir_diag *diag, const struct entry_parts *parts, con
 	if (r < 0)
 		diag->errors++;
 
-	/* After a loss nothing more is kept, so weir_diag_last() never answers with an older entry. */
+	/*
+	 * After a loss nothing more is kept, so weir_diag_last() never answers with an older entry.
+	 */
 	bool full = diag->dropped > 0 || diag->count == WEIR_DIAG_MAX;
 	if (full || entry_fill(&diag->entries[diag->count], parts, format, args) < 0)
 		diag->dropped++;
@@ -79,12 +84,14 @@ int weir_diag_warning(struct weir_diag *diag, const char *mend, const char *form
 {
 	va_list args;
 	va_start(args, format);
-	int r = diag_add(diag, &(struct entry_parts){ WEIR_DIAG_WARNING, NULL, mend }, format, args);
+	int r = diag_add(diag, &(struct entry_parts){ WEIR_DIAG_WARNING, NULL, mend }, format,
+			 args);
 	va_end(args);
 	return r;
 }
 
-int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, const char *format, ...)
+int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, const char *format,
+		  ...)
 {
 	va_list args;
 	va_start(args, format);

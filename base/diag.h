@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a person must read when something is refused: where, what, and how to mend it. Collected, not printed:
- * the same list becomes terminal text, a JSON answer or a log line.
+ * What a person must read when something is refused: where, what, and how to mend it. Collected,
+ * not printed: the same list becomes terminal text, a JSON answer or a log line.
  */
 #ifndef WEIR_BASE_DIAG_H
 #define WEIR_BASE_DIAG_H
@@ -39,8 +39,8 @@ void weir_diag_done(struct weir_diag *diag);
 #define _cleanup_diag_ __attribute__((cleanup(weir_diag_done)))
 
 /*
- * Adds an entry with neither file nor key; `mend` may be NULL. Returns -EINVAL for errors and 0 for warnings, so that a
- * check can `return weir_diag_error(...)`. NULL diag is allowed.
+ * Adds an entry with neither file nor key; `mend` may be NULL. Returns -EINVAL for errors and 0 for
+ * warnings, so that a check can `return weir_diag_error(...)`. NULL diag is allowed.
  */
 int weir_diag_error(struct weir_diag *diag, const char *mend, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -50,16 +50,17 @@ int weir_diag_warning(struct weir_diag *diag, const char *mend, const char *form
  * Adds an error about a configuration key; the line is filled in later by whoever knows the text
  * (weir_config_locate).
  */
-int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, const char *format,
+		  ...) __attribute__((format(printf, 4, 5)));
 /*
- * The entry added last, to fill in file, line or column (owned by diag; strings are heap copies). NULL when there is
- * none or when the last one was not kept.
+ * The entry added last, to fill in file, line or column (owned by diag; strings are heap copies).
+ * NULL when there is none or when the last one was not kept.
  */
 struct weir_diag_entry *weir_diag_last(struct weir_diag *diag);
 /*
- * One line an entry: "weir.yaml:8:13: block.lists[0].action: 'dorp' is not an action; write allow or deny". A
- * warning says so after the place. Ends with how many more there were, when some were not kept.
+ * One line an entry: "weir.yaml:8:13: block.lists[0].action: 'dorp' is not an action; write allow
+ * or deny". A warning says so after the place. Ends with how many more there were, when some were
+ * not kept.
  */
 void weir_diag_format(const struct weir_diag *diag, struct weir_buf *text);
 /* One entry in the same form, without "warning:" and without the newline. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads whole files and replaces them so that a crash or a full disk leaves the old or the new. Not for streams. */
+/*
+ * Reads whole files and replaces them so that a crash or a full disk leaves the old or the new. Not
+ * for streams.
+ */
 #include "base/file.h"
 
 #include <errno.h>
@@ -34,7 +37,10 @@ static int file_read_fd(int fd, size_t max_bytes, struct weir_buf *buf)
 	}
 }
 
-/* Told beforehand, a large file is read in one go instead of by doubling. A pipe has no size: nothing is lost. */
+/*
+ * Told beforehand, a large file is read in one go instead of by doubling. A pipe has no size:
+ * nothing is lost.
+ */
 static int file_reserve(int fd, size_t max_bytes, struct weir_buf *buf)
 {
 	struct stat st;
@@ -94,10 +100,11 @@ static char *file_temporary_name(const char *path)
 }
 
 /*
- * The temporary name is fixed, so what a kill left behind is used up by the next write and never piles up. A second
- * writer could then write into the first one's file: each holds a lock on it, and whoever waited for the lock looks
- * whether the name still stands for the file it locked (the first renamed it meanwhile) and starts again if not. A
- * file of another owner, or with another name too, is not ours to write secrets into.
+ * The temporary name is fixed, so what a kill left behind is used up by the next write and never
+ * piles up. A second writer could then write into the first one's file: each holds a lock on it,
+ * and whoever waited for the lock looks whether the name still stands for the file it locked (the
+ * first renamed it meanwhile) and starts again if not. A file of another owner, or with another
+ * name too, is not ours to write secrets into.
  */
 static int file_open_temporary(const char *name, int *ret_fd)
 {
@@ -152,8 +159,8 @@ static int file_sync_dir_of(const char *path)
 }
 
 /*
- * Follows symbolic links, so that a linked file stays linked; and refuses what is no file, for renaming over
- * /dev/null would succeed.
+ * Follows symbolic links, so that a linked file stays linked; and refuses what is no file, for
+ * renaming over /dev/null would succeed.
  */
 static int file_resolve(const char *path, char **ret_path)
 {
@@ -199,7 +206,10 @@ int weir_file_replace(const char *path, const void *bytes, size_t len, mode_t mo
 	return file_sync_dir_of(target);
 }
 
-/* Never over an existing file. Where the file system cannot promise that in one step, a second name does. */
+/*
+ * Never over an existing file. Where the file system cannot promise that in one step, a second name
+ * does.
+ */
 static int file_rename_new(const char *from, const char *to)
 {
 	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -236,7 +246,10 @@ static int dir_make(const char *path, mode_t mode)
 		return 0;
 	int r = -errno;
 
-	/* Asked after the attempt: somebody else may have made it in between. A read-only parent answers EROFS first. */
+	/*
+	 * Asked after the attempt: somebody else may have made it in between. A read-only parent
+	 * answers EROFS first.
+	 */
 	struct stat st;
 	if (stat(path, &st) < 0)
 		return r;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One hash of any bytes. Its values are for memory only: they may change from one version to the next. */
+/*
+ * One hash of any bytes. Its values are for memory only: they may change from one version to the
+ * next.
+ */
 #include "base/hash.h"
 
 #include <endian.h>

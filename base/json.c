@@ -45,7 +45,10 @@ static const char *error_sentence(const json_error_t *error)
 	return error->text;
 }
 
-/* jansson counts the columns it has read past, in characters; ours is that of the last one of them, from 1. */
+/*
+ * jansson counts the columns it has read past, in characters; ours is that of the last one of them,
+ * from 1.
+ */
 static void error_report(const json_error_t *error, const char *file, struct weir_diag *diag)
 {
 	weir_diag_error(diag, error_mend(error), "not valid JSON: %s", error_sentence(error));

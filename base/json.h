@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON in and out. Reading is strict (duplicate keys, trailing text, bad UTF-8, integers past int64_t and reals past
- * double are refused, with line and column). Writing streams into a weir_buf: nothing is built in memory first, so a
- * million rows cost their text and no more.
+ * JSON in and out. Reading is strict (duplicate keys, trailing text, bad UTF-8, integers past
+ * int64_t and reals past double are refused, with line and column). Writing streams into a
+ * weir_buf: nothing is built in memory first, so a million rows cost their text and no more.
  */
 #ifndef WEIR_BASE_JSON_H
 #define WEIR_BASE_JSON_H
@@ -27,8 +27,8 @@ enum weir_json_type {
 };
 
 /*
- * Reads a whole document. An error goes to diag (may be NULL) with line and column; `file` (may be NULL) is named in
- * it. -EINVAL or -ENOMEM. Free the result with weir_json_free().
+ * Reads a whole document. An error goes to diag (may be NULL) with line and column; `file` (may be
+ * NULL) is named in it. -EINVAL or -ENOMEM. Free the result with weir_json_free().
  */
 int weir_json_parse(const char *text, size_t len, const char *file, struct weir_diag *diag,
 		    struct weir_json **ret_json);
@@ -40,15 +40,18 @@ static inline void weir_json_freep(struct weir_json **json)
 }
 
 enum weir_json_type weir_json_type(const struct weir_json *json);
-/* Member of an object, or NULL when json is NULL, no object, or has no such key. Borrowed from json. */
+/*
+ * Member of an object, or NULL when json is NULL, no object, or has no such key. Borrowed from
+ * json.
+ */
 const struct weir_json *weir_json_get(const struct weir_json *json, const char *key);
 /* Array or object size; 0 for anything else. */
 size_t weir_json_size(const struct weir_json *json);
 /* Element of an array, or NULL. */
 const struct weir_json *weir_json_at(const struct weir_json *json, size_t index);
 /*
- * Calls `each` for every member in the order of the text, until it returns non-zero, which is returned. 0 for what is
- * no object.
+ * Calls `each` for every member in the order of the text, until it returns non-zero, which is
+ * returned. 0 for what is no object.
  */
 int weir_json_each(const struct weir_json *object,
 		   int (*each)(const char *key, const struct weir_json *value, void *arg),
@@ -60,8 +63,8 @@ double weir_json_real(const struct weir_json *json, double fallback); /* integer
 bool weir_json_bool(const struct weir_json *json, bool fallback);
 
 /*
- * Zero-initialise, set out, then write. Commas and colons come by themselves. `key` is NULL inside an array and at the
- * top. Whether memory sufficed is seen once, at the end, in out->failed.
+ * Zero-initialise, set out, then write. Commas and colons come by themselves. `key` is NULL inside
+ * an array and at the top. Whether memory sufficed is seen once, at the end, in out->failed.
  */
 struct weir_json_out {
 	struct weir_buf *out;
@@ -83,9 +86,10 @@ void weir_json_put_null(struct weir_json_out *json, const char *key);
 /* Text that is JSON already. */
 void weir_json_put_raw(struct weir_json_out *json, const char *key, const char *text);
 /*
- * "error": the first error's sentence (null when all are warnings), "problems": an array of {level, file, line,
- * column, key, what, mend} with null for what is unknown, and "problems_left_out": how many were not kept. With key
- * NULL these become members of the open object, else of an object of that name.
+ * "error": the first error's sentence (null when all are warnings), "problems": an array of {level,
+ * file, line, column, key, what, mend} with null for what is unknown, and "problems_left_out": how
+ * many were not kept. With key NULL these become members of the open object, else of an object of
+ * that name.
  */
 void weir_json_put_diag(struct weir_json_out *json, const char *key, const struct weir_diag *diag);
 

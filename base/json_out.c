@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes JSON straight into a buffer. Keeps no tree and checks no grammar: who opens an object closes it. */
+/*
+ * Writes JSON straight into a buffer. Keeps no tree and checks no grammar: who opens an object
+ * closes it.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +12,10 @@
 
 #define UINT64_DIGITS 20
 
-/* How many bytes at p are one well-formed UTF-8 character (RFC 3629, table in section 4), 0 for none. */
+/*
+ * How many bytes at p are one well-formed UTF-8 character (RFC 3629, table in section 4), 0 for
+ * none.
+ */
 static size_t utf8_length(const unsigned char *p)
 {
 	unsigned char lead = p[0];
@@ -17,7 +23,10 @@ static size_t utf8_length(const unsigned char *p)
 	if (len < 2 || lead > 0xf4)
 		return lead > 0xf4 ? 0 : len;
 
-	/* The second byte is narrower after four of the leads: no overlong forms, no surrogates, not past U+10FFFF. */
+	/*
+	 * The second byte is narrower after four of the leads: no overlong forms, no surrogates,
+	 * not past U+10FFFF.
+	 */
 	unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
 	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
 	if (p[1] < low || p[1] > high)
@@ -155,7 +164,10 @@ void weir_json_put_int(struct weir_json_out *json, const char *key, int64_t valu
 	text_put_uint(json->out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* 17 digits always suffice and mostly show noise: 0.1 as 0.10000000000000001. Weir never leaves the C locale. */
+/*
+ * 17 digits always suffice and mostly show noise: 0.1 as 0.10000000000000001. Weir never leaves the
+ * C locale.
+ */
 void weir_json_put_real(struct weir_json_out *json, const char *key, double value)
 {
 	if (!isfinite(value)) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes the log to standard error, one write() a line, so that lines of several processes do not mix. */
+/*
+ * Writes the log to standard error, one write() a line, so that lines of several processes do not
+ * mix.
+ */
 #include "base/log.h"
 
 #include <errno.h>

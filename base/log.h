@@ -18,7 +18,10 @@ enum weir_log_form {
 	WEIR_LOG_JSON,	  /* a line an event: {"@timestamp":…,"log.level":…,"message":…} */
 };
 
-/* Until it is called: up to WEIR_LOG_INFO, as WEIR_LOG_TEXT. `most` is the least important level that is written. */
+/*
+ * Until it is called: up to WEIR_LOG_INFO, as WEIR_LOG_TEXT. `most` is the least important level
+ * that is written.
+ */
 void weir_log_init(enum weir_log_level most, enum weir_log_form form);
 /* Control characters in the message are made visible: what a peer sent cannot forge a line. */
 void weir_log(enum weir_log_level level, const char *format, ...)

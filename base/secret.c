@@ -29,7 +29,10 @@ char *weir_random_hex(size_t len)
 	if (len > SIZE_MAX / 2 - 1)
 		return NULL;
 	_cleanup_free_ char *text = malloc(2 * len + 1);
-	/* The bytes stand in the upper half and are spread downwards: each is read before it is written over. */
+	/*
+	 * The bytes stand in the upper half and are spread downwards: each is read before it is
+	 * written over.
+	 */
 	if (!text || weir_random_bytes(text + len, len) < 0)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {

@@ -20,8 +20,10 @@ struct unit {
 
 /* Largest first. Weeks are read but never written: "10d" says more than "1w3d". */
 static const struct unit duration_units[] = {
-	{ "w", 7 * NS_PER_DAY }, { "d", NS_PER_DAY },	    { "h", NS_PER_HOUR }, { "m", NS_PER_MINUTE },
-	{ "s", WEIR_NS_PER_S },	 { "ms", WEIR_NS_PER_MS }, { "us", 1000 },	  { "ns", 1 },
+	{ "w", 7 * NS_PER_DAY }, { "d", NS_PER_DAY },
+	{ "h", NS_PER_HOUR },	 { "m", NS_PER_MINUTE },
+	{ "s", WEIR_NS_PER_S },	 { "ms", WEIR_NS_PER_MS },
+	{ "us", 1000 },		 { "ns", 1 },
 };
 
 static const struct unit size_units[] = {
@@ -90,7 +92,10 @@ static size_t letters_length(const char *text)
 	return len;
 }
 
-/* One "30s" of a sum. `below` is the factor of the unit before, which is larger: "30m1h" is a slip of the pen. */
+/*
+ * One "30s" of a sum. `below` is the factor of the unit before, which is larger: "30m1h" is a slip
+ * of the pen.
+ */
 static int duration_read_part(const char **text, uint64_t *below, uint64_t *total)
 {
 	uint64_t number, ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Quantities as people write them: "10m", "64MiB", "10kpps". Each reading returns 0, -EINVAL (not such a quantity) or
- * -ERANGE (does not fit). Whole numbers only: "1.5h" is "1h30m".
+ * Quantities as people write them: "10m", "64MiB", "10kpps". Each reading returns 0, -EINVAL (not
+ * such a quantity) or -ERANGE (does not fit). Whole numbers only: "1.5h" is "1h30m".
  */
 #ifndef WEIR_BASE_UNITS_H
 #define WEIR_BASE_UNITS_H
@@ -11,15 +11,15 @@
 #include "base/buf.h"
 
 /*
- * Units ns us ms s m h d w: "500ms", "30s", "10m", "1h", "7d", "2w", and sums of them, larger units first ("1h30m"). A
- * bare number is refused except "0".
+ * Units ns us ms s m h d w: "500ms", "30s", "10m", "1h", "7d", "2w", and sums of them, larger units
+ * first ("1h30m"). A bare number is refused except "0".
  */
 int weir_duration_from_string(const char *text, uint64_t *ret_ns);
 /* "64MiB", "1GB", "4096" (bytes), "16KiB"; powers of 1024 with i, of 1000 without. Up to T. */
 int weir_size_from_string(const char *text, uint64_t *ret_bytes);
 /*
- * "10kpps", "1Mpps", "500pps", "500/s", "10k/s", "600/m", "36000/h", with k, M or G. "30/m" is 0.5 a second and refused:
- * whole numbers a second only.
+ * "10kpps", "1Mpps", "500pps", "500/s", "10k/s", "600/m", "36000/h", with k, M or G. "30/m" is 0.5
+ * a second and refused: whole numbers a second only.
  */
 int weir_rate_from_string(const char *text, uint64_t *ret_per_second);
 
