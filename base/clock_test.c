@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of the clocks and of times as text. Seconds are from date -u +%s -d TIME. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+static void assert_both_ways(uint64_t seconds, const char *expected)
+{
+	char text[WEIR_CLOCK_TEXT];
+	uint64_t ns = 0;
+	assert_string_equal(weir_clock_format(seconds * WEIR_NS_PER_S, text), expected);
+	assert_int_equal(weir_clock_parse(expected, &ns), 0);
+	assert_int_equal(ns, seconds * WEIR_NS_PER_S);
+}
+
+static void clock_times_go_both_ways(void **state)
+{
+	assert_both_ways(0, "1970-01-01T00:00:00Z");
+	assert_both_ways(951782400, "2000-02-29T00:00:00Z");
+	assert_both_ways(1935405000, "2031-05-01T12:30:00Z");
+	assert_both_ways(4102444799, "2099-12-31T23:59:59Z");
+}
+
+static void clock_format_at_the_end_of_64_bits_fits(void **state)
+{
+	char text[WEIR_CLOCK_TEXT];
+	assert_string_equal(weir_clock_format(UINT64_MAX, text), "2554-07-21T23:34:33Z");
+}
+
+static void assert_parsed(const char *text, uint64_t expected_ns)
+{
+	uint64_t ns = 0;
+	assert_int_equal(weir_clock_parse(text, &ns), 0);
+	assert_int_equal(ns, expected_ns);
+}
+
+static void clock_parse_takes_parts_of_a_second(void **state)
+{
+	assert_parsed("1970-01-01T00:00:01.5Z", 1500000000);
+	assert_parsed("1970-01-01T00:00:01.000000001Z", 1000000001);
+	assert_parsed("1970-01-01T00:00:01.0000000019Z", 1000000001);
+}
+
+static void clock_parse_refuses_what_is_no_time(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"now",
+		"2031-05-01",
+		"2031-05-01T12:30:00",
+		"2031-05-01 12:30:00Z",
+		"2031-05-01T12:30:00+02:00",
+		"2031-05-01T12:30:00Z ",
+		"2031-13-01T00:00:00Z",
+		"2031-02-29T00:00:00Z",
+		"2031-05-01T24:00:00Z",
+		"2031-05-01T12:60:00Z",
+		"2031-05-01T12:30:60Z",
+		"2031-05-00T12:30:00Z",
+		"1969-12-31T23:59:59Z",
+		"2555-01-01T00:00:00Z",
+		"2031-05-01T12:30:00.Z",
+		"2031-5-01T12:30:00Z",
+	};
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(bad); i++) {
+		uint64_t ns = 7;
+		if (weir_clock_parse(bad[i], &ns) != -EINVAL || ns != 7)
+			fail_msg("'%s' was taken", bad[i]);
+	}
+}
+
+static void clock_monotonic_never_goes_back(void **state)
+{
+	uint64_t before = weir_clock_monotonic_ns();
+	for (int i = 0; i < 1000; i++) {
+		uint64_t now = weir_clock_monotonic_ns();
+		assert_true(now >= before);
+		before = now;
+	}
+}
+
+static void clock_real_is_in_this_century(void **state)
+{
+	assert_in_range(weir_clock_real_ns() / WEIR_NS_PER_S, 1700000000, 4102444799);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clock_times_go_both_ways),
+		cmocka_unit_test(clock_format_at_the_end_of_64_bits_fits),
+		cmocka_unit_test(clock_parse_takes_parts_of_a_second),
+		cmocka_unit_test(clock_parse_refuses_what_is_no_time),
+		cmocka_unit_test(clock_monotonic_never_goes_back),
+		cmocka_unit_test(clock_real_is_in_this_century),
+	};
+	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+}
