@@ -219,7 +219,7 @@ static void file_replace_that_fails_leaves_the_old_and_no_temporary(void **state
 
 static int child_on_a_full_disk(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return 1;
 	if (mount("tmpfs", folder, "tmpfs", 0, SMALL_DISK) < 0 || chdir(folder) < 0)
 		return 2;
