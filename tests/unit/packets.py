@@ -311,7 +311,7 @@ def fragments(rng, version, packet, expect):
         ip = packet[IP].copy()
         ip.remove_payload()
         ip.proto, ip.options, ip.ihl = 17, [], None
-        pieces = [bytes(x) for x in fragment(ip / udp_part, fragsize=rng.choice((64, 128)))]
+        pieces = [bytes(x) for x in fragment(ip / udp_part, fragsize=rng.choice((40, 72, 128)))]
         seen, at = {"ipv4", "fragment"}, 20
     else:
         ip = packet[IPv6].copy()
