@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bitmap of counter rows. Lowest free first, so that what has to be read each tick stays short. */
+#include "features/block/block_slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS (WEIR_HITS_MAX / 64)
+
+void block_slots_done(struct block_slots *slots)
+{
+	free(slots->counts);
+	*slots = (struct block_slots){ 0 };
+}
+
+bool block_slots_is_used(const struct block_slots *slots, uint32_t slot)
+{
+	return slots->used[slot / 64] >> (slot % 64) & 1;
+}
+
+bool block_slots_claim(struct block_slots *slots, uint32_t slot)
+{
+	if (!slot || slot >= WEIR_HITS_MAX || block_slots_is_used(slots, slot))
+		return false;
+	slots->used[slot / 64] |= 1ull << (slot % 64);
+	return true;
+}
+
+uint32_t block_slots_take(struct block_slots *slots)
+{
+	for (uint32_t word = 0; word < WORDS; word++) {
+		uint64_t open = ~slots->used[word] & (word ? ~0ull : ~1ull);
+		if (!open)
+			continue;
+		uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(open);
+		/* A row that cannot be cleared would show another's hits. */
+		if (slots->counters && weir_map_zero(slots->counters, slot) < 0)
+			return 0;
+		slots->used[word] |= 1ull << (slot % 64);
+		if (slot < slots->count)
+			slots->counts[slot] = (struct weir_count){ 0 };
+		return slot;
+	}
+	return 0;
+}
+
+void block_slots_release(struct block_slots *slots, uint32_t slot)
+{
+	if (slot && slot < WEIR_HITS_MAX)
+		slots->used[slot / 64] &= ~(1ull << (slot % 64));
+}
+
+static size_t slots_end(const struct block_slots *slots)
+{
+	for (size_t word = WORDS; word > 0; word--)
+		if (slots->used[word - 1])
+			return word * 64 - (size_t)__builtin_clzll(slots->used[word - 1]);
+	return 0;
+}
+
+int block_slots_read(struct block_slots *slots)
+{
+	size_t count = slots_end(slots);
+	if (!slots->counters || !count)
+		return 0;
+	if (count > slots->count) {
+		struct weir_count *counts = realloc(slots->counts, count * sizeof(*counts));
+		if (!counts)
+			return -ENOMEM;
+		memset(counts + slots->count, 0, (count - slots->count) * sizeof(*counts));
+		slots->counts = counts;
+		slots->count = count;
+	}
+	_Static_assert(sizeof(struct weir_count) == 2 * sizeof(uint64_t), "a row is two words");
+	int r = weir_map_sum(slots->counters, 0, (uint32_t)count, 2, (uint64_t *)slots->counts);
+	slots->counts[0] = (struct weir_count){ 0 };
+	return r;
+}
+
+struct weir_count block_slots_count(const struct block_slots *slots, uint32_t slot)
+{
+	return slot < slots->count ? slots->counts[slot] : (struct weir_count){ 0 };
+}

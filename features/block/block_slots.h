@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which rows of the hit counters (ctr_hit) are whose, and what they count. Row 0 is nobody's. */
+#ifndef WEIR_BLOCK_SLOTS_H
+#define WEIR_BLOCK_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/maps.h"
+#include "core/map.h"
+
+struct block_slots {
+	uint64_t used[WEIR_HITS_MAX / 64];
+	struct weir_map *counters; /* borrowed; NULL before an object is attached */
+	struct weir_count *counts; /* as read last; counts[0] is always zero */
+	size_t count;		   /* of counts */
+};
+
+void block_slots_done(struct block_slots *slots);
+/* The lowest free row, zeroed in the map before anyone can count in it; 0 when there is none. */
+uint32_t block_slots_take(struct block_slots *slots);
+/* Takes this very row as it is, counts and all; false when it is not free. */
+bool block_slots_claim(struct block_slots *slots, uint32_t slot);
+void block_slots_release(struct block_slots *slots, uint32_t slot);
+bool block_slots_is_used(const struct block_slots *slots, uint32_t slot);
+/* Reads all rows in use from the map. One walk of an array, once a tick. */
+int block_slots_read(struct block_slots *slots);
+/* What a row counted when it was read last. */
+struct weir_count block_slots_count(const struct block_slots *slots, uint32_t slot);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The features, in the order in which a packet meets them. The only file that knows them all. */
+#include "core/feature.h"
+
+extern const struct weir_feature weir_block;
+
+const struct weir_feature *const weir_features[] = {
+	&weir_block,
+	NULL,
+};
+
+size_t weir_feature_index(const struct weir_feature *feature)
+{
+	size_t index = 0;
+	while (weir_features[index] && weir_features[index] != feature)
+		index++;
+	return index;
+}
