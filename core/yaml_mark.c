@@ -73,10 +73,8 @@ static const struct {
 	  "close the list with ']', or put ',' between its entries" },
 	{ "did not find expected ',' or '}'", "expected ',' or '}' here",
 	  "close the braces with '}', or put ',' between the keys" },
-	{ "found unexpected end of stream", "the text ends inside quotes",
-	  "close the quotes that were opened before" },
-	{ "found unexpected document indicator", "the document ends inside quotes",
-	  "close the quotes that were opened before" },
+	{ "found unexpected end of stream", "quotes that are never closed", "close them" },
+	{ "found unexpected document indicator", "quotes that are never closed", "close them" },
 	{ "block sequence entries are not allowed in this context", "a list cannot start here",
 	  "put the first '- ' on a line of its own, below the key" },
 	{ "did not find expected <document start>", "the document ended before this line",
@@ -102,6 +100,17 @@ static char text_at(const char *text, size_t len, const yaml_mark_t *mark)
 	return 0;
 }
 
+/* The end of the text tells nobody where quotes were forgotten: their start does. */
+static bool is_about_quotes(const char *problem)
+{
+	return strncmp(problem, "found unexpected ", strlen("found unexpected ")) == 0;
+}
+
+static bool is_about_opening(const char *problem)
+{
+	return strncmp(problem, "did not find expected ',' or ", 29) == 0;
+}
+
 static int syntax_tell(const yaml_parser_t *parser, const char *text, size_t len,
 		       struct weir_diag *diag)
 {
@@ -123,8 +132,13 @@ static int syntax_tell(const yaml_parser_t *parser, const char *text, size_t len
 		what = "a value cannot start with this character";
 		mend = "put the value in quotes";
 	}
-	weir_diag_error(diag, mend, "%s", what);
-	diag_place(diag, mark);
+	bool opened_above = is_about_opening(problem) && parser->context_mark.line < mark->line;
+	if (opened_above)
+		weir_diag_error(diag, mend, "%s: the bracket of line %zu is still open", what,
+				parser->context_mark.line + 1);
+	else
+		weir_diag_error(diag, mend, "%s", what);
+	diag_place(diag, is_about_quotes(problem) ? &parser->context_mark : mark);
 	return -EINVAL;
 }
 

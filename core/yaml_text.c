@@ -16,11 +16,10 @@ struct cursor {
 	unsigned column;
 };
 
-static const char mend_encoding[] = "save the file as UTF-8 text";
-
-static int text_refuse(const struct cursor *cursor, struct weir_diag *diag, const char *what)
+static int text_refuse(const struct cursor *cursor, struct weir_diag *diag, const char *what,
+		       const char *mend)
 {
-	int r = weir_diag_error(diag, mend_encoding, "%s: 0x%02x", what, cursor->bytes[cursor->at]);
+	int r = weir_diag_error(diag, mend, "%s 0x%02x", what, cursor->bytes[cursor->at]);
 	struct weir_diag_entry *entry = weir_diag_last(diag);
 	if (entry) {
 		entry->line = cursor->line;
@@ -75,13 +74,15 @@ int weir_yaml_text_check(const char *text, size_t len, struct weir_diag *diag)
 	while (cursor.at < len) {
 		const unsigned char *c = cursor.bytes + cursor.at;
 		if (is_control(c[0]))
-			return text_refuse(&cursor, diag, "control character in the text");
+			return text_refuse(&cursor, diag, "control character",
+					   "remove it: a configuration is plain text");
 		size_t n = character_bytes(&cursor);
 		if (n == 0)
-			return text_refuse(&cursor, diag, "byte that is not UTF-8");
+			return text_refuse(&cursor, diag, "not UTF-8: byte",
+					   "save the file as UTF-8 text");
 		if (is_wide_control(c, n, cursor.at))
-			return text_refuse(&cursor, diag,
-					   "character that does not print, first byte");
+			return text_refuse(&cursor, diag, "character that does not print, byte",
+					   "remove it: a configuration is plain text");
 		cursor_step(&cursor, n);
 	}
 	return 0;
