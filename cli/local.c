@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of verbs that need no daemon, help and completion among them. */
+#include "cli/local.h"
+
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/completion.h"
+#include "cli/help.h"
+#include "cli/render.h"
+
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
+
+static const struct weir_arg help_args[] = {
+	{ .name = "noun",
+	  .flags = WEIR_ARG_POSITIONAL,
+	  .metavar = "NOUN",
+	  .help = "about these commands" },
+	{ .name = "verb",
+	  .flags = WEIR_ARG_POSITIONAL,
+	  .metavar = "VERB",
+	  .help = "about this one" },
+	{ .name = "markdown", .type = WEIR_ARG_BOOL, .help = "the reference page of all commands" },
+	{ 0 },
+};
+
+static const struct weir_arg completion_args[] = {
+	{ .name = "shell",
+	  .type = WEIR_ARG_CHOICE,
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "SHELL",
+	  .help = "which shell",
+	  .choices = shells },
+	{ 0 },
+};
+
+static const struct weir_arg daemon_args[] = {
+	{ .name = "config",
+	  .metavar = "FILE",
+	  .help = "configuration",
+	  .fallback = "/etc/weir/weir.yaml" },
+	{ .name = "interface",
+	  .metavar = "IF",
+	  .help = "watch this one too; may be given several times" },
+	{ .name = "state-dir",
+	  .metavar = "DIR",
+	  .help = "what was added at run time is kept here",
+	  .fallback = "/var/lib/weir" },
+	{ .name = "run-dir",
+	  .metavar = "DIR",
+	  .help = "the socket stands here",
+	  .fallback = "/run/weir" },
+	{ .name = "pin-dir",
+	  .metavar = "DIR",
+	  .help = "programs and maps are pinned here",
+	  .fallback = "/sys/fs/bpf/weir" },
+	{ 0 },
+};
+
+const struct weir_local weir_locals[] = {
+	{ .op = { .name = "daemon",
+		  .summary = "Run the daemon in the foreground",
+		  .args = daemon_args,
+		  .example = "daemon --interface eth0" },
+	  .place = WEIR_VERB_LOCAL },
+	{ .op = { .name = "completion",
+		  .summary = "Print the completion script of a shell",
+		  .args = completion_args,
+		  .example = "completion bash > /etc/bash_completion.d/weir" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_completion },
+	{ .op = { .name = "help",
+		  .summary = "Show help",
+		  .args = help_args,
+		  .example = "help block add" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_help },
+	{ .run = NULL },
+};
+
+int weir_local_show(const struct weir_command *command, struct weir_terminal *terminal,
+		    const struct weir_buf *json)
+{
+	_cleanup_json_ struct weir_json *answer = NULL;
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	_cleanup_buf_ struct weir_buf out = { 0 };
+
+	if (terminal->json) {
+		weir_buf_add(&out, weir_buf_str(json), json->len);
+		weir_buf_add_char(&out, '\n');
+		return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+	}
+	if (weir_json_parse(weir_buf_str(json), json->len, "answer", &diag, &answer) < 0)
+		return weir_local_refuse(terminal, &diag);
+	weir_terminal_warnings(terminal, answer);
+	struct weir_view view = { .answer = answer, .out = &out, .color = terminal->color };
+	weir_render(&view, command->verb->op->name);
+	return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+}
+
+int weir_local_refuse(struct weir_terminal *terminal, const struct weir_diag *diag)
+{
+	_cleanup_buf_ struct weir_buf out = { 0 };
+	struct weir_json_out json = { .out = &out };
+
+	weir_terminal_diag(terminal, diag);
+	if (!terminal->json)
+		return WEIR_EXIT_FAILED;
+	weir_json_open_object(&json, NULL);
+	weir_json_put_diag(&json, NULL, diag);
+	weir_json_close_object(&json);
+	weir_buf_add_char(&out, '\n');
+	(void)weir_terminal_print(terminal, &out);
+	return WEIR_EXIT_FAILED;
+}
+
+static int help_topic(const struct weir_command *command, const char *noun, struct weir_buf *out)
+{
+	const char *word = weir_command_str(command, "verb");
+	_cleanup_buf_ struct weir_buf name = { 0 };
+
+	weir_buf_addf(&name, "%s%s%s", noun, word ? "." : "", word ? word : "");
+	const struct weir_verb *verb = weir_verbs_find(command->verbs, weir_buf_str(&name));
+	if (verb)
+		weir_help_verb(verb, out);
+	else if (!word && weir_verbs_have_noun(command->verbs, noun))
+		weir_help_noun(command->verbs, noun, out);
+	else
+		return WEIR_EXIT_USAGE;
+	return WEIR_EXIT_OK;
+}
+
+int weir_local_help(const struct weir_command *command, struct weir_terminal *terminal)
+{
+	const char *noun = weir_command_str(command, "noun");
+	_cleanup_buf_ struct weir_buf out = { 0 };
+	int code = WEIR_EXIT_OK;
+
+	if (weir_command_flag(command, "markdown"))
+		weir_help_markdown(command->verbs, &out);
+	else if (!noun)
+		weir_help_overview(command->verbs, &out);
+	else
+		code = help_topic(command, noun, &out);
+	if (code != WEIR_EXIT_OK) {
+		weir_terminal_problem(terminal, "'weir help' shows all there are",
+				      "no command '%s'", noun);
+		return code;
+	}
+	return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+}
+
+int weir_local_completion(const struct weir_command *command, struct weir_terminal *terminal)
+{
+	const char *shell = weir_command_str(command, "shell");
+	_cleanup_buf_ struct weir_buf out = { 0 };
+
+	if (strcmp(shell, "bash") == 0)
+		weir_completion_bash(command->verbs, &out);
+	else if (strcmp(shell, "zsh") == 0)
+		weir_completion_zsh(command->verbs, &out);
+	else
+		weir_completion_fish(command->verbs, &out);
+	return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+}

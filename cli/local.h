@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the CLI does by itself: the rows, and one function a verb. */
+#ifndef WEIR_CLI_LOCAL_H
+#define WEIR_CLI_LOCAL_H
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+extern const struct weir_local weir_locals[];
+
+weir_local_fn weir_local_help;
+weir_local_fn weir_local_completion;
+weir_local_fn weir_local_diff;
+
+/* Shows a JSON answer made in this process as one of the daemon's would be: the text itself with
+ * --json. */
+int weir_local_show(const struct weir_command *command, struct weir_terminal *terminal,
+		    const struct weir_buf *json);
+/* Problems as text, and with --json as the JSON of a refusal too. Returns WEIR_EXIT_FAILED. */
+int weir_local_refuse(struct weir_terminal *terminal, const struct weir_diag *diag);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chooses the view of an answer. */
+#include "cli/render.h"
+
+#include <string.h>
+
+static const struct {
+	const char *name; /* of an operation, or ".word" for every noun's */
+	void (*render)(const struct weir_view *view);
+	const char *needs; /* the view is only for answers with this member */
+} renderers[] = {
+	{ "status", weir_render_status, "interfaces" },
+	{ "explain", weir_render_explain, "verdict" },
+	{ "events", weir_render_events, "events" },
+	{ "apply", weir_render_apply, "revision" },
+	{ "diff", weir_render_diff, "changes" },
+	{ "rollback", weir_render_rollback, "revision" },
+	{ "config.show", weir_render_config, "text" },
+	{ "interface.list", weir_render_interfaces, "interfaces" },
+	{ "interface.attach", weir_render_interfaces, "interfaces" },
+	{ "interface.detach", weir_render_interfaces, "interfaces" },
+	{ "doctor", weir_render_doctor, "checks" },
+	{ "cleanup", weir_render_cleanup, "removed" },
+	{ ".list", weir_render_entries, "entries" },
+	{ ".lists", weir_render_lists, "lists" },
+	{ ".import", weir_render_import, "list" },
+};
+
+static bool is_for(const char *pattern, const char *op_name)
+{
+	const char *dot = strchr(op_name, '.');
+
+	return strcmp(pattern, op_name) == 0 || (dot && strcmp(pattern, dot) == 0);
+}
+
+void weir_render(const struct weir_view *view, const char *op_name)
+{
+	for (size_t i = 0; i < sizeof(renderers) / sizeof(renderers[0]); i++) {
+		if (!is_for(renderers[i].name, op_name) ||
+		    !weir_json_get(view->answer, renderers[i].needs))
+			continue;
+		renderers[i].render(view);
+		return;
+	}
+	weir_view_generic(view, view->answer, 0);
+}

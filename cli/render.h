@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which answer is shown how: a row an operation, and the generic view for all others. */
+#ifndef WEIR_CLI_RENDER_H
+#define WEIR_CLI_RENDER_H
+
+#include "cli/view.h"
+
+/* Writes the text for the answer of the operation named. */
+void weir_render(const struct weir_view *view, const char *op_name);
+
+/* The views themselves; each shows view->answer. */
+void weir_render_status(const struct weir_view *view);
+void weir_render_interfaces(const struct weir_view *view);
+void weir_render_doctor(const struct weir_view *view);
+void weir_render_entries(const struct weir_view *view);
+void weir_render_lists(const struct weir_view *view);
+void weir_render_import(const struct weir_view *view);
+void weir_render_explain(const struct weir_view *view);
+void weir_render_events(const struct weir_view *view);
+void weir_render_config(const struct weir_view *view);
+void weir_render_apply(const struct weir_view *view);
+void weir_render_diff(const struct weir_view *view);
+void weir_render_rollback(const struct weir_view *view);
+void weir_render_cleanup(const struct weir_view *view);
+/* One event as one line; `kind` may be NULL when the event says it itself. */
+void weir_render_event(const struct weir_view *view, const char *kind,
+		       const struct weir_json *event);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of policy: what applied, what would change, what was taken back or away. */
+#include <string.h>
+
+#include "cli/render.h"
+
+static void revision_line(const struct weir_view *view)
+{
+	weir_buf_addf(view->out, "revision %llu",
+		      (unsigned long long)weir_view_uint(view->answer, "revision"));
+	uint64_t ms = weir_json_get(view->answer, "ms") ? weir_view_uint(view->answer, "ms") :
+							  view->elapsed_ms;
+	if (ms) {
+		weir_buf_add_str(view->out, " live in ");
+		weir_view_add_seconds(view->out, ms);
+	} else {
+		weir_buf_add_str(view->out, " is live");
+	}
+	weir_buf_add_char(view->out, '\n');
+}
+
+/* The sign, key and values of one structural change. */
+static void change_show(const struct weir_view *view, const struct weir_json *change)
+{
+	const char *text = weir_json_str(change, NULL);
+	const char *op = weir_view_str(change, "op");
+	bool add = strcmp(op, "add") == 0;
+	bool remove = strcmp(op, "remove") == 0;
+	enum weir_color color = add ? WEIR_COLOR_GOOD : remove ? WEIR_COLOR_BAD : WEIR_COLOR_WARN;
+	_cleanup_buf_ struct weir_buf line = { 0 };
+
+	if (text) {
+		weir_buf_add_str(&line, text);
+	} else {
+		weir_buf_addf(&line, "%s %s: ",
+			      add    ? "+" :
+			      remove ? "-" :
+				       "~",
+			      weir_view_str(change, "key"));
+		if (!add)
+			weir_view_add_scalar(&line, "", weir_json_get(change, "from"));
+		if (!add && !remove)
+			weir_buf_add_str(&line, " -> ");
+		if (!remove)
+			weir_view_add_scalar(&line, "", weir_json_get(change, "to"));
+	}
+	if (text && text[0] == '+')
+		color = WEIR_COLOR_GOOD;
+	else if (text && text[0] == '-')
+		color = WEIR_COLOR_BAD;
+	else if (text)
+		color = WEIR_COLOR_PLAIN;
+	weir_view_add_colored(view, color, weir_buf_str(&line));
+	weir_buf_add_char(view->out, '\n');
+}
+
+static void changes_show(const struct weir_view *view)
+{
+	const struct weir_json *changes = weir_json_get(view->answer, "changes");
+
+	for (size_t i = 0; i < weir_json_size(changes); i++)
+		change_show(view, weir_json_at(changes, i));
+}
+
+void weir_render_apply(const struct weir_view *view)
+{
+	if (!weir_json_bool(weir_json_get(view->answer, "changed"), true)) {
+		weir_buf_addf(view->out, "nothing to change; revision %llu stays\n",
+			      (unsigned long long)weir_view_uint(view->answer, "revision"));
+		return;
+	}
+	changes_show(view);
+	revision_line(view);
+}
+
+void weir_render_diff(const struct weir_view *view)
+{
+	if (weir_json_size(weir_json_get(view->answer, "changes")) == 0)
+		weir_buf_add_str(view->out, weir_view_bool(view->answer, "changed") ?
+						    "only the text differs, not what it means\n" :
+						    "no difference\n");
+	changes_show(view);
+}
+
+void weir_render_rollback(const struct weir_view *view)
+{
+	weir_buf_add_str(view->out, "back to the policy before; ");
+	revision_line(view);
+}
+
+void weir_render_config(const struct weir_view *view)
+{
+	const char *text = weir_view_str(view->answer, "text");
+	size_t len = strlen(text);
+
+	/* The text alone, so that it can be sent to a file and applied again. */
+	weir_buf_add_str(view->out, text);
+	if (len > 0 && text[len - 1] != '\n')
+		weir_buf_add_char(view->out, '\n');
+}
+
+void weir_render_cleanup(const struct weir_view *view)
+{
+	const struct weir_json *removed = weir_json_get(view->answer, "removed");
+
+	if (weir_json_size(removed) == 0)
+		weir_buf_add_str(view->out, "nothing of Weir's is there\n");
+	for (size_t i = 0; i < weir_json_size(removed); i++) {
+		weir_buf_add_str(view->out, "removed ");
+		weir_view_add_scalar(view->out, "id", weir_json_at(removed, i));
+		weir_buf_add_char(view->out, '\n');
+	}
+}

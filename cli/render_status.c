@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Weir does right now: status, interfaces, doctor. */
+#include "base/clock.h"
+#include "base/units.h"
+#include "cli/render.h"
+
+static void status_head(const struct weir_view *view)
+{
+	const struct weir_json *status = view->answer;
+	const struct weir_json *policy = weir_json_get(status, "policy");
+	uint64_t pid = weir_view_uint(status, "pid");
+
+	weir_view_add_colored(view, WEIR_COLOR_HEAD, "weir ");
+	weir_view_add_colored(view, WEIR_COLOR_HEAD, weir_view_str(status, "version"));
+	weir_buf_addf(view->out, "  revision %llu",
+		      (unsigned long long)weir_view_uint(status, "revision"));
+	if (pid) {
+		weir_buf_addf(view->out, "  running ");
+		weir_duration_format(weir_view_uint(status, "uptime_s") * WEIR_NS_PER_S, view->out);
+		weir_buf_addf(view->out, " (pid %llu)", (unsigned long long)pid);
+	} else {
+		weir_buf_add_str(view->out, "  ");
+		weir_view_add_colored(view, WEIR_COLOR_WARN, "no daemon; the data path filters on");
+	}
+	weir_buf_add_char(view->out, '\n');
+	if (!policy)
+		return;
+	weir_buf_add_str(view->out, "policy ");
+	weir_size_format(weir_view_uint(policy, "bytes"), view->out);
+	if (weir_json_get(policy, "limit_bytes")) {
+		weir_buf_add_str(view->out, " of ");
+		weir_size_format(weir_view_uint(policy, "limit_bytes"), view->out);
+	}
+	if (weir_view_str(status, "config_file")[0]) {
+		weir_buf_add_str(view->out, "  from ");
+		weir_buf_add_visible(view->out, weir_view_str(status, "config_file"));
+	}
+	weir_buf_add_char(view->out, '\n');
+}
+
+static void interfaces_table(const struct weir_view *view, const struct weir_json *interfaces)
+{
+	static const struct weir_column columns[] = {
+		{ "interface", false }, { "hook", false },   { "egress", false },
+		{ "passed", true },	{ "dropped", true }, { "why", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 6,
+		.color = view->color,
+	};
+
+	for (size_t i = 0; i < weir_json_size(interfaces); i++) {
+		const struct weir_json *interface = weir_json_at(interfaces, i);
+		const struct weir_json *in = weir_json_get(interface, "ingress");
+		const struct weir_json *out = weir_json_get(interface, "egress_counts");
+		uint64_t dropped =
+			weir_view_uint(in, "drop_packets") + weir_view_uint(out, "drop_packets");
+		bool attached = weir_json_bool(weir_json_get(interface, "attached"), true);
+
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(interface, "name"));
+		weir_table_cell(&table, attached ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
+				weir_view_str(interface, "mode"));
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(interface, "egress"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN,
+				 weir_view_uint(in, "pass_packets") +
+					 weir_view_uint(out, "pass_packets"));
+		weir_table_count(&table, dropped ? WEIR_COLOR_BAD : WEIR_COLOR_PLAIN, dropped);
+		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(interface, "why"));
+	}
+	weir_table_print(&table, view->out);
+}
+
+static void lists_table(const struct weir_view *view, const struct weir_json *lists)
+{
+	static const struct weir_column columns[] = {
+		{ "list", false }, { "action", false }, { "IPv4", true },
+		{ "IPv6", true },  { "hits", true },	{ "origin", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 6,
+		.color = view->color,
+	};
+
+	for (size_t i = 0; i < weir_json_size(lists); i++) {
+		const struct weir_json *list = weir_json_at(lists, i);
+		const char *action = weir_view_str(list, "action");
+
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "name"));
+		weir_table_cell(&table, weir_view_verdict_color(action), action);
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v4"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v6"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "hits_packets"));
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "origin"));
+	}
+	weir_table_print(&table, view->out);
+}
+
+static void reasons_table(const struct weir_view *view, const struct weir_json *reasons)
+{
+	static const struct weir_column columns[] = {
+		{ "reason", false },
+		{ "packets", true },
+		{ "bytes", true },
+		{ "", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 4,
+		.color = view->color,
+	};
+
+	for (size_t i = 0; i < weir_json_size(reasons); i++) {
+		const struct weir_json *reason = weir_json_at(reasons, i);
+		_cleanup_buf_ struct weir_buf bytes = { 0 };
+
+		if (weir_view_uint(reason, "packets") == 0)
+			continue;
+		weir_size_format(weir_view_uint(reason, "bytes"), &bytes);
+		weir_table_cell(&table, weir_view_verdict_color(weir_view_str(reason, "verdict")),
+				weir_view_str(reason, "reason"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(reason, "packets"));
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_buf_str(&bytes));
+		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(reason, "help"));
+	}
+	if (weir_table_rows(&table) == 0)
+		weir_buf_add_str(view->out, "no packet seen yet\n");
+	weir_table_print(&table, view->out);
+}
+
+static void status_foot(const struct weir_view *view)
+{
+	const struct weir_json *live = weir_json_get(view->answer, "live");
+	const struct weir_json *events = weir_json_get(view->answer, "events");
+
+	if (live) {
+		weir_view_heading(view, "Live entries");
+		weir_count_format(weir_view_uint(live, "entries"), view->out);
+		weir_buf_add_str(view->out, " of ");
+		weir_count_format(weir_view_uint(live, "capacity"), view->out);
+		weir_buf_add_char(view->out, '\n');
+	}
+	if (!events)
+		return;
+	weir_view_heading(view, "Events");
+	weir_count_format(weir_view_uint(events, "sent"), view->out);
+	weir_buf_add_str(view->out, " sent, ");
+	weir_count_format(weir_view_uint(events, "capped"), view->out);
+	weir_buf_add_str(view->out, " over the rate, ");
+	weir_count_format(weir_view_uint(events, "lost"), view->out);
+	weir_buf_add_str(view->out, " lost\n");
+}
+
+void weir_render_status(const struct weir_view *view)
+{
+	const struct weir_json *interfaces = weir_json_get(view->answer, "interfaces");
+	const struct weir_json *lists = weir_json_get(view->answer, "lists");
+	const struct weir_json *reasons = weir_json_get(view->answer, "reasons");
+
+	status_head(view);
+	weir_view_heading(view, "Interfaces");
+	if (weir_json_size(interfaces) == 0)
+		weir_buf_add_str(view->out, "none; add one with 'weir interface attach NAME'\n");
+	interfaces_table(view, interfaces);
+	if (weir_json_size(lists) > 0) {
+		weir_view_heading(view, "Lists");
+		lists_table(view, lists);
+	}
+	if (reasons) {
+		weir_view_heading(view, "Packets");
+		reasons_table(view, reasons);
+	}
+	status_foot(view);
+}
+
+void weir_render_interfaces(const struct weir_view *view)
+{
+	const struct weir_json *interfaces = weir_json_get(view->answer, "interfaces");
+
+	if (weir_json_size(interfaces) == 0)
+		weir_buf_add_str(view->out, "no interface is watched\n");
+	interfaces_table(view, interfaces);
+}
+
+void weir_render_lists(const struct weir_view *view)
+{
+	const struct weir_json *lists = weir_json_get(view->answer, "lists");
+
+	if (weir_json_size(lists) == 0)
+		weir_buf_add_str(view->out, "no lists\n");
+	weir_view_generic(view, lists, 0);
+}
+
+static void check_show(const struct weir_view *view, const struct weir_json *check)
+{
+	bool ok = weir_view_bool(check, "ok");
+	const char *level = weir_view_str(check, "level");
+	bool warning = !ok && level[0] == 'w';
+
+	weir_view_add_colored(view,
+			      ok      ? WEIR_COLOR_GOOD :
+			      warning ? WEIR_COLOR_WARN :
+					WEIR_COLOR_BAD,
+			      ok      ? "ok    " :
+			      warning ? "warn  " :
+					"FAULT ");
+	weir_buf_add_visible(view->out, weir_view_str(check, "check"));
+	weir_buf_add_str(view->out, ": ");
+	weir_buf_add_visible(view->out, weir_view_str(check, "found"));
+	weir_buf_add_char(view->out, '\n');
+	if (ok || !weir_view_str(check, "mend")[0])
+		return;
+	weir_buf_add_str(view->out, "      ");
+	weir_buf_add_visible(view->out, weir_view_str(check, "mend"));
+	weir_buf_add_char(view->out, '\n');
+}
+
+void weir_render_doctor(const struct weir_view *view)
+{
+	const struct weir_json *checks = weir_json_get(view->answer, "checks");
+	uint64_t faults = 0;
+
+	for (size_t i = 0; i < weir_json_size(checks); i++) {
+		const struct weir_json *check = weir_json_at(checks, i);
+
+		check_show(view, check);
+		faults += !weir_view_bool(check, "ok") && weir_view_str(check, "level")[0] != 'w';
+	}
+	weir_buf_add_char(view->out, '\n');
+	if (faults == 0) {
+		weir_buf_add_str(view->out, "Weir can run here\n");
+		return;
+	}
+	weir_view_add_plural(view->out, faults, "fault stands", "faults stand");
+	weir_buf_add_str(view->out, " in the way; each says what mends it\n");
+}
