@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the text of weir.yaml to struct weir_config. The document is read twice: by libyaml's marks to tell everything
- * that is wrong with it at its place, then, when nothing is, by libcyaml into values.
+ * From the text of weir.yaml to struct weir_config. The document is read twice: by libyaml's marks
+ * to tell everything that is wrong with it at its place, then, when nothing is, by libcyaml into
+ * values.
  */
 #include "core/config.h"
 

@@ -57,7 +57,10 @@ static const struct weir_field *field_nearest(const struct weir_field *fields, c
 	return best;
 }
 
-/* The section at the top that has such a key right inside: someone indented it too little or too much. */
+/*
+ * The section at the top that has such a key right inside: someone indented it too little or too
+ * much.
+ */
 static const struct weir_field *section_with(const struct weir_field *top, const char *key)
 {
 	for (; top->key; top++)
@@ -247,7 +250,8 @@ static void mapping_check(struct walk *walk, const struct weir_field *fields,
 		} else if (key->kind == WEIR_YAML_SCALAR) {
 			unknown_tell(walk, fields, key);
 		} else {
-			shape_tell(walk, key, WEIR_YAML_SCALAR, "a key is one word, without brackets");
+			shape_tell(walk, key, WEIR_YAML_SCALAR,
+				   "a key is one word, without brackets");
 		}
 		key = weir_yaml_next(walk->yaml, weir_yaml_next(walk->yaml, key));
 	}

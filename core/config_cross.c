@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interface names, the API's address and certificate, the metrics' prefix. Features check their own keys. */
+/*
+ * Interface names, the API's address and certificate, the metrics' prefix. Features check their
+ * own keys.
+ */
 #include "core/config_cross.h"
 
 #include <ctype.h>
@@ -34,9 +37,10 @@ static int interface_check(const char *name, const char *key, struct weir_diag *
 		return weir_diag_key(diag, key, "`ip link` lists the names",
 				     "'%s' is no interface name", name);
 	if (!is_pattern(name) && strlen(name) >= IFNAMSIZ)
-		return weir_diag_key(diag, key, "write the name as `ip link` shows it, or a pattern",
-				     "'%s' is longer than an interface name, which has %d bytes at most",
-				     name, IFNAMSIZ - 1);
+		return weir_diag_key(
+			diag, key, "write the name as `ip link` shows it, or a pattern",
+			"'%s' is longer than an interface name, which has %d bytes at most", name,
+			IFNAMSIZ - 1);
 	if (strlen(name) > 255)
 		return weir_diag_key(diag, key, "write a shorter one",
 				     "the pattern is longer than 255 bytes");
@@ -71,9 +75,8 @@ static int interfaces_twice(const struct weir_config *config, struct weir_diag *
 			continue;
 		char key[KEY_BYTES];
 		snprintf(key, sizeof(key), "interfaces[%u].name", names[i].index);
-		r = weir_diag_key(diag, key, "keep one of them",
-				  "'%s' is already interfaces[%u]", names[i].name,
-				  names[i - 1].index);
+		r = weir_diag_key(diag, key, "keep one of them", "'%s' is already interfaces[%u]",
+				  names[i].name, names[i - 1].index);
 	}
 	return r;
 }
@@ -142,12 +145,12 @@ static int listen_check(const struct weir_api_config *api, struct weir_diag *dia
 static int certificate_check(const struct weir_api_config *api, struct weir_diag *diag)
 {
 	if (api->certificate && !api->key)
-		return weir_diag_key(diag, "api.certificate",
-				     "add 'key: FILE' with its private key, or remove the certificate",
-				     "there is a certificate but no key");
+		return weir_diag_key(
+			diag, "api.certificate",
+			"add 'key: FILE' with its private key, or remove the certificate",
+			"there is a certificate but no key");
 	if (api->key && !api->certificate)
-		return weir_diag_key(diag, "api.key",
-				     "add 'certificate: FILE', or remove the key",
+		return weir_diag_key(diag, "api.key", "add 'certificate: FILE', or remove the key",
 				     "there is a key but no certificate");
 	return 0;
 }

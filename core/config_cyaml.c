@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libcyaml, driven by our field tables. Each value is loaded as text: its own types could not tell an absent number
- * from 0, and take any word that is not "false" for true.
+ * libcyaml, driven by our field tables. Each value is loaded as text: its own types could not tell
+ * an absent number from 0, and take any word that is not "false" for true.
  */
 #include "core/config_cyaml.h"
 
@@ -37,8 +37,8 @@ static void *slots_mem(void *ctx, void *ptr, size_t size)
 	return NULL;
 }
 
-__attribute__((format(printf, 3, 0)))
-static void slots_log(cyaml_log_t level, void *ctx, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void slots_log(cyaml_log_t level, void *ctx,
+							    const char *format, va_list args)
 {
 	(void)level;
 	weir_buf_vaddf(ctx, format, args);
@@ -61,8 +61,7 @@ size_t weir_fields_count(const struct weir_field *fields)
 /* Zeroed room for `count` fields or values. */
 static void *piece_new(struct weir_slots *slots, size_t count)
 {
-	struct schema_piece *piece =
-		calloc(1, sizeof(*piece) + count * sizeof(piece->items[0]));
+	struct schema_piece *piece = calloc(1, sizeof(*piece) + count * sizeof(piece->items[0]));
 	if (!piece)
 		return NULL;
 	piece->next = slots->pieces;

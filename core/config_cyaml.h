@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shape of a configuration file as libcyaml loads it: text by key. Types and defaults are config_fill.c's. */
+/*
+ * The shape of a configuration file as libcyaml loads it: text by key. Types and defaults are
+ * config_fill.c's.
+ */
 #ifndef WEIR_CORE_CONFIG_CYAML_H
 #define WEIR_CORE_CONFIG_CYAML_H
 
 #include "core/config.h"
 
 /*
- * What stands under one key; a mapping is an array of these, one a field of its table. `value` is NULL when the key
- * is absent or null, else: char * of a single value; char ** of strings; the slots of a mapping; `count` times
- * the slots of a sequence's entry, one after the other. All of it is malloc()ed piece by piece, so that single
- * pieces may be taken out (leave NULL and 0).
+ * What stands under one key; a mapping is an array of these, one a field of its table. `value` is
+ * NULL when the key is absent or null, else: char * of a single value; char ** of strings; the
+ * slots of a mapping; `count` times the slots of a sequence's entry, one after the other. All of
+ * it is malloc()ed piece by piece, so that single pieces may be taken out (leave NULL and 0).
  */
 struct weir_slot {
 	void *value;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A made-up feature for tests of the configuration: one key of every type, and a check across keys. */
+/*
+ * A made-up feature for tests of the configuration: one key of every type, and a check across
+ * keys.
+ */
 #ifndef WEIR_CORE_CONFIG_FAKE_FEATURES_H
 #define WEIR_CORE_CONFIG_FAKE_FEATURES_H
 
@@ -37,45 +40,78 @@ struct fake_section {
 static const char *const fake_actions[] = { "allow", "deny", NULL };
 
 static const struct weir_field fake_list_fields[] = {
-	{ .key = "name", .type = WEIR_FIELD_STRING, .offset = offsetof(struct fake_list, name),
-	  .required = true, .help = "What the list is called." },
-	{ .key = "action", .type = WEIR_FIELD_ENUM, .offset = offsetof(struct fake_list, action),
-	  .values = fake_actions, .required = true, .help = "What happens to a match." },
-	{ .key = "entries", .type = WEIR_FIELD_STRINGS,
+	{ .key = "name",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct fake_list, name),
+	  .required = true,
+	  .help = "What the list is called." },
+	{ .key = "action",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = offsetof(struct fake_list, action),
+	  .values = fake_actions,
+	  .required = true,
+	  .help = "What happens to a match." },
+	{ .key = "entries",
+	  .type = WEIR_FIELD_STRINGS,
 	  .offset = offsetof(struct fake_list, entries),
-	  .count_offset = offsetof(struct fake_list, entry_count), .help = "Addresses." },
-	{ .key = "ttl", .type = WEIR_FIELD_DURATION, .offset = offsetof(struct fake_list, ttl),
-	  .least = 1000000000, .help = "How long entries last." },
+	  .count_offset = offsetof(struct fake_list, entry_count),
+	  .help = "Addresses." },
+	{ .key = "ttl",
+	  .type = WEIR_FIELD_DURATION,
+	  .offset = offsetof(struct fake_list, ttl),
+	  .least = 1000000000,
+	  .help = "How long entries last." },
 	{ 0 }
 };
 
-static const struct weir_field fake_pool_fields[] = {
-	{ .key = "slots", .type = WEIR_FIELD_UINT, .offset = offsetof(struct fake_pool, slots),
-	  .fallback = "8", .least = 2, .most = 1024, .help = "How many." },
-	{ .key = "label", .type = WEIR_FIELD_STRING, .offset = offsetof(struct fake_pool, label),
-	  .help = "A word." },
-	{ 0 }
-};
+static const struct weir_field fake_pool_fields[] = { { .key = "slots",
+							.type = WEIR_FIELD_UINT,
+							.offset = offsetof(struct fake_pool, slots),
+							.fallback = "8",
+							.least = 2,
+							.most = 1024,
+							.help = "How many." },
+						      { .key = "label",
+							.type = WEIR_FIELD_STRING,
+							.offset = offsetof(struct fake_pool, label),
+							.help = "A word." },
+						      { 0 } };
 
-static const struct weir_field fake_fields[] = {
-	{ .key = "enabled", .type = WEIR_FIELD_BOOL,
-	  .offset = offsetof(struct fake_section, enabled), .fallback = "true", .help = "On." },
-	{ .key = "live", .type = WEIR_FIELD_UINT, .offset = offsetof(struct fake_section, live),
-	  .fallback = "65536", .least = 16, .help = "Capacity." },
-	{ .key = "pace", .type = WEIR_FIELD_RATE, .offset = offsetof(struct fake_section, pace),
-	  .fallback = "10kpps", .least = 1, .help = "Pace." },
-	{ .key = "pool", .type = WEIR_FIELD_MAPPING, .offset = offsetof(struct fake_section, pool),
-	  .size = sizeof(struct fake_pool), .fields = fake_pool_fields, .help = "A mapping." },
-	{ .key = "lists", .type = WEIR_FIELD_SEQUENCE,
-	  .offset = offsetof(struct fake_section, lists),
-	  .count_offset = offsetof(struct fake_section, list_count),
-	  .size = sizeof(struct fake_list), .fields = fake_list_fields, .help = "Lists." },
-	{ 0 }
-};
+static const struct weir_field fake_fields[] = { { .key = "enabled",
+						   .type = WEIR_FIELD_BOOL,
+						   .offset = offsetof(struct fake_section, enabled),
+						   .fallback = "true",
+						   .help = "On." },
+						 { .key = "live",
+						   .type = WEIR_FIELD_UINT,
+						   .offset = offsetof(struct fake_section, live),
+						   .fallback = "65536",
+						   .least = 16,
+						   .help = "Capacity." },
+						 { .key = "pace",
+						   .type = WEIR_FIELD_RATE,
+						   .offset = offsetof(struct fake_section, pace),
+						   .fallback = "10kpps",
+						   .least = 1,
+						   .help = "Pace." },
+						 { .key = "pool",
+						   .type = WEIR_FIELD_MAPPING,
+						   .offset = offsetof(struct fake_section, pool),
+						   .size = sizeof(struct fake_pool),
+						   .fields = fake_pool_fields,
+						   .help = "A mapping." },
+						 { .key = "lists",
+						   .type = WEIR_FIELD_SEQUENCE,
+						   .offset = offsetof(struct fake_section, lists),
+						   .count_offset = offsetof(struct fake_section,
+									    list_count),
+						   .size = sizeof(struct fake_list),
+						   .fields = fake_list_fields,
+						   .help = "Lists." },
+						 { 0 } };
 
 /* Refuses the entry "wrong", by its path and without a line: that must be found. */
-static int fake_check(const struct weir_config *config, const void *section,
-		      struct weir_diag *diag)
+static int fake_check(const struct weir_config *config, const void *section, struct weir_diag *diag)
 {
 	const struct fake_section *fake = section;
 	int r = 0;

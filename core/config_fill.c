@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Types, defaults and ownership of configuration structs. Messages are config_check.c's: here is nothing to tell. */
+/*
+ * Types, defaults and ownership of configuration structs. Messages are config_check.c's: here is
+ * nothing to tell.
+ */
 #include "core/config_fill.h"
 
 #include <errno.h>
@@ -14,7 +17,10 @@ static void *member(void *target, size_t offset)
 	return (char *)target + offset;
 }
 
-/* Where a text is kept: strings as they are, quantities for messages that cite them. NULL: nowhere. */
+/*
+ * Where a text is kept: strings as they are, quantities for messages that cite them. NULL:
+ * nowhere.
+ */
 static char **member_text(const struct weir_field *field, void *target)
 {
 	switch (field->type) {

@@ -7,9 +7,9 @@
 #include "core/config_cyaml.h"
 
 /*
- * Fills the zeroed struct `target` by its table: what a slot holds (it is taken out), else the fallback. `slots` NULL:
- * all fallbacks. -ENOMEM or -EINVAL (a value that weir_config_check() would refuse); target can then be given to
- * weir_fields_done() as after success.
+ * Fills the zeroed struct `target` by its table: what a slot holds (it is taken out), else the
+ * fallback. `slots` NULL: all fallbacks. -ENOMEM or -EINVAL (a value that weir_config_check()
+ * would refuse); target can then be given to weir_fields_done() as after success.
  */
 int weir_fields_fill(const struct weir_field *fields, struct weir_slot *slots, void *target);
 /* Frees what target points to, not target. */

@@ -61,7 +61,8 @@ static const struct measure measures[] = {
 				  weir_duration_from_string, weir_duration_format },
 	[WEIR_FIELD_SIZE] = { "a size", "write a number and a unit, such as 64MiB, 1GB or 4096",
 			      weir_size_from_string, weir_size_format },
-	[WEIR_FIELD_RATE] = { "a rate", "write a number and a unit, such as 1000/s, 500pps or 10kpps",
+	[WEIR_FIELD_RATE] = { "a rate",
+			      "write a number and a unit, such as 1000/s, 500pps or 10kpps",
 			      weir_rate_from_string, rate_format },
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One value of the configuration: from its text to its type and bounds, with words for what is wrong. */
+/*
+ * One value of the configuration: from its text to its type and bounds, with words for what is
+ * wrong.
+ */
 #ifndef WEIR_CORE_CONFIG_VALUE_H
 #define WEIR_CORE_CONFIG_VALUE_H
 
@@ -8,9 +11,9 @@
 /* Whether the field holds a single value, not a list or a mapping. */
 bool weir_field_is_scalar(const struct weir_field *field);
 /*
- * Reads `text` as the field's type into ret_value (bool, uint32_t, int or the value of struct weir_quantity,
- * as enum weir_field_type says; any text is right for a string, and nothing is written). ret_value may be
- * NULL. -EINVAL: diag (may be NULL) says under `key` what is wrong.
+ * Reads `text` as the field's type into ret_value (bool, uint32_t, int or the value of struct
+ * weir_quantity, as enum weir_field_type says; any text is right for a string, and nothing is
+ * written). ret_value may be NULL. -EINVAL: diag (may be NULL) says under `key` what is wrong.
  */
 int weir_value_read(const struct weir_field *field, const char *text, const char *key,
 		    struct weir_diag *diag, void *ret_value);

@@ -30,8 +30,8 @@ unsigned weir_edit_distance(const char *a, const char *b)
 		for (unsigned j = 1; j <= b_len; j++) {
 			unsigned changed = above[j - 1] + (a[i - 1] != b[j - 1]);
 			row[j] = least_of(changed, least_of(above[j], row[j - 1]) + 1);
-			bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-				       a[i - 2] == b[j - 1];
+			bool swapped =
+				i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
 			if (swapped)
 				row[j] = least_of(row[j], rows[(i - 2) % 3][j - 2] + 1);
 		}

@@ -45,8 +45,9 @@ static const struct weir_yaml_node *sequence_entry(const struct weir_yaml *yaml,
 }
 
 /*
- * The node of the first word of *path ("lists", "[2]") inside `node`, NULL when there is none; *path then
- * starts at what follows. *ret_key is the key that names it, or itself inside a sequence.
+ * The node of the first word of *path ("lists", "[2]") inside `node`, NULL when there is none;
+ * *path then starts at what follows. *ret_key is the key that names it, or itself inside a
+ * sequence.
  */
 static const struct weir_yaml_node *path_step(const struct weir_yaml *yaml,
 					      const struct weir_yaml_node *node, const char **path,

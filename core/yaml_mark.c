@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds the nodes of yaml_mark.h from libyaml's events; finding one by its path is yaml_find.c's. */
+/*
+ * Builds the nodes of yaml_mark.h from libyaml's events; finding one by its path is yaml_find.c's.
+ */
 #include "core/yaml_mark.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A YAML document as nodes that know where they stand, for messages that name line and column. It holds
- * what was written, not what it means: that is config_check.c's and config_fill.c's.
+ * A YAML document as nodes that know where they stand, for messages that name line and column. It
+ * holds what was written, not what it means: that is config_check.c's and config_fill.c's.
  */
 #ifndef WEIR_CORE_YAML_MARK_H
 #define WEIR_CORE_YAML_MARK_H
@@ -32,9 +32,9 @@ struct weir_yaml_node {
 struct weir_yaml;
 
 /*
- * Reads one document. Refused (-EINVAL, every entry of diag with line and column): text that is not UTF-8,
- * control characters, bad syntax, a second document, aliases, tags, nesting past WEIR_YAML_DEPTH_MAX.
- * -ENOMEM too is told in diag.
+ * Reads one document. Refused (-EINVAL, every entry of diag with line and column): text that is
+ * not UTF-8, control characters, bad syntax, a second document, aliases, tags, nesting past
+ * WEIR_YAML_DEPTH_MAX. -ENOMEM too is told in diag.
  */
 int weir_yaml_parse(const char *text, size_t len, struct weir_diag *diag,
 		    struct weir_yaml **ret_yaml);
@@ -56,11 +56,15 @@ const struct weir_yaml_node *weir_yaml_next(const struct weir_yaml *yaml,
 bool weir_yaml_is_null(const struct weir_yaml_node *node);
 
 /*
- * The value at a path such as "block.lists[2].entries[0]" (indexes from 0), or its key when the path ends
- * with "#key"; the longest part of the path that exists when not all does. NULL for an empty document.
+ * The value at a path such as "block.lists[2].entries[0]" (indexes from 0), or its key when the
+ * path ends with "#key"; the longest part of the path that exists when not all does. NULL for an
+ * empty document.
  */
 const struct weir_yaml_node *weir_yaml_find(const struct weir_yaml *yaml, const char *path);
-/* The place of weir_yaml_find() in a text; -ENOENT when it holds nothing, -EINVAL when it is not YAML. */
+/*
+ * The place of weir_yaml_find() in a text; -ENOENT when it holds nothing, -EINVAL when it is not
+ * YAML.
+ */
 int weir_yaml_locate(const char *text, size_t len, const char *path, unsigned *ret_line,
 		     unsigned *ret_column);
 

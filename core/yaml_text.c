@@ -50,7 +50,10 @@ static bool is_control(unsigned char c)
 	return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
 }
 
-/* The other things YAML calls not printable: C1 controls but U+0085, a byte order mark inside, U+FFFE, U+FFFF. */
+/*
+ * The other things YAML calls not printable: C1 controls but U+0085, a byte order mark inside,
+ * U+FFFE, U+FFFF.
+ */
 static bool is_wide_control(const unsigned char *c, size_t n, size_t at)
 {
 	if (n == 2)

@@ -8,8 +8,8 @@
 #include "base/diag.h"
 
 /*
- * UTF-8 (a byte order mark in front is fine) without control characters but tab and line ends. -EINVAL at the
- * first byte that is not, with its line and column in diag.
+ * UTF-8 (a byte order mark in front is fine) without control characters but tab and line ends.
+ * -EINVAL at the first byte that is not, with its line and column in diag.
  */
 int weir_yaml_text_check(const char *text, size_t len, struct weir_diag *diag);
 
