@@ -79,7 +79,10 @@ static int fraction_read(const char **text, uint64_t *ret_ns)
 	return 0;
 }
 
-/* timegm() takes 30 February for 1 or 2 March; a date that comes back changed was none. */
+/*
+ * timegm() takes 30 February for 1 or 2 March; a date that comes back changed was none. A day too
+ * many always changes the month.
+ */
 static int date_to_seconds(const char *text, uint64_t *ret_seconds)
 {
 	struct tm tm = {
@@ -93,8 +96,7 @@ static int date_to_seconds(const char *text, uint64_t *ret_seconds)
 	struct tm asked = tm;
 	time_t seconds = timegm(&tm);
 	if (tm.tm_year != asked.tm_year || tm.tm_mon != asked.tm_mon ||
-	    tm.tm_mday != asked.tm_mday || tm.tm_hour != asked.tm_hour ||
-	    tm.tm_min != asked.tm_min || tm.tm_sec != asked.tm_sec)
+	    tm.tm_hour != asked.tm_hour || tm.tm_min != asked.tm_min || tm.tm_sec != asked.tm_sec)
 		return -EINVAL;
 	if (seconds < 0 || (uint64_t)seconds >= UINT64_MAX / WEIR_NS_PER_S)
 		return -EINVAL;

@@ -192,10 +192,11 @@ static void out_numbers_are_whole_at_their_ends(void **state)
 	weir_json_open_array(&json, NULL);
 	weir_json_put_uint(&json, NULL, 0);
 	weir_json_put_uint(&json, NULL, UINT64_MAX);
+	weir_json_put_int(&json, NULL, -5);
 	weir_json_put_int(&json, NULL, INT64_MIN);
 	weir_json_put_int(&json, NULL, INT64_MAX);
 	weir_json_close_array(&json);
-	assert_string_equal(weir_buf_str(&text), "[0,18446744073709551615,-9223372036854775808,"
+	assert_string_equal(weir_buf_str(&text), "[0,18446744073709551615,-5,-9223372036854775808,"
 						 "9223372036854775807]");
 }
 
