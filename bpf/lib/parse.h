@@ -342,6 +342,7 @@ static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *
 	case PROTO_DCCP:
 		return parse_ports(c, p, DCCP_HEADER_BYTES);
 	case PROTO_NO_NEXT:
+		header_peek(c, 0, p);
 		return false;
 	case PROTO_ICMP:
 	case PROTO_ICMPV6:

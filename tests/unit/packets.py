@@ -188,10 +188,6 @@ def network(rng):
         expect.update({"l4_offset": before}, **fields)
         if "neighbour?" in seen and ttl == 255:
             seen.add("neighbour")
-        if proto == 59 and headers:     # nothing follows, so nothing beyond the last header's first 8 bytes is read
-            need = before - len(bytes(headers[-1])) + 8
-        elif proto == 59:
-            need = base if version == 6 else 20
     seen.discard("neighbour?")
     for h in headers:
         h.remove_payload()

@@ -270,8 +270,11 @@ static void ipv4_header_that_contradicts_itself_keeps_its_addresses(void **state
 	(void)state;
 	addresses_are_v4(&short_ihl);
 	assert_int_equal(short_ihl.seen, PKT_IPV4 | PKT_MALFORMED);
+	struct pkt later = PARSE(MACS, TYPE_IPV4, 0x45, 0, 0, 19, 0, 1, 0, 1, 61, 17, 0, 0, V4_SRC, V4_DST, UDP);
+
 	addresses_are_v4(&short_total);
 	assert_int_equal(short_total.seen, PKT_IPV4 | PKT_OPTIONS | PKT_MALFORMED);
+	assert_int_equal(later.seen, PKT_IPV4 | PKT_FRAGMENT | PKT_LATER_FRAGMENT | PKT_MALFORMED);
 }
 
 static void version_other_than_the_ethertype_says_is_malformed(void **state)
@@ -454,8 +457,11 @@ static void no_next_header_stops_the_chain(void **state)
 	struct pkt p = PARSE(MACS, TYPE_IPV6, IPV6(8, 60), PAD_BEFORE(59));
 
 	(void)state;
+	struct pkt beyond = PARSE(MACS, TYPE_IPV6, IPV6(8, 60), 59, 1, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
 	assert_int_equal(p.seen, PKT_IPV6 | PKT_OPTIONS);
 	assert_int_equal(p.l4_offset, 0);
+	assert_int_equal(beyond.seen, PKT_IPV6 | PKT_OPTIONS | PKT_MALFORMED);
 }
 
 static void sctp_and_dccp_need_twelve_bytes_for_their_ports(void **state)
