@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct weir_api as the files of this folder see it. Not for others: they have api.h. */
+#ifndef WEIR_API_SERVICE_H
+#define WEIR_API_SERVICE_H
+
+#include "api.h"
+#include "auth.h"
+#include "http.h"
+#include "listen.h"
+#include "sse.h"
+
+/* What the TCP door was made from, to tell whether a new configuration changes it. */
+struct weir_api_tcp {
+	struct weir_http_server *server; /* NULL: off */
+	struct weir_listen listen;
+	struct weir_buf certificate, key; /* PEM; empty: plain HTTP */
+	unsigned connections, connections_per_address;
+	uint64_t idle_ms;
+};
+
+/* A server that is served out: its address or certificate changed. */
+struct weir_api_retired {
+	struct weir_http_server *server;
+	struct weir_api_retired *next;
+	uint64_t until_ms;
+};
+
+struct weir_api {
+	struct weir_engine *engine;
+	struct weir_loop *loop;
+	struct weir_watch *second; /* a timer */
+	struct weir_tokens *tokens;
+	struct weir_http_server *socket;
+	struct weir_api_tcp tcp;
+	struct weir_api_retired *retired;
+	struct weir_http_counts counts;
+	struct weir_sse *sse;
+	char *socket_path;
+	uint64_t socket_inode; /* of what we made there: only that is removed at the end */
+	uint64_t request_bytes_max, upload_bytes_max;
+	char *metrics_prefix;
+};
+
+/* handler.c: what both doors do with a request; closure is the struct weir_api. */
+extern const struct weir_http_handler weir_api_handler;
+
+#endif
