@@ -128,7 +128,9 @@ static int mapping_schema(struct weir_slots *slots, const struct weir_field *fie
 	*ret_value = (cyaml_schema_value_t){
 		.type = CYAML_MAPPING,
 		.flags = CYAML_FLAG_DEFAULT,
-		.data_size = (uint32_t)(count * sizeof(struct weir_slot)),
+		/* A table without keys has one slot too: cyaml takes a block of 0 bytes for
+		   failure. */
+		.data_size = (uint32_t)((count ? count : 1) * sizeof(struct weir_slot)),
 		.mapping = { .fields = rows },
 	};
 	return 0;

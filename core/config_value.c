@@ -66,18 +66,22 @@ static const struct measure measures[] = {
 			      weir_rate_from_string, rate_format },
 };
 
+void weir_value_format(const struct weir_field *field, uint64_t value, struct weir_buf *text)
+{
+	measures[field->type].format(value, text);
+}
+
 /* "least to most", "least or more": the cure for a number out of bounds. */
 static void bounds_format(const struct weir_field *field, uint64_t most, struct weir_buf *text)
 {
-	const struct measure *measure = &measures[field->type];
 	weir_buf_add_str(text, "write ");
-	measure->format(field->least, text);
+	weir_value_format(field, field->least, text);
 	if (most == UINT64_MAX) {
 		weir_buf_add_str(text, " or more");
 		return;
 	}
 	weir_buf_add_str(text, " to ");
-	measure->format(most, text);
+	weir_value_format(field, most, text);
 }
 
 static uint64_t field_most(const struct weir_field *field)

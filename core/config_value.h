@@ -17,5 +17,7 @@ bool weir_field_is_scalar(const struct weir_field *field);
  */
 int weir_value_read(const struct weir_field *field, const char *text, const char *key,
 		    struct weir_diag *diag, void *ret_value);
+/* Writes a number as it would be written for this field (a quantity or a whole number). */
+void weir_value_format(const struct weir_field *field, uint64_t value, struct weir_buf *text);
 
 #endif

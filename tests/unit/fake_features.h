@@ -3,9 +3,10 @@
  * A made-up feature for tests of the configuration: one key of every type, and a check across
  * keys.
  */
-#ifndef WEIR_CORE_CONFIG_FAKE_FEATURES_H
-#define WEIR_CORE_CONFIG_FAKE_FEATURES_H
+#ifndef WEIR_TESTS_FAKE_FEATURES_H
+#define WEIR_TESTS_FAKE_FEATURES_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/feature.h"
