@@ -191,7 +191,7 @@ static int send_more(struct exchange *exchange)
 
 		if (result < 0)
 			return result;
-		/* A pipe may give little at a time and then nothing for long: send what is there. */
+		/* A pipe may give little at a time, then nothing for long: send what there is. */
 		if (exchange->request->body_fd_size < 0)
 			break;
 	}

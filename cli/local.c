@@ -57,7 +57,49 @@ static const struct weir_arg daemon_args[] = {
 	{ 0 },
 };
 
+static const struct weir_arg config_file_args[] = {
+	{ .name = "file",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "FILE",
+	  .help = "a configuration; - is standard input" },
+	{ 0 },
+};
+
+static const struct weir_arg replay_args[] = {
+	{ .name = "file",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "FILE",
+	  .help = "a pcap or pcapng capture; - is standard input" },
+	{ .name = "config",
+	  .metavar = "FILE",
+	  .help = "judge by this configuration; what was added at run time is not in it",
+	  .fallback = "/etc/weir/weir.yaml" },
+	{ .name = "limit",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "N",
+	  .help = "stop after so many packets" },
+	{ 0 },
+};
+
 const struct weir_local weir_locals[] = {
+	{ .op = { .name = "check",
+		  .summary = "Check a configuration and change nothing",
+		  .args = config_file_args,
+		  .example = "check /etc/weir/weir.yaml" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_check },
+	{ .op = { .name = "diff",
+		  .summary = "Show what applying a configuration would change",
+		  .args = config_file_args,
+		  .example = "diff weir.yaml" },
+	  .place = WEIR_VERB_FALLBACK,
+	  .run = weir_local_diff },
+	{ .op = { .name = "replay",
+		  .summary = "Show how the packets of a capture would end",
+		  .args = replay_args,
+		  .example = "replay attack.pcap --config weir.yaml" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_replay },
 	{ .op = { .name = "daemon",
 		  .summary = "Run the daemon in the foreground",
 		  .args = daemon_args,

@@ -11,7 +11,16 @@ extern const struct weir_local weir_locals[];
 
 weir_local_fn weir_local_help;
 weir_local_fn weir_local_completion;
+weir_local_fn weir_local_check;
 weir_local_fn weir_local_diff;
+weir_local_fn weir_local_replay;
+weir_local_fn weir_local_status;
+weir_local_fn weir_local_cleanup;
+weir_local_fn weir_local_doctor;
+
+struct weir_config;
+/* Reads and parses a configuration file; "-" is standard input. Problems in diag. */
+int weir_local_config(const char *path, struct weir_diag *diag, struct weir_config **ret_config);
 
 /* Shows a JSON answer made in this process as one of the daemon's would be: the text itself with
  * --json. */

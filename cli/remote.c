@@ -59,6 +59,21 @@ static void member_add(struct weir_json_out *json, const struct weir_value *valu
 		weir_json_put_str(json, value->arg->name, value->text);
 }
 
+/* What the file is called here is how the daemon's messages name it, and where relative names in it
+ * start. */
+static void name_add(const struct weir_command *command, struct weir_buf *target)
+{
+	const struct weir_arg *arg = weir_verb_arg_find(command->verb, "name");
+	const char *file = weir_command_str(command, "file");
+
+	if (command->verb->op->kind != WEIR_OP_UPLOAD || !arg ||
+	    weir_command_str(command, "name") || !file || strcmp(file, "-") == 0)
+		return;
+	_cleanup_free_ char *path = realpath(file, NULL);
+	if (path)
+		query_add(target, &(struct weir_value){ arg, path });
+}
+
 int weir_remote_compose(const struct weir_command *command, struct weir_buf *target,
 			struct weir_buf *body)
 {
@@ -79,6 +94,7 @@ int weir_remote_compose(const struct weir_command *command, struct weir_buf *tar
 		else
 			query_add(target, value);
 	}
+	name_add(command, target);
 	if (is_write)
 		weir_json_close_object(&json);
 	return target->failed || body->failed ? -ENOMEM : 0;

@@ -20,6 +20,8 @@ static const struct {
 	{ "interface.attach", weir_render_interfaces, "interfaces" },
 	{ "interface.detach", weir_render_interfaces, "interfaces" },
 	{ "doctor", weir_render_doctor, "checks" },
+	{ "check", weir_render_check, "classes" },
+	{ "replay", weir_render_replay, "packets" },
 	{ "cleanup", weir_render_cleanup, "removed" },
 	{ ".list", weir_render_entries, "entries" },
 	{ ".lists", weir_render_lists, "lists" },

@@ -22,6 +22,13 @@ void weir_render_apply(const struct weir_view *view);
 void weir_render_diff(const struct weir_view *view);
 void weir_render_rollback(const struct weir_view *view);
 void weir_render_cleanup(const struct weir_view *view);
+void weir_render_check(const struct weir_view *view);
+void weir_render_replay(const struct weir_view *view);
+/* Lists and live set from an array of {metric, labels, value}. */
+void weir_render_samples(const struct weir_view *view, const struct weir_json *samples);
+/* An array of {reason, verdict, help, packets, bytes} as a table; reasons without packets are left
+ * out. */
+void weir_render_reasons(const struct weir_view *view, const struct weir_json *reasons);
 /* One event as one line; `kind` may be NULL when the event says it itself. */
 void weir_render_event(const struct weir_view *view, const char *kind,
 		       const struct weir_json *event);

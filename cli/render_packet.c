@@ -18,16 +18,39 @@ static void endpoint_add(struct weir_buf *out, const struct weir_json *packet,
 	if (port)
 		weir_buf_addf(out, ":%llu", (unsigned long long)port);
 }
-/* "tcp 192.0.2.1:443 > 198.51.100.2:80", tags behind it; nothing when the packet has no addresses. */
+
+static void proto_add(struct weir_buf *out, const struct weir_json *proto)
+{
+	static const struct {
+		int64_t number;
+		const char *name;
+	} names[] = {
+		{ 1, "icmp" },	  { 2, "igmp" },  { 6, "tcp" },	   { 17, "udp" },
+		{ 33, "dccp" },	  { 47, "gre" },  { 50, "esp" },   { 51, "ah" },
+		{ 58, "icmpv6" }, { 89, "ospf" }, { 112, "vrrp" }, { 132, "sctp" },
+	};
+
+	if (!proto)
+		return;
+	if (weir_json_type(proto) != WEIR_JSON_INTEGER) {
+		weir_view_add_scalar(out, "proto", proto);
+		weir_buf_add_char(out, ' ');
+		return;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].number == weir_json_int(proto, -1)) {
+			weir_buf_addf(out, "%s ", names[i].name);
+			return;
+		}
+	weir_buf_addf(out, "proto %lld ", (long long)weir_json_int(proto, 0));
+}
+
+/* "tcp 192.0.2.1:443 > 198.51.100.2:80" and tags; nothing for a packet without addresses. */
 static void packet_add(struct weir_buf *out, const struct weir_json *packet)
 {
 	if (!weir_view_str(packet, "src")[0] && !weir_view_str(packet, "dst")[0])
 		return;
-	const struct weir_json *proto = weir_json_get(packet, "proto");
-	if (proto) {
-		weir_view_add_scalar(out, "id", proto);
-		weir_buf_add_char(out, ' ');
-	}
+	proto_add(out, weir_json_get(packet, "proto"));
 	endpoint_add(out, packet, "src", "sport");
 	weir_buf_add_str(out, " > ");
 	endpoint_add(out, packet, "dst", "dport");
@@ -36,6 +59,9 @@ static void packet_add(struct weir_buf *out, const struct weir_json *packet)
 			      (unsigned long long)weir_view_uint(packet, "vlan"));
 	if (weir_json_bool(weir_json_get(packet, "fragment"), false))
 		weir_buf_add_str(out, " fragment");
+	const struct weir_json *seen = weir_json_get(packet, "seen");
+	for (size_t i = 0; i < weir_json_size(seen); i++)
+		weir_buf_addf(out, " %s", weir_json_str(weir_json_at(seen, i), ""));
 }
 
 static void detail_row(struct weir_table *table, const struct weir_json *answer, const char *key)
@@ -102,12 +128,12 @@ static void time_add(const struct weir_view *view, const struct weir_json *event
 /* Members that the line has shown already or that mean little in it. */
 static bool is_told(const char *key)
 {
-	static const char *const told[] = { "time",	 "kind",      "verdict",  "reason",
-					    "interface", "direction", "src",	  "dst",
-					    "sport",	 "dport",     "proto",	  "vlan",
-					    "list",	 "entry",     "len",	  "fragment",
-					    "count",	 "ifindex",   "revision", "generation",
-					    "message",	 "what" };
+	static const char *const told[] = {
+		"time", "kind",	    "verdict", "reason",  "interface", "direction",  "src",
+		"dst",	"sport",    "dport",   "proto",	  "vlan",      "list",	     "entry",
+		"len",	"fragment", "count",   "ifindex", "revision",  "generation", "message",
+		"what", "action",   "detail",  "feature"
+	};
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		if (strcmp(key, told[i]) == 0)
@@ -184,6 +210,10 @@ void weir_render_event(const struct weir_view *view, const char *kind,
 	if (message[0]) {
 		weir_buf_add_str(out, "  ");
 		weir_buf_add_visible(out, message);
+	}
+	if (weir_view_str(event, "detail")[0]) {
+		weir_buf_add_str(out, ": ");
+		weir_buf_add_visible(out, weir_view_str(event, "detail"));
 	}
 	(void)weir_json_each(event, rest_add, out);
 	weir_buf_add_char(out, '\n');

@@ -52,7 +52,7 @@ static void interfaces_table(const struct weir_view *view, const struct weir_jso
 
 	for (size_t i = 0; i < weir_json_size(interfaces); i++) {
 		const struct weir_json *interface = weir_json_at(interfaces, i);
-		const struct weir_json *in = weir_json_get(interface, "ingress");
+		const struct weir_json *in = weir_json_get(interface, "ingress_counts");
 		const struct weir_json *out = weir_json_get(interface, "egress_counts");
 		uint64_t dropped =
 			weir_view_uint(in, "drop_packets") + weir_view_uint(out, "drop_packets");
@@ -71,33 +71,7 @@ static void interfaces_table(const struct weir_view *view, const struct weir_jso
 	weir_table_print(&table, view->out);
 }
 
-static void lists_table(const struct weir_view *view, const struct weir_json *lists)
-{
-	static const struct weir_column columns[] = {
-		{ "list", false }, { "action", false }, { "IPv4", true },
-		{ "IPv6", true },  { "hits", true },	{ "origin", false },
-	};
-	_cleanup_table_ struct weir_table table = {
-		.columns = columns,
-		.column_count = 6,
-		.color = view->color,
-	};
-
-	for (size_t i = 0; i < weir_json_size(lists); i++) {
-		const struct weir_json *list = weir_json_at(lists, i);
-		const char *action = weir_view_str(list, "action");
-
-		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "name"));
-		weir_table_cell(&table, weir_view_verdict_color(action), action);
-		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v4"));
-		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v6"));
-		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "hits_packets"));
-		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "origin"));
-	}
-	weir_table_print(&table, view->out);
-}
-
-static void reasons_table(const struct weir_view *view, const struct weir_json *reasons)
+void weir_render_reasons(const struct weir_view *view, const struct weir_json *reasons)
 {
 	static const struct weir_column columns[] = {
 		{ "reason", false },
@@ -129,49 +103,40 @@ static void reasons_table(const struct weir_view *view, const struct weir_json *
 	weir_table_print(&table, view->out);
 }
 
-static void status_foot(const struct weir_view *view)
+static int event_kind_show(const char *kind, const struct weir_json *counts, void *arg)
 {
-	const struct weir_json *live = weir_json_get(view->answer, "live");
-	const struct weir_json *events = weir_json_get(view->answer, "events");
+	struct weir_buf *out = arg;
 
-	if (live) {
-		weir_view_heading(view, "Live entries");
-		weir_count_format(weir_view_uint(live, "entries"), view->out);
-		weir_buf_add_str(view->out, " of ");
-		weir_count_format(weir_view_uint(live, "capacity"), view->out);
-		weir_buf_add_char(view->out, '\n');
-	}
-	if (!events)
-		return;
-	weir_view_heading(view, "Events");
-	weir_count_format(weir_view_uint(events, "sent"), view->out);
-	weir_buf_add_str(view->out, " sent, ");
-	weir_count_format(weir_view_uint(events, "capped"), view->out);
-	weir_buf_add_str(view->out, " over the rate, ");
-	weir_count_format(weir_view_uint(events, "lost"), view->out);
-	weir_buf_add_str(view->out, " lost\n");
+	weir_buf_addf(out, "%s: ", kind);
+	weir_count_format(weir_view_uint(counts, "sent"), out);
+	weir_buf_add_str(out, " told, ");
+	weir_count_format(weir_view_uint(counts, "capped"), out);
+	weir_buf_add_str(out, " over the rate, ");
+	weir_count_format(weir_view_uint(counts, "lost"), out);
+	weir_buf_add_str(out, " lost\n");
+	return 0;
 }
 
 void weir_render_status(const struct weir_view *view)
 {
 	const struct weir_json *interfaces = weir_json_get(view->answer, "interfaces");
-	const struct weir_json *lists = weir_json_get(view->answer, "lists");
 	const struct weir_json *reasons = weir_json_get(view->answer, "reasons");
+	const struct weir_json *events = weir_json_get(view->answer, "events");
 
 	status_head(view);
 	weir_view_heading(view, "Interfaces");
 	if (weir_json_size(interfaces) == 0)
 		weir_buf_add_str(view->out, "none; add one with 'weir interface attach NAME'\n");
 	interfaces_table(view, interfaces);
-	if (weir_json_size(lists) > 0) {
-		weir_view_heading(view, "Lists");
-		lists_table(view, lists);
-	}
+	weir_render_samples(view, weir_json_get(view->answer, "features"));
 	if (reasons) {
 		weir_view_heading(view, "Packets");
-		reasons_table(view, reasons);
+		weir_render_reasons(view, reasons);
 	}
-	status_foot(view);
+	if (!events)
+		return;
+	weir_view_heading(view, "Events");
+	(void)weir_json_each(events, event_kind_show, view->out);
 }
 
 void weir_render_interfaces(const struct weir_view *view)

@@ -192,6 +192,8 @@ void weir_terminal_warnings(const struct weir_terminal *terminal, const struct w
 {
 	const struct weir_json *warnings = weir_json_get(answer, "warnings");
 
+	if (warnings && weir_json_type(warnings) == WEIR_JSON_OBJECT)
+		warnings = weir_json_get(warnings, "problems");
 	for (size_t i = 0; i < weir_json_size(warnings); i++) {
 		const struct weir_json *entry = weir_json_at(warnings, i);
 		const char *text = weir_json_str(entry, NULL);
