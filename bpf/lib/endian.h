@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Network byte order for both compilers. Macros, so that constants fold and may stand in case labels.
- * Not libbpf's bpf_endian.h: that one does not compile natively.
+ * Network byte order for both compilers. Macros, so that constants fold and may stand in case
+ * labels. Not libbpf's bpf_endian.h: that one does not compile natively.
  */
 #ifndef WEIR_BPF_ENDIAN_H
 #define WEIR_BPF_ENDIAN_H

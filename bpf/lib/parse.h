@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Bytes to struct pkt. The only reader of packet headers in the project; compiles natively as it is, for fuzzing
- * and unit tests. Judges nothing: what is odd becomes a bit of pkt.seen, and the stages decide.
+ * Bytes to struct pkt. The only reader of packet headers in the project; compiles natively as it
+ * is, for fuzzing and unit tests. Judges nothing: what is odd becomes a bit of pkt.seen, and the
+ * stages decide.
  */
 #ifndef WEIR_BPF_PARSE_H
 #define WEIR_BPF_PARSE_H
@@ -14,8 +15,10 @@
 #define EXTENSION_BYTES_MAX (256 * 8) /* any but AH: 8 bytes for each of (length + 1) */
 
 _Static_assert(sizeof(struct eth_header) + WEIR_TAGS_MAX * sizeof(struct tag_header) +
-			       sizeof(struct pppoe_header) + WEIR_LABELS_MAX * sizeof(struct label_header) +
-			       sizeof(struct ipv6_header) + WEIR_EXTENSIONS_MAX * EXTENSION_BYTES_MAX +
+			       sizeof(struct pppoe_header) +
+			       WEIR_LABELS_MAX * sizeof(struct label_header) +
+			       sizeof(struct ipv6_header) +
+			       WEIR_EXTENSIONS_MAX * EXTENSION_BYTES_MAX +
 			       sizeof(struct tcp_header) <=
 		       CURSOR_OFFSET_MASK,
 	       "the mask must change no offset that can be reached");
@@ -25,8 +28,9 @@ struct ip_payload {
 	__u64 low_extensions;  /* bit n: protocol n is an extension header here, n below 64 */
 	__u64 high_extensions; /* likewise for protocol 128 + n */
 	/*
-	 * As in an IPv6 fragment header: offset in bytes, and IPV6_MORE. Parsing branches on this and never on p->seen,
-	 * which is a constant on each path: the verifier would then tell all its values apart.
+	 * As in an IPv6 fragment header: offset in bytes, and IPV6_MORE. Parsing branches on this
+	 * and never on p->seen, which is a constant on each path: the verifier would then tell all
+	 * its values apart.
 	 */
 	__u16 fragment;
 	__u8 next;
@@ -34,13 +38,14 @@ struct ip_payload {
 };
 
 #define LOW_BIT(proto) (1ULL << (proto))
-#define HIGH_BIT(proto) (1ULL << ((proto) - 128))
+#define HIGH_BIT(proto) (1ULL << ((proto)-128))
 
 #define IPV4_EXTENSIONS LOW_BIT(PROTO_AH) /* the one both versions share */
-#define IPV6_EXTENSIONS                                                                            \
-	(LOW_BIT(PROTO_HOP_BY_HOP) | LOW_BIT(PROTO_ROUTING) | LOW_BIT(PROTO_FRAGMENT) |            \
+#define IPV6_EXTENSIONS                                                                 \
+	(LOW_BIT(PROTO_HOP_BY_HOP) | LOW_BIT(PROTO_ROUTING) | LOW_BIT(PROTO_FRAGMENT) | \
 	 LOW_BIT(PROTO_AH) | LOW_BIT(PROTO_DESTINATION))
-#define IPV6_HIGH_EXTENSIONS (HIGH_BIT(PROTO_MOBILITY) | HIGH_BIT(PROTO_HIP) | HIGH_BIT(PROTO_SHIM6))
+#define IPV6_HIGH_EXTENSIONS \
+	(HIGH_BIT(PROTO_MOBILITY) | HIGH_BIT(PROTO_HIP) | HIGH_BIT(PROTO_SHIM6))
 
 /* Whether the next `size` bytes are all there, then at c->at; otherwise p->seen tells why not. */
 static __always_inline bool header_peek(struct cursor *c, __u32 size, struct pkt *p)
@@ -65,7 +70,8 @@ static __always_inline bool ethertype_is_mpls(__be16 ethertype)
 	return ethertype == be16(WIRE_MPLS) || ethertype == be16(WIRE_MPLS_UPSTREAM);
 }
 
-/* A tag the device has already taken off (p->seen has PKT_VLAN before the first byte is read) is the outermost. */
+/* A tag the device has already taken off (p->seen has PKT_VLAN before the first byte is read) is
+ * the outermost. */
 static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 {
 	__u32 tags = p->seen & PKT_VLAN ? 1 : 0;
@@ -107,7 +113,8 @@ static __always_inline void parse_pppoe(struct cursor *c, struct pkt *p)
 		p->ethertype = be16(WIRE_MPLS);
 }
 
-/* Labels do not say what they carry: the first half byte of the payload is the IP version, if it is IP (RFC 4928, 3). */
+/* Labels do not say what they carry: the first half byte of the payload is the IP version, if it is
+ * IP (RFC 4928, 3). */
 static __always_inline void parse_labels(struct cursor *c, struct pkt *p)
 {
 	bool bottom = false;
@@ -137,19 +144,22 @@ static __always_inline void parse_labels(struct cursor *c, struct pkt *p)
 }
 
 /*
- * Where the packet ends by its own length, which follows `header` bytes. Zero means "longer than the field can say"
- * when the frame is: so the kernel writes it in what it has merged or not yet cut (BIG TCP), and so do
- * jumbograms (RFC 2675).
+ * Where the packet ends by its own length, which follows `header` bytes. Zero means "longer than
+ * the field can say" when the frame is: so the kernel writes it in what it has merged or not yet
+ * cut (BIG TCP), and so do jumbograms (RFC 2675).
  */
-static __always_inline __u32 ip_limit(const struct cursor *c, const struct pkt *p, __u32 header, __u32 length)
+static __always_inline __u32 ip_limit(const struct cursor *c, const struct pkt *p, __u32 header,
+				      __u32 length)
 {
 	if (!length && p->len > 0xffff)
 		length = p->len;
 	return c->offset + header + length;
 }
 
-/* Returns whether what follows the header can be read on; the addresses are set wherever there is a header at all. */
-static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
+/* Returns whether what follows the header can be read on; the addresses are set wherever there is a
+ * header at all. */
+static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
+				       struct ip_payload *ret_payload)
 {
 	if (!header_peek(c, sizeof(struct ipv4_header), p))
 		return false;
@@ -172,7 +182,8 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct i
 	p->proto = h->proto;
 	*ret_payload = (struct ip_payload){
 		.low_extensions = IPV4_EXTENSIONS,
-		.fragment = (fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0),
+		.fragment =
+			(fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0),
 		.next = h->proto,
 		.icmp = PROTO_ICMP,
 	};
@@ -187,7 +198,8 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p, struct i
 	return true;
 }
 
-static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct ip_payload *ret_payload)
+static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
+				       struct ip_payload *ret_payload)
 {
 	if (!header_peek(c, sizeof(struct ipv6_header), p))
 		return false;
@@ -216,10 +228,12 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p, struct i
 	return true;
 }
 
-/* A set of bits, not a chain of comparisons: the verifier walks each branch, and this stands in a loop. */
+/* A set of bits, not a chain of comparisons: the verifier walks each branch, and this stands in a
+ * loop. */
 static __always_inline bool proto_is_extension(const struct ip_payload *payload)
 {
-	__u64 extensions = payload->next & 0x80 ? payload->high_extensions : payload->low_extensions;
+	__u64 extensions =
+		payload->next & 0x80 ? payload->high_extensions : payload->low_extensions;
 
 	return !(payload->next & 0x40) && extensions >> (payload->next & 0x3f) & 1;
 }
@@ -229,7 +243,8 @@ static __always_inline bool payload_is_later_fragment(const struct ip_payload *p
 	return payload->fragment & IPV6_OFFSET_MASK;
 }
 
-/* A fragment header with offset 0 and no more to come leaves a whole packet (RFC 6946): no fragment at all. */
+/* A fragment header with offset 0 and no more to come leaves a whole packet (RFC 6946): no fragment
+ * at all. */
 static __always_inline void payload_note_fragment(const struct ip_payload *payload, struct pkt *p)
 {
 	if (payload->fragment)
@@ -248,10 +263,11 @@ static __always_inline __u32 extension_bytes(__u8 proto, __u8 length)
 }
 
 /*
- * Returns whether a transport header stands at the cursor. Nothing beyond a fragment header is read in a
- * later fragment: those bytes are data that only look like headers.
+ * Returns whether a transport header stands at the cursor. Nothing beyond a fragment header is read
+ * in a later fragment: those bytes are data that only look like headers.
  */
-static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p, struct ip_payload *payload)
+static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p,
+					     struct ip_payload *payload)
 {
 	LOOP_ROLLED
 	for (__u32 extensions = 0; extensions < WEIR_EXTENSIONS_MAX; extensions++) {
@@ -310,10 +326,12 @@ static __always_inline bool parse_tcp(struct cursor *c, struct pkt *p)
 }
 
 /*
- * Neighbour discovery is never fragmented (RFC 6980), and one that came through a router is forged: both are
- * left plain ICMP, since a stage lets neighbour discovery pass where it would refuse the rest.
+ * Neighbour discovery is never fragmented (RFC 6980), and one that came through a router is forged:
+ * both are left plain ICMP, since a stage lets neighbour discovery pass where it would refuse the
+ * rest.
  */
-static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
+static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p,
+				       const struct ip_payload *payload)
 {
 	if (!header_peek(c, sizeof(struct icmp_header), p))
 		return false;
@@ -329,7 +347,8 @@ static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p, const st
 }
 
 /* Whether the transport header, if the protocol is one that is known, was there whole. */
-static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
+static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *p,
+						  const struct ip_payload *payload)
 {
 	switch (payload->next) {
 	case PROTO_TCP:
@@ -354,16 +373,18 @@ static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *
 	}
 }
 
-static __always_inline void parse_transport(struct cursor *c, struct pkt *p, const struct ip_payload *payload)
+static __always_inline void parse_transport(struct cursor *c, struct pkt *p,
+					    const struct ip_payload *payload)
 {
 	if (parse_known_transport(c, p, payload))
 		p->l4_offset = c->offset;
 }
 
 /*
- * A constant offset is a different one for each number of tags and labels, and so are the bytes the verifier then
- * knows to be there; it would walk all that follows once for each. Through memory the offset becomes "some 16-bit
- * number" and stays that. Plus one, since a zero is remembered even in memory.
+ * A constant offset is a different one for each number of tags and labels, and so are the bytes the
+ * verifier then knows to be there; it would walk all that follows once for each. Through memory the
+ * offset becomes "some 16-bit number" and stays that. Plus one, since a zero is remembered even in
+ * memory.
  */
 static __always_inline void cursor_forget_path(struct cursor *c, struct pkt *p)
 {
@@ -371,16 +392,18 @@ static __always_inline void cursor_forget_path(struct cursor *c, struct pkt *p)
 	c->offset = (*(volatile __u16 *)&p->l3_offset - 1u) & CURSOR_OFFSET_MASK;
 }
 
-/* Likewise for *p and the stages: what stands in a register is known for each path, what is read back is not. */
+/* Likewise for *p and the stages: what stands in a register is known for each path, what is read
+ * back is not. */
 static __always_inline void pkt_forget_path(struct pkt *p)
 {
 	__asm__ volatile("" : : "r"(p) : "memory");
 }
 
 /*
- * Parses from the header after the link header, for devices that have none (tun, wireguard): `ethertype` is
- * what the device says the buffer holds. The caller has zeroed *p and set what it knows: len always (parsing
- * reads it), and when the device keeps the outermost tag beside the packet (skb metadata), vlan and PKT_VLAN.
+ * Parses from the header after the link header, for devices that have none (tun, wireguard):
+ * `ethertype` is what the device says the buffer holds. The caller has zeroed *p and set what it
+ * knows: len always (parsing reads it), and when the device keeps the outermost tag beside the
+ * packet (skb metadata), vlan and PKT_VLAN.
  */
 static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 ethertype)
 {
@@ -388,8 +411,9 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 	bool whole = false;
 
 	p->ethertype = ethertype;
-	cursor_forget_path(c, p);
 	if (ethertype != be16(WIRE_IPV4) && ethertype != be16(WIRE_IPV6)) {
+		cursor_forget_path(c, p); /* most packets come without: theirs is one path, and
+					     saves a nanosecond */
 		parse_tags(c, p);
 		if (p->ethertype == be16(WIRE_PPPOE))
 			parse_pppoe(c, p);

@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * struct pkt: all that a stage sees of a packet. parse.h fills it once; stages read fields, never bytes.
- * Compiles natively too (fuzzing, unit tests), so it names no BPF type.
+ * struct pkt: all that a stage sees of a packet. parse.h fills it once; stages read fields, never
+ * bytes. Compiles natively too (fuzzing, unit tests), so it names no BPF type.
  */
 #ifndef WEIR_BPF_PKT_H
 #define WEIR_BPF_PKT_H
 
+#include "../../abi/image.h"
 #include "../../abi/packet.h"
 
-/* What parse.h found, as bits of pkt.seen. A bit is set only when the bytes it stands for were read whole. */
+/* What parse.h found, as bits of pkt.seen. A bit is set only when the bytes it stands for were read
+ * whole. */
 enum pkt_seen {
 	PKT_IPV4 = 1 << 0,
 	PKT_IPV6 = 1 << 1,
 	PKT_ARP = 1 << 2,
-	PKT_VLAN = 1 << 3,	    /* at least one 802.1Q or 802.1ad tag; set by the hook when the device took it off */
+	PKT_VLAN = 1 << 3, /* at least one 802.1Q or 802.1ad tag; set by the hook when the device
+			      took it off */
 	PKT_MPLS = 1 << 4,
-	PKT_FRAGMENT = 1 << 5,	    /* part of a fragmented datagram, the first part included */
-	PKT_LATER_FRAGMENT = 1 << 6,/* not the first part: it has no transport header */
-	PKT_PORTS = 1 << 7,	    /* sport and dport are set (TCP, UDP, UDP-Lite, SCTP, DCCP) */
-	PKT_TCP = 1 << 8,	    /* tcp_flags is set too */
-	PKT_ICMP = 1 << 9,	    /* icmp_type and icmp_code are set (either version) */
-	PKT_NEIGHBOUR = 1 << 10,    /* ICMPv6 neighbour or router discovery: types 133 to 137, hop limit 255, whole */
-	PKT_OPTIONS = 1 << 11,	    /* IPv4 options or IPv6 extension headers */
-	PKT_MALFORMED = 1 << 12,    /* a header was cut short or contradicts itself; fields set before it hold */
-	PKT_TOO_DEEP = 1 << 13,	    /* more tags, labels or extension headers than parse.h follows */
-	PKT_CUT_SHORT = 1 << 14,    /* with PKT_MALFORMED: the buffer ended first; more of the packet may be had (TC) */
+	PKT_FRAGMENT = 1 << 5,	     /* part of a fragmented datagram, the first part included */
+	PKT_LATER_FRAGMENT = 1 << 6, /* not the first part: it has no transport header */
+	PKT_PORTS = 1 << 7,	     /* sport and dport are set (TCP, UDP, UDP-Lite, SCTP, DCCP) */
+	PKT_TCP = 1 << 8,	     /* tcp_flags is set too */
+	PKT_ICMP = 1 << 9,	     /* icmp_type and icmp_code are set (either version) */
+	PKT_NEIGHBOUR = 1 << 10,     /* ICMPv6 neighbour or router discovery: types 133 to 137, hop
+					limit 255, whole */
+	PKT_OPTIONS = 1 << 11,	     /* IPv4 options or IPv6 extension headers */
+	PKT_MALFORMED =
+		1
+		<< 12, /* a header was cut short or contradicts itself; fields set before it hold */
+	PKT_TOO_DEEP = 1 << 13,	 /* more tags, labels or extension headers than parse.h follows */
+	PKT_CUT_SHORT = 1 << 14, /* with PKT_MALFORMED: the buffer ended first; more of the packet
+				    may be had (TC) */
 };
 
 #define PKT_IP (PKT_IPV4 | PKT_IPV6)
@@ -32,37 +39,44 @@ enum pkt_seen {
 struct pkt {
 	struct weir_addr src; /* set when seen & PKT_IP; v4 as ::ffff:a.b.c.d */
 	struct weir_addr dst;
-	__u32 len;	      /* bytes on the wire, link header included; set before parsing */
+	__u32 len; /* bytes on the wire, link header included; set before parsing */
 	/*
-	 * enum pkt_seen. Kept off an 8-byte boundary: a 4-byte constant stored on one is a constant to the verifier from
-	 * kernel 6.8 on, and every stage would be walked once for each way through the parser.
+	 * enum pkt_seen. Kept off an 8-byte boundary: a 4-byte constant stored on one is a constant
+	 * to the verifier from kernel 6.8 on, and every stage would be walked once for each way
+	 * through the parser.
 	 */
 	__u32 seen;
 	__u32 ifindex;
-	__be16 ethertype;     /* of the innermost header: after tags and labels */
+	__be16 ethertype; /* of the innermost header: after tags and labels */
 	__be16 sport;
 	__be16 dport;
-	__u16 vlan;	      /* outermost VLAN id, 0 when untagged */
-	__u16 l3_offset;      /* bytes from the start of the buffer to what follows tags and labels: the IP header, if any */
-	__u16 l4_offset;      /* to the transport header, read whole if its kind is known; 0 when there is none here */
-	__u8 proto;	      /* final IP protocol number, after the extension headers; of a later fragment, what its header says */
-	__u8 tcp_flags;	      /* byte 13 of the TCP header */
+	__u16 vlan;	 /* outermost VLAN id, 0 when untagged */
+	__u16 l3_offset; /* bytes from the start of the buffer to what follows tags and labels: the
+			    IP header, if any */
+	__u16 l4_offset; /* to the transport header, read whole if its kind is known; 0 when there
+			    is none here */
+	__u8 proto; /* final IP protocol number, after the extension headers; of a later fragment,
+		       what its header says */
+	__u8 tcp_flags; /* byte 13 of the TCP header */
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 ttl;	      /* TTL or hop limit */
+	__u8 ttl; /* TTL or hop limit */
 	__u8 dscp;
-	__u8 direction;	      /* enum weir_direction */
-	__u8 probe;	      /* weir explain or replay: tell the result, count nothing */
-	__u8 slot;	      /* 0 or 1: which compiled policy is live; read once (generation.h) */
-	__u8 stage;	      /* the stage that ended it, for explain */
-	__u16 iface_slot;     /* index of the interface in the counters */
-	__u32 generation;     /* the revision read with slot */
-	__u32 class;	      /* address class of the remote end (classify.h), 0 when in no list */
-	__u32 list;	      /* the list that decided, 0 for none; for events and explain */
-	__u32 hit;	      /* its hit counter, 0 for none */
+	__u8 direction;	  /* enum weir_direction */
+	__u8 probe;	  /* weir explain or replay: tell the result, count nothing */
+	__u8 slot;	  /* 0 or 1: which compiled policy is live; read once (generation.h) */
+	__u8 allowed;	  /* on an allow list: no list, limit or automatic block may drop it */
+	__u16 iface_slot; /* index of the interface in the counters */
+	__u32 generation; /* the revision read with slot */
+	__u32 class;	  /* address class of the remote end (classify.h), 0 when in no list */
+	__u32 list;	  /* the list that decided, 0 for none; for events and explain */
+	__u32 hit;	  /* its hit counter, 0 for none */
+	void *image;	  /* the live policy's lines (generation.h, image.h), or NULL */
+	const struct weir_image_header *header; /* its line 0, or NULL */
 };
 
-_Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 && __builtin_offsetof(struct pkt, l3_offset) % 8 != 0,
+_Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&
+		       __builtin_offsetof(struct pkt, l3_offset) % 8 != 0,
 	       "the verifier must not follow their values through the stack");
 
 #endif

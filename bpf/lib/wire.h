@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Headers as they lie on the wire, and the numbers that name them. Shapes only: parse.h reads them, rewrite.h
- * writes them, nothing else includes this. Multi-byte fields are in network byte order, as their types say.
+ * Headers as they lie on the wire, and the numbers that name them. Shapes only: parse.h reads them,
+ * rewrite.h writes them, nothing else includes this. Multi-byte fields are in network byte order,
+ * as their types say.
  */
 #ifndef WEIR_BPF_WIRE_H
 #define WEIR_BPF_WIRE_H
@@ -9,8 +10,9 @@
 #include "../../abi/packet.h"
 
 /*
- * A header starts at any byte. Natively that must be told to the compiler; in BPF it must not be, or each
- * field is read byte by byte, and the kernel allows unaligned packet loads where the machine does.
+ * A header starts at any byte. Natively that must be told to the compiler; in BPF it must not be,
+ * or each field is read byte by byte, and the kernel allows unaligned packet loads where the
+ * machine does.
  */
 #ifdef __bpf__
 #define WIRE_HEADER
@@ -22,12 +24,12 @@
 enum wire_ethertype {
 	WIRE_IPV4 = 0x0800,
 	WIRE_ARP = 0x0806,
-	WIRE_TAG = 0x8100,	   /* 802.1Q */
+	WIRE_TAG = 0x8100, /* 802.1Q */
 	WIRE_IPV6 = 0x86dd,
 	WIRE_MPLS = 0x8847,
-	WIRE_MPLS_UPSTREAM = 0x8848, /* RFC 5332: upstream-assigned labels, once "multicast" */
-	WIRE_PPPOE = 0x8864,	   /* session stage; discovery carries no IP */
-	WIRE_SERVICE_TAG = 0x88a8, /* 802.1ad */
+	WIRE_MPLS_UPSTREAM = 0x8848,   /* RFC 5332: upstream-assigned labels, once "multicast" */
+	WIRE_PPPOE = 0x8864,	       /* session stage; discovery carries no IP */
+	WIRE_SERVICE_TAG = 0x88a8,     /* 802.1ad */
 	WIRE_OLD_SERVICE_TAG = 0x9100, /* QinQ before 802.1ad, still sent */
 };
 
@@ -82,7 +84,8 @@ struct label_header {
 
 #define LABEL_BOTTOM 0x01
 
-/* RFC 2516. ppp[1] is already payload when ppp[0] is odd: a compressed protocol number (RFC 1661, 6.5). */
+/* RFC 2516. ppp[1] is already payload when ppp[0] is odd: a compressed protocol number (RFC
+ * 1661, 6.5). */
 struct pppoe_header {
 	__u8 version_type; /* 0x11 */
 	__u8 code;	   /* 0 in a session */
@@ -121,7 +124,8 @@ struct ipv6_header {
 struct extension_header {
 	__u8 next;
 	__u8 length;
-	__be16 fragment; /* offset (13 bits), reserved (2), more (1); in other headers their own data */
+	__be16 fragment; /* offset (13 bits), reserved (2), more (1); in other headers their own
+			    data */
 	__be32 id;
 } WIRE_HEADER;
 
@@ -158,7 +162,8 @@ struct icmp_header {
 	__be32 rest;
 } WIRE_HEADER;
 
-/* RFC 4861: router solicitation to redirect. A receiver refuses any with a hop limit below 255 or a code. */
+/* RFC 4861: router solicitation to redirect. A receiver refuses any with a hop limit below 255 or a
+ * code. */
 #define NEIGHBOUR_TYPE_FIRST 133
 #define NEIGHBOUR_TYPE_LAST 137
 #define NEIGHBOUR_HOP_LIMIT 255

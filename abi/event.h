@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the data path tells user space through the ring. Happenings only: accumulations are counters. */
+#ifndef WEIR_ABI_EVENT_H
+#define WEIR_ABI_EVENT_H
+
+#include "packet.h"
+
+/* A row: X(identifier, name, help). */
+#define WEIR_EVENT_KINDS(X) X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")
+
+enum weir_event_kind {
+#define X(identifier, name, help) identifier,
+	WEIR_EVENT_KINDS(X)
+#undef X
+	WEIR_EVENT_KIND_COUNT,
+};
+
+#define WEIR_EVENT_KINDS_MAX 16
+
+struct weir_event {
+	__u64 time_ns; /* CLOCK_MONOTONIC, coarse: exact to a scheduler tick (1 to 10 ms) */
+	__u32 kind;    /* enum weir_event_kind */
+	__u32 reason;  /* enum weir_reason */
+	__u32 ifindex;
+	__u32 len;	  /* bytes on the wire */
+	__u32 generation; /* the revision the packet was judged by */
+	__u32 list;	  /* id of the list that matched, 0 = none */
+	struct weir_addr src;
+	struct weir_addr dst;
+	__be16 sport; /* 0 when there is none */
+	__be16 dport;
+	__u16 vlan; /* 0 = untagged */
+	__be16 ethertype;
+	__u8 proto;
+	__u8 direction; /* enum weir_direction */
+	__u8 tcp_flags;
+	__u8 fragment; /* 1: part of a fragmented datagram */
+	__u32 reserved;
+};
+
+/* Constants of the ring: rodata `emit_constants`. */
+struct weir_emit_constants {
+	__u64 per_window; /* events of a kind a CPU may send in one window */
+	__u32 sample;	  /* one of so many; 1 = all */
+	__u32 reserved;
+};
+
+#define WEIR_EMIT_WINDOW_SHIFT 27 /* a window is 2^27 ns, 134 ms: long enough for a burst, short enough to be fair */
+
+_Static_assert(sizeof(struct weir_event) == 80, "an event is 80 bytes on both sides");
+
+#endif

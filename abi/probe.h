@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A probe is a packet that the live program judges and tells about, but does not count: weir explain, replay and the self-test.
+ * The daemon marks it in a place no packet from a wire can fill: XDP metadata, or cb[] of an skb; the mark is a secret of each load.
+ */
+#ifndef WEIR_ABI_PROBE_H
+#define WEIR_ABI_PROBE_H
+
+#include "packet.h"
+
+/* Fits cb[] of an skb (five words) and XDP metadata (a multiple of four, at most 32 bytes). */
+struct weir_probe_mark {
+	__u32 secret[4];
+	__u32 ifindex; /* the interface it is to be judged as if on */
+};
+
+/* tmp_probe: what became of the last one. */
+struct weir_probe_result {
+	struct weir_addr src;
+	struct weir_addr dst;
+	__u32 reason;
+	__u32 seen; /* enum pkt_seen */
+	__u32 ifindex;
+	__u32 generation;
+	__u32 class_id;
+	__u32 list;
+	__u32 hit;
+	__be16 ethertype;
+	__be16 sport;
+	__be16 dport;
+	__u16 vlan;
+	__u8 proto;
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 ttl;
+	__u8 dscp;
+	__u8 direction;
+	__u8 reserved;
+	__u32 sequence; /* goes up by one a probe: a program that told nothing is noticed */
+};
+
+_Static_assert(sizeof(struct weir_probe_mark) == 20, "a mark fits cb[] of an skb");
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Per-CPU counters: how packets ended, and hits of lists and entries. */
+#ifndef WEIR_BPF_COUNT_H
+#define WEIR_BPF_COUNT_H
+
+#include "../../abi/maps.h"
+#include "pkt.h"
+
+/*
+ * writes: core/interfaces.c, before a program is attached there
+ * reads: every packet
+ * full: the interface is not attached, and the refusal says so
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_IFACE_CELLS);
+	__type(key, __u32);
+	__type(value, struct weir_iface_cell);
+} cfg_iface SEC(".maps");
+
+/*
+ * writes: the data path, each CPU its own
+ * reads: core/snapshot.c once a tick
+ * full: cannot be: a row for every interface slot, direction and reason
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_REASON_ROWS);
+	__type(key, __u32);
+	__type(value, struct weir_count);
+} ctr_reason SEC(".maps");
+
+/*
+ * writes: the data path, each CPU its own
+ * reads: core/snapshot.c and `list` of features, by row
+ * full: features hand out the rows; an entry that gets none is listed as not counted
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_HITS_MAX);
+	__type(key, __u32);
+	__type(value, struct weir_count);
+} ctr_hit SEC(".maps");
+
+static __always_inline void count_add(struct weir_count *count, __u32 bytes)
+{
+	if (!count)
+		return;
+	count->packets++;
+	count->bytes += bytes;
+}
+
+/* Row 0 is the shelter of packets from an interface that is being taken away: counted, and shown as "other". */
+static __always_inline __u32 iface_slot(__u32 ifindex)
+{
+	LOOP_ROLLED
+	for (__u32 i = 0; i < WEIR_IFACE_PROBES; i++) {
+		__u32 at = (ifindex + i) % WEIR_IFACE_CELLS;
+		struct weir_iface_cell *cell = bpf_map_lookup_elem(&cfg_iface, &at);
+
+		if (cell && cell->ifindex == ifindex)
+			return cell->slot;
+	}
+	return 0;
+}
+
+static __always_inline void count_reason(const struct pkt *p, __u32 reason)
+{
+	__u32 row = WEIR_REASON_ROW(iface_slot(p->ifindex), p->direction, reason);
+
+	count_add(bpf_map_lookup_elem(&ctr_reason, &row), p->len);
+}
+
+static __always_inline void count_hit(const struct pkt *p)
+{
+	__u32 row = p->hit;
+
+	if (row)
+		count_add(bpf_map_lookup_elem(&ctr_hit, &row), p->len);
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The path of a packet, one line a stage. Read this first.
+ *
+ *   entry (xdp.h, tc.h) -> parse -> this -> count, tell -> verdict
+ *
+ * A stage returns WEIR_PASS for "next" or the reason the packet ends with. It reads fields of struct pkt, never bytes.
+ */
+#ifndef WEIR_BPF_PIPELINE_H
+#define WEIR_BPF_PIPELINE_H
+
+#include "../abi/reason.h"
+#include "lib/count.h"
+#include "lib/emit.h"
+#include "lib/generation.h"
+#include "lib/probe.h"
+#include "lib/remote.h"
+
+#include "../features/block/block.bpf.h"
+
+#define STAGE(stage)                                     \
+	do {                                             \
+		enum weir_reason _reason = stage##_stage(p); \
+		if (_reason)                             \
+			return _reason;                  \
+	} while (0)
+
+static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
+{
+	if (p->seen & PKT_TOO_DEEP)
+		return WEIR_DROP_TOO_DEEP;
+	if (!(p->seen & PKT_IP))
+		return p->seen & PKT_ARP ? WEIR_PASS_ARP : WEIR_PASS_NOT_IP;
+	if (p->seen & PKT_NEIGHBOUR)
+		return WEIR_PASS_NEIGHBOUR;
+	generation_read(p);
+	if (!p->image)
+		return WEIR_PASS_NO_POLICY;
+	p->class = remote_class(p);
+
+	STAGE(block);
+
+	return p->allowed ? WEIR_PASS_ALLOWED : WEIR_PASS_POLICY;
+}
+
+static __always_inline bool reason_is_drop(enum weir_reason reason)
+{
+#define X(identifier, verdict, stage, name, help) REASON_##verdict(identifier)
+#define REASON_PASS(identifier)
+#define REASON_DROP(identifier) | 1ULL << identifier
+	return (0ULL WEIR_REASONS(X)) >> reason & 1;
+#undef REASON_DROP
+#undef REASON_PASS
+#undef X
+}
+
+/* Judges a parsed packet, counts it or, for a probe, tells about it. True: drop it. */
+static __always_inline bool pipeline_run(struct pkt *p)
+{
+	enum weir_reason reason = pipeline_stages(p);
+
+	if (p->probe) {
+		probe_tell(p, reason);
+		return reason_is_drop(reason);
+	}
+	count_reason(p, reason);
+	count_hit(p);
+	if (!reason_is_drop(reason))
+		return false;
+	emit_drop(p, reason);
+	return true;
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The TC entries (TCX or clsact): context to cursor, pipeline, verdict. Glue only. */
+#ifndef WEIR_BPF_TC_H
+#define WEIR_BPF_TC_H
+
+#include "lib/parse.h"
+#include "pipeline.h"
+
+#define TC_NEXT (-1) /* TCX_NEXT and TC_ACT_UNSPEC: whoever else is attached has its say */
+#define TC_DROP 2    /* TC_ACT_SHOT */
+
+/* Enough for every header but the longest extension chains; an skb keeps at least the link header in its first part, often no more. */
+#define TC_PULL_BYTES 256
+
+enum tc_link {
+	TC_ETHERNET,
+	TC_RAW_IP, /* tun, wireguard: no link header */
+};
+
+static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
+{
+	__u32 words[5] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3], skb->cb[4] };
+
+	if (!probe_is_marked(words))
+		return;
+	p->probe = true;
+	p->ifindex = words[4];
+}
+
+/* Headers that lie in page fragments are brought into reach; when memory is short the parser sees a packet cut short, never a wrong one. */
+static __always_inline void tc_pull(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+	__u32 wanted = skb->len < TC_PULL_BYTES ? skb->len : TC_PULL_BYTES;
+
+	if (linear < wanted)
+		bpf_skb_pull_data(skb, wanted);
+}
+
+static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction, enum tc_link link)
+{
+	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = direction };
+
+	tc_probe(skb, &p);
+	tc_pull(skb);
+	if (skb->vlan_present) {
+		p.vlan = skb->vlan_tci & TAG_ID_MASK;
+		p.seen = PKT_VLAN;
+		p.len += sizeof(struct tag_header);
+	}
+	struct cursor c = cursor_init((void *)(long)skb->data, (void *)(long)skb->data_end);
+
+	if (link == TC_ETHERNET)
+		parse_packet(&c, &p);
+	else
+		parse_ip(&c, &p, skb->protocol);
+	return pipeline_run(&p) ? TC_DROP : TC_NEXT;
+}
+
+SEC("tc")
+int weir_tc_in(struct __sk_buff *skb)
+{
+	return tc_run(skb, WEIR_INGRESS, TC_ETHERNET);
+}
+
+SEC("tc")
+int weir_tc_out(struct __sk_buff *skb)
+{
+	return tc_run(skb, WEIR_EGRESS, TC_ETHERNET);
+}
+
+SEC("tc")
+int weir_tc_in_ip(struct __sk_buff *skb)
+{
+	return tc_run(skb, WEIR_INGRESS, TC_RAW_IP);
+}
+
+SEC("tc")
+int weir_tc_out_ip(struct __sk_buff *skb)
+{
+	return tc_run(skb, WEIR_EGRESS, TC_RAW_IP);
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The XDP entry: context to cursor, pipeline, verdict. Glue only. */
+#ifndef WEIR_BPF_XDP_H
+#define WEIR_BPF_XDP_H
+
+#include "lib/parse.h"
+#include "pipeline.h"
+
+static __always_inline void xdp_probe(struct xdp_md *ctx, struct pkt *p)
+{
+	struct weir_probe_mark *mark = (void *)(long)ctx->data_meta;
+
+	if ((void *)(mark + 1) > (void *)(long)ctx->data || !probe_is_marked(mark->secret))
+		return;
+	p->probe = true;
+	p->ifindex = mark->ifindex;
+}
+
+static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
+{
+	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	struct pkt p = { .len = len, .ifindex = ctx->ingress_ifindex, .direction = WEIR_INGRESS };
+
+	xdp_probe(ctx, &p);
+	parse_packet(&c, &p);
+	return pipeline_run(&p) ? XDP_DROP : XDP_PASS;
+}
+
+SEC("xdp")
+int weir_xdp(struct xdp_md *ctx)
+{
+	return xdp_run(ctx, ctx->data_end - ctx->data);
+}
+
+/* The same for devices whose packets may lie in several buffers (jumbo frames); needs Linux 5.18. */
+SEC("xdp.frags")
+int weir_xdp_frags(struct xdp_md *ctx)
+{
+	return xdp_run(ctx, bpf_xdp_get_buff_len(ctx));
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two slots of compiled policy and the word that says which is live.
+ *
+ * The race that matters: a packet reads the word, is delayed, and goes on reading the old slot after the flip. The old slot is filled again
+ * at the next stage at the earliest, and stage begins with a grace period (membarrier waits for every CPU to leave the RCU section
+ * that packet programs run in), so it still reads whole, old lines. What it may never see is two slots: it read the word once.
+ */
+#include "commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "pin.h"
+
+struct slot {
+	int fd;		   /* -1: never filled */
+	uint32_t capacity; /* lines */
+};
+
+struct weir_commit {
+	struct slot slots[WEIR_POLICY_SLOTS];
+	int outer_fd; /* tab_policy: its own descriptor, since a reload frees the object it came from */
+	struct weir_live *live; /* cfg_live, mapped */
+	char *pin_dir;
+};
+
+static const char *const slot_names[WEIR_POLICY_SLOTS] = { "0", "1" };
+
+static size_t page_round(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static struct weir_live *live_map(int fd)
+{
+	void *at = mmap(NULL, page_round(sizeof(struct weir_live)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static int slot_adopt(struct slot *slot, const char *pin_dir, const char *name)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	slot->fd = weir_pin_get(pin_dir, "policy", name);
+	if (slot->fd < 0)
+		return slot->fd == -ENOENT ? 0 : slot->fd;
+	if (bpf_obj_get_info_by_fd(slot->fd, &info, &len))
+		return -errno;
+	slot->capacity = info.max_entries;
+	return 0;
+}
+
+/* Pinned slots belong to a pinned tab_policy: with a new one they would be strangers. */
+static int commit_adopt(struct weir_commit *commit, const struct weir_object *object)
+{
+	if (!commit->pin_dir || !weir_object_map_is_reused(object, "tab_policy"))
+		return 0;
+	for (int i = 0; i < WEIR_POLICY_SLOTS; i++) {
+		int r = slot_adopt(&commit->slots[i], commit->pin_dir, slot_names[i]);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag, struct weir_commit **ret_commit)
+{
+	_cleanup_commit_ struct weir_commit *commit = calloc(1, sizeof(*commit));
+
+	if (!commit)
+		return -ENOMEM;
+	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
+		commit->slots[i].fd = -1;
+	commit->outer_fd = fcntl(weir_object_map_fd(object, "tab_policy"), F_DUPFD_CLOEXEC, 0);
+	commit->pin_dir = pin_dir ? strdup(pin_dir) : NULL;
+	commit->live = live_map(weir_object_map_fd(object, "cfg_live"));
+	int r = commit->outer_fd < 0 || !commit->live || (pin_dir && !commit->pin_dir) ? -ENOMEM : commit_adopt(commit, object);
+
+	if (r) {
+		weir_diag_error(diag, "weir cleanup --force, then start again", "the policy slots cannot be opened: %s", strerror(-r));
+		return r;
+	}
+	commit->live->layout = WEIR_LAYOUT_VERSION;
+	*ret_commit = weir_take(commit);
+	return 0;
+}
+
+void weir_commit_free(struct weir_commit *commit)
+{
+	if (!commit)
+		return;
+	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
+		weir_cleanup_close(&commit->slots[i].fd);
+	weir_cleanup_close(&commit->outer_fd);
+	if (commit->live)
+		munmap(commit->live, page_round(sizeof(struct weir_live)));
+	free(commit->pin_dir);
+	free(commit);
+}
+
+uint64_t weir_commit_revision(const struct weir_commit *commit)
+{
+	return __atomic_load_n(&commit->live->word, __ATOMIC_RELAXED) >> 1;
+}
+
+unsigned weir_commit_slot(const struct weir_commit *commit)
+{
+	return __atomic_load_n(&commit->live->word, __ATOMIC_RELAXED) & 1;
+}
+
+/* Filling a map of maps waits for a grace period too, so where membarrier is refused (nohz_full) a rewrite of the slot serves. */
+static void grace_wait(struct weir_commit *commit, uint32_t spare)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 || commit->slots[spare].fd < 0)
+		return;
+	bpf_map_update_elem(commit->outer_fd, &spare, &commit->slots[spare].fd, BPF_ANY);
+}
+
+static int image_map_new(uint32_t lines)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", sizeof(__u32), WEIR_LINE_BYTES, lines, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int lines_write(int fd, const struct weir_line *lines, uint32_t count)
+{
+	size_t bytes = page_round((size_t)count * WEIR_LINE_BYTES);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	memcpy(at, lines, (size_t)count * WEIR_LINE_BYTES);
+	munmap(at, bytes);
+	return 0;
+}
+
+/* A map that is far too large is given back: memory follows the policy down too. */
+static bool slot_fits(const struct slot *slot, uint32_t lines)
+{
+	return slot->fd >= 0 && lines <= slot->capacity && slot->capacity / 4 <= lines + 1024;
+}
+
+/* Room for growth, so that small changes reuse the map and need no grace period of their own. */
+static int slot_replace(struct weir_commit *commit, uint32_t index, const struct weir_line *lines, uint32_t count)
+{
+	uint32_t capacity = count + count / 8 + 64;
+	_cleanup_close_ int fd = image_map_new(capacity);
+
+	if (fd < 0)
+		return fd;
+	int r = lines_write(fd, lines, count);
+
+	if (!r && commit->pin_dir)
+		r = weir_pin_replace(fd, commit->pin_dir, "policy", slot_names[index]);
+	if (!r && bpf_map_update_elem(commit->outer_fd, &index, &fd, BPF_ANY))
+		r = -errno;
+	if (r)
+		return r;
+	weir_cleanup_close(&commit->slots[index].fd);
+	commit->slots[index] = (struct slot){ .fd = weir_take_fd(fd), .capacity = capacity };
+	return 0;
+}
+
+int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image, struct weir_diag *diag)
+{
+	uint32_t spare = !weir_commit_slot(commit), count = 0;
+	const struct weir_line *lines = weir_image_lines(image, &count);
+
+	grace_wait(commit, spare);
+	int r = slot_fits(&commit->slots[spare], count) ? lines_write(commit->slots[spare].fd, lines, count) :
+							  slot_replace(commit, spare, lines, count);
+
+	if (r)
+		weir_diag_error(diag, "free memory, or make the lists smaller", "the policy (%u lines of %u bytes) cannot be placed in the kernel: %s",
+				count, WEIR_LINE_BYTES, strerror(-r));
+	return r;
+}
+
+void weir_commit_flip(struct weir_commit *commit, uint64_t revision)
+{
+	uint64_t word = revision << 1 | !weir_commit_slot(commit);
+
+	__atomic_store_n(&commit->live->word, word, __ATOMIC_RELEASE);
+}
+
+void weir_commit_bump(struct weir_commit *commit, uint64_t revision)
+{
+	__atomic_store_n(&commit->live->word, revision << 1 | weir_commit_slot(commit), __ATOMIC_RELEASE);
+}
+
+bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image)
+{
+	const struct slot *slot = &commit->slots[weir_commit_slot(commit)];
+	uint32_t count = 0;
+	const struct weir_line *lines = weir_image_lines(image, &count);
+	size_t bytes = page_round((size_t)count * WEIR_LINE_BYTES);
+
+	if (slot->fd < 0 || slot->capacity < count)
+		return false;
+	void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, slot->fd, 0);
+
+	if (at == MAP_FAILED)
+		return false;
+	bool same = memcmp(at, lines, (size_t)count * WEIR_LINE_BYTES) == 0;
+
+	munmap(at, bytes);
+	return same;
+}
+
+uint64_t weir_commit_bytes(const struct weir_commit *commit)
+{
+	uint64_t lines = 0;
+
+	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
+		lines += commit->slots[i].capacity;
+	return lines * WEIR_LINE_BYTES;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stage -> flip -> settle. Staging fills the slot that is not live and may fail; the flip is one store and cannot; settling waits until
+ * no packet can still be reading the slot that is to be filled next.
+ */
+#ifndef WEIR_CORE_COMMIT_H
+#define WEIR_CORE_COMMIT_H
+
+#include "image.h"
+#include "object.h"
+
+struct weir_commit;
+
+/* Opens the slots of an object, adopting what is pinned; pin_dir NULL for a private object. */
+int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag, struct weir_commit **ret_commit);
+void weir_commit_free(struct weir_commit *commit);
+static inline void weir_commit_freep(struct weir_commit **commit)
+{
+	weir_commit_free(*commit);
+}
+#define _cleanup_commit_ __attribute__((cleanup(weir_commit_freep)))
+
+/* Fills the spare slot; may run on a worker, one at a time. Waits first for readers of that slot. Nothing is live by it. */
+int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image, struct weir_diag *diag);
+/* Makes what was staged live under this revision. */
+void weir_commit_flip(struct weir_commit *commit, uint64_t revision);
+/* A new revision of the same slot: a live set changed. */
+void weir_commit_bump(struct weir_commit *commit, uint64_t revision);
+uint64_t weir_commit_revision(const struct weir_commit *commit);
+unsigned weir_commit_slot(const struct weir_commit *commit);
+/* Whether the live slot holds exactly these lines already. */
+bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image);
+/* Bytes both slots take in the kernel. */
+uint64_t weir_commit_bytes(const struct weir_commit *commit);
+
+#endif

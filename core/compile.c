@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks every feature, in pipeline order, for its ranges, then for what the classes mean to it. */
+#include "compile.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <string.h>
+
+#include "abi/event.h"
+#include "base/cleanup.h"
+#include "object.h"
+
+/* Rounded up, so that a second's worth of windows never sends more than the rate. */
+#define EMIT_WINDOWS_PER_S ((1000000000 >> WEIR_EMIT_WINDOW_SHIFT) + 1)
+
+size_t weir_feature_index(const struct weir_feature *feature)
+{
+	size_t i = 0;
+
+	while (weir_features[i] && weir_features[i] != feature)
+		i++;
+	return i;
+}
+
+static int features_each(struct weir_compile *compile, const struct weir_compile_input *input,
+			 int (*step)(const struct weir_feature *, struct weir_compile *))
+{
+	int r = 0;
+
+	for (size_t i = 0; weir_features[i] && !r; i++) {
+		compile->section = input->config->sections[i];
+		compile->state = input->states ? input->states[i] : NULL;
+		compile->draft = weir_features[i] == input->changing ? input->draft : NULL;
+		r = step(weir_features[i], compile);
+	}
+	return r;
+}
+
+static int step_compile(const struct weir_feature *feature, struct weir_compile *compile)
+{
+	return feature->compile ? feature->compile(compile) : 0;
+}
+
+static int step_classes(const struct weir_feature *feature, struct weir_compile *compile)
+{
+	return feature->classes ? feature->classes(compile) : 0;
+}
+
+int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag, struct weir_image **ret_image)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(input->config->memory.value);
+	_cleanup_free_ char *file = strdup(input->config->file ? input->config->file : "./-");
+	struct weir_compile compile = { .config = input->config, .image = image, .diag = diag };
+
+	if (!image || !file)
+		return -ENOMEM;
+	compile.base_dir = dirname(file);
+	int r = features_each(&compile, input, step_compile);
+
+	if (!r)
+		r = weir_image_classify(image, diag);
+	if (!r)
+		r = features_each(&compile, input, step_classes);
+	if (!r)
+		r = weir_image_seal(image, diag);
+	if (r) {
+		if (!diag->errors)
+			weir_diag_error(diag, NULL, "the policy cannot be compiled: %s", strerror(-r));
+		weir_config_locate(input->config, diag);
+		return r;
+	}
+	*ret_image = weir_take(image);
+	return 0;
+}
+
+int weir_compile(const struct weir_config *config, struct weir_diag *diag, struct weir_image **ret_image)
+{
+	return weir_compile_input(&(struct weir_compile_input){ .config = config }, diag, ret_image);
+}
+
+int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants)
+{
+	_cleanup_(weir_constants_freep) struct weir_constants *constants = weir_constants_new();
+	struct weir_emit_constants emit = { .per_window = config->events.rate.value / EMIT_WINDOWS_PER_S, .sample = config->events.sample };
+
+	if (!constants)
+		return -ENOMEM;
+	if (!emit.per_window && config->events.rate.value)
+		emit.per_window = 1;
+	int r = weir_constants_set(constants, "emit_constants", &emit, sizeof(emit));
+
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->constants)
+			r = weir_features[i]->constants(config->sections[i], constants);
+	if (!r)
+		*ret_constants = weir_take(constants);
+	return r;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From configuration (and what features hold besides) to an image. Pure: no kernel, no files but those the configuration names. */
+#ifndef WEIR_CORE_COMPILE_H
+#define WEIR_CORE_COMPILE_H
+
+#include "config.h"
+#include "feature.h"
+#include "image.h"
+
+struct weir_compile_input {
+	const struct weir_config *config;
+	void *const *states;		     /* one a feature; NULL = the configuration alone */
+	const struct weir_feature *changing; /* the one whose draft this is, or NULL */
+	void *draft;
+};
+
+int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag, struct weir_image **ret_image);
+/* The configuration alone: check, replay. */
+int weir_compile(const struct weir_config *config, struct weir_diag *diag, struct weir_image **ret_image);
+/* What the features' constants say of this configuration. */
+int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants of the packet programs, gathered from features before an object is loaded; for object.c. The public half is in map.h. */
+#ifndef WEIR_CORE_CONSTANTS_H
+#define WEIR_CORE_CONSTANTS_H
+
+#include "object.h"
+
+struct bpf_object;
+
+/* Writes all of them into the opened object's read-only data. */
+int weir_constants_write(const struct weir_constants *constants, struct bpf_object *object);
+/* 0 when nobody asked for a capacity of that map. */
+uint32_t weir_constants_capacity_of(const struct weir_constants *constants, const char *map);
+/* The probes' secret: of each load its own, so it does not count when constants are compared. */
+void weir_constants_secret(struct weir_constants *constants, const uint32_t secret[4]);
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's life: start or adopt, tick, publish, stop. Changing the policy is change.c's. */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "compile.h"
+#include "engine_private.h"
+#include "event_json.h"
+#include "event_log.h"
+#include "pin.h"
+#include "snapshot_make.h"
+
+#define TICK_MS 1000
+#define DRAIN_MS 50 /* how late an event may be when few are pending */
+
+static void interface_told(void *arg, const char *what, const char *name, const char *detail)
+{
+	struct weir_engine *engine = arg;
+	_cleanup_buf_ struct weir_buf text = {};
+	struct weir_json_out json = { .out = &text };
+	char when[21];
+
+	weir_json_open_object(&json, NULL);
+	weir_json_put_str(&json, "time", weir_clock_format(weir_clock_real_ns(), when));
+	weir_json_put_str(&json, "kind", "interface");
+	weir_json_put_str(&json, "what", what);
+	weir_json_put_str(&json, "interface", name);
+	weir_json_put_str(&json, "detail", detail);
+	weir_json_close_object(&json);
+	weir_engine_publish(engine, "interface", weir_buf_str(&text), text.len);
+}
+
+static const char *interface_name(const struct weir_engine *engine, uint32_t ifindex)
+{
+	for (size_t i = 0; engine->snapshot && i < engine->snapshot->interface_count; i++)
+		if (engine->snapshot->interfaces[i].ifindex == ifindex)
+			return engine->snapshot->interfaces[i].name;
+	return NULL;
+}
+
+static void event_drained(void *arg, const struct weir_event *event)
+{
+	struct weir_engine *engine = arg;
+	_cleanup_buf_ struct weir_buf text = {};
+
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->event)
+			weir_features[i]->event(engine->states[i], event);
+	weir_event_to_json(event, interface_name(engine, event->ifindex), engine->states, &text);
+	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text), text.len);
+}
+
+void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json, size_t len)
+{
+	if (engine->log)
+		weir_event_log_add(engine->log, kind, json, len);
+	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)
+		if (s->event)
+			s->event(s, kind, json, len);
+}
+
+void weir_engine_subscribe(struct weir_engine *engine, struct weir_subscriber *subscriber)
+{
+	subscriber->next = engine->subscribers;
+	engine->subscribers = subscriber;
+}
+
+void weir_engine_unsubscribe(struct weir_engine *engine, struct weir_subscriber *subscriber)
+{
+	for (struct weir_subscriber **at = &engine->subscribers; *at; at = &(*at)->next)
+		if (*at == subscriber) {
+			*at = subscriber->next;
+			return;
+		}
+}
+
+static int snapshot_take(struct weir_engine *engine)
+{
+	struct weir_snapshot_sources sources = {
+		.object = engine->object,
+		.interfaces = engine->interfaces,
+		.states = engine->states,
+		.sequence = engine->snapshot ? engine->snapshot->sequence + 1 : 1,
+		.revision = weir_engine_revision(engine),
+	};
+	struct weir_snapshot *snapshot = NULL;
+	int r = weir_snapshot_make(&sources, &snapshot);
+
+	if (r)
+		return r;
+	weir_snapshot_unref(engine->snapshot);
+	engine->snapshot = snapshot;
+	return 0;
+}
+
+void weir_engine_tick(void *arg)
+{
+	struct weir_engine *engine = arg;
+
+	/* A worker that persists or compiles reads the features' state: what would change it waits a second. */
+	for (size_t i = 0; weir_features[i] && !engine->running; i++)
+		if (weir_features[i]->tick)
+			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
+	if (snapshot_take(engine))
+		return; /* out of memory: the view stays a second older */
+	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)
+		if (s->snapshot)
+			s->snapshot(s, engine->snapshot);
+}
+
+static void ring_drain(void *arg)
+{
+	struct weir_engine *engine = arg;
+
+	weir_events_drain(engine->events);
+}
+
+static void netlink_ready(void *arg)
+{
+	struct weir_engine *engine = arg;
+
+	weir_interfaces_ready(engine->interfaces);
+}
+
+/* The file, unless something else was applied since it was last edited. */
+static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_text, struct weir_diag *diag)
+{
+	const char *file = engine->options.config_file;
+	_cleanup_buf_ struct weir_buf text = {};
+	int r = file ? weir_file_read(file, WEIR_CONFIG_BYTES_MAX, &text) : -ENOENT;
+	uint64_t hash = weir_hash_bytes(weir_buf_str(&text), text.len, 0);
+
+	if (r && r != -ENOENT)
+		return weir_diag_error(diag, "make it readable, or name another with --config", "%s: %s", file, strerror(-r)), r;
+	if (engine->policy.current.text && (r == -ENOENT || hash == engine->policy.config_hash)) {
+		*ret_text = (struct weir_policy_text){ strdup(engine->policy.current.text),
+						       engine->policy.current.file ? strdup(engine->policy.current.file) : NULL };
+		return ret_text->text ? 0 : -ENOMEM;
+	}
+	engine->policy.config_hash = hash;
+	*ret_text = (struct weir_policy_text){ strndup(weir_buf_str(&text), text.len), file ? strdup(file) : NULL };
+	return ret_text->text ? 0 : -ENOMEM;
+}
+
+/* A broken file at start must not leave the machine without its policy: the last one that was live goes on, with a warning. */
+static int config_fall_back(struct weir_engine *engine, struct weir_diag *refused, struct weir_diag *diag)
+{
+	const struct weir_policy_text *last = &engine->policy.current;
+	_cleanup_buf_ struct weir_buf why = {};
+
+	weir_diag_format(refused, &why);
+	if (!last->text || weir_config_parse(last->text, strlen(last->text), last->file, diag, &engine->config)) {
+		weir_diag_error(diag, "weir check FILE", "the configuration is refused:\n%s", weir_buf_str(&why));
+		return -EINVAL;
+	}
+	weir_diag_warning(diag, "mend it, then weir apply FILE", "the configuration file is refused, the policy applied last goes on:\n%s",
+			  weir_buf_str(&why));
+	return 0;
+}
+
+static int config_start(struct weir_engine *engine, struct weir_diag *diag)
+{
+	_cleanup_free_ char *text = NULL, *file = NULL;
+	struct weir_policy_text chosen = {};
+	_cleanup_diag_ struct weir_diag refused = {};
+	int r = text_choose(engine, &chosen, diag);
+
+	text = chosen.text;
+	file = chosen.file;
+	if (r)
+		return r;
+	if (weir_config_parse(text, strlen(text), file, &refused, &engine->config))
+		return config_fall_back(engine, &refused, diag);
+	if (!engine->policy.current.text || strcmp(engine->policy.current.text, text)) {
+		free(engine->policy.previous.text);
+		free(engine->policy.previous.file);
+		engine->policy.previous = engine->policy.current;
+		engine->policy.current = (struct weir_policy_text){ weir_take(text), weir_take(file) };
+	}
+	return 0;
+}
+
+static int features_start(struct weir_engine *engine, struct weir_diag *diag)
+{
+	for (size_t i = 0; weir_features[i]; i++) {
+		const struct weir_feature *feature = weir_features[i];
+		int r = feature->state_new ? feature->state_new(engine, engine->options.state_dir, diag, &engine->states[i]) : 0;
+
+		if (r) {
+			weir_diag_error(diag, NULL, "%s: cannot start: %s", feature->name, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int object_start(struct weir_engine *engine, struct weir_diag *diag)
+{
+	struct weir_constants *constants = NULL;
+	int r = weir_compile_constants(engine->config, &constants);
+
+	if (!r)
+		r = weir_object_new(engine->options.pin_dir, NULL, constants, diag, &engine->object);
+	if (r) {
+		weir_constants_free(constants);
+		return r;
+	}
+	r = weir_commit_new(engine->object, engine->options.pin_dir, diag, &engine->commit);
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->attach)
+			r = weir_features[i]->attach(engine->states[i], engine->object, diag);
+	return r ? r : weir_object_pin(engine->object, engine->options.pin_dir, diag);
+}
+
+int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config)
+{
+	const char *const *extra = engine->options.interfaces;
+	unsigned count = config->interface_count, extras = 0;
+
+	while (extra && extra[extras])
+		extras++;
+	_cleanup_free_ struct weir_interface_config *wanted = calloc(count + extras + 1, sizeof(*wanted));
+
+	if (!wanted)
+		return -ENOMEM;
+	memcpy(wanted, config->interfaces, count * sizeof(*wanted));
+	for (unsigned i = 0; i < extras; i++)
+		wanted[count + i] = (struct weir_interface_config){ .name = (char *)extra[i], .hook = engine->options.hook };
+	return weir_interfaces_want(engine->interfaces, wanted, count + extras);
+}
+
+static int interfaces_start(struct weir_engine *engine, struct weir_diag *diag)
+{
+	struct weir_interfaces_options options = { .pin_dir = engine->options.pin_dir, .told = interface_told, .arg = engine };
+	int r = weir_interfaces_new(engine->object, &options, &engine->interfaces);
+
+	if (!r)
+		r = weir_engine_want_interfaces(engine, engine->config);
+	if (r)
+		weir_diag_error(diag, "weir doctor", "the interfaces cannot be watched: %s", strerror(-r));
+	return r;
+}
+
+static int watches_start(struct weir_engine *engine)
+{
+	struct weir_loop *loop = engine->loop;
+
+	engine->tick = loop->timer(loop, TICK_MS, TICK_MS, weir_engine_tick, engine);
+	engine->drain = loop->timer(loop, DRAIN_MS, DRAIN_MS, ring_drain, engine);
+	engine->ring = loop->watch(loop, weir_events_fd(engine->events), ring_drain, engine);
+	engine->netlink = loop->watch(loop, weir_interfaces_fd(engine->interfaces), netlink_ready, engine);
+	return engine->tick && engine->drain && engine->ring && engine->netlink ? 0 : -ENOMEM;
+}
+
+static int dirs_make(const struct weir_engine_options *options, struct weir_diag *diag)
+{
+	int r = weir_file_make_dirs(options->state_dir, 0700);
+
+	if (r)
+		return weir_diag_error(diag, "choose another --state-dir", "%s: cannot be made: %s", options->state_dir, strerror(-r)), r;
+	r = weir_file_make_dirs(options->run_dir, 0755);
+	if (r)
+		return weir_diag_error(diag, "choose another --run-dir", "%s: cannot be made: %s", options->run_dir, strerror(-r)), r;
+	return weir_pin_prepare(options->pin_dir, diag);
+}
+
+static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
+{
+	int r = dirs_make(&engine->options, diag);
+
+	if (!r)
+		r = weir_policy_file_read(engine->options.state_dir, diag, &engine->policy);
+	if (!r)
+		r = config_start(engine, diag);
+	if (!r)
+		r = features_start(engine, diag);
+	if (!r)
+		r = object_start(engine, diag);
+	if (!r)
+		r = weir_changes_first(engine, diag);
+	if (r)
+		return r;
+	engine->log = weir_event_log_new(engine->config->events.keep);
+	r = engine->log ? interfaces_start(engine, diag) : -ENOMEM;
+	if (!r)
+		r = weir_events_new(engine->object, event_drained, engine, &engine->events);
+	if (!r)
+		r = snapshot_take(engine);
+	return r ? r : watches_start(engine);
+}
+
+int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options, struct weir_diag *diag,
+		    struct weir_engine **ret_engine)
+{
+	struct weir_engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return -ENOMEM;
+	engine->loop = loop;
+	engine->options = *options;
+	engine->started_ns = weir_clock_monotonic_ns();
+	weir_changes_init(engine);
+	int r = engine_start(engine, diag);
+
+	if (r) {
+		if (!diag->errors)
+			weir_diag_error(diag, "weir doctor", "the engine cannot start: %s", strerror(-r));
+		weir_engine_free(engine);
+		return r;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+void weir_engine_free(struct weir_engine *engine)
+{
+	if (!engine)
+		return;
+	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring, engine->netlink };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(watches); i++)
+		if (watches[i])
+			engine->loop->forget(watches[i]);
+	weir_changes_done(engine);
+	weir_snapshot_unref(engine->snapshot);
+	weir_events_free(engine->events);
+	weir_interfaces_free(engine->interfaces);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->state_free && engine->states[i])
+			weir_features[i]->state_free(engine->states[i]);
+	weir_commit_free(engine->commit);
+	weir_object_free(engine->object);
+	weir_config_free(engine->config);
+	weir_policy_file_done(&engine->policy);
+	weir_event_log_free(engine->log);
+	free(engine);
+}
+
+int weir_engine_reload(struct weir_engine *engine)
+{
+	_cleanup_buf_ struct weir_buf text = {};
+	const char *file = engine->options.config_file;
+	int r = file ? weir_file_read(file, WEIR_CONFIG_BYTES_MAX, &text) : -ENOENT;
+
+	return r ? r : weir_engine_apply_file(engine, weir_buf_str(&text), text.len, file);
+}
+
+void weir_engine_bump(struct weir_engine *engine)
+{
+	weir_commit_bump(engine->commit, weir_engine_revision(engine) + 1);
+}
+
+uint64_t weir_engine_revision(const struct weir_engine *engine)
+{
+	return weir_commit_revision(engine->commit);
+}
+
+const struct weir_config *weir_engine_config(const struct weir_engine *engine)
+{
+	return engine->config;
+}
+
+const struct weir_engine_options *weir_engine_options(const struct weir_engine *engine)
+{
+	return &engine->options;
+}
+
+void *weir_engine_state(struct weir_engine *engine, const struct weir_feature *feature)
+{
+	return engine->states[weir_feature_index(feature)];
+}
+
+struct weir_object *weir_engine_object(struct weir_engine *engine)
+{
+	return engine->object;
+}
+
+struct weir_loop *weir_engine_loop(struct weir_engine *engine)
+{
+	return engine->loop;
+}
+
+struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine)
+{
+	return engine->snapshot;
+}

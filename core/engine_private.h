@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the engine share: engine.c (life), change.c (policy changes), engine_ops.c (operations). */
+#ifndef WEIR_CORE_ENGINE_PRIVATE_H
+#define WEIR_CORE_ENGINE_PRIVATE_H
+
+#include "commit.h"
+#include "engine.h"
+#include "events.h"
+#include "interfaces.h"
+#include "policy_file.h"
+
+struct job;
+
+struct weir_engine {
+	struct weir_loop *loop;
+	struct weir_engine_options options;
+	struct weir_object *object;
+	struct weir_commit *commit;
+	struct weir_interfaces *interfaces;
+	struct weir_events *events;
+	struct weir_event_log *log;
+	struct weir_config *config;
+	struct weir_policy_file policy;
+	void *states[WEIR_FEATURES_MAX];
+	struct weir_snapshot *snapshot;
+	struct weir_subscriber *subscribers;
+	struct weir_watch *tick, *drain, *netlink, *ring;
+	struct job *running;
+	struct job *waiting, **waiting_end; /* first come, first served */
+	uint64_t started_ns;
+	uint32_t policy_lines, policy_classes; /* of the live image */
+	uint64_t last_change_ms;
+};
+
+/* Rows of the engine itself. */
+extern const struct weir_op *const weir_engine_ops[];
+
+/* Runs a checked call: reads at once, writes in their turn. */
+void weir_engine_run(struct weir_engine *engine, struct weir_call *call);
+/* change.c: sets up and stops the queue. */
+void weir_changes_init(struct weir_engine *engine);
+void weir_changes_done(struct weir_engine *engine);
+/* The first policy, at start, on the caller's thread. */
+/* As SIGHUP does: no call to answer, and the hash of the file is remembered. */
+int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len, const char *file);
+int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
+/* What the configuration and the command line want attached. */
+int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);
+/* Takes a fresh snapshot and gives it to subscribers. */
+void weir_engine_tick(void *arg);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Field names are those of the API: the CLI, SSE and the log show the same ones. */
+#include "event_json.h"
+
+#include <arpa/inet.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "feature.h"
+
+/* The ring's clock starts at boot; people want the time of day. */
+static uint64_t real_time(uint64_t monotonic_ns)
+{
+	return weir_clock_real_ns() - (weir_clock_monotonic_ns() - monotonic_ns);
+}
+
+static void put_packet(const struct weir_event *event, struct weir_json_out *json)
+{
+	char src[WEIR_ADDR_TEXT], dst[WEIR_ADDR_TEXT];
+
+	weir_json_put_str(json, "src", weir_addr_to_string(&event->src, src));
+	weir_json_put_str(json, "dst", weir_addr_to_string(&event->dst, dst));
+	weir_json_put_uint(json, "proto", event->proto);
+	if (event->sport || event->dport) {
+		weir_json_put_uint(json, "sport", ntohs(event->sport));
+		weir_json_put_uint(json, "dport", ntohs(event->dport));
+	}
+	if (event->vlan)
+		weir_json_put_uint(json, "vlan", event->vlan);
+	if (event->fragment)
+		weir_json_put_bool(json, "fragment", true);
+	weir_json_put_uint(json, "len", event->len);
+}
+
+void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states, struct weir_buf *text)
+{
+	struct weir_json_out json = { .out = text };
+	struct weir_verdict verdict = {
+		.reason = event->reason,
+		.generation = event->generation,
+		.ifindex = event->ifindex,
+		.list = event->list,
+		.src = event->src,
+		.dst = event->dst,
+		.direction = event->direction,
+	};
+	char when[21];
+
+	weir_json_open_object(&json, NULL);
+	weir_json_put_str(&json, "time", weir_clock_format(real_time(event->time_ns), when));
+	weir_json_put_str(&json, "kind", weir_event_kind_name(event->kind));
+	weir_json_put_str(&json, "reason", weir_reason_name(event->reason));
+	weir_json_put_str(&json, "interface", interface ? interface : "?");
+	weir_json_put_str(&json, "direction", event->direction == WEIR_INGRESS ? "ingress" : "egress");
+	put_packet(event, &json);
+	weir_json_put_uint(&json, "revision", event->generation);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->describe)
+			weir_features[i]->describe(states[i], &verdict, &json);
+	weir_json_close_object(&json);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consumer side of evt_ring. */
+#include "events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+
+struct weir_events {
+	struct ring_buffer *ring;
+	weir_event_fn *each;
+	void *arg;
+};
+
+static int event_take(void *arg, void *bytes, size_t size)
+{
+	struct weir_events *events = arg;
+
+	if (size >= sizeof(struct weir_event))
+		events->each(events->arg, bytes);
+	return 0;
+}
+
+int weir_events_new(struct weir_object *object, weir_event_fn *each, void *arg, struct weir_events **ret_events)
+{
+	struct weir_events *events = calloc(1, sizeof(*events));
+
+	if (!events)
+		return -ENOMEM;
+	events->each = each;
+	events->arg = arg;
+	events->ring = ring_buffer__new(weir_object_map_fd(object, "evt_ring"), event_take, events, NULL);
+	if (!events->ring) {
+		free(events);
+		return -errno;
+	}
+	*ret_events = events;
+	return 0;
+}
+
+void weir_events_free(struct weir_events *events)
+{
+	if (!events)
+		return;
+	ring_buffer__free(events->ring);
+	free(events);
+}
+
+int weir_events_fd(const struct weir_events *events)
+{
+	return ring_buffer__epoll_fd(events->ring);
+}
+
+void weir_events_drain(struct weir_events *events)
+{
+	ring_buffer__consume(events->ring);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choosing a hook and attaching there. Which devices are wanted is interfaces.c's. */
+#include "hook.h"
+
+#include <errno.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "kernel_abi.h"
+#include "pin.h"
+
+const char *weir_mode_name(enum weir_mode mode)
+{
+	switch (mode) {
+	case WEIR_MODE_NONE:
+		return "detached";
+	case WEIR_MODE_XDP_NATIVE:
+		return "xdp native";
+	case WEIR_MODE_XDP_GENERIC:
+		return "xdp generic";
+	case WEIR_MODE_TCX:
+		return "tcx";
+	case WEIR_MODE_CLSACT:
+		return "clsact";
+	}
+	return "?";
+}
+
+static bool device_has_ethernet(const struct weir_device *device)
+{
+	return device->type == ARPHRD_ETHER || device->type == ARPHRD_LOOPBACK;
+}
+
+static void pin_name(char name[48], const struct weir_device *device, const char *hook)
+{
+	snprintf(name, 48, "%u-%s", device->ifindex, hook);
+}
+
+static enum weir_program tc_program(const struct weir_device *device, enum weir_direction direction)
+{
+	if (device_has_ethernet(device))
+		return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN : WEIR_PROGRAM_TC_OUT;
+	return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN_IP : WEIR_PROGRAM_TC_OUT_IP;
+}
+
+/* A pinned link of ours goes on with the first of these programs it takes. -ENOENT when there is none. */
+static int link_adopt(struct weir_object *object, const char *pin_dir, const char *name, const enum weir_program *programs, size_t count,
+		      enum weir_program *ret_program)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
+
+	for (size_t i = 0; fd >= 0 && i < count; i++) {
+		int program_fd = weir_object_program_fd(object, programs[i]);
+
+		if (program_fd < 0 || bpf_link_update(fd, program_fd, NULL))
+			continue;
+		*ret_program = programs[i];
+		return weir_take_fd(fd);
+	}
+	if (fd >= 0 && errno == ENOLINK) /* its device is gone, and another one has its number now */
+		weir_pin_remove(pin_dir, "links", name);
+	return -ENOENT;
+}
+
+/* Ingress runs at one hook: what an earlier configuration left at another goes, after the new one stands. */
+static void links_remove_others(const struct weir_device *device, const char *pin_dir, const char *keep)
+{
+	static const char *const hooks[] = { "xdp", "xdpg", "in" };
+	char name[48];
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(hooks); i++) {
+		if (strcmp(hooks[i], keep) == 0)
+			continue;
+		pin_name(name, device, hooks[i]);
+		_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
+
+		if (fd < 0)
+			continue;
+		bpf_link_detach(fd);
+		weir_pin_remove(pin_dir, "links", name);
+	}
+}
+
+static int link_keep(int fd, const char *pin_dir, const char *name)
+{
+	int r = weir_pin_replace(fd, pin_dir, "links", name);
+
+	if (r)
+		close(fd);
+	return r ? r : fd;
+}
+
+static void foreign_xdp_describe(const struct weir_device *device, char *why, size_t size)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_xdp_query((int)device->ifindex, 0, &query) || !query.prog_id) {
+		snprintf(why, size, "another XDP program is in the way");
+		return;
+	}
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(query.prog_id);
+
+	if (fd >= 0)
+		bpf_obj_get_info_by_fd(fd, &info, &len);
+	snprintf(why, size, "XDP program %u (%s) of somebody else is attached: detach it (ip link set dev %s xdp off), or use hook: tc", query.prog_id,
+		 info.name[0] ? info.name : "name not readable without CAP_SYS_ADMIN", device->name);
+}
+
+static int xdp_link(struct weir_object *object, const struct weir_device *device, enum weir_program program, __u32 flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int program_fd = weir_object_program_fd(object, program);
+	int fd = program_fd < 0 ? program_fd : bpf_link_create(program_fd, (int)device->ifindex, BPF_XDP, &opts);
+
+	return fd < 0 && program_fd >= 0 ? -errno : fd;
+}
+
+/* Multi-buffer first: the plain program would refuse a later, larger MTU. Drivers without it take the plain one. */
+static int xdp_attach_mode(struct weir_object *object, const struct weir_device *device, enum weir_mode mode, const char *pin_dir,
+			   struct weir_hook_state *state)
+{
+	__u32 flags = mode == WEIR_MODE_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+	const char *hook = mode == WEIR_MODE_XDP_NATIVE ? "xdp" : "xdpg";
+	static const enum weir_program programs[] = { WEIR_PROGRAM_XDP_FRAGS, WEIR_PROGRAM_XDP };
+	enum weir_program program;
+	char name[48];
+
+	pin_name(name, device, hook);
+	int fd = link_adopt(object, pin_dir, name, programs, WEIR_ARRAY_SIZE(programs), &program);
+
+	state->adopted = fd >= 0;
+	if (fd < 0)
+		fd = xdp_link(object, device, program = WEIR_PROGRAM_XDP_FRAGS, flags);
+	if (fd < 0 && fd != -EBUSY && fd != -EEXIST)
+		fd = xdp_link(object, device, program = WEIR_PROGRAM_XDP, flags);
+	if (fd >= 0 && !state->adopted)
+		fd = link_keep(fd, pin_dir, name);
+	if (fd < 0)
+		return fd;
+	links_remove_others(device, pin_dir, hook);
+	state->mode = mode;
+	state->link_fd = fd;
+	state->program = program;
+	return 0;
+}
+
+/* With libbpf's own words for tc switched off: what failed is said by us, once. */
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int clsact_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
+			 const char *pin_dir, struct weir_hook_state *state)
+{
+	enum weir_program program = tc_program(device, direction);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
+		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = weir_object_program_fd(object, program), .flags = BPF_TC_F_REPLACE);
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	int r = bpf_tc_hook_create(&hook);
+	char name[48];
+
+	pin_name(name, device, "clsact");
+	if (r == 0) /* ours to take away again: remembered by a pin, which outlives the daemon */
+		weir_pin_replace(weir_object_map_fd(object, "cfg_live"), pin_dir, "links", name);
+	if (r == 0 || r == -EEXIST)
+		r = bpf_tc_attach(&hook, &opts);
+	libbpf_set_print(print);
+	if (r)
+		return r;
+	state->mode = WEIR_MODE_CLSACT;
+	state->link_fd = -1;
+	state->program = program;
+	return 0;
+}
+
+static int tcx_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction, const char *pin_dir,
+		      struct weir_hook_state *state)
+{
+	enum weir_program program = tc_program(device, direction);
+	int attach_type = direction == WEIR_INGRESS ? KERNEL_TCX_INGRESS : KERNEL_TCX_EGRESS;
+	char name[48];
+
+	pin_name(name, device, direction == WEIR_INGRESS ? "in" : "out");
+	int fd = link_adopt(object, pin_dir, name, &program, 1, &program);
+
+	state->adopted = fd >= 0;
+	if (fd < 0) {
+		fd = bpf_link_create(weir_object_program_fd(object, program), (int)device->ifindex, attach_type, NULL);
+		fd = fd < 0 ? -errno : link_keep(fd, pin_dir, name);
+	}
+	if (fd < 0)
+		return fd;
+	if (direction == WEIR_INGRESS)
+		links_remove_others(device, pin_dir, "in");
+	state->mode = WEIR_MODE_TCX;
+	state->link_fd = fd;
+	state->program = program;
+	return 0;
+}
+
+static int tc_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction, const char *pin_dir,
+		     struct weir_hook_state *state)
+{
+	int r = tcx_attach(object, device, direction, pin_dir, state);
+
+	if (r != -EINVAL && r != -EOPNOTSUPP)
+		return r;
+	r = clsact_attach(object, device, direction, pin_dir, state);
+	if (!r)
+		strncat(state->why, "; this kernel has no TCX (6.6), so clsact", sizeof(state->why) - strlen(state->why) - 1);
+	return r;
+}
+
+/* Native XDP on these makes socket traffic slower than TC does, and most frames there never come from a wire. */
+static bool device_prefers_tc(const struct weir_device *device, char *why, size_t size)
+{
+	static const char *const kinds[] = { "veth", "tun", "bridge", "wireguard", "vlan", "bond", "team", "dummy", "ifb", "vxlan", "macvlan" };
+
+	if (!device_has_ethernet(device) || device->type == ARPHRD_LOOPBACK) {
+		snprintf(why, size, "no Ethernet driver behind it");
+		return true;
+	}
+	if (device->in_bridge) {
+		snprintf(why, size, "port of a bridge: TC is faster there");
+		return true;
+	}
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(kinds); i++)
+		if (strcmp(device->kind, kinds[i]) == 0) {
+			snprintf(why, size, "%s: TC is faster there than XDP for traffic of sockets", kinds[i]);
+			return true;
+		}
+	return false;
+}
+
+static int xdp_attach(struct weir_object *object, const struct weir_device *device, enum weir_mode mode, const char *pin_dir,
+		      struct weir_hook_state *state)
+{
+	if (!device_has_ethernet(device)) {
+		snprintf(state->why, sizeof(state->why), "%s has no Ethernet header: XDP cannot be used, choose hook: tc", device->name);
+		return -EOPNOTSUPP;
+	}
+	int r = xdp_attach_mode(object, device, mode, pin_dir, state);
+
+	if (r == -EBUSY || r == -EEXIST) {
+		foreign_xdp_describe(device, state->why, sizeof(state->why));
+		return -EBUSY;
+	}
+	if (r)
+		snprintf(state->why, sizeof(state->why), "%s is refused by the driver: %s", weir_mode_name(mode), strerror(-r));
+	else
+		snprintf(state->why, sizeof(state->why), "%s", mode == WEIR_MODE_XDP_NATIVE ? "the driver runs XDP itself" : "as configured");
+	return r;
+}
+
+static int auto_attach(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state)
+{
+	char xdp_why[sizeof(state->why)];
+
+	if (device_prefers_tc(device, state->why, sizeof(state->why)))
+		return tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
+	int r = xdp_attach(object, device, WEIR_MODE_XDP_NATIVE, pin_dir, state);
+
+	if (r == 0 || r == -EBUSY)
+		return r;
+	memcpy(xdp_why, state->why, sizeof(xdp_why));
+	snprintf(state->why, sizeof(state->why), "%.120s; so TC", xdp_why);
+	return tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
+}
+
+int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device, enum weir_hook wanted, const char *pin_dir,
+			     struct weir_hook_state *state)
+{
+	int r = -EINVAL;
+
+	*state = (struct weir_hook_state){ .link_fd = -1 };
+	snprintf(state->why, sizeof(state->why), "as configured");
+	switch (wanted) {
+	case WEIR_HOOK_AUTO:
+		r = auto_attach(object, device, pin_dir, state);
+		break;
+	case WEIR_HOOK_XDP:
+		r = xdp_attach(object, device, WEIR_MODE_XDP_NATIVE, pin_dir, state);
+		break;
+	case WEIR_HOOK_XDP_GENERIC:
+		r = xdp_attach(object, device, WEIR_MODE_XDP_GENERIC, pin_dir, state);
+		break;
+	case WEIR_HOOK_TC:
+		r = tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
+		break;
+	}
+	if (r && strcmp(state->why, "as configured") == 0)
+		snprintf(state->why, sizeof(state->why), "cannot be attached: %s", strerror(-r));
+	return r;
+}
+
+int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state)
+{
+	*state = (struct weir_hook_state){ .link_fd = -1 };
+	int r = tc_attach(object, device, WEIR_EGRESS, pin_dir, state);
+
+	if (r)
+		snprintf(state->why, sizeof(state->why), "cannot be attached: %s", strerror(-r));
+	return r;
+}
+
+int weir_hook_update(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
+		     struct weir_hook_state *state)
+{
+	if (state->mode == WEIR_MODE_NONE)
+		return 0;
+	if (state->mode == WEIR_MODE_CLSACT) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
+			    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+			    .prog_fd = weir_object_program_fd(object, state->program), .flags = BPF_TC_F_REPLACE);
+
+		return bpf_tc_attach(&hook, &opts);
+	}
+	return bpf_link_update(state->link_fd, weir_object_program_fd(object, state->program), NULL) ? -errno : 0;
+}
+
+static void clsact_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
+		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	char name[48];
+
+	bpf_tc_detach(&hook, &opts);
+	pin_name(name, device, "clsact");
+	if (direction == WEIR_INGRESS && weir_pin_remove(pin_dir, "links", name) == 0) {
+		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* the qdisc was ours */
+		bpf_tc_hook_destroy(&hook);
+	}
+	libbpf_set_print(print);
+}
+
+void weir_hook_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir, struct weir_hook_state *state)
+{
+	static const char *const names[] = { [WEIR_MODE_XDP_NATIVE] = "xdp", [WEIR_MODE_XDP_GENERIC] = "xdpg", [WEIR_MODE_TCX] = "in" };
+	char name[48];
+
+	if (state->mode == WEIR_MODE_CLSACT)
+		clsact_detach(device, direction, pin_dir);
+	else if (state->mode != WEIR_MODE_NONE) {
+		pin_name(name, device, direction == WEIR_EGRESS ? "out" : names[state->mode]);
+		weir_pin_remove(pin_dir, "links", name);
+		if (state->link_fd >= 0)
+			bpf_link_detach(state->link_fd);
+	}
+	weir_hook_release(state);
+	state->mode = WEIR_MODE_NONE;
+}
+
+void weir_hook_release(struct weir_hook_state *state)
+{
+	weir_cleanup_close(&state->link_fd);
+	state->link_fd = -1;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One program on one interface: attach, adopt, update, detach. Links are pinned, so a program stays when the daemon dies. A foreign
+ * program is never replaced: the refusal names it.
+ */
+#ifndef WEIR_CORE_HOOK_H
+#define WEIR_CORE_HOOK_H
+
+#include "config.h"
+#include "object.h"
+
+enum weir_mode {
+	WEIR_MODE_NONE,
+	WEIR_MODE_XDP_NATIVE,
+	WEIR_MODE_XDP_GENERIC,
+	WEIR_MODE_TCX,
+	WEIR_MODE_CLSACT,
+};
+
+/* What is known of a network device. */
+struct weir_device {
+	uint32_t ifindex;
+	char name[16];
+	char kind[16];	/* IFLA_INFO_KIND: "veth", "tun", …; empty for hardware */
+	uint16_t type;	/* ARPHRD_* */
+	uint32_t mtu;
+	uint32_t flags; /* IFF_* */
+	bool in_bridge;
+};
+
+/* One place on one device. */
+struct weir_hook_state {
+	enum weir_mode mode;
+	int link_fd; /* -1 with clsact */
+	enum weir_program program;
+	bool adopted;
+	char why[160]; /* why this mode; or, when it failed, why not */
+};
+
+const char *weir_mode_name(enum weir_mode mode);
+
+/* Ingress by the wanted hook; -ENOTSUP, -EBUSY (foreign program, named in state->why) and others leave nothing attached. */
+int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device, enum weir_hook wanted, const char *pin_dir,
+			     struct weir_hook_state *state);
+int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state);
+/* The same hook goes on with the program of another object, without a moment between. */
+int weir_hook_update(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
+		     struct weir_hook_state *state);
+void weir_hook_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir, struct weir_hook_state *state);
+/* Closes the descriptor and leaves the program where it is. */
+void weir_hook_release(struct weir_hook_state *state);
+
+#endif

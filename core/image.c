@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy laid out in lines: header, address table, then the sections of features. Pure memory: the kernel is commit.c's. */
+#include "image.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "addr_table.h"
+#include "base/cleanup.h"
+#include "base/units.h"
+
+#define ADDRESSES_FIRST_LINE 1 /* right behind the header, so its line numbers are known before anything else is */
+
+struct section {
+	void *bytes;
+	size_t size;
+};
+
+struct weir_image {
+	uint64_t max_bytes;
+	struct weir_label_view *labels; /* label 1 is labels[1] */
+	uint32_t label_count, label_capacity;
+	struct weir_addr_table *table;
+	struct weir_addr_compiled compiled;
+	struct weir_label_view *class_views; /* of each class, one after another, as compiled.classes.label has them */
+	bool classified;
+	struct section sections[WEIR_SECTION_COUNT];
+	struct weir_line *lines;
+	uint32_t line_count;
+};
+
+struct weir_image *weir_image_new(uint64_t max_bytes)
+{
+	_cleanup_image_ struct weir_image *image = calloc(1, sizeof(*image));
+
+	if (!image)
+		return NULL;
+	image->max_bytes = max_bytes;
+	image->table = weir_addr_table_new();
+	return image->table ? weir_take(image) : NULL;
+}
+
+void weir_image_free(struct weir_image *image)
+{
+	if (!image)
+		return;
+	weir_addr_table_free(image->table);
+	if (image->classified)
+		weir_addr_compiled_done(&image->compiled);
+	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
+		free(image->sections[i].bytes);
+	free(image->labels);
+	free(image->class_views);
+	free(image->lines);
+	free(image);
+}
+
+static int labels_grow(struct weir_image *image)
+{
+	uint32_t capacity = image->label_capacity ? image->label_capacity * 2 : 64;
+	struct weir_label_view *labels = realloc(image->labels, capacity * sizeof(*labels));
+
+	if (!labels)
+		return -ENOMEM;
+	image->labels = labels;
+	image->label_capacity = capacity;
+	return 0;
+}
+
+int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag, uint32_t *ret_label)
+{
+	if (image->label_count + 1 >= image->label_capacity) {
+		int r = labels_grow(image);
+
+		if (r)
+			return r;
+	}
+	*ret_label = ++image->label_count;
+	image->labels[*ret_label] = (struct weir_label_view){ .owner = owner, .tag = tag };
+	return 0;
+}
+
+int weir_image_add_range(struct weir_image *image, uint32_t label, const struct weir_range *range)
+{
+	return weir_addr_table_add(image->table, &range->from, &range->to, label);
+}
+
+static int classify_refused(const struct weir_image *image, int r, struct weir_diag *diag)
+{
+	if (r == -E2BIG)
+		weir_diag_error(diag, "use fewer lists, or lists that overlap less",
+				"the lists overlap in more than %d different combinations", WEIR_ADDR_CLASSES_MAX - 1);
+	else
+		weir_diag_error(diag, "free memory, or make the lists smaller", "the address table cannot be built: %s", strerror(-r));
+	return r;
+}
+
+int weir_image_classify(struct weir_image *image, struct weir_diag *diag)
+{
+	int r = weir_addr_table_compile(image->table, ADDRESSES_FIRST_LINE, &image->compiled);
+
+	if (r)
+		return classify_refused(image, r, diag);
+	image->classified = true;
+	weir_addr_table_free(weir_take(image->table));
+	const struct weir_addr_classes *classes = &image->compiled.classes;
+	uint32_t total = classes->first[classes->count];
+
+	image->class_views = calloc(total + 1, sizeof(*image->class_views));
+	if (!image->class_views)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < total; i++)
+		image->class_views[i] = image->labels[classes->label[i]];
+	return 0;
+}
+
+uint32_t weir_image_class_count(const struct weir_image *image)
+{
+	return image->compiled.classes.count;
+}
+
+size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id, const struct weir_label_view **ret_labels)
+{
+	const struct weir_addr_classes *classes = &image->compiled.classes;
+
+	if (class_id >= classes->count)
+		return 0;
+	*ret_labels = &image->class_views[classes->first[class_id]];
+	return classes->first[class_id + 1] - classes->first[class_id];
+}
+
+void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes)
+{
+	struct section *s = &image->sections[section];
+
+	if (s->bytes || section == WEIR_SECTION_ADDRESSES)
+		return NULL;
+	s->bytes = calloc(1, bytes ? bytes : 1);
+	s->size = bytes;
+	return s->bytes;
+}
+
+static uint32_t section_lines(const struct section *section)
+{
+	return (uint32_t)((section->size + WEIR_LINE_BYTES - 1) / WEIR_LINE_BYTES);
+}
+
+static uint64_t image_lines_needed(const struct weir_image *image)
+{
+	uint64_t lines = ADDRESSES_FIRST_LINE + image->compiled.line_count;
+
+	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
+		lines += section_lines(&image->sections[i]);
+	return lines;
+}
+
+static int image_too_big(const struct weir_image *image, uint64_t bytes, struct weir_diag *diag)
+{
+	_cleanup_buf_ struct weir_buf needed = {}, allowed = {};
+
+	weir_size_format(bytes, &needed);
+	weir_size_format(image->max_bytes, &allowed);
+	weir_diag_key(diag, "memory", "raise it, or make the lists smaller",
+		      "the compiled policy takes %s (%llu bytes), allowed are %s; nothing was changed", weir_buf_str(&needed),
+		      (unsigned long long)bytes, weir_buf_str(&allowed));
+	return -E2BIG;
+}
+
+static void image_lay_out(struct weir_image *image)
+{
+	struct weir_image_header *header = (void *)image->lines;
+	uint32_t at = ADDRESSES_FIRST_LINE + image->compiled.line_count;
+
+	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC, .lines = image->line_count, .classes = image->compiled.classes.count };
+	header->first_line[WEIR_SECTION_ADDRESSES] = ADDRESSES_FIRST_LINE;
+	memcpy(&image->lines[ADDRESSES_FIRST_LINE], image->compiled.line, (size_t)image->compiled.line_count * WEIR_LINE_BYTES);
+	for (int i = 0; i < WEIR_SECTION_COUNT; i++) {
+		if (!image->sections[i].bytes)
+			continue;
+		header->first_line[i] = at;
+		memcpy(&image->lines[at], image->sections[i].bytes, image->sections[i].size);
+		at += section_lines(&image->sections[i]);
+	}
+}
+
+int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
+{
+	uint64_t lines = image_lines_needed(image);
+
+	if (lines * WEIR_LINE_BYTES > image->max_bytes)
+		return image_too_big(image, lines * WEIR_LINE_BYTES, diag);
+	image->lines = aligned_alloc(WEIR_LINE_BYTES, lines * WEIR_LINE_BYTES);
+	if (!image->lines)
+		return -ENOMEM;
+	memset(image->lines, 0, lines * WEIR_LINE_BYTES);
+	image->line_count = (uint32_t)lines;
+	image_lay_out(image);
+	free(weir_take(image->compiled.line));
+	return 0;
+}
+
+const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_t *ret_count)
+{
+	*ret_count = image->line_count;
+	return image->lines;
+}
+
+uint32_t weir_image_lookup(const struct weir_image *image, const struct weir_addr *addr)
+{
+	struct weir_addr_compiled view = image->compiled;
+
+	view.line = &image->lines[ADDRESSES_FIRST_LINE];
+	view.first_line = ADDRESSES_FIRST_LINE;
+	return weir_addr_compiled_lookup(&view, addr, weir_addr_is_v4(addr));
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What struct weir_map is, for object.c and map.c alone. */
+#ifndef WEIR_CORE_MAP_PRIVATE_H
+#define WEIR_CORE_MAP_PRIVATE_H
+
+#include <stdbool.h>
+
+#include "map.h"
+
+struct bpf_map;
+
+struct weir_map {
+	struct bpf_map *bpf;
+	bool reused; /* taken over with its content */
+};
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, loading and probing the packet programs. Attaching is hook.c's, the policy in the maps is commit.c's. */
+#include "object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "base/secret.h"
+#include "bpf/main.skel.h"
+#include "constants.h"
+#include "map_private.h"
+#include "pin.h"
+
+#define OBJECT_MAPS_MAX 32
+#define PROBE_BYTES_MAX 2048
+
+struct weir_object {
+	struct weir_main *skeleton;
+	struct weir_constants *constants;
+	struct weir_map maps[OBJECT_MAPS_MAX];
+	size_t map_count;
+	uint32_t secret[4];
+	bool loaded[WEIR_PROGRAM_COUNT];
+};
+
+static struct bpf_program *object_program(const struct weir_object *object, enum weir_program program)
+{
+	switch (program) {
+	case WEIR_PROGRAM_XDP:
+		return object->skeleton->progs.weir_xdp;
+	case WEIR_PROGRAM_XDP_FRAGS:
+		return object->skeleton->progs.weir_xdp_frags;
+	case WEIR_PROGRAM_TC_IN:
+		return object->skeleton->progs.weir_tc_in;
+	case WEIR_PROGRAM_TC_OUT:
+		return object->skeleton->progs.weir_tc_out;
+	case WEIR_PROGRAM_TC_IN_IP:
+		return object->skeleton->progs.weir_tc_in_ip;
+	case WEIR_PROGRAM_TC_OUT_IP:
+		return object->skeleton->progs.weir_tc_out_ip;
+	case WEIR_PROGRAM_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* What a pinned map must be like for the program to take it as its own. */
+static bool map_fits(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
+}
+
+/* Maps of another layout version mean something else: none of them is taken. */
+static bool pins_are_ours(const char *pin_dir)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", "cfg_live");
+	struct weir_live live = {};
+	__u32 zero = 0;
+
+	return fd >= 0 && bpf_map_lookup_elem(fd, &zero, &live) == 0 && live.layout == WEIR_LAYOUT_VERSION;
+}
+
+static int map_find_old(const struct weir_object *from, const char *pin_dir, const char *name)
+{
+	if (from) {
+		int fd = weir_object_map_fd(from, name);
+
+		return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return pin_dir ? weir_pin_get(pin_dir, "maps", name) : -ENOENT;
+}
+
+static int object_add_map(struct weir_object *object, struct bpf_map *map, const struct weir_object *from, const char *pin_dir)
+{
+	if (bpf_map__is_internal(map))
+		return 0;
+	if (object->map_count == OBJECT_MAPS_MAX)
+		return -E2BIG;
+	struct weir_map *entry = &object->maps[object->map_count++];
+	uint32_t capacity = weir_constants_capacity_of(object->constants, bpf_map__name(map));
+
+	*entry = (struct weir_map){ .bpf = map };
+	if (capacity && bpf_map__set_max_entries(map, capacity))
+		return -EINVAL;
+	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
+
+	if (old < 0 || !map_fits(map, old))
+		return 0;
+	entry->reused = bpf_map__reuse_fd(map, old) == 0;
+	return 0;
+}
+
+static int object_take_maps(struct weir_object *object, const struct weir_object *from, const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	if (!from && pin_dir && !pins_are_ours(pin_dir))
+		pin_dir = NULL;
+	bpf_object__for_each_map(map, object->skeleton->obj)
+	{
+		int r = object_add_map(object, map, from, pin_dir);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int object_open(struct weir_object *object, const struct weir_object *from, const char *pin_dir, bool frags)
+{
+	object->map_count = 0;
+	weir_main__destroy(object->skeleton);
+	object->skeleton = weir_main__open();
+	if (!object->skeleton)
+		return -errno;
+	bpf_program__set_autoload(object->skeleton->progs.weir_xdp_frags, frags);
+	object->loaded[WEIR_PROGRAM_XDP_FRAGS] = frags;
+	int r = weir_constants_write(object->constants, object->skeleton->obj);
+
+	if (!r)
+		r = object_take_maps(object, from, pin_dir);
+	return r;
+}
+
+/* The kernel's own words matter only when loading fails for good; until then libbpf is kept quiet. */
+static char load_log[4096];
+static size_t load_log_len;
+
+static int load_log_add(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level != LIBBPF_WARN || load_log_len >= sizeof(load_log) - 1)
+		return 0;
+	int n = vsnprintf(load_log + load_log_len, sizeof(load_log) - load_log_len, format, args);
+
+	if (n > 0)
+		load_log_len += (size_t)n < sizeof(load_log) - load_log_len ? (size_t)n : sizeof(load_log) - 1 - load_log_len;
+	return 0;
+}
+
+/* Multi-buffer XDP came with 5.18: a kernel that refuses the object is asked once more without it. */
+static int object_load(struct weir_object *object, const struct weir_object *from, const char *pin_dir)
+{
+	for (int attempt = 0; attempt < 2; attempt++) {
+		int r = object_open(object, from, pin_dir, attempt == 0);
+
+		if (r)
+			return r;
+		load_log_len = 0;
+		load_log[0] = '\0';
+		r = weir_main__load(object->skeleton);
+		if (r == 0)
+			return 0;
+		if (attempt)
+			return r;
+	}
+	return -EINVAL;
+}
+
+static int object_set_secret(struct weir_object *object)
+{
+	int r = weir_random_bytes(object->secret, sizeof(object->secret));
+
+	if (r)
+		return r;
+	object->secret[0] |= 1; /* zero means "knows no probes" */
+	return 0;
+}
+
+int weir_object_new(const char *pin_dir, struct weir_object *mapped_from, struct weir_constants *constants, struct weir_diag *diag,
+		    struct weir_object **ret_object)
+{
+	_cleanup_object_ struct weir_object *object = calloc(1, sizeof(*object));
+	int r = object ? object_set_secret(object) : -ENOMEM;
+
+	if (r)
+		return r;
+	libbpf_print_fn_t print = libbpf_set_print(load_log_add);
+
+	object->constants = constants;
+	weir_constants_secret(constants, object->secret);
+	for (int i = 0; i < WEIR_PROGRAM_COUNT; i++)
+		object->loaded[i] = true;
+	r = object_load(object, mapped_from, pin_dir);
+	libbpf_set_print(print);
+	if (r) {
+		object->constants = NULL;
+		weir_diag_error(diag, "weir doctor says what this kernel lacks", "the packet programs cannot be loaded: %s%s%s", strerror(-r),
+				load_log_len ? "; the kernel says: " : "", load_log);
+		return r;
+	}
+	*ret_object = weir_take(object);
+	return 0;
+}
+
+void weir_object_free(struct weir_object *object)
+{
+	if (!object)
+		return;
+	weir_main__destroy(object->skeleton);
+	weir_constants_free(object->constants);
+	free(object);
+}
+
+int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
+{
+	for (size_t i = 0; i < object->map_count; i++) {
+		struct weir_map *map = &object->maps[i];
+		int r = map->reused ? 0 : weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", bpf_map__name(map->bpf));
+
+		if (r) {
+			weir_diag_error(diag, "weir doctor", "map %s: cannot be pinned below %s: %s", bpf_map__name(map->bpf), pin_dir, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+const struct weir_constants *weir_object_constants(const struct weir_object *object)
+{
+	return object->constants;
+}
+
+int weir_object_program_fd(const struct weir_object *object, enum weir_program program)
+{
+	return object->loaded[program] ? bpf_program__fd(object_program(object, program)) : -ENOENT;
+}
+
+static bool program_info(const struct weir_object *object, enum weir_program program, struct bpf_prog_info *ret_info)
+{
+	int fd = weir_object_program_fd(object, program);
+	__u32 len = sizeof(*ret_info);
+
+	memset(ret_info, 0, sizeof(*ret_info));
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &len) == 0;
+}
+
+uint32_t weir_object_program_id(const struct weir_object *object, enum weir_program program)
+{
+	struct bpf_prog_info info;
+
+	return program_info(object, program, &info) ? info.id : 0;
+}
+
+void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes, uint64_t *ret_verified_instructions)
+{
+	struct bpf_prog_info info;
+
+	*ret_jited_bytes = program_info(object, WEIR_PROGRAM_XDP, &info) ? info.jited_prog_len : 0;
+	*ret_verified_instructions = 0;
+	for (int i = 0; i < WEIR_PROGRAM_COUNT; i++)
+		if (program_info(object, i, &info))
+			*ret_verified_instructions += info.verified_insns;
+}
+
+struct weir_map *weir_object_map(struct weir_object *object, const char *name)
+{
+	for (size_t i = 0; i < object->map_count; i++)
+		if (strcmp(bpf_map__name(object->maps[i].bpf), name) == 0)
+			return &object->maps[i];
+	return NULL;
+}
+
+int weir_object_map_fd(const struct weir_object *object, const char *name)
+{
+	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
+
+	return map ? bpf_map__fd(map->bpf) : -ENOENT;
+}
+
+bool weir_object_map_is_reused(const struct weir_object *object, const char *name)
+{
+	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
+
+	return map && map->reused;
+}
+
+static int probe_xdp(int fd, const struct weir_probe_mark *mark, const void *frame, size_t len)
+{
+	unsigned char in[sizeof(*mark) + PROBE_BYTES_MAX];
+	struct xdp_md ctx = { .data = sizeof(*mark), .data_end = (__u32)(sizeof(*mark) + len) };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (__u32)(sizeof(*mark) + len), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	memcpy(in, mark, sizeof(*mark));
+	memcpy(in + sizeof(*mark), frame, len);
+	return bpf_prog_test_run_opts(fd, &opts);
+}
+
+static int probe_skb(int fd, const struct weir_probe_mark *mark, const void *frame, size_t len)
+{
+	struct __sk_buff ctx = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
+
+	memcpy(ctx.cb, mark, sizeof(ctx.cb));
+	return bpf_prog_test_run_opts(fd, &opts);
+}
+
+int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame, size_t len, uint32_t ifindex,
+		      struct weir_probe_result *ret_result)
+{
+	struct weir_probe_mark mark = { .ifindex = ifindex };
+	struct weir_probe_result before = {}, after = {};
+	struct weir_map *told = weir_object_map(object, "tmp_probe");
+	__u32 zero = 0;
+	int fd = weir_object_program_fd(object, program);
+
+	if (fd < 0 || !told)
+		return -ENOENT;
+	memcpy(mark.secret, object->secret, sizeof(mark.secret));
+	len = len < PROBE_BYTES_MAX ? len : PROBE_BYTES_MAX;
+	int r = weir_map_get(told, &zero, &before);
+
+	if (!r)
+		r = program <= WEIR_PROGRAM_XDP_FRAGS ? probe_xdp(fd, &mark, frame, len) : probe_skb(fd, &mark, frame, len);
+	if (!r)
+		r = weir_map_get(told, &zero, &after);
+	if (r)
+		return r;
+	if (after.sequence == before.sequence)
+		return -EIO;
+	*ret_result = after;
+	return 0;
+}

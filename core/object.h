@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The packet programs and their maps: opened from the binary, given their constants, loaded beside whatever runs already, reusing
+ * its pinned maps. Nothing here attaches anything: hook.c does.
+ */
+#ifndef WEIR_CORE_OBJECT_H
+#define WEIR_CORE_OBJECT_H
+
+#include "../abi/probe.h"
+#include "../base/diag.h"
+#include "map.h"
+
+enum weir_program {
+	WEIR_PROGRAM_XDP,
+	WEIR_PROGRAM_XDP_FRAGS,
+	WEIR_PROGRAM_TC_IN,
+	WEIR_PROGRAM_TC_OUT,
+	WEIR_PROGRAM_TC_IN_IP,
+	WEIR_PROGRAM_TC_OUT_IP,
+	WEIR_PROGRAM_COUNT,
+};
+
+/* What an object is loaded with. Equal constants mean an equal program: compared to know whether a change needs a new one. */
+struct weir_constants *weir_constants_new(void);
+void weir_constants_free(struct weir_constants *constants);
+static inline void weir_constants_freep(struct weir_constants **constants)
+{
+	weir_constants_free(*constants);
+}
+bool weir_constants_equal(const struct weir_constants *a, const struct weir_constants *b);
+
+/*
+ * Opens and loads. pin_dir NULL: a private copy with maps of its own (replay). `mapped_from` (may be NULL): an object whose maps are used
+ * where they fit; else pinned ones below pin_dir are, when their layout version is ours. Takes ownership of constants on success.
+ */
+int weir_object_new(const char *pin_dir, struct weir_object *mapped_from, struct weir_constants *constants, struct weir_diag *diag,
+		    struct weir_object **ret_object);
+void weir_object_free(struct weir_object *object);
+static inline void weir_object_freep(struct weir_object **object)
+{
+	weir_object_free(*object);
+}
+#define _cleanup_object_ __attribute__((cleanup(weir_object_freep)))
+
+/* Pins every map that is not pinned yet, new before old (rename). */
+int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag);
+const struct weir_constants *weir_object_constants(const struct weir_object *object);
+/* -ENOENT when the kernel could not take that program (frags before 5.18). */
+int weir_object_program_fd(const struct weir_object *object, enum weir_program program);
+uint32_t weir_object_program_id(const struct weir_object *object, enum weir_program program);
+/* Descriptor of a map by name, for core only. */
+int weir_object_map_fd(const struct weir_object *object, const char *name);
+/* Whether the map was taken over with its content. */
+bool weir_object_map_is_reused(const struct weir_object *object, const char *name);
+/* Bytes of machine code of the XDP program and instructions the verifier walked for all of them. */
+void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes, uint64_t *ret_verified_instructions);
+
+/*
+ * Runs a program on a frame as a probe: judged by the live tables, told about, not counted. `frame` starts with the Ethernet header; more than
+ * 2,048 bytes are not looked at. -EIO when the program told nothing.
+ */
+int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame, size_t len, uint32_t ifindex,
+		      struct weir_probe_result *ret_result);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Judging packets offline, by the very programs that judge them live. */
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "bpf/lib/pkt.h"
+#include "commit.h"
+#include "compile.h"
+#include "feature.h"
+#include "object.h"
+
+struct weir_probe {
+	struct weir_object *object;
+	struct weir_commit *commit;
+	void *states[WEIR_FEATURES_MAX];
+};
+
+/* Features without files: they know only what the configuration says. */
+static int probe_states(struct weir_probe *probe, const struct weir_config *config, struct weir_diag *diag)
+{
+	for (size_t i = 0; weir_features[i]; i++) {
+		const struct weir_feature *feature = weir_features[i];
+		int r = feature->state_new ? feature->state_new(NULL, NULL, diag, &probe->states[i]) : 0;
+
+		if (!r && feature->attach)
+			r = feature->attach(probe->states[i], probe->object, diag);
+		if (r)
+			return r;
+		if (feature->live)
+			feature->live(probe->states[i], config);
+	}
+	return 0;
+}
+
+static int probe_load(struct weir_probe *probe, const struct weir_config *config, const struct weir_image *image, struct weir_diag *diag)
+{
+	struct weir_constants *constants = NULL;
+	int r = weir_compile_constants(config, &constants);
+
+	if (!r)
+		r = weir_object_new(NULL, NULL, constants, diag, &probe->object);
+	if (r)
+		weir_constants_free(constants);
+	if (!r)
+		r = weir_commit_new(probe->object, NULL, diag, &probe->commit);
+	if (!r)
+		r = weir_commit_stage(probe->commit, image, diag);
+	return r;
+}
+
+int weir_probe_new(const struct weir_config *config, struct weir_diag *diag, struct weir_probe **ret_probe)
+{
+	_cleanup_probe_ struct weir_probe *probe = calloc(1, sizeof(*probe));
+	_cleanup_image_ struct weir_image *image = NULL;
+	int r = probe ? weir_compile(config, diag, &image) : -ENOMEM;
+
+	if (!r)
+		r = probe_load(probe, config, image, diag);
+	if (!r)
+		r = probe_states(probe, config, diag);
+	if (r)
+		return r;
+	weir_commit_flip(probe->commit, 1);
+	*ret_probe = weir_take(probe);
+	return 0;
+}
+
+void weir_probe_free(struct weir_probe *probe)
+{
+	if (!probe)
+		return;
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->state_free && probe->states[i])
+			weir_features[i]->state_free(probe->states[i]);
+	weir_commit_free(probe->commit);
+	weir_object_free(probe->object);
+	free(probe);
+}
+
+int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured, struct weir_probe_result *ret_result)
+{
+	if (captured < ETH_HLEN)
+		return -EINVAL;
+	return weir_object_probe(probe->object, WEIR_PROGRAM_XDP, frame, captured, 0, ret_result);
+}
+
+void weir_verdict_from_probe(const struct weir_probe_result *result, struct weir_verdict *ret_verdict)
+{
+	*ret_verdict = (struct weir_verdict){
+		.reason = result->reason,
+		.generation = result->generation,
+		.ifindex = result->ifindex,
+		.class_id = result->class_id,
+		.list = result->list,
+		.hit = result->hit,
+		.src = result->src,
+		.dst = result->dst,
+		.direction = result->direction,
+	};
+}
+
+void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result, struct weir_json_out *json)
+{
+	struct weir_verdict verdict;
+
+	weir_verdict_from_probe(result, &verdict);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->describe)
+			weir_features[i]->describe(probe->states[i], &verdict, json);
+}
+
+static void put_seen(uint32_t seen, struct weir_json_out *json)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} bits[] = {
+		{ PKT_MPLS, "mpls" },		{ PKT_FRAGMENT, "fragment" },   { PKT_LATER_FRAGMENT, "later-fragment" },
+		{ PKT_OPTIONS, "options" },	{ PKT_MALFORMED, "malformed" }, { PKT_TOO_DEEP, "too-deep" },
+		{ PKT_NEIGHBOUR, "neighbour" }, { PKT_ARP, "arp" },
+	};
+
+	weir_json_open_array(json, "seen");
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(bits); i++)
+		if (seen & bits[i].bit)
+			weir_json_put_str(json, NULL, bits[i].name);
+	weir_json_close_array(json);
+}
+
+static void put_transport(const struct weir_probe_result *result, struct weir_json_out *json)
+{
+	weir_json_put_uint(json, "proto", result->proto);
+	if (result->seen & PKT_PORTS) {
+		weir_json_put_uint(json, "sport", ntohs(result->sport));
+		weir_json_put_uint(json, "dport", ntohs(result->dport));
+	}
+	if (result->seen & PKT_TCP)
+		weir_json_put_uint(json, "tcp_flags", result->tcp_flags);
+	if (result->seen & PKT_ICMP) {
+		weir_json_put_uint(json, "icmp_type", result->icmp_type);
+		weir_json_put_uint(json, "icmp_code", result->icmp_code);
+	}
+}
+
+void weir_probe_put_packet(const struct weir_probe_result *result, struct weir_json_out *json)
+{
+	char text[WEIR_ADDR_TEXT], ethertype[8];
+
+	weir_json_open_object(json, "packet");
+	snprintf(ethertype, sizeof(ethertype), "0x%04x", ntohs(result->ethertype));
+	weir_json_put_str(json, "ethertype", ethertype);
+	if (result->seen & PKT_VLAN)
+		weir_json_put_uint(json, "vlan", result->vlan);
+	if (result->seen & PKT_IP) {
+		weir_json_put_str(json, "src", weir_addr_to_string(&result->src, text));
+		weir_json_put_str(json, "dst", weir_addr_to_string(&result->dst, text));
+		weir_json_put_uint(json, "ttl", result->ttl);
+		weir_json_put_uint(json, "dscp", result->dscp);
+		put_transport(result, json);
+	}
+	put_seen(result->seen, json);
+	weir_json_close_object(json);
+}

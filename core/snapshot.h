@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters and gauges as one immutable view, made once a tick. The API, metrics and the console read only this: no request
+ * walks a map. Reference-counted, so that a slow reader keeps the one it began with.
+ */
+#ifndef WEIR_CORE_SNAPSHOT_H
+#define WEIR_CORE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../abi/event.h"
+#include "../abi/maps.h"
+#include "../base/json.h"
+
+enum weir_sample_kind {
+	WEIR_SAMPLE_COUNTER,
+	WEIR_SAMPLE_GAUGE,
+};
+
+/* One value of one metric. `labels` is Prometheus text without braces: interface="eth0",reason="drop_blocked"; values escaped. */
+struct weir_sample {
+	const char *name; /* without prefix and, for counters, with "_total": "packets_total" */
+	const char *help;
+	enum weir_sample_kind kind;
+	char *labels; /* NULL = none */
+	double value;
+};
+
+struct weir_interface_view {
+	char name[16];
+	uint32_t ifindex;
+	uint32_t slot;
+	char mode[32];	 /* "xdp native", "tcx", "clsact", "xdp generic", "detached" */
+	char egress[32]; /* "tcx", "clsact", "off" */
+	char why[160];	 /* why this mode, or why not attached */
+	bool attached;
+	struct weir_count counts[WEIR_DIRECTIONS][WEIR_REASONS_MAX];
+};
+
+struct weir_snapshot {
+	unsigned references;
+	uint64_t sequence;
+	uint64_t monotonic_ns, real_ns;
+	uint64_t revision;
+	struct weir_interface_view *interfaces;
+	size_t interface_count;
+	struct {
+		uint64_t sent, capped, lost;
+	} events[WEIR_EVENT_KINDS_MAX];
+	struct weir_sample *samples; /* everything, those of features included, grouped by name */
+	size_t sample_count;
+};
+
+struct weir_snapshot *weir_snapshot_ref(struct weir_snapshot *snapshot);
+void weir_snapshot_unref(struct weir_snapshot *snapshot);
+static inline void weir_snapshot_unrefp(struct weir_snapshot **snapshot)
+{
+	weir_snapshot_unref(*snapshot);
+}
+#define _cleanup_snapshot_ __attribute__((cleanup(weir_snapshot_unrefp)))
+/* For features, while the snapshot is made. `labels` is a printf format or NULL; label values come in escaped by weir_label_escape(). */
+int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name, const char *help, double value,
+		      const char *labels, ...) __attribute__((format(printf, 6, 7)));
+/* Backslash, quote and newline escaped as the exposition format asks; into text, cut to size; returns text. */
+const char *weir_label_escape(const char *value, char *text, size_t size);
+
+/* How a packet ended: of an event or of a probe. */
+struct weir_verdict {
+	uint32_t reason;
+	uint32_t generation;
+	uint32_t ifindex;
+	uint32_t class_id;
+	uint32_t list;
+	uint32_t hit;
+	struct weir_addr src, dst;
+	uint8_t direction;
+};
+
+const char *weir_reason_name(uint32_t reason);
+const char *weir_reason_help(uint32_t reason);
+const char *weir_reason_stage(uint32_t reason); /* "parse", "block" …: who decided */
+const char *weir_event_kind_name(uint32_t kind);
+bool weir_reason_is_drop(uint32_t reason);
+
+#endif
