@@ -122,10 +122,10 @@ static __always_inline struct classify_place tail6_place(const struct weir_addr_
 	return place;
 }
 
-/* How many tails a leaf has before this answer: slot 3 in odd answers, four bits apart, so a multiplication adds them. */
-static __always_inline __u32 node6_tails_before(__u64 meta, __u32 answer)
+/* How many of a leaf's first `below` keys are tails: slot 3 in odd answers, four bits apart, so a multiplication adds them. */
+static __always_inline __u32 node6_tails_before(__u64 meta, __u32 below)
 {
-	__u64 tails = meta & (meta >> 1) & 0x444444444ULL & ((1ULL << (2 * (answer & 31))) - 1);
+	__u64 tails = meta & (meta >> 1) & 0x444444444ULL & ((1ULL << (4 * (below & 15))) - 1);
 
 	return (__u32)(((__u32)(tails >> 2) * 0x11111111U) >> 28);
 }
@@ -180,7 +180,7 @@ static __always_inline __u32 classify_ranges6(void *image, const struct weir_add
 
 		if (class != WEIR_ADDR_MARK)
 			return class;
-		return classify_tail6(image, line + node6_tails_before(node->meta, place.answer), low);
+		return classify_tail6(image, line + node6_tails_before(node->meta, place.below), low);
 	}
 	return 0;
 }
