@@ -295,7 +295,7 @@ static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p,
 	return true;
 }
 
-/* `bytes` is how much of its header the protocol always has; at least that of struct ports_header. */
+/* `bytes` is what the protocol always has of a header, never less than struct ports_header. */
 static __always_inline bool parse_ports(struct cursor *c, struct pkt *p, __u32 bytes)
 {
 	if (!header_peek(c, bytes, p))

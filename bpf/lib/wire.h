@@ -67,7 +67,7 @@ struct eth_header {
 	__be16 ethertype;
 } WIRE_HEADER;
 
-/* What follows the 0x8100: priority (3 bits), drop eligible (1), id (12); then the next EtherType. */
+/* What follows 0x8100: priority (3 bits), drop eligible (1), id (12); then the next EtherType. */
 struct tag_header {
 	__be16 tci;
 	__be16 ethertype;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The parser alone, loaded as a hook would load it: parses one packet and leaves struct pkt in the map `out`.
- * For tests/datapath/parse_bpf_test.c only.
+ * The parser alone, loaded as a hook would load it: parses one packet and leaves struct pkt in the
+ * map `out`. For tests/datapath/parse_bpf_test.c only.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -48,7 +48,8 @@ int parse_tc(struct __sk_buff *skb)
 	return 0;
 }
 
-/* As on a device without link headers; the test gives the EtherType in skb->mark, which prog-run lets it set. */
+/* As on a device without link headers; the test gives the EtherType in skb->mark, which prog-run
+ * lets it set. */
 SEC("tc")
 int parse_tc_ip(struct __sk_buff *skb)
 {

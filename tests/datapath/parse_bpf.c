@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gives each packet on standard input, and many mutations of it, to the parser in the kernel (parse_bpf.bpf.o, by
- * prog-run) and to the same parser compiled natively, and compares struct pkt byte by byte. Lines: LINK HEX, as
- * tests/unit/parse_print.c reads. usage: parse_bpf OBJECT MUTATIONS < LINES
+ * Gives each packet on standard input, and many mutations of it, to the parser in the kernel
+ * (parse_bpf.bpf.o, by prog-run) and to the same parser compiled natively, and compares struct pkt
+ * byte by byte. Lines: LINK HEX, as tests/unit/parse_print.c reads. usage: parse_bpf OBJECT
+ * MUTATIONS < LINES
  */
 #include <ctype.h>
 #include <errno.h>
@@ -15,10 +16,11 @@
 #include "bpf/lib/parse.h"
 
 #define PACKET_BYTES_MIN 14 /* prog-run takes no less */
-#define SKB_BYTES_SURE 54   /* newer kernels refuse to make an skb of Ethernet and half an IP header */
+#define SKB_BYTES_SURE \
+	54 /* newer kernels refuse to make an skb of Ethernet and half an IP header */
 #define PACKET_BYTES_MAX 2048
 #define LINE_BYTES (2 * PACKET_BYTES_MAX + 16)
-#define TIMED_RUNS 1000000
+#define TIMED_RUNS 100000 /* a millisecond or two: short enough to fall between what else runs */
 
 struct kernel_parser {
 	int xdp;
@@ -42,7 +44,8 @@ static __u32 random_next(__u32 *state)
 
 static struct pkt native_parse(const struct packet *packet)
 {
-	struct cursor c = cursor_init((void *)packet->bytes, (__u8 *)packet->bytes + packet->length);
+	struct cursor c =
+		cursor_init((void *)packet->bytes, (__u8 *)packet->bytes + packet->length);
 	struct pkt p;
 
 	memset(&p, 0, sizeof(p));
@@ -54,10 +57,12 @@ static struct pkt native_parse(const struct packet *packet)
 	return p;
 }
 
-static int kernel_run(int program, const struct packet *packet, const struct kernel_parser *parser, struct pkt *ret_pkt)
+static int kernel_run(int program, const struct packet *packet, const struct kernel_parser *parser,
+		      struct pkt *ret_pkt)
 {
 	struct __sk_buff skb = { .mark = be16(packet->ethertype) };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->length);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes,
+		    .data_size_in = packet->length);
 	__u32 zero = 0;
 
 	if (program != parser->xdp) {
@@ -69,7 +74,8 @@ static int kernel_run(int program, const struct packet *packet, const struct ker
 	return r ? r : bpf_map_lookup_elem(parser->out, &zero, ret_pkt);
 }
 
-static int packet_differs(int program, const char *name, const struct packet *packet, const struct kernel_parser *parser)
+static int packet_differs(int program, const char *name, const struct packet *packet,
+			  const struct kernel_parser *parser)
 {
 	struct pkt native = native_parse(packet), kernel;
 	int r = kernel_run(program, packet, parser, &kernel);
@@ -77,34 +83,38 @@ static int packet_differs(int program, const char *name, const struct packet *pa
 	if (r == -EINVAL && program != parser->xdp && packet->length < SKB_BYTES_SURE)
 		return 0;
 	if (r) {
-		fprintf(stderr, "%s: prog-run of %zu bytes: %s\n", name, packet->length, strerror(-r));
+		fprintf(stderr, "%s: prog-run of %zu bytes: %s\n", name, packet->length,
+			strerror(-r));
 		return 1;
 	}
 	if (!memcmp(&native, &kernel, sizeof(native)))
 		return 0;
-	fprintf(stderr, "%s: native seen %#x, kernel %#x, l4 %u and %u, of ", name, native.seen, kernel.seen,
-		native.l4_offset, kernel.l4_offset);
+	fprintf(stderr, "%s: native seen %#x, kernel %#x, l4 %u and %u, of ", name, native.seen,
+		kernel.seen, native.l4_offset, kernel.l4_offset);
 	for (size_t n = 0; n < packet->length; n++)
 		fprintf(stderr, "%02x", packet->bytes[n]);
 	fprintf(stderr, "\n");
 	return 1;
 }
 
-static int packet_check(const struct packet *packet, const struct kernel_parser *parser, unsigned long *checked)
+static int packet_check(const struct packet *packet, const struct kernel_parser *parser,
+			unsigned long *checked)
 {
 	if (packet->length < PACKET_BYTES_MIN)
 		return 0;
 	*checked += packet->ethertype ? 1 : 2;
 	if (packet->ethertype)
 		return packet_differs(parser->tc_ip, "tc, no link header", packet, parser);
-	return packet_differs(parser->xdp, "xdp", packet, parser) + packet_differs(parser->tc, "tc", packet, parser);
+	return packet_differs(parser->xdp, "xdp", packet, parser) +
+	       packet_differs(parser->tc, "tc", packet, parser);
 }
 
 /* Cut somewhere, or one to three bytes near the front made something else. */
 static void packet_mutate(struct packet *packet, __u32 *random)
 {
 	if (random_next(random) % 3 == 0 && packet->length > PACKET_BYTES_MIN) {
-		packet->length = PACKET_BYTES_MIN + random_next(random) % (packet->length - PACKET_BYTES_MIN + 1);
+		packet->length = PACKET_BYTES_MIN +
+				 random_next(random) % (packet->length - PACKET_BYTES_MIN + 1);
 		return;
 	}
 	for (__u32 n = random_next(random) % 3 + 1; n; n--)
@@ -161,9 +171,9 @@ static unsigned program_time(int program, const struct packet *packet)
 {
 	unsigned best = ~0u;
 
-	for (int n = 0; n < 5; n++) {
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->length,
-			    .repeat = TIMED_RUNS);
+	for (int n = 0; n < 50; n++) {
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes,
+			    .data_size_in = packet->length, .repeat = TIMED_RUNS);
 
 		if (!bpf_prog_test_run_opts(program, &opts) && opts.duration < best)
 			best = opts.duration;
@@ -183,12 +193,17 @@ static void times_print(struct bpf_object *object)
 	static const struct {
 		const char *name, *hex;
 	} timed[] = {
-		{ "ipv4_tcp", "eth 020000000002020000000001080045b80028000140003d060000c0000201c6336402"
-			      "123400500000000100000002501201000000000000000000000000000" },
-		{ "ipv6_tcp", "eth 02000000000202000000000186dd60000000001406ff20010db800000000000000000000000120010db8"
-			      "000000000000000000000002123400500000000100000002501201000000000000" },
-		{ "qinq_ipv4_tcp", "eth 02000000000202000000000188a800078100006408004500002800014000400600"
-				   "00c0000201c633640212340050000000010000000250120100000000000000" },
+		{ "ipv4_tcp",
+		  "eth 020000000002020000000001080045b80028000140003d060000c0000201c6336402"
+		  "123400500000000100000002501201000000000000000000000000000" },
+		{ "ipv6_tcp",
+		  "eth "
+		  "02000000000202000000000186dd60000000001406ff20010db80000000000000000000000012001"
+		  "0db8"
+		  "000000000000000000000002123400500000000100000002501201000000000000" },
+		{ "qinq_ipv4_tcp",
+		  "eth 02000000000202000000000188a800078100006408004500002800014000400600"
+		  "00c0000201c633640212340050000000010000000250120100000000000000" },
 	};
 
 	for (size_t n = 0; n < sizeof(timed) / sizeof(timed[0]); n++) {
@@ -199,7 +214,8 @@ static void times_print(struct bpf_object *object)
 		if (!line_read(line, &packet))
 			printf(", \"%s_ns\": %d", timed[n].name,
 			       (int)program_time(program_fd(object, "parse_only"), &packet) -
-				       (int)program_time(program_fd(object, "parse_nothing"), &packet));
+				       (int)program_time(program_fd(object, "parse_nothing"),
+							 &packet));
 	}
 }
 
@@ -207,14 +223,14 @@ static void verified_print(struct bpf_object *object)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program(program, object) {
 		struct bpf_prog_info info = { 0 };
 		__u32 size = sizeof(info);
 
 		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			printf(", \"%s_verified\": %u, \"%s_jited_bytes\": %u", bpf_program__name(program),
-			       info.verified_insns, bpf_program__name(program), info.jited_prog_len);
+			printf(", \"%s_verified\": %u, \"%s_jited_bytes\": %u",
+			       bpf_program__name(program), info.verified_insns,
+			       bpf_program__name(program), info.jited_prog_len);
 	}
 }
 

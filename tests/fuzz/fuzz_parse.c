@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libFuzzer: hostile bytes through parse.h. Any read past the buffer is the sanitizers' to find; here stands what must
- * be true of struct pkt whatever the bytes are. Input: three bytes of choice, then the packet.
+ * libFuzzer: hostile bytes through parse.h. Any read past the buffer is the sanitizers' to find;
+ * here stands what must be true of struct pkt whatever the bytes are. Input: three bytes of choice,
+ * then the packet.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,17 +10,17 @@
 
 #include "bpf/lib/parse.h"
 
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			__builtin_trap();                                                          \
+#define REQUIRE(condition)                \
+	do {                              \
+		if (!(condition))         \
+			__builtin_trap(); \
 	} while (0)
 
 /* How the packet is handed over: what the hook would know beforehand. */
 struct choice {
-	__u8 link;	/* bits 0-1: Ethernet, or a device without link header and its EtherType */
-	__u8 tag;	/* odd: the device took a tag off */
-	__u8 wire_kib;	/* bytes on the wire beyond those in the buffer */
+	__u8 link;     /* bits 0-1: Ethernet, or a device without link header and its EtherType */
+	__u8 tag;      /* odd: the device took a tag off */
+	__u8 wire_kib; /* bytes on the wire beyond those in the buffer */
 };
 
 static struct pkt choice_parse(const struct choice *choice, const __u8 *bytes, size_t length)
@@ -65,8 +66,8 @@ static void seen_is_consistent(const struct pkt *p)
 
 	REQUIRE((seen & PKT_IP) != PKT_IP);
 	if (!(seen & PKT_IP))
-		REQUIRE(!(seen & (PKT_FRAGMENT | PKT_LATER_FRAGMENT | PKT_PORTS | PKT_TCP | PKT_ICMP |
-				  PKT_NEIGHBOUR | PKT_OPTIONS)) &&
+		REQUIRE(!(seen & (PKT_FRAGMENT | PKT_LATER_FRAGMENT | PKT_PORTS | PKT_TCP |
+				  PKT_ICMP | PKT_NEIGHBOUR | PKT_OPTIONS)) &&
 			!p->l4_offset);
 	if (seen & PKT_IPV4)
 		REQUIRE(p->ethertype == be16(WIRE_IPV4));
@@ -75,7 +76,8 @@ static void seen_is_consistent(const struct pkt *p)
 	if (seen & PKT_ARP)
 		REQUIRE(p->ethertype == be16(WIRE_ARP) && !(seen & (PKT_IP | PKT_MPLS)));
 	if (seen & PKT_LATER_FRAGMENT)
-		REQUIRE(seen & PKT_FRAGMENT && !p->l4_offset && !(seen & (PKT_PORTS | PKT_TCP | PKT_ICMP)));
+		REQUIRE(seen & PKT_FRAGMENT && !p->l4_offset &&
+			!(seen & (PKT_PORTS | PKT_TCP | PKT_ICMP)));
 	if (seen & PKT_TOO_DEEP)
 		REQUIRE(!p->l4_offset && !(seen & (PKT_PORTS | PKT_ICMP)));
 	if (seen & PKT_CUT_SHORT)
@@ -94,7 +96,8 @@ static void transport_is_consistent(const struct pkt *p)
 	else
 		REQUIRE(p->tcp_flags == 0);
 	if (seen & PKT_PORTS)
-		REQUIRE(p->proto == 6 || p->proto == 17 || p->proto == 33 || p->proto == 132 || p->proto == 136);
+		REQUIRE(p->proto == 6 || p->proto == 17 || p->proto == 33 || p->proto == 132 ||
+			p->proto == 136);
 	else
 		REQUIRE(p->sport == 0 && p->dport == 0);
 	if (seen & PKT_ICMP)
@@ -102,10 +105,12 @@ static void transport_is_consistent(const struct pkt *p)
 	else
 		REQUIRE(p->icmp_type == 0 && p->icmp_code == 0);
 	if (seen & PKT_NEIGHBOUR)
-		REQUIRE(seen & PKT_ICMP && seen & PKT_IPV6 && p->ttl == 255 && !(seen & PKT_FRAGMENT));
+		REQUIRE(seen & PKT_ICMP && seen & PKT_IPV6 && p->ttl == 255 &&
+			!(seen & PKT_FRAGMENT));
 }
 
-/* The addresses are those of the header at l3_offset: read here a second way, by plain byte arithmetic. */
+/* The addresses are those of the header at l3_offset: read here a second way, by plain byte
+ * arithmetic. */
 static void addresses_are_the_headers(const struct pkt *p, const __u8 *bytes)
 {
 	static const __u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -113,8 +118,10 @@ static void addresses_are_the_headers(const struct pkt *p, const __u8 *bytes)
 
 	if (p->seen & PKT_IPV4) {
 		REQUIRE(ip[0] >> 4 == 4 && p->ttl == ip[8]);
-		REQUIRE(!memcmp(p->src.bytes, mapped, 12) && !memcmp(p->src.bytes + 12, ip + 12, 4));
-		REQUIRE(!memcmp(p->dst.bytes, mapped, 12) && !memcmp(p->dst.bytes + 12, ip + 16, 4));
+		REQUIRE(!memcmp(p->src.bytes, mapped, 12) &&
+			!memcmp(p->src.bytes + 12, ip + 12, 4));
+		REQUIRE(!memcmp(p->dst.bytes, mapped, 12) &&
+			!memcmp(p->dst.bytes + 12, ip + 16, 4));
 	} else if (p->seen & PKT_IPV6) {
 		REQUIRE(ip[0] >> 4 == 6 && p->ttl == ip[7]);
 		REQUIRE(!memcmp(p->src.bytes, ip + 8, 16) && !memcmp(p->dst.bytes, ip + 24, 16));
@@ -129,7 +136,8 @@ static void addresses_are_the_headers(const struct pkt *p, const __u8 *bytes)
 }
 
 /* What the lists go by does not depend on how much of the rest there is. */
-static void cut_keeps_the_addresses(const struct choice *choice, const struct pkt *p, const __u8 *bytes)
+static void cut_keeps_the_addresses(const struct choice *choice, const struct pkt *p,
+				    const __u8 *bytes)
 {
 	size_t length = p->l3_offset + (p->seen & PKT_IPV4 ? 20u : 40u);
 	__u8 *block = malloc(length);
@@ -141,7 +149,8 @@ static void cut_keeps_the_addresses(const struct choice *choice, const struct pk
 
 	free(block);
 	REQUIRE((cut.seen & PKT_IP) == (p->seen & PKT_IP));
-	REQUIRE(!memcmp(&cut.src, &p->src, sizeof(p->src)) && !memcmp(&cut.dst, &p->dst, sizeof(p->dst)));
+	REQUIRE(!memcmp(&cut.src, &p->src, sizeof(p->src)) &&
+		!memcmp(&cut.dst, &p->dst, sizeof(p->dst)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

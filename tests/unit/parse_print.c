@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses packets natively for the tests written in Python: a line `LINK HEX` in, a line of JSON out. LINK is "eth", or
- * the EtherType of a packet without link header as four hex digits. Wire length is the number of bytes given.
+ * Parses packets natively for the tests written in Python: a line `LINK HEX` in, a line of JSON
+ * out. LINK is "eth", or the EtherType of a packet without link header as four hex digits. Wire
+ * length is the number of bytes given.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -38,10 +39,12 @@ static void pkt_print(const struct pkt *p)
 	printf("{");
 	addr_print("src", &p->src);
 	addr_print("dst", &p->dst);
-	printf("\"seen\": %u, \"ethertype\": %u, \"vlan\": %u, ", p->seen, be16(p->ethertype), p->vlan);
-	printf("\"sport\": %u, \"dport\": %u, \"proto\": %u, ", be16(p->sport), be16(p->dport), p->proto);
-	printf("\"tcp_flags\": %u, \"icmp_type\": %u, \"icmp_code\": %u, ", p->tcp_flags, p->icmp_type,
-	       p->icmp_code);
+	printf("\"seen\": %u, \"ethertype\": %u, \"vlan\": %u, ", p->seen, be16(p->ethertype),
+	       p->vlan);
+	printf("\"sport\": %u, \"dport\": %u, \"proto\": %u, ", be16(p->sport), be16(p->dport),
+	       p->proto);
+	printf("\"tcp_flags\": %u, \"icmp_type\": %u, \"icmp_code\": %u, ", p->tcp_flags,
+	       p->icmp_type, p->icmp_code);
 	printf("\"ttl\": %u, \"dscp\": %u, ", p->ttl, p->dscp);
 	printf("\"l3_offset\": %u, \"l4_offset\": %u}\n", p->l3_offset, p->l4_offset);
 }
