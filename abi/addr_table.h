@@ -51,12 +51,14 @@ struct weir_addr_root {
 /* Window: the low 16 bits. Keys are complemented, which saves the look-up two operations for every four keys. */
 struct weir_addr_node4 {
 	union {
-		__u64 word[WEIR_ADDR_KEYS4 / 4];
-		__u16 not_key[WEIR_ADDR_KEYS4];
+		struct {
+			__u64 word[WEIR_ADDR_KEYS4 / 4]; /* the keys, four at a time */
+			__u8 answers[12];		 /* 2 bits each, 42 in use */
+			__u32 line;			 /* first child, inner nodes only */
+			__u16 palette[4];
+		};
+		__u16 not_key[WEIR_LINE_BYTES / 2]; /* the first WEIR_ADDR_KEYS4 are keys */
 	};
-	__u8 answers[12]; /* 2 bits each, 42 in use */
-	__u32 line;	  /* first child, inner nodes only */
-	__u16 palette[4];
 };
 
 /* Window: bits 16 to 63, the rest of the /64. What lies inside one /64 is a tail: the key's own answer is slot 3. */
