@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests over real sockets to an API on a fake engine: who may ask what, and how refusals read. */
+/* Requests over real sockets to an API on a fake engine: who may ask what, how refusals read. */
 #include "tests/unit/api_client.c"
 
 #define JSON "Content-Type: application/json\r\n"
