@@ -149,6 +149,24 @@ int block_list_merge_singles(struct block_list *list, struct block_single *more,
 	return 0;
 }
 
+static void count_add(struct weir_count *total, struct weir_count more)
+{
+	total->packets += more.packets;
+	total->bytes += more.bytes;
+}
+
+struct weir_count block_list_hits(const struct block_slots *slots, const struct block_list *list)
+{
+	struct weir_count total = list->retired;
+	count_add(&total, block_slots_count(slots, list->hit));
+	for (size_t i = 0; i < list->single_count; i++)
+		count_add(&total, block_slots_count(slots, list->singles[i].hit));
+	for (int family = 0; family < BLOCK_FAMILIES && list->has_entry_hits; family++)
+		for (size_t i = 0; i < list->set.half[family].count; i++)
+			count_add(&total, block_slots_count(slots, list->entry_hits[family][i]));
+	return total;
+}
+
 size_t block_list_count(const struct block_list *list, enum block_family family)
 {
 	size_t count = list->set.half[family].count;

@@ -76,6 +76,8 @@ int block_list_copy_singles(struct block_list *list, const struct block_list *fr
 int block_list_merge_singles(struct block_list *list, struct block_single *more, size_t count);
 int block_single_compare(const void *a, const void *b);
 
+/* Packets and bytes it decided, by all its counters as read last. */
+struct weir_count block_list_hits(const struct block_slots *slots, const struct block_list *list);
 /* Entries as a user counts them: those in both places once. */
 size_t block_list_count(const struct block_list *list, enum block_family family);
 /* Calls `each` in address order, IPv4 first, until it returns non-zero, which is returned. hit 0: the entry has no counter. */

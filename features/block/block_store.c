@@ -153,15 +153,15 @@ int block_store_save_index(const char *dir, const struct block_lists *files, con
 static int store_keep_aside(const char *path, struct weir_diag *why, struct weir_diag *diag)
 {
 	_cleanup_free_ char *kept = NULL;
-	const struct weir_diag_entry *first = why->count ? &why->entries[0] : NULL;
+	_cleanup_buf_ struct weir_buf reason = { 0 };
+	if (why->count)
+		weir_diag_entry_format(&why->entries[0], &reason);
 	int r = weir_file_keep_aside(path, &kept);
 	if (r < 0)
 		return weir_diag_warning(diag, "move the file away by hand", "%s cannot be used and cannot be renamed: %s",
 					 path, strerror(-r));
-	weir_diag_warning(diag, "mend it and import it again, or delete it", "%s cannot be used (%s%.0u%s); kept as %s", path,
-			  first && first->line ? "near a damaged line: " : "", first ? first->line : 0,
-			  first ? first->what : "unreadable", kept ? kept : "a file beside it");
-	return 0;
+	return weir_diag_warning(diag, "mend it and import it again, or delete it", "%s cannot be used (%s); kept as %s",
+				 path, reason.len ? weir_buf_str(&reason) : "unreadable", kept ? kept : "a file beside it");
 }
 
 static int hits_read(const char *key, const struct weir_json *value, void *arg)

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the operation table, and what all operations need: their list, their lifetime, their change. */
+#include "features/block/block_ops.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/units.h"
+
+const struct block_noun block_noun_deny = { BLOCK_DENY, "runtime-deny" };
+const struct block_noun block_noun_allow = { BLOCK_ALLOW, "runtime-allow" };
+
+struct block_state *block_state_of(struct weir_engine *engine)
+{
+	return weir_engine_state(engine, &weir_block);
+}
+
+int block_call_list(struct block_state *state, struct weir_call *call, const char **ret_name, struct block_list **ret_list)
+{
+	const struct block_noun *noun = block_noun_of(call);
+	const char *given = weir_call_str(call, "list"), *name = given ? given : noun->runtime_list;
+	const char *fault = block_name_fault(name);
+	if (fault)
+		return weir_diag_key(&call->diag, "list", "choose another name", "'%s': %s", name, fault);
+	struct block_list *list = block_lists_find(&state->runtime, name);
+	if (!list && block_lists_find(&state->files, name))
+		return weir_diag_key(&call->diag, "list", "change the configuration and apply it, or use another list",
+				     "the list '%s' is part of the configuration", name);
+	if (list && list->action != noun->action) {
+		weir_diag_key(&call->diag, "list", "choose another name", "the list '%s' exists and is of action %s", name,
+			      block_action_names[list->action]);
+		return -EEXIST;
+	}
+	*ret_name = name;
+	*ret_list = list;
+	return 0;
+}
+
+int block_call_ttl(struct weir_call *call, uint64_t *ret_ttl_ns)
+{
+	const char *text = weir_call_str(call, "ttl");
+	uint64_t ttl_ns = 0;
+	if (text && (weir_duration_from_string(text, &ttl_ns) < 0 || ttl_ns < WEIR_NS_PER_S ||
+		     ttl_ns > BLOCK_TTL_MOST_S * WEIR_NS_PER_S))
+		return weir_diag_key(&call->diag, "ttl", "write for example 10m, 1h30m or 7d",
+				     "'%s' is no lifetime between 1s and 10 years", text);
+	*ret_ttl_ns = ttl_ns;
+	return 0;
+}
+
+struct block_list *block_list_start(struct block_state *state, const char *name, enum block_action action,
+				    struct weir_diag *diag)
+{
+	static const struct block_lists none;
+	_cleanup_list_ struct block_list *list = block_list_new(name, action, BLOCK_FROM_RUNTIME);
+	if (!list)
+		return NULL;
+	list->id = block_id_take(&state->files, &state->runtime, &none);
+	if (!list->id) {
+		weir_diag_error(diag, "clear lists that are not needed", "there are %d lists, which is the most",
+				BLOCK_LISTS_MAX);
+		return NULL;
+	}
+	list->hit = block_slots_take(&state->slots);
+	return weir_take(list);
+}
+
+void block_reply_warnings(struct weir_call *call, struct weir_json_out *json)
+{
+	if (!call->diag.count)
+		return;
+	weir_json_open_array(json, "warnings");
+	for (size_t i = 0; i < call->diag.count; i++) {
+		_cleanup_buf_ struct weir_buf text = { 0 };
+		weir_diag_entry_format(&call->diag.entries[i], &text);
+		weir_json_put_str(json, NULL, weir_buf_str(&text));
+	}
+	weir_json_close_array(json);
+}
+
+static int request_prepare(struct weir_change *change, void *state, struct weir_diag *diag)
+{
+	struct block_request *request = (struct block_request *)change;
+	return request->prepare ? request->prepare(request, state, diag) : 0;
+}
+
+static int request_persist(struct weir_change *change, void *state, struct weir_diag *diag)
+{
+	const struct block_request *request = (const struct block_request *)change;
+	return block_draft_persist(state, &request->draft, diag);
+}
+
+static void request_accept(struct weir_change *change, void *state)
+{
+	struct block_request *request = (struct block_request *)change;
+	struct weir_call *call = change->call;
+	block_draft_accept(state, &request->draft, &call->diag);
+	struct weir_json_out json = { .out = &call->reply };
+	weir_json_open_object(&json, NULL);
+	request->reply(request, &json);
+	block_reply_warnings(call, &json);
+	weir_json_put_uint(&json, "revision", weir_engine_revision(request->engine));
+	weir_json_put_uint(&json, "ms", (weir_clock_monotonic_ns() - request->started_ns) / WEIR_NS_PER_MS);
+	weir_json_close_object(&json);
+}
+
+static void request_free(struct weir_change *change)
+{
+	block_request_free((struct block_request *)change);
+}
+
+void block_request_free(struct block_request *request)
+{
+	if (!request)
+		return;
+	block_draft_done(&request->draft);
+	free(request);
+}
+
+struct block_request *block_request_new(struct weir_engine *engine, struct weir_call *call)
+{
+	_Static_assert(offsetof(struct block_request, change) == 0, "a change is cast to its request");
+	struct block_request *request = calloc(1, sizeof(*request));
+	/* Room for one more list, so that accepting it cannot fail. */
+	if (!request || block_lists_reserve(&block_state_of(engine)->runtime) < 0) {
+		free(request);
+		return NULL;
+	}
+	request->engine = engine;
+	request->started_ns = weir_clock_monotonic_ns();
+	request->change = (struct weir_change){
+		.feature = &weir_block,
+		.prepare = request_prepare,
+		.persist = request_persist,
+		.accept = request_accept,
+		.free = request_free,
+		.call = call,
+		.draft = &request->draft,
+	};
+	return request;
+}
+
+int block_request_start(struct block_request *request)
+{
+	int r = weir_engine_change(request->engine, &request->change);
+	return r < 0 ? r : WEIR_OP_PENDING;
+}
+
+int block_request_add(struct block_request *request, struct block_list *old, struct block_list *next)
+{
+	struct block_draft *draft = &request->draft;
+	struct block_draft_list *lists = reallocarray(draft->lists, draft->count + 1, sizeof(*lists));
+	if (!lists)
+		return -ENOMEM;
+	lists[draft->count++] = (struct block_draft_list){ old, next };
+	draft->lists = lists;
+	return 0;
+}
+
+#define ENTRY_ARG                                                                                      \
+	{ "entry", WEIR_ARG_RANGE, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "ADDR|CIDR|FROM-TO",        \
+	  "address, CIDR or range, IPv4 or IPv6", NULL, NULL }
+#define LIST_ARG(text) { "list", WEIR_ARG_STRING, 0, "NAME", text, NULL, NULL }
+
+static const struct weir_arg add_args[] = {
+	ENTRY_ARG,
+	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION", "how long it is to hold; without, until it is deleted", NULL, NULL },
+	{ "note", WEIR_ARG_STRING, 0, "TEXT", "a remark, shown with the entry", NULL, NULL },
+	LIST_ARG("run-time list to add it to; without, the one for single entries"),
+	{ 0 },
+};
+
+static const struct weir_arg del_args[] = {
+	ENTRY_ARG,
+	LIST_ARG("only from this list; without, from every run-time list of the action"),
+	{ 0 },
+};
+
+static const struct weir_arg list_args[] = {
+	{ "match", WEIR_ARG_STRING, 0, "X", "an address or network (entries around it or in it), or text of the note", NULL, NULL },
+	LIST_ARG("only this list"),
+	{ "limit", WEIR_ARG_UINT, 0, "N", "entries to show, at most 100000", NULL, "1000" },
+	{ "offset", WEIR_ARG_UINT, 0, "N", "entries to leave out first", NULL, "0" },
+	{ 0 },
+};
+
+static const struct weir_arg import_args[] = {
+	LIST_ARG("run-time list to import into; made when new"),
+	{ "replace", WEIR_ARG_BOOL, 0, NULL, "the file is the whole list: what is not in it goes", NULL, NULL },
+	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how the file is written", block_format_names, "auto" },
+	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION", "lifetime of entries that name none; needs room in the live set", NULL, NULL },
+	{ 0 },
+};
+
+static const struct weir_arg export_args[] = {
+	LIST_ARG("only this list"),
+	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how to write it", block_format_names, "text" },
+	{ 0 },
+};
+
+static const struct weir_arg clear_args[] = {
+	LIST_ARG("only this list; without, every run-time list of the action"),
+	{ 0 },
+};
+
+/* Both nouns have each operation: the same row but for the words. */
+#define ROW(noun, action_name, verb, kind_of, role_of, args_of, text, typed)                \
+	static const struct weir_op noun##_##verb = {                                       \
+		.name = #noun "." #verb,                                                    \
+		.summary = text,                                                            \
+		.kind = kind_of,                                                            \
+		.role = role_of,                                                            \
+		.args = args_of,                                                            \
+		.upload = kind_of == WEIR_OP_UPLOAD ? "a list of addresses" : NULL,         \
+		.example = #noun " " #verb " " typed,                                       \
+		.run = block_run_##verb,                                                    \
+		.closure = &block_noun_##action_name,                                       \
+	}
+
+#define READ(noun, action_name, verb, args_of, text, typed) \
+	ROW(noun, action_name, verb, WEIR_OP_READ, WEIR_ROLE_VIEWER, args_of, text, typed)
+#define WRITE(noun, action_name, verb, args_of, text, typed) \
+	ROW(noun, action_name, verb, WEIR_OP_WRITE, WEIR_ROLE_OPERATOR, args_of, text, typed)
+#define UPLOAD(noun, action_name, verb, args_of, text, typed) \
+	ROW(noun, action_name, verb, WEIR_OP_UPLOAD, WEIR_ROLE_OPERATOR, args_of, text, typed)
+
+WRITE(block, deny, add, add_args, "Block an address, a CIDR or a range at once", "203.0.113.0/24 --ttl 10m --note scanner");
+WRITE(block, deny, del, del_args, "Take a blocked entry out again", "203.0.113.0/24");
+READ(block, deny, list, list_args, "Show what is blocked", "--match 203.0.113.7");
+READ(block, deny, lists, NULL, "Show the deny lists with their sizes and hits", "");
+UPLOAD(block, deny, import, import_args, "Import a deny list from a file, all or nothing", "feed.txt --list feed --replace");
+READ(block, deny, export, export_args, "Export what is blocked", "--format csv");
+WRITE(block, deny, clear, clear_args, "Empty the deny lists made at run time", "--list feed");
+WRITE(allow, allow, add, add_args, "Always pass an address, a CIDR or a range", "192.0.2.10 --note office");
+WRITE(allow, allow, del, del_args, "Take an allowed entry out again", "192.0.2.10");
+READ(allow, allow, list, list_args, "Show what is always passed", "--match 192.0.2.10");
+READ(allow, allow, lists, NULL, "Show the allow lists with their sizes and hits", "");
+UPLOAD(allow, allow, import, import_args, "Import an allow list from a file, all or nothing", "partners.csv --list partners");
+READ(allow, allow, export, export_args, "Export what is always passed", "--format csv");
+WRITE(allow, allow, clear, clear_args, "Empty the allow lists made at run time", "--list partners");
+
+const struct weir_op *const block_ops[] = {
+	&block_add,    &block_del,    &block_list,   &block_lists, &block_import,
+	&block_export, &block_clear,  &allow_add,    &allow_del,   &allow_list,
+	&allow_lists,  &allow_import, &allow_export, &allow_clear, NULL,
+};
