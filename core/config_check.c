@@ -11,6 +11,7 @@
 #include "core/config_path.h"
 #include "core/config_value.h"
 #include "core/nearest.h"
+#include "core/yaml_text.h"
 
 struct walk {
 	const struct weir_yaml *yaml;
@@ -102,7 +103,8 @@ static void unknown_tell(struct walk *walk, const struct weir_field *fields,
 {
 	_cleanup_buf_ struct weir_buf mend = { 0 };
 	unknown_mend(walk, fields, key->text, &mend);
-	size_t before = weir_keypath_enter_key(&walk->path, key->text);
+	char shown[WEIR_TEXT_SHOWN];
+	size_t before = weir_keypath_enter_key(&walk->path, weir_text_shorten(key->text, shown));
 	weir_diag_key(walk->diag, walk_key(walk), weir_buf_str(&mend), "there is no such key");
 	weir_keypath_leave(&walk->path, before);
 	walk_mark(walk, key);
@@ -134,7 +136,9 @@ static void mapping_shape_tell(struct walk *walk, const struct weir_field *field
 	bool names_it = node->kind == WEIR_YAML_SCALAR && !weir_yaml_is_null(node) &&
 			fields->required && fields->type == WEIR_FIELD_STRING;
 	if (names_it) {
-		weir_buf_addf(&mend, "write '%s: %s'", fields->key, node->text);
+		char shown[WEIR_TEXT_SHOWN];
+		weir_buf_addf(&mend, "write '%s: %s'", fields->key,
+			      weir_text_shorten(node->text, shown));
 	} else {
 		weir_buf_add_str(&mend, "write its keys and values indented below it: ");
 		keys_format(fields, &mend);
@@ -186,14 +190,25 @@ static void scalar_check(struct walk *walk, const struct weir_field *field,
 		walk_mark(walk, node);
 }
 
+/* The path is that of the required key. */
+static void required_tell(struct walk *walk, const struct weir_field *field,
+			  const struct weir_yaml_node *node, const char *what)
+{
+	_cleanup_buf_ struct weir_buf mend = { 0 };
+	weir_buf_addf(&mend, "write '%s: …'", field->key);
+	if (field->help)
+		weir_buf_addf(&mend, ": %s", field->help);
+	weir_diag_key(walk->diag, walk_key(walk), weir_buf_str(&mend), "%s", what);
+	walk_mark(walk, node);
+}
+
 static void value_check(struct walk *walk, const struct weir_field *field,
 			const struct weir_yaml_node *node)
 {
 	if (weir_yaml_is_null(node)) {
 		if (!field->required)
 			return;
-		weir_diag_key(walk->diag, walk_key(walk), field->help, "has no value");
-		walk_mark(walk, node);
+		required_tell(walk, field, node, "has no value");
 	} else if (weir_field_is_scalar(field)) {
 		scalar_check(walk, field, node);
 	} else if (field->type != WEIR_FIELD_MAPPING) {
@@ -217,17 +232,6 @@ static void key_check(struct walk *walk, const struct weir_field *field,
 	}
 	value_check(walk, field, weir_yaml_next(walk->yaml, key));
 	weir_keypath_leave(&walk->path, before);
-}
-
-static void missing_tell(struct walk *walk, const struct weir_field *field,
-			 const struct weir_yaml_node *mapping)
-{
-	_cleanup_buf_ struct weir_buf mend = { 0 };
-	weir_buf_addf(&mend, "add '%s: …': %s", field->key, field->help ? field->help : "");
-	size_t before = weir_keypath_enter_key(&walk->path, field->key);
-	weir_diag_key(walk->diag, walk_key(walk), weir_buf_str(&mend), "is missing");
-	weir_keypath_leave(&walk->path, before);
-	walk_mark(walk, mapping);
 }
 
 static void mapping_check(struct walk *walk, const struct weir_field *fields,
@@ -255,9 +259,13 @@ static void mapping_check(struct walk *walk, const struct weir_field *fields,
 		}
 		key = weir_yaml_next(walk->yaml, weir_yaml_next(walk->yaml, key));
 	}
-	for (size_t i = 0; i < count; i++)
-		if (fields[i].required && !seen[i])
-			missing_tell(walk, &fields[i], node);
+	for (size_t i = 0; i < count; i++) {
+		if (!fields[i].required || seen[i])
+			continue;
+		size_t before = weir_keypath_enter_key(&walk->path, fields[i].key);
+		required_tell(walk, &fields[i], node, "is missing");
+		weir_keypath_leave(&walk->path, before);
+	}
 }
 
 int weir_config_check(const struct weir_yaml *yaml, const struct weir_field *fields,

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "core/yaml_text.h"
 
 #define KEY_BYTES 64
 
@@ -33,9 +34,10 @@ static bool has_bad_byte(const char *name)
 
 static int interface_check(const char *name, const char *key, struct weir_diag *diag)
 {
+	char shown[WEIR_TEXT_SHOWN];
 	if (has_bad_byte(name) || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return weir_diag_key(diag, key, "`ip link` lists the names",
-				     "'%s' is no interface name", name);
+				     "'%s' is no interface name", weir_text_shorten(name, shown));
 	if (!is_pattern(name) && strlen(name) >= IFNAMSIZ)
 		return weir_diag_key(
 			diag, key, "write the name as `ip link` shows it, or a pattern",
@@ -74,9 +76,10 @@ static int interfaces_twice(const struct weir_config *config, struct weir_diag *
 		if (strcmp(names[i - 1].name, names[i].name) != 0)
 			continue;
 		char key[KEY_BYTES];
+		char shown[WEIR_TEXT_SHOWN];
 		snprintf(key, sizeof(key), "interfaces[%u].name", names[i].index);
 		r = weir_diag_key(diag, key, "keep one of them", "'%s' is already interfaces[%u]",
-				  names[i].name, names[i - 1].index);
+				  weir_text_shorten(names[i].name, shown), names[i - 1].index);
 	}
 	return r;
 }
@@ -129,17 +132,19 @@ static int listen_check(const struct weir_api_config *api, struct weir_diag *dia
 	if (strcmp(api->listen, "off") == 0)
 		return 0;
 	struct weir_addr addr;
+	char shown[WEIR_TEXT_SHOWN];
+	weir_text_shorten(api->listen, shown);
 	if (listen_parse(api->listen, &addr) < 0)
 		return weir_diag_key(diag, "api.listen",
 				     "write 127.0.0.1:11811, [::1]:11811, or off",
-				     "'%s' is not an address and a port", api->listen);
+				     "'%s' is not an address and a port", shown);
 	if (is_loopback(&addr) || api->certificate)
 		return 0;
 	return weir_diag_key(diag, "api.listen",
 			     "set api.certificate and api.key, or listen on 127.0.0.1",
 			     "'%s' can be reached from other hosts, and tokens would cross the "
 			     "network in the clear",
-			     api->listen);
+			     shown);
 }
 
 static int certificate_check(const struct weir_api_config *api, struct weir_diag *diag)
@@ -163,9 +168,11 @@ static int prefix_check(const char *prefix, struct weir_diag *diag)
 		right = right && (isalnum((unsigned char)*c) || *c == '_' || *c == ':');
 	if (right && strlen(prefix) <= 64)
 		return 0;
+	char shown[WEIR_TEXT_SHOWN];
 	return weir_diag_key(diag, "metrics.prefix",
 			     "write at most 64 letters, digits, _ and :, not starting with a digit",
-			     "'%s' cannot start the name of a metric", prefix);
+			     "'%s' cannot start the name of a metric",
+			     weir_text_shorten(prefix, shown));
 }
 
 int weir_config_cross_check(const struct weir_config *config, struct weir_diag *diag)

@@ -8,8 +8,7 @@
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "core/nearest.h"
-
-#define SHOWN_BYTES 60 /* of a value in a message */
+#include "core/yaml_text.h"
 
 bool weir_field_is_scalar(const struct weir_field *field)
 {
@@ -97,9 +96,10 @@ static int measure_read(const struct weir_field *field, const char *text, const 
 	const struct measure *measure = &measures[field->type];
 	uint64_t value = 0;
 	int r = measure->read(text, &value);
+	char shown[WEIR_TEXT_SHOWN];
 	if (r == -EINVAL)
-		return weir_diag_key(diag, key, measure->mend, "'%.*s' is not %s", SHOWN_BYTES,
-				     text, measure->noun);
+		return weir_diag_key(diag, key, measure->mend, "'%s' is not %s",
+				     weir_text_shorten(text, shown), measure->noun);
 	uint64_t most = field_most(field);
 	if (r == 0 && value >= field->least && value <= most) {
 		*ret_value = value;
@@ -107,9 +107,12 @@ static int measure_read(const struct weir_field *field, const char *text, const 
 	}
 	bool large = r < 0 || value > most;
 	_cleanup_buf_ struct weir_buf mend = { 0 };
-	bounds_format(field, most, &mend);
-	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%.*s' is too %s", SHOWN_BYTES, text,
-			     large ? "large" : "small");
+	if (large && most == UINT64_MAX)
+		weir_buf_add_str(&mend, "write a smaller one");
+	else
+		bounds_format(field, most, &mend);
+	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%s' is too %s",
+			     weir_text_shorten(text, shown), large ? "large" : "small");
 }
 
 static int enum_read(const struct weir_field *field, const char *text, const char *key,
@@ -131,8 +134,9 @@ static int enum_read(const struct weir_field *field, const char *text, const cha
 		weir_buf_add_str(&mend, i == 0 ? "" : field->values[i + 1] ? ", " : " or ");
 		weir_buf_add_str(&mend, field->values[i]);
 	}
-	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%.*s' is not a value of this key",
-			     SHOWN_BYTES, text);
+	char shown[WEIR_TEXT_SHOWN];
+	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%s' is not a value of this key",
+			     weir_text_shorten(text, shown));
 }
 
 static int bool_read(const char *text, const char *key, struct weir_diag *diag, bool *ret_value)
@@ -144,8 +148,9 @@ static int bool_read(const char *text, const char *key, struct weir_diag *diag, 
 		*ret_value = i % 2;
 		return 0;
 	}
-	return weir_diag_key(diag, key, "write true or false", "'%.*s' is neither true nor false",
-			     SHOWN_BYTES, text);
+	char shown[WEIR_TEXT_SHOWN];
+	return weir_diag_key(diag, key, "write true or false", "'%s' is neither true nor false",
+			     weir_text_shorten(text, shown));
 }
 
 int weir_value_read(const struct weir_field *field, const char *text, const char *key,

@@ -64,7 +64,7 @@ static const struct {
 	{ "found a tab character that violates indentation", "a tab indents this line",
 	  "replace the tab by spaces: YAML indents by spaces only" },
 	{ "mapping values are not allowed in this context", "a ':' that cannot start a value here",
-	  "quote a value that holds ': ', or mend the indentation of this line" },
+	  "quote a value that holds ': ', put ':' after the key above, or mend the indentation" },
 	{ "did not find expected key", "expected a key here",
 	  "indent this line like the other keys beside it" },
 	{ "did not find expected '-' indicator", "expected a list entry here",
@@ -156,8 +156,9 @@ static int parser_fail(const struct builder *builder, const char *text, size_t l
 static void builder_refuse(struct builder *builder, const yaml_mark_t *mark, const char *what,
 			   const char *word, const char *mend)
 {
+	char shown[WEIR_TEXT_SHOWN];
 	builder->errors++;
-	weir_diag_error(builder->diag, mend, "%s: %s", what, word);
+	weir_diag_error(builder->diag, mend, "%s: %s", what, weir_text_shorten(word, shown));
 	diag_place(builder->diag, mark);
 }
 

@@ -90,3 +90,18 @@ int weir_yaml_text_check(const char *text, size_t len, struct weir_diag *diag)
 	}
 	return 0;
 }
+
+const char *weir_text_shorten(const char *text, char shown[WEIR_TEXT_SHOWN])
+{
+	static const char ellipsis[] = "…";
+	size_t len = strnlen(text, WEIR_TEXT_SHOWN);
+	bool cut = len == WEIR_TEXT_SHOWN;
+	if (cut) {
+		len = WEIR_TEXT_SHOWN - sizeof(ellipsis);
+		while (len > 0 && (text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(shown, text, len);
+	memcpy(shown + len, cut ? ellipsis : "", cut ? sizeof(ellipsis) : 1);
+	return shown;
+}
