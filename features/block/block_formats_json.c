@@ -122,13 +122,13 @@ static bool element_is_sound(const struct weir_json *element, const char **ret_u
 
 static int import_element(struct import_reader *reader, const struct weir_json *element)
 {
-	char numbers[2][24];
+	char numbers[4][24];
 	bool is_object = weir_json_type(element) == WEIR_JSON_OBJECT;
 	struct import_entry entry = {
 		.entry = text_of(is_object ? weir_json_get(element, "entry") : element, numbers[0]),
-		.note = text_of(weir_json_get(element, "note"), numbers[0]),
-		.ttl = text_of(weir_json_get(element, "ttl"), numbers[0]),
-		.until = text_of(weir_json_get(element, "until"), numbers[1]),
+		.note = text_of(weir_json_get(element, "note"), numbers[1]),
+		.ttl = text_of(weir_json_get(element, "ttl"), numbers[2]),
+		.until = text_of(weir_json_get(element, "until"), numbers[3]),
 	};
 	return import_take(reader, &entry);
 }
