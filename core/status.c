@@ -44,7 +44,7 @@ void weir_status_put_interfaces(const struct weir_snapshot *snapshot, struct wei
 	weir_json_close_array(json);
 }
 
-static void put_reasons(const struct weir_snapshot *snapshot, struct weir_json_out *json)
+void weir_status_put_reasons(const struct weir_snapshot *snapshot, struct weir_json_out *json)
 {
 	weir_json_open_array(json, "reasons");
 	for (int reason = 1; reason < WEIR_REASON_COUNT; reason++) {
@@ -84,7 +84,7 @@ static void put_policy(struct weir_engine *engine, struct weir_json_out *json)
 	weir_json_close_object(json);
 }
 
-static void put_events(const struct weir_snapshot *snapshot, struct weir_json_out *json)
+void weir_status_put_events(const struct weir_snapshot *snapshot, struct weir_json_out *json)
 {
 	weir_json_open_object(json, "events");
 	for (int kind = 0; kind < WEIR_EVENT_KIND_COUNT; kind++) {
@@ -110,8 +110,8 @@ int weir_status_write(struct weir_engine *engine, struct weir_buf *text)
 	weir_json_put_str(&json, "config_file", engine->options.config_file);
 	put_policy(engine, &json);
 	weir_status_put_interfaces(engine->snapshot, &json);
-	put_reasons(engine->snapshot, &json);
-	put_events(engine->snapshot, &json);
+	weir_status_put_reasons(engine->snapshot, &json);
+	weir_status_put_events(engine->snapshot, &json);
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->status)
 			weir_features[i]->status(engine->states[i], &json);
