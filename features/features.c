@@ -8,11 +8,3 @@ const struct weir_feature *const weir_features[] = {
 	&weir_block,
 	NULL,
 };
-
-size_t weir_feature_index(const struct weir_feature *feature)
-{
-	size_t index = 0;
-	while (weir_features[index] && weir_features[index] != feature)
-		index++;
-	return index;
-}
