@@ -34,26 +34,48 @@ static const struct weir_arg completion_args[] = {
 	{ 0 },
 };
 
+static const char *const hooks[] = { "auto", "xdp", "tc", "xdp-generic", NULL };
+static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
+static const char *const log_forms[] = { "text", "journal", "json", NULL };
+
+/* As daemon/options.c reads them: the daemon takes its command line by itself. */
 static const struct weir_arg daemon_args[] = {
 	{ .name = "config",
 	  .metavar = "FILE",
-	  .help = "configuration",
+	  .help = "configuration; need not exist",
 	  .fallback = "/etc/weir/weir.yaml" },
 	{ .name = "interface",
 	  .metavar = "IF",
-	  .help = "watch this one too; may be given several times" },
+	  .help = "watch this interface or pattern too; may be repeated" },
+	{ .name = "hook",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "HOOK",
+	  .help = "where to attach to those",
+	  .choices = hooks,
+	  .fallback = "auto" },
 	{ .name = "state-dir",
 	  .metavar = "DIR",
-	  .help = "what was added at run time is kept here",
+	  .help = "what must survive a restart",
 	  .fallback = "/var/lib/weir" },
 	{ .name = "run-dir",
 	  .metavar = "DIR",
-	  .help = "the socket stands here",
+	  .help = "where weir.sock stands",
 	  .fallback = "/run/weir" },
 	{ .name = "pin-dir",
 	  .metavar = "DIR",
-	  .help = "programs and maps are pinned here",
+	  .help = "below /sys/fs/bpf",
 	  .fallback = "/sys/fs/bpf/weir" },
+	{ .name = "log",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "LEVEL",
+	  .help = "how much is logged",
+	  .choices = levels,
+	  .fallback = "info" },
+	{ .name = "log-format",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "FORM",
+	  .help = "how it is written; journal under systemd, else text",
+	  .choices = log_forms },
 	{ 0 },
 };
 
@@ -81,6 +103,24 @@ static const struct weir_arg replay_args[] = {
 	{ 0 },
 };
 
+#define PIN_DIR_ARG                                                                \
+	{                                                                          \
+		.name = "pin-dir", .metavar = "DIR", .help = "where it is pinned", \
+		.fallback = "/sys/fs/bpf/weir"                                     \
+	}
+
+static const struct weir_arg cleanup_args[] = {
+	{ .name = "force", .type = WEIR_ARG_BOOL, .help = "really do it" },
+	PIN_DIR_ARG,
+	{ .name = "run-dir",
+	  .metavar = "DIR",
+	  .help = "where the socket stands",
+	  .fallback = "/run/weir" },
+	{ 0 },
+};
+
+static const struct weir_arg doctor_args[] = { PIN_DIR_ARG, { 0 } };
+
 const struct weir_local weir_locals[] = {
 	{ .op = { .name = "check",
 		  .summary = "Check a configuration and change nothing",
@@ -94,6 +134,23 @@ const struct weir_local weir_locals[] = {
 		  .example = "diff weir.yaml" },
 	  .place = WEIR_VERB_FALLBACK,
 	  .run = weir_local_diff },
+	{ .op = { .name = "status",
+		  .summary = "Show what Weir does right now",
+		  .example = "status" },
+	  .place = WEIR_VERB_FALLBACK,
+	  .run = weir_local_status },
+	{ .op = { .name = "doctor",
+		  .summary = "Check whether Weir can run here, and say what mends it",
+		  .args = doctor_args,
+		  .example = "doctor" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_doctor },
+	{ .op = { .name = "cleanup",
+		  .summary = "Detach and unpin everything of Weir's, daemon or not",
+		  .args = cleanup_args,
+		  .example = "cleanup --force" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_cleanup },
 	{ .op = { .name = "replay",
 		  .summary = "Show how the packets of a capture would end",
 		  .args = replay_args,

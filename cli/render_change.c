@@ -99,15 +99,29 @@ void weir_render_config(const struct weir_view *view)
 		weir_buf_add_char(view->out, '\n');
 }
 
+static void failed_show(const struct weir_view *view, const struct weir_json *failed)
+{
+	weir_view_add_colored(view, WEIR_COLOR_BAD, "not removed ");
+	weir_buf_add_visible(view->out, weir_view_str(failed, "what"));
+	weir_buf_add_str(view->out, ": ");
+	weir_buf_add_visible(view->out, weir_view_str(failed, "why"));
+	weir_buf_add_char(view->out, '\n');
+}
+
 void weir_render_cleanup(const struct weir_view *view)
 {
 	const struct weir_json *removed = weir_json_get(view->answer, "removed");
+	const struct weir_json *failed = weir_json_get(view->answer, "failed");
 
-	if (weir_json_size(removed) == 0)
+	if (weir_json_size(removed) == 0 && weir_json_size(failed) == 0)
 		weir_buf_add_str(view->out, "nothing of Weir's is there\n");
 	for (size_t i = 0; i < weir_json_size(removed); i++) {
-		weir_buf_add_str(view->out, "removed ");
 		weir_view_add_scalar(view->out, "id", weir_json_at(removed, i));
 		weir_buf_add_char(view->out, '\n');
 	}
+	for (size_t i = 0; i < weir_json_size(failed); i++)
+		failed_show(view, weir_json_at(failed, i));
+	if (weir_view_bool(view->answer, "daemon"))
+		weir_buf_add_str(view->out,
+				 "a daemon still runs and may attach again; stop it first\n");
 }

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fixed answers and the exact text they become. */
+#include "cli/render.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_shown(const char *op, const char *json, bool color, const char *text)
+{
+	_cleanup_json_ struct weir_json *answer = NULL;
+	_cleanup_buf_ struct weir_buf out = { 0 };
+	struct weir_view view = { .out = &out, .color = color };
+
+	assert_int_equal(weir_json_parse(json, strlen(json), NULL, NULL, &answer), 0);
+	view.answer = answer;
+	weir_render(&view, op);
+	assert_string_equal(weir_buf_str(&out), text);
+}
+
+static void generic_object_is_keys_and_values(void **state)
+{
+	assert_shown("new.thing",
+		     "{\"name\":\"eth0\",\"uptime_s\":3700,\"used_bytes\":2048,\"pid\":12345,"
+		     "\"packets\":1234567,\"on\":true}",
+		     false,
+		     "name        eth0\n"
+		     "uptime      1h1m\n"
+		     "used bytes  2KiB\n"
+		     "pid         12345\n"
+		     "packets     1,234,567\n"
+		     "on          yes\n");
+}
+
+static void generic_array_of_objects_is_a_table(void **state)
+{
+	assert_shown("new.thing",
+		     "{\"total\":2,\"rows\":[{\"name\":\"a\",\"packets\":5},{\"name\":\"long\","
+		     "\"packets\":1000,"
+		     "\"note\":\"x\"}]}",
+		     false,
+		     "total  2\n"
+		     "\n"
+		     "rows\n"
+		     "  name  packets  note\n"
+		     "  a           5\n"
+		     "  long    1,000  x\n");
+}
+
+static void generic_nested_object_is_indented(void **state)
+{
+	assert_shown("new.thing", "{\"a\":1,\"b\":{\"c\":\"x\",\"d\":{\"e\":2}}}", false,
+		     "a  1\n"
+		     "\n"
+		     "b\n"
+		     "  c  x\n"
+		     "  d\n"
+		     "    e  2\n");
+}
+
+static void control_characters_become_visible(void **state)
+{
+	assert_shown("new.thing", "{\"note\":\"\\u001b[2Jx\\n\"}", false, "note  \\x1b[2Jx\\x0a\n");
+}
+
+static void entries_are_a_table_with_a_count(void **state)
+{
+	assert_shown("block.list",
+		     "{\"entries\":[{\"entry\":\"192.0.2.0/"
+		     "24\",\"list\":\"runtime-deny\",\"origin\":\"runtime\","
+		     "\"note\":\"scan\",\"ttl_s\":598,\"hits\":{\"packets\":12345,\"bytes\":1}},"
+		     "{\"entry\":\"2001:db8::1\",\"list\":\"spam\",\"origin\":\"file\"}],\"total\":"
+		     "5000,\"shown\":2}",
+		     false,
+		     "entry         list          origin    left    hits  note\n"
+		     "192.0.2.0/24  runtime-deny  runtime  9m58s  12,345  scan\n"
+		     "2001:db8::1   spam          file\n"
+		     "2 of 5,000 entries; --limit and --offset show others, --match finds\n");
+}
+
+static void no_entries_are_said_to_be_none(void **state)
+{
+	assert_shown("allow.list", "{\"entries\":[],\"total\":0,\"shown\":0}", false,
+		     "no entries\n");
+}
+
+static void import_is_one_line(void **state)
+{
+	assert_shown("block.import",
+		     "{\"list\":\"spamhaus\",\"read\":1000000,\"added\":999812,\"replaced\":0,"
+		     "\"duplicates\":188,"
+		     "\"entries_v4\":900000,\"entries_v6\":99812,\"revision\":12,\"ms\":610}",
+		     false,
+		     "999,812 entries in list spamhaus (999,812 new, 188 duplicates) live in 0.61 "
+		     "s, revision 12\n");
+}
+
+static void import_of_one_known_entry_has_singulars(void **state)
+{
+	assert_shown("allow.import",
+		     "{\"list\":\"a\",\"read\":2,\"added\":0,\"duplicates\":1,\"entries_v4\":1,"
+		     "\"entries_v6\":0,"
+		     "\"revision\":3,\"ms\":4}",
+		     false, "1 entry in list a (1 duplicate) live in 4 ms, revision 3\n");
+}
+
+static void explain_names_packet_list_and_entry(void **state)
+{
+	assert_shown(
+		"explain",
+		"{\"verdict\":\"drop\",\"reason\":\"drop_blocked\",\"help\":\"on a deny list\","
+		"\"stage\":\"block\",\"list\":\"spam\",\"entry\":\"192.0.2.0/24\",\"revision\":7,"
+		"\"direction\":\"ingress\",\"program_id\":99,\"packet\":{\"src\":\"192.0.2.1\","
+		"\"dst\":\"198.51.100.1\",\"proto\":6,\"sport\":1234,\"dport\":443,\"vlan\":7,"
+		"\"seen\":[]}}",
+		false,
+		"drop  drop_blocked: on a deny list\n"
+		"  packet      tcp 192.0.2.1:1234 > 198.51.100.1:443 vlan 7\n"
+		"  stage       block\n"
+		"  list        spam\n"
+		"  entry       192.0.2.0/24\n"
+		"  direction   ingress\n"
+		"  revision    7\n"
+		"  program id  99\n");
+}
+
+static void drop_is_red_and_pass_green(void **state)
+{
+	assert_shown("explain", "{\"verdict\":\"drop\",\"reason\":\"r\"}", true,
+		     "\033[31mdrop\033[0m  r\n");
+	assert_shown("explain", "{\"verdict\":\"pass\",\"reason\":\"r\"}", true,
+		     "\033[32mpass\033[0m  r\n");
+}
+
+static void event_is_one_line(void **state)
+{
+	assert_shown("events",
+		     "{\"events\":[{\"time\":\"2031-05-01T12:30:00Z\",\"kind\":\"drop\",\"reason\":"
+		     "\"drop_blocked\","
+		     "\"interface\":\"eth0\",\"direction\":\"ingress\",\"src\":\"2001:db8::1\","
+		     "\"dst\":\"2001:db8::2\","
+		     "\"proto\":17,\"sport\":53,\"dport\":9999,\"len\":120,\"revision\":4,\"list\":"
+		     "\"spam\","
+		     "\"action\":\"deny\",\"entry\":\"2001:db8::/64\"}]}",
+		     false,
+		     "12:30:00 drop eth0 in  udp [2001:db8::1]:53 > [2001:db8::2]:9999 len 120  "
+		     "drop_blocked"
+		     "  list spam (2001:db8::/64)\n");
+}
+
+static void event_of_an_interface_says_what_happened(void **state)
+{
+	assert_shown("events",
+		     "{\"events\":[{\"time\":\"2031-05-01T12:30:00Z\",\"kind\":\"interface\","
+		     "\"what\":\"attached\","
+		     "\"interface\":\"eth0\",\"detail\":\"tcx\",\"extra\":5}]}",
+		     false, "12:30:00 interface eth0  attached: tcx  extra=5\n");
+}
+
+static void diff_has_signs(void **state)
+{
+	assert_shown("diff",
+		     "{\"changed\":true,\"changes\":[{\"op\":\"add\",\"key\":\"block.lists[0]\","
+		     "\"to\":\"x\"},"
+		     "{\"op\":\"remove\",\"key\":\"interfaces[1]\",\"from\":\"eth1\"},"
+		     "{\"op\":\"change\",\"key\":\"memory\",\"from\":\"1MiB\",\"to\":\"2MiB\"},\"+ "
+		     "line\"]}",
+		     false,
+		     "+ block.lists[0]: x\n"
+		     "- interfaces[1]: eth1\n"
+		     "~ memory: 1MiB -> 2MiB\n"
+		     "+ line\n");
+}
+
+static void diff_without_changes_says_so(void **state)
+{
+	assert_shown("diff", "{\"changed\":false,\"changes\":[]}", false, "no difference\n");
+	assert_shown("diff", "{\"changed\":true,\"changes\":[]}", false,
+		     "only the text differs, not what it means\n");
+}
+
+static void apply_tells_changes_and_revision(void **state)
+{
+	assert_shown("apply",
+		     "{\"revision\":13,\"changed\":true,\"ms\":120,\"changes\":[\"list a: 3 "
+		     "entries more\"]}",
+		     false, "list a: 3 entries more\nrevision 13 live in 0.12 s\n");
+	assert_shown("apply", "{\"revision\":13,\"changed\":false}", false,
+		     "nothing to change; revision 13 stays\n");
+}
+
+static void config_is_shown_as_it_stands(void **state)
+{
+	assert_shown("config.show", "{\"text\":\"a: 1\\n# \\u00fc\"}", false, "a: 1\n# \xc3\xbc\n");
+}
+
+static void status_shows_interfaces_lists_and_reasons(void **state)
+{
+	assert_shown("status",
+		     "{\"version\":\"0.1.0\",\"pid\":77,\"uptime_s\":90,\"revision\":5,\"config_"
+		     "file\":\"/etc/weir/weir.yaml\","
+		     "\"policy\":{\"bytes\":1048576,\"limit_bytes\":268435456},"
+		     "\"interfaces\":[{\"name\":\"eth0\",\"attached\":true,\"mode\":\"xdp "
+		     "native\",\"egress\":\"off\","
+		     "\"why\":\"the driver has "
+		     "it\",\"ingress_counts\":{\"pass_packets\":1000,\"drop_packets\":20},"
+		     "\"egress_counts\":{\"pass_packets\":1,\"drop_packets\":0}}],"
+		     "\"reasons\":[{\"reason\":\"pass_policy\",\"verdict\":\"pass\",\"help\":"
+		     "\"nobody spoke\",\"packets\":1001,"
+		     "\"bytes\":64000},{\"reason\":\"drop_blocked\",\"verdict\":\"drop\",\"help\":"
+		     "\"deny list\",\"packets\":20,"
+		     "\"bytes\":1434},{\"reason\":\"pass_arp\",\"verdict\":\"pass\",\"help\":\"\","
+		     "\"packets\":0,\"bytes\":0}],"
+		     "\"events\":{\"drop\":{\"sent\":20,\"capped\":1,\"lost\":0}},"
+		     "\"features\":[{\"metric\":\"list_entries\",\"labels\":\"list=\\\"spam\\\","
+		     "action=\\\"deny\\\","
+		     "family=\\\"ipv4\\\",origin=\\\"file\\\"\",\"value\":1000.0},"
+		     "{\"metric\":\"list_entries\",\"labels\":\"list=\\\"spam\\\",action="
+		     "\\\"deny\\\",family=\\\"ipv6\\\","
+		     "origin=\\\"file\\\"\",\"value\":7},"
+		     "{\"metric\":\"list_hits_packets_total\",\"labels\":\"list=\\\"spam\\\","
+		     "action=\\\"deny\\\"\",\"value\":20},"
+		     "{\"metric\":\"block_live_entries\",\"labels\":null,\"value\":3},"
+		     "{\"metric\":\"block_live_capacity\",\"labels\":null,\"value\":65536}]}",
+		     false,
+		     "weir 0.1.0  revision 5  running 1m30s (pid 77)\n"
+		     "policy 1MiB of 256MiB  from /etc/weir/weir.yaml\n"
+		     "\n"
+		     "Interfaces\n"
+		     "interface  hook        egress  passed  dropped  why\n"
+		     "eth0       xdp native  off      1,001       20  the driver has it\n"
+		     "\n"
+		     "Lists\n"
+		     "list  action   IPv4  IPv6  hits  origin\n"
+		     "spam  deny    1,000     7    20  file\n"
+		     "3 of 65,536 places of the live set in use\n"
+		     "\n"
+		     "Packets\n"
+		     "reason        packets    bytes\n"
+		     "pass_policy     1,001  62.5KiB  nobody spoke\n"
+		     "drop_blocked       20   1.4KiB  deny list\n"
+		     "\n"
+		     "Events\n"
+		     "drop: 20 told, 1 over the rate, 0 lost\n");
+}
+
+static void status_without_interfaces_says_what_to_do(void **state)
+{
+	assert_shown("status", "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[]}", false,
+		     "weir 0.1.0  revision 1  no daemon; the data path filters on\n"
+		     "\n"
+		     "Interfaces\n"
+		     "none; add one with 'weir interface attach NAME'\n");
+}
+
+static void doctor_gives_the_cure_with_the_fault(void **state)
+{
+	assert_shown("doctor",
+		     "{\"checks\":[{\"check\":\"kernel\",\"ok\":true,\"level\":\"error\",\"found\":"
+		     "\"6.12\"},"
+		     "{\"check\":\"JIT\",\"ok\":false,\"level\":\"warning\",\"found\":\"off\","
+		     "\"mend\":\"turn it on\"},"
+		     "{\"check\":\"bpffs\",\"ok\":false,\"level\":\"error\",\"found\":\"missing\","
+		     "\"mend\":\"mount it\"}]}",
+		     false,
+		     "ok    kernel: 6.12\n"
+		     "warn  JIT: off\n"
+		     "      turn it on\n"
+		     "FAULT bpffs: missing\n"
+		     "      mount it\n"
+		     "\n"
+		     "1 fault stands in the way; each says what mends it\n");
+}
+
+static void replay_shows_reasons_and_sources(void **state)
+{
+	assert_shown("replay",
+		     "{\"packets\":3,\"bytes\":300,\"duration_ms\":2000,\"took_ms\":0,\"cut_"
+		     "short\":1,\"reasons\":"
+		     "[{\"reason\":\"drop_blocked\",\"verdict\":\"drop\",\"help\":\"h\","
+		     "\"packets\":3,\"bytes\":300}],"
+		     "\"sources\":[{\"source\":\"192.0.2.1\",\"passed\":0,\"dropped\":2,\"bytes\":"
+		     "200}],\"source_count\":2}",
+		     false,
+		     "3 packets, 300B, 2s of traffic; 1 captured only in part\n"
+		     "\n"
+		     "How they end\n"
+		     "reason        packets  bytes\n"
+		     "drop_blocked        3   300B  h\n"
+		     "\n"
+		     "Sources\n"
+		     "source     passed  dropped  bytes\n"
+		     "192.0.2.1       0        2   200B\n"
+		     "and 1 more\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(generic_object_is_keys_and_values),
+		cmocka_unit_test(generic_array_of_objects_is_a_table),
+		cmocka_unit_test(generic_nested_object_is_indented),
+		cmocka_unit_test(control_characters_become_visible),
+		cmocka_unit_test(entries_are_a_table_with_a_count),
+		cmocka_unit_test(no_entries_are_said_to_be_none),
+		cmocka_unit_test(import_is_one_line),
+		cmocka_unit_test(import_of_one_known_entry_has_singulars),
+		cmocka_unit_test(explain_names_packet_list_and_entry),
+		cmocka_unit_test(drop_is_red_and_pass_green),
+		cmocka_unit_test(event_is_one_line),
+		cmocka_unit_test(event_of_an_interface_says_what_happened),
+		cmocka_unit_test(diff_has_signs),
+		cmocka_unit_test(diff_without_changes_says_so),
+		cmocka_unit_test(apply_tells_changes_and_revision),
+		cmocka_unit_test(config_is_shown_as_it_stands),
+		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
+		cmocka_unit_test(status_without_interfaces_says_what_to_do),
+		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),
+		cmocka_unit_test(replay_shows_reasons_and_sources),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
