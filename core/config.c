@@ -91,9 +91,7 @@ static int config_fill(struct weir_config *config, struct weir_slot *slots, stru
 	int r = weir_fields_fill(weir_config_fields, slots, config);
 	if (r == 0)
 		r = sections_fill(config, sections);
-	if (r == -ENOMEM)
-		weir_diag_error(diag, NULL, "out of memory while reading the configuration");
-	else if (r < 0)
+	if (r == -EINVAL)
 		weir_diag_error(diag, "this is a defect of weir: please report it with the file",
 				"the file was found right but cannot be read");
 	return r;
@@ -207,8 +205,9 @@ int weir_config_parse(const char *text, size_t len, const char *file, struct wei
 	}
 	_cleanup_config_ struct weir_config *config = config_new(text, len, file);
 	int r = config ? config_read(config, diag) : -ENOMEM;
-	if (!config)
-		weir_diag_error(diag, NULL, "out of memory while reading the configuration");
+	if (r == -ENOMEM)
+		weir_diag_error(diag, "end what else takes memory, or read a smaller file",
+				"out of memory while reading the configuration");
 	diag_name_file(diag, before, file);
 	diag_sort(diag, before);
 	if (r < 0)

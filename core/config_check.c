@@ -19,6 +19,7 @@ struct walk {
 	struct weir_diag *diag;
 	struct weir_buf path;
 	size_t errors;
+	bool no_memory;
 };
 
 static void walk_mark(struct walk *walk, const struct weir_yaml_node *node)
@@ -240,8 +241,7 @@ static void mapping_check(struct walk *walk, const struct weir_field *fields,
 	size_t count = weir_fields_count(fields);
 	_cleanup_free_ const struct weir_yaml_node **seen = calloc(count + 1, sizeof(*seen));
 	if (!seen) {
-		weir_diag_error(walk->diag, NULL, "out of memory while reading the configuration");
-		walk->errors++;
+		walk->no_memory = true;
 		return;
 	}
 	const struct weir_yaml_node *key = weir_yaml_child(walk->yaml, node);
@@ -285,9 +285,9 @@ int weir_config_check(const struct weir_yaml *yaml, const struct weir_field *fie
 				shape_name(WEIR_YAML_MAPPING), shape_name(root->kind));
 		walk_mark(&walk, root);
 	}
-	bool failed = walk.path.failed;
+	bool no_memory = walk.no_memory || walk.path.failed;
 	weir_buf_done(&walk.path);
-	if (failed)
+	if (no_memory)
 		return -ENOMEM;
 	return walk.errors ? -EINVAL : 0;
 }

@@ -157,10 +157,8 @@ struct weir_slot *weir_slots_top(struct weir_slots *slots)
 /* The first line of the log says what, the others where: only the first is for people. */
 static int load_refuse(cyaml_err_t error, struct weir_buf *log, struct weir_diag *diag)
 {
-	if (error == CYAML_ERR_OOM) {
-		weir_diag_error(diag, NULL, "out of memory while reading the configuration");
+	if (error == CYAML_ERR_OOM)
 		return -ENOMEM;
-	}
 	const char *words = weir_buf_str(log);
 	int len = (int)strcspn(words, "\n");
 	return weir_diag_error(diag, NULL, "libcyaml refuses the file: %.*s (%s)", len, words,
@@ -172,10 +170,8 @@ int weir_slots_load(const struct weir_field *fields, const char *text, size_t le
 {
 	_cleanup_(weir_slots_freep) struct weir_slots *slots = calloc(1, sizeof(*slots));
 	int r = slots ? mapping_schema(slots, fields, &slots->schema) : -ENOMEM;
-	if (r < 0) {
-		weir_diag_error(diag, NULL, "out of memory while reading the configuration");
+	if (r < 0)
 		return r;
-	}
 	slots->schema.flags = CYAML_FLAG_POINTER;
 
 	_cleanup_buf_ struct weir_buf log = { 0 };

@@ -21,7 +21,7 @@ struct weir_slot {
 
 struct weir_slots; /* owner of the slots of a whole file */
 
-/* -EINVAL: not of the shape of the fields; diag has libcyaml's words for it. */
+/* -EINVAL: not of the shape of the fields; diag has libcyaml's words for it. Or -ENOMEM. */
 int weir_slots_load(const struct weir_field *fields, const char *text, size_t len,
 		    struct weir_diag *diag, struct weir_slots **ret_slots);
 void weir_slots_free(struct weir_slots *slots);

@@ -309,8 +309,6 @@ int weir_yaml_parse(const char *text, size_t len, struct weir_diag *diag,
 		return r;
 	_cleanup_yaml_ struct weir_yaml *yaml = calloc(1, sizeof(*yaml));
 	r = yaml ? document_read(text, len, diag, yaml) : -ENOMEM;
-	if (r == -ENOMEM)
-		weir_diag_error(diag, NULL, "out of memory while reading the configuration");
 	if (r < 0)
 		return r;
 	*ret_yaml = weir_take(yaml);

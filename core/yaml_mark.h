@@ -34,7 +34,7 @@ struct weir_yaml;
 /*
  * Reads one document. Refused (-EINVAL, every entry of diag with line and column): text that is
  * not UTF-8, control characters, bad syntax, a second document, aliases, tags, nesting past
- * WEIR_YAML_DEPTH_MAX. -ENOMEM too is told in diag.
+ * WEIR_YAML_DEPTH_MAX. -ENOMEM is told by nobody but the result.
  */
 int weir_yaml_parse(const char *text, size_t len, struct weir_diag *diag,
 		    struct weir_yaml **ret_yaml);
