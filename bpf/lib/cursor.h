@@ -14,8 +14,12 @@
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 
-/* Unrolled, a loop of header reads is many times the code, and the verifier walks the same states
- * anyway. */
+/*
+ * Unrolled, a loop of header reads is many times the code, and the verifier walks the same states
+ * anyway. Such a loop must end in its condition: kernels up to 6.1 at least refuse one whose last
+ * instruction is no jump and falls into the first ("back-edge"), which is how clang lays out a loop
+ * that leaves from its middle only.
+ */
 #ifdef __clang__
 #define LOOP_ROLLED _Pragma("clang loop unroll(disable)")
 #else

@@ -74,12 +74,10 @@ static __always_inline bool ethertype_is_mpls(__be16 ethertype)
  * the outermost. */
 static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 {
-	__u32 tags = p->seen & PKT_VLAN ? 1 : 0;
+	bool more = ethertype_is_tag(p->ethertype);
 
 	LOOP_ROLLED
-	for (; tags < WEIR_TAGS_MAX; tags++) {
-		if (!ethertype_is_tag(p->ethertype))
-			return;
+	for (__u32 tags = p->seen & PKT_VLAN ? 1 : 0; tags < WEIR_TAGS_MAX && more; tags++) {
 		if (!header_peek(c, sizeof(struct tag_header), p))
 			return;
 		const struct tag_header *tag = c->at;
@@ -89,8 +87,9 @@ static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 		p->seen |= PKT_VLAN;
 		p->ethertype = tag->ethertype;
 		cursor_advance(c, sizeof(*tag));
+		more = ethertype_is_tag(p->ethertype);
 	}
-	if (ethertype_is_tag(p->ethertype))
+	if (more)
 		p->seen |= PKT_TOO_DEEP;
 }
 
