@@ -5,6 +5,7 @@
  */
 #include "core/config_page.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/config_value.h"
@@ -27,6 +28,15 @@ static const char page_head[] =
 	"value "
 	"is empty, `~` or\n"
 	"`null` is as if it were not there. Aliases, tags and a second document are refused.\n"
+	"\n"
+	"```yaml\n"
+	"interfaces:\n"
+	"  - name: eth0\n"
+	"  - name: \"veth*\"    # a pattern: every interface whose name it matches\n"
+	"    hook: tc\n"
+	"memory: 64MiB\n"
+	"events: {rate: 100/s}\n"
+	"```\n"
 	"\n"
 	"| Value | How it is written |\n"
 	"|---|---|\n"
@@ -85,13 +95,17 @@ static void kind_format(const struct weir_field *field, struct weir_buf *page)
 			      field->values[i]);
 }
 
+/* As a sentence, also a feature's summary, which stands in menus too and is none. */
 static void help_format(const char *help, struct weir_buf *page)
 {
-	for (; help && *help; help++) {
-		if (*help == '|')
+	size_t len = help ? strlen(help) : 0;
+	for (size_t i = 0; i < len; i++) {
+		if (help[i] == '|')
 			weir_buf_add_char(page, '\\');
-		weir_buf_add_char(page, *help);
+		weir_buf_add_char(page, i == 0 ? (char)toupper((unsigned char)help[i]) : help[i]);
 	}
+	if (len > 0 && help[len - 1] != '.')
+		weir_buf_add_char(page, '.');
 }
 
 static void row_format(const struct weir_field *field, struct weir_buf *page)
