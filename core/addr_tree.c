@@ -10,100 +10,31 @@
 
 #include "../base/cleanup.h"
 #include "addr_node.h"
+#include "addr_split.h"
 
 #define PARTS 65536
-#define LINES_PER_LEAF 4 /* a part may have so many buckets for each leaf that its keys would fill */
 
 static void trees_done(struct weir_tree *tree)
 {
 	weir_tree_done(tree);
 }
 
-/* One part, that is one word of the index: its entries and the bits of the window they are keys in. */
-struct part {
-	struct weir_entries entries;
-	uint32_t window_bits;
-};
-
-/* The entries of one bucket, cut off the front of `rest`. */
-static struct weir_entries bucket_cut(struct weir_entries *rest, uint64_t bucket, uint32_t shift)
-{
-	struct weir_entries cut = {.entry = rest->entry, .before = rest->before};
-
-	while (cut.count < rest->count && rest->entry[cut.count].key >> shift == bucket)
-		cut.count++;
-	rest->entry += cut.count;
-	rest->count -= cut.count;
-	if (cut.count)
-		rest->before = cut.entry[cut.count - 1].after;
-	return cut;
-}
-
-/* How many entries would be in buckets that need more than their one line. */
-static uint32_t overflow_count(const struct weir_tree *tree, const struct part *part, uint32_t bits)
-{
-	struct weir_entries rest = part->entries;
-	uint32_t shift = part->window_bits - bits, overflow = 0;
-
-	while (rest.count) {
-		struct weir_entries cut = bucket_cut(&rest, rest.entry->key >> shift, shift);
-
-		if (weir_tree_leaf_take(tree, &cut) < cut.count)
-			overflow += cut.count;
-	}
-	return overflow;
-}
-
-/*
- * The fewest bits with which at most an eighth of the entries need a second line. Where they are so clustered that the
- * ceiling on lines forbids it, the bits that leave least, a line counting as much as an entry.
- */
-static uint32_t bits_choose(const struct weir_tree *tree, const struct part *part)
-{
-	uint32_t n = part->entries.count, keys = tree->format->keys, best = 0, least = UINT32_MAX;
-	uint32_t ceiling = LINES_PER_LEAF * ((n + keys - 1) / keys) + 1;
-
-	for (uint32_t bits = 0; bits <= WEIR_ADDR_INDEX_BITS_MAX && 1U << bits <= ceiling; bits++) {
-		/* Twice as many entries as the lines can hold never pass: no need to count. */
-		if (bits && (uint64_t)(keys << bits) * 2 < n)
-			continue;
-
-		uint32_t overflow = overflow_count(tree, part, bits);
-
-		if (overflow <= n / 8)
-			return bits;
-		if (overflow + (1U << bits) < least) {
-			least = overflow + (1U << bits);
-			best = bits;
-		}
-	}
-	return best;
-}
-
-static int part_build(struct weir_tree *tree, const struct part *part, uint32_t *ret_word)
+/* One part is one word of the index: no entries, or the buckets it is cut into. */
+static int part_build(struct weir_tree *tree, const struct weir_split *part, uint32_t *ret_word)
 {
 	if (!part->entries.count) {
 		*ret_word = (uint32_t)WEIR_ADDR_INDEX_CLASS << WEIR_ADDR_INDEX_SHIFT | part->entries.before;
 		return 0;
 	}
 
-	uint32_t bits = bits_choose(tree, part), line;
+	uint32_t bits = weir_split_choose(tree, part), line;
 	int r = weir_lines_add(tree->lines, 1U << bits, &line);
 
-	if (r < 0)
-		return r;
-
-	struct weir_entries rest = part->entries;
-
-	for (uint32_t bucket = 0; bucket < 1U << bits; bucket++) {
-		struct weir_entries cut = bucket_cut(&rest, bucket, part->window_bits - bits);
-
-		r = weir_tree_bucket(tree, &cut, line + bucket);
-		if (r < 0)
-			return r;
-	}
-	*ret_word = bits << WEIR_ADDR_INDEX_SHIFT | line;
-	return 0;
+	if (r == 0)
+		r = weir_split_build(tree, part, bits, line);
+	if (r == 0)
+		*ret_word = bits << WEIR_ADDR_INDEX_SHIFT | line;
+	return r;
 }
 
 static void index_set(struct weir_lines *lines, uint32_t index, uint32_t part, uint32_t word)
@@ -142,7 +73,7 @@ static void part4_gather(const struct weir_step4 *steps, uint32_t count, uint32_
 int weir_tree4_build(struct weir_lines *lines, const struct weir_step4 *steps, uint32_t count, uint32_t *ret_index)
 {
 	_cleanup_(trees_done) struct weir_tree tree = {.lines = lines, .format = &weir_node4_format};
-	struct part part = {.window_bits = 16};
+	struct weir_split part = {.window_bits = 16};
 	uint32_t index, at = 0;
 
 	if (!count) {
@@ -266,7 +197,7 @@ int weir_tree6_build(struct weir_lines *lines, const struct weir_step6 *steps, u
 		.steps = steps,
 		.tails = &tails,
 	};
-	struct part part = {.window_bits = 48};
+	struct weir_split part = {.window_bits = 48};
 	uint32_t index, at = 0;
 
 	if (!count) {

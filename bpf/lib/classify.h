@@ -122,15 +122,6 @@ static __always_inline struct classify_place tail6_place(const struct weir_addr_
 	return place;
 }
 
-/* Which child of a fan x belongs to; clamped at both ends without a branch. */
-static __always_inline __u32 fan6_child(const struct weir_addr_fan6 *fan, __u64 x)
-{
-	__u64 from_low = x - fan->low;
-	__u64 child = (from_low & ((from_low >> 63) - 1)) >> (fan->shift & 63), spare = fan->last - child;
-
-	return (__u32)(child + (spare & -(spare >> 63)));
-}
-
 /* How many of a leaf's first `below` keys are tails: slot 3 in odd answers, four bits apart, so a multiplication adds them. */
 static __always_inline __u32 node6_tails_before(__u64 meta, __u32 below)
 {
@@ -177,14 +168,9 @@ static __always_inline __u32 classify_ranges6(void *image, const struct weir_add
 		if (!node)
 			return 0;
 
-		line = (__u32)(node->meta >> WEIR_ADDR_META_SHIFT);
-		if (node->palette[0] == WEIR_ADDR_MARK && node->palette[1] == WEIR_ADDR_MARK) {
-			line += fan6_child((const void *)node, x);
-			continue;
-		}
-
 		struct classify_place place = node6_place(node, x);
 
+		line = (__u32)(node->meta >> WEIR_ADDR_META_SHIFT);
 		if (node->palette[0] == WEIR_ADDR_MARK) {
 			line += place.below;
 			continue;
