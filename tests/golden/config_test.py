@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 CASES = sorted((HERE / "config").glob("*.yaml"))
+CHECKED = sorted((HERE / "check").glob("*.yaml"))
 
 
 def run(*command):
@@ -48,6 +49,27 @@ def test_every_problem_names_its_place_and_its_cure(path):
         file, number, column, rest = line.split(":", 3)
         assert file == path.name and int(number) >= 1 and int(column) >= 1
         assert "; " in rest
+
+
+@pytest.mark.parametrize("path", CHECKED, ids=lambda path: path.stem)
+def test_weir_check_refuses_with_what_was_written_down(path):
+    """check/NAME.yaml through the program and its real features; NAME.ok is what it says."""
+    done = subprocess.run([str(BUILD / "weir"), "check", path.name], cwd=path.parent,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    wanted = path.with_suffix(".ok")
+    if os.environ.get("WEIR_GOLDEN_WRITE"):
+        wanted.write_bytes(done.stderr)
+    assert done.stderr.decode() == wanted.read_bytes().decode()
+    assert (done.stdout, done.returncode) == (b"", 1)
+
+
+@pytest.mark.parametrize("name", ["empty", "api_off", "interface_patterns", "crlf"])
+def test_weir_check_finds_a_right_file_right(name):
+    path = HERE / "config" / f"{name}.yaml"
+    done = run(BUILD / "weir", "check", path)
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith(f"{path} is right: ")
 
 
 def test_reference_page_is_what_the_tables_say():
