@@ -9,6 +9,8 @@ MESON ?= meson
 NINJA ?= ninja
 # One build at a time in one tree: ninja does not guard its directory itself.
 LOCKED = flock .build-lock
+# The program alone: the tests are three times its size, and only those who run them need them.
+TARGETS ?= program
 
 .PHONY: all build run demo test bench test-kernels install uninstall clean help
 
@@ -27,7 +29,7 @@ help:
 build:
 	@tools/install-deps build
 	@$(LOCKED) sh -ec 'test -f $(BUILD)/build.ninja || \
-		$(MESON) setup $(BUILD) --prefix=$(PREFIX); $(NINJA) -C $(BUILD)'
+		$(MESON) setup $(BUILD) --prefix=$(PREFIX); $(NINJA) -C $(BUILD) $(TARGETS)'
 
 run: build
 	@tools/install-deps run
@@ -41,6 +43,7 @@ test: build
 	@tools/install-deps test
 	@BUILD=$(BUILD) tests/run $(PATTERN)
 
+bench: TARGETS = all
 bench: build
 	@tools/install-deps test bench
 	@BUILD=$(BUILD) tests/bench/run
@@ -51,7 +54,8 @@ test-kernels: build
 
 install: build
 	@$(LOCKED) $(MESON) configure $(BUILD) --prefix=$(PREFIX)
-	@$(LOCKED) env DESTDIR='$(DESTDIR)' $(MESON) install -C $(BUILD)
+	@$(LOCKED) $(NINJA) -C $(BUILD) $(TARGETS)
+	@$(LOCKED) env DESTDIR='$(DESTDIR)' $(MESON) install --no-rebuild -C $(BUILD)
 
 uninstall:
 	@$(NINJA) -C $(BUILD) uninstall
