@@ -25,6 +25,7 @@ _Static_assert(sizeof(struct block_class) == 16, "four classes fill a line");
 struct block_live_key {
 	struct weir_addr addr; /* host bits zero */
 	__u32 length;	       /* in the 128-bit address: a v4 /24 is 120 */
+	__u32 zero;	       /* the kernel hashes all bytes: padding would be whatever lay there */
 };
 
 struct block_live_side {

@@ -193,7 +193,7 @@ static size_t range_keys(const struct weir_range *range, struct block_live_key k
 	struct weir_prefix prefixes[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = weir_range_to_prefixes(range, prefixes), kept = 0;
 	for (size_t i = 0; i < count; i++) {
-		keys[kept] = (struct block_live_key){ prefixes[i].addr, prefixes[i].length };
+		keys[kept] = (struct block_live_key){ .addr = prefixes[i].addr, .length = prefixes[i].length };
 		kept += key_family(&keys[kept]) == block_family_of(range);
 	}
 	return kept;
