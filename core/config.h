@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weir.yaml as structs. Read by libcyaml from the field tables of core and features; every refusal names line, column, key and cure. */
+/*
+ * weir.yaml as structs. Read by libcyaml from the field tables of core and features; every refusal
+ * names line, column, key and cure.
+ */
 #ifndef WEIR_CORE_CONFIG_H
 #define WEIR_CORE_CONFIG_H
 
@@ -12,7 +15,10 @@
 #define WEIR_FEATURES_MAX 32
 #define WEIR_CONFIG_BYTES_MAX (64u << 20)
 
-/* A quantity: `text` is what was written (NULL: the field's fallback was used), `value` what it means (ns, bytes or per second). */
+/*
+ * A quantity: `text` is what was written (NULL: the field's fallback was used), `value` what it
+ * means (ns, bytes or per second).
+ */
 struct weir_quantity {
 	char *text;
 	uint64_t value;
@@ -27,11 +33,14 @@ enum weir_field_type {
 	WEIR_FIELD_SIZE,     /* struct weir_quantity, bytes */
 	WEIR_FIELD_RATE,     /* struct weir_quantity, a second */
 	WEIR_FIELD_STRINGS,  /* char ** and, at count_offset, unsigned */
-	WEIR_FIELD_MAPPING,  /* a struct of `size` bytes in place, described by `fields`; absent = all fallbacks */
-	WEIR_FIELD_SEQUENCE, /* pointer to an array of structs of `size` bytes described by `fields`, and, at count_offset, unsigned */
+	WEIR_FIELD_MAPPING, /* a struct of `size` bytes in place, by `fields`; absent = fallbacks */
+	WEIR_FIELD_SEQUENCE, /* array of such structs on the heap and, at count_offset, unsigned */
 };
 
-/* A key of the configuration; a table ends with key NULL. The reference page is generated from these. */
+/*
+ * A key of the configuration; a table ends with key NULL. The reference page is generated from
+ * these.
+ */
 struct weir_field {
 	const char *key;
 	enum weir_field_type type;
@@ -60,7 +69,7 @@ struct weir_interface_config {
 };
 
 struct weir_api_config {
-	char *listen;	 /* "127.0.0.1:11811"; "off" */
+	char *listen;		 /* "127.0.0.1:11811"; "off" */
 	char *certificate, *key; /* PEM files; both or neither */
 	uint32_t connections;	 /* in all */
 	uint32_t connections_per_address;
@@ -90,23 +99,32 @@ struct weir_config {
 	struct weir_api_config api;
 	struct weir_events_config events;
 	struct weir_metrics_config metrics;
-	void *sections[WEIR_FEATURES_MAX]; /* one a feature, in the order of weir_features; never NULL */
+	void *sections[WEIR_FEATURES_MAX]; /* one a feature, in the order of weir_features; never
+					      NULL */
 };
 
 /*
- * Reads a configuration, checks types and bounds, fills in defaults; cross-key checks of features run too (weir_feature.check).
- * Empty text is a valid configuration: all defaults. On failure ret_config is untouched, diag says why, and -EINVAL (or -ENOMEM) is returned.
+ * Reads a configuration, checks types and bounds, fills in defaults; cross-key checks of features
+ * run too (weir_feature.check). Empty text is a valid configuration: all defaults. On failure
+ * ret_config is untouched, diag says why, and -EINVAL (or -ENOMEM) is returned.
  */
-int weir_config_parse(const char *text, size_t len, const char *file, struct weir_diag *diag, struct weir_config **ret_config);
+int weir_config_parse(const char *text, size_t len, const char *file, struct weir_diag *diag,
+		      struct weir_config **ret_config);
 void weir_config_free(struct weir_config *config);
 static inline void weir_config_freep(struct weir_config **config)
 {
 	weir_config_free(*config);
 }
 #define _cleanup_config_ __attribute__((cleanup(weir_config_freep)))
-/* Fills in line and column of each entry that names a key but no line (libyaml marks of config->text). */
+/*
+ * Fills in line and column of each entry that names a key but no line (libyaml marks of
+ * config->text).
+ */
 void weir_config_locate(const struct weir_config *config, struct weir_diag *diag);
-/* The fields of core itself at the top of the file ("interfaces", "memory", "api" …), for the reference page. */
+/*
+ * The fields of core itself at the top of the file ("interfaces", "memory", "api" …), for the
+ * reference page.
+ */
 extern const struct weir_field weir_config_fields[];
 
 #endif
