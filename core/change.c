@@ -341,9 +341,13 @@ static void job_start(struct job *job)
 
 	engine->running = job;
 	job->started_ns = weir_clock_monotonic_ns();
-	job->result = engine->loop->work(engine->loop, job_work, job_done, job);
-	if (job->result)
+	/* The worker may be done before work() returns: job->result is its own from here on. */
+	int r = engine->loop->work(engine->loop, job_work, job_done, job);
+
+	if (r) {
+		job->result = r;
 		job_end(job);
+	}
 }
 
 /* A write in its turn: what it expected must still be so now, not when it came in. */
