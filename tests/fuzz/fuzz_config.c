@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads any bytes as a configuration. Right means every section is there and nothing was told; refused means that
- * something was told, each thing at its place. libcyaml must load whatever the check of the marks let pass.
+ * Reads any bytes as a configuration. Right means every section is there and nothing was told;
+ * refused means that something was told, each thing at its place. libcyaml must load whatever the
+ * check of the marks let pass.
  */
 #include <stdint.h>
 #include <stdlib.h>
