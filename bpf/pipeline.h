@@ -34,41 +34,47 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	if (p->seen & PKT_NEIGHBOUR)
 		return WEIR_PASS_NEIGHBOUR;
 	generation_read(p);
-	if (!p->image)
+	if (remote_classify(p))
 		return WEIR_PASS_NO_POLICY;
-	p->class = remote_class(p);
 
 	STAGE(block);
 
 	return p->allowed ? WEIR_PASS_ALLOWED : WEIR_PASS_POLICY;
 }
 
-static __always_inline bool reason_is_drop(enum weir_reason reason)
+static __always_inline bool reason_is_drop(__u32 reason)
 {
 #define X(identifier, verdict, stage, name, help) REASON_##verdict(identifier)
 #define REASON_PASS(identifier)
 #define REASON_DROP(identifier) | 1ULL << identifier
-	return (0ULL WEIR_REASONS(X)) >> reason & 1;
+	return (0ULL WEIR_REASONS(X)) >> (reason & 63) & 1;
 #undef REASON_DROP
 #undef REASON_PASS
 #undef X
 }
 
-/* Judges a parsed packet, counts it or, for a probe, tells about it. True: drop it. */
-static __always_inline bool pipeline_run(struct pkt *p)
+/* Counts a packet that has ended or, for a probe, tells about it. 1: drop it. */
+__noinline int pipeline_end(struct pkt *p, __u32 reason)
 {
-	enum weir_reason reason = pipeline_stages(p);
+	if (!p)
+		return 0;
+	bool drop = reason_is_drop(reason);
 
 	if (p->probe) {
 		probe_tell(p, reason);
-		return reason_is_drop(reason);
+		return drop;
 	}
 	count_reason(p, reason);
 	count_hit(p);
-	if (!reason_is_drop(reason))
-		return false;
-	emit_drop(p, reason);
-	return true;
+	if (drop)
+		emit_drop(p, reason);
+	return drop;
+}
+
+/* Judges a parsed packet. True: drop it. */
+static __always_inline bool pipeline_run(struct pkt *p)
+{
+	return pipeline_end(p, pipeline_stages(p));
 }
 
 #endif

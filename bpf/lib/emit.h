@@ -73,10 +73,10 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 }
 
 /*
- * A call of its own: drops are the slow path, and inlined it would cost every program its stack. Two interrupts on one CPU (XDP inside a
+ * A function of its own: drops are the slow path. Two interrupts on one CPU (XDP inside a
  * softirq) cannot meet here; TC in process context can be interrupted by XDP, and then one count may be off by one: it is a rate cap.
  */
-static __noinline int emit_drop(struct pkt *p, __u32 reason)
+__noinline int emit_drop(struct pkt *p, __u32 reason)
 {
 	__u32 kind = WEIR_EVENT_DROP;
 	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);

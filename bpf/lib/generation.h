@@ -41,27 +41,31 @@ struct {
 	__array(values, struct policy_image);
 } tab_policy SEC(".maps");
 
-/* Fills in generation, image and header; the last two stay NULL before the first policy. */
+/* The one read of the word: after it, p->slot is what everything goes by. */
 static __always_inline void generation_read(struct pkt *p)
 {
 	__u32 zero = 0;
 	struct weir_live *live = bpf_map_lookup_elem(&cfg_live, &zero);
 	__u64 word = live ? *(volatile __u64 *)&live->word : 0;
-	__u32 slot = word & 1;
-	void *image = bpf_map_lookup_elem(&tab_policy, &slot);
-	const struct weir_image_header *header = image ? image_line(image, 0) : NULL;
 
 	p->generation = word >> 1;
-	if (!header || header->magic != WEIR_IMAGE_MAGIC)
-		return;
-	p->image = image;
-	p->header = header;
+	p->slot = word & 1;
 }
 
-/* First line of a section of the live policy, 0 when it has none. */
-static __always_inline __u32 policy_section(const struct pkt *p, enum weir_section section)
+/* Lines of the policy this packet goes by; NULL before the first one. Looked up where it is needed: a map cannot be kept in struct pkt. */
+static __always_inline void *policy_image(const struct pkt *p)
 {
-	return p->header ? p->header->first_line[section] : 0;
+	__u32 slot = p->slot;
+
+	return bpf_map_lookup_elem(&tab_policy, &slot);
+}
+
+/* First line of a section, 0 when the policy has none, or was never filled. */
+static __always_inline __u32 policy_section(void *image, enum weir_section section)
+{
+	const struct weir_image_header *header = image_line(image, 0);
+
+	return header && header->magic == WEIR_IMAGE_MAGIC ? header->first_line[section] : 0;
 }
 
 #endif

@@ -6,7 +6,6 @@
 #ifndef WEIR_BPF_PKT_H
 #define WEIR_BPF_PKT_H
 
-#include "../../abi/image.h"
 #include "../../abi/packet.h"
 
 /* What parse.h found, as bits of pkt.seen. A bit is set only when the bytes it stands for were read
@@ -71,8 +70,6 @@ struct pkt {
 	__u32 class;	  /* address class of the remote end (classify.h), 0 when in no list */
 	__u32 list;	  /* the list that decided, 0 for none; for events and explain */
 	__u32 hit;	  /* its hit counter, 0 for none */
-	void *image;	  /* the live policy's lines (generation.h, image.h), or NULL */
-	const struct weir_image_header *header; /* its line 0, or NULL */
 };
 
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&

@@ -33,7 +33,7 @@ static __always_inline bool probe_is_marked(const __u32 *words)
 	       words[3] == probe_constants.secret[3];
 }
 
-static __noinline int probe_tell(struct pkt *p, __u32 reason)
+__noinline int probe_tell(struct pkt *p, __u32 reason)
 {
 	__u32 zero = 0;
 	struct weir_probe_result *result = bpf_map_lookup_elem(&tmp_probe, &zero);

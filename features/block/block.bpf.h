@@ -45,11 +45,9 @@ struct block_found {
 
 static __always_inline void block_find_class(const struct pkt *p, struct block_found *found)
 {
-	__u32 section = policy_section(p, WEIR_SECTION_BLOCK);
-
-	if (!p->class || !section)
-		return;
-	struct weir_line *line = image_line(p->image, section + p->class / 4);
+	void *image = p->class ? policy_image(p) : NULL;
+	__u32 section = image ? policy_section(image, WEIR_SECTION_BLOCK) : 0;
+	struct weir_line *line = section ? image_line(image, section + p->class / 4) : NULL;
 
 	if (!line)
 		return;
@@ -70,15 +68,18 @@ static __always_inline void block_mask(struct weir_addr *addr, __u32 length)
 	addr->be64[1] &= be64(low);
 }
 
-static __always_inline void block_find_prefix(const struct weir_addr *addr, __u32 length, struct block_found *found)
+/* Global, so that the verifier walks it once and not once for each of the lengths a packet may ask for. */
+__noinline int block_find_prefix(const struct pkt *p, __u32 length, struct block_found *found)
 {
-	struct block_live_key key = { .addr = *addr, .length = length };
+	if (!p || !found)
+		return 0;
+	struct block_live_key key = { .addr = *remote_addr(p), .length = length };
 
 	block_mask(&key.addr, length);
 	struct block_live *live = bpf_map_lookup_elem(&set_block, &key);
 
 	if (!live)
-		return;
+		return 0;
 	for (int action = 0; action < BLOCK_ACTIONS; action++) {
 		const struct block_live_side *side = &live->action[action];
 
@@ -87,56 +88,51 @@ static __always_inline void block_find_prefix(const struct weir_addr *addr, __u3
 		found->list[action] = side->list;
 		found->hit[action] = side->hit;
 	}
-}
-
-/* Asks for each prefix length in use, longest first, and all of them: an allow may be the shorter one. */
-static __noinline int block_find_live(struct pkt *p, struct block_found *found)
-{
-	__u32 zero = 0;
-	struct block_lengths *lengths = bpf_map_lookup_elem(&cfg_block, &zero);
-
-	if (!p || !found || !lengths)
-		return 0;
-	const struct weir_addr *addr = remote_addr(p);
-	bool v4 = p->seen & PKT_IPV4;
-
-	LOOP_ROLLED
-	for (__u32 i = 0; i < BLOCK_V6_LENGTHS; i++) {
-		if (i >= (v4 ? lengths->v4_count : lengths->v6_count) || (v4 && i >= BLOCK_V4_LENGTHS))
-			break;
-		block_find_prefix(addr, v4 ? lengths->v4[i % (BLOCK_V4_LENGTHS + 3)] : lengths->v6[i], found);
-	}
 	return 0;
 }
 
-static __always_inline bool block_live_is_used(void)
+/* Asks for each prefix length in use, longest first, and all of them: an allow may be the shorter one. */
+static __always_inline void block_find_live(const struct pkt *p, struct block_found *found)
 {
 	__u32 zero = 0;
 	struct block_lengths *lengths = bpf_map_lookup_elem(&cfg_block, &zero);
 
-	return lengths && (lengths->v4_count || lengths->v6_count);
+	if (!lengths)
+		return;
+	bool v4 = p->seen & PKT_IPV4;
+	const __u8 *length = v4 ? lengths->v4 : lengths->v6;
+	__u32 count = v4 ? lengths->v4_count : lengths->v6_count;
+
+	LOOP_ROLLED
+	for (__u32 i = 0; i < BLOCK_V6_LENGTHS && i < count; i++)
+		block_find_prefix(p, length[i], found);
+}
+
+__noinline int block_judge(struct pkt *p)
+{
+	struct block_found found = {};
+
+	if (!p)
+		return WEIR_PASS;
+	block_find_class(p, &found);
+	block_find_live(p, &found);
+	if (found.list[BLOCK_ALLOW]) {
+		p->list = found.list[BLOCK_ALLOW];
+		p->hit = found.hit[BLOCK_ALLOW];
+		p->allowed = true;
+		return WEIR_PASS;
+	}
+	if (found.list[BLOCK_DENY]) {
+		p->list = found.list[BLOCK_DENY];
+		p->hit = found.hit[BLOCK_DENY];
+		return WEIR_DROP_BLOCKED;
+	}
+	return WEIR_PASS;
 }
 
 static __always_inline enum weir_reason block_stage(struct pkt *p)
 {
-	struct block_found found = {};
-
-	if (!block_constants.enabled)
-		return WEIR_PASS;
-	block_find_class(p, &found);
-	if (block_live_is_used())
-		block_find_live(p, &found);
-	for (int action = 0; action < BLOCK_ACTIONS; action++) {
-		if (!found.list[action])
-			continue;
-		p->list = found.list[action];
-		p->hit = found.hit[action];
-		if (action == BLOCK_DENY)
-			return WEIR_DROP_BLOCKED;
-		p->allowed = true;
-		break;
-	}
-	return WEIR_PASS;
+	return block_constants.enabled ? block_judge(p) : WEIR_PASS;
 }
 
 #endif
