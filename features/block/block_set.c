@@ -358,6 +358,27 @@ int block_set_merge(const struct block_set *set, const struct block_set *more, s
 	return 0;
 }
 
+size_t block_set_count_missing(const struct block_set *set, const struct block_set *other)
+{
+	size_t missing = 0;
+	for (int family = 0; family < BLOCK_FAMILIES; family++) {
+		const struct block_half *x = &set->half[family], *y = &other->half[family];
+		for (size_t i = 0, j = 0; j < y->count;) {
+			struct weir_range left, right;
+			half_get(y, j, &right);
+			int order = 1;
+			if (i < x->count) {
+				half_get(x, i, &left);
+				order = weir_range_compare(&left, &right);
+			}
+			missing += order > 0;
+			i += order <= 0;
+			j += order >= 0;
+		}
+	}
+	return missing;
+}
+
 int block_set_without(const struct block_set *set, const struct weir_range *range, struct block_set *ret_rest)
 {
 	_cleanup_set_ struct block_set rest = { 0 };

@@ -65,6 +65,8 @@ bool block_set_overlap(const struct block_set *set, const struct weir_range *ran
 /* Union. Where both have an entry the note of `more` wins, if it has one. ret_added counts those that `set` had not. */
 int block_set_merge(const struct block_set *set, const struct block_set *more, struct block_set *ret_union,
 		    size_t *ret_added);
+/* How many entries of `other` the set has not. Linear. */
+size_t block_set_count_missing(const struct block_set *set, const struct block_set *other);
 /* A copy without the one entry. */
 int block_set_without(const struct block_set *set, const struct weir_range *range, struct block_set *ret_rest);
 /* Sets or (NULL) takes away the note of an entry. */
