@@ -39,6 +39,16 @@ struct weir_addr_root {
 };
 
 /*
+ * What every compiled table begins with, in whole lines: of a size known when a program is loaded, so that it can also stand in a map
+ * whose look-up the kernel compiles in place. A call to a map's look-up function costs as much as the rest of the search.
+ */
+struct weir_addr_head {
+	struct weir_addr_root root;
+	__u32 index4[16 * WEIR_ADDR_INDEX_LINES];
+	__u32 index6[16 * WEIR_ADDR_INDEX_LINES];
+};
+
+/*
  * A node sorts its window of the address among its keys. In a leaf, an address below every key takes answer 0, one equal to key
  * i (from 0) answer 2i + 1, one between key i and the next answer 2i + 2; an answer is a 2-bit slot of the palette, and a palette slot is
  * a class. So a single address costs one key, not two. In an inner node keys are the last addresses of the children
@@ -93,6 +103,7 @@ struct weir_addr_hosts6 {
 };
 
 _Static_assert(sizeof(struct weir_addr_root) == WEIR_LINE_BYTES, "the root is one line");
+_Static_assert(sizeof(struct weir_addr_head) == (1 + 2 * WEIR_ADDR_INDEX_LINES) * WEIR_LINE_BYTES, "whole lines");
 _Static_assert(sizeof(struct weir_addr_node4) == WEIR_LINE_BYTES, "a node is one line");
 _Static_assert(sizeof(struct weir_addr_node6) == WEIR_LINE_BYTES, "a node is one line");
 _Static_assert(sizeof(struct weir_addr_tail6) == WEIR_LINE_BYTES, "a node is one line");

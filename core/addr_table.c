@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "../base/cleanup.h"
@@ -103,7 +104,10 @@ static int compile4(const struct weir_addr_table *table, struct weir_lines *line
 	uint32_t count;
 	int r = weir_sweep4(table->range4, table->count4, classes, &steps, &count);
 
-	return r < 0 ? r : weir_tree4_build(lines, steps, count, &root->index4);
+	if (r < 0 || !count)
+		return r;
+	root->index4 = lines->first + offsetof(struct weir_addr_head, index4) / WEIR_LINE_BYTES;
+	return weir_tree4_build(lines, root->index4, steps, count);
 }
 
 /* Whether the step is of one address, so that it can be a host: the next one starts right behind it. */
@@ -164,7 +168,10 @@ static int compile6(const struct weir_addr_table *table, struct weir_lines *line
 	if (r < 0)
 		return r;
 	count = steps6_strip(steps, count, hosts);
-	return weir_tree6_build(lines, steps, count, &root->index6);
+	if (!count)
+		return 0;
+	root->index6 = lines->first + offsetof(struct weir_addr_head, index6) / WEIR_LINE_BYTES;
+	return weir_tree6_build(lines, root->index6, steps, count);
 }
 
 static void lines_done(struct weir_lines *lines)
@@ -186,7 +193,7 @@ int weir_addr_table_compile(const struct weir_addr_table *table, uint32_t first_
 	int r = weir_classes_init(&classes);
 
 	if (r == 0)
-		r = weir_lines_add(&lines, 1, &root_line);
+		r = weir_lines_add(&lines, sizeof(struct weir_addr_head) / WEIR_LINE_BYTES, &root_line);
 	if (r == 0)
 		r = compile4(table, &lines, &classes, &root);
 	if (r == 0)
@@ -213,5 +220,5 @@ void weir_addr_compiled_done(struct weir_addr_compiled *compiled)
 
 uint32_t weir_addr_compiled_lookup(const struct weir_addr_compiled *compiled, const struct weir_addr *addr, bool is_v4)
 {
-	return classify_addr_root(compiled->line - compiled->first_line, (const void *)compiled->line, addr, is_v4);
+	return classify_addr(compiled->line - compiled->first_line, (const void *)compiled->line, addr, is_v4);
 }

@@ -28,7 +28,7 @@ void weir_addr_table_free(struct weir_addr_table *table);
 int weir_addr_table_add(struct weir_addr_table *table, const struct weir_addr *from, const struct weir_addr *to, uint32_t label);
 
 struct weir_addr_compiled {
-	struct weir_line *line; /* aligned to a line; line[0], numbered first_line in the image, is struct weir_addr_root */
+	struct weir_line *line; /* aligned to a line; line[0], numbered first_line in the image, begins struct weir_addr_head */
 	uint32_t first_line;
 	uint32_t line_count;
 	struct weir_addr_classes classes;

@@ -70,21 +70,16 @@ static void part4_gather(const struct weir_step4 *steps, uint32_t count, uint32_
 	*at = i;
 }
 
-int weir_tree4_build(struct weir_lines *lines, const struct weir_step4 *steps, uint32_t count, uint32_t *ret_index)
+int weir_tree4_build(struct weir_lines *lines, uint32_t index, const struct weir_step4 *steps, uint32_t count)
 {
 	_cleanup_(trees_done) struct weir_tree tree = {.lines = lines, .format = &weir_node4_format};
 	struct weir_split part = {.window_bits = 16};
-	uint32_t index, at = 0;
+	uint32_t at = 0;
+	int r = 0;
 
-	if (!count) {
-		*ret_index = 0;
-		return 0;
-	}
 	tree.scratch = malloc(PARTS * sizeof(*tree.scratch));
 	if (!tree.scratch)
 		return -ENOMEM;
-
-	int r = weir_lines_add(lines, WEIR_ADDR_INDEX_LINES, &index);
 
 	for (uint32_t i = 0; r == 0 && i < PARTS; i++) {
 		uint32_t word = 0;
@@ -96,8 +91,6 @@ int weir_tree4_build(struct weir_lines *lines, const struct weir_step4 *steps, u
 		if (part.entries.count)
 			part.entries.before = part.entries.entry[part.entries.count - 1].after;
 	}
-	if (r == 0)
-		*ret_index = index;
 	return r;
 }
 
@@ -187,7 +180,7 @@ static int part6_gather(struct weir_tree *tree, uint32_t count, uint32_t part, u
 	return 0;
 }
 
-int weir_tree6_build(struct weir_lines *lines, const struct weir_step6 *steps, uint32_t count, uint32_t *ret_index)
+int weir_tree6_build(struct weir_lines *lines, uint32_t index, const struct weir_step6 *steps, uint32_t count)
 {
 	_cleanup_(trees_done) struct weir_tree tails = {.lines = lines, .format = &weir_tail6_format};
 	_cleanup_(trees_done) struct weir_tree tree = {
@@ -198,14 +191,9 @@ int weir_tree6_build(struct weir_lines *lines, const struct weir_step6 *steps, u
 		.tails = &tails,
 	};
 	struct weir_split part = {.window_bits = 48};
-	uint32_t index, at = 0;
+	uint32_t at = 0;
+	int r = 0;
 
-	if (!count) {
-		*ret_index = 0;
-		return 0;
-	}
-
-	int r = weir_lines_add(lines, WEIR_ADDR_INDEX_LINES, &index);
 
 	for (uint32_t i = 0; r == 0 && i < PARTS; i++) {
 		uint32_t word = 0;
@@ -219,7 +207,5 @@ int weir_tree6_build(struct weir_lines *lines, const struct weir_step6 *steps, u
 		if (part.entries.count)
 			part.entries.before = part.entries.entry[part.entries.count - 1].after;
 	}
-	if (r == 0)
-		*ret_index = index;
 	return r;
 }

@@ -21,11 +21,11 @@ struct weir_step6 {
 };
 
 /*
- * Steps ascend strictly and neighbours differ in class. Append index and nodes to `lines`; *ret_index is the first line of the index,
- * 0 when there are no steps. -E2BIG when out of line numbers, -EOVERFLOW when a tree would be deeper than the look-up
- * follows (by their limits neither can happen below some ten million steps), -ENOMEM.
+ * Steps ascend strictly and neighbours differ in class. Fill the index, WEIR_ADDR_INDEX_LINES from line `index` on, and append nodes to
+ * `lines`. -E2BIG when out of line numbers, -EOVERFLOW when a tree would be deeper than the look-up follows (by their limits neither can
+ * happen below some ten million steps), -ENOMEM.
  */
-int weir_tree4_build(struct weir_lines *lines, const struct weir_step4 *steps, uint32_t count, uint32_t *ret_index);
-int weir_tree6_build(struct weir_lines *lines, const struct weir_step6 *steps, uint32_t count, uint32_t *ret_index);
+int weir_tree4_build(struct weir_lines *lines, uint32_t index, const struct weir_step4 *steps, uint32_t count);
+int weir_tree6_build(struct weir_lines *lines, uint32_t index, const struct weir_step6 *steps, uint32_t count);
 
 #endif

@@ -54,14 +54,9 @@ static __always_inline __u32 node4_class(const struct weir_addr_node4 *node, __u
 	return node->palette[slot & 3];
 }
 
-static __always_inline __u32 classify_v4(void *image, const struct weir_addr_root *root, __u32 addr)
+static __always_inline __u32 classify_v4(void *image, __u32 word, __u32 addr)
 {
-	const struct weir_line *index = image_line(image, root->index4 + (addr >> 20));
-
-	if (!index)
-		return 0;
-
-	__u32 word = index->u32[(addr >> 16) & 15], bits = word >> WEIR_ADDR_INDEX_SHIFT;
+	__u32 bits = word >> WEIR_ADDR_INDEX_SHIFT;
 
 	if (bits == WEIR_ADDR_INDEX_CLASS)
 		return word & 0xffff;
@@ -147,14 +142,9 @@ static __always_inline __u32 classify_tail6(void *image, __u32 line, __u64 x)
 	return 0;
 }
 
-static __always_inline __u32 classify_ranges6(void *image, const struct weir_addr_root *root, __u64 high, __u64 low)
+static __always_inline __u32 classify_ranges6(void *image, __u32 word, __u64 high, __u64 low)
 {
-	const struct weir_line *index = image_line(image, root->index6 + (__u32)(high >> 52));
-
-	if (!index)
-		return 0;
-
-	__u32 word = index->u32[(high >> 48) & 15], bits = word >> WEIR_ADDR_INDEX_SHIFT;
+	__u32 bits = word >> WEIR_ADDR_INDEX_SHIFT;
 
 	if (bits == WEIR_ADDR_INDEX_CLASS)
 		return word & 0xffff;
@@ -213,29 +203,59 @@ static __always_inline __u32 classify_hosts6(void *image, const struct weir_addr
 	return bucket ? hosts6_find(bucket, high, low) : CLASSIFY_NO_HOST;
 }
 
-static __always_inline __u32 classify_v6(void *image, const struct weir_addr_root *root, const struct weir_addr *addr)
+/* CLASSIFY_NO_HOST when it is not among the single addresses, whose class would be final. */
+static __always_inline __u32 classify_v6_host(void *image, const struct weir_addr_root *root, const struct weir_addr *addr)
 {
-	__u64 high = classify_swap64(addr->be64[0]), low = classify_swap64(addr->be64[1]);
-
-	if (root->hosts6_buckets) {
-		__u32 class = classify_hosts6(image, root, high, low);
-
-		if (class != CLASSIFY_NO_HOST)
-			return class;
-	}
-	return root->index6 ? classify_ranges6(image, root, high, low) : 0;
+	if (!root->hosts6_buckets)
+		return CLASSIFY_NO_HOST;
+	return classify_hosts6(image, root, classify_swap64(addr->be64[0]), classify_swap64(addr->be64[1]));
 }
 
 /*
- * The class of an address, 0 when it is in no range. `root` is the line that the image header's section WEIR_SECTION_ADDRESSES names.
+ * The class of an address, 0 when it is in no range. `head` is what the table begins with, wherever the caller has it; `image` is
+ * where line numbers lead.
  * An IPv6 packet with an address in ::ffff:0:0/96 is looked up among the IPv6 ranges: is_v4 says what the packet was.
  */
+static __always_inline __u32 classify_addr(void *image, const struct weir_addr_head *head, const struct weir_addr *addr, bool is_v4)
+{
+	if (is_v4) {
+		__u32 addr4 = classify_swap32(addr->be32[3]);
+
+		return head->root.index4 ? classify_v4(image, head->index4[addr4 >> 16], addr4) : 0;
+	}
+
+	__u32 class = classify_v6_host(image, &head->root, addr);
+	__u64 high = classify_swap64(addr->be64[0]);
+
+	if (class != CLASSIFY_NO_HOST)
+		return class;
+	return head->root.index6 ? classify_ranges6(image, head->index6[high >> 48], high, classify_swap64(addr->be64[1])) : 0;
+}
+
+static __always_inline __u32 classify_index_word(void *image, __u32 index, __u32 part)
+{
+	const struct weir_line *line = image_line(image, index + part / 16);
+
+	return line ? line->u32[part & 15] : (__u32)WEIR_ADDR_INDEX_CLASS << WEIR_ADDR_INDEX_SHIFT;
+}
+
+/* The same where only the root is at hand, and the index is one more line of the image. */
 static __always_inline __u32 classify_addr_root(void *image, const struct weir_addr_root *root, const struct weir_addr *addr,
 						bool is_v4)
 {
-	if (!is_v4)
-		return classify_v6(image, root, addr);
-	return root->index4 ? classify_v4(image, root, classify_swap32(addr->be32[3])) : 0;
+	if (is_v4) {
+		__u32 addr4 = classify_swap32(addr->be32[3]);
+
+		return root->index4 ? classify_v4(image, classify_index_word(image, root->index4, addr4 >> 16), addr4) : 0;
+	}
+
+	__u32 class = classify_v6_host(image, root, addr);
+	__u64 high = classify_swap64(addr->be64[0]);
+
+	if (class != CLASSIFY_NO_HOST || !root->index6)
+		return class == CLASSIFY_NO_HOST ? 0 : class;
+	return classify_ranges6(image, classify_index_word(image, root->index6, (__u32)(high >> 48)), high,
+				classify_swap64(addr->be64[1]));
 }
 
 #endif

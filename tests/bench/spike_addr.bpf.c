@@ -25,6 +25,14 @@ struct {
 	__array(values, struct image);
 } tab_policy SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weir_addr_head);
+} tab_head SEC(".maps");
+
 struct lpm4_key {
 	__u32 length;
 	__u32 addr;
@@ -87,17 +95,38 @@ int empty(struct xdp_md *ctx)
 static __always_inline int weir_run(bool is_v4)
 {
 	struct weir_addr *key = key_next();
+	__u32 slot = 0;
+	void *image = bpf_map_lookup_elem(&tab_policy, &slot);
+	struct weir_addr_head *head = bpf_map_lookup_elem(&tab_head, &slot);
+
+	if (image && key && head)
+		sum += classify_addr(image, head, key, is_v4);
+	return XDP_DROP;
+}
+
+/* The same with nothing but the image: three calls of the map's look-up function instead of one. */
+static __always_inline int weir_run_root(bool is_v4)
+{
+	struct weir_addr *key = key_next();
 	__u32 slot = 0, line = root_line;
 	void *image = bpf_map_lookup_elem(&tab_policy, &slot);
+	struct weir_addr_root *root = image ? image_line(image, line) : NULL;
 
-	if (!image || !key)
-		return XDP_ABORTED;
-
-	struct weir_addr_root *root = image_line(image, line);
-
-	if (root)
+	if (root && key)
 		sum += classify_addr_root(image, root, key, is_v4);
 	return XDP_DROP;
+}
+
+SEC("xdp")
+int root4(struct xdp_md *ctx)
+{
+	return weir_run_root(true);
+}
+
+SEC("xdp")
+int root6(struct xdp_md *ctx)
+{
+	return weir_run_root(false);
 }
 
 SEC("xdp")

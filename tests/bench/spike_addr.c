@@ -195,7 +195,7 @@ static double median(double *v, int n)
 
 struct bench {
 	struct bpf_object *object;
-	int outer, keys_fd;
+	int outer, head, keys_fd;
 	struct weir_addr *keys; /* KEYS of 16 bytes */
 	struct prefix *prefixes;
 };
@@ -230,15 +230,10 @@ static double image_load(struct bench *bench, const struct weir_addr_compiled *c
 	munmap(image, (size_t)lines * WEIR_LINE_BYTES);
 	if (bpf_map_update_elem(bench->outer, &slot, &fd, 0) < 0)
 		perror("outer"), exit(1);
+	if (bpf_map_update_elem(bench->head, &slot, compiled->line, 0) < 0)
+		perror("head"), exit(1);
 	close(fd);
 	return wall_ms() - before;
-}
-
-static int trie_create(bool is_v4)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-
-	return bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "trie", is_v4 ? 8 : 20, 4, 4000000, &opts);
 }
 
 static void trie_fill(struct bench *bench, const struct shape *shape, uint32_t n, bool add)
@@ -264,19 +259,23 @@ static void trie_fill(struct bench *bench, const struct shape *shape, uint32_t n
 
 static void measure(struct bench *bench, const struct shape *shape, uint32_t n, const char *what, const char *extra)
 {
-	const char *names[3] = {"empty", shape->is_v4 ? "weir4" : "weir6", shape->is_v4 ? "trie4" : "trie6"};
-	double ns[3][ROUNDS], ratio[ROUNDS];
+	const char *names[4] = {"empty", shape->is_v4 ? "weir4" : "weir6", shape->is_v4 ? "trie4" : "trie6",
+				shape->is_v4 ? "root4" : "root6"};
+	double ns[4][ROUNDS], ratio[ROUNDS];
 
 	memcpy(mmap(NULL, KEYS * 16UL, PROT_READ | PROT_WRITE, MAP_SHARED, bench->keys_fd, 0), bench->keys, KEYS * 16UL);
 	for (int i = 0; i < ROUNDS; i++) {
-		for (int p = 0; p < 3; p++)
+		for (int p = 0; p < 4; p++)
 			ns[p][i] = run_ns(prog_fd(bench, names[p]));
 		ratio[i] = (ns[2][i] - ns[0][i]) / (ns[1][i] - ns[0][i]);
 	}
 
 	double empty = median(ns[0], ROUNDS), weir = median(ns[1], ROUNDS) - empty, trie = median(ns[2], ROUNDS) - empty;
 
-	printf("| %s | %u | %s | %.1f | %.0f | %.1fx | %s |\n", shape->name, n, what, weir, trie, median(ratio, ROUNDS), extra);
+	double root = median(ns[3], ROUNDS) - empty;
+
+	printf("| %s | %u | %s | %.1f | %.1f | %.0f | %.1fx | %s |\n", shape->name, n, what, weir, root, trie, median(ratio, ROUNDS),
+	       extra);
 	fflush(stdout);
 }
 
@@ -341,16 +340,16 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	(void)trie_create;
 	bench.object = bpf_object__open(argv[1]);
 	bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(bench.object, "tab_policy"), inner);
 	if (bpf_object__load(bench.object) < 0)
 		return 1;
 	bench.outer = map_fd(&bench, "tab_policy");
+	bench.head = map_fd(&bench, "tab_head");
 	bench.keys_fd = map_fd(&bench, "keys");
 	bench.keys = malloc(KEYS * sizeof(*bench.keys));
 	bench.prefixes = malloc(largest * sizeof(*bench.prefixes));
-	printf("| shape | entries | sources | Weir ns | LPM_TRIE ns | ratio | table |\n|---|---|---|---|---|---|---|\n");
+	printf("| shape | entries | sources | Weir ns | without head | LPM_TRIE ns | ratio | table |\n|---|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(shapes); i++) {
 		if (argc > 3 && !strstr(shapes[i].name, argv[3]))
 			continue;
