@@ -50,7 +50,7 @@ static int follow_refused(struct weir_terminal *terminal, const struct weir_answ
 	_cleanup_json_ struct weir_json *json = NULL;
 
 	(void)weir_json_parse(weir_buf_str(&answer->body), answer->body.len, NULL, NULL, &json);
-	weir_terminal_problems(terminal, json);
+	weir_terminal_problems(terminal, json, NULL);
 	return WEIR_EXIT_FAILED;
 }
 

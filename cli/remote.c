@@ -194,7 +194,9 @@ static int answer_show(const struct weir_command *command, struct weir_terminal 
 	if (!refused)
 		return terminal->json ? WEIR_EXIT_OK :
 					success_show(command, terminal, json, elapsed_ms);
-	weir_terminal_problems(terminal, json);
+	const char *file = weir_command_str(command, "file");
+	weir_terminal_problems(terminal, json,
+			       file && strcmp(file, "-") == 0 ? "standard input" : file);
 	if (answer->status == 409 && weir_json_get(json, "revision"))
 		weir_terminal_problem(terminal, NULL, "the revision now is %llu",
 				      (unsigned long long)weir_view_uint(json, "revision"));

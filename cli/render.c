@@ -26,6 +26,9 @@ static const struct {
 	{ ".list", weir_render_entries, "entries" },
 	{ ".lists", weir_render_lists, "lists" },
 	{ ".import", weir_render_import, "list" },
+	{ ".add", weir_render_added, "result" },
+	{ ".del", weir_render_removed, "removed" },
+	{ ".clear", weir_render_removed, "removed" },
 };
 
 static bool is_for(const char *pattern, const char *op_name)

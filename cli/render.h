@@ -15,6 +15,8 @@ void weir_render_doctor(const struct weir_view *view);
 void weir_render_entries(const struct weir_view *view);
 void weir_render_lists(const struct weir_view *view);
 void weir_render_import(const struct weir_view *view);
+void weir_render_added(const struct weir_view *view);
+void weir_render_removed(const struct weir_view *view);
 void weir_render_explain(const struct weir_view *view);
 void weir_render_events(const struct weir_view *view);
 void weir_render_config(const struct weir_view *view);
@@ -24,8 +26,8 @@ void weir_render_rollback(const struct weir_view *view);
 void weir_render_cleanup(const struct weir_view *view);
 void weir_render_check(const struct weir_view *view);
 void weir_render_replay(const struct weir_view *view);
-/* Lists and live set from an array of {metric, labels, value}. */
-void weir_render_samples(const struct weir_view *view, const struct weir_json *samples);
+/* An array of {name, action, origin, v4, v6, hits} as a table. */
+void weir_render_list_rows(const struct weir_view *view, const struct weir_json *lists);
 /* An array of {reason, verdict, help, packets, bytes} as a table; reasons without packets are left
  * out. */
 void weir_render_reasons(const struct weir_view *view, const struct weir_json *reasons);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entries of lists, and what an import did. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/render.h"
@@ -95,4 +97,84 @@ void weir_render_import(const struct weir_view *view)
 			      view->elapsed_ms ? view->elapsed_ms : weir_view_uint(answer, "ms"));
 	weir_buf_addf(out, ", revision %llu\n",
 		      (unsigned long long)weir_view_uint(answer, "revision"));
+}
+
+void weir_render_added(const struct weir_view *view)
+{
+	const struct weir_json *answer = view->answer;
+	const char *result = weir_view_str(answer, "result");
+	const char *action = weir_view_str(answer, "action");
+
+	weir_buf_add_visible(view->out, weir_view_str(answer, "entry"));
+	weir_buf_addf(view->out, " %s in ", strcmp(result, "added") == 0 ? "is now" : result);
+	weir_view_add_colored(view, weir_view_verdict_color(action), action);
+	weir_buf_add_str(view->out, " list ");
+	weir_buf_add_visible(view->out, weir_view_str(answer, "list"));
+	if (weir_json_get(answer, "ttl_s")) {
+		weir_buf_add_str(view->out, " for ");
+		weir_duration_format(weir_view_uint(answer, "ttl_s") * WEIR_NS_PER_S, view->out);
+	}
+	weir_buf_addf(view->out, ", revision %llu\n",
+		      (unsigned long long)weir_view_uint(answer, "revision"));
+}
+
+void weir_render_removed(const struct weir_view *view)
+{
+	const struct weir_json *answer = view->answer;
+
+	if (weir_view_str(answer, "entry")[0]) {
+		weir_buf_add_visible(view->out, weir_view_str(answer, "entry"));
+		weir_buf_add_str(view->out, " is out again");
+	} else {
+		weir_view_add_plural(view->out, weir_view_uint(answer, "removed"), "entry",
+				     "entries");
+		weir_buf_add_str(view->out, " removed");
+	}
+	weir_buf_addf(view->out, ", revision %llu\n",
+		      (unsigned long long)weir_view_uint(answer, "revision"));
+}
+
+static uint64_t hits_of(const struct weir_json *list)
+{
+	const struct weir_json *hits = weir_json_get(list, "hits");
+
+	if (hits && weir_json_type(hits) == WEIR_JSON_OBJECT)
+		return weir_view_uint(hits, "packets");
+	return weir_view_uint(list, hits ? "hits" : "hits_packets");
+}
+
+void weir_render_list_rows(const struct weir_view *view, const struct weir_json *lists)
+{
+	static const struct weir_column columns[] = {
+		{ "list", false }, { "action", false }, { "IPv4", true },  { "IPv6", true },
+		{ "hits", true },  { "origin", false }, { "note", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 7,
+		.color = view->color,
+	};
+
+	for (size_t i = 0; i < weir_json_size(lists); i++) {
+		const struct weir_json *list = weir_json_at(lists, i);
+		const char *action = weir_view_str(list, "action");
+
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "name"));
+		weir_table_cell(&table, weir_view_verdict_color(action), action);
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v4"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v6"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, hits_of(list));
+		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(list, "origin"));
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "note"));
+	}
+	weir_table_print(&table, view->out);
+}
+
+void weir_render_lists(const struct weir_view *view)
+{
+	const struct weir_json *lists = weir_json_get(view->answer, "lists");
+
+	if (weir_json_size(lists) == 0)
+		weir_buf_add_str(view->out, "no lists\n");
+	weir_render_list_rows(view, lists);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What Weir does right now: status, interfaces, doctor. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/render.h"
@@ -103,6 +105,52 @@ void weir_render_reasons(const struct weir_view *view, const struct weir_json *r
 	weir_table_print(&table, view->out);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text);
+	size_t end_len = strlen(end);
+
+	return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static void live_show(const struct weir_view *view, const struct weir_json *live)
+{
+	weir_count_format(weir_view_uint(live, "entries"), view->out);
+	weir_buf_add_str(view->out, " of ");
+	weir_count_format(weir_view_uint(live, "capacity"), view->out);
+	weir_buf_add_str(view->out, " places of the live set in use\n");
+}
+
+/* What features add, under names the CLI need not know: lists and live sets have views, anything
+ * else the generic one. */
+static int feature_show(const char *key, const struct weir_json *value, void *arg)
+{
+	static const char *const known[] = { "policy", "interfaces", "reasons", "events", "maps" };
+	const struct weir_view *view = arg;
+	enum weir_json_type type = weir_json_type(value);
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i], key) == 0)
+			return 0;
+	if (type == WEIR_JSON_ARRAY && weir_json_size(value) > 0 && ends_with(key, "lists")) {
+		weir_view_heading(view, "Lists");
+		weir_render_list_rows(view, value);
+	} else if (type == WEIR_JSON_OBJECT && ends_with(key, "live") &&
+		   weir_json_get(value, "capacity")) {
+		live_show(view, value);
+	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "lists")) {
+		return weir_json_each(value, feature_show, arg);
+	} else if (type == WEIR_JSON_OBJECT ||
+		   (type == WEIR_JSON_ARRAY && weir_json_size(value) > 0)) {
+		_cleanup_buf_ struct weir_buf label = { 0 };
+
+		weir_view_add_label(&label, key);
+		weir_view_heading(view, "%s", weir_buf_str(&label));
+		weir_view_generic(view, value, 0);
+	}
+	return 0;
+}
+
 static int event_kind_show(const char *kind, const struct weir_json *counts, void *arg)
 {
 	struct weir_buf *out = arg;
@@ -128,7 +176,7 @@ void weir_render_status(const struct weir_view *view)
 	if (weir_json_size(interfaces) == 0)
 		weir_buf_add_str(view->out, "none; add one with 'weir interface attach NAME'\n");
 	interfaces_table(view, interfaces);
-	weir_render_samples(view, weir_json_get(view->answer, "features"));
+	(void)weir_json_each(view->answer, feature_show, (void *)view);
 	if (reasons) {
 		weir_view_heading(view, "Packets");
 		weir_render_reasons(view, reasons);
@@ -146,15 +194,6 @@ void weir_render_interfaces(const struct weir_view *view)
 	if (weir_json_size(interfaces) == 0)
 		weir_buf_add_str(view->out, "no interface is watched\n");
 	interfaces_table(view, interfaces);
-}
-
-void weir_render_lists(const struct weir_view *view)
-{
-	const struct weir_json *lists = weir_json_get(view->answer, "lists");
-
-	if (weir_json_size(lists) == 0)
-		weir_buf_add_str(view->out, "no lists\n");
-	weir_view_generic(view, lists, 0);
 }
 
 static void check_show(const struct weir_view *view, const struct weir_json *check)

@@ -81,6 +81,27 @@ static void entries_are_a_table_with_a_count(void **state)
 		     "2 of 5,000 entries; --limit and --offset show others, --match finds\n");
 }
 
+static void entry_that_was_added_is_one_line(void **state)
+{
+	assert_shown("block.add",
+		     "{\"entry\":\"192.0.2.1\",\"list\":\"runtime-deny\",\"action\":\"deny\","
+		     "\"result\":\"added\",\"until\":\"2031-05-01T12:30:00Z\",\"ttl_s\":600,"
+		     "\"revision\":2}",
+		     false, "192.0.2.1 is now in deny list runtime-deny for 10m, revision 2\n");
+	assert_shown("allow.add",
+		     "{\"entry\":\"192.0.2.1\",\"list\":\"runtime-allow\",\"action\":\"allow\","
+		     "\"result\":\"unchanged\",\"until\":null,\"revision\":2}",
+		     false, "192.0.2.1 unchanged in allow list runtime-allow, revision 2\n");
+}
+
+static void entry_that_was_removed_is_one_line(void **state)
+{
+	assert_shown("block.del", "{\"entry\":\"192.0.2.1\",\"removed\":1,\"revision\":4}", false,
+		     "192.0.2.1 is out again, revision 4\n");
+	assert_shown("block.clear", "{\"removed\":1200,\"lists\":2,\"revision\":5}", false,
+		     "1,200 entries removed, revision 5\n");
+}
+
 static void no_entries_are_said_to_be_none(void **state)
 {
 	assert_shown("allow.list", "{\"entries\":[],\"total\":0,\"shown\":0}", false,
@@ -215,16 +236,9 @@ static void status_shows_interfaces_lists_and_reasons(void **state)
 		     "\"bytes\":1434},{\"reason\":\"pass_arp\",\"verdict\":\"pass\",\"help\":\"\","
 		     "\"packets\":0,\"bytes\":0}],"
 		     "\"events\":{\"drop\":{\"sent\":20,\"capped\":1,\"lost\":0}},"
-		     "\"features\":[{\"metric\":\"list_entries\",\"labels\":\"list=\\\"spam\\\","
-		     "action=\\\"deny\\\","
-		     "family=\\\"ipv4\\\",origin=\\\"file\\\"\",\"value\":1000.0},"
-		     "{\"metric\":\"list_entries\",\"labels\":\"list=\\\"spam\\\",action="
-		     "\\\"deny\\\",family=\\\"ipv6\\\","
-		     "origin=\\\"file\\\"\",\"value\":7},"
-		     "{\"metric\":\"list_hits_packets_total\",\"labels\":\"list=\\\"spam\\\","
-		     "action=\\\"deny\\\"\",\"value\":20},"
-		     "{\"metric\":\"block_live_entries\",\"labels\":null,\"value\":3},"
-		     "{\"metric\":\"block_live_capacity\",\"labels\":null,\"value\":65536}]}",
+		     "\"block_lists\":[{\"name\":\"spam\",\"action\":\"deny\",\"origin\":\"file\","
+		     "\"v4\":1000,\"v6\":7,\"hits\":{\"packets\":20,\"bytes\":1280}}],"
+		     "\"block_live\":{\"entries\":3,\"capacity\":65536},\"flow\":{\"active\":12}}",
 		     false,
 		     "weir 0.1.0  revision 5  running 1m30s (pid 77)\n"
 		     "policy 1MiB of 256MiB  from /etc/weir/weir.yaml\n"
@@ -234,9 +248,12 @@ static void status_shows_interfaces_lists_and_reasons(void **state)
 		     "eth0       xdp native  off      1,001       20  the driver has it\n"
 		     "\n"
 		     "Lists\n"
-		     "list  action   IPv4  IPv6  hits  origin\n"
+		     "list  action   IPv4  IPv6  hits  origin  note\n"
 		     "spam  deny    1,000     7    20  file\n"
 		     "3 of 65,536 places of the live set in use\n"
+		     "\n"
+		     "flow\n"
+		     "active  12\n"
 		     "\n"
 		     "Packets\n"
 		     "reason        packets    bytes\n"
@@ -305,6 +322,8 @@ int main(void)
 		cmocka_unit_test(generic_nested_object_is_indented),
 		cmocka_unit_test(control_characters_become_visible),
 		cmocka_unit_test(entries_are_a_table_with_a_count),
+		cmocka_unit_test(entry_that_was_added_is_one_line),
+		cmocka_unit_test(entry_that_was_removed_is_one_line),
 		cmocka_unit_test(no_entries_are_said_to_be_none),
 		cmocka_unit_test(import_is_one_line),
 		cmocka_unit_test(import_of_one_known_entry_has_singulars),

@@ -157,15 +157,20 @@ static const char *member_str(const struct weir_json *object, const char *key)
 	return weir_json_str(weir_json_get(object, key), NULL);
 }
 
-static void json_problem_print(const struct weir_terminal *terminal, const struct weir_json *entry)
+static void json_problem_print(const struct weir_terminal *terminal, const struct weir_json *entry,
+			       const char *sent)
 {
 	const char *level = member_str(entry, "level");
 	const char *what = member_str(entry, "what");
+	const char *file = member_str(entry, "file");
+
+	if (!file && weir_json_int(weir_json_get(entry, "line"), 0) > 0)
+		file = sent;
 
 	problem_print(terminal,
 		      &(struct problem){
 			      .is_warning = level && strcmp(level, "warning") == 0,
-			      .file = member_str(entry, "file"),
+			      .file = file,
 			      .line = (uint64_t)weir_json_int(weir_json_get(entry, "line"), 0),
 			      .column = (uint64_t)weir_json_int(weir_json_get(entry, "column"), 0),
 			      .key = member_str(entry, "key"),
@@ -174,13 +179,14 @@ static void json_problem_print(const struct weir_terminal *terminal, const struc
 		      });
 }
 
-void weir_terminal_problems(const struct weir_terminal *terminal, const struct weir_json *answer)
+void weir_terminal_problems(const struct weir_terminal *terminal, const struct weir_json *answer,
+			    const char *file)
 {
 	const struct weir_json *problems = weir_json_get(answer, "problems");
 	const char *error = member_str(answer, "error");
 
 	for (size_t i = 0; i < weir_json_size(problems); i++)
-		json_problem_print(terminal, weir_json_at(problems, i));
+		json_problem_print(terminal, weir_json_at(problems, i), file);
 	if (weir_json_size(problems) == 0)
 		weir_terminal_problem(terminal, member_str(answer, "mend"), "%s",
 				      error ? error : "refused without a reason");
@@ -202,6 +208,6 @@ void weir_terminal_warnings(const struct weir_terminal *terminal, const struct w
 			problem_print(terminal,
 				      &(struct problem){ .is_warning = true, .what = text });
 		else
-			json_problem_print(terminal, entry);
+			json_problem_print(terminal, entry, NULL);
 	}
 }

@@ -38,8 +38,12 @@ void weir_terminal_diag(const struct weir_terminal *terminal, const struct weir_
 /* One problem of our own, in the same form. `mend` may be NULL. */
 void weir_terminal_problem(const struct weir_terminal *terminal, const char *mend,
 			   const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The `problems` (or else `error`) and `warnings` of an answer, in the same form. */
-void weir_terminal_problems(const struct weir_terminal *terminal, const struct weir_json *answer);
+/*
+ * The `problems` (or else `error`) and `warnings` of an answer, in the same form. `file` (may be
+ * NULL) is what was sent: it is named where a problem has a line and no file.
+ */
+void weir_terminal_problems(const struct weir_terminal *terminal, const struct weir_json *answer,
+			    const char *file);
 void weir_terminal_warnings(const struct weir_terminal *terminal, const struct weir_json *answer);
 
 /* Escape sequence of a colour, "" when `on` is false. */

@@ -94,7 +94,9 @@ static int member_show(const char *key, const struct weir_json *value, void *arg
 	_cleanup_buf_ struct weir_buf label = { 0 };
 	_cleanup_buf_ struct weir_buf text = { 0 };
 
-	if (nested != members->nested)
+	/* Nulls say nothing, and warnings were told already, on standard error. */
+	if (nested != members->nested || weir_json_type(value) == WEIR_JSON_NULL ||
+	    (members->indent == 0 && strcmp(key, "warnings") == 0))
 		return 0;
 	weir_view_add_label(&label, key);
 	if (!nested) {
