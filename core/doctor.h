@@ -10,7 +10,7 @@
  * "mend":command or null}]}. Each hook is really tried, on devices of a network namespace made for
  * it; devices of the caller are only looked at. Mounts bpffs when it is missing and may be mounted,
  * and says so. Without capabilities it runs too: what could not be checked is said. Takes less than
- * three seconds; forks. -ENOMEM.
+ * three seconds; blocks, and starts a thread for the hooks. -ENOMEM.
  */
 int weir_doctor(const char *pin_dir, struct weir_buf *reply);
 
