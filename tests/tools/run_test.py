@@ -49,6 +49,16 @@ def test_tap_with_a_leak_at_the_end_is_a_failure(tmp_path):
         "passed", "failed"]
 
 
+def test_program_that_is_not_built_is_a_failure(tmp_path):
+    job = run.Job("unit", "x", [str(tmp_path / "missing")], {}, 1, "tap")
+    assert [case.outcome for case in run.run_and_count(job, tmp_path)] == ["failed"]
+
+
+def test_program_that_hangs_is_stopped_and_a_failure(tmp_path):
+    job = run.Job("unit", "x", ["/bin/sleep", "60"], {}, 0.2, "single")
+    assert [case.outcome for case in run.run_and_count(job, tmp_path)] == ["failed"]
+
+
 def test_single_counts_by_exit_status(tmp_path):
     assert outcomes(run.count_single, tmp_path, 0, "fine\n") == ["passed"]
     assert outcomes(run.count_single, tmp_path, 1, "SKIP no\n") == ["failed"]
