@@ -151,9 +151,14 @@ static void devices_tell(struct devices *devices)
 	if (!devices->foreign)
 		weir_doctor_tell(doctor, "foreign xdp", DOCTOR_OK, NULL,
 				 "no XDP program of others on %u devices", devices->count);
-	weir_doctor_tell(doctor, "foreign tc", DOCTOR_OK, NULL, "%s%s",
-			 devices->foreign_tc ? "programs of others run beside Weir's: " : "none",
-			 weir_buf_str(&devices->foreign_tc_text));
+	if (!doctor->may_net)
+		weir_doctor_tell(doctor, "foreign tc", DOCTOR_WARNING, "run weir doctor as root",
+				 "not checked: CAP_NET_ADMIN is missing");
+	else
+		weir_doctor_tell(doctor, "foreign tc", DOCTOR_OK, NULL, "%s%s",
+				 devices->foreign_tc ? "programs of others run beside Weir's: " :
+						       "none",
+				 weir_buf_str(&devices->foreign_tc_text));
 	if (!devices->veths)
 		return;
 	snprintf(mend, sizeof(mend), "ethtool -K %s tx off", devices->first_veth);
