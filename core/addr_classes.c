@@ -68,8 +68,10 @@ int weir_active_add(struct weir_active *active, uint32_t label)
 
 	if (r < 0)
 		return r;
-	memmove(active->label + at + 1, active->label + at, (active->count - at) * sizeof(*active->label));
-	memmove(active->times + at + 1, active->times + at, (active->count - at) * sizeof(*active->times));
+	memmove(active->label + at + 1, active->label + at,
+		(active->count - at) * sizeof(*active->label));
+	memmove(active->times + at + 1, active->times + at,
+		(active->count - at) * sizeof(*active->times));
 	active->label[at] = label;
 	active->times[at] = 1;
 	active->count++;
@@ -84,8 +86,10 @@ void weir_active_del(struct weir_active *active, uint32_t label)
 	if (--active->times[at])
 		return;
 	active->count--;
-	memmove(active->label + at, active->label + at + 1, (active->count - at) * sizeof(*active->label));
-	memmove(active->times + at, active->times + at + 1, (active->count - at) * sizeof(*active->times));
+	memmove(active->label + at, active->label + at + 1,
+		(active->count - at) * sizeof(*active->label));
+	memmove(active->times + at, active->times + at + 1,
+		(active->count - at) * sizeof(*active->times));
 	active->hash -= label_hash(label);
 }
 
@@ -125,7 +129,8 @@ void weir_classes_done(struct weir_addr_classes *classes)
 	*classes = (struct weir_addr_classes){};
 }
 
-static bool class_is(const struct weir_addr_classes *classes, uint32_t class, const struct weir_active *active)
+static bool class_is(const struct weir_addr_classes *classes, uint32_t class,
+		     const struct weir_active *active)
 {
 	uint32_t first = classes->first[class], count = classes->first[class + 1] - first;
 
@@ -140,7 +145,7 @@ static int buckets_double(struct weir_addr_classes *classes)
 
 	if (!bucket)
 		return -ENOMEM;
-	for (uint32_t class = 1; class < classes->count; class++) {
+	for (uint32_t class = 1; class < classes->count; class ++) {
 		uint32_t at = (uint32_t)classes->hash[class] & mask;
 
 		while (bucket[at])
@@ -162,7 +167,8 @@ static int classes_reserve(struct weir_addr_classes *classes, uint32_t labels)
 		if (classes->label_capacity > UINT32_MAX / 2)
 			return -E2BIG;
 
-		uint32_t *label = realloc(classes->label, 2ULL * classes->label_capacity * sizeof(*label));
+		uint32_t *label =
+			realloc(classes->label, 2ULL * classes->label_capacity * sizeof(*label));
 
 		if (!label)
 			return -ENOMEM;
@@ -187,7 +193,8 @@ static int classes_reserve(struct weir_addr_classes *classes, uint32_t labels)
 	return classes->count * 2 > classes->bucket_mask ? buckets_double(classes) : 0;
 }
 
-static int class_new(struct weir_addr_classes *classes, const struct weir_active *active, uint32_t *ret_class)
+static int class_new(struct weir_addr_classes *classes, const struct weir_active *active,
+		     uint32_t *ret_class)
 {
 	if (classes->count >= WEIR_ADDR_CLASSES_MAX)
 		return -E2BIG;
@@ -197,7 +204,8 @@ static int class_new(struct weir_addr_classes *classes, const struct weir_active
 	if (r < 0)
 		return r;
 
-	uint32_t class = classes->count++, first = classes->first[class], at = (uint32_t)active->hash & classes->bucket_mask;
+	uint32_t class = classes->count++, first = classes->first[class],
+		 at = (uint32_t)active->hash & classes->bucket_mask;
 
 	memcpy(classes->label + first, active->label, active->count * sizeof(*active->label));
 	classes->first[class + 1] = first + active->count;
@@ -209,7 +217,8 @@ static int class_new(struct weir_addr_classes *classes, const struct weir_active
 	return 0;
 }
 
-int weir_classes_get(struct weir_addr_classes *classes, const struct weir_active *active, uint32_t *ret_class)
+int weir_classes_get(struct weir_addr_classes *classes, const struct weir_active *active,
+		     uint32_t *ret_class)
 {
 	if (!active->count) {
 		*ret_class = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cuckoo hashing with two choices and buckets of three (Pagh and Rodler 2001; Dietzfelbinger and Weidling 2007), at four
- * fifths of its room, where moving a few addresses always finds a place unless the addresses were chosen to collide.
+ * Cuckoo hashing with two choices and buckets of three (Pagh and Rodler 2001; Dietzfelbinger and
+ * Weidling 2007), at four fifths of its room, where moving a few addresses always finds a place
+ * unless the addresses were chosen to collide.
  */
 #include "addr_hosts.h"
 
@@ -54,16 +55,19 @@ static uint32_t host_second(const struct hosts *hosts, uint32_t host)
 	return weir_addr_bucket6_second(hosts->hash[host], hosts->buckets);
 }
 
-/* Put the host in a full bucket and move one from there to its other bucket, and so on. Returns who is left over, or NOBODY. */
+/* Put the host in a full bucket and move one from there to its other bucket, and so on. Returns who
+ * is left over, or NOBODY. */
 static uint32_t host_push(struct hosts *hosts, uint32_t host, uint32_t bucket)
 {
 	for (uint32_t move = 0; move < MOVES_MAX; move++) {
-		uint32_t *place = hosts->place + (size_t)bucket * WEIR_ADDR_HOSTS6 + (host + move) % WEIR_ADDR_HOSTS6;
+		uint32_t *place = hosts->place + (size_t)bucket * WEIR_ADDR_HOSTS6 +
+				  (host + move) % WEIR_ADDR_HOSTS6;
 		uint32_t moved = *place;
 
 		*place = host;
 		host = moved;
-		bucket = host_bucket(hosts, host) == bucket ? host_second(hosts, host) : host_bucket(hosts, host);
+		bucket = host_bucket(hosts, host) == bucket ? host_second(hosts, host) :
+							      host_bucket(hosts, host);
 		if (bucket_put(hosts, bucket, host))
 			return NOBODY;
 	}
@@ -75,13 +79,16 @@ static uint32_t hosts_place(struct hosts *hosts)
 {
 	uint32_t homeless = 0;
 
-	memset(hosts->place, 0xff, (size_t)hosts->buckets * WEIR_ADDR_HOSTS6 * sizeof(*hosts->place));
+	memset(hosts->place, 0xff,
+	       (size_t)hosts->buckets * WEIR_ADDR_HOSTS6 * sizeof(*hosts->place));
 	for (uint32_t i = 0; i < hosts->count; i++) {
-		hosts->hash[i] = weir_addr_hash6(hosts->host[i].high, hosts->host[i].low, hosts->seed);
+		hosts->hash[i] =
+			weir_addr_hash6(hosts->host[i].high, hosts->host[i].low, hosts->seed);
 		hosts->host[i].placed = true;
 	}
 	for (uint32_t i = 0; i < hosts->count; i++) {
-		if (bucket_put(hosts, host_bucket(hosts, i), i) || bucket_put(hosts, host_second(hosts, i), i))
+		if (bucket_put(hosts, host_bucket(hosts, i), i) ||
+		    bucket_put(hosts, host_second(hosts, i), i))
 			continue;
 
 		uint32_t left = host_push(hosts, i, host_bucket(hosts, i));
@@ -94,7 +101,8 @@ static uint32_t hosts_place(struct hosts *hosts)
 	return homeless;
 }
 
-/* An address that no look-up of this bucket can be for, so that finding it in an unused place is impossible. */
+/* An address that no look-up of this bucket can be for, so that finding it in an unused place is
+ * impossible. */
 static uint64_t filler_for(const struct hosts *hosts, uint32_t bucket)
 {
 	uint64_t low = 0;
@@ -114,7 +122,8 @@ static void bucket_pack(const struct hosts *hosts, uint32_t bucket, struct weir_
 	const uint32_t *place = hosts->place + (size_t)bucket * WEIR_ADDR_HOSTS6;
 
 	for (uint32_t i = 0; i < WEIR_ADDR_HOSTS6; i++) {
-		/* Places fill from the front: an unused one repeats the first, whose answer is the same. */
+		/* Places fill from the front: an unused one repeats the first, whose answer is the
+		 * same. */
 		uint32_t host = place[i] == NOBODY ? place[0] : place[i];
 
 		if (host == NOBODY) {
@@ -162,10 +171,13 @@ static void seed_choose(struct hosts *hosts)
 	hosts_place(hosts);
 }
 
-int weir_hosts6_build(struct weir_lines *lines, struct weir_host6 *host, uint32_t count, struct weir_addr_root *root)
+int weir_hosts6_build(struct weir_lines *lines, struct weir_host6 *host, uint32_t count,
+		      struct weir_addr_root *root)
 {
 	/* Two buckets at least: a filler must have another bucket than its own to belong to. */
-	_cleanup_(hosts_done) struct hosts hosts = {.host = host, .count = count, .buckets = (uint32_t)(count / 2.4) + 4};
+	_cleanup_(hosts_done) struct hosts hosts = { .host = host,
+						     .count = count,
+						     .buckets = (uint32_t)(count / 2.4) + 4 };
 	uint32_t first;
 
 	if (!count)

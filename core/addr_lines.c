@@ -23,7 +23,8 @@ static int lines_reserve(struct weir_lines *lines, uint32_t count)
 	while (capacity < wanted)
 		capacity *= 2;
 
-	struct weir_line *grown = aligned_alloc(WEIR_LINE_BYTES, (size_t)capacity * WEIR_LINE_BYTES);
+	struct weir_line *grown =
+		aligned_alloc(WEIR_LINE_BYTES, (size_t)capacity * WEIR_LINE_BYTES);
 
 	if (!grown)
 		return -ENOMEM;

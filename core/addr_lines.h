@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The growing array of 64-byte lines into which the parts of an address table are compiled. Lines are known by number, not
- * by pointer: a pointer lives until the next weir_lines_add.
+ * The growing array of 64-byte lines into which the parts of an address table are compiled. Lines
+ * are known by number, not by pointer: a pointer lives until the next weir_lines_add.
  */
 #ifndef WEIR_CORE_ADDR_LINES_H
 #define WEIR_CORE_ADDR_LINES_H
@@ -20,7 +20,7 @@ struct weir_lines {
 
 void weir_lines_done(struct weir_lines *lines);
 
-/* Add `count` lines of zeros. -E2BIG when numbers would leave the 28 bits that an index word has. */
+/* Add `count` lines of zeros. -E2BIG when out of the 28 bits an index word has for it. */
 int weir_lines_add(struct weir_lines *lines, uint32_t count, uint32_t *ret_line);
 
 static inline void *weir_lines_at(const struct weir_lines *lines, uint32_t line)

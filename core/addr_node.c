@@ -14,7 +14,8 @@ static void node4_keys_pack(struct weir_addr_node4 *node, uint32_t i, uint64_t k
 }
 
 /* Keys left at zero are, complemented, the greatest value: just what an unused key must be. */
-static void node4_leaf_pack(void *line, const struct weir_entries *entries, const struct weir_leaf *leaf, uint32_t tails)
+static void node4_leaf_pack(void *line, const struct weir_entries *entries,
+			    const struct weir_leaf *leaf, uint32_t tails)
 {
 	struct weir_addr_node4 *node = line;
 
@@ -51,7 +52,8 @@ static void node6_keys_pack(struct weir_addr_node6 *node, uint32_t i, uint64_t k
 	node->key_low[i] = (uint16_t)key;
 }
 
-static void node6_leaf_pack(void *line, const struct weir_entries *entries, const struct weir_leaf *leaf, uint32_t tails)
+static void node6_leaf_pack(void *line, const struct weir_entries *entries,
+			    const struct weir_leaf *leaf, uint32_t tails)
 {
 	struct weir_addr_node6 *node = line;
 
@@ -71,7 +73,8 @@ static void node6_inner_pack(void *line, const uint64_t *last, uint32_t keys, ui
 	node->palette[0] = WEIR_ADDR_MARK;
 }
 
-static void tail6_leaf_pack(void *line, const struct weir_entries *entries, const struct weir_leaf *leaf, uint32_t tails)
+static void tail6_leaf_pack(void *line, const struct weir_entries *entries,
+			    const struct weir_leaf *leaf, uint32_t tails)
 {
 	struct weir_addr_tail6 *node = line;
 
@@ -161,7 +164,7 @@ static bool palette_add(struct palette *palette, uint16_t class, uint8_t *ret_sl
 uint32_t weir_tree_leaf_take(const struct weir_tree *tree, const struct weir_entries *entries)
 {
 	uint32_t count = entries->count < tree->format->keys ? entries->count : tree->format->keys;
-	struct palette palette = {.class = {entries->before}, .used = 1};
+	struct palette palette = { .class = { entries->before }, .used = 1 };
 	uint8_t slot;
 
 	for (uint32_t i = 0; i < count; i++)
@@ -172,14 +175,15 @@ uint32_t weir_tree_leaf_take(const struct weir_tree *tree, const struct weir_ent
 }
 
 /*
- * Answers after the last key in use repeat the last class of the leaf: the unused keys make the look-up of the greatest
- * address land on one of them, and nothing else does.
+ * Answers after the last key in use repeat the last class of the leaf: the unused keys make the
+ * look-up of the greatest address land on one of them, and nothing else does.
  */
-static void leaf_describe(const struct weir_tree *tree, const struct weir_entries *entries, struct weir_leaf *leaf)
+static void leaf_describe(const struct weir_tree *tree, const struct weir_entries *entries,
+			  struct weir_leaf *leaf)
 {
 	const struct weir_entry *entry = entries->entry;
 	uint32_t n = entries->count;
-	struct palette palette = {.class = {entries->before}, .used = 1};
+	struct palette palette = { .class = { entries->before }, .used = 1 };
 
 	leaf->answers[0] = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -213,7 +217,8 @@ static int tails_build(struct weir_tree *tree, const struct weir_entries *entrie
 		if (entry->at != WEIR_ADDR_MARK)
 			continue;
 
-		int r = tree->build_tail(tree, entry, i ? entry[-1].after : entries->before, line++);
+		int r = tree->build_tail(tree, entry, i ? entry[-1].after : entries->before,
+					 line++);
 
 		if (r < 0)
 			return r;
@@ -248,7 +253,9 @@ static struct weir_entries entries_after(const struct weir_entries *entries, uin
 
 static struct weir_entries entries_first(const struct weir_entries *entries, uint32_t count)
 {
-	return (struct weir_entries){.entry = entries->entry, .count = count, .before = entries->before};
+	return (struct weir_entries){ .entry = entries->entry,
+				      .count = count,
+				      .before = entries->before };
 }
 
 static int last_set(struct weir_tree *tree, uint32_t leaf, uint64_t last)
@@ -267,14 +274,16 @@ static int last_set(struct weir_tree *tree, uint32_t leaf, uint64_t last)
 }
 
 /* Cut the entries into leaves, greedily, noting the last address of each. */
-static int leaves_plan(struct weir_tree *tree, const struct weir_entries *entries, uint32_t *ret_leaves)
+static int leaves_plan(struct weir_tree *tree, const struct weir_entries *entries,
+		       uint32_t *ret_leaves)
 {
 	struct weir_entries rest = *entries;
 	uint32_t leaves = 0;
 
 	for (;;) {
 		uint32_t take = weir_tree_leaf_take(tree, &rest);
-		uint64_t last = take == rest.count ? tree->format->key_max : rest.entry[take].key - 1;
+		uint64_t last =
+			take == rest.count ? tree->format->key_max : rest.entry[take].key - 1;
 		int r = last_set(tree, leaves++, last);
 
 		if (r < 0)
@@ -288,8 +297,8 @@ static int leaves_plan(struct weir_tree *tree, const struct weir_entries *entrie
 }
 
 /*
- * The tails built on the way may not disturb this tree's scratch: they have a struct weir_tree of their own.
- * The cut is made again instead of remembered: it costs less than the memory would.
+ * The tails built on the way may not disturb this tree's scratch: they have a struct weir_tree of
+ * their own. The cut is made again instead of remembered: it costs less than the memory would.
  */
 static int leaves_build(struct weir_tree *tree, const struct weir_entries *entries, uint32_t line)
 {
@@ -306,7 +315,8 @@ static int leaves_build(struct weir_tree *tree, const struct weir_entries *entri
 	}
 }
 
-/* One level of inner nodes over `children` lines from `child` on; tree->last shrinks to the nodes' own last addresses. */
+/* One level of inner nodes over `children` lines from `child` on; tree->last shrinks to the nodes'
+ * own last addresses. */
 static void level_build(struct weir_tree *tree, uint32_t children, uint32_t child, uint32_t line)
 {
 	uint32_t fan = tree->format->keys + 1;
@@ -314,7 +324,8 @@ static void level_build(struct weir_tree *tree, uint32_t children, uint32_t chil
 	for (uint32_t i = 0, node = 0; i < children; i += fan, node++) {
 		uint32_t here = children - i < fan ? children - i : fan;
 
-		tree->format->pack_inner(weir_lines_at(tree->lines, line + node), tree->last + i, here - 1, child + i);
+		tree->format->pack_inner(weir_lines_at(tree->lines, line + node), tree->last + i,
+					 here - 1, child + i);
 		tree->last[node] = tree->last[i + here - 1];
 	}
 }

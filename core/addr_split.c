@@ -4,13 +4,14 @@
  */
 #include "addr_split.h"
 
-#define LINES_PER_LEAF 4 /* so many buckets there may be for each leaf that the entries would fill */
+#define LINES_PER_LEAF \
+	4 /* so many buckets there may be for each leaf that the entries would fill */
 #define STEPS_PER_LINE 8 /* a further line for one entry in so many is as dear as a bucket */
 
 /* The entries of one bucket, cut off the front of `rest`. */
 static struct weir_entries bucket_cut(struct weir_entries *rest, uint64_t bucket, uint32_t shift)
 {
-	struct weir_entries cut = {.entry = rest->entry, .before = rest->before};
+	struct weir_entries cut = { .entry = rest->entry, .before = rest->before };
 
 	while (cut.count < rest->count && rest->entry[cut.count].key >> shift == bucket)
 		cut.count++;
@@ -21,12 +22,14 @@ static struct weir_entries bucket_cut(struct weir_entries *rest, uint64_t bucket
 	return cut;
 }
 
-/* Lines from the root of a bucket of n entries down to an answer, leaves taken as three quarters full. */
+/* Lines from the root of a bucket of n entries down to an answer, leaves taken as three quarters
+ * full. */
 static uint32_t depth_guess(const struct weir_tree *tree, uint32_t n)
 {
 	uint32_t depth = 2;
 
-	for (uint64_t holds = (uint64_t)tree->format->keys * tree->format->keys * 3 / 4; holds < n; depth++)
+	for (uint64_t holds = (uint64_t)tree->format->keys * tree->format->keys * 3 / 4; holds < n;
+	     depth++)
 		holds *= tree->format->keys + 1;
 	return depth;
 }
@@ -36,7 +39,8 @@ struct overflow {
 	uint64_t lines;	  /* sum over all entries of the lines to an answer */
 };
 
-static struct overflow overflow_count(const struct weir_tree *tree, const struct weir_split *split, uint32_t bits)
+static struct overflow overflow_count(const struct weir_tree *tree, const struct weir_split *split,
+				      uint32_t bits)
 {
 	struct weir_entries rest = split->entries;
 	uint32_t shift = split->window_bits - bits;
@@ -47,14 +51,15 @@ static struct overflow overflow_count(const struct weir_tree *tree, const struct
 		bool fits = weir_tree_leaf_take(tree, &cut) == cut.count;
 
 		overflow.entries += fits ? 0 : cut.count;
-		overflow.lines += fits ? cut.count : (uint64_t)cut.count * depth_guess(tree, cut.count);
+		overflow.lines +=
+			fits ? cut.count : (uint64_t)cut.count * depth_guess(tree, cut.count);
 	}
 	return overflow;
 }
 
 /*
- * The first cut, from the coarsest, that leaves at most an eighth of the entries in need of a second line. Where they are so clustered that the
- * ceiling forbids it, the cheapest.
+ * The first cut, from the coarsest, that leaves at most an eighth of the entries in need of a
+ * second line. Where they are so clustered that the ceiling forbids it, the cheapest.
  */
 uint32_t weir_split_choose(const struct weir_tree *tree, const struct weir_split *split)
 {
@@ -80,7 +85,8 @@ uint32_t weir_split_choose(const struct weir_tree *tree, const struct weir_split
 	return best;
 }
 
-int weir_split_build(struct weir_tree *tree, const struct weir_split *split, uint32_t bits, uint32_t line)
+int weir_split_build(struct weir_tree *tree, const struct weir_split *split, uint32_t bits,
+		     uint32_t line)
 {
 	struct weir_entries rest = split->entries;
 

@@ -27,7 +27,8 @@ static int active_change(struct weir_active *active, uint32_t label)
 	return 0;
 }
 
-/* Counts become the places where each digit's elements start. False: all elements have the same digit. */
+/* Counts become the places where each digit's elements start. False: all elements have the same
+ * digit. */
 static bool digits_sum(uint32_t starts[DIGITS], uint32_t count)
 {
 	uint32_t sum = 0;
@@ -43,7 +44,8 @@ static bool digits_sum(uint32_t starts[DIGITS], uint32_t count)
 	return true;
 }
 
-/* An event is its address in the high half and its label in the low one. Sorted by address alone; returns where the result is. */
+/* An event is its address in the high half and its label in the low one. Sorted by address alone;
+ * returns where the result is. */
 static uint64_t *events4_sort(uint64_t *events, uint64_t *other, uint32_t count)
 {
 	for (uint32_t shift = 32; shift < 64; shift += DIGIT_BITS) {
@@ -77,11 +79,12 @@ static uint32_t events4_fill(const struct weir_range4 *ranges, uint32_t count, u
 }
 
 /*
- * All beginnings before all ends would be needless: a label that ends and begins at one address may pass through "not there" and back,
- * but an end is never seen before its own beginning, which is at a lower address.
+ * All beginnings before all ends would be needless: a label that ends and begins at one address may
+ * pass through "not there" and back, but an end is never seen before its own beginning, which is at
+ * a lower address.
  */
-static int steps4_walk(const uint64_t *events, uint32_t count, struct weir_addr_classes *classes, struct weir_step4 *steps,
-		       uint32_t *ret_count)
+static int steps4_walk(const uint64_t *events, uint32_t count, struct weir_addr_classes *classes,
+		       struct weir_step4 *steps, uint32_t *ret_count)
 {
 	_cleanup_(active_done) struct weir_active active = {};
 	uint32_t n = 0, last = 0;
@@ -98,7 +101,7 @@ static int steps4_walk(const uint64_t *events, uint32_t count, struct weir_addr_
 			return r;
 		if (class == last)
 			continue;
-		steps[n++] = (struct weir_step4){.start = start, .class = class};
+		steps[n++] = (struct weir_step4){ .start = start, .class = class };
 		last = class;
 	}
 	*ret_count = n;
@@ -136,7 +139,10 @@ struct event6 {
 	uint64_t label; /* a word, so that an event is three */
 };
 
-enum half { HALF_HIGH, HALF_LOW };
+enum half {
+	HALF_HIGH,
+	HALF_LOW
+};
 
 static uint64_t event6_half(const struct event6 *event, enum half half)
 {
@@ -144,7 +150,8 @@ static uint64_t event6_half(const struct event6 *event, enum half half)
 }
 
 /* Stable, so that sorting by the low half and then by the high one sorts by both. */
-static struct event6 *events6_sort_half(struct event6 *events, struct event6 *other, uint32_t count, enum half half)
+static struct event6 *events6_sort_half(struct event6 *events, struct event6 *other, uint32_t count,
+					enum half half)
 {
 	for (uint32_t shift = 0; shift < 64; shift += DIGIT_BITS) {
 		uint32_t starts[DIGITS] = {};
@@ -154,7 +161,8 @@ static struct event6 *events6_sort_half(struct event6 *events, struct event6 *ot
 		if (!digits_sum(starts, count))
 			continue;
 		for (uint32_t i = 0; i < count; i++)
-			other[starts[event6_half(&events[i], half) >> shift & (DIGITS - 1)]++] = events[i];
+			other[starts[event6_half(&events[i], half) >> shift & (DIGITS - 1)]++] =
+				events[i];
 
 		struct event6 *swap = events;
 
@@ -164,14 +172,17 @@ static struct event6 *events6_sort_half(struct event6 *events, struct event6 *ot
 	return events;
 }
 
-static uint32_t events6_fill(const struct weir_range6 *ranges, uint32_t count, struct event6 *events)
+static uint32_t events6_fill(const struct weir_range6 *ranges, uint32_t count,
+			     struct event6 *events)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct weir_range6 *range = &ranges[i];
 
-		events[n++] = (struct event6){.high = range->from_high, .low = range->from_low, .label = range->label};
+		events[n++] = (struct event6){ .high = range->from_high,
+					       .low = range->from_low,
+					       .label = range->label };
 		if (range->to_high == UINT64_MAX && range->to_low == UINT64_MAX)
 			continue;
 		events[n++] = (struct event6){
@@ -183,8 +194,9 @@ static uint32_t events6_fill(const struct weir_range6 *ranges, uint32_t count, s
 	return n;
 }
 
-static int steps6_walk(const struct event6 *events, uint32_t count, struct weir_addr_classes *classes,
-		       struct weir_step6 *steps, uint32_t *ret_count)
+static int steps6_walk(const struct event6 *events, uint32_t count,
+		       struct weir_addr_classes *classes, struct weir_step6 *steps,
+		       uint32_t *ret_count)
 {
 	_cleanup_(active_done) struct weir_active active = {};
 	uint32_t n = 0, last = 0;
@@ -202,7 +214,7 @@ static int steps6_walk(const struct event6 *events, uint32_t count, struct weir_
 			return r;
 		if (class == last)
 			continue;
-		steps[n++] = (struct weir_step6){.high = high, .low = low, .class = class};
+		steps[n++] = (struct weir_step6){ .high = high, .low = low, .class = class };
 		last = class;
 	}
 	*ret_count = n;

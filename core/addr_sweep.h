@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From overlapping labelled ranges in any order to the disjoint steps of a sorted address space, each with its class.
+ * From overlapping labelled ranges in any order to the disjoint steps of a sorted address space,
+ * each with its class.
  */
 #ifndef WEIR_CORE_ADDR_SWEEP_H
 #define WEIR_CORE_ADDR_SWEEP_H
@@ -24,8 +25,8 @@ struct weir_range6 {
 #define WEIR_LABELS_END 0x80000000U
 
 /*
- * Steps ascend and neighbours differ in class; the caller frees them. Errors: those of weir_classes_get(). Time O(ranges), times the
- * labels that overlap at one address.
+ * Steps ascend and neighbours differ in class; the caller frees them. Errors: those of
+ * weir_classes_get(). Time O(ranges), times the labels that overlap at one address.
  */
 int weir_sweep4(const struct weir_range4 *ranges, uint32_t count, struct weir_addr_classes *classes,
 		struct weir_step4 **ret_steps, uint32_t *ret_count);

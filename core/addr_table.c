@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Collects ranges and drives the compiler: sweep, single addresses, trees.
+ * Collects ranges and drives the compiler: sweep, single addresses, trees. Looking up is
+ * addr_lookup.c's.
  */
 #include "addr_table.h"
 
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 
 #include "../base/cleanup.h"
-#include "../bpf/lib/classify.h"
 #include "addr_hosts.h"
 #include "addr_sweep.h"
 
@@ -56,17 +56,20 @@ static int ranges_reserve(void **array, size_t size, uint32_t count, uint32_t *c
 
 static int range4_add(struct weir_addr_table *table, uint32_t from, uint32_t to, uint32_t label)
 {
-	int r = ranges_reserve((void **)&table->range4, sizeof(*table->range4), table->count4, &table->capacity4);
+	int r = ranges_reserve((void **)&table->range4, sizeof(*table->range4), table->count4,
+			       &table->capacity4);
 
 	if (r < 0)
 		return r;
-	table->range4[table->count4++] = (struct weir_range4){.from = from, .to = to, .label = label};
+	table->range4[table->count4++] =
+		(struct weir_range4){ .from = from, .to = to, .label = label };
 	return 0;
 }
 
 static int range6_add(struct weir_addr_table *table, const struct weir_range6 *range)
 {
-	int r = ranges_reserve((void **)&table->range6, sizeof(*table->range6), table->count6, &table->capacity6);
+	int r = ranges_reserve((void **)&table->range6, sizeof(*table->range6), table->count6,
+			       &table->capacity6);
 
 	if (r < 0)
 		return r;
@@ -79,7 +82,8 @@ static bool is_mapped(uint64_t high, uint64_t low)
 	return high == 0 && low >> 32 == 0xffff;
 }
 
-int weir_addr_table_add(struct weir_addr_table *table, const struct weir_addr *from, const struct weir_addr *to, uint32_t label)
+int weir_addr_table_add(struct weir_addr_table *table, const struct weir_addr *from,
+			const struct weir_addr *to, uint32_t label)
 {
 	struct weir_range6 range = {
 		.from_high = be64toh(from->be64[0]),
@@ -97,8 +101,8 @@ int weir_addr_table_add(struct weir_addr_table *table, const struct weir_addr *f
 	return range6_add(table, &range);
 }
 
-static int compile4(const struct weir_addr_table *table, struct weir_lines *lines, struct weir_addr_classes *classes,
-		    struct weir_addr_root *root)
+static int compile4(const struct weir_addr_table *table, struct weir_lines *lines,
+		    struct weir_addr_classes *classes, struct weir_addr_root *root)
 {
 	_cleanup_free_ struct weir_step4 *steps = NULL;
 	uint32_t count;
@@ -110,13 +114,15 @@ static int compile4(const struct weir_addr_table *table, struct weir_lines *line
 	return weir_tree4_build(lines, root->index4, steps, count);
 }
 
-/* Whether the step is of one address, so that it can be a host: the next one starts right behind it. */
+/* Whether the step is of one address, so that it can be a host: the next one starts right behind
+ * it. */
 static bool step6_is_host(const struct weir_step6 *step, const struct weir_step6 *next)
 {
 	return next->low == step->low + 1 && next->high == step->high + (next->low == 0);
 }
 
-static int hosts6_collect(const struct weir_step6 *steps, uint32_t count, struct weir_host6 **ret_hosts, uint32_t *ret_count)
+static int hosts6_collect(const struct weir_step6 *steps, uint32_t count,
+			  struct weir_host6 **ret_hosts, uint32_t *ret_count)
 {
 	struct weir_host6 *hosts = malloc((count + 1ULL) * sizeof(*hosts));
 	uint32_t n = 0;
@@ -135,8 +141,10 @@ static int hosts6_collect(const struct weir_step6 *steps, uint32_t count, struct
 	return 0;
 }
 
-/* Take out the steps that are hosts with a place of their own. What the tree says of those addresses no longer matters. */
-static uint32_t steps6_strip(struct weir_step6 *steps, uint32_t count, const struct weir_host6 *hosts)
+/* Take out the steps that are hosts with a place of their own. What the tree says of those
+ * addresses no longer matters. */
+static uint32_t steps6_strip(struct weir_step6 *steps, uint32_t count,
+			     const struct weir_host6 *hosts)
 {
 	uint32_t n = 0, last = 0;
 
@@ -151,8 +159,8 @@ static uint32_t steps6_strip(struct weir_step6 *steps, uint32_t count, const str
 	return n;
 }
 
-static int compile6(const struct weir_addr_table *table, struct weir_lines *lines, struct weir_addr_classes *classes,
-		    struct weir_addr_root *root)
+static int compile6(const struct weir_addr_table *table, struct weir_lines *lines,
+		    struct weir_addr_classes *classes, struct weir_addr_root *root)
 {
 	_cleanup_free_ struct weir_step6 *steps = NULL;
 	_cleanup_free_ struct weir_host6 *hosts = NULL;
@@ -184,16 +192,18 @@ static void classes_done(struct weir_addr_classes *classes)
 	weir_classes_done(classes);
 }
 
-int weir_addr_table_compile(const struct weir_addr_table *table, uint32_t first_line, struct weir_addr_compiled *ret_compiled)
+int weir_addr_table_compile(const struct weir_addr_table *table, uint32_t first_line,
+			    struct weir_addr_compiled *ret_compiled)
 {
-	_cleanup_(lines_done) struct weir_lines lines = {.first = first_line};
+	_cleanup_(lines_done) struct weir_lines lines = { .first = first_line };
 	_cleanup_(classes_done) struct weir_addr_classes classes = {};
 	struct weir_addr_root root = {};
 	uint32_t root_line;
 	int r = weir_classes_init(&classes);
 
 	if (r == 0)
-		r = weir_lines_add(&lines, sizeof(struct weir_addr_head) / WEIR_LINE_BYTES, &root_line);
+		r = weir_lines_add(&lines, sizeof(struct weir_addr_head) / WEIR_LINE_BYTES,
+				   &root_line);
 	if (r == 0)
 		r = compile4(table, &lines, &classes, &root);
 	if (r == 0)
@@ -216,9 +226,4 @@ void weir_addr_compiled_done(struct weir_addr_compiled *compiled)
 	free(compiled->line);
 	weir_classes_done(&compiled->classes);
 	*compiled = (struct weir_addr_compiled){};
-}
-
-uint32_t weir_addr_compiled_lookup(const struct weir_addr_compiled *compiled, const struct weir_addr *addr, bool is_v4)
-{
-	return classify_addr(compiled->line - compiled->first_line, (const void *)compiled->line, addr, is_v4);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cuts the address space by its top 16 bits, each part by as many further bits as it is worth, and hands each bucket
- * to addr_node.c.
+ * Cuts the address space by its top 16 bits, each part by as many further bits as it is worth, and
+ * hands each bucket to addr_node.c.
  */
 #include "addr_tree.h"
 
@@ -23,7 +23,8 @@ static void trees_done(struct weir_tree *tree)
 static int part_build(struct weir_tree *tree, const struct weir_split *part, uint32_t *ret_word)
 {
 	if (!part->entries.count) {
-		*ret_word = (uint32_t)WEIR_ADDR_INDEX_CLASS << WEIR_ADDR_INDEX_SHIFT | part->entries.before;
+		*ret_word = (uint32_t)WEIR_ADDR_INDEX_CLASS << WEIR_ADDR_INDEX_SHIFT |
+			    part->entries.before;
 		return 0;
 	}
 
@@ -45,11 +46,11 @@ static void index_set(struct weir_lines *lines, uint32_t index, uint32_t part, u
 }
 
 /*
- * The entries of a part, from step *at on. A step of one address and the step after it make one entry. A step at
- * the part's first address is what the part begins with, and no entry.
+ * The entries of a part, from step *at on. A step of one address and the step after it make one
+ * entry. A step at the part's first address is what the part begins with, and no entry.
  */
-static void part4_gather(const struct weir_step4 *steps, uint32_t count, uint32_t part, uint32_t *at,
-			 struct weir_entry *scratch, struct weir_entries *entries)
+static void part4_gather(const struct weir_step4 *steps, uint32_t count, uint32_t part,
+			 uint32_t *at, struct weir_entry *scratch, struct weir_entries *entries)
 {
 	uint32_t i = *at, n = 0;
 
@@ -63,17 +64,19 @@ static void part4_gather(const struct weir_step4 *steps, uint32_t count, uint32_
 			entries->before = class;
 			continue;
 		}
-		scratch[n++] = (struct weir_entry){.key = key, .at = class, .after = after};
+		scratch[n++] = (struct weir_entry){ .key = key, .at = class, .after = after };
 	}
 	entries->entry = scratch;
 	entries->count = n;
 	*at = i;
 }
 
-int weir_tree4_build(struct weir_lines *lines, uint32_t index, const struct weir_step4 *steps, uint32_t count)
+int weir_tree4_build(struct weir_lines *lines, uint32_t index, const struct weir_step4 *steps,
+		     uint32_t count)
 {
-	_cleanup_(trees_done) struct weir_tree tree = {.lines = lines, .format = &weir_node4_format};
-	struct weir_split part = {.window_bits = 16};
+	_cleanup_(trees_done) struct weir_tree tree = { .lines = lines,
+							.format = &weir_node4_format };
+	struct weir_split part = { .window_bits = 16 };
 	uint32_t at = 0;
 	int r = 0;
 
@@ -110,11 +113,12 @@ static int scratch_reserve(struct weir_tree *tree, uint32_t n)
 }
 
 /* Steps within one /64 become the entries of a tail, keyed by the low half. */
-static int tail_build(struct weir_tree *top, const struct weir_entry *owner, uint16_t before, uint32_t line)
+static int tail_build(struct weir_tree *top, const struct weir_entry *owner, uint16_t before,
+		      uint32_t line)
 {
 	const struct weir_step6 *steps = top->steps + owner->tail;
 	struct weir_tree *tree = top->tails;
-	struct weir_entries entries = {.before = before};
+	struct weir_entries entries = { .before = before };
 
 	for (uint32_t i = 0; i < owner->tail_count;) {
 		int r = scratch_reserve(tree, entries.count);
@@ -127,7 +131,8 @@ static int tail_build(struct weir_tree *top, const struct weir_entry *owner, uin
 
 		if (i < owner->tail_count && steps[i].low == key + 1)
 			after = (uint16_t)steps[i++].class;
-		tree->scratch[entries.count++] = (struct weir_entry){.key = key, .at = class, .after = after};
+		tree->scratch[entries.count++] =
+			(struct weir_entry){ .key = key, .at = class, .after = after };
 	}
 	entries.entry = tree->scratch;
 	return weir_tree_bucket(tree, &entries, line);
@@ -143,8 +148,10 @@ static uint32_t same_high_count(const struct weir_step6 *steps, uint32_t count, 
 	return i - from;
 }
 
-/* A whole /64 whose class differs from what follows is one entry, so is a /64 with steps inside, which is a tail. */
-static int part6_gather(struct weir_tree *tree, uint32_t count, uint32_t part, uint32_t *at, struct weir_entries *entries)
+/* A whole /64 whose class differs from what follows is one entry, so is a /64 with steps inside,
+ * which is a tail. */
+static int part6_gather(struct weir_tree *tree, uint32_t count, uint32_t part, uint32_t *at,
+			struct weir_entries *entries)
 {
 	const struct weir_step6 *steps = tree->steps;
 	uint32_t i = *at, n = 0;
@@ -157,13 +164,16 @@ static int part6_gather(struct weir_tree *tree, uint32_t count, uint32_t part, u
 
 		uint64_t high = steps[i].high;
 		uint32_t here = same_high_count(steps, count, i);
-		struct weir_entry entry = {.key = high & 0xffffffffffffULL, .tail = i, .tail_count = here};
+		struct weir_entry entry = { .key = high & 0xffffffffffffULL,
+					    .tail = i,
+					    .tail_count = here };
 
 		entry.after = (uint16_t)steps[i + here - 1].class;
 		entry.at = here == 1 && steps[i].low == 0 ? entry.after : WEIR_ADDR_MARK;
 		i += here;
 
-		bool ends = entry.key != 0xffffffffffffULL && i < count && steps[i].high == high + 1 && steps[i].low == 0 &&
+		bool ends = entry.key != 0xffffffffffffULL && i < count &&
+			    steps[i].high == high + 1 && steps[i].low == 0 &&
 			    same_high_count(steps, count, i) == 1;
 
 		if (ends)
@@ -180,9 +190,11 @@ static int part6_gather(struct weir_tree *tree, uint32_t count, uint32_t part, u
 	return 0;
 }
 
-int weir_tree6_build(struct weir_lines *lines, uint32_t index, const struct weir_step6 *steps, uint32_t count)
+int weir_tree6_build(struct weir_lines *lines, uint32_t index, const struct weir_step6 *steps,
+		     uint32_t count)
 {
-	_cleanup_(trees_done) struct weir_tree tails = {.lines = lines, .format = &weir_tail6_format};
+	_cleanup_(trees_done) struct weir_tree tails = { .lines = lines,
+							 .format = &weir_tail6_format };
 	_cleanup_(trees_done) struct weir_tree tree = {
 		.lines = lines,
 		.format = &weir_node6_format,
@@ -190,10 +202,9 @@ int weir_tree6_build(struct weir_lines *lines, uint32_t index, const struct weir
 		.steps = steps,
 		.tails = &tails,
 	};
-	struct weir_split part = {.window_bits = 48};
+	struct weir_split part = { .window_bits = 48 };
 	uint32_t at = 0;
 	int r = 0;
-
 
 	for (uint32_t i = 0; r == 0 && i < PARTS; i++) {
 		uint32_t word = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * From an address to its class, in as few cache lines as can be: the reading side of abi/addr_table.h. Compiles
- * natively too. It knows nothing of what a class means.
+ * From an address to its class, in as few cache lines as can be: the reading side of
+ * abi/addr_table.h. Compiles natively too. It knows nothing of what a class means.
  */
 #ifndef WEIR_BPF_CLASSIFY_H
 #define WEIR_BPF_CLASSIFY_H
@@ -24,8 +24,9 @@
 #endif
 
 /*
- * Number of keys below x, without a branch: a key is below x when (not key) + x carries out of its 16-bit lane. A carry
- * is the majority of the two top bits and the carry into them, which the 15-bit sums give without disturbing a neighbour.
+ * Number of keys below x, without a branch: a key is below x when (not key) + x carries out of its
+ * 16-bit lane. A carry is the majority of the two top bits and the carry into them, which the
+ * 15-bit sums give without disturbing a neighbour.
  */
 static __always_inline __u32 node4_below(const struct weir_addr_node4 *node, __u32 x)
 {
@@ -43,8 +44,8 @@ static __always_inline __u32 node4_below(const struct weir_addr_node4 *node, __u
 	return (sum * ones) >> 48;
 }
 
-/* The key after those below x is the only one that can equal it. Masked for the verifier: index 20 reads an answer, which
- * does no harm, since the answers on both sides of it are the same. */
+/* The key after those below x is the only one that can equal it. Masked for the verifier: index 20
+ * reads an answer, which does no harm, since the answers on both sides of it are the same. */
 static __always_inline __u32 node4_class(const struct weir_addr_node4 *node, __u32 x, __u32 below)
 {
 	__u32 differs = node->not_key[below & 31] ^ x;
@@ -78,13 +79,15 @@ static __always_inline __u32 classify_v4(void *image, __u32 word, __u32 addr)
 	return 0;
 }
 
-/* Where x stands among the keys of a node: how many are below it, and which answer of a leaf is its own. */
+/* Where x stands among the keys of a node: how many are below it, and which answer of a leaf is its
+ * own. */
 struct classify_place {
 	__u32 below;
 	__u32 answer;
 };
 
-static __always_inline struct classify_place node6_place(const struct weir_addr_node6 *node, __u64 x)
+static __always_inline struct classify_place node6_place(const struct weir_addr_node6 *node,
+							 __u64 x)
 {
 	struct classify_place place = {};
 
@@ -100,14 +103,16 @@ static __always_inline struct classify_place node6_place(const struct weir_addr_
 	return place;
 }
 
-static __always_inline struct classify_place tail6_place(const struct weir_addr_tail6 *node, __u64 x)
+static __always_inline struct classify_place tail6_place(const struct weir_addr_tail6 *node,
+							 __u64 x)
 {
 	struct classify_place place = {};
 
 	CLASSIFY_UNROLL
 	for (int i = 0; i < WEIR_ADDR_TAIL_KEYS6; i++) {
 		__u64 key = node->key[i], difference = key - x;
-		/* The borrow of key - x, all 64 bits in use; arithmetic, so that no path of the verifier forks. */
+		/* The borrow of key - x, all 64 bits in use; arithmetic, so that no path of the
+		 * verifier forks. */
 		__u64 below = ((~key & x) | ((~key | x) & difference)) >> 63;
 
 		place.below += below;
@@ -117,7 +122,8 @@ static __always_inline struct classify_place tail6_place(const struct weir_addr_
 	return place;
 }
 
-/* How many of a leaf's first `below` keys are tails: slot 3 in odd answers, four bits apart, so a multiplication adds them. */
+/* How many of a leaf's first `below` keys are tails: slot 3 in odd answers, four bits apart, so a
+ * multiplication adds them. */
 static __always_inline __u32 node6_tails_before(__u64 meta, __u32 below)
 {
 	__u64 tails = meta & (meta >> 1) & 0x444444444ULL & ((1ULL << (4 * (below & 15))) - 1);
@@ -170,14 +176,16 @@ static __always_inline __u32 classify_ranges6(void *image, __u32 word, __u64 hig
 
 		if (class != WEIR_ADDR_MARK)
 			return class;
-		return classify_tail6(image, line + node6_tails_before(node->meta, place.below), low);
+		return classify_tail6(image, line + node6_tails_before(node->meta, place.below),
+				      low);
 	}
 	return 0;
 }
 
 #define CLASSIFY_NO_HOST 0xffffffffU
 
-static __always_inline __u32 hosts6_find(const struct weir_addr_hosts6 *bucket, __u64 high, __u64 low)
+static __always_inline __u32 hosts6_find(const struct weir_addr_hosts6 *bucket, __u64 high,
+					 __u64 low)
 {
 	CLASSIFY_UNROLL
 	for (int i = 0; i < WEIR_ADDR_HOSTS6; i++)
@@ -186,11 +194,13 @@ static __always_inline __u32 hosts6_find(const struct weir_addr_hosts6 *bucket, 
 	return CLASSIFY_NO_HOST;
 }
 
-static __always_inline __u32 classify_hosts6(void *image, const struct weir_addr_root *root, __u64 high, __u64 low)
+static __always_inline __u32 classify_hosts6(void *image, const struct weir_addr_root *root,
+					     __u64 high, __u64 low)
 {
 	__u32 buckets = root->hosts6_buckets;
 	__u64 hash = weir_addr_hash6(high, low, root->hosts6_seed);
-	const struct weir_addr_hosts6 *bucket = image_line(image, root->hosts6 + weir_addr_bucket6(hash, buckets));
+	const struct weir_addr_hosts6 *bucket =
+		image_line(image, root->hosts6 + weir_addr_bucket6(hash, buckets));
 
 	if (!bucket)
 		return CLASSIFY_NO_HOST;
@@ -204,19 +214,22 @@ static __always_inline __u32 classify_hosts6(void *image, const struct weir_addr
 }
 
 /* CLASSIFY_NO_HOST when it is not among the single addresses, whose class would be final. */
-static __always_inline __u32 classify_v6_host(void *image, const struct weir_addr_root *root, const struct weir_addr *addr)
+static __always_inline __u32 classify_v6_host(void *image, const struct weir_addr_root *root,
+					      const struct weir_addr *addr)
 {
 	if (!root->hosts6_buckets)
 		return CLASSIFY_NO_HOST;
-	return classify_hosts6(image, root, classify_swap64(addr->be64[0]), classify_swap64(addr->be64[1]));
+	return classify_hosts6(image, root, classify_swap64(addr->be64[0]),
+			       classify_swap64(addr->be64[1]));
 }
 
 /*
- * The class of an address, 0 when it is in no range. `head` is what the table begins with, wherever the caller has it; `image` is
- * where line numbers lead.
- * An IPv6 packet with an address in ::ffff:0:0/96 is looked up among the IPv6 ranges: is_v4 says what the packet was.
+ * The class of an address, 0 when it is in no range. `head` is what the table begins with, wherever
+ * the caller has it; `image` is where line numbers lead. An IPv6 packet with an address in
+ * ::ffff:0:0/96 is looked up among the IPv6 ranges: is_v4 says what the packet was.
  */
-static __always_inline __u32 classify_addr(void *image, const struct weir_addr_head *head, const struct weir_addr *addr, bool is_v4)
+static __always_inline __u32 classify_addr(void *image, const struct weir_addr_head *head,
+					   const struct weir_addr *addr, bool is_v4)
 {
 	if (is_v4) {
 		__u32 addr4 = classify_swap32(addr->be32[3]);
@@ -229,7 +242,9 @@ static __always_inline __u32 classify_addr(void *image, const struct weir_addr_h
 
 	if (class != CLASSIFY_NO_HOST)
 		return class;
-	return head->root.index6 ? classify_ranges6(image, head->index6[high >> 48], high, classify_swap64(addr->be64[1])) : 0;
+	return head->root.index6 ? classify_ranges6(image, head->index6[high >> 48], high,
+						    classify_swap64(addr->be64[1])) :
+				   0;
 }
 
 static __always_inline __u32 classify_index_word(void *image, __u32 index, __u32 part)
@@ -240,13 +255,17 @@ static __always_inline __u32 classify_index_word(void *image, __u32 index, __u32
 }
 
 /* The same where only the root is at hand, and the index is one more line of the image. */
-static __always_inline __u32 classify_addr_root(void *image, const struct weir_addr_root *root, const struct weir_addr *addr,
-						bool is_v4)
+static __always_inline __u32 classify_addr_root(void *image, const struct weir_addr_root *root,
+						const struct weir_addr *addr, bool is_v4)
 {
 	if (is_v4) {
 		__u32 addr4 = classify_swap32(addr->be32[3]);
 
-		return root->index4 ? classify_v4(image, classify_index_word(image, root->index4, addr4 >> 16), addr4) : 0;
+		return root->index4 ?
+			       classify_v4(image,
+					   classify_index_word(image, root->index4, addr4 >> 16),
+					   addr4) :
+			       0;
 	}
 
 	__u32 class = classify_v6_host(image, root, addr);
@@ -254,7 +273,8 @@ static __always_inline __u32 classify_addr_root(void *image, const struct weir_a
 
 	if (class != CLASSIFY_NO_HOST || !root->index6)
 		return class == CLASSIFY_NO_HOST ? 0 : class;
-	return classify_ranges6(image, classify_index_word(image, root->index6, (__u32)(high >> 48)), high,
+	return classify_ranges6(image,
+				classify_index_word(image, root->index6, (__u32)(high >> 48)), high,
 				classify_swap64(addr->be64[1]));
 }
 

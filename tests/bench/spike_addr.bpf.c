@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Programs for timing one address look-up by prog-run: Weir's table, the kernel's LPM trie, and neither. Not part of Weir.
+ * Programs for timing one address look-up by prog-run: Weir's table, the kernel's LPM trie, and
+ * neither. Not part of Weir.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -15,7 +16,8 @@ struct image {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, WEIR_LINE_BYTES); /* not __type: BTF drops what only a nested definition points to */
+	__uint(value_size,
+	       WEIR_LINE_BYTES); /* not __type: BTF drops what only a nested definition points to */
 };
 
 struct {
@@ -71,7 +73,7 @@ struct {
 __u32 next;
 __u64 sum; /* of all answers: the check that all programs agree, and a use for the answer */
 const volatile __u32 root_line = 1;
-const volatile bool chained; /* the next key depends on this answer: latency instead of throughput */
+const volatile bool chained; /* the next key depends on this answer */
 
 static __always_inline struct weir_addr *key_next(void)
 {
@@ -149,7 +151,7 @@ int trie4(struct xdp_md *ctx)
 	if (!key)
 		return XDP_ABORTED;
 
-	struct lpm4_key lpm = {.length = 32, .addr = key->be32[3]};
+	struct lpm4_key lpm = { .length = 32, .addr = key->be32[3] };
 	__u32 *value = bpf_map_lookup_elem(&lpm4, &lpm);
 
 	if (value)
@@ -165,7 +167,7 @@ int trie6(struct xdp_md *ctx)
 	if (!key)
 		return XDP_ABORTED;
 
-	struct lpm6_key lpm = {.length = 128};
+	struct lpm6_key lpm = { .length = 128 };
 
 	__builtin_memcpy(lpm.addr, key, 16);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times the address table against the kernel's LPM trie by prog-run, net of an empty program: shapes x sizes x hit or miss.
- * Usage: spike_addr OBJECT [largest size] [shape]. A measurement, not a test; it prints a Markdown table.
+ * Times the address table against the kernel's LPM trie by prog-run, net of an empty program:
+ * shapes x sizes x hit or miss. Usage: spike_addr OBJECT [largest size] [shape]. A measurement, not
+ * a test; it prints a Markdown table.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -65,17 +66,20 @@ static void hosts4_draw(struct prefix *prefix)
 	prefix4_set(prefix, (uint32_t)random_next(), host ? 32 : (uint8_t)(16 + random_below(14)));
 }
 
-/* Lengths in about the shares of a full IPv4 table, in three quarters of the /16s, the crowded ones more crowded. */
+/* Lengths in about the shares of a full IPv4 table, in three quarters of the /16s, the crowded ones
+ * more crowded. */
 static void routes4_draw(struct prefix *prefix)
 {
-	static const uint8_t lengths[32] = {24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24,
-					    23, 23, 23, 22, 22, 22, 22, 21, 21, 20, 20, 19, 18};
+	static const uint8_t lengths[32] = { 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24,
+					     24, 24, 24, 24, 24, 24, 24, 24, 23, 23, 23,
+					     22, 22, 22, 22, 21, 21, 20, 20, 19, 18 };
 	uint32_t part = random_below(65536);
 
 	if (part % 4 == 0)
 		part = part * 7 % 16384 * 4 + 1;
 	prefix4_set(prefix, part << 16 | random_below(65536),
-		    random_below(100) < 3 ? (uint8_t)(12 + random_below(6)) : lengths[random_below(32)]);
+		    random_below(100) < 3 ? (uint8_t)(12 + random_below(6)) :
+					    lengths[random_below(32)]);
 }
 
 static void prefix6_set(struct prefix *prefix, uint64_t high, uint64_t low, uint8_t length)
@@ -92,8 +96,9 @@ static void prefix6_set(struct prefix *prefix, uint64_t high, uint64_t low, uint
 /* About a hundred /16s are in use; in each some thousand /32s, skewed. */
 static uint64_t routes6_high(void)
 {
-	static const uint16_t tops[16] = {0x2001, 0x2400, 0x2402, 0x2404, 0x2405, 0x2600, 0x2604, 0x2607,
-					  0x2620, 0x2800, 0x2803, 0x2804, 0x2a00, 0x2a02, 0x2a06, 0x2c0f};
+	static const uint16_t tops[16] = { 0x2001, 0x2400, 0x2402, 0x2404, 0x2405, 0x2600,
+					   0x2604, 0x2607, 0x2620, 0x2800, 0x2803, 0x2804,
+					   0x2a00, 0x2a02, 0x2a06, 0x2c0f };
 	uint64_t top = tops[random_below(16)] + random_below(8);
 	uint64_t site = random_below(8192), skew = random_below(8192);
 
@@ -102,7 +107,8 @@ static uint64_t routes6_high(void)
 
 static void routes6_draw(struct prefix *prefix)
 {
-	static const uint8_t lengths[16] = {48, 48, 48, 48, 48, 48, 48, 48, 44, 44, 40, 36, 32, 32, 46, 29};
+	static const uint8_t lengths[16] = { 48, 48, 48, 48, 48, 48, 48, 48,
+					     44, 44, 40, 36, 32, 32, 46, 29 };
 
 	prefix6_set(prefix, routes6_high(), 0, lengths[random_below(16)]);
 }
@@ -123,13 +129,13 @@ static void subnets6_draw(struct prefix *prefix)
 }
 
 static const struct shape shapes[] = {
-	{"v4 95 % /32", true, 1, hosts4_draw},
-	{"v4 routes", true, 1, routes4_draw},
-	{"v4 routes, 4 lists", true, 4, routes4_draw},
-	{"v6 95 % /128", false, 1, hosts6_draw},
-	{"v6 routes", false, 1, routes6_draw},
-	{"v6 routes, 4 lists", false, 4, routes6_draw},
-	{"v6 /64s", false, 1, subnets6_draw},
+	{ "v4 95 % /32", true, 1, hosts4_draw },
+	{ "v4 routes", true, 1, routes4_draw },
+	{ "v4 routes, 4 lists", true, 4, routes4_draw },
+	{ "v6 95 % /128", false, 1, hosts6_draw },
+	{ "v6 routes", false, 1, routes6_draw },
+	{ "v6 routes, 4 lists", false, 4, routes6_draw },
+	{ "v6 /64s", false, 1, subnets6_draw },
 };
 
 static void prefix_last(const struct prefix *prefix, bool is_v4, struct weir_addr *last)
@@ -172,7 +178,8 @@ static double wall_ms(void)
 static double run_ns(int prog)
 {
 	static char frame[64];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = REPEAT);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = REPEAT);
 	double before = cpu_ns();
 
 	if (bpf_prog_test_run_opts(prog, &opts) < 0)
@@ -222,11 +229,13 @@ static double image_load(struct bench *bench, const struct weir_addr_compiled *c
 	double before = wall_ms();
 	uint32_t lines = compiled->first_line + compiled->line_count, slot = 0;
 	int fd = image_create("image", lines);
-	void *image = mmap(NULL, (size_t)lines * WEIR_LINE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *image = mmap(NULL, (size_t)lines * WEIR_LINE_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
 
 	if (image == MAP_FAILED)
 		perror("mmap"), exit(1);
-	memcpy((char *)image + compiled->first_line * WEIR_LINE_BYTES, compiled->line, (size_t)compiled->line_count * WEIR_LINE_BYTES);
+	memcpy((char *)image + compiled->first_line * WEIR_LINE_BYTES, compiled->line,
+	       (size_t)compiled->line_count * WEIR_LINE_BYTES);
 	munmap(image, (size_t)lines * WEIR_LINE_BYTES);
 	if (bpf_map_update_elem(bench->outer, &slot, &fd, 0) < 0)
 		perror("outer"), exit(1);
@@ -246,7 +255,7 @@ static void trie_fill(struct bench *bench, const struct shape *shape, uint32_t n
 		struct {
 			uint32_t length;
 			struct weir_addr addr;
-		} __attribute__((packed)) key = {.length = prefix->length, .addr = prefix->addr};
+		} __attribute__((packed)) key = { .length = prefix->length, .addr = prefix->addr };
 
 		if (shape->is_v4)
 			key.addr.be32[0] = prefix->addr.be32[3];
@@ -257,25 +266,29 @@ static void trie_fill(struct bench *bench, const struct shape *shape, uint32_t n
 	}
 }
 
-static void measure(struct bench *bench, const struct shape *shape, uint32_t n, const char *what, const char *extra)
+static void measure(struct bench *bench, const struct shape *shape, uint32_t n, const char *what,
+		    const char *extra)
 {
-	const char *names[4] = {"empty", shape->is_v4 ? "weir4" : "weir6", shape->is_v4 ? "trie4" : "trie6",
-				shape->is_v4 ? "root4" : "root6"};
+	const char *names[4] = { "empty", shape->is_v4 ? "weir4" : "weir6",
+				 shape->is_v4 ? "trie4" : "trie6",
+				 shape->is_v4 ? "root4" : "root6" };
 	double ns[4][ROUNDS], ratio[ROUNDS];
 
-	memcpy(mmap(NULL, KEYS * 16UL, PROT_READ | PROT_WRITE, MAP_SHARED, bench->keys_fd, 0), bench->keys, KEYS * 16UL);
+	memcpy(mmap(NULL, KEYS * 16UL, PROT_READ | PROT_WRITE, MAP_SHARED, bench->keys_fd, 0),
+	       bench->keys, KEYS * 16UL);
 	for (int i = 0; i < ROUNDS; i++) {
 		for (int p = 0; p < 4; p++)
 			ns[p][i] = run_ns(prog_fd(bench, names[p]));
 		ratio[i] = (ns[2][i] - ns[0][i]) / (ns[1][i] - ns[0][i]);
 	}
 
-	double empty = median(ns[0], ROUNDS), weir = median(ns[1], ROUNDS) - empty, trie = median(ns[2], ROUNDS) - empty;
+	double empty = median(ns[0], ROUNDS), weir = median(ns[1], ROUNDS) - empty,
+	       trie = median(ns[2], ROUNDS) - empty;
 
 	double root = median(ns[3], ROUNDS) - empty;
 
-	printf("| %s | %u | %s | %.1f | %.1f | %.0f | %.1fx | %s |\n", shape->name, n, what, weir, root, trie, median(ratio, ROUNDS),
-	       extra);
+	printf("| %s | %u | %s | %.1f | %.1f | %.0f | %.1fx | %s |\n", shape->name, n, what, weir,
+	       root, trie, median(ratio, ROUNDS), extra);
 	fflush(stdout);
 }
 
@@ -291,7 +304,8 @@ static void shape_run(struct bench *bench, const struct shape *shape, uint32_t n
 		shape->draw(&bench->prefixes[i]);
 		bench->prefixes[i].label = (uint8_t)(1 + random_below(shape->labels));
 		prefix_last(&bench->prefixes[i], shape->is_v4, &last);
-		if (weir_addr_table_add(table, &bench->prefixes[i].addr, &last, bench->prefixes[i].label) < 0)
+		if (weir_addr_table_add(table, &bench->prefixes[i].addr, &last,
+					bench->prefixes[i].label) < 0)
 			exit(1);
 	}
 
@@ -307,8 +321,8 @@ static void shape_run(struct bench *bench, const struct shape *shape, uint32_t n
 
 	(void)before;
 	(void)added;
-	snprintf(extra, sizeof(extra), "%.2f MiB, compile %.0f ms, load %.0f ms, %u classes", compiled.line_count / 16384.0, built - added, load,
-		 compiled.classes.count);
+	snprintf(extra, sizeof(extra), "%.2f MiB, compile %.0f ms, load %.0f ms, %u classes",
+		 compiled.line_count / 16384.0, built - added, load, compiled.classes.count);
 	bool with_trie = !getenv("NO_TRIE");
 
 	if (with_trie)
@@ -335,7 +349,7 @@ static void shape_run(struct bench *bench, const struct shape *shape, uint32_t n
 int main(int argc, char **argv)
 {
 	struct bench bench = {};
-	uint32_t largest = argc > 2 ? (uint32_t)atol(argv[2]) : 1000000;
+	uint32_t largest = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1000000;
 	int inner = image_create("inner", 1);
 
 	if (argc < 2)
@@ -349,7 +363,8 @@ int main(int argc, char **argv)
 	bench.keys_fd = map_fd(&bench, "keys");
 	bench.keys = malloc(KEYS * sizeof(*bench.keys));
 	bench.prefixes = malloc(largest * sizeof(*bench.prefixes));
-	printf("| shape | entries | sources | Weir ns | without head | LPM_TRIE ns | ratio | table |\n|---|---|---|---|---|---|---|---|\n");
+	printf("| shape | entries | sources | Weir ns | without head | LPM_TRIE ns | ratio | table "
+	       "|\n|---|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(shapes); i++) {
 		if (argc > 3 && !strstr(shapes[i].name, argv[3]))
 			continue;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The address look-up in the kernel answers what the native one does, on random tables of every shape. Natively it is judged
-by core/addr_table_test.c, so together they say that the kernel's is right."""
+"""The address look-up in the kernel answers what the native one does, on random tables of every
+shape. Natively it is judged by core/addr_table_test.c: together they say the kernel's is right."""
 import json
 import os
 import pathlib
@@ -22,8 +22,9 @@ def compare(tmp_path_factory):
     program = tmp_path_factory.mktemp("classify-bpf") / "classify_bpf"
     sources = [TREE / "tests/datapath/classify_bpf.c", *sorted(
         path for path in (TREE / "core").glob("addr_*.c") if not path.stem.endswith("_test"))]
-    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror", f"-I{TREE}",
-                    *map(str, sources), "-o", str(program), "-lbpf"], check=True)
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra",
+                    "-Werror", f"-I{TREE}", *map(str, sources), "-o", str(program), "-lbpf"],
+                   check=True)
     return program
 
 
@@ -34,12 +35,15 @@ def report(request, compare):
     if os.geteuid() != 0:
         pytest.skip("loading BPF programs needs root")
     object_file = compare.parent / f"classify-{request.param}.bpf.o"
-    subprocess.run([request.param, "-target", f"bpf{'el' if sys.byteorder == 'little' else 'eb'}", "-mcpu=v3", "-O2", "-g",
-                    "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", f"-I{TREE}", "-idirafter",
-                    f"/usr/include/{platform.machine()}-linux-gnu", "-c",
-                    str(TREE / "tests/datapath/classify_bpf.bpf.c"), "-o", str(object_file)], check=True)
-    done = subprocess.run([str(compare), str(object_file), str(SETS)], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
+    endian = "el" if sys.byteorder == "little" else "eb"
+    multiarch = f"/usr/include/{platform.machine()}-linux-gnu"
+    subprocess.run([request.param, "-target", f"bpf{endian}", "-mcpu=v3", "-O2", "-g",
+                    "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+                    f"-I{TREE}", "-idirafter", multiarch, "-c",
+                    str(TREE / "tests/datapath/classify_bpf.bpf.c"), "-o", str(object_file)],
+                   check=True)
+    done = subprocess.run([str(compare), str(object_file), str(SETS)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr[-3000:]
     print(done.stdout)
     return json.loads(done.stdout)
