@@ -61,7 +61,7 @@ static int state_number(struct block_state *state)
 static int block_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag, void **ret_state)
 {
 	_cleanup_(block_state_freep) struct block_state *state = calloc(1, sizeof(*state));
-	if (!state || !(state->dir = strdup(state_dir)))
+	if (!state || (state_dir && !(state->dir = strdup(state_dir))))
 		return -ENOMEM;
 	state->engine = engine;
 	state->live.limit = UINT32_MAX;

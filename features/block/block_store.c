@@ -133,6 +133,8 @@ static void index_put_lists(struct weir_json_out *json, const struct block_lists
 
 int block_store_save_index(const char *dir, const struct block_lists *files, const struct block_lists *runtime)
 {
+	if (!dir)
+		return 0;
 	_cleanup_free_ char *path = weir_path_join(dir, INDEX_NAME);
 	_cleanup_buf_ struct weir_buf text = { 0 };
 	struct weir_json_out json = { .out = &text };
@@ -327,6 +329,8 @@ int block_store_load(const char *dir, struct weir_diag *diag, struct block_lists
 		     struct block_lists *ret_runtime)
 {
 	_cleanup_lists_ struct block_lists stubs = { 0 }, files = { 0 }, runtime = { 0 };
+	if (!dir)
+		return 0;
 	int r = index_load(dir, diag, &stubs);
 	if (r < 0)
 		return r;

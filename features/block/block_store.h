@@ -23,10 +23,11 @@ void block_lists_remove(struct block_lists *lists, const struct block_list *list
 struct block_list *block_lists_find(const struct block_lists *lists, const char *name);
 struct block_list *block_lists_by_id(const struct block_lists *lists, uint32_t id);
 
+/* `dir` NULL, here and in load: nothing is kept (a configuration is only tried out). */
+int block_store_save_index(const char *dir, const struct block_lists *files, const struct block_lists *runtime);
 int block_store_save_list(const char *dir, const struct block_list *list);
 /* Absent is fine. */
 int block_store_remove_list(const char *dir, const char *name);
-int block_store_save_index(const char *dir, const struct block_lists *files, const struct block_lists *runtime);
 /*
  * Reads all. ret_files: the lists of the configuration as of last time, without entries but for those that have counters; ret_runtime whole. Damaged
  * files and those of another version are kept aside and told of as warnings. -ENOMEM, or what kept the directory from being read.
