@@ -229,13 +229,12 @@ static int replay_config(const struct weir_command *command, struct weir_diag *d
 }
 
 static int replay_prepare(const struct weir_command *command, struct weir_diag *diag,
-			  struct weir_probe **ret_probe)
+			  struct weir_config **ret_config, struct weir_probe **ret_probe)
 {
-	_cleanup_config_ struct weir_config *config = NULL;
-	int result = replay_config(command, diag, &config);
+	int result = replay_config(command, diag, ret_config);
 
 	if (result == 0)
-		result = weir_probe_new(config, diag, ret_probe);
+		result = weir_probe_new(*ret_config, diag, ret_probe);
 	if (result < 0 && diag->errors == 0)
 		weir_diag_error(diag,
 				result == -EPERM ?
@@ -260,6 +259,8 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	const char *path = weir_command_str(command, "file");
 	_cleanup_diag_ struct weir_diag diag = { 0 };
 	_cleanup_(pcap_closep) pcap_t *capture = NULL;
+	_cleanup_config_ struct weir_config *config =
+		NULL; /* outlives the probe, whose features look into it */
 	_cleanup_probe_ struct weir_probe *probe = NULL;
 	struct replay replay = {
 		.terminal = terminal,
@@ -271,7 +272,7 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	if (result == 0)
 		result = link_of(capture, &diag, &replay.link);
 	if (result == 0)
-		result = replay_prepare(command, &diag, &probe);
+		result = replay_prepare(command, &diag, &config, &probe);
 	weir_terminal_diag(terminal, &diag);
 	if (result < 0)
 		return WEIR_EXIT_FAILED;
