@@ -231,7 +231,8 @@ int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_co
 
 	if (!wanted)
 		return -ENOMEM;
-	memcpy(wanted, config->interfaces, count * sizeof(*wanted));
+	for (unsigned i = 0; i < count; i++)
+		wanted[i] = config->interfaces[i];
 	for (unsigned i = 0; i < extras; i++)
 		wanted[count + i] = (struct weir_interface_config){ .name = (char *)extra[i], .hook = engine->options.hook };
 	return weir_interfaces_want(engine->interfaces, wanted, count + extras);

@@ -178,7 +178,8 @@ size_t weir_frame_build(const struct weir_frame_spec *spec, unsigned char frame[
 	static const unsigned char macs[12] = { 0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2 };
 	bool v4 = weir_addr_is_v4(&spec->src);
 	uint16_t ethertype = htons(v4 ? ETH_P_IP : ETH_P_IPV6), tag[2] = { htons(ETH_P_8021Q), htons(spec->vlan) };
-	size_t at = sizeof(macs);
+	unsigned char packet[WEIR_FRAME_BYTES] __attribute__((aligned(8))) = {}; /* behind a link header nothing would be aligned */
+	size_t len = v4 ? ipv4_build(spec, packet) : ipv6_build(spec, packet), at = sizeof(macs);
 
 	memset(frame, 0, WEIR_FRAME_BYTES);
 	memcpy(frame, macs, sizeof(macs));
@@ -188,5 +189,6 @@ size_t weir_frame_build(const struct weir_frame_spec *spec, unsigned char frame[
 	}
 	memcpy(frame + at, &ethertype, sizeof(ethertype));
 	at += sizeof(ethertype);
-	return at + (v4 ? ipv4_build(spec, frame + at) : ipv6_build(spec, frame + at));
+	memcpy(frame + at, packet, len);
+	return at + len;
 }
