@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel copies a new value over cfg_block while packets walk it upwards, so each write changes one byte, and a length moves
- * in such a way that a walk under way meets it all the same: to the right at any time; to the left only by one place a tick
- * (a second: no walk lasts that long), over a repetition of its neighbour. A repetition costs a packet one look-up and no verdict.
+ * in such a way that a walk under way meets it all the same: to the right at any time; to the left only by one place a tick,
+ * over a repetition of its neighbour, and a whole tick after the last length went (a second: no walk lasts that long). A repetition costs a packet one look-up and no verdict.
  */
 #include "features/block/block_lengths.h"
 
@@ -46,13 +46,18 @@ int block_lengths_rewrite(struct block_live_set *live)
 	return lengths_write(live);
 }
 
-/* A place to move to: the nearest repetition at or behind `from`, else one more place at the end. */
+/*
+ * A place to move to: one more at the end, so that everything behind moves to the right. Only when there is none left a
+ * repetition is used up, which a walk that began before the latest tidying could notice.
+ */
 static uint32_t view_gap(const struct lengths_view *view, uint32_t from)
 {
+	if (*view->count < view->room)
+		return *view->count;
 	for (uint32_t i = from ? from : 1; i < *view->count; i++)
 		if (view->lengths[i] == view->lengths[i - 1])
 			return i;
-	return *view->count;
+	return view->room;
 }
 
 int block_lengths_add(struct block_live_set *live, enum block_family family, uint32_t length)
@@ -64,7 +69,7 @@ int block_lengths_add(struct block_live_set *live, enum block_family family, uin
 	while (place < *view.count && view.lengths[place] > length)
 		place++;
 	uint32_t gap = view_gap(&view, place);
-	/* More repetitions are about than there are spare places: start again, at the risk of one packet's walk. */
+	/* All repetitions lie before the place: start again, at the risk of one packet's walk. */
 	if (gap == view.room) {
 		live->present[family][length]++;
 		int rewritten = block_lengths_rewrite(live);
@@ -102,8 +107,9 @@ static void view_drop(struct lengths_view *view, uint32_t length)
 		return;
 	}
 	memset(view->lengths + first, view->lengths[first ? first - 1 : end], end - first);
-	while (*view->count > 1 && view->lengths[*view->count - 1] == view->lengths[*view->count - 2])
-		(*view->count)--;
+	/* What repeats its left neighbour has been met there; what repeats its right one must stay until the next tick. */
+	if (first && end == *view->count)
+		*view->count = first;
 }
 
 void block_lengths_dropped(struct block_live_set *live, enum block_family family, uint32_t length)
@@ -112,6 +118,7 @@ void block_lengths_dropped(struct block_live_set *live, enum block_family family
 	if (live->present[family][length] || !view_holds(&view, length))
 		return;
 	view_drop(&view, length);
+	live->is_settling = true;
 	lengths_write(live);
 }
 
@@ -127,6 +134,10 @@ static uint32_t view_last_repetition(const struct lengths_view *view)
 void block_live_tidy(struct block_live_set *live)
 {
 	bool changed = false;
+	if (live->is_settling) {
+		live->is_settling = false;
+		return;
+	}
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
 		struct lengths_view view = view_of(live, (enum block_family)family);
 		uint32_t i = view_last_repetition(&view);

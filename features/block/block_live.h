@@ -26,6 +26,7 @@ struct block_live_set {
 	uint32_t owner_free;
 	uint32_t present[BLOCK_FAMILIES][BLOCK_V6_LENGTHS]; /* prefixes by length in the 128-bit address */
 	struct block_lengths written;
+	bool is_settling; /* a length went since the last tick */
 	bool has_leftovers; /* prefixes read from the kernel that nobody has claimed yet may be there */
 };
 
