@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What the data path tells user space through the ring. Happenings only: accumulations are counters. */
+/* What the data path tells user space through the ring. Happenings only: accumulations are
+ * counters. */
 #ifndef WEIR_ABI_EVENT_H
 #define WEIR_ABI_EVENT_H
 
@@ -45,7 +46,8 @@ struct weir_emit_constants {
 	__u32 reserved;
 };
 
-#define WEIR_EMIT_WINDOW_SHIFT 27 /* a window is 2^27 ns, 134 ms: long enough for a burst, short enough to be fair */
+#define WEIR_EMIT_WINDOW_SHIFT \
+	27 /* a window is 2^27 ns, 134 ms: long enough for a burst, short enough to be fair */
 
 _Static_assert(sizeof(struct weir_event) == 80, "an event is 80 bytes on both sides");
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * One compiled policy = one image = one array of 64-byte lines in the kernel. Line 0 is the header below; everything a generation
- * needs is in sections behind it, so that swapping a policy is swapping one number.
+ * One compiled policy = one image = one array of 64-byte lines in the kernel. Line 0 is the header
+ * below; everything a generation needs is in sections behind it, so that swapping a policy is
+ * swapping one number.
  */
 #ifndef WEIR_ABI_IMAGE_H
 #define WEIR_ABI_IMAGE_H
@@ -20,7 +21,7 @@ struct weir_line {
 } __attribute__((aligned(WEIR_LINE_BYTES)));
 
 /* A row per section: X(identifier, what it holds). */
-#define WEIR_SECTIONS(X)                                                     \
+#define WEIR_SECTIONS(X)                                                      \
 	X(WEIR_SECTION_ADDRESSES, "root of the address table (addr_table.h)") \
 	X(WEIR_SECTION_BLOCK, "block: what each address class means")
 
@@ -34,9 +35,9 @@ enum weir_section {
 #define WEIR_SECTIONS_MAX 13
 
 struct weir_image_header {
-	__u32 magic;			     /* WEIR_IMAGE_MAGIC: a slot that was never filled reads 0 */
-	__u32 lines;			     /* used, this one included */
-	__u32 classes;			     /* address classes, class 0 included */
+	__u32 magic;   /* WEIR_IMAGE_MAGIC: a slot that was never filled reads 0 */
+	__u32 lines;   /* used, this one included */
+	__u32 classes; /* address classes, class 0 included */
 	__u32 first_line[WEIR_SECTIONS_MAX]; /* of each section; 0 = absent */
 };
 
@@ -44,6 +45,7 @@ struct weir_image_header {
 
 _Static_assert(sizeof(struct weir_line) == WEIR_LINE_BYTES, "a line is a cache line");
 _Static_assert(sizeof(struct weir_image_header) <= WEIR_LINE_BYTES, "the header is one line");
-_Static_assert(WEIR_SECTION_COUNT <= WEIR_SECTIONS_MAX, "the header has a number for every section");
+_Static_assert(WEIR_SECTION_COUNT <= WEIR_SECTIONS_MAX,
+	       "the header has a number for every section");
 
 #endif

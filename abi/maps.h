@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The maps every part shares: their layout version, sizes and values. A feature's own maps stand in its own header. */
+/* The maps every part shares: their layout version, sizes and values. A feature's own maps stand in
+ * its own header. */
 #ifndef WEIR_ABI_MAPS_H
 #define WEIR_ABI_MAPS_H
 
 #include "packet.h"
 #include "reason.h"
 
-/* Raised when the meaning of a pinned map changes: the maps of another version are migrated or rebuilt, never reused. */
+/* Raised when the meaning of a pinned map changes: the maps of another version are migrated or
+ * rebuilt, never reused. */
 #define WEIR_LAYOUT_VERSION 1
 
 #define WEIR_POLICY_SLOTS 2
-#define WEIR_INTERFACES_MAX 64	  /* watched at one time */
-#define WEIR_IFACE_CELLS 256	  /* cfg_iface: open addressing by ifindex, WEIR_IFACE_PROBES cells tried */
+#define WEIR_INTERFACES_MAX 64 /* watched at one time */
+#define WEIR_IFACE_CELLS \
+	256 /* cfg_iface: open addressing by ifindex, WEIR_IFACE_PROBES cells tried */
 #define WEIR_IFACE_PROBES 4
-#define WEIR_HITS_MAX 65536	  /* hit counters: lists, and entries where asked; 0 is nobody's */
+#define WEIR_HITS_MAX 65536 /* hit counters: lists, and entries where asked; 0 is nobody's */
 #define WEIR_EVENT_RING_BYTES (1 << 20)
 
 /* cfg_live: one word, so that one store swaps the policy. */
@@ -35,7 +38,7 @@ struct weir_count {
 };
 
 #define WEIR_REASON_ROW(iface_slot, direction, reason) \
-	(((iface_slot) * WEIR_DIRECTIONS + (direction)) * WEIR_REASONS_MAX + (reason))
+	(((iface_slot)*WEIR_DIRECTIONS + (direction)) * WEIR_REASONS_MAX + (reason))
 #define WEIR_REASON_ROWS (WEIR_INTERFACES_MAX * WEIR_DIRECTIONS * WEIR_REASONS_MAX)
 
 /* ctr_event: per kind. */

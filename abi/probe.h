@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A probe is a packet that the live program judges and tells about, but does not count: weir explain, replay and the self-test.
- * The daemon marks it in a place no packet from a wire can fill: XDP metadata, or cb[] of an skb; the mark is a secret of each load.
+ * A probe is a packet that the live program judges and tells about, but does not count: weir
+ * explain, replay and the self-test. The daemon marks it in a place no packet from a wire can fill:
+ * XDP metadata, or cb[] of an skb; the mark is a secret of each load.
  */
 #ifndef WEIR_ABI_PROBE_H
 #define WEIR_ABI_PROBE_H

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Every way a packet can end, named once. Counters, events, metrics, the API and the reference page all come from this list.
- * A row: X(identifier, verdict, stage that decides, name, help). Add at the end of its half: numbers are kept in pinned counters.
+ * Every way a packet can end, named once. Counters, events, metrics, the API and the reference page
+ * all come from this list. A row: X(identifier, verdict, stage that decides, name, help). Add at
+ * the end of its half: numbers are kept in pinned counters.
  */
 #ifndef WEIR_ABI_REASON_H
 #define WEIR_ABI_REASON_H
 
-#define WEIR_REASONS(X)                                                                                    \
-	X(WEIR_PASS_POLICY, PASS, policy, "pass_policy", "nothing spoke: the default policy passed it")     \
-	X(WEIR_PASS_ALLOWED, PASS, block, "pass_allowed", "the remote address is on an allow list")         \
-	X(WEIR_PASS_ARP, PASS, parse, "pass_arp", "ARP always passes")                                      \
-	X(WEIR_PASS_NEIGHBOUR, PASS, parse, "pass_neighbour", "IPv6 neighbour discovery always passes")     \
-	X(WEIR_PASS_NOT_IP, PASS, parse, "pass_not_ip", "neither IPv4, IPv6 nor ARP")                       \
-	X(WEIR_PASS_NO_POLICY, PASS, policy, "pass_no_policy", "no policy is loaded yet: as without Weir")  \
-	X(WEIR_DROP_BLOCKED, DROP, block, "drop_blocked", "the remote address is on a deny list")           \
-	X(WEIR_DROP_TOO_DEEP, DROP, parse, "drop_too_deep", "more tags, labels or extensions than are read")
+#define WEIR_REASONS(X)                                                                           \
+	X(WEIR_PASS_POLICY, PASS, policy, "pass_policy",                                          \
+	  "nothing spoke: the default policy passed it")                                          \
+	X(WEIR_PASS_ALLOWED, PASS, block, "pass_allowed",                                         \
+	  "the remote address is on an allow list")                                               \
+	X(WEIR_PASS_ARP, PASS, parse, "pass_arp", "ARP always passes")                            \
+	X(WEIR_PASS_NEIGHBOUR, PASS, parse, "pass_neighbour",                                     \
+	  "IPv6 neighbour discovery always passes")                                               \
+	X(WEIR_PASS_NOT_IP, PASS, parse, "pass_not_ip", "neither IPv4, IPv6 nor ARP")             \
+	X(WEIR_PASS_NO_POLICY, PASS, policy, "pass_no_policy",                                    \
+	  "no policy is loaded yet: as without Weir")                                             \
+	X(WEIR_DROP_BLOCKED, DROP, block, "drop_blocked", "the remote address is on a deny list") \
+	X(WEIR_DROP_TOO_DEEP, DROP, parse, "drop_too_deep",                                       \
+	  "more tags, labels or extensions than are read")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -4,7 +4,8 @@
  *
  *   entry (xdp.h, tc.h) -> parse -> this -> count, tell -> verdict
  *
- * A stage returns WEIR_PASS for "next" or the reason the packet ends with. It reads fields of struct pkt, never bytes.
+ * A stage returns WEIR_PASS for "next" or the reason the packet ends with. It reads fields of
+ * struct pkt, never bytes.
  */
 #ifndef WEIR_BPF_PIPELINE_H
 #define WEIR_BPF_PIPELINE_H
@@ -18,11 +19,11 @@
 
 #include "../features/block/block.bpf.h"
 
-#define STAGE(stage)                                     \
-	do {                                             \
+#define STAGE(stage)                                         \
+	do {                                                 \
 		enum weir_reason _reason = stage##_stage(p); \
-		if (_reason)                             \
-			return _reason;                  \
+		if (_reason)                                 \
+			return _reason;                      \
 	} while (0)
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p)

@@ -9,7 +9,8 @@
 #define TC_NEXT (-1) /* TCX_NEXT and TC_ACT_UNSPEC: whoever else is attached has its say */
 #define TC_DROP 2    /* TC_ACT_SHOT */
 
-/* Enough for every header but the longest extension chains; an skb keeps at least the link header in its first part, often no more. */
+/* Enough for every header but the longest extension chains; an skb keeps at least the link header
+ * in its first part, often no more. */
 #define TC_PULL_BYTES 256
 
 enum tc_link {
@@ -27,7 +28,8 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 	p->ifindex = words[4];
 }
 
-/* Headers that lie in page fragments are brought into reach; when memory is short the parser sees a packet cut short, never a wrong one. */
+/* Headers that lie in page fragments are brought into reach; when memory is short the parser sees a
+ * packet cut short, never a wrong one. */
 static __always_inline void tc_pull(struct __sk_buff *skb)
 {
 	__u32 linear = skb->data_end - skb->data;
@@ -37,7 +39,8 @@ static __always_inline void tc_pull(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, wanted);
 }
 
-static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction, enum tc_link link)
+static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction,
+				  enum tc_link link)
 {
 	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = direction };
 

@@ -32,7 +32,7 @@ int weir_xdp(struct xdp_md *ctx)
 	return xdp_run(ctx, ctx->data_end - ctx->data);
 }
 
-/* The same for devices whose packets may lie in several buffers (jumbo frames); needs Linux 5.18. */
+/* The same where packets may lie in several buffers (jumbo frames); needs Linux 5.18. */
 SEC("xdp.frags")
 int weir_xdp_frags(struct xdp_md *ctx)
 {

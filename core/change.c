@@ -2,11 +2,12 @@
 /*
  * Changes of policy, one at a time, in the order they came:
  *
- *   worker: read -> check -> compile -> (new program, if constants differ) -> stage -> try -> persist
- *   loop:   switch programs -> FLIP -> tell
+ *   worker: read -> check -> compile -> (new program, if constants differ) -> stage -> try ->
+ * persist loop:   switch programs -> FLIP -> tell
  *
- * Everything that can fail comes before the flip, and the state files are written last of that: a crash before leaves the old policy on
- * disk and in the kernel, a crash after it the new one on disk, which the next start makes live.
+ * Everything that can fail comes before the flip, and the state files are written last of that: a
+ * crash before leaves the old policy on disk and in the kernel, a crash after it the new one on
+ * disk, which the next start makes live.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ struct job {
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
 	bool is_apply;
-	bool is_file;		 /* the text is that of the configuration file */
+	bool is_file;		      /* the text is that of the configuration file */
 	struct weir_policy_text text; /* of an apply */
 
 	struct weir_config *config;
@@ -65,15 +66,18 @@ static const struct weir_config *job_config(const struct job *job)
 static int job_read(struct job *job)
 {
 	if (job->is_apply)
-		return weir_config_parse(job->text.text, strlen(job->text.text), job->text.file, job_diag(job), &job->config);
+		return weir_config_parse(job->text.text, strlen(job->text.text), job->text.file,
+					 job_diag(job), &job->config);
 	if (!job->change->prepare)
 		return 0;
-	return job->change->prepare(job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
+	return job->change->prepare(
+		job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
 }
 
 static int job_compile(struct job *job)
 {
-	struct weir_compile_input input = { .config = job_config(job), .states = job->engine->states };
+	struct weir_compile_input input = { .config = job_config(job),
+					    .states = job->engine->states };
 
 	if (job->change) {
 		input.changing = job->change->feature;
@@ -97,7 +101,8 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 	return r;
 }
 
-/* Constants are compiled into the program: when they change, a second one is loaded beside the first, on the same maps. */
+/* Constants are compiled into the program: when they change, a second one is loaded beside the
+ * first, on the same maps. */
 static int job_load(struct job *job)
 {
 	struct weir_constants *constants = NULL;
@@ -126,7 +131,8 @@ static int object_try(struct weir_object *object, struct weir_diag *diag)
 	if (!r && (result.reason == WEIR_PASS || result.reason >= WEIR_REASON_COUNT))
 		r = -EIO;
 	if (r)
-		weir_diag_error(diag, "weir doctor", "the new program fails its self-test: %s", strerror(-r));
+		weir_diag_error(diag, "weir doctor", "the new program fails its self-test: %s",
+				strerror(-r));
 	return r;
 }
 
@@ -135,7 +141,8 @@ static char *text_copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* What policy.json is to say. A text applied twice does not push the one before it out of reach of rollback. */
+/* What policy.json is to say. A text applied twice does not push the one before it out of reach of
+ * rollback. */
 static int policy_draft(struct job *job)
 {
 	const struct weir_policy_file *old = &job->engine->policy;
@@ -146,7 +153,9 @@ static int policy_draft(struct job *job)
 		.current = { text_copy(job->text.text), text_copy(job->text.file) },
 		.previous = { text_copy(previous->text), text_copy(previous->file) },
 		.revision = weir_engine_revision(job->engine) + 1,
-		.config_hash = job->is_file ? weir_hash_bytes(job->text.text, strlen(job->text.text), 0) : old->config_hash,
+		.config_hash = job->is_file ?
+				       weir_hash_bytes(job->text.text, strlen(job->text.text), 0) :
+				       old->config_hash,
 		.changed_ns = weir_clock_real_ns(),
 	};
 	return job->policy.current.text ? 0 : -ENOMEM;
@@ -162,13 +171,15 @@ static int job_persist(struct job *job)
 		if (!r)
 			r = weir_policy_file_write(state_dir, &job->policy);
 		if (r)
-			weir_diag_error(job_diag(job), "free space there; nothing was changed", "%s/policy.json: cannot be written: %s", state_dir,
+			weir_diag_error(job_diag(job), "free space there; nothing was changed",
+					"%s/policy.json: cannot be written: %s", state_dir,
 					strerror(-r));
 		return r;
 	}
 	if (!job->change->persist)
 		return 0;
-	return job->change->persist(job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
+	return job->change->persist(
+		job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
 }
 
 static int job_steps(struct job *job)
@@ -198,7 +209,8 @@ static void job_work(void *arg)
 
 static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
 {
-	const struct weir_image_header *header = (const void *)weir_image_lines(image, &engine->policy_lines);
+	const struct weir_image_header *header =
+		(const void *)weir_image_lines(image, &engine->policy_lines);
 
 	engine->policy_classes = header->classes;
 }
@@ -220,7 +232,8 @@ static int job_switch(struct job *job)
 
 	if (r)
 		return r;
-	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is enough. */
+	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
+	 * enough. */
 	weir_object_pin(job->object, engine->options.pin_dir, job_diag(job));
 	weir_object_free(engine->object);
 	engine->object = weir_take(job->object);
@@ -256,7 +269,8 @@ static void reply_apply(struct job *job)
 	weir_json_open_object(&json, NULL);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
 	weir_json_put_bool(&json, "changed", !job->same);
-	weir_json_put_uint(&json, "ms", (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS);
+	weir_json_put_uint(&json, "ms",
+			   (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS);
 	if (job->call->diag.count)
 		weir_json_put_diag(&json, "warnings", &job->call->diag);
 	weir_json_close_object(&json);
@@ -281,7 +295,8 @@ static void job_live(struct job *job)
 
 	if (!job->same)
 		weir_commit_flip(engine->commit, weir_engine_revision(engine) + 1);
-	else if (!job->is_apply || strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
+	else if (!job->is_apply ||
+		 strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
 		weir_engine_bump(engine);
 	policy_remember(engine, job->image);
 	if (job->change && job->change->accept)
@@ -356,9 +371,10 @@ static void call_run(struct weir_engine *engine, struct weir_call *call)
 	uint64_t revision = weir_engine_revision(engine);
 
 	if (call->has_expected && call->expected != revision) {
-		weir_diag_error(&call->diag, "look at what changed, then try again with the new revision",
-				"the policy moved on: revision %llu was expected, %llu is live", (unsigned long long)call->expected,
-				(unsigned long long)revision);
+		weir_diag_error(&call->diag,
+				"look at what changed, then try again with the new revision",
+				"the policy moved on: revision %llu was expected, %llu is live",
+				(unsigned long long)call->expected, (unsigned long long)revision);
 		weir_call_finish(call, -ESTALE);
 		return;
 	}
@@ -419,7 +435,8 @@ void weir_engine_run(struct weir_engine *engine, struct weir_call *call)
 		weir_call_finish(call, -ENOMEM);
 }
 
-static int apply_start(struct weir_engine *engine, const char *text, size_t len, const char *file, struct weir_call *call, bool is_file)
+static int apply_start(struct weir_engine *engine, const char *text, size_t len, const char *file,
+		       struct weir_call *call, bool is_file)
 {
 	struct job *job = job_new(engine, call);
 
@@ -433,19 +450,23 @@ static int apply_start(struct weir_engine *engine, const char *text, size_t len,
 
 		job->call = NULL;
 		job_free(job);
-		return has_nul ? weir_diag_error(call ? &call->diag : NULL, "save it as plain UTF-8 text", "the configuration has a NUL byte in it") :
+		return has_nul ? weir_diag_error(call ? &call->diag : NULL,
+						 "save it as plain UTF-8 text",
+						 "the configuration has a NUL byte in it") :
 				 -ENOMEM;
 	}
 	queue_add(engine, job);
 	return WEIR_OP_PENDING;
 }
 
-int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file, struct weir_call *call)
+int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file,
+		      struct weir_call *call)
 {
 	return apply_start(engine, text, len, file, call, false);
 }
 
-int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len, const char *file)
+int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len,
+			   const char *file)
 {
 	int r = apply_start(engine, text, len, file, NULL, true);
 
@@ -492,7 +513,8 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 	int r = weir_compile_input(&input, diag, &image);
 
 	if (!r && !weir_commit_is_live(engine->commit, image)) {
-		uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
+		uint64_t live = weir_commit_revision(engine->commit),
+			 file = engine->policy.revision;
 
 		r = weir_commit_stage(engine->commit, image, diag);
 		if (!r)

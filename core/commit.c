@@ -2,9 +2,11 @@
 /*
  * The two slots of compiled policy and the word that says which is live.
  *
- * The race that matters: a packet reads the word, is delayed, and goes on reading the old slot after the flip. The old slot is filled again
- * at the next stage at the earliest, and stage begins with a grace period (membarrier waits for every CPU to leave the RCU section
- * that packet programs run in), so it still reads whole, old lines. What it may never see is two slots: it read the word once.
+ * The race that matters: a packet reads the word, is delayed, and goes on reading the old slot
+ * after the flip. The old slot is filled again at the next stage at the earliest, and stage begins
+ * with a grace period (membarrier waits for every CPU to leave the RCU section that packet programs
+ * run in), so it still reads whole, old lines. What it may never see is two slots: it read the word
+ * once.
  */
 #include "commit.h"
 
@@ -30,7 +32,8 @@ struct slot {
 
 struct weir_commit {
 	struct slot slots[WEIR_POLICY_SLOTS];
-	int outer_fd; /* tab_policy: its own descriptor, since a reload frees the object it came from */
+	int outer_fd; /* tab_policy: its own descriptor, since a reload frees the object it came
+			 from */
 	struct weir_live *live; /* cfg_live, mapped */
 	char *pin_dir;
 };
@@ -46,7 +49,8 @@ static size_t page_round(size_t bytes)
 
 static struct weir_live *live_map(int fd)
 {
-	void *at = mmap(NULL, page_round(sizeof(struct weir_live)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, page_round(sizeof(struct weir_live)), PROT_READ | PROT_WRITE,
+			MAP_SHARED, fd, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -79,7 +83,8 @@ static int commit_adopt(struct weir_commit *commit, const struct weir_object *ob
 	return 0;
 }
 
-int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag, struct weir_commit **ret_commit)
+int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag,
+		    struct weir_commit **ret_commit)
 {
 	_cleanup_commit_ struct weir_commit *commit = calloc(1, sizeof(*commit));
 
@@ -90,10 +95,13 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 	commit->outer_fd = fcntl(weir_object_map_fd(object, "tab_policy"), F_DUPFD_CLOEXEC, 0);
 	commit->pin_dir = pin_dir ? strdup(pin_dir) : NULL;
 	commit->live = live_map(weir_object_map_fd(object, "cfg_live"));
-	int r = commit->outer_fd < 0 || !commit->live || (pin_dir && !commit->pin_dir) ? -ENOMEM : commit_adopt(commit, object);
+	int r = commit->outer_fd < 0 || !commit->live || (pin_dir && !commit->pin_dir) ?
+			-ENOMEM :
+			commit_adopt(commit, object);
 
 	if (r) {
-		weir_diag_error(diag, "weir cleanup --force, then start again", "the policy slots cannot be opened: %s", strerror(-r));
+		weir_diag_error(diag, "weir cleanup --force, then start again",
+				"the policy slots cannot be opened: %s", strerror(-r));
 		return r;
 	}
 	commit->live->layout = WEIR_LAYOUT_VERSION;
@@ -124,10 +132,12 @@ unsigned weir_commit_slot(const struct weir_commit *commit)
 	return __atomic_load_n(&commit->live->word, __ATOMIC_RELAXED) & 1;
 }
 
-/* Filling a map of maps waits for a grace period too, so where membarrier is refused (nohz_full) a rewrite of the slot serves. */
+/* Filling a map of maps waits for a grace period too, so where membarrier is refused (nohz_full) a
+ * rewrite of the slot serves. */
 static void grace_wait(struct weir_commit *commit, uint32_t spare)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 || commit->slots[spare].fd < 0)
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 ||
+	    commit->slots[spare].fd < 0)
 		return;
 	bpf_map_update_elem(commit->outer_fd, &spare, &commit->slots[spare].fd, BPF_ANY);
 }
@@ -135,7 +145,8 @@ static void grace_wait(struct weir_commit *commit, uint32_t spare)
 static int image_map_new(uint32_t lines)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", sizeof(__u32), WEIR_LINE_BYTES, lines, &opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", sizeof(__u32), WEIR_LINE_BYTES, lines,
+				&opts);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -159,7 +170,8 @@ static bool slot_fits(const struct slot *slot, uint32_t lines)
 }
 
 /* Room for growth, so that small changes reuse the map and need no grace period of their own. */
-static int slot_replace(struct weir_commit *commit, uint32_t index, const struct weir_line *lines, uint32_t count)
+static int slot_replace(struct weir_commit *commit, uint32_t index, const struct weir_line *lines,
+			uint32_t count)
 {
 	uint32_t capacity = count + count / 8 + 64;
 	_cleanup_close_ int fd = image_map_new(capacity);
@@ -179,18 +191,22 @@ static int slot_replace(struct weir_commit *commit, uint32_t index, const struct
 	return 0;
 }
 
-int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image, struct weir_diag *diag)
+int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image,
+		      struct weir_diag *diag)
 {
 	uint32_t spare = !weir_commit_slot(commit), count = 0;
 	const struct weir_line *lines = weir_image_lines(image, &count);
 
 	grace_wait(commit, spare);
-	int r = slot_fits(&commit->slots[spare], count) ? lines_write(commit->slots[spare].fd, lines, count) :
-							  slot_replace(commit, spare, lines, count);
+	int r = slot_fits(&commit->slots[spare], count) ?
+			lines_write(commit->slots[spare].fd, lines, count) :
+			slot_replace(commit, spare, lines, count);
 
 	if (r)
-		weir_diag_error(diag, "free memory, or make the lists smaller", "the policy (%u lines of %u bytes) cannot be placed in the kernel: %s",
-				count, WEIR_LINE_BYTES, strerror(-r));
+		weir_diag_error(
+			diag, "free memory, or make the lists smaller",
+			"the policy (%u lines of %u bytes) cannot be placed in the kernel: %s",
+			count, WEIR_LINE_BYTES, strerror(-r));
 	return r;
 }
 
@@ -203,7 +219,8 @@ void weir_commit_flip(struct weir_commit *commit, uint64_t revision)
 
 void weir_commit_bump(struct weir_commit *commit, uint64_t revision)
 {
-	__atomic_store_n(&commit->live->word, revision << 1 | weir_commit_slot(commit), __ATOMIC_RELEASE);
+	__atomic_store_n(&commit->live->word, revision << 1 | weir_commit_slot(commit),
+			 __ATOMIC_RELEASE);
 }
 
 bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image)

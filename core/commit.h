@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stage -> flip -> settle. Staging fills the slot that is not live and may fail; the flip is one store and cannot; settling waits until
- * no packet can still be reading the slot that is to be filled next.
+ * stage -> flip -> settle. Staging fills the slot that is not live and may fail; the flip is one
+ * store and cannot; settling waits until no packet can still be reading the slot that is to be
+ * filled next.
  */
 #ifndef WEIR_CORE_COMMIT_H
 #define WEIR_CORE_COMMIT_H
@@ -12,7 +13,8 @@
 struct weir_commit;
 
 /* Opens the slots of an object, adopting what is pinned; pin_dir NULL for a private object. */
-int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag, struct weir_commit **ret_commit);
+int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag,
+		    struct weir_commit **ret_commit);
 void weir_commit_free(struct weir_commit *commit);
 static inline void weir_commit_freep(struct weir_commit **commit)
 {
@@ -20,8 +22,10 @@ static inline void weir_commit_freep(struct weir_commit **commit)
 }
 #define _cleanup_commit_ __attribute__((cleanup(weir_commit_freep)))
 
-/* Fills the spare slot; may run on a worker, one at a time. Waits first for readers of that slot. Nothing is live by it. */
-int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image, struct weir_diag *diag);
+/* Fills the spare slot; may run on a worker, one at a time. Waits first for readers of that slot.
+ * Nothing is live by it. */
+int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image,
+		      struct weir_diag *diag);
 /* Makes what was staged live under this revision. */
 void weir_commit_flip(struct weir_commit *commit, uint64_t revision);
 /* A new revision of the same slot: a live set changed. */

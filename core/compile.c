@@ -46,7 +46,8 @@ static int step_classes(const struct weir_feature *feature, struct weir_compile 
 	return feature->classes ? feature->classes(compile) : 0;
 }
 
-int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag, struct weir_image **ret_image)
+int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag,
+		       struct weir_image **ret_image)
 {
 	_cleanup_image_ struct weir_image *image = weir_image_new(input->config->memory.value);
 	_cleanup_free_ char *file = strdup(input->config->file ? input->config->file : "./-");
@@ -65,7 +66,8 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 		r = weir_image_seal(image, diag);
 	if (r) {
 		if (!diag->errors)
-			weir_diag_error(diag, NULL, "the policy cannot be compiled: %s", strerror(-r));
+			weir_diag_error(diag, NULL, "the policy cannot be compiled: %s",
+					strerror(-r));
 		weir_config_locate(input->config, diag);
 		return r;
 	}
@@ -73,15 +75,19 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 	return 0;
 }
 
-int weir_compile(const struct weir_config *config, struct weir_diag *diag, struct weir_image **ret_image)
+int weir_compile(const struct weir_config *config, struct weir_diag *diag,
+		 struct weir_image **ret_image)
 {
-	return weir_compile_input(&(struct weir_compile_input){ .config = config }, diag, ret_image);
+	return weir_compile_input(&(struct weir_compile_input){ .config = config }, diag,
+				  ret_image);
 }
 
 int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants)
 {
 	_cleanup_(weir_constants_freep) struct weir_constants *constants = weir_constants_new();
-	struct weir_emit_constants emit = { .per_window = config->events.rate.value / EMIT_WINDOWS_PER_S, .sample = config->events.sample };
+	struct weir_emit_constants emit = { .per_window =
+						    config->events.rate.value / EMIT_WINDOWS_PER_S,
+					    .sample = config->events.sample };
 
 	if (!constants)
 		return -ENOMEM;

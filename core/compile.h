@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From configuration (and what features hold besides) to an image. Pure: no kernel, no files but those the configuration names. */
+/* From configuration (and what features hold besides) to an image. Pure: no kernel, no files but
+ * those the configuration names. */
 #ifndef WEIR_CORE_COMPILE_H
 #define WEIR_CORE_COMPILE_H
 
@@ -14,9 +15,11 @@ struct weir_compile_input {
 	void *draft;
 };
 
-int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag, struct weir_image **ret_image);
+int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag,
+		       struct weir_image **ret_image);
 /* The configuration alone: check, replay. */
-int weir_compile(const struct weir_config *config, struct weir_diag *diag, struct weir_image **ret_image);
+int weir_compile(const struct weir_config *config, struct weir_diag *diag,
+		 struct weir_image **ret_image);
 /* What the features' constants say of this configuration. */
 int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constants by the name of their variable: found in the object's BTF, so that no list of them is kept anywhere. */
+/* Constants by the name of their variable: found in the object's BTF, so that no list of them is
+ * kept anywhere. */
 #include "constants.h"
 
 #include <errno.h>
@@ -45,13 +46,16 @@ void weir_constants_free(struct weir_constants *constants)
 
 bool weir_constants_equal(const struct weir_constants *a, const struct weir_constants *b)
 {
-	return a->count == b->count && a->capacity_count == b->capacity_count && memcmp(a->values, b->values, sizeof(a->values)) == 0 &&
+	return a->count == b->count && a->capacity_count == b->capacity_count &&
+	       memcmp(a->values, b->values, sizeof(a->values)) == 0 &&
 	       memcmp(a->capacities, b->capacities, sizeof(a->capacities)) == 0;
 }
 
-int weir_constants_set(struct weir_constants *constants, const char *variable, const void *value, size_t size)
+int weir_constants_set(struct weir_constants *constants, const char *variable, const void *value,
+		       size_t size)
 {
-	if (constants->count == CONSTANTS_MAX || size > CONSTANT_BYTES_MAX || strlen(variable) >= sizeof(constants->values[0].name))
+	if (constants->count == CONSTANTS_MAX || size > CONSTANT_BYTES_MAX ||
+	    strlen(variable) >= sizeof(constants->values[0].name))
 		return -E2BIG;
 	struct constant *constant = &constants->values[constants->count++];
 
@@ -63,7 +67,8 @@ int weir_constants_set(struct weir_constants *constants, const char *variable, c
 
 int weir_constants_capacity(struct weir_constants *constants, const char *map, uint32_t entries)
 {
-	if (constants->capacity_count == CONSTANTS_MAX || strlen(map) >= sizeof(constants->capacities[0].map))
+	if (constants->capacity_count == CONSTANTS_MAX ||
+	    strlen(map) >= sizeof(constants->capacities[0].map))
 		return -E2BIG;
 	struct capacity *capacity = &constants->capacities[constants->capacity_count++];
 
@@ -85,7 +90,8 @@ void weir_constants_secret(struct weir_constants *constants, const uint32_t secr
 	memcpy(constants->secret, secret, sizeof(constants->secret));
 }
 
-static const struct btf_var_secinfo *variable_find(const struct btf *btf, const struct btf_type *section, const char *name)
+static const struct btf_var_secinfo *variable_find(const struct btf *btf,
+						   const struct btf_type *section, const char *name)
 {
 	const struct btf_var_secinfo *variable = btf_var_secinfos(section);
 
@@ -102,17 +108,18 @@ static struct bpf_map *rodata_find(struct bpf_object *object)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object)
-	{
+	bpf_object__for_each_map(map, object) {
 		const char *name = bpf_map__name(map);
 
-		if (bpf_map__is_internal(map) && strlen(name) >= 7 && strcmp(name + strlen(name) - 7, ".rodata") == 0)
+		if (bpf_map__is_internal(map) && strlen(name) >= 7 &&
+		    strcmp(name + strlen(name) - 7, ".rodata") == 0)
 			return map;
 	}
 	return NULL;
 }
 
-static int constant_write(struct bpf_object *object, const char *name, const void *value, size_t size)
+static int constant_write(struct bpf_object *object, const char *name, const void *value,
+			  size_t size)
 {
 	const struct btf *btf = bpf_object__btf(object);
 	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
@@ -146,5 +153,6 @@ int weir_constants_write(const struct weir_constants *constants, struct bpf_obje
 		if (r)
 			return r;
 	}
-	return constant_write(object, "probe_constants", constants->secret, sizeof(constants->secret));
+	return constant_write(object, "probe_constants", constants->secret,
+			      sizeof(constants->secret));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constants of the packet programs, gathered from features before an object is loaded; for object.c. The public half is in map.h. */
+/* Constants of the packet programs, gathered from features before an object is loaded; for
+ * object.c. The public half is in map.h. */
 #ifndef WEIR_CORE_CONSTANTS_H
 #define WEIR_CORE_CONSTANTS_H
 

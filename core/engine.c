@@ -55,7 +55,8 @@ static void event_drained(void *arg, const struct weir_event *event)
 		if (weir_features[i]->event)
 			weir_features[i]->event(engine->states[i], event);
 	weir_event_to_json(event, interface_name(engine, event->ifindex), engine->states, &text);
-	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text), text.len);
+	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text),
+			    text.len);
 }
 
 void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json, size_t len)
@@ -105,7 +106,8 @@ void weir_engine_tick(void *arg)
 {
 	struct weir_engine *engine = arg;
 
-	/* A worker that persists or compiles reads the features' state: what would change it waits a second. */
+	/* A worker that persists or compiles reads the features' state: what would change it waits
+	 * a second. */
 	for (size_t i = 0; weir_features[i] && !engine->running; i++)
 		if (weir_features[i]->tick)
 			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
@@ -131,7 +133,8 @@ static void netlink_ready(void *arg)
 }
 
 /* The file, unless something else was applied since it was last edited. */
-static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_text, struct weir_diag *diag)
+static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_text,
+		       struct weir_diag *diag)
 {
 	const char *file = engine->options.config_file;
 	_cleanup_buf_ struct weir_buf text = {};
@@ -139,29 +142,39 @@ static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_
 	uint64_t hash = weir_hash_bytes(weir_buf_str(&text), text.len, 0);
 
 	if (r && r != -ENOENT)
-		return weir_diag_error(diag, "make it readable, or name another with --config", "%s: %s", file, strerror(-r)), r;
+		return weir_diag_error(diag, "make it readable, or name another with --config",
+				       "%s: %s", file, strerror(-r)),
+		       r;
 	if (engine->policy.current.text && (r == -ENOENT || hash == engine->policy.config_hash)) {
 		*ret_text = (struct weir_policy_text){ strdup(engine->policy.current.text),
-						       engine->policy.current.file ? strdup(engine->policy.current.file) : NULL };
+						       engine->policy.current.file ?
+							       strdup(engine->policy.current.file) :
+							       NULL };
 		return ret_text->text ? 0 : -ENOMEM;
 	}
 	engine->policy.config_hash = hash;
-	*ret_text = (struct weir_policy_text){ strndup(weir_buf_str(&text), text.len), file ? strdup(file) : NULL };
+	*ret_text = (struct weir_policy_text){ strndup(weir_buf_str(&text), text.len),
+					       file ? strdup(file) : NULL };
 	return ret_text->text ? 0 : -ENOMEM;
 }
 
-/* A broken file at start must not leave the machine without its policy: the last one that was live goes on, with a warning. */
-static int config_fall_back(struct weir_engine *engine, struct weir_diag *refused, struct weir_diag *diag)
+/* A broken file at start must not leave the machine without its policy: the last one that was live
+ * goes on, with a warning. */
+static int config_fall_back(struct weir_engine *engine, struct weir_diag *refused,
+			    struct weir_diag *diag)
 {
 	const struct weir_policy_text *last = &engine->policy.current;
 	_cleanup_buf_ struct weir_buf why = {};
 
 	weir_diag_format(refused, &why);
-	if (!last->text || weir_config_parse(last->text, strlen(last->text), last->file, diag, &engine->config)) {
-		weir_diag_error(diag, "weir check FILE", "the configuration is refused:\n%s", weir_buf_str(&why));
+	if (!last->text ||
+	    weir_config_parse(last->text, strlen(last->text), last->file, diag, &engine->config)) {
+		weir_diag_error(diag, "weir check FILE", "the configuration is refused:\n%s",
+				weir_buf_str(&why));
 		return -EINVAL;
 	}
-	weir_diag_warning(diag, "mend it, then weir apply FILE", "the configuration file is refused, the policy applied last goes on:\n%s",
+	weir_diag_warning(diag, "mend it, then weir apply FILE",
+			  "the configuration file is refused, the policy applied last goes on:\n%s",
 			  weir_buf_str(&why));
 	return 0;
 }
@@ -183,7 +196,8 @@ static int config_start(struct weir_engine *engine, struct weir_diag *diag)
 		free(engine->policy.previous.text);
 		free(engine->policy.previous.file);
 		engine->policy.previous = engine->policy.current;
-		engine->policy.current = (struct weir_policy_text){ weir_take(text), weir_take(file) };
+		engine->policy.current =
+			(struct weir_policy_text){ weir_take(text), weir_take(file) };
 	}
 	return 0;
 }
@@ -192,10 +206,13 @@ static int features_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	for (size_t i = 0; weir_features[i]; i++) {
 		const struct weir_feature *feature = weir_features[i];
-		int r = feature->state_new ? feature->state_new(engine, engine->options.state_dir, diag, &engine->states[i]) : 0;
+		int r = feature->state_new ? feature->state_new(engine, engine->options.state_dir,
+								diag, &engine->states[i]) :
+					     0;
 
 		if (r) {
-			weir_diag_error(diag, NULL, "%s: cannot start: %s", feature->name, strerror(-r));
+			weir_diag_error(diag, NULL, "%s: cannot start: %s", feature->name,
+					strerror(-r));
 			return r;
 		}
 	}
@@ -208,7 +225,8 @@ static int object_start(struct weir_engine *engine, struct weir_diag *diag)
 	int r = weir_compile_constants(engine->config, &constants);
 
 	if (!r)
-		r = weir_object_new(engine->options.pin_dir, NULL, constants, diag, &engine->object);
+		r = weir_object_new(engine->options.pin_dir, NULL, constants, diag,
+				    &engine->object);
 	if (r) {
 		weir_constants_free(constants);
 		return r;
@@ -227,26 +245,31 @@ int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_co
 
 	while (extra && extra[extras])
 		extras++;
-	_cleanup_free_ struct weir_interface_config *wanted = calloc(count + extras + 1, sizeof(*wanted));
+	_cleanup_free_ struct weir_interface_config *wanted =
+		calloc(count + extras + 1, sizeof(*wanted));
 
 	if (!wanted)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
 		wanted[i] = config->interfaces[i];
 	for (unsigned i = 0; i < extras; i++)
-		wanted[count + i] = (struct weir_interface_config){ .name = (char *)extra[i], .hook = engine->options.hook };
+		wanted[count + i] = (struct weir_interface_config){ .name = (char *)extra[i],
+								    .hook = engine->options.hook };
 	return weir_interfaces_want(engine->interfaces, wanted, count + extras);
 }
 
 static int interfaces_start(struct weir_engine *engine, struct weir_diag *diag)
 {
-	struct weir_interfaces_options options = { .pin_dir = engine->options.pin_dir, .told = interface_told, .arg = engine };
+	struct weir_interfaces_options options = { .pin_dir = engine->options.pin_dir,
+						   .told = interface_told,
+						   .arg = engine };
 	int r = weir_interfaces_new(engine->object, &options, &engine->interfaces);
 
 	if (!r)
 		r = weir_engine_want_interfaces(engine, engine->config);
 	if (r)
-		weir_diag_error(diag, "weir doctor", "the interfaces cannot be watched: %s", strerror(-r));
+		weir_diag_error(diag, "weir doctor", "the interfaces cannot be watched: %s",
+				strerror(-r));
 	return r;
 }
 
@@ -257,7 +280,8 @@ static int watches_start(struct weir_engine *engine)
 	engine->tick = loop->timer(loop, TICK_MS, TICK_MS, weir_engine_tick, engine);
 	engine->drain = loop->timer(loop, DRAIN_MS, DRAIN_MS, ring_drain, engine);
 	engine->ring = loop->watch(loop, weir_events_fd(engine->events), ring_drain, engine);
-	engine->netlink = loop->watch(loop, weir_interfaces_fd(engine->interfaces), netlink_ready, engine);
+	engine->netlink =
+		loop->watch(loop, weir_interfaces_fd(engine->interfaces), netlink_ready, engine);
 	return engine->tick && engine->drain && engine->ring && engine->netlink ? 0 : -ENOMEM;
 }
 
@@ -266,10 +290,14 @@ static int dirs_make(const struct weir_engine_options *options, struct weir_diag
 	int r = weir_file_make_dirs(options->state_dir, 0700);
 
 	if (r)
-		return weir_diag_error(diag, "choose another --state-dir", "%s: cannot be made: %s", options->state_dir, strerror(-r)), r;
+		return weir_diag_error(diag, "choose another --state-dir", "%s: cannot be made: %s",
+				       options->state_dir, strerror(-r)),
+		       r;
 	r = weir_file_make_dirs(options->run_dir, 0755);
 	if (r)
-		return weir_diag_error(diag, "choose another --run-dir", "%s: cannot be made: %s", options->run_dir, strerror(-r)), r;
+		return weir_diag_error(diag, "choose another --run-dir", "%s: cannot be made: %s",
+				       options->run_dir, strerror(-r)),
+		       r;
 	return weir_pin_prepare(options->pin_dir, diag);
 }
 
@@ -298,8 +326,8 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 	return r ? r : watches_start(engine);
 }
 
-int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options, struct weir_diag *diag,
-		    struct weir_engine **ret_engine)
+int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options,
+		    struct weir_diag *diag, struct weir_engine **ret_engine)
 {
 	struct weir_engine *engine = calloc(1, sizeof(*engine));
 
@@ -313,7 +341,8 @@ int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *op
 
 	if (r) {
 		if (!diag->errors)
-			weir_diag_error(diag, "weir doctor", "the engine cannot start: %s", strerror(-r));
+			weir_diag_error(diag, "weir doctor", "the engine cannot start: %s",
+					strerror(-r));
 		weir_engine_free(engine);
 		return r;
 	}
@@ -325,7 +354,8 @@ void weir_engine_free(struct weir_engine *engine)
 {
 	if (!engine)
 		return;
-	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring, engine->netlink };
+	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring,
+					 engine->netlink };
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(watches); i++)
 		if (watches[i])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine ties object, commit, interfaces, events and snapshots together. All doors (CLI, API, console, files) end here. */
+/* The engine ties object, commit, interfaces, events and snapshots together. All doors (CLI, API,
+ * console, files) end here. */
 #ifndef WEIR_CORE_ENGINE_H
 #define WEIR_CORE_ENGINE_H
 
@@ -10,26 +11,31 @@
 #include "snapshot.h"
 
 struct weir_engine_options {
-	const char *config_file;	 /* may not exist: defaults */
+	const char *config_file; /* may not exist: defaults */
 	const char *state_dir, *run_dir, *pin_dir;
-	const char *const *interfaces;	 /* of the command line, NULL-terminated; added to those of the file */
-	int hook;			 /* enum weir_hook for those */
-	const char *object_path;	 /* NULL: the one in the binary */
+	const char *const
+		*interfaces; /* of the command line, NULL-terminated; added to those of the file */
+	int hook;	     /* enum weir_hook for those */
+	const char *object_path; /* NULL: the one in the binary */
 };
 
-/* Loads or adopts the data path, restores state, applies the configuration, attaches. Problems that do not stop it are warnings in diag. */
-int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options, struct weir_diag *diag,
-		    struct weir_engine **ret_engine);
+/* Loads or adopts the data path, restores state, applies the configuration, attaches. Problems that
+ * do not stop it are warnings in diag. */
+int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options,
+		    struct weir_diag *diag, struct weir_engine **ret_engine);
 /* Leaves the data path as it is: pinned and filtering. `weir cleanup` is what takes it away. */
 void weir_engine_free(struct weir_engine *engine);
 
-/* Applies a configuration text; call (may be NULL) is finished when it is live or refused. Queued behind a change under way. */
-int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file, struct weir_call *call);
+/* Applies a configuration text; call (may be NULL) is finished when it is live or refused. Queued
+ * behind a change under way. */
+int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file,
+		      struct weir_call *call);
 /* Re-reads the configuration file, as SIGHUP does. */
 int weir_engine_reload(struct weir_engine *engine);
 /* Queues a change that starts in a feature; takes ownership of change. */
 int weir_engine_change(struct weir_engine *engine, struct weir_change *change);
-/* For ops that change live sets on the spot: false while a change is under way (then queue the call with weir_engine_defer). */
+/* For ops that change live sets on the spot: false while a change is under way (then queue the call
+ * with weir_engine_defer). */
 bool weir_engine_is_idle(const struct weir_engine *engine);
 /* A live change was made: a new revision without a swap. Cannot fail. */
 void weir_engine_bump(struct weir_engine *engine);
@@ -42,15 +48,19 @@ struct weir_object *weir_engine_object(struct weir_engine *engine);
 struct weir_loop *weir_engine_loop(struct weir_engine *engine);
 /* The latest; never NULL after weir_engine_new. Borrowed: ref it to keep it. */
 struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine);
-/* Called on the loop's thread: on each drained event (already JSON, one object) or change ("revision", "interface"). */
+/* Called on the loop's thread: on each drained event (already JSON, one object) or change
+ * ("revision", "interface"). */
 struct weir_subscriber {
-	void (*event)(struct weir_subscriber *subscriber, const char *kind, const char *json, size_t len);
+	void (*event)(struct weir_subscriber *subscriber, const char *kind, const char *json,
+		      size_t len);
 	void (*snapshot)(struct weir_subscriber *subscriber, struct weir_snapshot *snapshot);
 	struct weir_subscriber *next;
 };
 void weir_engine_subscribe(struct weir_engine *engine, struct weir_subscriber *subscriber);
 void weir_engine_unsubscribe(struct weir_engine *engine, struct weir_subscriber *subscriber);
-/* A happening of user space ("interface", "change", "warning"): to subscribers and to the kept events. `json` is one object's text. */
-void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json, size_t len);
+/* A happening of user space ("interface", "change", "warning"): to subscribers and to the kept
+ * events. `json` is one object's text. */
+void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json,
+			 size_t len);
 
 #endif

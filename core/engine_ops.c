@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations of the engine itself: status, apply, check, diff, rollback, config, explain, events, interfaces. */
+/* Operations of the engine itself: status, apply, check, diff, rollback, config, explain, events,
+ * interfaces. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,8 @@ static int run_status(struct weir_engine *engine, struct weir_call *call)
 
 static int run_apply(struct weir_engine *engine, struct weir_call *call)
 {
-	return weir_engine_apply(engine, weir_buf_str(&call->body), call->body.len, weir_call_str(call, "name"), call);
+	return weir_engine_apply(engine, weir_buf_str(&call->body), call->body.len,
+				 weir_call_str(call, "name"), call);
 }
 
 static int run_check(struct weir_engine *engine, struct weir_call *call)
@@ -31,7 +33,8 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 	_cleanup_config_ struct weir_config *config = NULL;
 	_cleanup_image_ struct weir_image *image = NULL;
 	uint32_t lines = 0;
-	int r = weir_config_parse(weir_buf_str(&call->body), call->body.len, weir_call_str(call, "name"), &call->diag, &config);
+	int r = weir_config_parse(weir_buf_str(&call->body), call->body.len,
+				  weir_call_str(call, "name"), &call->diag, &config);
 
 	if (!r)
 		r = weir_compile(config, &call->diag, &image);
@@ -52,9 +55,12 @@ static int run_diff(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct weir_policy_text *live = &engine->policy.current;
 	_cleanup_config_ struct weir_config *config = NULL;
-	int r = weir_config_parse(weir_buf_str(&call->body), call->body.len, weir_call_str(call, "name"), &call->diag, &config);
+	int r = weir_config_parse(weir_buf_str(&call->body), call->body.len,
+				  weir_call_str(call, "name"), &call->diag, &config);
 
-	return r ? r : weir_config_diff(live->text ?: "", weir_buf_str(&call->body), &call->diag, &call->reply);
+	return r ? r :
+		   weir_config_diff(live->text ?: "", weir_buf_str(&call->body), &call->diag,
+				    &call->reply);
 }
 
 static int run_rollback(struct weir_engine *engine, struct weir_call *call)
@@ -62,10 +68,12 @@ static int run_rollback(struct weir_engine *engine, struct weir_call *call)
 	const struct weir_policy_text *previous = &engine->policy.previous;
 
 	if (!previous->text) {
-		weir_diag_error(&call->diag, "weir apply FILE", "there is no earlier configuration to go back to");
+		weir_diag_error(&call->diag, "weir apply FILE",
+				"there is no earlier configuration to go back to");
 		return -ENOENT;
 	}
-	return weir_engine_apply(engine, previous->text, strlen(previous->text), previous->file, call);
+	return weir_engine_apply(engine, previous->text, strlen(previous->text), previous->file,
+				 call);
 }
 
 static int run_config_show(struct weir_engine *engine, struct weir_call *call)
@@ -88,7 +96,8 @@ static int addr_arg(struct weir_call *call, const char *name, struct weir_addr *
 
 	if (text && weir_addr_from_string(text, strlen(text), ret_addr) == 0)
 		return 0;
-	return weir_diag_key(&call->diag, name, "write one address, v4 or v6", "'%s' is not an address", text ? text : "");
+	return weir_diag_key(&call->diag, name, "write one address, v4 or v6",
+			     "'%s' is not an address", text ? text : "");
 }
 
 static int port_arg(struct weir_call *call, const char *name, uint16_t *ret_port)
@@ -96,7 +105,8 @@ static int port_arg(struct weir_call *call, const char *name, uint16_t *ret_port
 	uint64_t port = weir_call_uint(call, name, 0);
 
 	if (port > 65535)
-		return weir_diag_key(&call->diag, name, "write 0 to 65535", "%llu is not a port", (unsigned long long)port);
+		return weir_diag_key(&call->diag, name, "write 0 to 65535", "%llu is not a port",
+				     (unsigned long long)port);
 	*ret_port = (uint16_t)port;
 	return 0;
 }
@@ -111,11 +121,16 @@ static int explain_spec(struct weir_call *call, struct weir_frame_spec *spec)
 	port_arg(call, "sport", &spec->sport);
 	port_arg(call, "dport", &spec->dport);
 	if (!call->diag.errors && weir_addr_is_v4(&spec->src) != weir_addr_is_v4(&spec->dst))
-		weir_diag_key(&call->diag, "dst", "write both as v4 or both as v6", "src and dst are of different families");
-	if (weir_proto_from_string(proto ? proto : "tcp", weir_addr_is_v4(&spec->src), &spec->proto))
-		weir_diag_key(&call->diag, "proto", "write tcp, udp, icmp, sctp, gre, esp or a number", "'%s' is not a protocol", proto);
+		weir_diag_key(&call->diag, "dst", "write both as v4 or both as v6",
+			      "src and dst are of different families");
+	if (weir_proto_from_string(proto ? proto : "tcp", weir_addr_is_v4(&spec->src),
+				   &spec->proto))
+		weir_diag_key(&call->diag, "proto",
+			      "write tcp, udp, icmp, sctp, gre, esp or a number",
+			      "'%s' is not a protocol", proto);
 	if (vlan > 4094)
-		weir_diag_key(&call->diag, "vlan", "write 1 to 4094", "%llu is not a VLAN", (unsigned long long)vlan);
+		weir_diag_key(&call->diag, "vlan", "write 1 to 4094", "%llu is not a VLAN",
+			      (unsigned long long)vlan);
 	spec->vlan = (uint16_t)vlan;
 	spec->later_fragment = weir_call_flag(call, "fragment");
 	spec->tcp_flags = 0x02; /* SYN: the packet most questions are about */
@@ -123,7 +138,8 @@ static int explain_spec(struct weir_call *call, struct weir_frame_spec *spec)
 	return call->diag.errors ? -EINVAL : 0;
 }
 
-static void explain_put(struct weir_engine *engine, const struct weir_probe_result *result, enum weir_program program, struct weir_call *call)
+static void explain_put(struct weir_engine *engine, const struct weir_probe_result *result,
+			enum weir_program program, struct weir_call *call)
 {
 	struct weir_json_out json = { .out = &call->reply };
 	const char *interface = weir_call_str(call, "interface");
@@ -141,21 +157,28 @@ static void explain_put(struct weir_engine *engine, const struct weir_probe_resu
 	weir_json_put_uint(&json, "revision", result->generation);
 	if (interface)
 		weir_json_put_str(&json, "interface", interface);
-	weir_json_put_str(&json, "direction", result->direction == WEIR_INGRESS ? "ingress" : "egress");
+	weir_json_put_str(&json, "direction",
+			  result->direction == WEIR_INGRESS ? "ingress" : "egress");
 	weir_json_put_uint(&json, "program_id", weir_object_program_id(engine->object, program));
 	weir_probe_put_packet(result, &json);
 	weir_json_close_object(&json);
 }
 
-/* The program of the interface that is asked about; without one, that of the first that is attached; with none attached, the XDP one. */
-static int explain_program(struct weir_engine *engine, struct weir_call *call, enum weir_program *ret_program, uint32_t *ret_ifindex)
+/* The program of the interface that is asked about; without one, that of the first that is
+ * attached; with none attached, the XDP one. */
+static int explain_program(struct weir_engine *engine, struct weir_call *call,
+			   enum weir_program *ret_program, uint32_t *ret_ifindex)
 {
-	const char *interface = weir_call_str(call, "interface"), *way = weir_call_str(call, "direction");
-	enum weir_direction direction = way && strcmp(way, "egress") == 0 ? WEIR_EGRESS : WEIR_INGRESS;
-	int r = weir_interfaces_program(engine->interfaces, interface, direction, ret_program, ret_ifindex);
+	const char *interface = weir_call_str(call, "interface"),
+		   *way = weir_call_str(call, "direction");
+	enum weir_direction direction =
+		way && strcmp(way, "egress") == 0 ? WEIR_EGRESS : WEIR_INGRESS;
+	int r = weir_interfaces_program(engine->interfaces, interface, direction, ret_program,
+					ret_ifindex);
 
 	if (r && interface) {
-		weir_diag_key(&call->diag, "interface", "weir interface list", "%s is not watched in that direction", interface);
+		weir_diag_key(&call->diag, "interface", "weir interface list",
+			      "%s is not watched in that direction", interface);
 		return -ENOENT;
 	}
 	if (r) {
@@ -202,7 +225,8 @@ static int run_events(struct weir_engine *engine, struct weir_call *call)
 
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "events");
-	weir_event_log_each(engine->log, weir_call_str(call, "kind"), weir_call_uint(call, "limit", 100), event_put, &json);
+	weir_event_log_each(engine->log, weir_call_str(call, "kind"),
+			    weir_call_uint(call, "limit", 100), event_put, &json);
 	weir_json_close_array(&json);
 	weir_json_close_object(&json);
 	return 0;
@@ -252,7 +276,8 @@ static int run_interface_attach(struct weir_engine *engine, struct weir_call *ca
 
 static int run_interface_detach(struct weir_engine *engine, struct weir_call *call)
 {
-	int r = weir_interfaces_detach(engine->interfaces, weir_call_str(call, "interface"), &call->diag);
+	int r = weir_interfaces_detach(engine->interfaces, weir_call_str(call, "interface"),
+				       &call->diag);
 
 	return r ? r : interfaces_reply(engine, call);
 }
@@ -268,61 +293,81 @@ static const struct weir_arg text_args[] = {
 static const struct weir_arg explain_args[] = {
 	{ "src", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "source address", NULL, NULL },
 	{ "dst", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "destination address", NULL, NULL },
-	{ "proto", WEIR_ARG_STRING, 0, "PROTO", "tcp, udp, icmp, sctp, gre, esp or a number", NULL, "tcp" },
+	{ "proto", WEIR_ARG_STRING, 0, "PROTO", "tcp, udp, icmp, sctp, gre, esp or a number", NULL,
+	  "tcp" },
 	{ "sport", WEIR_ARG_UINT, 0, "PORT", "source port", NULL, "0" },
 	{ "dport", WEIR_ARG_UINT, 0, "PORT", "destination port", NULL, "0" },
-	{ "interface", WEIR_ARG_STRING, 0, "IF", "as if on this interface; without it, the first that is watched", NULL, NULL },
-	{ "direction", WEIR_ARG_CHOICE, 0, "WAY", "arriving or leaving there", direction_names, "ingress" },
+	{ "interface", WEIR_ARG_STRING, 0, "IF",
+	  "as if on this interface; without it, the first that is watched", NULL, NULL },
+	{ "direction", WEIR_ARG_CHOICE, 0, "WAY", "arriving or leaving there", direction_names,
+	  "ingress" },
 	{ "vlan", WEIR_ARG_UINT, 0, "ID", "with an 802.1Q tag", NULL, NULL },
 	{ "fragment", WEIR_ARG_BOOL, 0, NULL, "a later fragment, without ports", NULL, NULL },
 	{ 0 },
 };
 
 static const struct weir_arg events_args[] = {
-	{ "kind", WEIR_ARG_STRING, 0, "KIND", "only these: drop, change, interface, warning", NULL, NULL },
+	{ "kind", WEIR_ARG_STRING, 0, "KIND", "only these: drop, change, interface, warning", NULL,
+	  NULL },
 	{ "limit", WEIR_ARG_UINT, 0, "N", "at most so many, the newest", NULL, "100" },
 	{ 0 },
 };
 
 static const struct weir_arg attach_args[] = {
-	{ "interface", WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "IF", "name of the interface", NULL, NULL },
+	{ "interface", WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "IF",
+	  "name of the interface", NULL, NULL },
 	{ "hook", WEIR_ARG_CHOICE, 0, "HOOK", "where to attach", hook_names, "auto" },
-	{ "egress", WEIR_ARG_BOOL, 0, NULL, "what leaves there too, not only what arrives", NULL, NULL },
+	{ "egress", WEIR_ARG_BOOL, 0, NULL, "what leaves there too, not only what arrives", NULL,
+	  NULL },
 	{ 0 },
 };
 
 static const struct weir_arg detach_args[] = {
-	{ "interface", WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "IF", "name of the interface", NULL, NULL },
+	{ "interface", WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "IF",
+	  "name of the interface", NULL, NULL },
 	{ 0 },
 };
 
 #define ROW(id, ...) static const struct weir_op op_##id = { __VA_ARGS__ }
 
-ROW(status, .name = "status", .summary = "Show interfaces, hooks, the live policy and how packets ended", .kind = WEIR_OP_READ,
-    .role = WEIR_ROLE_VIEWER, .example = "status", .run = run_status);
-ROW(apply, .name = "apply", .summary = "Make a configuration live, whole or not at all", .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_ADMIN,
-    .args = text_args, .upload = "a configuration", .example = "apply weir.yaml --expect 12", .run = run_apply);
-ROW(check, .name = "check", .summary = "Say what is wrong with a configuration, changing nothing", .kind = WEIR_OP_UPLOAD,
-    .role = WEIR_ROLE_VIEWER, .args = text_args, .upload = "a configuration", .example = "check weir.yaml", .run = run_check);
-ROW(diff, .name = "diff", .summary = "Show what a configuration would change", .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_VIEWER,
-    .args = text_args, .upload = "a configuration", .example = "diff weir.yaml", .run = run_diff);
-ROW(rollback, .name = "rollback", .summary = "Go back to the configuration before this one", .kind = WEIR_OP_WRITE, .role = WEIR_ROLE_ADMIN,
-    .example = "rollback", .run = run_rollback);
-ROW(config_show, .name = "config.show", .summary = "Show the configuration that is live", .kind = WEIR_OP_READ, .role = WEIR_ROLE_OPERATOR,
-    .example = "config show", .run = run_config_show);
-ROW(explain, .name = "explain", .summary = "Say what would happen to a packet and why, by asking the live program", .kind = WEIR_OP_READ,
-    .role = WEIR_ROLE_VIEWER, .args = explain_args, .example = "explain --src 192.0.2.7 --dst 198.51.100.1 --proto tcp --dport 443",
+ROW(status, .name = "status",
+    .summary = "Show interfaces, hooks, the live policy and how packets ended",
+    .kind = WEIR_OP_READ, .role = WEIR_ROLE_VIEWER, .example = "status", .run = run_status);
+ROW(apply, .name = "apply", .summary = "Make a configuration live, whole or not at all",
+    .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_ADMIN, .args = text_args, .upload = "a configuration",
+    .example = "apply weir.yaml --expect 12", .run = run_apply);
+ROW(check, .name = "check", .summary = "Say what is wrong with a configuration, changing nothing",
+    .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_VIEWER, .args = text_args,
+    .upload = "a configuration", .example = "check weir.yaml", .run = run_check);
+ROW(diff, .name = "diff", .summary = "Show what a configuration would change",
+    .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_VIEWER, .args = text_args,
+    .upload = "a configuration", .example = "diff weir.yaml", .run = run_diff);
+ROW(rollback, .name = "rollback", .summary = "Go back to the configuration before this one",
+    .kind = WEIR_OP_WRITE, .role = WEIR_ROLE_ADMIN, .example = "rollback", .run = run_rollback);
+ROW(config_show, .name = "config.show", .summary = "Show the configuration that is live",
+    .kind = WEIR_OP_READ, .role = WEIR_ROLE_OPERATOR, .example = "config show",
+    .run = run_config_show);
+ROW(explain, .name = "explain",
+    .summary = "Say what would happen to a packet and why, by asking the live program",
+    .kind = WEIR_OP_READ, .role = WEIR_ROLE_VIEWER, .args = explain_args,
+    .example = "explain --src 192.0.2.7 --dst 198.51.100.1 --proto tcp --dport 443",
     .run = run_explain);
-ROW(events, .name = "events", .summary = "Show the latest drops and changes", .kind = WEIR_OP_READ, .role = WEIR_ROLE_VIEWER,
-    .args = events_args, .example = "events --follow --kind drop", .run = run_events);
-ROW(interface_list, .name = "interface.list", .summary = "Show the watched interfaces, their hooks and why those", .kind = WEIR_OP_READ,
+ROW(events, .name = "events", .summary = "Show the latest drops and changes", .kind = WEIR_OP_READ,
+    .role = WEIR_ROLE_VIEWER, .args = events_args, .example = "events --follow --kind drop",
+    .run = run_events);
+ROW(interface_list, .name = "interface.list",
+    .summary = "Show the watched interfaces, their hooks and why those", .kind = WEIR_OP_READ,
     .role = WEIR_ROLE_VIEWER, .example = "interface list", .run = run_interface_list);
-ROW(interface_attach, .name = "interface.attach", .summary = "Watch an interface, until the daemon stops", .kind = WEIR_OP_WRITE,
-    .role = WEIR_ROLE_ADMIN, .args = attach_args, .example = "interface attach eth1 --hook tc", .run = run_interface_attach);
-ROW(interface_detach, .name = "interface.detach", .summary = "Watch an interface no longer", .kind = WEIR_OP_WRITE, .role = WEIR_ROLE_ADMIN,
-    .args = detach_args, .example = "interface detach eth1", .run = run_interface_detach);
+ROW(interface_attach, .name = "interface.attach",
+    .summary = "Watch an interface, until the daemon stops", .kind = WEIR_OP_WRITE,
+    .role = WEIR_ROLE_ADMIN, .args = attach_args, .example = "interface attach eth1 --hook tc",
+    .run = run_interface_attach);
+ROW(interface_detach, .name = "interface.detach", .summary = "Watch an interface no longer",
+    .kind = WEIR_OP_WRITE, .role = WEIR_ROLE_ADMIN, .args = detach_args,
+    .example = "interface detach eth1", .run = run_interface_detach);
 
 const struct weir_op *const weir_engine_ops[] = {
-	&op_status,  &op_apply,	 &op_diff,	     &op_check,		   &op_rollback,	 &op_config_show,
-	&op_explain, &op_events, &op_interface_list, &op_interface_attach, &op_interface_detach, NULL,
+	&op_status,	      &op_apply,   &op_diff,   &op_check,	   &op_rollback,
+	&op_config_show,      &op_explain, &op_events, &op_interface_list, &op_interface_attach,
+	&op_interface_detach, NULL,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the engine share: engine.c (life), change.c (policy changes), engine_ops.c (operations). */
+/* What the files of the engine share: engine.c (life), change.c (policy changes), engine_ops.c
+ * (operations). */
 #ifndef WEIR_CORE_ENGINE_PRIVATE_H
 #define WEIR_CORE_ENGINE_PRIVATE_H
 
@@ -42,7 +43,8 @@ void weir_changes_init(struct weir_engine *engine);
 void weir_changes_done(struct weir_engine *engine);
 /* The first policy, at start, on the caller's thread. */
 /* As SIGHUP does: no call to answer, and the hash of the file is remembered. */
-int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len, const char *file);
+int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len,
+			   const char *file);
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 /* What the configuration and the command line want attached. */
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);

@@ -32,7 +32,8 @@ static void put_packet(const struct weir_event *event, struct weir_json_out *jso
 	weir_json_put_uint(json, "len", event->len);
 }
 
-void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states, struct weir_buf *text)
+void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states,
+			struct weir_buf *text)
 {
 	struct weir_json_out json = { .out = text };
 	struct weir_verdict verdict = {
@@ -51,7 +52,8 @@ void weir_event_to_json(const struct weir_event *event, const char *interface, v
 	weir_json_put_str(&json, "kind", weir_event_kind_name(event->kind));
 	weir_json_put_str(&json, "reason", weir_reason_name(event->reason));
 	weir_json_put_str(&json, "interface", interface ? interface : "?");
-	weir_json_put_str(&json, "direction", event->direction == WEIR_INGRESS ? "ingress" : "egress");
+	weir_json_put_str(&json, "direction",
+			  event->direction == WEIR_INGRESS ? "ingress" : "egress");
 	put_packet(event, &json);
 	weir_json_put_uint(&json, "revision", event->generation);
 	for (size_t i = 0; weir_features[i]; i++)

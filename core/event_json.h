@@ -7,7 +7,9 @@
 #include "../base/buf.h"
 #include "snapshot.h"
 
-/* Appends one object. `interface` may be NULL (gone). `states` as weir_engine's: features add what list and entry it was. */
-void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states, struct weir_buf *text);
+/* Appends one object. `interface` may be NULL (gone). `states` as weir_engine's: features add what
+ * list and entry it was. */
+void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states,
+			struct weir_buf *text);
 
 #endif

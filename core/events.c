@@ -24,7 +24,8 @@ static int event_take(void *arg, void *bytes, size_t size)
 	return 0;
 }
 
-int weir_events_new(struct weir_object *object, weir_event_fn *each, void *arg, struct weir_events **ret_events)
+int weir_events_new(struct weir_object *object, weir_event_fn *each, void *arg,
+		    struct weir_events **ret_events)
 {
 	struct weir_events *events = calloc(1, sizeof(*events));
 
@@ -32,7 +33,8 @@ int weir_events_new(struct weir_object *object, weir_event_fn *each, void *arg, 
 		return -ENOMEM;
 	events->each = each;
 	events->arg = arg;
-	events->ring = ring_buffer__new(weir_object_map_fd(object, "evt_ring"), event_take, events, NULL);
+	events->ring =
+		ring_buffer__new(weir_object_map_fd(object, "evt_ring"), event_take, events, NULL);
 	if (!events->ring) {
 		free(events);
 		return -errno;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract of a feature: everything the engine asks of one. Members may be NULL. features/features.c lists them in pipeline order.
+ * The contract of a feature: everything the engine asks of one. Members may be NULL.
+ * features/features.c lists them in pipeline order.
  *
- * Threads: compile, classes, prepare and persist run on a worker thread while no other change of policy is under way; the engine
- * keeps every write operation waiting meanwhile, so they may read the feature's state freely. All else runs on the loop's thread.
+ * Threads: compile, classes, prepare and persist run on a worker thread while no other change of
+ * policy is under way; the engine keeps every write operation waiting meanwhile, so they may read
+ * the feature's state freely. All else runs on the loop's thread.
  */
 #ifndef WEIR_CORE_FEATURE_H
 #define WEIR_CORE_FEATURE_H
@@ -22,8 +24,8 @@ struct weir_object;
 struct weir_compile {
 	const struct weir_config *config;
 	const void *section; /* this feature's part of config */
-	void *state;	     /* this feature's, NULL when compiling without an engine (check, replay) */
-	void *draft;	     /* of this feature when it is the one that changes, else NULL */
+	void *state; /* this feature's, NULL when compiling without an engine (check, replay) */
+	void *draft; /* of this feature when it is the one that changes, else NULL */
 	struct weir_image *image;
 	struct weir_diag *diag;
 	const char *base_dir; /* where relative file names of the configuration start */
@@ -50,8 +52,8 @@ enum weir_metric_kind {
 };
 
 struct weir_feature {
-	const char *name;	       /* folder, config section, metric and operation prefix */
-	const char *summary;	       /* one line for the reference */
+	const char *name;    /* folder, config section, metric and operation prefix */
+	const char *summary; /* one line for the reference */
 	const struct weir_field *fields;
 	size_t section_size;
 	int (*check)(const struct weir_config *config, const void *section, struct weir_diag *diag);
@@ -61,10 +63,13 @@ struct weir_feature {
 	int (*compile)(struct weir_compile *compile);
 	/* After all ranges are in: says what each address class means to this feature. Pure. */
 	int (*classes)(struct weir_compile *compile);
-	/* Reads its state files (state_dir) at start; damaged ones are kept aside and told of in diag as warnings. */
-	int (*state_new)(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag, void **ret_state);
+	/* Reads its state files (state_dir) at start; damaged ones are kept aside and told of in
+	 * diag as warnings. */
+	int (*state_new)(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,
+			 void **ret_state);
 	void (*state_free)(void *state);
-	/* The live sets of a loaded object are to be made what the state says (at start, adoption, reload). */
+	/* The live sets of a loaded object are to be made what the state says (at start, adoption,
+	 * reload). */
 	int (*attach)(void *state, struct weir_object *object, struct weir_diag *diag);
 	/* A policy went live; `config` is it. */
 	void (*live)(void *state, const struct weir_config *config);
@@ -73,10 +78,13 @@ struct weir_feature {
 	void (*event)(void *state, const struct weir_event *event);
 	/* Adds its counters and gauges. */
 	int (*snapshot)(void *state, struct weir_snapshot *snapshot);
-	/* Its part of `weir status`, into an open object: members named as it likes, the feature's name first in them. */
+	/* Its part of `weir status`, into an open object: members named as it likes, the feature's
+	 * name first in them. */
 	void (*status)(void *state, struct weir_json_out *json);
-	/* Words for a packet's end: names of list and entry that p->list, p->class and the addresses stand for (explain, events). */
-	void (*describe)(void *state, const struct weir_verdict *verdict, struct weir_json_out *json);
+	/* Words for a packet's end: names of list and entry that p->list, p->class and the
+	 * addresses stand for (explain, events). */
+	void (*describe)(void *state, const struct weir_verdict *verdict,
+			 struct weir_json_out *json);
 	const struct weir_op *const *ops; /* NULL-terminated array of rows */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers of a synthetic packet, written from the specifications (RFC 791, 8200, 9293, 768, 792, 4443, 9260). */
+/* Headers of a synthetic packet, written from the specifications (RFC 791, 8200, 9293, 768, 792,
+ * 4443, 9260). */
 #include "frame.h"
 
 #include <arpa/inet.h>
@@ -26,8 +27,10 @@ int weir_proto_from_string(const char *text, bool v4, uint8_t *ret_proto)
 		const char *name;
 		uint8_t proto;
 	} names[] = {
-		{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP },	  { "sctp", IPPROTO_SCTP },	{ "gre", IPPROTO_GRE },
-		{ "esp", IPPROTO_ESP }, { "icmpv6", IPPROTO_ICMPV6 }, { "udplite", IPPROTO_UDPLITE },
+		{ "tcp", IPPROTO_TCP },		{ "udp", IPPROTO_UDP },
+		{ "sctp", IPPROTO_SCTP },	{ "gre", IPPROTO_GRE },
+		{ "esp", IPPROTO_ESP },		{ "icmpv6", IPPROTO_ICMPV6 },
+		{ "udplite", IPPROTO_UDPLITE },
 	};
 	char *end;
 
@@ -82,7 +85,8 @@ static size_t tcp_build(const struct weir_frame_spec *spec, unsigned char *at)
 	tcp->doff = sizeof(*tcp) / 4;
 	at[13] = spec->tcp_flags;
 	tcp->window = htons(65535);
-	tcp->check = checksum_finish(checksum_add(pseudo_header(spec, sizeof(*tcp)), tcp, sizeof(*tcp)));
+	tcp->check =
+		checksum_finish(checksum_add(pseudo_header(spec, sizeof(*tcp)), tcp, sizeof(*tcp)));
 	return sizeof(*tcp);
 }
 
@@ -177,8 +181,10 @@ size_t weir_frame_build(const struct weir_frame_spec *spec, unsigned char frame[
 {
 	static const unsigned char macs[12] = { 0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2 };
 	bool v4 = weir_addr_is_v4(&spec->src);
-	uint16_t ethertype = htons(v4 ? ETH_P_IP : ETH_P_IPV6), tag[2] = { htons(ETH_P_8021Q), htons(spec->vlan) };
-	unsigned char packet[WEIR_FRAME_BYTES] __attribute__((aligned(8))) = {}; /* behind a link header nothing would be aligned */
+	uint16_t ethertype = htons(v4 ? ETH_P_IP : ETH_P_IPV6),
+		 tag[2] = { htons(ETH_P_8021Q), htons(spec->vlan) };
+	unsigned char packet[WEIR_FRAME_BYTES] __attribute__((
+		aligned(8))) = {}; /* behind a link header nothing would be aligned */
 	size_t len = v4 ? ipv4_build(spec, packet) : ipv6_build(spec, packet), at = sizeof(macs);
 
 	memset(frame, 0, WEIR_FRAME_BYTES);

@@ -49,8 +49,10 @@ static enum weir_program tc_program(const struct weir_device *device, enum weir_
 	return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN_IP : WEIR_PROGRAM_TC_OUT_IP;
 }
 
-/* A pinned link of ours goes on with the first of these programs it takes. -ENOENT when there is none. */
-static int link_adopt(struct weir_object *object, const char *pin_dir, const char *name, const enum weir_program *programs, size_t count,
+/* A pinned link of ours goes on with the first of these programs it takes. -ENOENT when there is
+ * none. */
+static int link_adopt(struct weir_object *object, const char *pin_dir, const char *name,
+		      const enum weir_program *programs, size_t count,
 		      enum weir_program *ret_program)
 {
 	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
@@ -63,13 +65,16 @@ static int link_adopt(struct weir_object *object, const char *pin_dir, const cha
 		*ret_program = programs[i];
 		return weir_take_fd(fd);
 	}
-	if (fd >= 0 && errno == ENOLINK) /* its device is gone, and another one has its number now */
+	if (fd >= 0 &&
+	    errno == ENOLINK) /* its device is gone, and another one has its number now */
 		weir_pin_remove(pin_dir, "links", name);
 	return -ENOENT;
 }
 
-/* Ingress runs at one hook: what an earlier configuration left at another goes, after the new one stands. */
-static void links_remove_others(const struct weir_device *device, const char *pin_dir, const char *keep)
+/* Ingress runs at one hook: what an earlier configuration left at another goes, after the new one
+ * stands. */
+static void links_remove_others(const struct weir_device *device, const char *pin_dir,
+				const char *keep)
 {
 	static const char *const hooks[] = { "xdp", "xdpg", "in" };
 	char name[48];
@@ -110,22 +115,29 @@ static void foreign_xdp_describe(const struct weir_device *device, char *why, si
 
 	if (fd >= 0)
 		bpf_obj_get_info_by_fd(fd, &info, &len);
-	snprintf(why, size, "XDP program %u (%s) of somebody else is attached: detach it (ip link set dev %s xdp off), or use hook: tc", query.prog_id,
-		 info.name[0] ? info.name : "name not readable without CAP_SYS_ADMIN", device->name);
+	snprintf(why, size,
+		 "XDP program %u (%s) of somebody else is attached: detach it (ip link set dev %s "
+		 "xdp off), or use hook: tc",
+		 query.prog_id,
+		 info.name[0] ? info.name : "name not readable without CAP_SYS_ADMIN",
+		 device->name);
 }
 
-static int xdp_link(struct weir_object *object, const struct weir_device *device, enum weir_program program, __u32 flags)
+static int xdp_link(struct weir_object *object, const struct weir_device *device,
+		    enum weir_program program, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	int program_fd = weir_object_program_fd(object, program);
-	int fd = program_fd < 0 ? program_fd : bpf_link_create(program_fd, (int)device->ifindex, BPF_XDP, &opts);
+	int fd = program_fd < 0 ? program_fd :
+				  bpf_link_create(program_fd, (int)device->ifindex, BPF_XDP, &opts);
 
 	return fd < 0 && program_fd >= 0 ? -errno : fd;
 }
 
-/* Multi-buffer first: the plain program would refuse a later, larger MTU. Drivers without it take the plain one. */
-static int xdp_attach_mode(struct weir_object *object, const struct weir_device *device, enum weir_mode mode, const char *pin_dir,
-			   struct weir_hook_state *state)
+/* Multi-buffer first: the plain program would refuse a later, larger MTU. Drivers without it take
+ * the plain one. */
+static int xdp_attach_mode(struct weir_object *object, const struct weir_device *device,
+			   enum weir_mode mode, const char *pin_dir, struct weir_hook_state *state)
 {
 	__u32 flags = mode == WEIR_MODE_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 	const char *hook = mode == WEIR_MODE_XDP_NATIVE ? "xdp" : "xdpg";
@@ -158,8 +170,9 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-static int clsact_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
-			 const char *pin_dir, struct weir_hook_state *state)
+static int clsact_attach(struct weir_object *object, const struct weir_device *device,
+			 enum weir_direction direction, const char *pin_dir,
+			 struct weir_hook_state *state)
 {
 	enum weir_program program = tc_program(device, direction);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
@@ -184,7 +197,8 @@ static int clsact_attach(struct weir_object *object, const struct weir_device *d
 	return 0;
 }
 
-static int tcx_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction, const char *pin_dir,
+static int tcx_attach(struct weir_object *object, const struct weir_device *device,
+		      enum weir_direction direction, const char *pin_dir,
 		      struct weir_hook_state *state)
 {
 	enum weir_program program = tc_program(device, direction);
@@ -196,7 +210,8 @@ static int tcx_attach(struct weir_object *object, const struct weir_device *devi
 
 	state->adopted = fd >= 0;
 	if (fd < 0) {
-		fd = bpf_link_create(weir_object_program_fd(object, program), (int)device->ifindex, attach_type, NULL);
+		fd = bpf_link_create(weir_object_program_fd(object, program), (int)device->ifindex,
+				     attach_type, NULL);
 		fd = fd < 0 ? -errno : link_keep(fd, pin_dir, name);
 	}
 	if (fd < 0)
@@ -209,7 +224,8 @@ static int tcx_attach(struct weir_object *object, const struct weir_device *devi
 	return 0;
 }
 
-static int tc_attach(struct weir_object *object, const struct weir_device *device, enum weir_direction direction, const char *pin_dir,
+static int tc_attach(struct weir_object *object, const struct weir_device *device,
+		     enum weir_direction direction, const char *pin_dir,
 		     struct weir_hook_state *state)
 {
 	int r = tcx_attach(object, device, direction, pin_dir, state);
@@ -218,14 +234,18 @@ static int tc_attach(struct weir_object *object, const struct weir_device *devic
 		return r;
 	r = clsact_attach(object, device, direction, pin_dir, state);
 	if (!r)
-		strncat(state->why, "; this kernel has no TCX (6.6), so clsact", sizeof(state->why) - strlen(state->why) - 1);
+		strncat(state->why, "; this kernel has no TCX (6.6), so clsact",
+			sizeof(state->why) - strlen(state->why) - 1);
 	return r;
 }
 
-/* Native XDP on these makes socket traffic slower than TC does, and most frames there never come from a wire. */
+/* Native XDP on these makes socket traffic slower than TC does, and most frames there never come
+ * from a wire. */
 static bool device_prefers_tc(const struct weir_device *device, char *why, size_t size)
 {
-	static const char *const kinds[] = { "veth", "tun", "bridge", "wireguard", "vlan", "bond", "team", "dummy", "ifb", "vxlan", "macvlan" };
+	static const char *const kinds[] = { "veth", "tun",   "bridge", "wireguard",
+					     "vlan", "bond",  "team",	"dummy",
+					     "ifb",  "vxlan", "macvlan" };
 
 	if (!device_has_ethernet(device) || device->type == ARPHRD_LOOPBACK) {
 		snprintf(why, size, "no Ethernet driver behind it");
@@ -237,17 +257,21 @@ static bool device_prefers_tc(const struct weir_device *device, char *why, size_
 	}
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(kinds); i++)
 		if (strcmp(device->kind, kinds[i]) == 0) {
-			snprintf(why, size, "%s: TC is faster there than XDP for traffic of sockets", kinds[i]);
+			snprintf(why, size,
+				 "%s: TC is faster there than XDP for traffic of sockets",
+				 kinds[i]);
 			return true;
 		}
 	return false;
 }
 
-static int xdp_attach(struct weir_object *object, const struct weir_device *device, enum weir_mode mode, const char *pin_dir,
-		      struct weir_hook_state *state)
+static int xdp_attach(struct weir_object *object, const struct weir_device *device,
+		      enum weir_mode mode, const char *pin_dir, struct weir_hook_state *state)
 {
 	if (!device_has_ethernet(device)) {
-		snprintf(state->why, sizeof(state->why), "%s has no Ethernet header: XDP cannot be used, choose hook: tc", device->name);
+		snprintf(state->why, sizeof(state->why),
+			 "%s has no Ethernet header: XDP cannot be used, choose hook: tc",
+			 device->name);
 		return -EOPNOTSUPP;
 	}
 	int r = xdp_attach_mode(object, device, mode, pin_dir, state);
@@ -257,13 +281,17 @@ static int xdp_attach(struct weir_object *object, const struct weir_device *devi
 		return -EBUSY;
 	}
 	if (r)
-		snprintf(state->why, sizeof(state->why), "%s is refused by the driver: %s", weir_mode_name(mode), strerror(-r));
+		snprintf(state->why, sizeof(state->why), "%s is refused by the driver: %s",
+			 weir_mode_name(mode), strerror(-r));
 	else
-		snprintf(state->why, sizeof(state->why), "%s", mode == WEIR_MODE_XDP_NATIVE ? "the driver runs XDP itself" : "as configured");
+		snprintf(state->why, sizeof(state->why), "%s",
+			 mode == WEIR_MODE_XDP_NATIVE ? "the driver runs XDP itself" :
+							"as configured");
 	return r;
 }
 
-static int auto_attach(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state)
+static int auto_attach(struct weir_object *object, const struct weir_device *device,
+		       const char *pin_dir, struct weir_hook_state *state)
 {
 	char xdp_why[sizeof(state->why)];
 
@@ -278,7 +306,8 @@ static int auto_attach(struct weir_object *object, const struct weir_device *dev
 	return tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
 }
 
-int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device, enum weir_hook wanted, const char *pin_dir,
+int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device,
+			     enum weir_hook wanted, const char *pin_dir,
 			     struct weir_hook_state *state)
 {
 	int r = -EINVAL;
@@ -304,7 +333,8 @@ int weir_hook_attach_ingress(struct weir_object *object, const struct weir_devic
 	return r;
 }
 
-int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state)
+int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device,
+			    const char *pin_dir, struct weir_hook_state *state)
 {
 	*state = (struct weir_hook_state){ .link_fd = -1 };
 	int r = tc_attach(object, device, WEIR_EGRESS, pin_dir, state);
@@ -314,23 +344,29 @@ int weir_hook_attach_egress(struct weir_object *object, const struct weir_device
 	return r;
 }
 
-int weir_hook_update(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
-		     struct weir_hook_state *state)
+int weir_hook_update(struct weir_object *object, const struct weir_device *device,
+		     enum weir_direction direction, struct weir_hook_state *state)
 {
 	if (state->mode == WEIR_MODE_NONE)
 		return 0;
 	if (state->mode == WEIR_MODE_CLSACT) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
-			    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+			    .attach_point =
+				    direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
 		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
-			    .prog_fd = weir_object_program_fd(object, state->program), .flags = BPF_TC_F_REPLACE);
+			    .prog_fd = weir_object_program_fd(object, state->program),
+			    .flags = BPF_TC_F_REPLACE);
 
 		return bpf_tc_attach(&hook, &opts);
 	}
-	return bpf_link_update(state->link_fd, weir_object_program_fd(object, state->program), NULL) ? -errno : 0;
+	return bpf_link_update(state->link_fd, weir_object_program_fd(object, state->program),
+			       NULL) ?
+		       -errno :
+		       0;
 }
 
-static void clsact_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir)
+static void clsact_detach(const struct weir_device *device, enum weir_direction direction,
+			  const char *pin_dir)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
 		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
@@ -347,9 +383,14 @@ static void clsact_detach(const struct weir_device *device, enum weir_direction 
 	libbpf_set_print(print);
 }
 
-void weir_hook_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir, struct weir_hook_state *state)
+void weir_hook_detach(const struct weir_device *device, enum weir_direction direction,
+		      const char *pin_dir, struct weir_hook_state *state)
 {
-	static const char *const names[] = { [WEIR_MODE_XDP_NATIVE] = "xdp", [WEIR_MODE_XDP_GENERIC] = "xdpg", [WEIR_MODE_TCX] = "in" };
+	static const char *const names[] = {
+		[WEIR_MODE_XDP_NATIVE] = "xdp",
+		[WEIR_MODE_XDP_GENERIC] = "xdpg",
+		[WEIR_MODE_TCX] = "in",
+	};
 	char name[48];
 
 	if (state->mode == WEIR_MODE_CLSACT)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One program on one interface: attach, adopt, update, detach. Links are pinned, so a program stays when the daemon dies. A foreign
- * program is never replaced: the refusal names it.
+ * One program on one interface: attach, adopt, update, detach. Links are pinned, so a program stays
+ * when the daemon dies. A foreign program is never replaced: the refusal names it.
  */
 #ifndef WEIR_CORE_HOOK_H
 #define WEIR_CORE_HOOK_H
@@ -21,8 +21,8 @@ enum weir_mode {
 struct weir_device {
 	uint32_t ifindex;
 	char name[16];
-	char kind[16];	/* IFLA_INFO_KIND: "veth", "tun", …; empty for hardware */
-	uint16_t type;	/* ARPHRD_* */
+	char kind[16]; /* IFLA_INFO_KIND: "veth", "tun", …; empty for hardware */
+	uint16_t type; /* ARPHRD_* */
 	uint32_t mtu;
 	uint32_t flags; /* IFF_* */
 	bool in_bridge;
@@ -39,14 +39,18 @@ struct weir_hook_state {
 
 const char *weir_mode_name(enum weir_mode mode);
 
-/* Ingress by the wanted hook; -ENOTSUP, -EBUSY (foreign program, named in state->why) and others leave nothing attached. */
-int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device, enum weir_hook wanted, const char *pin_dir,
+/* Ingress by the wanted hook; -ENOTSUP, -EBUSY (foreign program, named in state->why) and others
+ * leave nothing attached. */
+int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device,
+			     enum weir_hook wanted, const char *pin_dir,
 			     struct weir_hook_state *state);
-int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device, const char *pin_dir, struct weir_hook_state *state);
+int weir_hook_attach_egress(struct weir_object *object, const struct weir_device *device,
+			    const char *pin_dir, struct weir_hook_state *state);
 /* The same hook goes on with the program of another object, without a moment between. */
-int weir_hook_update(struct weir_object *object, const struct weir_device *device, enum weir_direction direction,
-		     struct weir_hook_state *state);
-void weir_hook_detach(const struct weir_device *device, enum weir_direction direction, const char *pin_dir, struct weir_hook_state *state);
+int weir_hook_update(struct weir_object *object, const struct weir_device *device,
+		     enum weir_direction direction, struct weir_hook_state *state);
+void weir_hook_detach(const struct weir_device *device, enum weir_direction direction,
+		      const char *pin_dir, struct weir_hook_state *state);
 /* Closes the descriptor and leaves the program where it is. */
 void weir_hook_release(struct weir_hook_state *state);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A policy laid out in lines: header, address table, then the sections of features. Pure memory: the kernel is commit.c's. */
+/* A policy laid out in lines: header, address table, then the sections of features. Pure memory:
+ * the kernel is commit.c's. */
 #include "image.h"
 
 #include <errno.h>
@@ -10,7 +11,8 @@
 #include "base/cleanup.h"
 #include "base/units.h"
 
-#define ADDRESSES_FIRST_LINE 1 /* right behind the header, so its line numbers are known before anything else is */
+#define ADDRESSES_FIRST_LINE \
+	1 /* right behind the header, so its line numbers are known before anything else is */
 
 struct section {
 	void *bytes;
@@ -23,7 +25,8 @@ struct weir_image {
 	uint32_t label_count, label_capacity;
 	struct weir_addr_table *table;
 	struct weir_addr_compiled compiled;
-	struct weir_label_view *class_views; /* of each class, one after another, as compiled.classes.label has them */
+	struct weir_label_view *class_views; /* of each class, one after another, as
+						compiled.classes.label has them */
 	bool classified;
 	struct section sections[WEIR_SECTION_COUNT];
 	struct weir_line *lines;
@@ -68,7 +71,8 @@ static int labels_grow(struct weir_image *image)
 	return 0;
 }
 
-int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag, uint32_t *ret_label)
+int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag,
+		     uint32_t *ret_label)
 {
 	if (image->label_count + 1 >= image->label_capacity) {
 		int r = labels_grow(image);
@@ -90,9 +94,11 @@ static int classify_refused(const struct weir_image *image, int r, struct weir_d
 {
 	if (r == -E2BIG)
 		weir_diag_error(diag, "use fewer lists, or lists that overlap less",
-				"the lists overlap in more than %d different combinations", WEIR_ADDR_CLASSES_MAX - 1);
+				"the lists overlap in more than %d different combinations",
+				WEIR_ADDR_CLASSES_MAX - 1);
 	else
-		weir_diag_error(diag, "free memory, or make the lists smaller", "the address table cannot be built: %s", strerror(-r));
+		weir_diag_error(diag, "free memory, or make the lists smaller",
+				"the address table cannot be built: %s", strerror(-r));
 	return r;
 }
 
@@ -120,7 +126,8 @@ uint32_t weir_image_class_count(const struct weir_image *image)
 	return image->compiled.classes.count;
 }
 
-size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id, const struct weir_label_view **ret_labels)
+size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id,
+			       const struct weir_label_view **ret_labels)
 {
 	const struct weir_addr_classes *classes = &image->compiled.classes;
 
@@ -161,9 +168,10 @@ static int image_too_big(const struct weir_image *image, uint64_t bytes, struct 
 
 	weir_size_format(bytes, &needed);
 	weir_size_format(image->max_bytes, &allowed);
-	weir_diag_key(diag, "memory", "raise it, or make the lists smaller",
-		      "the compiled policy takes %s (%llu bytes), allowed are %s; nothing was changed", weir_buf_str(&needed),
-		      (unsigned long long)bytes, weir_buf_str(&allowed));
+	weir_diag_key(
+		diag, "memory", "raise it, or make the lists smaller",
+		"the compiled policy takes %s (%llu bytes), allowed are %s; nothing was changed",
+		weir_buf_str(&needed), (unsigned long long)bytes, weir_buf_str(&allowed));
 	return -E2BIG;
 }
 
@@ -172,9 +180,12 @@ static void image_lay_out(struct weir_image *image)
 	struct weir_image_header *header = (void *)image->lines;
 	uint32_t at = ADDRESSES_FIRST_LINE + image->compiled.line_count;
 
-	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC, .lines = image->line_count, .classes = image->compiled.classes.count };
+	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC,
+					      .lines = image->line_count,
+					      .classes = image->compiled.classes.count };
 	header->first_line[WEIR_SECTION_ADDRESSES] = ADDRESSES_FIRST_LINE;
-	memcpy(&image->lines[ADDRESSES_FIRST_LINE], image->compiled.line, (size_t)image->compiled.line_count * WEIR_LINE_BYTES);
+	memcpy(&image->lines[ADDRESSES_FIRST_LINE], image->compiled.line,
+	       (size_t)image->compiled.line_count * WEIR_LINE_BYTES);
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++) {
 		if (!image->sections[i].bytes)
 			continue;

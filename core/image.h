@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A compiled policy in memory, before the kernel has it: sections of 64-byte lines and the address table that all features share. */
+/* A compiled policy in memory, before the kernel has it: sections of 64-byte lines and the address
+ * table that all features share. */
 #ifndef WEIR_CORE_IMAGE_H
 #define WEIR_CORE_IMAGE_H
 
@@ -23,10 +24,12 @@ static inline void weir_image_freep(struct weir_image **image)
 #define _cleanup_image_ __attribute__((cleanup(weir_image_freep)))
 
 /*
- * A label stands for one set of addresses of one feature (a list, the source of a rule). `tag` is the feature's own number for it,
- * given back by weir_image_class_labels(). Labels are numbered from 1 in the order they are made.
+ * A label stands for one set of addresses of one feature (a list, the source of a rule). `tag` is
+ * the feature's own number for it, given back by weir_image_class_labels(). Labels are numbered
+ * from 1 in the order they are made.
  */
-int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag, uint32_t *ret_label);
+int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag,
+		     uint32_t *ret_label);
 /* Cheap: called a million times. Ranges may overlap and repeat. */
 int weir_image_add_range(struct weir_image *image, uint32_t label, const struct weir_range *range);
 
@@ -39,9 +42,11 @@ struct weir_label_view {
 	const struct weir_feature *owner;
 	uint32_t tag;
 };
-size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id, const struct weir_label_view **ret_labels);
+size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id,
+			       const struct weir_label_view **ret_labels);
 
-/* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed. Each section once. */
+/* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
+ * Each section once. */
 void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes);
 /* Lays everything out in lines. After this the image is immutable. -E2BIG past the ceiling. */
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag);

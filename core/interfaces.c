@@ -42,7 +42,8 @@ struct weir_interfaces {
 	int netlink_fd;
 };
 
-static void tell(struct weir_interfaces *interfaces, const char *what, const char *name, const char *detail)
+static void tell(struct weir_interfaces *interfaces, const char *what, const char *name,
+		 const char *detail)
 {
 	if (interfaces->options.told)
 		interfaces->options.told(interfaces->options.arg, what, name, detail);
@@ -51,7 +52,8 @@ static void tell(struct weir_interfaces *interfaces, const char *what, const cha
 static struct watched *watched_find(struct weir_interfaces *interfaces, uint32_t ifindex)
 {
 	for (size_t i = 0; i < interfaces->watched_count; i++)
-		if (interfaces->watched[i].present && interfaces->watched[i].device.ifindex == ifindex)
+		if (interfaces->watched[i].present &&
+		    interfaces->watched[i].device.ifindex == ifindex)
 			return &interfaces->watched[i];
 	return NULL;
 }
@@ -81,7 +83,8 @@ static const struct wanted *wanted_find(const struct weir_interfaces *interfaces
 }
 
 /* The cell of an ifindex, or a free one among those it may stand in; NULL when all are taken. */
-static int cell_find(struct weir_map *map, uint32_t ifindex, uint32_t *ret_at, struct weir_iface_cell *ret_cell)
+static int cell_find(struct weir_map *map, uint32_t ifindex, uint32_t *ret_at,
+		     struct weir_iface_cell *ret_cell)
 {
 	int found = -ENOSPC;
 
@@ -173,18 +176,22 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 	int r = slot_take(interfaces, watched->device.ifindex, &watched->slot);
 
 	if (r) {
-		snprintf(watched->ingress.why, sizeof(watched->ingress.why), "more than %d interfaces are watched", WEIR_INTERFACES_MAX - 1);
+		snprintf(watched->ingress.why, sizeof(watched->ingress.why),
+			 "more than %d interfaces are watched", WEIR_INTERFACES_MAX - 1);
 		return r;
 	}
-	r = weir_hook_attach_ingress(interfaces->object, &watched->device, watched->wanted.hook, pin_dir, &watched->ingress);
+	r = weir_hook_attach_ingress(interfaces->object, &watched->device, watched->wanted.hook,
+				     pin_dir, &watched->ingress);
 	if (!r && watched->wanted.egress)
-		r = weir_hook_attach_egress(interfaces->object, &watched->device, pin_dir, &watched->egress);
+		r = weir_hook_attach_egress(interfaces->object, &watched->device, pin_dir,
+					    &watched->egress);
 	if (r)
 		slot_give_back(interfaces, watched->device.ifindex);
 	return r;
 }
 
-static void device_attach(struct weir_interfaces *interfaces, const struct weir_device *device, const struct wanted *wanted)
+static void device_attach(struct weir_interfaces *interfaces, const struct weir_device *device,
+			  const struct wanted *wanted)
 {
 	struct watched *watched = watched_by_name(interfaces, device->name);
 	char detail[256];
@@ -195,14 +202,24 @@ static void device_attach(struct weir_interfaces *interfaces, const struct weir_
 	}
 	if (!watched)
 		watched = &interfaces->watched[interfaces->watched_count++];
-	*watched = (struct watched){ .device = *device, .wanted = *wanted, .present = true, .ingress.link_fd = -1, .egress.link_fd = -1 };
+	*watched = (struct watched){ .device = *device,
+				     .wanted = *wanted,
+				     .present = true,
+				     .ingress.link_fd = -1,
+				     .egress.link_fd = -1 };
 	int r = watched_attach(interfaces, watched);
 
-	snprintf(detail, sizeof(detail), "%s: %s", r ? "not attached" : weir_mode_name(watched->ingress.mode), watched->ingress.why);
-	tell(interfaces, r ? "refused" : watched->ingress.adopted ? "adopted" : "attached", device->name, detail);
+	snprintf(detail, sizeof(detail), "%s: %s",
+		 r ? "not attached" : weir_mode_name(watched->ingress.mode), watched->ingress.why);
+	tell(interfaces,
+	     r			      ? "refused" :
+	     watched->ingress.adopted ? "adopted" :
+					"attached",
+	     device->name, detail);
 }
 
-static void device_renamed(struct weir_interfaces *interfaces, struct watched *watched, const struct weir_device *device)
+static void device_renamed(struct weir_interfaces *interfaces, struct watched *watched,
+			   const struct weir_device *device)
 {
 	char detail[96];
 
@@ -233,15 +250,19 @@ static void device_present(struct weir_interfaces *interfaces, const struct weir
 /* Its programs went with it; the pins of their dead links are cleared away. */
 static void device_gone(struct weir_interfaces *interfaces, struct watched *watched)
 {
-	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir, &watched->ingress);
-	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir, &watched->egress);
+	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir,
+			 &watched->ingress);
+	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
+			 &watched->egress);
 	slot_give_back(interfaces, watched->device.ifindex);
 	watched->present = false;
-	snprintf(watched->ingress.why, sizeof(watched->ingress.why), "the device is gone; it is attached again when it comes back");
+	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
+		 "the device is gone; it is attached again when it comes back");
 	tell(interfaces, "gone", watched->device.name, watched->ingress.why);
 }
 
-static void device_changed(void *arg, enum weir_device_change change, const struct weir_device *device)
+static void device_changed(void *arg, enum weir_device_change change,
+			   const struct weir_device *device)
 {
 	struct weir_interfaces *interfaces = arg;
 	struct watched *watched = watched_find(interfaces, device->ifindex);
@@ -264,7 +285,8 @@ static int devices_read(struct weir_interfaces *interfaces)
 	return r;
 }
 
-int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces_options *options, struct weir_interfaces **ret_interfaces)
+int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces_options *options,
+			struct weir_interfaces **ret_interfaces)
 {
 	struct weir_interfaces *interfaces = calloc(1, sizeof(*interfaces));
 
@@ -295,13 +317,16 @@ void weir_interfaces_free(struct weir_interfaces *interfaces)
 	free(interfaces);
 }
 
-static void watched_detach(struct weir_interfaces *interfaces, struct watched *watched, const char *why)
+static void watched_detach(struct weir_interfaces *interfaces, struct watched *watched,
+			   const char *why)
 {
 	char name[sizeof(watched->device.name)];
 
 	memcpy(name, watched->device.name, sizeof(name));
-	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir, &watched->ingress);
-	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir, &watched->egress);
+	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir,
+			 &watched->ingress);
+	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
+			 &watched->egress);
 	if (watched->present)
 		slot_give_back(interfaces, watched->device.ifindex);
 	watched_remove(interfaces, watched);
@@ -313,7 +338,8 @@ static bool wanted_differ(const struct wanted *a, const struct wanted *b)
 	return a->hook != b->hook || a->egress != b->egress;
 }
 
-/* Those no longer wanted, or wanted otherwise; the latter are attached again by the device list that is read next. */
+/* Those no longer wanted, or wanted otherwise; the latter are attached again by the device list
+ * that is read next. */
 static void watched_reconcile(struct weir_interfaces *interfaces)
 {
 	for (size_t i = interfaces->watched_count; i-- > 0;) {
@@ -327,13 +353,16 @@ static void watched_reconcile(struct weir_interfaces *interfaces)
 	}
 }
 
-static int wanted_add(struct weir_interfaces *interfaces, const struct weir_interface_config *config, bool at_run_time)
+static int wanted_add(struct weir_interfaces *interfaces,
+		      const struct weir_interface_config *config, bool at_run_time)
 {
 	if (interfaces->wanted_count == WANTED_MAX)
 		return -ENOSPC;
 	struct wanted *wanted = &interfaces->wanted[interfaces->wanted_count++];
 
-	*wanted = (struct wanted){ .hook = config->hook, .egress = config->egress, .at_run_time = at_run_time };
+	*wanted = (struct wanted){ .hook = config->hook,
+				   .egress = config->egress,
+				   .at_run_time = at_run_time };
 	snprintf(wanted->name, sizeof(wanted->name), "%s", config->name);
 	return 0;
 }
@@ -348,7 +377,8 @@ static void wanted_forget(struct weir_interfaces *interfaces, bool at_run_time)
 	interfaces->wanted_count = kept;
 }
 
-int weir_interfaces_want(struct weir_interfaces *interfaces, const struct weir_interface_config *wanted, unsigned count)
+int weir_interfaces_want(struct weir_interfaces *interfaces,
+			 const struct weir_interface_config *wanted, unsigned count)
 {
 	int r = 0;
 
@@ -361,7 +391,8 @@ int weir_interfaces_want(struct weir_interfaces *interfaces, const struct weir_i
 	return devices_read(interfaces);
 }
 
-int weir_interfaces_attach(struct weir_interfaces *interfaces, const struct weir_interface_config *wanted, struct weir_diag *diag)
+int weir_interfaces_attach(struct weir_interfaces *interfaces,
+			   const struct weir_interface_config *wanted, struct weir_diag *diag)
 {
 	int r = wanted_add(interfaces, wanted, true);
 
@@ -375,8 +406,8 @@ int weir_interfaces_attach(struct weir_interfaces *interfaces, const struct weir
 		return 0;
 	if (!r)
 		r = watched ? -EBUSY : -ENOENT;
-	weir_diag_error(diag, watched ? NULL : "ip link shows what there is", "interface %s: %s", wanted->name,
-			watched ? watched->ingress.why : strerror(-r));
+	weir_diag_error(diag, watched ? NULL : "ip link shows what there is", "interface %s: %s",
+			wanted->name, watched ? watched->ingress.why : strerror(-r));
 	interfaces->wanted_count--;
 	watched_reconcile(interfaces);
 	return r;
@@ -393,7 +424,8 @@ static bool wanted_remove(struct weir_interfaces *interfaces, const char *name)
 	return false;
 }
 
-int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name, struct weir_diag *diag)
+int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name,
+			   struct weir_diag *diag)
 {
 	struct watched *watched = watched_by_name(interfaces, name);
 
@@ -405,7 +437,9 @@ int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name,
 		;
 	if (wanted_find(interfaces, name))
 		weir_diag_warning(diag, "name the interfaces instead of using a pattern",
-				  "interface %s: a pattern of the configuration matches it, so a reload attaches it again", name);
+				  "interface %s: a pattern of the configuration matches it, so a "
+				  "reload attaches it again",
+				  name);
 	watched_detach(interfaces, watched, "asked for");
 	return 0;
 }
@@ -417,14 +451,16 @@ static int watched_switch(struct watched *watched, struct weir_object *object)
 	return r ? r : weir_hook_update(object, &watched->device, WEIR_EGRESS, &watched->egress);
 }
 
-int weir_interfaces_switch(struct weir_interfaces *interfaces, struct weir_object *object, struct weir_diag *diag)
+int weir_interfaces_switch(struct weir_interfaces *interfaces, struct weir_object *object,
+			   struct weir_diag *diag)
 {
 	for (size_t i = 0; i < interfaces->watched_count; i++) {
 		int r = watched_switch(&interfaces->watched[i], object);
 
 		if (!r)
 			continue;
-		weir_diag_error(diag, NULL, "interface %s: the new program cannot take over: %s", interfaces->watched[i].device.name, strerror(-r));
+		weir_diag_error(diag, NULL, "interface %s: the new program cannot take over: %s",
+				interfaces->watched[i].device.name, strerror(-r));
 		for (size_t j = 0; j <= i; j++)
 			watched_switch(&interfaces->watched[j], interfaces->object);
 		return r;
@@ -444,7 +480,8 @@ void weir_interfaces_ready(struct weir_interfaces *interfaces)
 		devices_read(interfaces);
 }
 
-int weir_interfaces_view(const struct weir_interfaces *interfaces, struct weir_interface_view **ret_views, size_t *ret_count)
+int weir_interfaces_view(const struct weir_interfaces *interfaces,
+			 struct weir_interface_view **ret_views, size_t *ret_count)
 {
 	struct weir_interface_view *views = calloc(interfaces->watched_count + 1, sizeof(*views));
 
@@ -453,12 +490,16 @@ int weir_interfaces_view(const struct weir_interfaces *interfaces, struct weir_i
 	for (size_t i = 0; i < interfaces->watched_count; i++) {
 		const struct watched *watched = &interfaces->watched[i];
 
-		views[i] = (struct weir_interface_view){ .ifindex = watched->device.ifindex, .slot = watched->slot };
+		views[i] = (struct weir_interface_view){ .ifindex = watched->device.ifindex,
+							 .slot = watched->slot };
 		views[i].attached = watched->ingress.mode != WEIR_MODE_NONE;
 		snprintf(views[i].name, sizeof(views[i].name), "%s", watched->device.name);
-		snprintf(views[i].mode, sizeof(views[i].mode), "%s", weir_mode_name(watched->ingress.mode));
+		snprintf(views[i].mode, sizeof(views[i].mode), "%s",
+			 weir_mode_name(watched->ingress.mode));
 		snprintf(views[i].egress, sizeof(views[i].egress), "%s",
-			 watched->egress.mode == WEIR_MODE_NONE ? "off" : weir_mode_name(watched->egress.mode));
+			 watched->egress.mode == WEIR_MODE_NONE ?
+				 "off" :
+				 weir_mode_name(watched->egress.mode));
 		snprintf(views[i].why, sizeof(views[i].why), "%s", watched->ingress.why);
 	}
 	*ret_views = views;
@@ -466,12 +507,14 @@ int weir_interfaces_view(const struct weir_interfaces *interfaces, struct weir_i
 	return 0;
 }
 
-int weir_interfaces_program(const struct weir_interfaces *interfaces, const char *name, enum weir_direction direction,
-			    enum weir_program *ret_program, uint32_t *ret_ifindex)
+int weir_interfaces_program(const struct weir_interfaces *interfaces, const char *name,
+			    enum weir_direction direction, enum weir_program *ret_program,
+			    uint32_t *ret_ifindex)
 {
 	for (size_t i = 0; i < interfaces->watched_count; i++) {
 		const struct watched *watched = &interfaces->watched[i];
-		const struct weir_hook_state *state = direction == WEIR_INGRESS ? &watched->ingress : &watched->egress;
+		const struct weir_hook_state *state =
+			direction == WEIR_INGRESS ? &watched->ingress : &watched->egress;
 
 		if (state->mode == WEIR_MODE_NONE || (name && strcmp(name, watched->device.name)))
 			continue;

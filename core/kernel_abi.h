@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers of the kernel's interface that are newer than the headers we build with (Linux 6.6: TCX). */
+/* Numbers of the kernel's interface that are newer than the headers we build with (Linux 6.6: TCX).
+ */
 #ifndef WEIR_CORE_KERNEL_ABI_H
 #define WEIR_CORE_KERNEL_ABI_H
 
 #define KERNEL_TCX_INGRESS 46
 #define KERNEL_TCX_EGRESS 47
 
-/* Identity of our clsact filters, on kernels without TCX: "weir" as a handle cannot be (it must fit 16 bits in some tools). */
+/* Identity of our clsact filters, on kernels without TCX: "weir" as a handle cannot be (it must fit
+ * 16 bits in some tools). */
 #define CLSACT_HANDLE 0x7765
 #define CLSACT_PRIORITY 119
 

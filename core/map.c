@@ -32,7 +32,8 @@ int weir_map_del(struct weir_map *map, const void *key)
 	return bpf_map_delete_elem(bpf_map__fd(map->bpf), key) ? -errno : 0;
 }
 
-int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg), void *arg)
+int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg),
+		  void *arg)
 {
 	int fd = bpf_map__fd(map->bpf);
 	_cleanup_free_ unsigned char *key = calloc(1, bpf_map__key_size(map->bpf));
@@ -81,7 +82,8 @@ int weir_map_zero(struct weir_map *map, uint32_t row)
 
 	if (cpus < 0)
 		return cpus;
-	_cleanup_free_ void *zeros = calloc((size_t)cpus, (bpf_map__value_size(map->bpf) + 7) / 8 * 8);
+	_cleanup_free_ void *zeros =
+		calloc((size_t)cpus, (bpf_map__value_size(map->bpf) + 7) / 8 * 8);
 
 	return zeros ? weir_map_set(map, &row, zeros) : -ENOMEM;
 }

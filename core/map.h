@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps of the loaded object by name, and constants before it is loaded. Features hold no descriptors, only these. */
+/* Maps of the loaded object by name, and constants before it is loaded. Features hold no
+ * descriptors, only these. */
 #ifndef WEIR_CORE_MAP_H
 #define WEIR_CORE_MAP_H
 
@@ -18,16 +19,23 @@ uint32_t weir_map_capacity(const struct weir_map *map);
 int weir_map_get(struct weir_map *map, const void *key, void *value);
 int weir_map_set(struct weir_map *map, const void *key, const void *value);
 int weir_map_del(struct weir_map *map, const void *key);
-/* Walks a hash map of user-visible state; meant for start and migration, never for a request. Stops at the first non-zero and returns it. */
-int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg), void *arg);
-/* Sums the CPUs of rows [first, first + count) of a per-CPU array whose value is `words` u64s; sums[count * words]. */
-int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t words, uint64_t *sums);
+/* Walks a hash map of user-visible state; meant for start and migration, never for a request. Stops
+ * at the first non-zero and returns it. */
+int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg),
+		  void *arg);
+/* Sums the CPUs of rows [first, first + count) of a per-CPU array whose value is `words` u64s;
+ * sums[count * words]. */
+int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t words,
+		 uint64_t *sums);
 /* Sets a row of a per-CPU array to zero on every CPU. */
 int weir_map_zero(struct weir_map *map, uint32_t row);
 
-/* A `const volatile` variable of a packet program, by its name; -EINVAL when the size differs from the object's, -ENOENT unknown. */
-int weir_constants_set(struct weir_constants *constants, const char *variable, const void *value, size_t size);
-/* How many entries a map is to hold; a pinned map of another capacity is not reused but made anew and filled by weir_feature.attach. */
+/* A `const volatile` variable of a packet program, by its name; -EINVAL when the size differs from
+ * the object's, -ENOENT unknown. */
+int weir_constants_set(struct weir_constants *constants, const char *variable, const void *value,
+		       size_t size);
+/* How many entries a map is to hold; a pinned map of another capacity is not reused but made anew
+ * and filled by weir_feature.attach. */
 int weir_constants_capacity(struct weir_constants *constants, const char *map, uint32_t entries);
 
 #endif

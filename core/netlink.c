@@ -14,7 +14,8 @@
 
 static int netlink_socket(unsigned groups, int type_flags)
 {
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | type_flags, NETLINK_ROUTE);
+	_cleanup_close_ int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | type_flags, NETLINK_ROUTE);
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&self, sizeof(self)))
@@ -55,7 +56,9 @@ static bool link_read(const struct nlmsghdr *message, struct weir_device *ret_de
 
 	if (link->ifi_family != AF_UNSPEC) /* bridges repeat link messages for their ports */
 		return false;
-	*ret_device = (struct weir_device){ .ifindex = (uint32_t)link->ifi_index, .type = link->ifi_type, .flags = link->ifi_flags };
+	*ret_device = (struct weir_device){ .ifindex = (uint32_t)link->ifi_index,
+					    .type = link->ifi_type,
+					    .flags = link->ifi_flags };
 	for (const struct rtattr *a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		switch (a->rta_type & NLA_TYPE_MASK) {
 		case IFLA_IFNAME:
@@ -79,15 +82,19 @@ static int messages_read(const char *bytes, ssize_t len, weir_device_fn *each, v
 {
 	int left = (int)len;
 
-	for (const struct nlmsghdr *m = (const void *)bytes; NLMSG_OK(m, (unsigned)left); m = NLMSG_NEXT(m, left)) {
+	for (const struct nlmsghdr *m = (const void *)bytes; NLMSG_OK(m, (unsigned)left);
+	     m = NLMSG_NEXT(m, left)) {
 		struct weir_device device;
 
 		if (m->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (m->nlmsg_type == NLMSG_ERROR)
 			return ((const struct nlmsgerr *)NLMSG_DATA(m))->error ?: 1;
-		if ((m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK) && link_read(m, &device))
-			each(arg, m->nlmsg_type == RTM_DELLINK ? WEIR_DEVICE_GONE : WEIR_DEVICE_PRESENT, &device);
+		if ((m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK) &&
+		    link_read(m, &device))
+			each(arg,
+			     m->nlmsg_type == RTM_DELLINK ? WEIR_DEVICE_GONE : WEIR_DEVICE_PRESENT,
+			     &device);
 	}
 	return 0;
 }
@@ -110,7 +117,9 @@ int weir_netlink_dump(weir_device_fn *each, void *arg)
 		struct nlmsghdr header;
 		struct ifinfomsg link;
 	} request = {
-		.header = { .nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 	};
 
 	if (fd < 0 || !bytes)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening, loading and probing the packet programs. Attaching is hook.c's, the policy in the maps is commit.c's. */
+/* Opening, loading and probing the packet programs. Attaching is hook.c's, the policy in the maps
+ * is commit.c's. */
 #include "object.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ struct weir_object {
 	bool loaded[WEIR_PROGRAM_COUNT];
 };
 
-static struct bpf_program *object_program(const struct weir_object *object, enum weir_program program)
+static struct bpf_program *object_program(const struct weir_object *object,
+					  enum weir_program program)
 {
 	switch (program) {
 	case WEIR_PROGRAM_XDP:
@@ -59,8 +61,10 @@ static bool map_fits(const struct bpf_map *map, int fd)
 	__u32 len = sizeof(info);
 
 	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
 }
 
 /* Maps of another layout version mean something else: none of them is taken. */
@@ -70,7 +74,8 @@ static bool pins_are_ours(const char *pin_dir)
 	struct weir_live live = {};
 	__u32 zero = 0;
 
-	return fd >= 0 && bpf_map_lookup_elem(fd, &zero, &live) == 0 && live.layout == WEIR_LAYOUT_VERSION;
+	return fd >= 0 && bpf_map_lookup_elem(fd, &zero, &live) == 0 &&
+	       live.layout == WEIR_LAYOUT_VERSION;
 }
 
 static int map_find_old(const struct weir_object *from, const char *pin_dir, const char *name)
@@ -83,7 +88,8 @@ static int map_find_old(const struct weir_object *from, const char *pin_dir, con
 	return pin_dir ? weir_pin_get(pin_dir, "maps", name) : -ENOENT;
 }
 
-static int object_add_map(struct weir_object *object, struct bpf_map *map, const struct weir_object *from, const char *pin_dir)
+static int object_add_map(struct weir_object *object, struct bpf_map *map,
+			  const struct weir_object *from, const char *pin_dir)
 {
 	if (bpf_map__is_internal(map))
 		return 0;
@@ -103,14 +109,14 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map, const
 	return 0;
 }
 
-static int object_take_maps(struct weir_object *object, const struct weir_object *from, const char *pin_dir)
+static int object_take_maps(struct weir_object *object, const struct weir_object *from,
+			    const char *pin_dir)
 {
 	struct bpf_map *map;
 
 	if (!from && pin_dir && !pins_are_ours(pin_dir))
 		pin_dir = NULL;
-	bpf_object__for_each_map(map, object->skeleton->obj)
-	{
+	bpf_object__for_each_map(map, object->skeleton->obj) {
 		int r = object_add_map(object, map, from, pin_dir);
 
 		if (r)
@@ -119,7 +125,8 @@ static int object_take_maps(struct weir_object *object, const struct weir_object
 	return 0;
 }
 
-static int object_open(struct weir_object *object, const struct weir_object *from, const char *pin_dir, bool frags)
+static int object_open(struct weir_object *object, const struct weir_object *from,
+		       const char *pin_dir, bool frags)
 {
 	object->map_count = 0;
 	weir_main__destroy(object->skeleton);
@@ -135,7 +142,7 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 	return r;
 }
 
-/* The kernel's own words matter only when loading fails for good; until then libbpf is kept quiet. */
+/* The kernel's own words matter only when loading fails for good: until then they are kept. */
 static char load_log[4096];
 static size_t load_log_len;
 
@@ -146,12 +153,15 @@ static int load_log_add(enum libbpf_print_level level, const char *format, va_li
 	int n = vsnprintf(load_log + load_log_len, sizeof(load_log) - load_log_len, format, args);
 
 	if (n > 0)
-		load_log_len += (size_t)n < sizeof(load_log) - load_log_len ? (size_t)n : sizeof(load_log) - 1 - load_log_len;
+		load_log_len += (size_t)n < sizeof(load_log) - load_log_len ?
+					(size_t)n :
+					sizeof(load_log) - 1 - load_log_len;
 	return 0;
 }
 
-/* Multi-buffer XDP came with 5.18: a kernel that refuses the object is asked once more without it. */
-static int object_load(struct weir_object *object, const struct weir_object *from, const char *pin_dir)
+/* Multi-buffer XDP came with 5.18: a kernel that refuses it is asked once more without. */
+static int object_load(struct weir_object *object, const struct weir_object *from,
+		       const char *pin_dir)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
 		int r = object_open(object, from, pin_dir, attempt == 0);
@@ -179,7 +189,8 @@ static int object_set_secret(struct weir_object *object)
 	return 0;
 }
 
-int weir_object_new(const char *pin_dir, struct weir_object *mapped_from, struct weir_constants *constants, struct weir_diag *diag,
+int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
+		    struct weir_constants *constants, struct weir_diag *diag,
 		    struct weir_object **ret_object)
 {
 	_cleanup_object_ struct weir_object *object = calloc(1, sizeof(*object));
@@ -197,7 +208,8 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from, struct
 	libbpf_set_print(print);
 	if (r) {
 		object->constants = NULL;
-		weir_diag_error(diag, "weir doctor says what this kernel lacks", "the packet programs cannot be loaded: %s%s%s", strerror(-r),
+		weir_diag_error(diag, "weir doctor says what this kernel lacks",
+				"the packet programs cannot be loaded: %s%s%s", strerror(-r),
 				load_log_len ? "; the kernel says: " : "", load_log);
 		return r;
 	}
@@ -218,10 +230,14 @@ int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir
 {
 	for (size_t i = 0; i < object->map_count; i++) {
 		struct weir_map *map = &object->maps[i];
-		int r = map->reused ? 0 : weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", bpf_map__name(map->bpf));
+		int r = map->reused ? 0 :
+				      weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps",
+						       bpf_map__name(map->bpf));
 
 		if (r) {
-			weir_diag_error(diag, "weir doctor", "map %s: cannot be pinned below %s: %s", bpf_map__name(map->bpf), pin_dir, strerror(-r));
+			weir_diag_error(diag, "weir doctor",
+					"map %s: cannot be pinned below %s: %s",
+					bpf_map__name(map->bpf), pin_dir, strerror(-r));
 			return r;
 		}
 	}
@@ -238,7 +254,8 @@ int weir_object_program_fd(const struct weir_object *object, enum weir_program p
 	return object->loaded[program] ? bpf_program__fd(object_program(object, program)) : -ENOENT;
 }
 
-static bool program_info(const struct weir_object *object, enum weir_program program, struct bpf_prog_info *ret_info)
+static bool program_info(const struct weir_object *object, enum weir_program program,
+			 struct bpf_prog_info *ret_info)
 {
 	int fd = weir_object_program_fd(object, program);
 	__u32 len = sizeof(*ret_info);
@@ -254,7 +271,8 @@ uint32_t weir_object_program_id(const struct weir_object *object, enum weir_prog
 	return program_info(object, program, &info) ? info.id : 0;
 }
 
-void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes, uint64_t *ret_verified_instructions)
+void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes,
+		      uint64_t *ret_verified_instructions)
 {
 	struct bpf_prog_info info;
 
@@ -291,7 +309,8 @@ static int probe_xdp(int fd, const struct weir_probe_mark *mark, const void *fra
 {
 	unsigned char in[sizeof(*mark) + PROBE_BYTES_MAX];
 	struct xdp_md ctx = { .data = sizeof(*mark), .data_end = (__u32)(sizeof(*mark) + len) };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (__u32)(sizeof(*mark) + len), .ctx_in = &ctx,
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in,
+		    .data_size_in = (__u32)(sizeof(*mark) + len), .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = 1);
 
 	memcpy(in, mark, sizeof(*mark));
@@ -302,15 +321,15 @@ static int probe_xdp(int fd, const struct weir_probe_mark *mark, const void *fra
 static int probe_skb(int fd, const struct weir_probe_mark *mark, const void *frame, size_t len)
 {
 	struct __sk_buff ctx = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
-		    .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
 
 	memcpy(ctx.cb, mark, sizeof(ctx.cb));
 	return bpf_prog_test_run_opts(fd, &opts);
 }
 
-int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame, size_t len, uint32_t ifindex,
-		      struct weir_probe_result *ret_result)
+int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame,
+		      size_t len, uint32_t ifindex, struct weir_probe_result *ret_result)
 {
 	struct weir_probe_mark mark = { .ifindex = ifindex };
 	struct weir_probe_result before = {}, after = {};
@@ -325,7 +344,8 @@ int weir_object_probe(struct weir_object *object, enum weir_program program, con
 	int r = weir_map_get(told, &zero, &before);
 
 	if (!r)
-		r = program <= WEIR_PROGRAM_XDP_FRAGS ? probe_xdp(fd, &mark, frame, len) : probe_skb(fd, &mark, frame, len);
+		r = program <= WEIR_PROGRAM_XDP_FRAGS ? probe_xdp(fd, &mark, frame, len) :
+							probe_skb(fd, &mark, frame, len);
 	if (!r)
 		r = weir_map_get(told, &zero, &after);
 	if (r)

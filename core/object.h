@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packet programs and their maps: opened from the binary, given their constants, loaded beside whatever runs already, reusing
- * its pinned maps. Nothing here attaches anything: hook.c does.
+ * The packet programs and their maps: opened from the binary, given their constants, loaded beside
+ * whatever runs already, reusing its pinned maps. Nothing here attaches anything: hook.c does.
  */
 #ifndef WEIR_CORE_OBJECT_H
 #define WEIR_CORE_OBJECT_H
@@ -20,7 +20,8 @@ enum weir_program {
 	WEIR_PROGRAM_COUNT,
 };
 
-/* What an object is loaded with. Equal constants mean an equal program: compared to know whether a change needs a new one. */
+/* What an object is loaded with. Equal constants mean an equal program: compared to know whether a
+ * change needs a new one. */
 struct weir_constants *weir_constants_new(void);
 void weir_constants_free(struct weir_constants *constants);
 static inline void weir_constants_freep(struct weir_constants **constants)
@@ -30,10 +31,12 @@ static inline void weir_constants_freep(struct weir_constants **constants)
 bool weir_constants_equal(const struct weir_constants *a, const struct weir_constants *b);
 
 /*
- * Opens and loads. pin_dir NULL: a private copy with maps of its own (replay). `mapped_from` (may be NULL): an object whose maps are used
- * where they fit; else pinned ones below pin_dir are, when their layout version is ours. Takes ownership of constants on success.
+ * Opens and loads. pin_dir NULL: a private copy with maps of its own (replay). `mapped_from` (may
+ * be NULL): an object whose maps are used where they fit; else pinned ones below pin_dir are, when
+ * their layout version is ours. Takes ownership of constants on success.
  */
-int weir_object_new(const char *pin_dir, struct weir_object *mapped_from, struct weir_constants *constants, struct weir_diag *diag,
+int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
+		    struct weir_constants *constants, struct weir_diag *diag,
 		    struct weir_object **ret_object);
 void weir_object_free(struct weir_object *object);
 static inline void weir_object_freep(struct weir_object **object)
@@ -53,13 +56,15 @@ int weir_object_map_fd(const struct weir_object *object, const char *name);
 /* Whether the map was taken over with its content. */
 bool weir_object_map_is_reused(const struct weir_object *object, const char *name);
 /* Bytes of machine code of the XDP program and instructions the verifier walked for all of them. */
-void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes, uint64_t *ret_verified_instructions);
+void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes,
+		      uint64_t *ret_verified_instructions);
 
 /*
- * Runs a program on a frame as a probe: judged by the live tables, told about, not counted. `frame` starts with the Ethernet header; more than
- * 2,048 bytes are not looked at. -EIO when the program told nothing.
+ * Runs a program on a frame as a probe: judged by the live tables, told about, not counted. `frame`
+ * starts with the Ethernet header; more than 2,048 bytes are not looked at. -EIO when the program
+ * told nothing.
  */
-int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame, size_t len, uint32_t ifindex,
-		      struct weir_probe_result *ret_result);
+int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame,
+		      size_t len, uint32_t ifindex, struct weir_probe_result *ret_result);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one way into the engine: checks role, arguments and revision against the table, then runs the row. */
+/* The one way into the engine: checks role, arguments and revision against the table, then runs the
+ * row. */
 #include "ops.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ bool weir_call_flag(const struct weir_call *call, const char *name)
 	const struct weir_json *value = weir_json_get(call->args, name);
 	const char *text = weir_json_str(value, NULL);
 
-	return text ? strcmp(text, "true") == 0 || strcmp(text, "1") == 0 || !*text : weir_json_bool(value, false);
+	return text ? strcmp(text, "true") == 0 || strcmp(text, "1") == 0 || !*text :
+		      weir_json_bool(value, false);
 }
 
 const struct weir_op *weir_op_at(size_t index)
@@ -157,19 +159,26 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 	case WEIR_ARG_STRING:
 		return 0;
 	case WEIR_ARG_UINT:
-		return text_is_uint(text) ? 0 : weir_diag_key(diag, arg->name, "write a whole number", "'%s' is not a number", text);
+		return text_is_uint(text) ? 0 :
+					    weir_diag_key(diag, arg->name, "write a whole number",
+							  "'%s' is not a number", text);
 	case WEIR_ARG_BOOL:
-		if (!*text || !strcmp(text, "true") || !strcmp(text, "false") || !strcmp(text, "1") || !strcmp(text, "0"))
+		if (!*text || !strcmp(text, "true") || !strcmp(text, "false") ||
+		    !strcmp(text, "1") || !strcmp(text, "0"))
 			return 0;
-		return weir_diag_key(diag, arg->name, "write true or false", "'%s' is neither true nor false", text);
+		return weir_diag_key(diag, arg->name, "write true or false",
+				     "'%s' is neither true nor false", text);
 	case WEIR_ARG_DURATION:
 		if (weir_duration_from_string(text, &number) == 0)
 			return 0;
-		return weir_diag_key(diag, arg->name, "write it like 30s, 10m, 1h30m or 7d", "'%s' is not a duration", text);
+		return weir_diag_key(diag, arg->name, "write it like 30s, 10m, 1h30m or 7d",
+				     "'%s' is not a duration", text);
 	case WEIR_ARG_RANGE:
 		if (weir_range_from_string(text, strlen(text), &range, NULL, &why) == 0)
 			return 0;
-		return weir_diag_key(diag, arg->name, "write it like 192.0.2.1, 192.0.2.0/24, 192.0.2.10-192.0.2.20 or 2001:db8::/32",
+		return weir_diag_key(diag, arg->name,
+				     "write it like 192.0.2.1, 192.0.2.0/24, 192.0.2.10-192.0.2.20 "
+				     "or 2001:db8::/32",
 				     "'%s': %s", text, why ? why : "not an address");
 	case WEIR_ARG_CHOICE:
 		return choice_is_known(arg, text) ? 0 : choice_refuse(arg, text, diag);
@@ -177,13 +186,15 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 	return 0;
 }
 
-static int value_check(const struct weir_arg *arg, const struct weir_json *value, struct weir_diag *diag)
+static int value_check(const struct weir_arg *arg, const struct weir_json *value,
+		       struct weir_diag *diag)
 {
 	enum weir_json_type type = weir_json_type(value);
 
 	if (type == WEIR_JSON_STRING)
 		return text_check(arg, weir_json_str(value, ""), diag);
-	if (arg->type == WEIR_ARG_UINT && type == WEIR_JSON_INTEGER && weir_json_int(value, -1) >= 0)
+	if (arg->type == WEIR_ARG_UINT && type == WEIR_JSON_INTEGER &&
+	    weir_json_int(value, -1) >= 0)
 		return 0;
 	if (arg->type == WEIR_ARG_BOOL && type == WEIR_JSON_BOOL)
 		return 0;
@@ -199,18 +210,21 @@ static int member_check(const char *key, const struct weir_json *value, void *cl
 			value_check(arg, value, &call->diag);
 			return 0;
 		}
-	weir_diag_key(&call->diag, key, "see weir help, or /api/v1/openapi.json", "%s takes no such argument", call->op->name);
+	weir_diag_key(&call->diag, key, "see weir help, or /api/v1/openapi.json",
+		      "%s takes no such argument", call->op->name);
 	return 0;
 }
 
 static int args_check(struct weir_call *call)
 {
 	if (!call->args || weir_json_type(call->args) != WEIR_JSON_OBJECT)
-		return weir_diag_error(&call->diag, "send {} when there are none", "the arguments must be a JSON object");
+		return weir_diag_error(&call->diag, "send {} when there are none",
+				       "the arguments must be a JSON object");
 	weir_json_each(call->args, member_check, call);
 	for (const struct weir_arg *arg = call->op->args; arg && arg->name; arg++)
 		if ((arg->flags & WEIR_ARG_REQUIRED) && !weir_json_get(call->args, arg->name))
-			weir_diag_key(&call->diag, arg->name, arg->help, "%s is missing", arg->name);
+			weir_diag_key(&call->diag, arg->name, arg->help, "%s is missing",
+				      arg->name);
 	return call->diag.errors ? -EINVAL : 0;
 }
 
@@ -218,8 +232,8 @@ static int role_check(struct weir_call *call)
 {
 	if (call->role >= call->op->role)
 		return 0;
-	weir_diag_error(&call->diag, NULL, "%s needs the role %s; this caller is %s", call->op->name, weir_role_name(call->op->role),
-			weir_role_name(call->role));
+	weir_diag_error(&call->diag, NULL, "%s needs the role %s; this caller is %s",
+			call->op->name, weir_role_name(call->op->role), weir_role_name(call->role));
 	return -EACCES;
 }
 
@@ -238,7 +252,8 @@ void weir_call_run(struct weir_engine *engine, struct weir_call *call)
 void weir_call_finish(struct weir_call *call, int result)
 {
 	if (result && !call->diag.errors)
-		weir_diag_error(&call->diag, NULL, "%s failed: %s", call->op->name, strerror(-result));
+		weir_diag_error(&call->diag, NULL, "%s failed: %s", call->op->name,
+				strerror(-result));
 	call->result = result;
 	call->finished(call);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operation table. One row gives the HTTP route, the CLI verb with its completion, the role it needs, its OpenAPI entry and its
- * line in the reference. "block.add" is POST /api/v1/block/add and `weir block add`.
+ * The operation table. One row gives the HTTP route, the CLI verb with its completion, the role it
+ * needs, its OpenAPI entry and its line in the reference. "block.add" is POST /api/v1/block/add and
+ * `weir block add`.
  */
 #ifndef WEIR_CORE_OPS_H
 #define WEIR_CORE_OPS_H
@@ -32,11 +33,13 @@ enum weir_arg_type {
 	WEIR_ARG_CHOICE,   /* one of `choices` */
 };
 
-#define WEIR_ARG_REQUIRED 1	/* refused without it */
-#define WEIR_ARG_POSITIONAL 2	/* stands without a flag on the command line, in the order of the table */
+#define WEIR_ARG_REQUIRED 1 /* refused without it */
+#define WEIR_ARG_POSITIONAL \
+	2 /* stands without a flag on the command line, in the order of the table */
 
 struct weir_arg {
-	const char *name; /* "ttl": --ttl on the command line, "ttl" in JSON and in the query of a GET */
+	const char *name; /* "ttl": --ttl on the command line, "ttl" in JSON and in the query of a
+			     GET */
 	enum weir_arg_type type;
 	unsigned flags;
 	const char *metavar; /* "DURATION", for help */
@@ -48,7 +51,8 @@ struct weir_arg {
 enum weir_op_kind {
 	WEIR_OP_READ,	/* GET, arguments in the query */
 	WEIR_OP_WRITE,	/* POST, arguments in a JSON object, honours If-Match */
-	WEIR_OP_UPLOAD, /* POST, arguments in the query, the body is a file (the CLI's positional `file`), honours If-Match */
+	WEIR_OP_UPLOAD, /* POST, arguments in the query, the body is a file (the CLI's positional
+			   `file`), honours If-Match */
 };
 
 struct weir_call;
@@ -60,10 +64,11 @@ struct weir_op {
 	enum weir_role role;
 	const struct weir_arg *args; /* up to one with name NULL; NULL = none */
 	const char *upload;	     /* WEIR_OP_UPLOAD: what the file is, "a list of addresses" */
-	const char *example;	     /* what a person types after `weir `, for help and the reference */
+	const char *example; /* what a person types after `weir `, for help and the reference */
 	/*
-	 * Answers the call: writes a JSON document to call->reply and returns 0; or returns -errno with call->diag saying why; or returns
-	 * WEIR_OP_PENDING and calls weir_call_finish() later from the loop's thread. Arguments are checked against the table before.
+	 * Answers the call: writes a JSON document to call->reply and returns 0; or returns -errno
+	 * with call->diag saying why; or returns WEIR_OP_PENDING and calls weir_call_finish() later
+	 * from the loop's thread. Arguments are checked against the table before.
 	 */
 	int (*run)(struct weir_engine *engine, struct weir_call *call);
 	const void *closure; /* for rows that share `run` */
@@ -81,10 +86,11 @@ struct weir_call {
 	bool has_expected;	/* If-Match was given */
 	uint64_t expected;	/* … and this is the revision it named */
 
-	struct weir_buf reply;	/* JSON, on success */
-	struct weir_diag diag;	/* problems and warnings */
-	int result;		/* 0 or -errno, set by weir_call_finish */
-	void (*finished)(struct weir_call *call); /* the door's: sends the answer, then frees the call */
+	struct weir_buf reply; /* JSON, on success */
+	struct weir_diag diag; /* problems and warnings */
+	int result;	       /* 0 or -errno, set by weir_call_finish */
+	void (*finished)(
+		struct weir_call *call); /* the door's: sends the answer, then frees the call */
 	void *door;
 };
 
@@ -95,13 +101,15 @@ const char *weir_call_str(const struct weir_call *call, const char *name);
 uint64_t weir_call_uint(const struct weir_call *call, const char *name, uint64_t fallback);
 bool weir_call_flag(const struct weir_call *call, const char *name);
 /*
- * Checks role, arguments and If-Match, then runs the op; calls call->finished exactly once, now or later. Errors: -EACCES role, -EINVAL arguments
- * (each named in diag), -ESTALE revision moved on, and whatever the op returns.
+ * Checks role, arguments and If-Match, then runs the op; calls call->finished exactly once, now or
+ * later. Errors: -EACCES role, -EINVAL arguments (each named in diag), -ESTALE revision moved on,
+ * and whatever the op returns.
  */
 void weir_call_run(struct weir_engine *engine, struct weir_call *call);
 void weir_call_finish(struct weir_call *call, int result);
 
-/* HTTP status for a result: 0 200, -EINVAL 400, -EACCES 403, -ENOENT 404, -EEXIST 409, -ESTALE 409, -EBUSY 503, -ENOSPC and -E2BIG 507, else 500. */
+/* HTTP status for a result: 0 200, -EINVAL 400, -EACCES 403, -ENOENT 404, -EEXIST 409, -ESTALE 409,
+ * -EBUSY 503, -ENOSPC and -E2BIG 507, else 500. */
 unsigned weir_result_to_http(int result);
 const char *weir_role_name(enum weir_role role);
 

@@ -35,11 +35,14 @@ static int bpffs_mount(struct weir_diag *diag)
 		return 0;
 	int error = errno;
 
-	weir_diag_error(diag, "mount -t bpf bpf " BPFFS, "%s: the BPF file system is not mounted and cannot be: %s", BPFFS, strerror(error));
+	weir_diag_error(diag, "mount -t bpf bpf " BPFFS,
+			"%s: the BPF file system is not mounted and cannot be: %s", BPFFS,
+			strerror(error));
 	return -error;
 }
 
-int weir_pin_path(char path[WEIR_PIN_PATH], const char *pin_dir, const char *folder, const char *name)
+int weir_pin_path(char path[WEIR_PIN_PATH], const char *pin_dir, const char *folder,
+		  const char *name)
 {
 	int len = snprintf(path, WEIR_PIN_PATH, "%s/%s/%s", pin_dir, folder, name);
 
@@ -59,14 +62,17 @@ int weir_pin_prepare(const char *pin_dir, struct weir_diag *diag)
 		int r = folder ? weir_file_make_dirs(folder, 0700) : -ENOMEM;
 
 		if (r) {
-			weir_diag_error(diag, "choose another --pin-dir, or remove what stands there", "%s/%s: cannot be made: %s", pin_dir,
-					pin_folders[i], strerror(-r));
+			weir_diag_error(diag,
+					"choose another --pin-dir, or remove what stands there",
+					"%s/%s: cannot be made: %s", pin_dir, pin_folders[i],
+					strerror(-r));
 			return r;
 		}
 	}
 	if (weir_pin_is_bpffs(pin_dir))
 		return 0;
-	weir_diag_error(diag, "choose a --pin-dir below " BPFFS, "%s: not on a BPF file system, nothing can be pinned there", pin_dir);
+	weir_diag_error(diag, "choose a --pin-dir below " BPFFS,
+			"%s: not on a BPF file system, nothing can be pinned there", pin_dir);
 	return -ENOTSUP;
 }
 

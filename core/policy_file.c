@@ -31,10 +31,12 @@ static int policy_take(const struct weir_json *json, struct weir_policy_file *po
 {
 	const char *changed = weir_json_str(weir_json_get(json, "changed"), "");
 
-	if (weir_json_int(weir_json_get(json, "version"), 0) != POLICY_VERSION || !weir_json_get(json, "current"))
+	if (weir_json_int(weir_json_get(json, "version"), 0) != POLICY_VERSION ||
+	    !weir_json_get(json, "current"))
 		return -EINVAL;
 	policy->revision = (uint64_t)weir_json_int(weir_json_get(json, "revision"), 0);
-	policy->config_hash = strtoull(weir_json_str(weir_json_get(json, "config_hash"), "0"), NULL, 16);
+	policy->config_hash =
+		strtoull(weir_json_str(weir_json_get(json, "config_hash"), "0"), NULL, 16);
 	weir_clock_parse(changed, &policy->changed_ns);
 	int r = text_take(weir_json_get(json, "current"), &policy->current);
 
@@ -46,11 +48,13 @@ static void damaged(const char *path, struct weir_diag *diag)
 	_cleanup_free_ char *kept = NULL;
 
 	weir_file_keep_aside(path, &kept);
-	weir_diag_warning(diag, "apply the configuration again", "%s: damaged, kept as %s; starting from the configuration file", path,
+	weir_diag_warning(diag, "apply the configuration again",
+			  "%s: damaged, kept as %s; starting from the configuration file", path,
 			  kept ? kept : "nothing");
 }
 
-int weir_policy_file_read(const char *state_dir, struct weir_diag *diag, struct weir_policy_file *ret_policy)
+int weir_policy_file_read(const char *state_dir, struct weir_diag *diag,
+			  struct weir_policy_file *ret_policy)
 {
 	_cleanup_free_ char *path = state_dir ? weir_path_join(state_dir, "policy.json") : NULL;
 	_cleanup_buf_ struct weir_buf text = {};
@@ -77,7 +81,8 @@ int weir_policy_file_read(const char *state_dir, struct weir_diag *diag, struct 
 	return 0;
 }
 
-static void text_put(struct weir_json_out *json, const char *key, const struct weir_policy_text *text)
+static void text_put(struct weir_json_out *json, const char *key,
+		     const struct weir_policy_text *text)
 {
 	weir_json_open_object(json, key);
 	if (text->text)

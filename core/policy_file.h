@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * STATE_DIR/policy.json: the configuration that was applied last, the one before it (for rollback) and the revision. One file, replaced
- * whole: after a crash it is the old or the new, never a mix.
+ * STATE_DIR/policy.json: the configuration that was applied last, the one before it (for rollback)
+ * and the revision. One file, replaced whole: after a crash it is the old or the new, never a mix.
  */
 #ifndef WEIR_CORE_POLICY_FILE_H
 #define WEIR_CORE_POLICY_FILE_H
@@ -18,12 +18,15 @@ struct weir_policy_text {
 struct weir_policy_file {
 	struct weir_policy_text current, previous;
 	uint64_t revision;
-	uint64_t config_hash; /* of the configuration file when `current` was applied: a later edit of that file wins at start */
+	uint64_t config_hash; /* of the configuration file when `current` was applied: a later edit
+				 of that file wins at start */
 	uint64_t changed_ns;  /* CLOCK_REALTIME */
 };
 
-/* A damaged file is kept aside and told of in diag as a warning; the result is then as if there were none. state_dir NULL: none. */
-int weir_policy_file_read(const char *state_dir, struct weir_diag *diag, struct weir_policy_file *ret_policy);
+/* A damaged file is kept aside and told of in diag as a warning; the result is then as if there
+ * were none. state_dir NULL: none. */
+int weir_policy_file_read(const char *state_dir, struct weir_diag *diag,
+			  struct weir_policy_file *ret_policy);
 int weir_policy_file_write(const char *state_dir, const struct weir_policy_file *policy);
 void weir_policy_file_done(struct weir_policy_file *policy);
 

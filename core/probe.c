@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/packet.h"
 #include "base/addr.h"
 #include "base/cleanup.h"
-#include "bpf/lib/pkt.h"
 #include "commit.h"
 #include "compile.h"
 #include "feature.h"
@@ -24,11 +24,14 @@ struct weir_probe {
 };
 
 /* Features without files: they know only what the configuration says. */
-static int probe_states(struct weir_probe *probe, const struct weir_config *config, struct weir_diag *diag)
+static int probe_states(struct weir_probe *probe, const struct weir_config *config,
+			struct weir_diag *diag)
 {
 	for (size_t i = 0; weir_features[i]; i++) {
 		const struct weir_feature *feature = weir_features[i];
-		int r = feature->state_new ? feature->state_new(NULL, NULL, diag, &probe->states[i]) : 0;
+		int r = feature->state_new ?
+				feature->state_new(NULL, NULL, diag, &probe->states[i]) :
+				0;
 
 		if (!r && feature->attach)
 			r = feature->attach(probe->states[i], probe->object, diag);
@@ -40,7 +43,8 @@ static int probe_states(struct weir_probe *probe, const struct weir_config *conf
 	return 0;
 }
 
-static int probe_load(struct weir_probe *probe, const struct weir_config *config, const struct weir_image *image, struct weir_diag *diag)
+static int probe_load(struct weir_probe *probe, const struct weir_config *config,
+		      const struct weir_image *image, struct weir_diag *diag)
 {
 	struct weir_constants *constants = NULL;
 	int r = weir_compile_constants(config, &constants);
@@ -56,7 +60,8 @@ static int probe_load(struct weir_probe *probe, const struct weir_config *config
 	return r;
 }
 
-int weir_probe_new(const struct weir_config *config, struct weir_diag *diag, struct weir_probe **ret_probe)
+int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
+		   struct weir_probe **ret_probe)
 {
 	_cleanup_probe_ struct weir_probe *probe = calloc(1, sizeof(*probe));
 	_cleanup_image_ struct weir_image *image = NULL;
@@ -85,14 +90,16 @@ void weir_probe_free(struct weir_probe *probe)
 	free(probe);
 }
 
-int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured, struct weir_probe_result *ret_result)
+int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured,
+		   struct weir_probe_result *ret_result)
 {
 	if (captured < ETH_HLEN)
 		return -EINVAL;
 	return weir_object_probe(probe->object, WEIR_PROGRAM_XDP, frame, captured, 0, ret_result);
 }
 
-void weir_verdict_from_probe(const struct weir_probe_result *result, struct weir_verdict *ret_verdict)
+void weir_verdict_from_probe(const struct weir_probe_result *result,
+			     struct weir_verdict *ret_verdict)
 {
 	*ret_verdict = (struct weir_verdict){
 		.reason = result->reason,
@@ -107,7 +114,8 @@ void weir_verdict_from_probe(const struct weir_probe_result *result, struct weir
 	};
 }
 
-void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result, struct weir_json_out *json)
+void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
+			 struct weir_json_out *json)
 {
 	struct weir_verdict verdict;
 
@@ -123,9 +131,14 @@ static void put_seen(uint32_t seen, struct weir_json_out *json)
 		uint32_t bit;
 		const char *name;
 	} bits[] = {
-		{ PKT_MPLS, "mpls" },		{ PKT_FRAGMENT, "fragment" },   { PKT_LATER_FRAGMENT, "later-fragment" },
-		{ PKT_OPTIONS, "options" },	{ PKT_MALFORMED, "malformed" }, { PKT_TOO_DEEP, "too-deep" },
-		{ PKT_NEIGHBOUR, "neighbour" }, { PKT_ARP, "arp" },
+		{ PKT_MPLS, "mpls" },
+		{ PKT_FRAGMENT, "fragment" },
+		{ PKT_LATER_FRAGMENT, "later-fragment" },
+		{ PKT_OPTIONS, "options" },
+		{ PKT_MALFORMED, "malformed" },
+		{ PKT_TOO_DEEP, "too-deep" },
+		{ PKT_NEIGHBOUR, "neighbour" },
+		{ PKT_ARP, "arp" },
 	};
 
 	weir_json_open_array(json, "seen");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A private copy of the data path with one configuration: no pins, nothing attached. For replay, and for trying a policy. */
+/* A private copy of the data path with one configuration: no pins, nothing attached. For replay,
+ * and for trying a policy. */
 #ifndef WEIR_CORE_PROBE_H
 #define WEIR_CORE_PROBE_H
 
@@ -9,7 +10,8 @@
 
 struct weir_probe;
 
-int weir_probe_new(const struct weir_config *config, struct weir_diag *diag, struct weir_probe **ret_probe);
+int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
+		   struct weir_probe **ret_probe);
 void weir_probe_free(struct weir_probe *probe);
 static inline void weir_probe_freep(struct weir_probe **probe)
 {
@@ -18,11 +20,14 @@ static inline void weir_probe_freep(struct weir_probe **probe)
 #define _cleanup_probe_ __attribute__((cleanup(weir_probe_freep)))
 
 /* Judges a frame (Ethernet header first; 14 bytes at least, 2,048 are looked at). About 2 us. */
-int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured, struct weir_probe_result *ret_result);
+int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured,
+		   struct weir_probe_result *ret_result);
 /* Members that say what list and entry decided, into an open object. */
-void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result, struct weir_json_out *json);
+void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
+			 struct weir_json_out *json);
 
-void weir_verdict_from_probe(const struct weir_probe_result *result, struct weir_verdict *ret_verdict);
+void weir_verdict_from_probe(const struct weir_probe_result *result,
+			     struct weir_verdict *ret_verdict);
 /* "packet": {src, dst, proto, ports, tags …} as parsed. */
 void weir_probe_put_packet(const struct weir_probe_result *result, struct weir_json_out *json);
 

@@ -16,14 +16,16 @@ struct reason {
 #define VERDICT_DROP true
 
 static const struct reason reasons[WEIR_REASON_COUNT] = {
-#define X(identifier, verdict, stage, name, help) [identifier] = { VERDICT_##verdict, #stage, name, help },
+#define X(identifier, verdict, stage, name, help) \
+	[identifier] = { VERDICT_##verdict, #stage, name, help },
 	WEIR_REASONS(X)
 #undef X
 };
 
 static const struct reason *reason_get(uint32_t reason)
 {
-	static const struct reason unknown = { false, "?", "unknown", "a reason this program does not know" };
+	static const struct reason unknown = { false, "?", "unknown",
+					       "a reason this program does not know" };
 
 	return reason < WEIR_REASON_COUNT && reasons[reason].name ? &reasons[reason] : &unknown;
 }

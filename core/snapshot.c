@@ -49,7 +49,8 @@ static int samples_grow(struct weir_snapshot *snapshot)
 
 	if (count & (count - 1) || (count && count < 64))
 		return 0;
-	struct weir_sample *samples = realloc(snapshot->samples, (count ? count * 2 : 64) * sizeof(*samples));
+	struct weir_sample *samples =
+		realloc(snapshot->samples, (count ? count * 2 : 64) * sizeof(*samples));
 
 	if (!samples)
 		return -ENOMEM;
@@ -57,8 +58,8 @@ static int samples_grow(struct weir_snapshot *snapshot)
 	return 0;
 }
 
-int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name, const char *help, double value,
-		      const char *labels, ...)
+int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name,
+		      const char *help, double value, const char *labels, ...)
 {
 	struct weir_sample sample = { .name = name, .help = help, .kind = kind, .value = value };
 	va_list args;
@@ -79,8 +80,8 @@ int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind
 static int interface_read(struct weir_map *map, struct weir_interface_view *view)
 {
 	for (int direction = 0; direction < WEIR_DIRECTIONS; direction++) {
-		int r = weir_map_sum(map, WEIR_REASON_ROW(view->slot, direction, 0), WEIR_REASON_COUNT, 2,
-				     (uint64_t *)view->counts[direction]);
+		int r = weir_map_sum(map, WEIR_REASON_ROW(view->slot, direction, 0),
+				     WEIR_REASON_COUNT, 2, (uint64_t *)view->counts[direction]);
 
 		if (r)
 			return r;
@@ -88,7 +89,8 @@ static int interface_read(struct weir_map *map, struct weir_interface_view *view
 	return 0;
 }
 
-static int interface_sample(struct weir_snapshot *snapshot, const struct weir_interface_view *view, int direction, int reason)
+static int interface_sample(struct weir_snapshot *snapshot, const struct weir_interface_view *view,
+			    int direction, int reason)
 {
 	const struct weir_count *count = &view->counts[direction][reason];
 	const char *ends = weir_reason_is_drop(reason) ? "drop" : "pass";
@@ -96,11 +98,17 @@ static int interface_sample(struct weir_snapshot *snapshot, const struct weir_in
 	char name[40];
 
 	weir_label_escape(view->name, name, sizeof(name));
-	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "packets_total", "Packets by how they ended", (double)count->packets,
-				  "interface=\"%s\",direction=\"%s\",verdict=\"%s\",reason=\"%s\"", name, way, ends, weir_reason_name(reason));
+	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "packets_total",
+				  "Packets by how they ended", (double)count->packets,
+				  "interface=\"%s\",direction=\"%s\",verdict=\"%s\",reason=\"%s\"",
+				  name, way, ends, weir_reason_name(reason));
 
-	return r ? r : weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "bytes_total", "Bytes by how their packet ended", (double)count->bytes,
-					 "interface=\"%s\",direction=\"%s\",verdict=\"%s\",reason=\"%s\"", name, way, ends, weir_reason_name(reason));
+	return r ? r :
+		   weir_snapshot_add(
+			   snapshot, WEIR_SAMPLE_COUNTER, "bytes_total",
+			   "Bytes by how their packet ended", (double)count->bytes,
+			   "interface=\"%s\",direction=\"%s\",verdict=\"%s\",reason=\"%s\"", name,
+			   way, ends, weir_reason_name(reason));
 }
 
 static int interfaces_sample(struct weir_snapshot *snapshot)
@@ -123,7 +131,8 @@ static int interfaces_sample(struct weir_snapshot *snapshot)
 static int events_read(struct weir_snapshot *snapshot, struct weir_map *map)
 {
 	struct weir_event_count sums[WEIR_EVENT_KIND_COUNT];
-	int r = weir_map_sum(map, 0, WEIR_EVENT_KIND_COUNT, sizeof(sums[0]) / sizeof(uint64_t), (uint64_t *)sums);
+	int r = weir_map_sum(map, 0, WEIR_EVENT_KIND_COUNT, sizeof(sums[0]) / sizeof(uint64_t),
+			     (uint64_t *)sums);
 
 	for (int kind = 0; kind < WEIR_EVENT_KIND_COUNT && !r; kind++) {
 		const char *name = weir_event_kind_name(kind);
@@ -131,14 +140,19 @@ static int events_read(struct weir_snapshot *snapshot, struct weir_map *map)
 		snapshot->events[kind].sent = sums[kind].sent;
 		snapshot->events[kind].capped = sums[kind].capped;
 		snapshot->events[kind].lost = sums[kind].lost;
-		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_total", "Events sent to user space", (double)sums[kind].sent,
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_total",
+				      "Events sent to user space", (double)sums[kind].sent,
 				      "kind=\"%s\"", name);
 		if (!r)
-			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_not_sent_total", "Events not sent, by why",
-					      (double)sums[kind].capped, "kind=\"%s\",why=\"rate\"", name);
+			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER,
+					      "events_not_sent_total", "Events not sent, by why",
+					      (double)sums[kind].capped, "kind=\"%s\",why=\"rate\"",
+					      name);
 		if (!r)
-			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_not_sent_total", "Events not sent, by why",
-					      (double)sums[kind].lost, "kind=\"%s\",why=\"ring_full\"", name);
+			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER,
+					      "events_not_sent_total", "Events not sent, by why",
+					      (double)sums[kind].lost,
+					      "kind=\"%s\",why=\"ring_full\"", name);
 	}
 	return r;
 }
@@ -161,7 +175,8 @@ static int features_read(struct weir_snapshot *snapshot, void *const *states)
 	return r;
 }
 
-int weir_snapshot_make(const struct weir_snapshot_sources *sources, struct weir_snapshot **ret_snapshot)
+int weir_snapshot_make(const struct weir_snapshot_sources *sources,
+		       struct weir_snapshot **ret_snapshot)
 {
 	_cleanup_snapshot_ struct weir_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
@@ -172,10 +187,12 @@ int weir_snapshot_make(const struct weir_snapshot_sources *sources, struct weir_
 	snapshot->monotonic_ns = weir_clock_monotonic_ns();
 	snapshot->real_ns = weir_clock_real_ns();
 	snapshot->revision = sources->revision;
-	int r = weir_interfaces_view(sources->interfaces, &snapshot->interfaces, &snapshot->interface_count);
+	int r = weir_interfaces_view(sources->interfaces, &snapshot->interfaces,
+				     &snapshot->interface_count);
 
 	for (size_t i = 0; i < snapshot->interface_count && !r; i++)
-		r = interface_read(weir_object_map(sources->object, "ctr_reason"), &snapshot->interfaces[i]);
+		r = interface_read(weir_object_map(sources->object, "ctr_reason"),
+				   &snapshot->interfaces[i]);
 	if (!r)
 		r = interfaces_sample(snapshot);
 	if (!r)

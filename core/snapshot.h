@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counters and gauges as one immutable view, made once a tick. The API, metrics and the console read only this: no request
- * walks a map. Reference-counted, so that a slow reader keeps the one it began with.
+ * Counters and gauges as one immutable view, made once a tick. The API, metrics and the console
+ * read only this: no request walks a map. Reference-counted, so that a slow reader keeps the one it
+ * began with.
  */
 #ifndef WEIR_CORE_SNAPSHOT_H
 #define WEIR_CORE_SNAPSHOT_H
@@ -19,7 +20,8 @@ enum weir_sample_kind {
 	WEIR_SAMPLE_GAUGE,
 };
 
-/* One value of one metric. `labels` is Prometheus text without braces: interface="eth0",reason="drop_blocked"; values escaped. */
+/* One value of one metric. `labels` is Prometheus text without braces:
+ * interface="eth0",reason="drop_blocked"; values escaped. */
 struct weir_sample {
 	const char *name; /* without prefix and, for counters, with "_total": "packets_total" */
 	const char *help;
@@ -60,10 +62,13 @@ static inline void weir_snapshot_unrefp(struct weir_snapshot **snapshot)
 	weir_snapshot_unref(*snapshot);
 }
 #define _cleanup_snapshot_ __attribute__((cleanup(weir_snapshot_unrefp)))
-/* For features, while the snapshot is made. `labels` is a printf format or NULL; label values come in escaped by weir_label_escape(). */
-int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name, const char *help, double value,
-		      const char *labels, ...) __attribute__((format(printf, 6, 7)));
-/* Backslash, quote and newline escaped as the exposition format asks; into text, cut to size; returns text. */
+/* For features, while the snapshot is made. `labels` is a printf format or NULL; label values come
+ * in escaped by weir_label_escape(). */
+int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name,
+		      const char *help, double value, const char *labels, ...)
+	__attribute__((format(printf, 6, 7)));
+/* Backslash, quote and newline escaped as the exposition format asks; into text, cut to size;
+ * returns text. */
 const char *weir_label_escape(const char *value, char *text, size_t size);
 
 /* How a packet ended: of an event or of a probe. */

@@ -15,6 +15,7 @@ struct weir_snapshot_sources {
 	uint64_t revision;
 };
 
-int weir_snapshot_make(const struct weir_snapshot_sources *sources, struct weir_snapshot **ret_snapshot);
+int weir_snapshot_make(const struct weir_snapshot_sources *sources,
+		       struct weir_snapshot **ret_snapshot);
 
 #endif

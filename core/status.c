@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "engine_private.h"
 
-static void put_counts(const char *key, const struct weir_count counts[WEIR_REASONS_MAX], struct weir_json_out *json)
+static void put_counts(const char *key, const struct weir_count counts[WEIR_REASONS_MAX],
+		       struct weir_json_out *json)
 {
 	struct weir_count sums[2] = {};
 
@@ -52,8 +53,10 @@ void weir_status_put_reasons(const struct weir_snapshot *snapshot, struct weir_j
 
 		for (size_t i = 0; i < snapshot->interface_count; i++)
 			for (int direction = 0; direction < WEIR_DIRECTIONS; direction++) {
-				sum.packets += snapshot->interfaces[i].counts[direction][reason].packets;
-				sum.bytes += snapshot->interfaces[i].counts[direction][reason].bytes;
+				sum.packets +=
+					snapshot->interfaces[i].counts[direction][reason].packets;
+				sum.bytes +=
+					snapshot->interfaces[i].counts[direction][reason].bytes;
 			}
 		weir_json_open_object(json, NULL);
 		weir_json_put_str(json, "reason", weir_reason_name(reason));
@@ -105,7 +108,8 @@ int weir_status_write(struct weir_engine *engine, struct weir_buf *text)
 	weir_json_open_object(&json, NULL);
 	weir_json_put_str(&json, "version", WEIR_VERSION);
 	weir_json_put_int(&json, "pid", getpid());
-	weir_json_put_uint(&json, "uptime_s", (weir_clock_monotonic_ns() - engine->started_ns) / WEIR_NS_PER_S);
+	weir_json_put_uint(&json, "uptime_s",
+			   (weir_clock_monotonic_ns() - engine->started_ns) / WEIR_NS_PER_S);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(engine));
 	weir_json_put_str(&json, "config_file", engine->options.config_file);
 	put_policy(engine, &json);

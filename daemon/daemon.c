@@ -44,9 +44,11 @@ static void api_reconfigure(struct daemon *daemon)
 }
 
 /* Drops are not logged line by line: they are events, for who follows them. */
-static void event_log(struct weir_subscriber *subscriber, const char *kind, const char *text, size_t len)
+static void event_log(struct weir_subscriber *subscriber, const char *kind, const char *text,
+		      size_t len)
 {
-	struct daemon *daemon = (struct daemon *)((char *)subscriber - offsetof(struct daemon, log));
+	struct daemon *daemon =
+		(struct daemon *)((char *)subscriber - offsetof(struct daemon, log));
 	_cleanup_json_ struct weir_json *json = NULL;
 
 	if (strcmp(kind, "drop") == 0 || weir_json_parse(text, len, NULL, NULL, &json))
@@ -56,7 +58,8 @@ static void event_log(struct weir_subscriber *subscriber, const char *kind, cons
 	if (strcmp(kind, "interface") == 0) {
 		log_interface(json);
 	} else if (strcmp(kind, "change") == 0) {
-		weir_info("revision %lld is live (%s, by %s)", (long long)weir_json_int(weir_json_get(json, "revision"), 0), what,
+		weir_info("revision %lld is live (%s, by %s)",
+			  (long long)weir_json_int(weir_json_get(json, "revision"), 0), what,
 			  weir_json_str(weir_json_get(json, "who"), "?"));
 		api_reconfigure(daemon);
 	} else {
@@ -70,7 +73,8 @@ static void reload(struct daemon *daemon)
 	int r = weir_engine_reload(daemon->engine);
 
 	if (r)
-		weir_error("%s: cannot be read: %s; the policy is as it was", weir_engine_options(daemon->engine)->config_file, strerror(-r));
+		weir_error("%s: cannot be read: %s; the policy is as it was",
+			   weir_engine_options(daemon->engine)->config_file, strerror(-r));
 	api_reconfigure(daemon);
 	weir_notify("READY=1");
 }
@@ -94,7 +98,8 @@ static int signals_start(struct daemon *daemon)
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(numbers); i++) {
-		daemon->signals[i] = weir_uv_loop_signal(daemon->loop, numbers[i], signal_caught, daemon);
+		daemon->signals[i] =
+			weir_uv_loop_signal(daemon->loop, numbers[i], signal_caught, daemon);
 		if (!daemon->signals[i])
 			return -ENOMEM;
 	}
@@ -110,15 +115,18 @@ static void interfaces_log(struct daemon *daemon)
 		const struct weir_interface_view *view = &snapshot->interfaces[i];
 
 		if (view->attached)
-			weir_info("interface %s: %s (%s), egress %s", view->name, view->mode, view->why, view->egress);
+			weir_info("interface %s: %s (%s), egress %s", view->name, view->mode,
+				  view->why, view->egress);
 		else
 			weir_warning("interface %s: not attached: %s", view->name, view->why);
 	}
 	if (!snapshot->interface_count)
-		weir_warning("no interface is watched: name one with --interface, in the configuration, or by weir interface attach");
+		weir_warning("no interface is watched: name one with --interface, in the "
+			     "configuration, or by weir interface attach");
 }
 
-static int daemon_start(struct daemon *daemon, const struct daemon_options *options, struct weir_diag *diag)
+static int daemon_start(struct daemon *daemon, const struct daemon_options *options,
+			struct weir_diag *diag)
 {
 	int r = signals_start(daemon);
 
@@ -164,7 +172,8 @@ int weir_daemon_main(int argc, char **argv)
 		return 1;
 	}
 	interfaces_log(&daemon);
-	weir_info("ready at revision %llu", (unsigned long long)weir_engine_revision(daemon.engine));
+	weir_info("ready at revision %llu",
+		  (unsigned long long)weir_engine_revision(daemon.engine));
 	weir_notify("READY=1");
 	weir_uv_loop_run(daemon.loop);
 	daemon_stop(&daemon);

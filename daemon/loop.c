@@ -69,7 +69,8 @@ static void poll_ready(uv_poll_t *poll, int status, int events)
 	watch->call(watch->arg);
 }
 
-static struct weir_watch *loop_watch(struct weir_loop *loop, int fd, void (*ready)(void *arg), void *arg)
+static struct weir_watch *loop_watch(struct weir_loop *loop, int fd, void (*ready)(void *arg),
+				     void *arg)
 {
 	struct weir_watch *watch = watch_new(ready, arg);
 
@@ -90,7 +91,8 @@ static void timer_due(uv_timer_t *timer)
 	watch->call(watch->arg);
 }
 
-static struct weir_watch *loop_timer(struct weir_loop *loop, uint64_t first_ms, uint64_t repeat_ms, void (*due)(void *arg), void *arg)
+static struct weir_watch *loop_timer(struct weir_loop *loop, uint64_t first_ms, uint64_t repeat_ms,
+				     void (*due)(void *arg), void *arg)
 {
 	struct weir_watch *watch = watch_new(due, arg);
 
@@ -114,7 +116,8 @@ static void signal_caught(uv_signal_t *signal, int number)
 	watch->caught(watch->arg, number);
 }
 
-struct weir_watch *weir_uv_loop_signal(struct weir_loop *loop, int number, void (*caught)(void *arg, int number), void *arg)
+struct weir_watch *weir_uv_loop_signal(struct weir_loop *loop, int number,
+				       void (*caught)(void *arg, int number), void *arg)
 {
 	struct weir_watch *watch = watch_new(NULL, arg);
 
@@ -141,7 +144,8 @@ static void work_done(uv_work_t *uv, int status)
 	free(work);
 }
 
-static int loop_work(struct weir_loop *loop, void (*run)(void *arg), void (*done)(void *arg), void *arg)
+static int loop_work(struct weir_loop *loop, void (*run)(void *arg), void (*done)(void *arg),
+		     void *arg)
 {
 	struct work *work = calloc(1, sizeof(*work));
 

@@ -12,6 +12,7 @@ void weir_uv_loop_free(struct weir_loop *loop);
 void weir_uv_loop_run(struct weir_loop *loop);
 void weir_uv_loop_stop(struct weir_loop *loop);
 /* Calls caught(arg, number) on the loop's thread at that signal. */
-struct weir_watch *weir_uv_loop_signal(struct weir_loop *loop, int number, void (*caught)(void *arg, int number), void *arg);
+struct weir_watch *weir_uv_loop_signal(struct weir_loop *loop, int number,
+				       void (*caught)(void *arg, int number), void *arg);
 
 #endif

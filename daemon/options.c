@@ -21,13 +21,21 @@ static const char help[] =
 	"      --run-dir DIR      where weir.sock is (default /run/weir)\n"
 	"      --pin-dir DIR      below /sys/fs/bpf (default /sys/fs/bpf/weir)\n"
 	"      --log LEVEL        error, warning, info or debug (default info)\n"
-	"      --log-format FORM  text, journal or json (default: journal under systemd, else text)\n"
+	"      --log-format FORM  text, journal or json (default: journal under systemd, else "
+	"text)\n"
 	"  -h, --help\n"
 	"\n"
 	"SIGHUP reads the configuration again. Stopping the daemon leaves the data path at work;\n"
 	"`weir cleanup --force` takes it away.\n";
 
-enum { OPTION_HOOK = 256, OPTION_STATE, OPTION_RUN, OPTION_PIN, OPTION_LOG, OPTION_LOG_FORM };
+enum {
+	OPTION_HOOK = 256,
+	OPTION_STATE,
+	OPTION_RUN,
+	OPTION_PIN,
+	OPTION_LOG,
+	OPTION_LOG_FORM
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -61,7 +69,9 @@ static int interface_add(struct daemon_options *options, const char *name)
 	while (options->interfaces[count])
 		count++;
 	if (count == DAEMON_INTERFACES_MAX) {
-		fprintf(stderr, "weir daemon: more than %d --interface; use a pattern such as 'eth*'\n", DAEMON_INTERFACES_MAX);
+		fprintf(stderr,
+			"weir daemon: more than %d --interface; use a pattern such as 'eth*'\n",
+			DAEMON_INTERFACES_MAX);
 		return -EINVAL;
 	}
 	options->interfaces[count] = name;
@@ -82,7 +92,8 @@ static int option_take(struct daemon_options *options, int option, const char *v
 	case 'i':
 		return interface_add(options, value);
 	case OPTION_HOOK:
-		options->engine.hook = number = name_find(hooks, WEIR_ARRAY_SIZE(hooks), "hook", value);
+		options->engine.hook = number =
+			name_find(hooks, WEIR_ARRAY_SIZE(hooks), "hook", value);
 		break;
 	case OPTION_STATE:
 		options->engine.state_dir = value;
@@ -128,7 +139,8 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret_optio
 	while (!r && (option = getopt_long(argc, argv, "c:i:h", long_options, NULL)) != -1)
 		r = option_take(ret_options, option, optarg);
 	if (!r && optind < argc) {
-		fprintf(stderr, "weir daemon: '%s' is not expected here; weir daemon --help\n", argv[optind]);
+		fprintf(stderr, "weir daemon: '%s' is not expected here; weir daemon --help\n",
+			argv[optind]);
 		r = -EINVAL;
 	}
 	ret_options->engine.interfaces = ret_options->interfaces;

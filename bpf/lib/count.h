@@ -50,7 +50,8 @@ static __always_inline void count_add(struct weir_count *count, __u32 bytes)
 	count->bytes += bytes;
 }
 
-/* Row 0 is the shelter of packets from an interface that is being taken away: counted, and shown as "other". */
+/* Row 0 is the shelter of packets from an interface that is being taken away: counted, and shown as
+ * "other". */
 static __always_inline __u32 iface_slot(__u32 ifindex)
 {
 	LOOP_ROLLED

@@ -30,7 +30,9 @@ struct {
 	__type(value, struct weir_event_count);
 } ctr_event SEC(".maps");
 
-#define EMIT_WAKE_BYTES (256 << 10) /* wake user space when so much is pending; else it looks by itself (events.c) */
+#define EMIT_WAKE_BYTES \
+	(256            \
+	 << 10) /* wake user space when so much is pending; else it looks by itself (events.c) */
 
 const volatile struct weir_emit_constants emit_constants = { .per_window = 134, .sample = 1 };
 
@@ -74,7 +76,8 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 
 /*
  * A function of its own: drops are the slow path. Two interrupts on one CPU (XDP inside a
- * softirq) cannot meet here; TC in process context can be interrupted by XDP, and then one count may be off by one: it is a rate cap.
+ * softirq) cannot meet here; TC in process context can be interrupted by XDP, and then one count
+ * may be off by one: it is a rate cap.
  */
 __noinline int emit_drop(struct pkt *p, __u32 reason)
 {

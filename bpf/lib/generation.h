@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Which compiled policy is live. Read once a packet: everything a packet meets comes from that one image. */
+/* Which compiled policy is live. Read once a packet: everything a packet meets comes from that one
+ * image. */
 #ifndef WEIR_BPF_GENERATION_H
 #define WEIR_BPF_GENERATION_H
 
@@ -32,7 +33,8 @@ struct policy_image {
 /*
  * writes: core/commit.c, only the slot that is not live
  * reads: every packet
- * full: cannot be: two slots; the size of what they hold is checked against `memory:` when it is compiled
+ * full: cannot be: two slots; the size of what they hold is checked against `memory:` when it is
+ * compiled
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -52,7 +54,8 @@ static __always_inline void generation_read(struct pkt *p)
 	p->slot = word & 1;
 }
 
-/* Lines of the policy this packet goes by; NULL before the first one. Looked up where it is needed: a map cannot be kept in struct pkt. */
+/* Lines of the policy this packet goes by; NULL before the first one. Looked up where it is needed:
+ * a map cannot be kept in struct pkt. */
 static __always_inline void *policy_image(const struct pkt *p)
 {
 	__u32 slot = p->slot;

@@ -8,33 +8,6 @@
 
 #include "../../abi/packet.h"
 
-/* What parse.h found, as bits of pkt.seen. A bit is set only when the bytes it stands for were read
- * whole. */
-enum pkt_seen {
-	PKT_IPV4 = 1 << 0,
-	PKT_IPV6 = 1 << 1,
-	PKT_ARP = 1 << 2,
-	PKT_VLAN = 1 << 3, /* at least one 802.1Q or 802.1ad tag; set by the hook when the device
-			      took it off */
-	PKT_MPLS = 1 << 4,
-	PKT_FRAGMENT = 1 << 5,	     /* part of a fragmented datagram, the first part included */
-	PKT_LATER_FRAGMENT = 1 << 6, /* not the first part: it has no transport header */
-	PKT_PORTS = 1 << 7,	     /* sport and dport are set (TCP, UDP, UDP-Lite, SCTP, DCCP) */
-	PKT_TCP = 1 << 8,	     /* tcp_flags is set too */
-	PKT_ICMP = 1 << 9,	     /* icmp_type and icmp_code are set (either version) */
-	PKT_NEIGHBOUR = 1 << 10,     /* ICMPv6 neighbour or router discovery: types 133 to 137, hop
-					limit 255, whole */
-	PKT_OPTIONS = 1 << 11,	     /* IPv4 options or IPv6 extension headers */
-	PKT_MALFORMED =
-		1
-		<< 12, /* a header was cut short or contradicts itself; fields set before it hold */
-	PKT_TOO_DEEP = 1 << 13,	 /* more tags, labels or extension headers than parse.h follows */
-	PKT_CUT_SHORT = 1 << 14, /* with PKT_MALFORMED: the buffer ended first; more of the packet
-				    may be had (TC) */
-};
-
-#define PKT_IP (PKT_IPV4 | PKT_IPV6)
-
 struct pkt {
 	struct weir_addr src; /* set when seen & PKT_IP; v4 as ::ffff:a.b.c.d */
 	struct weir_addr dst;

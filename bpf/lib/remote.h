@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The remote end of a packet: its source where it arrives, its destination where it leaves. Its address is looked up once;
- * every feature indexes its own section by the class that comes of it.
+ * The remote end of a packet: its source where it arrives, its destination where it leaves. Its
+ * address is looked up once; every feature indexes its own section by the class that comes of it.
  */
 #ifndef WEIR_BPF_REMOTE_H
 #define WEIR_BPF_REMOTE_H
@@ -16,8 +16,9 @@ static __always_inline const struct weir_addr *remote_addr(const struct pkt *p)
 }
 
 /*
- * Sets p->class. A global function, like every seam between the stages: the verifier walks it once and not once for each way a packet
- * can be parsed (that was 409,000 instructions a program). Returns 0, or 1 when there is no policy yet.
+ * Sets p->class. A global function, like every seam between the stages: the verifier walks it once
+ * and not once for each way a packet can be parsed (that was 409,000 instructions a program).
+ * Returns 0, or 1 when there is no policy yet.
  */
 __noinline int remote_classify(struct pkt *p)
 {

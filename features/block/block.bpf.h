@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The block stage: is the remote address on a list? Allow wins over deny, whichever of the compiled tables and the live set
- * says so. Looks at addresses only, so every fragment, tag and protocol is treated alike.
+ * The block stage: is the remote address on a list? Allow wins over deny, whichever of the compiled
+ * tables and the live set says so. Looks at addresses only, so every fragment, tag and protocol is
+ * treated alike.
  */
 #ifndef WEIR_BLOCK_BPF_H
 #define WEIR_BLOCK_BPF_H
@@ -68,7 +69,8 @@ static __always_inline void block_mask(struct weir_addr *addr, __u32 length)
 	addr->be64[1] &= be64(low);
 }
 
-/* Global, so that the verifier walks it once and not once for each of the lengths a packet may ask for. */
+/* Global, so that the verifier walks it once and not once for each of the lengths a packet may ask
+ * for. */
 __noinline int block_find_prefix(const struct pkt *p, __u32 length, struct block_found *found)
 {
 	if (!p || !found)
@@ -83,7 +85,8 @@ __noinline int block_find_prefix(const struct pkt *p, __u32 length, struct block
 	for (int action = 0; action < BLOCK_ACTIONS; action++) {
 		const struct block_live_side *side = &live->action[action];
 
-		if (found->list[action] || !side->list || (side->expires_ns && side->expires_ns <= clock_ns()))
+		if (found->list[action] || !side->list ||
+		    (side->expires_ns && side->expires_ns <= clock_ns()))
 			continue;
 		found->list[action] = side->list;
 		found->hit[action] = side->hit;
@@ -91,7 +94,8 @@ __noinline int block_find_prefix(const struct pkt *p, __u32 length, struct block
 	return 0;
 }
 
-/* Asks for each prefix length in use, longest first, and all of them: an allow may be the shorter one. */
+/* Asks for each prefix length in use, longest first, and all of them: an allow may be the shorter
+ * one. */
 static __always_inline void block_find_live(const struct pkt *p, struct block_found *found)
 {
 	__u32 zero = 0;

@@ -11,7 +11,8 @@ enum block_action {
 	BLOCK_ACTIONS,
 };
 
-/* Section WEIR_SECTION_BLOCK: one for each address class, four to a line. list 0 = no list of that action. */
+/* Section WEIR_SECTION_BLOCK: one for each address class, four to a line. list 0 = no list of that
+ * action. */
 struct block_class {
 	struct {
 		__u32 list; /* id of the list that decides; the lowest id where several match */
@@ -21,11 +22,12 @@ struct block_class {
 
 _Static_assert(sizeof(struct block_class) == 16, "four classes fill a line");
 
-/* set_block: single entries that act at once, with or without expiry. One entry holds what both actions say of one prefix. */
+/* set_block: single entries that act at once, with or without expiry. One entry holds what both
+ * actions say of one prefix. */
 struct block_live_key {
 	struct weir_addr addr; /* host bits zero */
 	__u32 length;	       /* in the 128-bit address: a v4 /24 is 120 */
-	__u32 zero;	       /* the kernel hashes all bytes: padding would be whatever lay there */
+	__u32 zero; /* the kernel hashes all bytes: padding would be whatever lay there */
 };
 
 struct block_live_side {
@@ -39,8 +41,9 @@ struct block_live {
 };
 
 /*
- * cfg_block: the prefix lengths present in set_block, longest first, so that a packet asks only for those. Written so that a
- * length is listed before its first entry is set and goes after its last is gone.
+ * cfg_block: the prefix lengths present in set_block, longest first, so that a packet asks only for
+ * those. Written so that a length is listed before its first entry is set and goes after its last
+ * is gone.
  */
 #define BLOCK_V4_LENGTHS 33
 #define BLOCK_V6_LENGTHS 129
