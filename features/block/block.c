@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "features/block/block_ops.h"
 #include "features/block/block_state.h"
 
 /* Packets under way when a policy went live have long ended then. */
@@ -335,6 +336,7 @@ const struct weir_feature weir_block = {
 	.live = block_go_live,
 	.tick = block_tick,
 	.snapshot = block_snapshot,
+	.status = block_status,
 	.describe = block_describe,
 	.ops = block_ops,
 };

@@ -59,6 +59,8 @@ int block_run_add(struct weir_engine *engine, struct weir_call *call);
 int block_run_del(struct weir_engine *engine, struct weir_call *call);
 int block_run_list(struct weir_engine *engine, struct weir_call *call);
 int block_run_lists(struct weir_engine *engine, struct weir_call *call);
+/* Lists and live set for `weir status`. */
+void block_status(void *state, struct weir_json_out *json);
 int block_run_import(struct weir_engine *engine, struct weir_call *call);
 int block_run_export(struct weir_engine *engine, struct weir_call *call);
 int block_run_clear(struct weir_engine *engine, struct weir_call *call);

@@ -152,6 +152,36 @@ int block_run_list(struct weir_engine *engine, struct weir_call *call)
 	return call->reply.failed ? -ENOMEM : 0;
 }
 
+static void put_list(const struct block_state *state, const struct block_list *list, struct weir_json_out *json)
+{
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "name", list->name);
+	weir_json_put_str(json, "action", block_action_names[list->action]);
+	weir_json_put_str(json, "origin", block_origin_names[list->origin]);
+	weir_json_put_uint(json, "v4", block_list_count(list, BLOCK_V4));
+	weir_json_put_uint(json, "v6", block_list_count(list, BLOCK_V6));
+	weir_json_put_str(json, "note", list->note);
+	put_count(json, "hits", block_list_hits(&state->slots, list));
+	weir_json_close_object(json);
+}
+
+void block_status(void *data, struct weir_json_out *json)
+{
+	const struct block_state *state = data;
+	const struct block_lists *const kinds[] = { &state->files, &state->runtime };
+	weir_json_open_object(json, "block");
+	weir_json_open_array(json, "lists");
+	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++)
+		for (size_t i = 0; i < kinds[kind]->count; i++)
+			put_list(state, kinds[kind]->at[i], json);
+	weir_json_close_array(json);
+	weir_json_open_object(json, "live");
+	weir_json_put_uint(json, "entries", state->live.used);
+	weir_json_put_uint(json, "capacity", state->live.limit);
+	weir_json_close_object(json);
+	weir_json_close_object(json);
+}
+
 int block_run_lists(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct block_state *state = block_state_of(engine);
@@ -163,17 +193,8 @@ int block_run_lists(struct weir_engine *engine, struct weir_call *call)
 	struct weir_json_out json = { .out = &call->reply };
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "lists");
-	for (size_t i = 0; i < count; i++) {
-		weir_json_open_object(&json, NULL);
-		weir_json_put_str(&json, "name", lists[i]->name);
-		weir_json_put_str(&json, "action", block_action_names[lists[i]->action]);
-		weir_json_put_str(&json, "origin", block_origin_names[lists[i]->origin]);
-		weir_json_put_uint(&json, "v4", block_list_count(lists[i], BLOCK_V4));
-		weir_json_put_uint(&json, "v6", block_list_count(lists[i], BLOCK_V6));
-		weir_json_put_str(&json, "note", lists[i]->note);
-		put_count(&json, "hits", block_list_hits(&state->slots, lists[i]));
-		weir_json_close_object(&json);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_list(state, lists[i], &json);
 	weir_json_close_array(&json);
 	weir_json_close_object(&json);
 	return call->reply.failed ? -ENOMEM : 0;
