@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures shared by the Python tests; harness/README.md tells of them."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the log of each daemon it had."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for daemon in getattr(item, "weir_daemons", []):
+            report.sections.append((f"log of {daemon.name}", daemon.last_log()))
+
+
+@pytest.fixture
+def pair():
+    from harness.net import Pair
+    with Pair() as made:
+        yield made
+
+
+@pytest.fixture
+def wire(pair):
+    from harness.wire import Wire
+    with Wire.inward(pair) as made:
+        yield made
+
+
+@pytest.fixture
+def weir_daemon(request):
+    """weir_daemon(NAMESPACE, CONFIG, ...) gives a started daemon, closed with the test."""
+    from harness.daemon import Daemon
+    request.node.weir_daemons = made = []
+
+    def make(*args, start=True, **options):
+        daemon = Daemon(*args, **options)
+        made.append(daemon)
+        return daemon.start() if start else daemon
+
+    yield make
+    for daemon in reversed(made):
+        daemon.close()
+
+
+@pytest.fixture
+def daemon(weir_daemon, pair):
+    return weir_daemon(pair.inside, interfaces=[pair.wire])
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            if "e2e" in item.path.parts:
+                item.add_marker(pytest.mark.skip(reason="only root can make namespaces"))

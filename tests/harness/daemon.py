@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weir daemon` with directories, socket and pins of its own, and the command line that asks it."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from harness.net import unique
+from harness.wait import SLOWNESS, wait_for
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
+WEIR = pathlib.Path(os.environ.get("WEIR", BUILD / "weir")).resolve()
+HELPERS = WEIR.parent / "tests"     # what tests/meson.build makes for the harness
+BPFFS = pathlib.Path("/sys/fs/bpf")
+
+
+class Refused(AssertionError):
+    """A verb that did not do as told: its exit status and what it said."""
+
+    def __init__(self, words, done):
+        super().__init__(f"weir {' '.join(map(str, words))}: exit {done.returncode}: "
+                         f"{done.stderr.strip() or done.stdout.strip()}")
+        self.status, self.said, self.out = done.returncode, done.stderr, done.stdout
+
+
+def remove_pins(path):
+    for parent, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(os.path.join(parent, name))
+        for name in folders:
+            os.rmdir(os.path.join(parent, name))
+    if path.exists():
+        path.rmdir()
+
+
+class Daemon:
+    """Not running before start(). Leaves nothing behind after close()."""
+
+    def __init__(self, namespace, config="api: {listen: off}\n", interfaces=(), label="daemon",
+                 state=None, prefix=()):
+        self.namespace, self.interfaces, self.prefix = namespace, interfaces, list(prefix)
+        self.name = unique(label)
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix=self.name + "-"))
+        self.home.chmod(0o755)
+        self.state, self.run_dir = state or self.home / "state", self.home / "run"
+        self.socket = self.run_dir / "weir.sock"
+        self.pin_dir = BPFFS / self.name
+        self.config = self.home / "weir.yaml"
+        self.config.write_text(config)
+        self.log_path = self.home / "log"
+        self.process, self.kept_log = None, ""
+        if not os.path.ismount(BPFFS):
+            subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
+
+    # --- life ------------------------------------------------------------------------------
+
+    def command(self):
+        words = [*self.prefix, WEIR, "daemon", "--config", self.config, "--state-dir", self.state,
+                 "--run-dir", self.run_dir, "--pin-dir", self.pin_dir]
+        for interface in self.interfaces:
+            words += ["--interface", interface]
+        return self.namespace.command(*words)
+
+    def launch(self):
+        """Starts it and does not wait."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        return self
+
+    def start(self):
+        self.launch()
+        wait_for(self.answers, f"the daemon answers; its log: {self.log_path}", 30)
+        return self
+
+    def answers(self):
+        assert self.process.poll() is None, f"the daemon ended: {self.log()}"
+        return self.healthy()
+
+    def healthy(self):
+        """Asks without starting a program: it is asked often."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5 * SLOWNESS)
+            sock.connect(str(self.socket))
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return sock.recv(64).startswith(b"HTTP/1.1 200")
+        return False
+
+    def end(self, number=signal.SIGTERM):
+        if self.process:
+            if self.process.poll() is None:
+                self.process.send_signal(number)
+            self.process.wait(20 * SLOWNESS)
+
+    def stop(self):
+        """As systemd stops it: the data path stays."""
+        self.end()
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def reload(self, config):
+        self.config.write_text(config)
+        self.process.send_signal(signal.SIGHUP)
+
+    def last_log(self):
+        """The end of the log, kept when close() removes the file."""
+        return self.kept_log or "\n".join(self.log().splitlines()[-40:])
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+        self.namespace.run(WEIR, "cleanup", "--force", "--pin-dir", self.pin_dir, "--run-dir",
+                           self.run_dir, check=False)
+        remove_pins(self.pin_dir)
+        self.kept_log = self.last_log()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start() if not self.process else self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def environment(self):
+        return dict(os.environ, WEIR_SOCKET=str(self.socket), NO_COLOR="1")
+
+    def verb(self, *words, text=None):
+        """Runs `weir WORDS` in the daemon's namespace; gives the finished process, whatever came."""
+        given = {} if text is None else {"input": text}
+        return self.namespace.run(WEIR, *words, check=False, env=self.environment(), **given)
+
+    def say(self, *words, text=None):
+        """Runs a verb that must work; gives what it printed."""
+        done = self.verb(*words, text=text)
+        if done.returncode:
+            raise Refused(words, done)
+        return done.stdout
+
+    def ask(self, *words, text=None):
+        """Runs a verb with --json that must work; gives the answer."""
+        return json.loads(self.say(*words, "--json", text=text))
+
+    def apply(self, config, *words):
+        return self.ask("apply", "-", *words, text=config)
+
+    def status(self):
+        return self.ask("status")
+
+    def reasons(self):
+        """Packets by reason, those with none left out."""
+        return {row["reason"]: row["packets"] for row in self.status()["reasons"] if row["packets"]}
+
+    def interface(self, name):
+        rows = {row["name"]: row for row in self.ask("interface", "list")["interfaces"]}
+        return rows.get(name)
+
+    def entries(self, noun="block", *words):
+        return self.ask(noun, "list", "--limit", "100000", *words)["entries"]
+
+    def export(self, noun="block", *words):
+        return self.say(noun, "export", *words)

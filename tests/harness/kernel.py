@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel itself says of programs, links and maps, by bpftool and ip: never by Weir."""
+import json
+import subprocess
+
+BPFTOOL = "/usr/sbin/bpftool"
+
+
+def bpftool(*words):
+    done = subprocess.run([BPFTOOL, "--json", *map(str, words)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, f"bpftool {words}: {done.stdout} {done.stderr}"
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def dump(path):
+    """Keys and values of a pinned map, as bytes in hex."""
+    return [(tuple(row["key"]), tuple(row["value"])) for row in bpftool(
+        "map", "dump", "pinned", path)]
+
+
+def link_ids(pin_dir):
+    """{name of the pin: (id of the link, id of its program)}"""
+    rows = {}
+    for path in sorted((pin_dir / "links").iterdir()):
+        row = bpftool("link", "show", "pinned", path)
+        rows[path.name] = (row["id"], row["prog_id"])
+    return rows
+
+
+def map_ids(pin_dir):
+    return {path.name: bpftool("map", "show", "pinned", path)["id"]
+            for path in sorted((pin_dir / "maps").iterdir())}
+
+
+def ids(kind):
+    """Ids of all programs, maps or links there are."""
+    return {row["id"] for row in bpftool(kind, "show") or []}
+
+
+def links(namespace):
+    """`ip -json -statistics link`, by name."""
+    return {row["ifname"]: row
+            for row in json.loads(namespace.run("ip", "-json", "-d", "-s", "link").stdout)}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces and the wires between them, named after this process, so that runs side by
+side never meet."""
+import contextlib
+import ctypes
+import itertools
+import os
+import pathlib
+import socket
+import subprocess
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = itertools.count()
+
+
+def unique(label):
+    """A name nobody else has: for namespaces, directories and pins."""
+    return f"weir-{label}-{os.getpid()}-{next(numbers)}"
+
+
+@contextlib.contextmanager
+def entered(path):
+    """The calling thread is in that network namespace meanwhile; sockets made there stay there."""
+    with open("/proc/thread-self/ns/net") as home, open(path) as there:
+        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, f"cannot enter {path}"
+        try:
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+
+
+class Namespace:
+    def __init__(self, label):
+        self.name = unique(label)
+        self.path = pathlib.Path("/run/netns") / self.name
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        # No router solicitations and no duplicate address detection: they would be counted.
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.router_solicitations=0",
+                 "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.addr_gen_mode=1")
+        self.run("ip", "link", "set", "lo", "up")
+
+    def command(self, *words):
+        """nsenter and not `ip netns exec`, which hides bpffs."""
+        return ["nsenter", f"--net={self.path}", *map(str, words)]
+
+    def run(self, *words, check=True, **options):
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                   "stderr": subprocess.PIPE, "text": True, **options}
+        if "input" in options:
+            del options["stdin"]
+        done = subprocess.run(self.command(*words), **options)
+        assert not check or done.returncode == 0, f"{words}: {done.stderr}"
+        return done
+
+    def entered(self):
+        return entered(self.path)
+
+    def socket(self, *args):
+        with self.entered():
+            return socket.socket(*args)
+
+    def ifindex(self, name):
+        with self.entered():
+            return socket.if_nametoindex(name)
+
+    def delete(self):
+        subprocess.run(["ip", "netns", "del", self.name], check=False, stderr=subprocess.DEVNULL)
+
+
+def veth(one, name, other, peer, mtu=1500):
+    """A wire between two namespaces, both ends up, without addresses of any kind."""
+    one.run("ip", "link", "add", name, "mtu", mtu, "type", "veth",
+            "peer", "name", peer, "mtu", mtu, "netns", other.name)
+    for namespace, device in ((one, name), (other, peer)):
+        # Whatever the sender leaves to hardware would reach the programs undone.
+        namespace.run("ethtool", "-K", device, "tx", "off", "gro", "off", "rxvlan", "off",
+                      "txvlan", "off", check=False)
+        namespace.run("ip", "link", "set", device, "up")
+
+
+class Pair:
+    """`inside` (where Weir is, on `wire`) and `outside` (device `far`), joined by a veth."""
+    wire, far = "wire", "far"
+    inside_v4, outside_v4 = "10.77.1.1", "10.77.1.2"
+    inside_v6, outside_v6 = "fd77::1", "fd77::2"
+
+    def __init__(self, label="pair", mtu=1500, addresses=False):
+        self.inside = self.outside = None
+        try:
+            self.inside, self.outside = Namespace(label), Namespace(label)
+            veth(self.inside, self.wire, self.outside, self.far, mtu)
+            if addresses:
+                self.give_addresses()
+        except BaseException:
+            self.close()
+            raise
+
+    def give_addresses(self):
+        for namespace, device, v4, v6 in (
+                (self.inside, self.wire, self.inside_v4, self.inside_v6),
+                (self.outside, self.far, self.outside_v4, self.outside_v6)):
+            namespace.run("ip", "addr", "add", f"{v4}/24", "dev", device)
+            namespace.run("ip", "-6", "addr", "add", f"{v6}/64", "dev", device, "nodad")
+
+    def pings(self, address=None):
+        """Whether one echo from outside, sent from `address`, is answered."""
+        target = self.inside_v6 if address and ":" in address else self.inside_v4
+        source = ["-I", address] if address else []
+        return self.outside.run("ping", "-c1", "-W1", *source, target, check=False).returncode == 0
+
+    def close(self):
+        for namespace in (self.inside, self.outside):
+            if namespace:
+                namespace.delete()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
