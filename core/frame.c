@@ -99,6 +99,8 @@ static size_t udp_build(const struct weir_frame_spec *spec, unsigned char *at)
 	udp->dest = htons(spec->dport);
 	udp->len = htons((uint16_t)len);
 	udp->check = checksum_finish(checksum_add(pseudo_header(spec, len), udp, len));
+	if (!udp->check) /* 0 would say that there is none */
+		udp->check = 0xffff;
 	return len;
 }
 
