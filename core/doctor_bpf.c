@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Weir's programs and maps ask of the kernel, each asked by the smallest thing that needs it. */
+/* What Weir's programs and maps ask of the kernel, each asked by the least that needs it. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static int inner_new(__u32 entries)
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY, "weir_doctor", sizeof(__u32), 64, entries, &opts);
 }
 
-/* As a policy is filled and swapped: written through memory, of another size than the one before. */
+/* As a policy is filled and swapped: through memory, of another size than the one before. */
 static int inner_try(void)
 {
 	_cleanup_close_ int small = inner_new(1), large = inner_new(100);

@@ -28,7 +28,7 @@ static bool line_read(const char *path, char *line, size_t size)
 	return true;
 }
 
-/* The number after `key` in a file of "key: number" lines, in that base; false when there is none. */
+/* The number after `key` in a file of "key: number" lines; false when there is none. */
 static bool number_read(const char *path, const char *key, int base, uint64_t *ret_value)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pair of devices to try things on; for doctor_hooks.c alone, in a network namespace of its own. */
+/* A pair of devices to try things on; for doctor_hooks.c alone, in a namespace of its own. */
 #ifndef WEIR_CORE_DOCTOR_VETH_H
 #define WEIR_CORE_DOCTOR_VETH_H
 

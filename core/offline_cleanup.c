@@ -139,7 +139,7 @@ static void link_remove(struct cleanup *cleanup, const char *name)
 	} else {
 		_cleanup_close_ int fd = weir_pin_get(cleanup->pin_dir, "links", name);
 
-		/* Otherwise a running daemon's descriptor would keep it. A dead link says ENOLINK. */
+		/* Or a running daemon's descriptor would keep it. A dead link says ENOLINK. */
 		if (fd >= 0)
 			bpf_link_detach(fd);
 		snprintf(what, sizeof(what), "links/%s (%s of %s)", name, hook,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Weir says and undoes with no daemon, and what the doctor finds: real programs in namespaces of their own."""
+"""What Weir says and undoes with no daemon, and what the doctor finds, with real programs."""
 import ctypes
 import itertools
 import json
@@ -44,7 +44,8 @@ def bpf(command, attributes):
 
 def pin_foreign_program(path):
     """A program that passes every packet, by hand, so that it is certainly not Weir's."""
-    insns = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, XDP_PASS, 0x95, 0, 0, 0))
+    code = struct.pack("<BBhiBBhi", 0xb7, 0, 0, XDP_PASS, 0x95, 0, 0, 0)  # r0 = pass; exit
+    insns = ctypes.create_string_buffer(code)
     licence = ctypes.create_string_buffer(b"GPL")
     load = struct.pack("<IIQQIIQII16s", XDP, 2, ctypes.addressof(insns),
                        ctypes.addressof(licence), 0, 0, 0, 0, 0, b"stranger")

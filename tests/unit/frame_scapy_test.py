@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packet that explain builds, dissected by scapy: its fields are those asked for, its lengths and checksums right."""
+"""The packet that explain builds, dissected by scapy: fields as asked for, checksums right."""
 import collections
 import pathlib
 import subprocess
