@@ -49,7 +49,7 @@ struct range {
 	uint32_t label;
 };
 
-/* The shapes that cost most for each entry; the ceiling is what docs/design/classify.md promises. */
+/* The shapes that cost most for each entry; ceilings as in docs/design/classify.md. */
 static double bytes_per_range(void (*draw)(uint32_t i, struct range *range), uint32_t count)
 {
 	struct weir_addr_table *table = weir_addr_table_new();
