@@ -1,62 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API of a real daemon in a network namespace of its own: roles, refusals, TLS, streams, hostile clients."""
+"""The API of a real daemon: roles, refusals, revisions, TLS, streams, hostile clients."""
 import contextlib
-import ctypes
 import http.client
 import itertools
 import json
 import os
-import pathlib
 import random
 import re
-import select
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 
 import pytest
 
-TREE = pathlib.Path(__file__).resolve().parents[2]
-WEIR = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build")) / "weir"
-SLOWNESS = float(os.environ.get("WEIR_TEST_SLOWNESS", "1"))
+from harness.daemon import Daemon
+from harness.net import Namespace
+from harness.wait import SLOWNESS, pause, wait_for
+
 PORT = 11811
 ROLES = ("none", "viewer", "operator", "admin")
-CLONE_NEWNET = 0x40000000
 STALE = '"999999999"'
-libc = ctypes.CDLL(None, use_errno=True)
-numbers = itertools.count()
-
-
-def until(condition, what, seconds=10):
-    """Gives the first true value of condition(); fails past the deadline."""
-    end = time.monotonic() + seconds * SLOWNESS
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not in time: {what}"
-        pause(0.02)
-
-
-def pause(seconds):
-    """Gives the processor away between two looks at a condition."""
-    select.select([], [], [], seconds)
-
-
-@contextlib.contextmanager
-def in_namespace(name):
-    """The calling thread is in the namespace meanwhile; sockets made there stay there."""
-    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{name}") as there:
-        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
-        try:
-            yield
-        finally:
-            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
 
 
 class Answer:
@@ -70,48 +37,26 @@ class Answer:
         return json.loads(self.text)
 
 
-class Daemon:
-    """weir daemon in namespace `name`, its directories below `home`."""
-
-    def __init__(self, name, home, config=""):
-        self.name, self.home = name, home
-        self.pin_dir = pathlib.Path("/sys/fs/bpf") / name
-        self.config = home / "weir.yaml"
-        self.config.write_text(config)
-        self.log = open(home / "log", "ab")
-        self.start()
+class ApiDaemon(Daemon):
+    """A daemon that listens on TCP, too, and a client of both doors."""
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{self.name}", str(WEIR), "daemon",
-             "--config", str(self.config), "--state-dir", str(self.home / "state"),
-             "--run-dir", str(self.home / "run"), "--pin-dir", str(self.pin_dir)],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        until(self.answers, "the daemon answers")
-        rows = json.loads((self.home / "state/tokens.json").read_text())["tokens"]
+        super().start()
+        rows = json.loads((self.state / "tokens.json").read_text())["tokens"]
         self.tokens = {row["role"]: row["token"] for row in rows}
+        return self
 
-    def answers(self):
-        assert self.process.poll() is None, (self.home / "log").read_text()
-        with contextlib.suppress(OSError):
-            return self.ask("GET", "/healthz", unix=True).status == 200
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
-
-    def connect(self, address="127.0.0.1", source=None):
-        with in_namespace(self.name):
-            return socket.create_connection((address, PORT), timeout=10 * SLOWNESS,
-                                            source_address=(source, 0) if source else None)
+    def connect(self, source="127.0.0.1"):
+        with self.namespace.entered():
+            return socket.create_connection(("127.0.0.1", PORT), 10 * SLOWNESS, (source, 0))
 
     def connect_unix(self):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(10 * SLOWNESS)
-        sock.connect(str(self.home / "run/weir.sock"))
+        sock.connect(str(self.socket))
         return sock
 
-    def ask(self, method, path, role="none", body=None, headers=None, unix=False, tls=None):
+    def http(self, method, path, role="none", body=None, headers=None, unix=False, tls=None):
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
         connection.sock = self.connect_unix() if unix else self.connect()
         if tls:
@@ -125,39 +70,17 @@ class Daemon:
         finally:
             connection.close()
 
-    def reload(self, config):
-        self.config.write_text(config)
-        self.process.send_signal(signal.SIGHUP)
-
-
-def remove_pins(path):
-    for parent, dirs, files in os.walk(path, topdown=False):
-        for name in files:
-            os.unlink(os.path.join(parent, name))
-        for name in dirs:
-            os.rmdir(os.path.join(parent, name))
-    if path.exists():
-        path.rmdir()
-
 
 @contextlib.contextmanager
 def running(config=""):
-    name = f"weir-api-{os.getpid()}-{next(numbers)}"
-    home = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    home.chmod(0o755)
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    daemon = None
+    namespace = Namespace("api")
     try:
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        daemon = Daemon(name, home, config)
-        yield daemon
-        assert daemon.process.poll() is None, (home / "log").read_text()
-    finally:
-        if daemon:
+        with ApiDaemon(namespace, config, label="api") as daemon:
+            yield daemon
+            assert daemon.process.poll() is None, daemon.log()
             daemon.stop()
-        remove_pins(pathlib.Path("/sys/fs/bpf") / name)
-        subprocess.run(["ip", "netns", "del", name], check=True)
-        shutil.rmtree(home)
+    finally:
+        namespace.delete()
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +92,13 @@ def daemon():
 # --- who may ask what ---------------------------------------------------------------------------
 
 def test_roles_reach_exactly_the_operations_of_the_table(daemon):
-    operations = daemon.ask("GET", "/api/v1/operations", "viewer").json["operations"]
+    operations = daemon.http("GET", "/api/v1/operations", "viewer").json["operations"]
     assert {"status", "apply", "rollback"} <= {row["name"] for row in operations}
     for row in operations:
         for role in ROLES:
             # A stale revision keeps every change from being made; the role is judged before.
             headers = {"If-Match": STALE, "Content-Type": "application/json"}
-            answer = daemon.ask(row["method"], row["route"], role, headers=headers)
+            answer = daemon.http(row["method"], row["route"], role, headers=headers)
             if role == "none":
                 assert answer.status == 401, row
             elif ROLES.index(role) < ROLES.index(row["role"]):
@@ -185,23 +108,23 @@ def test_roles_reach_exactly_the_operations_of_the_table(daemon):
 
 
 def test_tokens_are_for_the_owner_only(daemon):
-    assert (daemon.home / "state/tokens.json").stat().st_mode & 0o777 == 0o600
+    assert (daemon.state / "tokens.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_wrong_tokens_are_refused_and_never_logged(daemon):
     secret = "f" * 64
-    answer = daemon.ask("GET", "/api/v1/status", headers={"Authorization": "Bearer " + secret})
+    answer = daemon.http("GET", "/api/v1/status", headers={"Authorization": "Bearer " + secret})
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert daemon.ask("GET", f"/api/v1/status?token={daemon.tokens['admin']}").status == 401
-    log = (daemon.home / "log").read_text()
+    assert daemon.http("GET", f"/api/v1/status?token={daemon.tokens['admin']}").status == 401
+    log = daemon.log()
     assert secret not in log
     assert not any(token in log for token in daemon.tokens.values())
 
 
 def test_open_resources_need_no_token(daemon):
-    assert daemon.ask("GET", "/healthz").json["status"] == "ok"
-    assert daemon.ask("GET", "/metrics").status == 200
+    assert daemon.http("GET", "/healthz").json["status"] == "ok"
+    assert daemon.http("GET", "/metrics").status == 200
 
 
 CLIENT = """
@@ -218,14 +141,14 @@ print(s.makefile().readline().split()[1])
 
 def ask_as(daemon, group, line):
     done = subprocess.run(["setpriv", "--reuid=65534", f"--regid={group}", "--clear-groups",
-                           "/usr/bin/python3", "-c", CLIENT, daemon.home / "run/weir.sock", line],
+                           "/usr/bin/python3", "-c", CLIENT, daemon.socket, line],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return done.stdout.strip() or done.stderr.strip()
 
 
 def test_unix_socket_tells_root_group_and_others_apart():
     with running("api:\n  socket-group: nogroup\n") as daemon:
-        assert daemon.ask("POST", "/api/v1/rollback", headers={"If-Match": STALE},
+        assert daemon.http("POST", "/api/v1/rollback", headers={"If-Match": STALE},
                           unix=True).status == 409
         assert ask_as(daemon, "nogroup", "GET /api/v1/status") == "200"
         assert ask_as(daemon, "nogroup", "POST /api/v1/rollback") == "403"
@@ -252,7 +175,7 @@ def test_unix_socket_tells_root_group_and_others_apart():
     ("GET", "/healthz", {"Origin": "https://evil.example"}, None, 403),
 ], ids=itertools.count())
 def test_refusal_has_its_status_and_says_why(daemon, method, path, headers, body, status):
-    answer = daemon.ask(method, path, "admin", body, headers)
+    answer = daemon.http(method, path, "admin", body, headers)
     assert answer.status == status, answer.text
     refusal = answer.json
     assert refusal["error"] and refusal["problems"][0]["what"] == refusal["error"]
@@ -260,38 +183,39 @@ def test_refusal_has_its_status_and_says_why(daemon, method, path, headers, body
 
 
 def test_wrong_method_names_the_right_ones(daemon):
-    answer = daemon.ask("DELETE", "/api/v1/status", "viewer")
+    answer = daemon.http("DELETE", "/api/v1/status", "viewer")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_bad_json_is_refused_with_its_place(daemon):
-    answer = daemon.ask("POST", "/api/v1/rollback", "admin", '{"a":\n  oops}',
+    answer = daemon.http("POST", "/api/v1/rollback", "admin", '{"a":\n  oops}',
                         {"Content-Type": "application/json"})
     assert (answer.status, answer.json["problems"][0]["line"]) == (400, 2)
 
 
 def test_refused_configuration_says_line_and_cure_and_changes_nothing(daemon):
-    before = daemon.ask("GET", "/api/v1/status", "viewer").headers["ETag"]
-    answer = daemon.ask("POST", "/api/v1/apply", "admin", "api:\n  listne: 1\n")
+    before = daemon.http("GET", "/api/v1/status", "viewer").headers["ETag"]
+    answer = daemon.http("POST", "/api/v1/apply", "admin", "api:\n  listne: 1\n")
     problem = answer.json["problems"][0]
     assert (answer.status, problem["line"], problem["column"]) == (400, 2, 3)
     assert problem["mend"]
-    assert daemon.ask("GET", "/api/v1/status", "viewer").headers["ETag"] == before
+    assert daemon.http("GET", "/api/v1/status", "viewer").headers["ETag"] == before
 
 
 # --- revisions ----------------------------------------------------------------------------------
 
 def test_stale_writer_gets_the_live_revision_and_changes_nothing(daemon):
-    first = daemon.ask("GET", "/api/v1/status", "viewer").headers["ETag"]
+    first = daemon.http("GET", "/api/v1/status", "viewer").headers["ETag"]
     config = f"events:\n  keep: {random.randrange(1001, 2000)}\n"
-    done = daemon.ask("POST", "/api/v1/apply", "admin", config, {"If-Match": first})
+    done = daemon.http("POST", "/api/v1/apply", "admin", config, {"If-Match": first})
     assert done.status == 200
     second = done.headers["ETag"]
     assert second != first
-    late = daemon.ask("POST", "/api/v1/apply", "admin", "events:\n  keep: 5\n", {"If-Match": first})
+    late = daemon.http("POST", "/api/v1/apply", "admin", "events:\n  keep: 5\n",
+                       {"If-Match": first})
     assert late.status == 409
     assert f'"{late.json["revision"]}"' == second
-    assert daemon.ask("GET", "/api/v1/config/show", "operator").json["text"] == config
+    assert daemon.http("GET", "/api/v1/config/show", "operator").json["text"] == config
 
 
 # --- TLS and reload -----------------------------------------------------------------------------
@@ -306,7 +230,7 @@ def make_certificate(home, stem):
 
 def status_by(daemon, tls):
     with contextlib.suppress(OSError, http.client.HTTPException):
-        return daemon.ask("GET", "/healthz", tls=tls).status
+        return daemon.http("GET", "/healthz", tls=tls).status
 
 
 def test_tls_goes_on_and_off_by_reload():
@@ -316,13 +240,14 @@ def test_tls_goes_on_and_off_by_reload():
         config = f"api:\n  certificate: {certificate}\n  key: {key}\n"
         assert status_by(daemon, None) == 200
         daemon.reload(config)
-        until(lambda: status_by(daemon, trusted) == 200, "TLS is on")
+        wait_for(lambda: status_by(daemon, trusted) == 200, "TLS is on")
         assert status_by(daemon, None) != 200
 
         old = ssl.create_default_context(cafile=certificate)
         old.set_ciphers("DEFAULT:@SECLEVEL=0")
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.warns(DeprecationWarning):
+            old.minimum_version = ssl.TLSVersion.TLSv1
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
         assert status_by(daemon, old) is None
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         assert status_by(daemon, old) == 200
@@ -330,22 +255,23 @@ def test_tls_goes_on_and_off_by_reload():
         # A key that does not fit is refused, and the door stays as it is.
         _, other_key = make_certificate(daemon.home, "b")
         daemon.reload(config.replace(str(key), str(other_key)))
-        until(lambda: "cannot be used together" in (daemon.home / "log").read_text(), "a refusal")
+        wait_for(lambda: "cannot be used together" in daemon.log(), "a refusal")
         assert status_by(daemon, trusted) == 200
 
         daemon.reload("")
-        until(lambda: status_by(daemon, None) == 200, "TLS is off")
+        wait_for(lambda: status_by(daemon, None) == 200, "TLS is off")
 
 
 def test_new_tokens_count_after_a_reload():
     with running() as daemon:
         token = "0123456789abcdef" * 4
-        (daemon.home / "state/tokens.json").write_text(json.dumps(
+        (daemon.state / "tokens.json").write_text(json.dumps(
             {"tokens": [{"name": "only", "role": "viewer", "token": token}]}))
         daemon.reload("")
         headers = {"Authorization": "Bearer " + token}
-        until(lambda: daemon.ask("GET", "/api/v1/status", headers=headers).status == 200, "new token")
-        assert daemon.ask("GET", "/api/v1/status", "admin").status == 401
+        wait_for(lambda: daemon.http("GET", "/api/v1/status", headers=headers).status == 200,
+                 "the new token counts")
+        assert daemon.http("GET", "/api/v1/status", "admin").status == 401
 
 
 # --- streams, metrics, documents ----------------------------------------------------------------
@@ -358,7 +284,7 @@ def test_stream_tells_a_change_and_every_second_the_totals(daemon):
     while lines.readline() != ": weir\n":
         pass
     config = f"events:\n  keep: {random.randrange(2001, 3000)}\n"
-    assert daemon.ask("POST", "/api/v1/apply", "admin", config).status == 200
+    assert daemon.http("POST", "/api/v1/apply", "admin", config).status == 200
     kinds, ids = [], []
     while "change" not in kinds or kinds.count("snapshot") < 2:
         line = lines.readline()
@@ -374,7 +300,7 @@ SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^{}]*\})? (\S+)')
 
 
 def test_metrics_are_in_exposition_format(daemon):
-    text = daemon.ask("GET", "/metrics").text.decode()
+    text = daemon.http("GET", "/metrics").text.decode()
     types, last = {}, None
     for line in text.splitlines():
         if line.startswith("# HELP "):
@@ -408,8 +334,8 @@ def references(node):
 
 
 def test_openapi_describes_every_operation_and_refers_to_what_is_there(daemon):
-    document = daemon.ask("GET", "/api/v1/openapi.json", "viewer").json
-    operations = daemon.ask("GET", "/api/v1/operations", "viewer").json["operations"]
+    document = daemon.http("GET", "/api/v1/openapi.json", "viewer").json
+    operations = daemon.http("GET", "/api/v1/operations", "viewer").json["operations"]
     assert document["openapi"].startswith("3.1.")
     for row in operations:
         entry = document["paths"][row["route"]][row["method"].lower()]
@@ -426,21 +352,23 @@ def test_openapi_describes_every_operation_and_refers_to_what_is_there(daemon):
 # --- hostile clients ----------------------------------------------------------------------------
 
 HOSTILE_REQUESTS = 10000
-HOSTILE_PROCESSES = 4
+HOSTILE_PROCESSES = 8
 IDLE_CONNECTIONS = 500
 ANSWER_WITHIN_S = 0.1 * SLOWNESS
 
 
 def hostile_request(dice, admin):
-    """One request that no good client sends; some carry a right token to get past the first guard."""
+    """What no good client sends; some carry a right token, to get past the first guard."""
     token = b"Authorization: Bearer " + admin.encode() + b"\r\n"
+    to_host = b" HTTP/1.1\r\nHost: localhost\r\n"
     to_json = b"Host: localhost\r\nContent-Type: application/json\r\n" + token
+    chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
     noise = dice.randbytes(dice.randrange(1, 400))
     return dice.choice((
         lambda: noise,
         lambda: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + noise,
-        lambda: b"GET /" + noise.hex().encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + token + b"\r\n",
-        lambda: b"GET /api/v1/%00%ff/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n" + token + b"\r\n",
+        lambda: b"GET /" + noise.hex().encode() + to_host + token + b"\r\n",
+        lambda: b"GET /api/v1/%00%ff/../../etc/passwd" + to_host + token + b"\r\n",
         lambda: b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
                 + noise.hex().encode() + b"\r\n\r\n",
         lambda: b"GET /api/v1/status?" + b"&".join(b"a%d=1" % n for n in range(500))
@@ -449,7 +377,8 @@ def hostile_request(dice, admin):
                 + b" /api/v1/status HTTP/1.1\r\nHost: localhost\r\n" + token + b"\r\n",
         lambda: b"GET / HTTP/1.1\r\n\r\n",
         lambda: b"GET /healthz HTTP/9.9\r\nHost: evil.example\r\n\r\n",
-        lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json + b"Content-Length: 6\r\n\r\n{\"a\":,",
+        lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json
+                + b"Content-Length: 6\r\n\r\n{\"a\":,",
         lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json + b"Content-Length: 20000\r\n\r\n"
                 + b"[" * 20000,
         lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json + b"Content-Length: -5\r\n\r\n",
@@ -462,7 +391,7 @@ def hostile_request(dice, admin):
         lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json
                 + b"Transfer-Encoding: chunked\r\n\r\n" + b"fffffffffffffffff\r\n" + noise,
         lambda: b"POST /api/v1/rollback HTTP/1.1\r\n" + to_json
-                + b"Transfer-Encoding: chunked\r\n\r\n" + (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 80,
+                + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 80,
         lambda: b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 100000 + b"\r\n\r\n",
         lambda: b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
         lambda: b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30,
@@ -472,23 +401,26 @@ def hostile_request(dice, admin):
 
 
 def hostile_client(daemon, seed, number):
-    """Sends, reads a little or nothing, leaves. What the server does to it is no matter."""
+    """Sends, reads a little or nothing, leaves. Says whether it reached the server each time."""
     dice = random.Random(seed)
+    made = 0
     for _ in range(number):
         with contextlib.suppress(OSError):
-            with daemon.connect() as sock:
-                sock.settimeout(2)
+            with daemon.connect(source=f"127.0.2.{dice.randrange(1, 255)}") as sock:
+                made += 1
+                sock.settimeout(0.1)
                 sock.sendall(hostile_request(dice, daemon.tokens["admin"]))
                 if dice.random() < 0.5:
                     sock.recv(4096)
+    return made == number
 
 
 def idle_client(daemon):
-    """500 connections that say nothing, or half a line, and are opened again when they are cut."""
+    """500 connections of some 20 addresses, with nothing or half a line to say; they come again."""
     socks = []
     while True:
         with contextlib.suppress(OSError):
-            socks.append(daemon.connect())
+            socks.append(daemon.connect(source=f"127.0.1.{random.randrange(1, 20)}"))
             socks[-1].sendall(b"GET /hea" if len(socks) % 2 else b"\r")
         if len(socks) >= IDLE_CONNECTIONS:
             for sock in socks[:50]:
@@ -498,20 +430,29 @@ def idle_client(daemon):
 
 
 def forked(work, *arguments):
+    """In a process of lower priority: hostile clients do not run on the daemon's machine."""
     pid = os.fork()
     if pid == 0:
+        status = 1
         try:
-            work(*arguments)
+            os.nice(10)
+            status = 0 if work(*arguments) else 1
         finally:
-            os._exit(0)
+            os._exit(status)
     return pid
+
+
+def has_ended(pid):
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    assert status == 0, "a hostile client did not reach the server"
+    return ended == pid
 
 
 def seconds_to_answer(daemon, unix):
     start = time.monotonic()
     while True:
         with contextlib.suppress(ConnectionError, http.client.HTTPException):
-            assert daemon.ask("GET", "/healthz", unix=unix).status == 200
+            assert daemon.http("GET", "/healthz", unix=unix).status == 200
             return time.monotonic() - start
 
 
@@ -524,23 +465,24 @@ def test_hostile_clients_do_not_keep_others_waiting(daemon, record_property):
         while attackers:
             for door, found in times.items():
                 found.append(seconds_to_answer(daemon, door == "unix"))
-            attackers = [pid for pid in attackers if os.waitpid(pid, os.WNOHANG)[0] == 0]
+            attackers = [pid for pid in attackers if not has_ended(pid)]
             pause(0.01)
     finally:
         for pid in attackers + [idle]:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
     for door, found in times.items():
         found.sort()
-        middle, worst = found[len(found) // 2], found[-1]
-        record_property(f"{door}_worst_ms", round(worst * 1000, 1))
-        print(f"{door}: {len(found)} answers, median {middle * 1000:.1f} ms, "
-              f"p99 {found[len(found) * 99 // 100] * 1000:.1f} ms, worst {worst * 1000:.1f} ms",
-              file=sys.stderr)
+        print(f"{door}: {len(found)} answers, median {found[len(found) // 2] * 1000:.1f} ms, "
+              f"p99 {found[len(found) * 99 // 100] * 1000:.1f} ms, "
+              f"worst {[round(t * 1000, 1) for t in found[-5:]]} ms", file=sys.stderr)
+    for door, found in times.items():
+        record_property(f"{door}_worst_ms", round(found[-1] * 1000, 1))
         assert len(found) > 20
-        assert worst < ANSWER_WITHIN_S, f"{door}: worst {worst * 1000:.0f} ms"
+        assert found[-1] < ANSWER_WITHIN_S, f"{door}: worst {found[-1] * 1000:.0f} ms"
     assert seconds_to_answer(daemon, False) < ANSWER_WITHIN_S
-    assert daemon.ask("GET", "/api/v1/status", "viewer").status == 200
+    assert daemon.http("GET", "/api/v1/status", "viewer").status == 200
 
 
 def test_head_that_never_ends_is_cut():
@@ -555,6 +497,6 @@ def test_head_that_never_ends_is_cut():
                 return sock.recv(1) == b""
 
         with contextlib.suppress(ConnectionError):
-            until(is_cut, "a client that sends a byte at a time is cut", 8)
+            wait_for(is_cut, "a client that sends a byte at a time is cut", 8)
         assert time.monotonic() - start < 5 * SLOWNESS
         sock.close()
