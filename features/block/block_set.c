@@ -136,8 +136,8 @@ static int note_intern(struct block_set *set, const char *note, size_t len, uint
 	if (!set->note_cache)
 		return -ENOMEM;
 	uint32_t *seen = &set->note_cache[weir_hash_bytes(note, len, 0) % BLOCK_NOTE_CACHE];
-	const char *text = set->notes.data + *seen;
-	if (*seen && strncmp(text, note, len) == 0 && !text[len]) {
+	const char *text = *seen ? set->notes.data + *seen : NULL;
+	if (text && strncmp(text, note, len) == 0 && !text[len]) {
 		*ret_offset = *seen;
 		return 0;
 	}
