@@ -15,6 +15,8 @@
 #include "api/service.h"
 #include "base/cleanup.h"
 
+#define UPLOADS_SPARE_BYTES (64u << 20)
+
 /*
  * What a request needs from its head to its answer. A call under way holds it too: when the API
  * ends first, `request` becomes NULL and whoever finishes the call finds nobody to tell.
@@ -24,6 +26,7 @@ struct job {
 	struct weir_http_request *request;
 	struct weir_route route;
 	struct weir_caller caller;
+	uint64_t held_bytes;	/* of memory for uploads */
 	struct weir_call *call; /* the engine's, from weir_call_run() until it is finished */
 };
 
@@ -132,7 +135,7 @@ static bool guard_body(struct weir_api *api, struct weir_http_request *request,
 	request->body_max = is_upload ? api->upload_bytes_max :
 			    is_write  ? api->request_bytes_max :
 					0;
-	if (!request->has_body)
+	if (request->announced == 0)
 		return true;
 	if (!is_write && !is_upload) {
 		weir_answer_problem(api, request, 400, "put the arguments into the query",
@@ -149,22 +152,58 @@ static bool guard_body(struct weir_api *api, struct weir_http_request *request,
 	return true;
 }
 
+/*
+ * Uploads are held in memory whole. All of them together may take little more than the largest one
+ * may, else a few clients could have the daemon killed for its memory. Small ones always find room
+ * beside a large one.
+ */
+static bool guard_memory(struct weir_api *api, struct weir_http_request *request,
+			 const struct weir_route *route, uint64_t *ret_held)
+{
+	*ret_held = 0;
+	if (route->kind != WEIR_ROUTE_OP || route->op->kind != WEIR_OP_UPLOAD)
+		return true;
+	uint64_t bytes = request->announced == UINT64_MAX ? request->body_max : request->announced;
+	if (bytes > request->body_max)
+		return true; /* too large anyway, and told so */
+	if (bytes + api->upload_bytes_held > api->upload_bytes_max + UPLOADS_SPARE_BYTES) {
+		weir_http_answer_header(request, "Retry-After", "1");
+		weir_answer_problem(api, request, 503, "try again when they are done",
+				    "other uploads take the memory there is for them");
+		return false;
+	}
+	*ret_held = bytes;
+	return true;
+}
+
+static void job_free(struct job *job)
+{
+	job->api->upload_bytes_held -= job->held_bytes;
+	free(job);
+}
+
 static void handler_begin(struct weir_http_request *request)
 {
 	struct weir_api *api = request->closure;
 	struct weir_route route = weir_route_find(request->path);
 	struct weir_caller caller = { 0 };
+	uint64_t held_bytes = 0;
 
 	if (!guard_site(api, request) || !guard_caller(api, request, &route, &caller) ||
 	    !guard_route(api, request, &route) || !guard_method(api, request, &route) ||
-	    !guard_body(api, request, &route))
+	    !guard_body(api, request, &route) || !guard_memory(api, request, &route, &held_bytes))
 		return;
 	struct job *job = malloc(sizeof(*job));
 	if (!job) {
 		weir_answer_problem(api, request, 503, "try again", "out of memory");
 		return;
 	}
-	*job = (struct job){ .api = api, .request = request, .route = route, .caller = caller };
+	*job = (struct job){ .api = api,
+			     .request = request,
+			     .route = route,
+			     .caller = caller,
+			     .held_bytes = held_bytes };
+	api->upload_bytes_held += held_bytes;
 	request->job = job;
 }
 
@@ -253,7 +292,7 @@ static void call_finished(struct weir_call *call)
 		job->call = NULL;
 		call_answer(job->api, job->request, call);
 	} else {
-		free(job);
+		free(job); /* the API is gone: there is no account to settle */
 	}
 	weir_call_free(call);
 }
@@ -315,7 +354,7 @@ static void handler_gone(struct weir_http_request *request)
 	if (job->call)
 		job->request = NULL; /* call_finished() frees the job */
 	else
-		free(job);
+		job_free(job);
 }
 
 const struct weir_http_handler weir_api_handler = {

@@ -330,6 +330,31 @@ static void chunked_body_counts_as_it_comes(void **state)
 	free(answer);
 }
 
+/* The fake's uploads go up to 1 MiB; 64 MiB are spare. */
+static void uploads_past_the_memory_for_them_wait_outside(void **state)
+{
+	struct fixture *f = *state;
+	char request[256];
+	int fds[65];
+	int len = snprintf(request, sizeof(request),
+			   "POST /api/v1/test/upload HTTP/1.1\r\n" SITE
+			   "Authorization: Bearer %s\r\nContent-Length: 1048576\r\n\r\n",
+			   f->tokens[WEIR_ROLE_OPERATOR]);
+	for (int i = 0; i < 65; i++) {
+		fds[i] = connect_unix(f);
+		send_all(f, fds[i], request, (size_t)len);
+	}
+	for (int i = 0; i < 50; i++)
+		fake_loop_turn(f->loop, 1);
+	assert_int_equal(status(f, WEIR_ROLE_OPERATOR, "POST /api/v1/test/upload", NULL, "x"), 503);
+	close(fds[0]);
+	for (int i = 0; i < 50; i++)
+		fake_loop_turn(f->loop, 1);
+	assert_int_equal(status(f, WEIR_ROLE_OPERATOR, "POST /api/v1/test/upload", NULL, "x"), 200);
+	for (int i = 1; i < 65; i++)
+		close(fds[i]);
+}
+
 static void huge_head_is_refused(void **state)
 {
 	struct weir_buf header = { 0 };
@@ -491,6 +516,7 @@ int main(void)
 		CASE(body_at_the_bound_is_taken_and_past_it_not),
 		CASE(client_that_asks_first_is_told_before_it_sends),
 		CASE(chunked_body_counts_as_it_comes),
+		CASE(uploads_past_the_memory_for_them_wait_outside),
 		CASE(huge_head_is_refused),
 		CASE(if_match_of_live_revision_passes_and_stale_does_not),
 		CASE(if_match_that_is_no_revision_is_refused),

@@ -258,8 +258,7 @@ static enum MHD_Result request_begin(struct weir_http_server *server, struct MHD
 	*state = request;
 	request_set_state(request, WEIR_CONNECTION_BODY);
 
-	uint64_t announced = request_announced(request);
-	request->has_body = announced > 0;
+	uint64_t announced = request->announced = request_announced(request);
 	server->handler->begin(request);
 	if (!request->status && announced != UINT64_MAX && announced > request->body_max)
 		server->handler->too_large(request);

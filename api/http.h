@@ -67,7 +67,7 @@ struct weir_http_request {
 	const char *path;   /* without the query, %XX decoded */
 	void *closure;	    /* the handler's, of the server */
 	uint64_t body_max;  /* bytes; set it in begin(); 0 = no body is taken */
-	bool has_body;	    /* one is announced */
+	uint64_t announced; /* bytes of body its head speaks of; UINT64_MAX when chunked */
 	struct weir_buf body;
 	void *job;			    /* the handler's, of this request */
 	struct weir_connection *connection; /* the other end; NULL when memory was short */

@@ -38,6 +38,7 @@ struct weir_api {
 	char *socket_path;
 	uint64_t socket_inode; /* of what we made there: only that is removed at the end */
 	uint64_t request_bytes_max, upload_bytes_max;
+	uint64_t upload_bytes_held; /* by uploads under way, as announced */
 	char *metrics_prefix;
 };
 

@@ -44,6 +44,13 @@ static int pair_check(const gnutls_datum_t *certificate, const gnutls_datum_t *k
 						   GNUTLS_X509_FMT_PEM);
 }
 
+/* The library's sentence without its full stop: a cure follows it. */
+static int sentence_len(const char *sentence)
+{
+	size_t len = strlen(sentence);
+	return (int)(len > 0 && sentence[len - 1] == '.' ? len - 1 : len);
+}
+
 static bool certificate_has_expired(const gnutls_datum_t *certificate)
 {
 	_cleanup_(crt_freep) gnutls_x509_crt_t crt = NULL;
@@ -71,8 +78,8 @@ int weir_tls_read(const char *certificate_file, const char *key_file, struct wei
 		return weir_diag_key(
 			diag, "api.certificate",
 			"give the certificate and the key that was made with it, both as PEM",
-			"%s and %s cannot be used together: %s", certificate_file, key_file,
-			gnutls_strerror(r));
+			"%s and %s cannot be used together: %.*s", certificate_file, key_file,
+			sentence_len(gnutls_strerror(r)), gnutls_strerror(r));
 	if (certificate_has_expired(&certificate_pem))
 		weir_diag_warning(diag, "renew it; browsers and most clients refuse it",
 				  "the certificate in %s has expired", certificate_file);
