@@ -22,6 +22,7 @@
 #include <bpf/bpf.h>
 
 #include "abi/maps.h"
+#include "abi/policy_head.h"
 #include "base/cleanup.h"
 #include "pin.h"
 
@@ -34,6 +35,7 @@ struct weir_commit {
 	struct slot slots[WEIR_POLICY_SLOTS];
 	int outer_fd; /* tab_policy: its own descriptor, since a reload frees the object it came
 			 from */
+	int head_fd;  /* tab_head, likewise */
 	struct weir_live *live; /* cfg_live, mapped */
 	char *pin_dir;
 };
@@ -72,7 +74,8 @@ static int slot_adopt(struct slot *slot, const char *pin_dir, const char *name)
 /* Pinned slots belong to a pinned tab_policy: with a new one they would be strangers. */
 static int commit_adopt(struct weir_commit *commit, const struct weir_object *object)
 {
-	if (!commit->pin_dir || !weir_object_map_is_reused(object, "tab_policy"))
+	if (!commit->pin_dir || !weir_object_map_is_reused(object, "tab_policy") ||
+	    !weir_object_map_is_reused(object, "tab_head"))
 		return 0;
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++) {
 		int r = slot_adopt(&commit->slots[i], commit->pin_dir, slot_names[i]);
@@ -93,9 +96,11 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
 		commit->slots[i].fd = -1;
 	commit->outer_fd = fcntl(weir_object_map_fd(object, "tab_policy"), F_DUPFD_CLOEXEC, 0);
+	commit->head_fd = fcntl(weir_object_map_fd(object, "tab_head"), F_DUPFD_CLOEXEC, 0);
 	commit->pin_dir = pin_dir ? strdup(pin_dir) : NULL;
 	commit->live = live_map(weir_object_map_fd(object, "cfg_live"));
-	int r = commit->outer_fd < 0 || !commit->live || (pin_dir && !commit->pin_dir) ?
+	int r = commit->outer_fd < 0 || commit->head_fd < 0 || !commit->live ||
+				(pin_dir && !commit->pin_dir) ?
 			-ENOMEM :
 			commit_adopt(commit, object);
 
@@ -116,6 +121,7 @@ void weir_commit_free(struct weir_commit *commit)
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
 		weir_cleanup_close(&commit->slots[i].fd);
 	weir_cleanup_close(&commit->outer_fd);
+	weir_cleanup_close(&commit->head_fd);
 	if (commit->live)
 		munmap(commit->live, page_round(sizeof(struct weir_live)));
 	free(commit->pin_dir);
@@ -163,6 +169,19 @@ static int lines_write(int fd, const struct weir_line *lines, uint32_t count)
 	return 0;
 }
 
+static int head_write(struct weir_commit *commit, uint32_t slot, const struct weir_line *lines)
+{
+	size_t bytes = page_round(WEIR_POLICY_SLOTS * sizeof(struct weir_policy_head));
+	struct weir_policy_head *heads =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, commit->head_fd, 0);
+
+	if (heads == MAP_FAILED)
+		return -errno;
+	memcpy(&heads[slot], lines, sizeof(*heads));
+	munmap(heads, bytes);
+	return 0;
+}
+
 /* A map that is far too large is given back: memory follows the policy down too. */
 static bool slot_fits(const struct slot *slot, uint32_t lines)
 {
@@ -201,6 +220,8 @@ int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image
 	int r = slot_fits(&commit->slots[spare], count) ?
 			lines_write(commit->slots[spare].fd, lines, count) :
 			slot_replace(commit, spare, lines, count);
+	if (!r)
+		r = head_write(commit, spare, lines);
 
 	if (r)
 		weir_diag_error(

@@ -250,20 +250,22 @@ int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_co
 
 	if (!wanted)
 		return -ENOMEM;
-	for (unsigned i = 0; i < count; i++)
-		wanted[i] = config->interfaces[i];
+	/* What the file says of an interface outranks the bare name on the command line. */
 	for (unsigned i = 0; i < extras; i++)
-		wanted[count + i] = (struct weir_interface_config){ .name = (char *)extra[i],
-								    .hook = engine->options.hook };
+		wanted[i] = (struct weir_interface_config){ .name = (char *)extra[i],
+							    .hook = engine->options.hook };
+	for (unsigned i = 0; i < count; i++)
+		wanted[extras + i] = config->interfaces[i];
 	return weir_interfaces_want(engine->interfaces, wanted, count + extras);
 }
 
 static int interfaces_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	struct weir_interfaces_options options = { .pin_dir = engine->options.pin_dir,
+						   .state_dir = engine->options.state_dir,
 						   .told = interface_told,
 						   .arg = engine };
-	int r = weir_interfaces_new(engine->object, &options, &engine->interfaces);
+	int r = weir_interfaces_new(engine->object, &options, diag, &engine->interfaces);
 
 	if (!r)
 		r = weir_engine_want_interfaces(engine, engine->config);

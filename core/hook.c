@@ -6,12 +6,14 @@
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "kernel_abi.h"
 #include "pin.h"
 
@@ -409,4 +411,33 @@ void weir_hook_release(struct weir_hook_state *state)
 {
 	weir_cleanup_close(&state->link_fd);
 	state->link_fd = -1;
+}
+
+static void link_sweep(const char *pin_dir, const char *name)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
+
+	if (fd >= 0)
+		bpf_link_detach(fd);
+	weir_pin_remove(pin_dir, "links", name);
+}
+
+void weir_hook_sweep(const char *pin_dir,
+		     bool (*is_wanted)(void *arg, uint32_t ifindex, enum weir_direction direction),
+		     void *arg)
+{
+	_cleanup_free_ char *path = weir_path_join(pin_dir, "links");
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char *hook;
+		unsigned long ifindex = strtoul(entry->d_name, &hook, 10);
+
+		if (*hook != '-' || strcmp(hook, "-clsact") == 0)
+			continue;
+		if (!is_wanted(arg, (uint32_t)ifindex,
+			       strcmp(hook, "-out") == 0 ? WEIR_EGRESS : WEIR_INGRESS))
+			link_sweep(pin_dir, entry->d_name);
+	}
 }

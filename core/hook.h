@@ -51,6 +51,11 @@ int weir_hook_update(struct weir_object *object, const struct weir_device *devic
 		     enum weir_direction direction, struct weir_hook_state *state);
 void weir_hook_detach(const struct weir_device *device, enum weir_direction direction,
 		      const char *pin_dir, struct weir_hook_state *state);
+/* Detaches and unpins our links on devices, or in directions, that are not wanted: what was left by
+ * a run that wanted more. */
+void weir_hook_sweep(const char *pin_dir,
+		     bool (*is_wanted)(void *arg, uint32_t ifindex, enum weir_direction direction),
+		     void *arg);
 /* Closes the descriptor and leaves the program where it is. */
 void weir_hook_release(struct weir_hook_state *state);
 

@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/policy_head.h"
 #include "addr_table.h"
 #include "base/cleanup.h"
 #include "base/units.h"
-
-#define ADDRESSES_FIRST_LINE \
-	1 /* right behind the header, so its line numbers are known before anything else is */
 
 struct section {
 	void *bytes;
@@ -104,7 +102,7 @@ static int classify_refused(const struct weir_image *image, int r, struct weir_d
 
 int weir_image_classify(struct weir_image *image, struct weir_diag *diag)
 {
-	int r = weir_addr_table_compile(image->table, ADDRESSES_FIRST_LINE, &image->compiled);
+	int r = weir_addr_table_compile(image->table, WEIR_ADDRESSES_LINE, &image->compiled);
 
 	if (r)
 		return classify_refused(image, r, diag);
@@ -155,7 +153,7 @@ static uint32_t section_lines(const struct section *section)
 
 static uint64_t image_lines_needed(const struct weir_image *image)
 {
-	uint64_t lines = ADDRESSES_FIRST_LINE + image->compiled.line_count;
+	uint64_t lines = WEIR_ADDRESSES_LINE + image->compiled.line_count;
 
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
 		lines += section_lines(&image->sections[i]);
@@ -178,13 +176,13 @@ static int image_too_big(const struct weir_image *image, uint64_t bytes, struct 
 static void image_lay_out(struct weir_image *image)
 {
 	struct weir_image_header *header = (void *)image->lines;
-	uint32_t at = ADDRESSES_FIRST_LINE + image->compiled.line_count;
+	uint32_t at = WEIR_ADDRESSES_LINE + image->compiled.line_count;
 
 	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC,
 					      .lines = image->line_count,
 					      .classes = image->compiled.classes.count };
-	header->first_line[WEIR_SECTION_ADDRESSES] = ADDRESSES_FIRST_LINE;
-	memcpy(&image->lines[ADDRESSES_FIRST_LINE], image->compiled.line,
+	header->first_line[WEIR_SECTION_ADDRESSES] = WEIR_ADDRESSES_LINE;
+	memcpy(&image->lines[WEIR_ADDRESSES_LINE], image->compiled.line,
 	       (size_t)image->compiled.line_count * WEIR_LINE_BYTES);
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++) {
 		if (!image->sections[i].bytes)
@@ -221,7 +219,7 @@ uint32_t weir_image_lookup(const struct weir_image *image, const struct weir_add
 {
 	struct weir_addr_compiled view = image->compiled;
 
-	view.line = &image->lines[ADDRESSES_FIRST_LINE];
-	view.first_line = ADDRESSES_FIRST_LINE;
+	view.line = &image->lines[WEIR_ADDRESSES_LINE];
+	view.first_line = WEIR_ADDRESSES_LINE;
 	return weir_addr_compiled_lookup(&view, addr, weir_addr_is_v4(addr));
 }

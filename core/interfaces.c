@@ -3,7 +3,6 @@
 #include "interfaces.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,21 +11,14 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "hook.h"
+#include "iface_rows.h"
+#include "iface_wanted.h"
 #include "netlink.h"
-
-#define WANTED_MAX 256
-
-struct wanted {
-	char name[64];
-	enum weir_hook hook;
-	bool egress;
-	bool at_run_time;
-};
 
 struct watched {
 	struct weir_device device;
 	struct weir_hook_state ingress, egress;
-	struct wanted wanted;
+	struct weir_wanted wanted;
 	uint32_t slot;
 	bool present;
 	bool seen; /* while a dump is read */
@@ -35,8 +27,7 @@ struct watched {
 struct weir_interfaces {
 	struct weir_object *object;
 	struct weir_interfaces_options options;
-	struct wanted wanted[WANTED_MAX];
-	size_t wanted_count;
+	struct weir_wanted_list wanted;
 	struct watched watched[WEIR_INTERFACES_MAX];
 	size_t watched_count;
 	int netlink_fd;
@@ -66,101 +57,6 @@ static struct watched *watched_by_name(struct weir_interfaces *interfaces, const
 	return NULL;
 }
 
-/* A name of its own outranks a pattern, run time the file. */
-static const struct wanted *wanted_find(const struct weir_interfaces *interfaces, const char *name)
-{
-	const struct wanted *best = NULL;
-
-	for (size_t i = 0; i < interfaces->wanted_count; i++) {
-		const struct wanted *wanted = &interfaces->wanted[i];
-
-		if (strcmp(wanted->name, name) == 0)
-			return wanted;
-		if (!best && fnmatch(wanted->name, name, 0) == 0)
-			best = wanted;
-	}
-	return best;
-}
-
-/* The cell of an ifindex, or a free one among those it may stand in; NULL when all are taken. */
-static int cell_find(struct weir_map *map, uint32_t ifindex, uint32_t *ret_at,
-		     struct weir_iface_cell *ret_cell)
-{
-	int found = -ENOSPC;
-
-	for (uint32_t i = 0; i < WEIR_IFACE_PROBES; i++) {
-		uint32_t at = (ifindex + i) % WEIR_IFACE_CELLS;
-		struct weir_iface_cell cell = {};
-		int r = weir_map_get(map, &at, &cell);
-
-		if (r)
-			return r;
-		if (cell.ifindex == ifindex || (!cell.ifindex && found)) {
-			*ret_at = at;
-			*ret_cell = cell;
-			found = 0;
-		}
-		if (cell.ifindex == ifindex)
-			return 0;
-	}
-	return found;
-}
-
-static bool slot_is_taken(struct weir_map *map, uint32_t slot)
-{
-	for (uint32_t at = 0; at < WEIR_IFACE_CELLS; at++) {
-		struct weir_iface_cell cell = {};
-
-		if (weir_map_get(map, &at, &cell) == 0 && cell.ifindex && cell.slot == slot)
-			return true;
-	}
-	return false;
-}
-
-static int slot_new(struct weir_interfaces *interfaces, struct weir_map *map, uint32_t *ret_slot)
-{
-	struct weir_map *counters = weir_object_map(interfaces->object, "ctr_reason");
-
-	for (uint32_t slot = 1; slot < WEIR_INTERFACES_MAX; slot++) {
-		if (slot_is_taken(map, slot))
-			continue;
-		for (uint32_t row = 0; row < WEIR_DIRECTIONS * WEIR_REASONS_MAX; row++)
-			weir_map_zero(counters, WEIR_REASON_ROW(slot, 0, 0) + row);
-		*ret_slot = slot;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-/* An adopted map knows the interface already: it keeps its row and its counts. */
-static int slot_take(struct weir_interfaces *interfaces, uint32_t ifindex, uint32_t *ret_slot)
-{
-	struct weir_map *map = weir_object_map(interfaces->object, "cfg_iface");
-	struct weir_iface_cell cell = {};
-	uint32_t at = 0;
-	int r = cell_find(map, ifindex, &at, &cell);
-
-	if (!r && !cell.ifindex) {
-		cell.ifindex = ifindex;
-		r = slot_new(interfaces, map, &cell.slot);
-		if (!r)
-			r = weir_map_set(map, &at, &cell);
-	}
-	if (!r)
-		*ret_slot = cell.slot;
-	return r;
-}
-
-static void slot_give_back(struct weir_interfaces *interfaces, uint32_t ifindex)
-{
-	struct weir_map *map = weir_object_map(interfaces->object, "cfg_iface");
-	struct weir_iface_cell cell = {};
-	uint32_t at = 0;
-
-	if (cell_find(map, ifindex, &at, &cell) == 0 && cell.ifindex == ifindex)
-		weir_map_set(map, &at, &(struct weir_iface_cell){});
-}
-
 static void watched_remove(struct weir_interfaces *interfaces, struct watched *watched)
 {
 	size_t last = --interfaces->watched_count;
@@ -170,31 +66,74 @@ static void watched_remove(struct weir_interfaces *interfaces, struct watched *w
 	*watched = interfaces->watched[last];
 }
 
-static int watched_attach(struct weir_interfaces *interfaces, struct watched *watched)
+/* The new hook stands before the old one goes: what is already attached keeps judging until then,
+ * and when the new one is refused. */
+static int ingress_attach(struct weir_interfaces *interfaces, struct watched *watched)
 {
 	const char *pin_dir = interfaces->options.pin_dir;
-	int r = slot_take(interfaces, watched->device.ifindex, &watched->slot);
+	struct weir_hook_state fresh;
+	int r = weir_hook_attach_ingress(interfaces->object, &watched->device, watched->wanted.hook,
+					 pin_dir, &fresh);
+
+	if (r) {
+		memcpy(watched->ingress.why, fresh.why, sizeof(watched->ingress.why));
+		return r;
+	}
+	if (watched->ingress.mode == WEIR_MODE_CLSACT && fresh.mode != WEIR_MODE_CLSACT)
+		weir_hook_detach(&watched->device, WEIR_INGRESS, pin_dir, &watched->ingress);
+	weir_hook_release(&watched->ingress);
+	watched->ingress = fresh;
+	return 0;
+}
+
+static int egress_attach(struct weir_interfaces *interfaces, struct watched *watched)
+{
+	const char *pin_dir = interfaces->options.pin_dir;
+
+	if (!watched->wanted.egress) {
+		weir_hook_detach(&watched->device, WEIR_EGRESS, pin_dir, &watched->egress);
+		return 0;
+	}
+	if (watched->egress.mode != WEIR_MODE_NONE)
+		return 0;
+	return weir_hook_attach_egress(interfaces->object, &watched->device, pin_dir,
+				       &watched->egress);
+}
+
+static int watched_attach(struct weir_interfaces *interfaces, struct watched *watched)
+{
+	int r = weir_iface_row_take(interfaces->object, watched->device.ifindex, &watched->slot);
 
 	if (r) {
 		snprintf(watched->ingress.why, sizeof(watched->ingress.why),
 			 "more than %d interfaces are watched", WEIR_INTERFACES_MAX - 1);
 		return r;
 	}
-	r = weir_hook_attach_ingress(interfaces->object, &watched->device, watched->wanted.hook,
-				     pin_dir, &watched->ingress);
-	if (!r && watched->wanted.egress)
-		r = weir_hook_attach_egress(interfaces->object, &watched->device, pin_dir,
-					    &watched->egress);
-	if (r)
-		slot_give_back(interfaces, watched->device.ifindex);
+	r = ingress_attach(interfaces, watched);
+	if (!r)
+		r = egress_attach(interfaces, watched);
+	if (r && watched->ingress.mode == WEIR_MODE_NONE)
+		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 	return r;
 }
 
+static void attach_tell(struct weir_interfaces *interfaces, const struct watched *watched, int r)
+{
+	char detail[256];
+
+	snprintf(detail, sizeof(detail), "%s: %s",
+		 r ? "not attached" : weir_mode_name(watched->ingress.mode), watched->ingress.why);
+	tell(interfaces,
+	     r			      ? "refused" :
+	     watched->ingress.adopted ? "adopted" :
+					"attached",
+	     watched->device.name, detail);
+}
+
 static void device_attach(struct weir_interfaces *interfaces, const struct weir_device *device,
-			  const struct wanted *wanted)
+			  const struct weir_wanted *wanted)
 {
 	struct watched *watched = watched_by_name(interfaces, device->name);
-	char detail[256];
 
 	if (!watched && interfaces->watched_count == WEIR_INTERFACES_MAX - 1) {
 		tell(interfaces, "refused", device->name, "too many interfaces are watched");
@@ -207,15 +146,19 @@ static void device_attach(struct weir_interfaces *interfaces, const struct weir_
 				     .present = true,
 				     .ingress.link_fd = -1,
 				     .egress.link_fd = -1 };
+	attach_tell(interfaces, watched, watched_attach(interfaces, watched));
+}
+
+/* Whatever was in the way may be gone: each change of the device is a reason to try again. */
+static void device_retry(struct weir_interfaces *interfaces, struct watched *watched)
+{
+	char before[sizeof(watched->ingress.why)];
+
+	memcpy(before, watched->ingress.why, sizeof(before));
 	int r = watched_attach(interfaces, watched);
 
-	snprintf(detail, sizeof(detail), "%s: %s",
-		 r ? "not attached" : weir_mode_name(watched->ingress.mode), watched->ingress.why);
-	tell(interfaces,
-	     r			      ? "refused" :
-	     watched->ingress.adopted ? "adopted" :
-					"attached",
-	     device->name, detail);
+	if (!r || strcmp(before, watched->ingress.why))
+		attach_tell(interfaces, watched, r);
 }
 
 static void device_renamed(struct weir_interfaces *interfaces, struct watched *watched,
@@ -231,13 +174,15 @@ static void device_renamed(struct weir_interfaces *interfaces, struct watched *w
 static void device_present(struct weir_interfaces *interfaces, const struct weir_device *device)
 {
 	struct watched *watched = watched_find(interfaces, device->ifindex);
-	const struct wanted *wanted = wanted_find(interfaces, device->name);
+	const struct weir_wanted *wanted = weir_wanted_find(&interfaces->wanted, device->name);
 
 	if (watched) {
 		watched->seen = true;
 		if (strcmp(watched->device.name, device->name))
 			device_renamed(interfaces, watched, device);
 		watched->device = *device;
+		if (watched->ingress.mode == WEIR_MODE_NONE)
+			device_retry(interfaces, watched);
 		return;
 	}
 	if (wanted)
@@ -254,7 +199,7 @@ static void device_gone(struct weir_interfaces *interfaces, struct watched *watc
 			 &watched->ingress);
 	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
 			 &watched->egress);
-	slot_give_back(interfaces, watched->device.ifindex);
+	weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 	watched->present = false;
 	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
 		 "the device is gone; it is attached again when it comes back");
@@ -286,7 +231,7 @@ static int devices_read(struct weir_interfaces *interfaces)
 }
 
 int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces_options *options,
-			struct weir_interfaces **ret_interfaces)
+			struct weir_diag *diag, struct weir_interfaces **ret_interfaces)
 {
 	struct weir_interfaces *interfaces = calloc(1, sizeof(*interfaces));
 
@@ -295,10 +240,12 @@ int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces
 	interfaces->object = object;
 	interfaces->options = *options;
 	interfaces->netlink_fd = weir_netlink_open();
-	if (interfaces->netlink_fd < 0) {
-		int r = interfaces->netlink_fd;
+	int r = interfaces->netlink_fd < 0 ?
+			interfaces->netlink_fd :
+			weir_wanted_load(&interfaces->wanted, options->state_dir, diag);
 
-		free(interfaces);
+	if (r) {
+		weir_interfaces_free(interfaces);
 		return r;
 	}
 	*ret_interfaces = interfaces;
@@ -328,53 +275,34 @@ static void watched_detach(struct weir_interfaces *interfaces, struct watched *w
 	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
 			 &watched->egress);
 	if (watched->present)
-		slot_give_back(interfaces, watched->device.ifindex);
+		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 	watched_remove(interfaces, watched);
 	tell(interfaces, "detached", name, why);
 }
 
-static bool wanted_differ(const struct wanted *a, const struct wanted *b)
-{
-	return a->hook != b->hook || a->egress != b->egress;
-}
-
-/* Those no longer wanted, or wanted otherwise; the latter are attached again by the device list
- * that is read next. */
+/* Those no longer wanted go; those wanted otherwise change over, and keep what they have when that
+ * is refused. */
 static void watched_reconcile(struct weir_interfaces *interfaces)
 {
 	for (size_t i = interfaces->watched_count; i-- > 0;) {
 		struct watched *watched = &interfaces->watched[i];
-		const struct wanted *wanted = wanted_find(interfaces, watched->device.name);
+		const struct weir_wanted *wanted =
+			weir_wanted_find(&interfaces->wanted, watched->device.name);
 
-		if (!wanted)
+		if (!wanted) {
 			watched_detach(interfaces, watched, "no longer wanted");
-		else if (wanted_differ(wanted, &watched->wanted))
-			watched_detach(interfaces, watched, "to be attached in another way");
+		} else if (watched->present && weir_wanted_differ(wanted, &watched->wanted)) {
+			watched->wanted = *wanted;
+			attach_tell(interfaces, watched, watched_attach(interfaces, watched));
+		}
 	}
 }
 
-static int wanted_add(struct weir_interfaces *interfaces,
-		      const struct weir_interface_config *config, bool at_run_time)
+static bool is_watched(void *arg, uint32_t ifindex, enum weir_direction direction)
 {
-	if (interfaces->wanted_count == WANTED_MAX)
-		return -ENOSPC;
-	struct wanted *wanted = &interfaces->wanted[interfaces->wanted_count++];
+	const struct watched *watched = watched_find(arg, ifindex);
 
-	*wanted = (struct wanted){ .hook = config->hook,
-				   .egress = config->egress,
-				   .at_run_time = at_run_time };
-	snprintf(wanted->name, sizeof(wanted->name), "%s", config->name);
-	return 0;
-}
-
-static void wanted_forget(struct weir_interfaces *interfaces, bool at_run_time)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < interfaces->wanted_count; i++)
-		if (interfaces->wanted[i].at_run_time != at_run_time)
-			interfaces->wanted[kept++] = interfaces->wanted[i];
-	interfaces->wanted_count = kept;
+	return watched && (direction == WEIR_INGRESS || watched->wanted.egress);
 }
 
 int weir_interfaces_want(struct weir_interfaces *interfaces,
@@ -382,46 +310,53 @@ int weir_interfaces_want(struct weir_interfaces *interfaces,
 {
 	int r = 0;
 
-	wanted_forget(interfaces, false);
+	weir_wanted_forget_config(&interfaces->wanted);
 	for (unsigned i = 0; !r && i < count; i++)
-		r = wanted_add(interfaces, &wanted[i], false);
+		r = weir_wanted_add(&interfaces->wanted, &wanted[i], false);
 	if (r)
 		return r;
 	watched_reconcile(interfaces);
-	return devices_read(interfaces);
+	r = devices_read(interfaces);
+	if (!r)
+		weir_hook_sweep(interfaces->options.pin_dir, is_watched, interfaces);
+	return r;
+}
+
+static int attach_refuse(struct weir_interfaces *interfaces, const char *name,
+			 struct weir_diag *diag)
+{
+	const struct watched *watched = watched_by_name(interfaces, name);
+	int r = watched ? -EBUSY : -ENOENT;
+
+	weir_diag_error(diag, watched ? NULL : "ip link shows what there is", "interface %s: %s",
+			name, watched ? watched->ingress.why : "there is no such device");
+	weir_wanted_remove(&interfaces->wanted, name);
+	watched_reconcile(interfaces);
+	return r;
 }
 
 int weir_interfaces_attach(struct weir_interfaces *interfaces,
 			   const struct weir_interface_config *wanted, struct weir_diag *diag)
 {
-	int r = wanted_add(interfaces, wanted, true);
+	int r = weir_wanted_add(&interfaces->wanted, wanted, true);
 
-	if (!r) {
-		watched_reconcile(interfaces);
-		r = devices_read(interfaces);
+	if (r) {
+		weir_diag_error(diag, "detach one", "more than %d interfaces are named",
+				WEIR_WANTED_MAX);
+		return r;
 	}
+	watched_reconcile(interfaces);
+	r = devices_read(interfaces);
 	const struct watched *watched = r ? NULL : watched_by_name(interfaces, wanted->name);
 
-	if (watched && watched->ingress.mode != WEIR_MODE_NONE)
-		return 0;
-	if (!r)
-		r = watched ? -EBUSY : -ENOENT;
-	weir_diag_error(diag, watched ? NULL : "ip link shows what there is", "interface %s: %s",
-			wanted->name, watched ? watched->ingress.why : strerror(-r));
-	interfaces->wanted_count--;
-	watched_reconcile(interfaces);
-	return r;
-}
-
-static bool wanted_remove(struct weir_interfaces *interfaces, const char *name)
-{
-	for (size_t i = 0; i < interfaces->wanted_count; i++) {
-		if (strcmp(interfaces->wanted[i].name, name))
-			continue;
-		interfaces->wanted[i] = interfaces->wanted[--interfaces->wanted_count];
-		return true;
-	}
-	return false;
+	if (!watched || watched->ingress.mode == WEIR_MODE_NONE)
+		return attach_refuse(interfaces, wanted->name, diag);
+	r = weir_wanted_save(&interfaces->wanted, interfaces->options.state_dir);
+	if (r)
+		weir_diag_warning(diag, "free space in the state directory",
+				  "interface %s: attached, but a restart will not know of it: %s",
+				  wanted->name, strerror(-r));
+	return 0;
 }
 
 int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name,
@@ -433,14 +368,19 @@ int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name,
 		weir_diag_error(diag, "weir interface list", "interface %s: not watched", name);
 		return -ENOENT;
 	}
-	while (wanted_remove(interfaces, name))
-		;
-	if (wanted_find(interfaces, name))
+	weir_wanted_remove(&interfaces->wanted, name);
+	if (weir_wanted_find(&interfaces->wanted, name))
 		weir_diag_warning(diag, "name the interfaces instead of using a pattern",
 				  "interface %s: a pattern of the configuration matches it, so a "
 				  "reload attaches it again",
 				  name);
 	watched_detach(interfaces, watched, "asked for");
+	int r = weir_wanted_save(&interfaces->wanted, interfaces->options.state_dir);
+
+	if (r)
+		weir_diag_warning(diag, "free space in the state directory",
+				  "interface %s: detached, but a restart may attach it again: %s",
+				  name, strerror(-r));
 	return 0;
 }
 
@@ -480,30 +420,54 @@ void weir_interfaces_ready(struct weir_interfaces *interfaces)
 		devices_read(interfaces);
 }
 
+static void view_fill(struct weir_interface_view *view, const struct watched *watched)
+{
+	const char *egress = watched->egress.mode == WEIR_MODE_NONE ?
+				     "off" :
+				     weir_mode_name(watched->egress.mode);
+
+	*view = (struct weir_interface_view){ .ifindex = watched->device.ifindex,
+					      .slot = watched->slot };
+	view->attached = watched->ingress.mode != WEIR_MODE_NONE;
+	snprintf(view->name, sizeof(view->name), "%s", watched->device.name);
+	snprintf(view->mode, sizeof(view->mode), "%s", weir_mode_name(watched->ingress.mode));
+	snprintf(view->egress, sizeof(view->egress), "%s", egress);
+	snprintf(view->why, sizeof(view->why), "%s", watched->ingress.why);
+}
+
+/* Named, but not there: shown, so that a misspelt name is seen. A pattern may well match nothing. */
+static bool wanted_is_absent(const struct weir_interfaces *interfaces,
+			     const struct weir_wanted *wanted)
+{
+	return !strpbrk(wanted->name, "*?[") &&
+	       !watched_by_name((struct weir_interfaces *)interfaces, wanted->name);
+}
+
+static void view_fill_absent(struct weir_interface_view *view, const struct weir_wanted *wanted)
+{
+	*view = (struct weir_interface_view){ .slot = 0 };
+	snprintf(view->name, sizeof(view->name), "%s", wanted->name);
+	snprintf(view->mode, sizeof(view->mode), "%s", weir_mode_name(WEIR_MODE_NONE));
+	snprintf(view->egress, sizeof(view->egress), "off");
+	snprintf(view->why, sizeof(view->why),
+		 "there is no such device; it is attached when it comes");
+}
+
 int weir_interfaces_view(const struct weir_interfaces *interfaces,
 			 struct weir_interface_view **ret_views, size_t *ret_count)
 {
-	struct weir_interface_view *views = calloc(interfaces->watched_count + 1, sizeof(*views));
+	size_t count = 0, most = interfaces->watched_count + interfaces->wanted.count;
+	struct weir_interface_view *views = calloc(most + 1, sizeof(*views));
 
 	if (!views)
 		return -ENOMEM;
-	for (size_t i = 0; i < interfaces->watched_count; i++) {
-		const struct watched *watched = &interfaces->watched[i];
-
-		views[i] = (struct weir_interface_view){ .ifindex = watched->device.ifindex,
-							 .slot = watched->slot };
-		views[i].attached = watched->ingress.mode != WEIR_MODE_NONE;
-		snprintf(views[i].name, sizeof(views[i].name), "%s", watched->device.name);
-		snprintf(views[i].mode, sizeof(views[i].mode), "%s",
-			 weir_mode_name(watched->ingress.mode));
-		snprintf(views[i].egress, sizeof(views[i].egress), "%s",
-			 watched->egress.mode == WEIR_MODE_NONE ?
-				 "off" :
-				 weir_mode_name(watched->egress.mode));
-		snprintf(views[i].why, sizeof(views[i].why), "%s", watched->ingress.why);
-	}
+	for (size_t i = 0; i < interfaces->watched_count; i++)
+		view_fill(&views[count++], &interfaces->watched[i]);
+	for (size_t i = 0; i < interfaces->wanted.count; i++)
+		if (wanted_is_absent(interfaces, &interfaces->wanted.at[i]))
+			view_fill_absent(&views[count++], &interfaces->wanted.at[i]);
 	*ret_views = views;
-	*ret_count = interfaces->watched_count;
+	*ret_count = count;
 	return 0;
 }
 

@@ -15,13 +15,14 @@ struct weir_interfaces;
 
 struct weir_interfaces_options {
 	const char *pin_dir;
+	const char *state_dir; /* where what is asked for at run time is kept; may be NULL */
 	/* Something a person should know: "attached", "detached", "gone", "renamed", "refused". */
 	void (*told)(void *arg, const char *what, const char *name, const char *detail);
 	void *arg;
 };
 
 int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces_options *options,
-			struct weir_interfaces **ret_interfaces);
+			struct weir_diag *diag, struct weir_interfaces **ret_interfaces);
 /* Leaves programs attached. */
 void weir_interfaces_free(struct weir_interfaces *interfaces);
 /* What the configuration and the command line want; replaces what they wanted before, attaches and

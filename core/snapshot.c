@@ -118,7 +118,8 @@ static int interfaces_sample(struct weir_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->interface_count; i++) {
 		const struct weir_interface_view *view = &snapshot->interfaces[i];
 
-		for (int direction = 0; direction < WEIR_DIRECTIONS && !r; direction++) {
+		for (int direction = 0; view->slot && direction < WEIR_DIRECTIONS && !r;
+		     direction++) {
 			if (direction == WEIR_EGRESS && strcmp(view->egress, "off") == 0)
 				continue;
 			for (int reason = 1; reason < WEIR_REASON_COUNT && !r; reason++)
@@ -191,8 +192,9 @@ int weir_snapshot_make(const struct weir_snapshot_sources *sources,
 				     &snapshot->interface_count);
 
 	for (size_t i = 0; i < snapshot->interface_count && !r; i++)
-		r = interface_read(weir_object_map(sources->object, "ctr_reason"),
-				   &snapshot->interfaces[i]);
+		if (snapshot->interfaces[i].slot)
+			r = interface_read(weir_object_map(sources->object, "ctr_reason"),
+					   &snapshot->interfaces[i]);
 	if (!r)
 		r = interfaces_sample(snapshot);
 	if (!r)

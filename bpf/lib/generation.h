@@ -4,8 +4,8 @@
 #ifndef WEIR_BPF_GENERATION_H
 #define WEIR_BPF_GENERATION_H
 
-#include "../../abi/image.h"
 #include "../../abi/maps.h"
+#include "../../abi/policy_head.h"
 #include "image.h"
 #include "pkt.h"
 
@@ -43,6 +43,19 @@ struct {
 	__array(values, struct policy_image);
 } tab_policy SEC(".maps");
 
+/*
+ * writes: core/commit.c, only the slot that is not live, together with tab_policy's
+ * reads: every packet
+ * full: cannot be: two slots of a fixed size
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_POLICY_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weir_policy_head);
+} tab_head SEC(".maps");
+
 /* The one read of the word: after it, p->slot is what everything goes by. */
 static __always_inline void generation_read(struct pkt *p)
 {
@@ -54,8 +67,17 @@ static __always_inline void generation_read(struct pkt *p)
 	p->slot = word & 1;
 }
 
-/* Lines of the policy this packet goes by; NULL before the first one. Looked up where it is needed:
- * a map cannot be kept in struct pkt. */
+/* How the policy this packet goes by begins; NULL before the first one. */
+static __always_inline const struct weir_policy_head *policy_head(const struct pkt *p)
+{
+	__u32 slot = p->slot;
+	const struct weir_policy_head *head = bpf_map_lookup_elem(&tab_head, &slot);
+
+	return head && head->header.magic == WEIR_IMAGE_MAGIC ? head : NULL;
+}
+
+/* Its lines; NULL before the first one. Looked up where it is needed: a map cannot be kept in
+ * struct pkt. */
 static __always_inline void *policy_image(const struct pkt *p)
 {
 	__u32 slot = p->slot;
@@ -63,12 +85,14 @@ static __always_inline void *policy_image(const struct pkt *p)
 	return bpf_map_lookup_elem(&tab_policy, &slot);
 }
 
-/* First line of a section, 0 when the policy has none, or was never filled. */
-static __always_inline __u32 policy_section(void *image, enum weir_section section)
+/* Line `line` of a section; NULL when the policy has no such section. */
+static __always_inline void *policy_line(const struct pkt *p, enum weir_section section, __u32 line)
 {
-	const struct weir_image_header *header = image_line(image, 0);
+	const struct weir_policy_head *head = policy_head(p);
+	__u32 first = head ? head->header.first_line[section] : 0;
+	void *image = first ? policy_image(p) : NULL;
 
-	return header && header->magic == WEIR_IMAGE_MAGIC ? header->first_line[section] : 0;
+	return image ? image_line(image, first + line) : NULL;
 }
 
 #endif

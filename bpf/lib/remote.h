@@ -24,15 +24,14 @@ __noinline int remote_classify(struct pkt *p)
 {
 	if (!p)
 		return 1;
+	const struct weir_policy_head *head = policy_head(p);
 	void *image = policy_image(p);
-	__u32 section = image ? policy_section(image, WEIR_SECTION_ADDRESSES) : 0;
-	const struct weir_addr_root *root = section ? image_line(image, section) : NULL;
 
-	if (!root)
+	if (!head || !image)
 		return 1;
 	struct weir_addr addr = *remote_addr(p);
 
-	p->class = classify_addr_root(image, root, &addr, p->seen & PKT_IPV4);
+	p->class = classify_addr(image, &head->addresses, &addr, p->seen & PKT_IPV4);
 	return 0;
 }
 

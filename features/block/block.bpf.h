@@ -46,9 +46,7 @@ struct block_found {
 
 static __always_inline void block_find_class(const struct pkt *p, struct block_found *found)
 {
-	void *image = p->class ? policy_image(p) : NULL;
-	__u32 section = image ? policy_section(image, WEIR_SECTION_BLOCK) : 0;
-	struct weir_line *line = section ? image_line(image, section + p->class / 4) : NULL;
+	struct weir_line *line = p->class ? policy_line(p, WEIR_SECTION_BLOCK, p->class / 4) : NULL;
 
 	if (!line)
 		return;

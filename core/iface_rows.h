@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of ctr_reason for interfaces. Row 0 is nobody's: packets met there are shown as "other". */
+#ifndef WEIR_CORE_IFACE_ROWS_H
+#define WEIR_CORE_IFACE_ROWS_H
+
+#include "object.h"
+
+/* An interface the map knows already keeps its row and its counts. -ENOSPC: none is free. */
+int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, uint32_t *ret_row);
+void weir_iface_row_give_back(struct weir_object *object, uint32_t ifindex);
+
+#endif
