@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames at full speed, made in the kernel: the other side of live_frames.c."""
+import collections
+import re
+import signal
+import subprocess
+
+from harness.daemon import HELPERS
+from harness.wait import SLOWNESS
+
+
+class LiveFrames:
+    """One frame for each source in turn, out of `device`, from start to stop()."""
+
+    def __init__(self, namespace, device, sources):
+        self.process = subprocess.Popen(
+            [HELPERS / "live_frames", HELPERS / "live_frames.bpf.o", namespace.path, device],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process.stdin.write("".join(f"{source}\n" for source in sources))
+        self.process.stdin.close()
+        self.process.stdin = None
+        self.mpps = None
+
+    def stop(self):
+        """Gives {source: frames sent}."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=30 * SLOWNESS)
+        assert self.process.returncode == 0, err
+        self.mpps = float(re.search(r"([\d.]+) Mpps", err)[1])
+        sent = collections.Counter()        # a source may be named more than once
+        for row in out.splitlines():
+            sent[row.split()[0]] += int(row.split()[1])
+        return sent
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
