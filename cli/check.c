@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/cli.h"
-#include "cli/line_diff.h"
 #include "cli/local.h"
 #include "core/compile.h"
+#include "core/config_diff.h"
 #include "core/policy_file.h"
+
+#define DEFAULT_STATE_DIR "/var/lib/weir"
 
 int weir_local_config(const char *path, struct weir_diag *diag, struct weir_config **ret_config)
 {
@@ -65,28 +68,26 @@ int weir_local_diff(const struct weir_command *command, struct weir_terminal *te
 	const char *state_dir = weir_command_str(command, "state-dir");
 	_cleanup_diag_ struct weir_diag diag = { 0 };
 	_cleanup_config_ struct weir_config *config = NULL;
+	_cleanup_(weir_policy_file_done) struct weir_policy_file policy = { 0 };
 	_cleanup_buf_ struct weir_buf answer = { 0 };
-	struct weir_policy_file policy = { 0 };
-	struct weir_json_out json = { .out = &answer };
 	int result = weir_local_config(weir_command_str(command, "file"), &diag, &config);
 
+	state_dir = state_dir ? state_dir : DEFAULT_STATE_DIR;
 	if (result == 0)
-		result = weir_policy_file_read(state_dir ? state_dir : "/var/lib/weir", &diag,
-					       &policy);
+		result = weir_policy_file_read(state_dir, &diag, &policy);
+	if (result == 0 && !policy.current.text)
+		weir_diag_warning(&diag, "name its directory with --state-dir",
+				  "no daemon runs and none has applied a configuration in %s: "
+				  "compared with the defaults",
+				  state_dir);
+	if (result == 0)
+		result = weir_config_diff(policy.current.text ? policy.current.text : "",
+					  config->text, &diag, &answer);
 	if (result < 0 && diag.errors == 0)
 		weir_diag_error(&diag, "run it as root", "cannot read the policy applied last: %s",
 				strerror(-result));
 	if (diag.errors > 0)
 		return weir_local_refuse(terminal, &diag);
-	const char *applied = policy.current.text ? policy.current.text : "";
 	weir_terminal_diag(terminal, &diag);
-	weir_json_open_object(&json, NULL);
-	weir_json_put_bool(&json, "changed", strcmp(applied, config->text) != 0);
-	weir_json_put_uint(&json, "revision", policy.revision);
-	weir_json_open_array(&json, "changes");
-	(void)weir_line_diff(applied, config->text, &json);
-	weir_json_close_array(&json);
-	weir_json_close_object(&json);
-	weir_policy_file_done(&policy);
 	return weir_local_show(command, terminal, &answer);
 }

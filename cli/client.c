@@ -298,9 +298,10 @@ static int exchange_explain(const struct exchange *exchange, int result)
 				"no answer from the daemon at %s for %llu s", socket,
 				(unsigned long long)exchange->request->timeout_ms / 1000);
 	else if (result == -EPROTO || result == -ECONNRESET)
-		weir_diag_error(exchange->diag,
-				"see whether the daemon still runs with 'weir status'",
-				"the daemon at %s broke off before it had answered", socket);
+		weir_diag_error(exchange->diag, "see whether it still runs with 'weir status'",
+				"the daemon at %s went away %s", socket,
+				exchange->reader.status ? "in the middle of its answer" :
+							  "without an answer");
 	else if (result == -EFBIG)
 		weir_diag_error(exchange->diag, "ask for less, with --limit",
 				"the answer is larger than %llu MiB", WEIR_ANSWER_BYTES_MAX >> 20);

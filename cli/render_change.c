@@ -116,6 +116,7 @@ void weir_render_cleanup(const struct weir_view *view)
 	if (weir_json_size(removed) == 0 && weir_json_size(failed) == 0)
 		weir_buf_add_str(view->out, "nothing of Weir's is there\n");
 	for (size_t i = 0; i < weir_json_size(removed); i++) {
+		weir_buf_add_str(view->out, "removed ");
 		weir_view_add_scalar(view->out, "id", weir_json_at(removed, i));
 		weir_buf_add_char(view->out, '\n');
 	}

@@ -124,8 +124,7 @@ static void line_put(struct replay *replay, const struct pcap_pkthdr *head,
 	}
 	weir_json_put_str(&json, "verdict", weir_reason_is_drop(result->reason) ? "drop" : "pass");
 	weir_json_put_str(&json, "reason", weir_reason_name(result->reason));
-	if (result->list)
-		weir_probe_describe(replay->probe, result, &json);
+	weir_probe_describe(replay->probe, result, &json);
 	weir_json_close_object(&json);
 	weir_buf_add_char(&replay->lines, '\n');
 }
