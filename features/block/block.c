@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The block feature as the engine sees it: its row, its state, what it does when a policy goes live and once a second. */
+/*
+ * The block feature as the engine sees it: its row, its state, what it does when a policy goes live
+ * and once a second.
+ */
 #include "features/block/block.h"
 
 #include <errno.h>
@@ -43,7 +46,10 @@ static void block_state_freep(struct block_state **state)
 	block_state_free(*state);
 }
 
-/* Lists whose id was lost with the index get another; counters are handed out when the map is there. */
+/*
+ * Lists whose id was lost with the index get another; counters are handed out when the map is
+ * there.
+ */
 static int state_number(struct block_state *state)
 {
 	static const struct block_lists none;
@@ -59,7 +65,8 @@ static int state_number(struct block_state *state)
 	return 0;
 }
 
-static int block_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag, void **ret_state)
+static int block_state_new(struct weir_engine *engine, const char *state_dir,
+			   struct weir_diag *diag, void **ret_state)
 {
 	_cleanup_(block_state_freep) struct block_state *state = calloc(1, sizeof(*state));
 	if (!state || (state_dir && !(state->dir = strdup(state_dir))))
@@ -70,8 +77,8 @@ static int block_state_new(struct weir_engine *engine, const char *state_dir, st
 	if (r == 0)
 		r = state_number(state);
 	if (r < 0) {
-		weir_diag_error(diag, "look at the state directory", "cannot load the lists of %s: %s", state_dir,
-				strerror(-r));
+		weir_diag_error(diag, "look at the state directory",
+				"cannot load the lists of %s: %s", state_dir, strerror(-r));
 		return r;
 	}
 	*ret_state = weir_take(state);
@@ -81,7 +88,8 @@ static int block_state_new(struct weir_engine *engine, const char *state_dir, st
 /* A map that could not be resized, or not yet, bounds what the configuration asks for. */
 static void state_set_limit(struct block_state *state)
 {
-	uint32_t capacity = state->live.entries ? weir_map_capacity(state->live.entries) : UINT32_MAX;
+	uint32_t capacity =
+		state->live.entries ? weir_map_capacity(state->live.entries) : UINT32_MAX;
 	uint32_t wanted = state->config ? block_section_of(state->config)->live : capacity;
 	state->live.limit = wanted < capacity ? wanted : capacity;
 }
@@ -89,12 +97,16 @@ static void state_set_limit(struct block_state *state)
 static int block_attach(void *data, struct weir_object *object, struct weir_diag *diag)
 {
 	struct block_state *state = data;
-	struct weir_map *entries = weir_object_map(object, "set_block"), *lengths = weir_object_map(object, "cfg_block");
+	struct weir_map *entries = weir_object_map(object, "set_block"),
+			*lengths = weir_object_map(object, "cfg_block");
 	state->slots.counters = weir_object_map(object, "ctr_hit");
 	if (!entries || !lengths || !state->slots.counters)
-		return weir_diag_error(diag, NULL, "the packet program lacks set_block, cfg_block or ctr_hit"), -ENOENT;
+		return weir_diag_error(diag, NULL,
+				       "the packet program lacks set_block, cfg_block or ctr_hit"),
+		       -ENOENT;
 	int r = block_live_adopt(&state->live, entries, lengths);
-	state->live.limit = UINT32_MAX; /* what was in force stays so, even where the limit is lower now */
+	state->live.limit =
+		UINT32_MAX; /* what was in force stays so, even where the limit is lower now */
 	if (r < 0)
 		return weir_diag_error(diag, NULL, "cannot read the live set: %s", strerror(-r)), r;
 
@@ -105,7 +117,8 @@ static int block_attach(void *data, struct weir_object *object, struct weir_diag
 		for (size_t j = 0; j < list->single_count; j++) {
 			r = block_single_enforce(state, list, &list->singles[j]);
 			if (r < 0)
-				weir_diag_warning(diag, "raise block.live", "an entry of list %s is not in force: %s",
+				weir_diag_warning(diag, "raise block.live",
+						  "an entry of list %s is not in force: %s",
 						  list->name, strerror(-r));
 		}
 	}
@@ -125,7 +138,10 @@ static void state_tell(struct block_state *state, const char *what, int error)
 	weir_engine_publish(state->engine, "warning", weir_buf_str(&text), text.len);
 }
 
-/* The compiled policy has the permanent singles now: they become part of the set, and leave the live set a little later. */
+/*
+ * The compiled policy has the permanent singles now: they become part of the set, and leave the
+ * live set a little later.
+ */
 static int list_fold(struct block_list *list)
 {
 	_cleanup_set_ struct block_set folded = { 0 }, both = { 0 };
@@ -133,7 +149,8 @@ static int list_fold(struct block_list *list)
 		const struct block_single *single = &list->singles[i];
 		if (single->until_ns || single->is_folded)
 			continue;
-		int r = block_set_append(&folded, &single->range, single->note, single->note ? strlen(single->note) : 0);
+		int r = block_set_append(&folded, &single->range, single->note,
+					 single->note ? strlen(single->note) : 0);
 		if (r < 0)
 			return r;
 	}
@@ -186,7 +203,8 @@ static void block_go_live(void *data, const struct weir_config *config)
 
 /* Takes singles out that `is_over` names. */
 static void list_drop(struct block_state *state, struct block_list *list,
-		      bool (*is_over)(const struct block_single *single, uint64_t now_ns), uint64_t now_ns)
+		      bool (*is_over)(const struct block_single *single, uint64_t now_ns),
+		      uint64_t now_ns)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->single_count; i++) {
@@ -256,25 +274,29 @@ static int snapshot_entries(const struct block_list *list, struct weir_snapshot 
 {
 	int r = 0;
 	for (int family = 0; r == 0 && family < BLOCK_FAMILIES; family++)
-		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "list_entries", "Entries of a list.",
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "list_entries",
+				      "Entries of a list.",
 				      (double)block_list_count(list, (enum block_family)family),
-				      "list=\"%s\",action=\"%s\",family=\"%s\",origin=\"%s\"", list->name,
-				      block_action_names[list->action], family == BLOCK_V4 ? "ipv4" : "ipv6",
+				      "list=\"%s\",action=\"%s\",family=\"%s\",origin=\"%s\"",
+				      list->name, block_action_names[list->action],
+				      family == BLOCK_V4 ? "ipv4" : "ipv6",
 				      block_origin_names[list->origin]);
 	return r;
 }
 
-static int snapshot_hits(const struct block_state *state, const struct block_list *list, struct weir_snapshot *snapshot)
+static int snapshot_hits(const struct block_state *state, const struct block_list *list,
+			 struct weir_snapshot *snapshot)
 {
 	struct weir_count hits = block_list_hits(&state->slots, list);
 	const char *action = block_action_names[list->action];
 	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "list_hits_packets_total",
-				  "Packets that a list decided.", (double)hits.packets, "list=\"%s\",action=\"%s\"",
-				  list->name, action);
+				  "Packets that a list decided.", (double)hits.packets,
+				  "list=\"%s\",action=\"%s\"", list->name, action);
 	return r < 0 ? r :
 		       weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "list_hits_bytes_total",
-					 "Bytes of the packets that a list decided.", (double)hits.bytes,
-					 "list=\"%s\",action=\"%s\"", list->name, action);
+					 "Bytes of the packets that a list decided.",
+					 (double)hits.bytes, "list=\"%s\",action=\"%s\"",
+					 list->name, action);
 }
 
 static int block_snapshot(void *data, struct weir_snapshot *snapshot)
@@ -291,14 +313,17 @@ static int block_snapshot(void *data, struct weir_snapshot *snapshot)
 	}
 	if (r == 0)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "block_live_entries",
-				      "Prefixes that act through the live set.", state->live.used, NULL);
+				      "Prefixes that act through the live set.", state->live.used,
+				      NULL);
 	if (r == 0)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "block_live_capacity",
-				      "Prefixes the live set has room for.", state->live.limit, NULL);
+				      "Prefixes the live set has room for.", state->live.limit,
+				      NULL);
 	return r;
 }
 
-static void block_describe(void *data, const struct weir_verdict *verdict, struct weir_json_out *json)
+static void block_describe(void *data, const struct weir_verdict *verdict,
+			   struct weir_json_out *json)
 {
 	const struct block_state *state = data;
 	if (!state || !verdict->list)
@@ -312,7 +337,8 @@ static void block_describe(void *data, const struct weir_verdict *verdict, struc
 	weir_json_put_str(json, "action", block_action_names[list->action]);
 
 	struct block_shown shown;
-	const struct weir_addr *remote = verdict->direction == WEIR_EGRESS ? &verdict->dst : &verdict->src;
+	const struct weir_addr *remote =
+		verdict->direction == WEIR_EGRESS ? &verdict->dst : &verdict->src;
 	if (!block_list_cover(list, remote, &shown))
 		return;
 	char text[WEIR_RANGE_TEXT];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How lists, files, counters and the live set change together. What is asked for is decided elsewhere (block_ops.c, block_import.c). */
+/*
+ * How lists, files, counters and the live set change together. What is asked for is decided
+ * elsewhere (block_ops.c, block_import.c).
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +10,8 @@
 #include "base/cleanup.h"
 #include "features/block/block_state.h"
 
-size_t block_warn_conflicts(const struct block_state *state, const struct block_list *subject, struct weir_diag *diag)
+size_t block_warn_conflicts(const struct block_state *state, const struct block_list *subject,
+			    struct weir_diag *diag)
 {
 	const struct block_lists *const kinds[] = { &state->files, &state->runtime };
 	size_t count = 0;
@@ -15,7 +19,8 @@ size_t block_warn_conflicts(const struct block_state *state, const struct block_
 		for (size_t i = 0; i < kinds[kind]->count; i++) {
 			const struct block_list *other = kinds[kind]->at[i];
 			struct block_conflicts conflicts;
-			if (other->action == subject->action || block_conflicts_find(subject, other, &conflicts) < 0)
+			if (other->action == subject->action ||
+			    block_conflicts_find(subject, other, &conflicts) < 0)
 				continue;
 			block_conflicts_warn(&conflicts, subject, other, diag);
 			count += conflicts.count;
@@ -24,7 +29,8 @@ size_t block_warn_conflicts(const struct block_state *state, const struct block_
 	return count;
 }
 
-static struct block_live_owner owner_of(const struct block_list *list, const struct block_single *single)
+static struct block_live_owner owner_of(const struct block_list *list,
+					const struct block_single *single)
 {
 	return (struct block_live_owner){
 		.action = list->action,
@@ -46,9 +52,11 @@ static void hit_retire(struct block_state *state, struct block_list *list, uint3
 	block_slots_release(&state->slots, slot);
 }
 
-int block_single_enforce(struct block_state *state, struct block_list *list, struct block_single *single)
+int block_single_enforce(struct block_state *state, struct block_list *list,
+			 struct block_single *single)
 {
-	uint32_t adopted = block_live_adopted_hit(&state->live, &single->range, list->action, list->id);
+	uint32_t adopted =
+		block_live_adopted_hit(&state->live, &single->range, list->action, list->id);
 	if (!single->hit && block_slots_claim(&state->slots, adopted))
 		single->hit = adopted;
 	if (!single->hit)
@@ -65,7 +73,8 @@ int block_single_enforce(struct block_state *state, struct block_list *list, str
 	return 0;
 }
 
-void block_single_release(struct block_state *state, struct block_list *list, struct block_single *single)
+void block_single_release(struct block_state *state, struct block_list *list,
+			  struct block_single *single)
 {
 	block_live_del(&state->live, list->action, single);
 	hit_retire(state, list, single->hit);
@@ -109,19 +118,21 @@ void block_expiry_settle(struct block_state *state)
 }
 
 /* Cannot be refused any more at this point; the file has it, and the next start tries again. */
-static void enforce_or_warn(struct block_state *state, struct block_list *list, struct block_single *single,
-			    struct weir_diag *diag)
+static void enforce_or_warn(struct block_state *state, struct block_list *list,
+			    struct block_single *single, struct weir_diag *diag)
 {
 	char text[WEIR_RANGE_TEXT];
 	int r = block_single_enforce(state, list, single);
 	if (r < 0)
-		weir_diag_warning(diag, "raise block.live, or let entries expire", "%s of list %s is not in force: %s",
-				  weir_range_to_string(&single->range, text), list->name, strerror(-r));
+		weir_diag_warning(diag, "raise block.live, or let entries expire",
+				  "%s of list %s is not in force: %s",
+				  weir_range_to_string(&single->range, text), list->name,
+				  strerror(-r));
 }
 
 /* Singles of `next` come into force before those which only `old` has go. */
-static void singles_accept(struct block_state *state, struct block_list *old, struct block_list *next,
-			   struct weir_diag *diag)
+static void singles_accept(struct block_state *state, struct block_list *old,
+			   struct block_list *next, struct weir_diag *diag)
 {
 	for (size_t i = 0; i < next->single_count; i++) {
 		struct block_single *single = &next->singles[i];
@@ -137,7 +148,8 @@ static void singles_accept(struct block_state *state, struct block_list *old, st
 			block_single_release(state, next, &old->singles[i]);
 }
 
-static void draft_list_accept(struct block_state *state, struct block_draft_list *change, struct weir_diag *diag)
+static void draft_list_accept(struct block_state *state, struct block_draft_list *change,
+			      struct weir_diag *diag)
 {
 	struct block_list *old = change->old, *next = weir_take(change->next);
 	if (next) {
@@ -157,7 +169,8 @@ static void draft_list_accept(struct block_state *state, struct block_draft_list
 	change->old = NULL;
 }
 
-void block_draft_accept(struct block_state *state, struct block_draft *draft, struct weir_diag *diag)
+void block_draft_accept(struct block_state *state, struct block_draft *draft,
+			struct weir_diag *diag)
 {
 	for (size_t i = 0; i < draft->count; i++)
 		draft_list_accept(state, &draft->lists[i], diag);
@@ -168,15 +181,16 @@ void block_draft_accept(struct block_state *state, struct block_draft *draft, st
 
 static int persist_refuse(const struct block_state *state, int error, struct weir_diag *diag)
 {
-	weir_diag_error(diag, "make room or mend the permissions, then try again", "cannot write the lists to %s: %s",
-			state->dir, strerror(-error));
+	weir_diag_error(diag, "make room or mend the permissions, then try again",
+			"cannot write the lists to %s: %s", state->dir, strerror(-error));
 	return error;
 }
 
 /* The index as it will be, when a list comes or goes. */
 static int persist_index(const struct block_state *state, const struct block_draft *draft)
 {
-	struct block_lists after = { .at = calloc(state->runtime.count + draft->count + 1, sizeof(*after.at)) };
+	struct block_lists after = { .at = calloc(state->runtime.count + draft->count + 1,
+						  sizeof(*after.at)) };
 	if (!after.at)
 		return -ENOMEM;
 	for (size_t i = 0; i < state->runtime.count; i++)
@@ -190,7 +204,8 @@ static int persist_index(const struct block_state *state, const struct block_dra
 	return r;
 }
 
-int block_draft_persist(const struct block_state *state, const struct block_draft *draft, struct weir_diag *diag)
+int block_draft_persist(const struct block_state *state, const struct block_draft *draft,
+			struct weir_diag *diag)
 {
 	bool is_index_new = false;
 	for (size_t i = 0; i < draft->count; i++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keys of `block:` in weir.yaml, and what must hold across them. Reading the files they name is block_plan.c's. */
+/*
+ * The keys of `block:` in weir.yaml, and what must hold across them. Reading the files they name is
+ * block_plan.c's.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +17,8 @@ static const struct weir_field list_fields[] = {
 		.type = WEIR_FIELD_STRING,
 		.offset = LIST(name),
 		.required = true,
-		.help = "The list's name: 1 to 31 of a-z, 0-9, '.', '_' and '-'; shown with each packet it decides.",
+		.help = "The list's name: 1 to 31 of a-z, 0-9, '.', '_' and '-'; shown with each "
+			"packet it decides.",
 	},
 	{
 		.key = "action",
@@ -22,7 +26,8 @@ static const struct weir_field list_fields[] = {
 		.offset = LIST(action),
 		.values = block_action_names,
 		.required = true,
-		.help = "What happens to packets from (or, leaving, to) these addresses. Allow wins over deny.",
+		.help = "What happens to packets from (or, leaving, to) these addresses. Allow "
+			"wins over deny.",
 	},
 	{
 		.key = "entries",
@@ -35,7 +40,8 @@ static const struct weir_field list_fields[] = {
 		.key = "file",
 		.type = WEIR_FIELD_STRING,
 		.offset = LIST(file),
-		.help = "A file with more entries; a relative path starts at the configuration's folder.",
+		.help = "A file with more entries; a relative path starts at the configuration's "
+			"folder.",
 	},
 	{
 		.key = "format",
@@ -56,7 +62,8 @@ static const struct weir_field list_fields[] = {
 		.type = WEIR_FIELD_BOOL,
 		.offset = LIST(hits),
 		.fallback = "false",
-		.help = "Count packets for each entry and not only for the list; 16384 entries at most in such lists together.",
+		.help = "Count packets for each entry and not only for the list; 16384 entries at "
+			"most in such lists together.",
 	},
 	{ 0 },
 };
@@ -76,7 +83,8 @@ const struct weir_field block_fields[] = {
 		.fallback = "65536",
 		.least = 16,
 		.most = 1u << 24,
-		.help = "How many prefixes may act through the live set: entries added one by one, and those that expire.",
+		.help = "How many prefixes may act through the live set: entries added one by one, "
+			"and those that expire.",
 	},
 	{
 		.key = "v4-entries",
@@ -103,7 +111,8 @@ const struct weir_field block_fields[] = {
 		.count_offset = SECTION(list_count),
 		.size = sizeof(struct block_list_config),
 		.fields = list_fields,
-		.help = "Lists that are part of the configuration. Those made by operations live beside them.",
+		.help = "Lists that are part of the configuration. Those made by operations live "
+			"beside them.",
 	},
 	{ 0 },
 };
@@ -113,7 +122,8 @@ const struct block_section *block_section_of(const struct weir_config *config)
 	return config->sections[weir_feature_index(&weir_block)];
 }
 
-static void list_warn(struct weir_diag *diag, const char *key, const char *mend, const char *text, const char *range)
+static void list_warn(struct weir_diag *diag, const char *key, const char *mend, const char *text,
+		      const char *range)
 {
 	weir_diag_warning(diag, mend, "%s has host bits set: taken as %s", text, range);
 	struct weir_diag_entry *entry = weir_diag_last(diag);
@@ -121,7 +131,8 @@ static void list_warn(struct weir_diag *diag, const char *key, const char *mend,
 		entry->key = strdup(key);
 }
 
-static int list_check_entries(const struct block_list_config *list, unsigned index, struct weir_diag *diag)
+static int list_check_entries(const struct block_list_config *list, unsigned index,
+			      struct weir_diag *diag)
 {
 	int result = 0;
 	for (unsigned i = 0; i < list->entry_count; i++) {
@@ -131,14 +142,17 @@ static int list_check_entries(const struct block_list_config *list, unsigned ind
 		char key[64], canonical[WEIR_RANGE_TEXT];
 		snprintf(key, sizeof(key), "block.lists[%u].entries[%u]", index, i);
 		if (weir_range_from_string(text, strlen(text), &range, &had_host_bits, &why) < 0)
-			result = weir_diag_key(diag, key, "write an address, a CIDR or FROM-TO", "'%s': %s", text, why);
+			result = weir_diag_key(diag, key, "write an address, a CIDR or FROM-TO",
+					       "'%s': %s", text, why);
 		else if (had_host_bits)
-			list_warn(diag, key, "write the network itself", text, weir_range_to_string(&range, canonical));
+			list_warn(diag, key, "write the network itself", text,
+				  weir_range_to_string(&range, canonical));
 	}
 	return result;
 }
 
-static int list_check_name(const struct block_section *section, unsigned index, struct weir_diag *diag)
+static int list_check_name(const struct block_section *section, unsigned index,
+			   struct weir_diag *diag)
 {
 	const char *name = section->lists[index].name;
 	char key[48];
@@ -149,7 +163,8 @@ static int list_check_name(const struct block_section *section, unsigned index, 
 	for (unsigned i = 0; i < index; i++)
 		if (strcmp(section->lists[i].name, name) == 0)
 			return weir_diag_key(diag, key, "give each list a name of its own",
-					     "'%s' is the name of block.lists[%u] already", name, i);
+					     "'%s' is the name of block.lists[%u] already", name,
+					     i);
 	return 0;
 }
 
@@ -159,7 +174,8 @@ int block_check(const struct weir_config *config, const void *data, struct weir_
 	int result = 0;
 	if (section->list_count > BLOCK_LISTS_MAX / 2)
 		return weir_diag_key(diag, "block.lists", "put entries together in fewer lists",
-				     "%u lists, where %d are the most", section->list_count, BLOCK_LISTS_MAX / 2);
+				     "%u lists, where %d are the most", section->list_count,
+				     BLOCK_LISTS_MAX / 2);
 	for (unsigned i = 0; i < section->list_count; i++) {
 		int r = list_check_name(section, i, diag);
 		result = r < 0 ? r : result;

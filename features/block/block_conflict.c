@@ -5,8 +5,9 @@
 #include <string.h>
 
 /*
- * Of the other set: entries before `next` start before the subject's entry, and `reach` is the one of them that ends last. Either
- * that one ends inside the subject's entry or behind, or the next one starts inside; nothing else can touch it.
+ * Of the other set: entries before `next` start before the subject's entry, and `reach` is the one
+ * of them that ends last. Either that one ends inside the subject's entry or behind, or the next
+ * one starts inside; nothing else can touch it.
  */
 struct sweep {
 	const struct block_set *other;
@@ -16,7 +17,8 @@ struct sweep {
 	struct weir_range reach;
 };
 
-static bool sweep_touches(struct sweep *sweep, const struct weir_range *range, struct weir_range *ret_other)
+static bool sweep_touches(struct sweep *sweep, const struct weir_range *range,
+			  struct weir_range *ret_other)
 {
 	size_t count = sweep->other->half[sweep->family].count;
 	struct block_entry entry;
@@ -43,7 +45,8 @@ static void sets_compare(const struct block_set *subject, const struct block_set
 {
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
 		struct sweep sweep = { .other = other, .family = (enum block_family)family };
-		for (size_t i = 0; i < subject->half[family].count && other->half[family].count; i++) {
+		for (size_t i = 0; i < subject->half[family].count && other->half[family].count;
+		     i++) {
 			struct block_entry entry;
 			struct weir_range touched;
 			block_set_at(subject, (enum block_family)family, i, &entry);
@@ -61,7 +64,9 @@ static void sets_compare(const struct block_set *subject, const struct block_set
 static int singles_to_set(const struct block_list *list, struct block_set *set)
 {
 	for (size_t i = 0; i < list->single_count; i++) {
-		int r = list->singles[i].is_folded ? 0 : block_set_append(set, &list->singles[i].range, NULL, 0);
+		int r = list->singles[i].is_folded ?
+				0 :
+				block_set_append(set, &list->singles[i].range, NULL, 0);
 		if (r < 0)
 			return r;
 	}
@@ -90,16 +95,20 @@ void block_conflicts_warn(const struct block_conflicts *conflicts, const struct 
 			  const struct block_list *other, struct weir_diag *diag)
 {
 	static const char mend[] = "take one of them out if that is not meant";
-	size_t shown = conflicts->count < BLOCK_CONFLICTS_SHOWN ? conflicts->count : BLOCK_CONFLICTS_SHOWN;
+	size_t shown =
+		conflicts->count < BLOCK_CONFLICTS_SHOWN ? conflicts->count : BLOCK_CONFLICTS_SHOWN;
 	for (size_t i = 0; i < shown; i++) {
 		char ours[WEIR_RANGE_TEXT], theirs[WEIR_RANGE_TEXT];
-		weir_diag_warning(diag, mend, "%s in %s list %s shares addresses with %s in %s list %s: allow wins",
-				  weir_range_to_string(&conflicts->shown[i].entry, ours),
-				  block_action_names[subject->action], subject->name,
-				  weir_range_to_string(&conflicts->shown[i].other, theirs),
-				  block_action_names[other->action], other->name);
+		weir_diag_warning(
+			diag, mend,
+			"%s in %s list %s shares addresses with %s in %s list %s: allow wins",
+			weir_range_to_string(&conflicts->shown[i].entry, ours),
+			block_action_names[subject->action], subject->name,
+			weir_range_to_string(&conflicts->shown[i].other, theirs),
+			block_action_names[other->action], other->name);
 	}
 	if (conflicts->count > shown)
-		weir_diag_warning(diag, mend, "%zu more entries of list %s share addresses with list %s",
+		weir_diag_warning(diag, mend,
+				  "%zu more entries of list %s share addresses with list %s",
 				  conflicts->count - shown, subject->name, other->name);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses that stand on an allow and on a deny list. Allowed, but seldom meant: whoever makes one is told. */
+/*
+ * Addresses that stand on an allow and on a deny list. Allowed, but seldom meant: whoever makes one
+ * is told.
+ */
 #ifndef WEIR_BLOCK_CONFLICT_H
 #define WEIR_BLOCK_CONFLICT_H
 

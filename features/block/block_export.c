@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists written in the forms that block_formats.c reads, so that what is exported can be imported again. */
+/*
+ * Lists written in the forms that block_formats.c reads, so that what is exported can be imported
+ * again.
+ */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "features/block/block_formats.h"
 
-struct export {
+struct export
+{
 	struct weir_buf *text;
 	enum block_format format;
 	const struct block_now *now;
@@ -67,12 +71,14 @@ static int export_json(struct export *export, const struct block_shown *shown)
 	if (shown->note)
 		weir_json_put_str(&export->json, "note", shown->note);
 	if (shown->until_ns)
-		weir_json_put_str(&export->json, "until", weir_clock_format(shown->until_ns, until));
+		weir_json_put_str(&export->json, "until",
+				  weir_clock_format(shown->until_ns, until));
 	weir_json_close_object(&export->json);
 	return weir_buf_add_char(export->text, '\n');
 }
 
-static void put_ipset_prefix(struct export *export, const struct block_shown *shown, const struct weir_prefix *prefix)
+static void put_ipset_prefix(struct export *export, const struct block_shown *shown,
+			     const struct weir_prefix *prefix)
 {
 	char entry[WEIR_RANGE_TEXT];
 	bool is_v4 = export->family == BLOCK_V4;
@@ -80,7 +86,9 @@ static void put_ipset_prefix(struct export *export, const struct block_shown *sh
 		      weir_prefix_to_string(prefix, entry));
 	if (shown->until_ns)
 		weir_buf_addf(export->text, " timeout %llu",
-			      (unsigned long long)((shown->until_ns - export->now->real_ns) / WEIR_NS_PER_S + 1));
+			      (unsigned long long)((shown->until_ns - export->now->real_ns) /
+							   WEIR_NS_PER_S +
+						   1));
 	weir_buf_add_char(export->text, '\n');
 }
 
@@ -128,24 +136,30 @@ static void export_ipset(struct export *export, const struct block_list *list)
 		if (!count)
 			continue;
 		export->family = (enum block_family)family;
-		weir_buf_addf(export->text, "create %s%s hash:net family %s maxelem %zu timeout 0\n", list->name,
-			      family == BLOCK_V4 ? "" : "-v6", family == BLOCK_V4 ? "inet" : "inet6",
+		weir_buf_addf(export->text,
+			      "create %s%s hash:net family %s maxelem %zu timeout 0\n", list->name,
+			      family == BLOCK_V4 ? "" : "-v6",
+			      family == BLOCK_V4 ? "inet" : "inet6",
 			      count < 65536 ? 65536 : count * 2);
 		block_list_each(list, export_visit, export);
 	}
 }
 
-void block_export_write(const struct block_list *const *lists, size_t count, enum block_format format,
-			const struct block_now *now, struct weir_buf *text)
+void block_export_write(const struct block_list *const *lists, size_t count,
+			enum block_format format, const struct block_now *now,
+			struct weir_buf *text)
 {
-	struct export export = { .text = text, .format = format, .now = now, .json = { .out = text } };
+	struct export export = {
+		.text = text, .format = format, .now = now, .json = { .out = text }
+	};
 	if (format == BLOCK_FORMAT_CSV)
 		weir_buf_add_str(text, "entry,note,until\n");
 	if (format == BLOCK_FORMAT_JSON)
 		weir_json_open_array(&export.json, NULL);
 	for (size_t i = 0; i < count; i++) {
 		if (format == BLOCK_FORMAT_TEXT || format == BLOCK_FORMAT_AUTO)
-			weir_buf_addf(text, "# %s list %s\n", block_action_names[lists[i]->action], lists[i]->name);
+			weir_buf_addf(text, "# %s list %s\n", block_action_names[lists[i]->action],
+				      lists[i]->name);
 		if (format == BLOCK_FORMAT_NETSET)
 			export_ipset(&export, lists[i]);
 		else

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps in plain memory for tests of this folder, in place of core/map.c: what the kernel would hold, and a hook before each write. */
+/*
+ * Maps in plain memory for tests of this folder, in place of core/map.c: what the kernel would
+ * hold, and a hook before each write.
+ */
 #ifndef WEIR_BLOCK_FAKE_MAP_H
 #define WEIR_BLOCK_FAKE_MAP_H
 
@@ -74,7 +77,8 @@ int weir_map_del(struct weir_map *map, const void *key)
 	return 0;
 }
 
-int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg), void *arg)
+int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg),
+		  void *arg)
 {
 	int r = 0;
 	for (uint32_t i = 0; i < map->count && !r; i++)
@@ -103,7 +107,9 @@ static inline struct weir_map *fake_map_new(size_t key_size, size_t value_size, 
 {
 	struct weir_map *map = calloc(1, sizeof(*map));
 	if (map)
-		*map = (struct weir_map){ .key_size = key_size, .value_size = value_size, .capacity = capacity };
+		*map = (struct weir_map){ .key_size = key_size,
+					  .value_size = value_size,
+					  .capacity = capacity };
 	return map;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes and reads the file of a list. The quick reader knows our own line by line form; anything else goes through base/json. */
+/*
+ * Writes and reads the file of a list. The quick reader knows our own line by line form; anything
+ * else goes through base/json.
+ */
 #include "features/block/block_file.h"
 
 #include <errno.h>
@@ -90,14 +93,16 @@ static int read_damage(struct reading *reading, const char *what)
 }
 
 /* Appends; put in order when all are there. */
-static int read_single(struct reading *reading, const struct weir_range *range, const char *note, uint64_t until_ns)
+static int read_single(struct reading *reading, const struct weir_range *range, const char *note,
+		       uint64_t until_ns)
 {
 	struct block_list *list = reading->list;
 	if (until_ns <= reading->now->real_ns)
 		return 0;
 	if (list->single_count == reading->single_capacity) {
 		size_t capacity = reading->single_capacity ? reading->single_capacity * 2 : 16;
-		struct block_single *singles = reallocarray(list->singles, capacity, sizeof(*singles));
+		struct block_single *singles =
+			reallocarray(list->singles, capacity, sizeof(*singles));
 		if (!singles)
 			return -ENOMEM;
 		list->singles = singles;
@@ -178,8 +183,10 @@ static bool quick_entry(const char *p, const char *end, struct read_entry *entry
 	*entry = (struct read_entry){ 0 };
 	if (quick_literal(&p, end, "\""))
 		return quick_string(&p, end, &entry->text, &entry->len) && p == end;
-	return quick_literal(&p, end, "{\"entry\":\"") && quick_string(&p, end, &entry->text, &entry->len) &&
-	       quick_literal(&p, end, ",\"note\":\"") && quick_string(&p, end, &entry->note, &entry->note_len) &&
+	return quick_literal(&p, end, "{\"entry\":\"") &&
+	       quick_string(&p, end, &entry->text, &entry->len) &&
+	       quick_literal(&p, end, ",\"note\":\"") &&
+	       quick_string(&p, end, &entry->note, &entry->note_len) &&
 	       quick_literal(&p, end, "}") && p == end;
 }
 
@@ -221,16 +228,20 @@ static int read_header(struct reading *reading, const struct weir_json *json)
 {
 	int64_t version = weir_json_int(weir_json_get(json, "version"), 0);
 	if (version != BLOCK_FILE_VERSION) {
-		weir_diag_error(reading->diag, "use the Weir that wrote it", "it is of version %lld, this Weir reads %d",
-				(long long)version, BLOCK_FILE_VERSION);
+		weir_diag_error(reading->diag, "use the Weir that wrote it",
+				"it is of version %lld, this Weir reads %d", (long long)version,
+				BLOCK_FILE_VERSION);
 		return -EPROTONOSUPPORT;
 	}
 	const char *name = weir_json_str(weir_json_get(json, "name"), "");
 	const char *note = weir_json_str(weir_json_get(json, "note"), NULL);
-	int action = name_index(block_action_names, weir_json_str(weir_json_get(json, "action"), NULL));
-	int origin = name_index(block_origin_names, weir_json_str(weir_json_get(json, "origin"), NULL));
+	int action =
+		name_index(block_action_names, weir_json_str(weir_json_get(json, "action"), NULL));
+	int origin =
+		name_index(block_origin_names, weir_json_str(weir_json_get(json, "origin"), NULL));
 	if (block_name_fault(name) || action < 0 || origin < 0)
-		return read_damage(reading, "name, action or origin of the list is missing or wrong");
+		return read_damage(reading,
+				   "name, action or origin of the list is missing or wrong");
 	reading->list = block_list_new(name, (enum block_action)action, (enum block_origin)origin);
 	if (!reading->list || (note && !(reading->list->note = strdup(note))))
 		return -ENOMEM;
@@ -294,8 +305,8 @@ static void singles_settle(struct block_list *list)
 	list->single_count = kept;
 }
 
-int block_file_read(const char *text, size_t len, const struct block_now *now, struct weir_diag *diag,
-		    struct block_list **ret_list)
+int block_file_read(const char *text, size_t len, const struct block_now *now,
+		    struct weir_diag *diag, struct block_list **ret_list)
 {
 	struct reading reading = { .now = now, .diag = diag };
 	int r = len < sizeof(tail) ? -EAGAIN : read_quick(&reading, text, len);

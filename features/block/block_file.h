@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file of one run-time list: JSON, an entry a line, so that a million are read in a fraction of a second and a person can
- * still look at them, or mend them by hand.
+ * The file of one run-time list: JSON, an entry a line, so that a million are read in a fraction of
+ * a second and a person can still look at them, or mend them by hand.
  */
 #ifndef WEIR_BLOCK_FILE_H
 #define WEIR_BLOCK_FILE_H
@@ -20,13 +20,17 @@ struct block_now block_now(void);
 /* The monotonic instant of a wall-clock one that lies ahead; 0 for 0. */
 uint64_t block_expires(const struct block_now *now, uint64_t until_ns);
 
-/* Members entry, note and until, those that are there; or, for a bare entry outside an object, its text alone. */
+/*
+ * Members entry, note and until, those that are there; or, for a bare entry outside an object, its
+ * text alone.
+ */
 void block_file_write(const struct block_list *list, struct weir_buf *text);
 /*
- * Permanent entries come into the list's set, those that expire among its singles; what has expired is left out. -EINVAL: damaged;
- * -EPROTONOSUPPORT: of another version. Both with one line in diag that says what.
+ * Permanent entries come into the list's set, those that expire among its singles; what has expired
+ * is left out. -EINVAL: damaged; -EPROTONOSUPPORT: of another version. Both with one line in diag
+ * that says what.
  */
-int block_file_read(const char *text, size_t len, const struct block_now *now, struct weir_diag *diag,
-		    struct block_list **ret_list);
+int block_file_read(const char *text, size_t len, const struct block_now *now,
+		    struct weir_diag *diag, struct block_list **ret_list);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a file of any format: line by line, entry by entry, faults collected. The formats themselves are in block_formats_*.c. */
+/*
+ * Reads a file of any format: line by line, entry by entry, faults collected. The formats
+ * themselves are in block_formats_*.c.
+ */
 #include "features/block/block_formats.h"
 
 #include <errno.h>
@@ -26,7 +29,8 @@ void block_import_done(struct block_import *import)
 	*import = (struct block_import){ 0 };
 }
 
-int import_fault(struct import_reader *reader, const char *at, const char *mend, const char *format, ...)
+int import_fault(struct import_reader *reader, const char *at, const char *mend, const char *format,
+		 ...)
 {
 	_cleanup_buf_ struct weir_buf what = { 0 };
 	va_list args;
@@ -103,7 +107,8 @@ static int import_add_single(struct import_reader *reader, const struct weir_ran
 	}
 	if (import->single_count == import->single_capacity) {
 		size_t capacity = import->single_capacity ? import->single_capacity * 2 : 64;
-		struct block_single *singles = reallocarray(import->singles, capacity, sizeof(*singles));
+		struct block_single *singles =
+			reallocarray(import->singles, capacity, sizeof(*singles));
 		if (!singles)
 			return -ENOMEM;
 		import->singles = singles;
@@ -120,11 +125,12 @@ static int import_add_single(struct import_reader *reader, const struct weir_ran
 	return 0;
 }
 
-static int import_fault_range(struct import_reader *reader, const struct import_entry *entry, const char *why)
+static int import_fault_range(struct import_reader *reader, const struct import_entry *entry,
+			      const char *why)
 {
 	int shown = entry->entry.len > NOTE_SHOWN_MAX ? NOTE_SHOWN_MAX : (int)entry->entry.len;
-	return import_fault(reader, entry->entry.at, "write an address, a CIDR or FROM-TO", "'%.*s': %s", shown,
-			    entry->entry.at, why);
+	return import_fault(reader, entry->entry.at, "write an address, a CIDR or FROM-TO",
+			    "'%.*s': %s", shown, entry->entry.at, why);
 }
 
 int import_take(struct import_reader *reader, const struct import_entry *entry)
@@ -133,17 +139,21 @@ int import_take(struct import_reader *reader, const struct import_entry *entry)
 	bool had_host_bits;
 	const char *why;
 	struct import_text note = entry->note;
-	if (weir_range_from_string(entry->entry.at, entry->entry.len, &range, &had_host_bits, &why) < 0)
+	if (weir_range_from_string(entry->entry.at, entry->entry.len, &range, &had_host_bits,
+				   &why) < 0)
 		return import_fault_range(reader, entry, why);
 	if (note.len > NOTE_LEN_MAX)
-		return import_fault(reader, note.at, "shorten it", "a note of %zu bytes, where %d are the most", note.len,
+		return import_fault(reader, note.at, "shorten it",
+				    "a note of %zu bytes, where %d are the most", note.len,
 				    NOTE_LEN_MAX);
 	uint64_t ttl_ns, until_ns = 0;
 	if (!text_to_ttl(&entry->ttl, &ttl_ns))
-		return import_fault(reader, entry->ttl.at, "write for example 10m or 7d, or seconds",
+		return import_fault(reader, entry->ttl.at,
+				    "write for example 10m or 7d, or seconds",
 				    "the lifetime is not between 1s and 10 years");
 	if (entry->until.len && !text_to_until(&entry->until, &until_ns))
-		return import_fault(reader, entry->until.at, "write for example 2031-05-01T12:30:00Z",
+		return import_fault(reader, entry->until.at,
+				    "write for example 2031-05-01T12:30:00Z",
 				    "the time of expiry cannot be read");
 	if (!until_ns && !entry->ttl.len)
 		ttl_ns = reader->options->default_ttl_ns;
@@ -183,12 +193,14 @@ static enum block_format format_guess(const char *text, const char *end)
 		size_t before = 0;
 		while (line + before < line_end && !strchr("#;,", line[before]))
 			before++;
-		return line + before < line_end && line[before] == ',' ? BLOCK_FORMAT_CSV : BLOCK_FORMAT_TEXT;
+		return line + before < line_end && line[before] == ',' ? BLOCK_FORMAT_CSV :
+									 BLOCK_FORMAT_TEXT;
 	}
 	return BLOCK_FORMAT_TEXT;
 }
 
-static int import_lines(struct import_reader *reader, const char *text, const char *end, enum block_format format)
+static int import_lines(struct import_reader *reader, const char *text, const char *end,
+			enum block_format format)
 {
 	struct import_columns columns = { 0 };
 	for (const char *line = text; line < end;) {
@@ -203,9 +215,11 @@ static int import_lines(struct import_reader *reader, const char *text, const ch
 		if (!said.len || *said.at == '#' || *said.at == ';')
 			continue;
 		const char *said_end = said.at + said.len;
-		int r = format == BLOCK_FORMAT_CSV    ? import_csv_line(reader, &columns, said.at, said_end) :
-			format == BLOCK_FORMAT_NETSET ? import_netset_line(reader, said.at, said_end) :
-							import_text_line(reader, said.at, said_end);
+		int r = format == BLOCK_FORMAT_CSV ?
+				import_csv_line(reader, &columns, said.at, said_end) :
+			format == BLOCK_FORMAT_NETSET ?
+				import_netset_line(reader, said.at, said_end) :
+				import_text_line(reader, said.at, said_end);
 		if (r < 0)
 			return r;
 	}
@@ -216,10 +230,12 @@ static int import_lines(struct import_reader *reader, const char *text, const ch
 static size_t singles_settle(struct block_import *import)
 {
 	if (import->single_count)
-		qsort(import->singles, import->single_count, sizeof(*import->singles), block_single_compare);
+		qsort(import->singles, import->single_count, sizeof(*import->singles),
+		      block_single_compare);
 	size_t kept = 0, count = import->single_count;
 	for (size_t i = 0; i < count; i++) {
-		struct block_single *single = &import->singles[i], *last = kept ? &import->singles[kept - 1] : NULL;
+		struct block_single *single = &import->singles[i],
+				    *last = kept ? &import->singles[kept - 1] : NULL;
 		if (block_set_find(&import->set, &single->range, NULL)) {
 			free(single->note);
 		} else if (!last || block_single_compare(last, single) != 0) {
@@ -245,12 +261,14 @@ static int import_finish(struct import_reader *reader)
 		return r;
 	import->duplicates += singles_settle(import);
 	if (reader->expired)
-		weir_diag_warning(reader->diag, NULL, "%zu entries have expired already and are left out", reader->expired);
+		weir_diag_warning(reader->diag, NULL,
+				  "%zu entries have expired already and are left out",
+				  reader->expired);
 	return 0;
 }
 
-int block_import_read(const char *text, size_t len, const struct block_import_options *options, struct weir_diag *diag,
-		      struct block_import *ret_import)
+int block_import_read(const char *text, size_t len, const struct block_import_options *options,
+		      struct weir_diag *diag, struct block_import *ret_import)
 {
 	_cleanup_import_ struct block_import import = { .format = options->format };
 	struct import_reader reader = { .import = &import, .options = options, .diag = diag };
@@ -259,8 +277,9 @@ int block_import_read(const char *text, size_t len, const struct block_import_op
 		text += 3;
 	if (import.format == BLOCK_FORMAT_AUTO)
 		import.format = format_guess(text, end);
-	int r = import.format == BLOCK_FORMAT_JSON ? import_json(&reader, text, (size_t)(end - text)) :
-						     import_lines(&reader, text, end, import.format);
+	int r = import.format == BLOCK_FORMAT_JSON ?
+			import_json(&reader, text, (size_t)(end - text)) :
+			import_lines(&reader, text, end, import.format);
 	if (r == 0)
 		r = import_finish(&reader);
 	if (r < 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists as files that people and feeds write: text, CSV, JSON, netset. Reading is all or nothing; every fault has its line. */
+/*
+ * Lists as files that people and feeds write: text, CSV, JSON, netset. Reading is all or nothing;
+ * every fault has its line.
+ */
 #ifndef WEIR_BLOCK_FORMATS_H
 #define WEIR_BLOCK_FORMATS_H
 
@@ -10,7 +13,8 @@ enum block_format {
 	BLOCK_FORMAT_AUTO,
 	BLOCK_FORMAT_TEXT,   /* an entry a line; what follows '#' or ';' is its note */
 	BLOCK_FORMAT_CSV,    /* with or without a header: entry, note, ttl or until */
-	BLOCK_FORMAT_JSON,   /* array of strings or objects, or an object with such an array as "entries" */
+	BLOCK_FORMAT_JSON,   /* array of strings or objects, or an object with such an array as
+				"entries" */
 	BLOCK_FORMAT_NETSET, /* ipset save: "add NAME ENTRY timeout N comment TEXT" */
 	BLOCK_FORMATS,
 };
@@ -32,8 +36,8 @@ struct block_import {
 void block_import_done(struct block_import *import);
 #define _cleanup_import_ __attribute__((cleanup(block_import_done)))
 /*
- * -EINVAL when any entry is wrong: diag has the first of them with line and column (`file` may be NULL). default_ttl_ns (0 = none)
- * applies to entries which say nothing themselves.
+ * -EINVAL when any entry is wrong: diag has the first of them with line and column (`file` may be
+ * NULL). default_ttl_ns (0 = none) applies to entries which say nothing themselves.
  */
 struct block_import_options {
 	enum block_format format;
@@ -41,11 +45,12 @@ struct block_import_options {
 	const char *file;
 	struct block_now now;
 };
-int block_import_read(const char *text, size_t len, const struct block_import_options *options, struct weir_diag *diag,
-		      struct block_import *ret_import);
+int block_import_read(const char *text, size_t len, const struct block_import_options *options,
+		      struct weir_diag *diag, struct block_import *ret_import);
 
 /* Appends the lists in that format; BLOCK_FORMAT_AUTO is text. */
-void block_export_write(const struct block_list *const *lists, size_t count, enum block_format format,
-			const struct block_now *now, struct weir_buf *text);
+void block_export_write(const struct block_list *const *lists, size_t count,
+			enum block_format format, const struct block_now *now,
+			struct weir_buf *text);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists as JSON. The tree does not say where an element stood: that is looked up in the text, and only when one is wrong. */
+/*
+ * Lists as JSON. The tree does not say where an element stood: that is looked up in the text, and
+ * only when one is wrong.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +69,9 @@ static void walk_to_array(struct walk *walk)
 	}
 }
 
-/* Where elements stand; asked in ascending order, so that the text is walked once for all faults. */
+/*
+ * Where elements stand; asked in ascending order, so that the text is walked once for all faults.
+ */
 struct places {
 	struct walk walk;
 	size_t index;
@@ -116,7 +121,8 @@ static bool element_is_sound(const struct weir_json *element, const char **ret_u
 	*ret_unknown = NULL;
 	if (weir_json_type(element) == WEIR_JSON_STRING)
 		return true;
-	return weir_json_type(element) == WEIR_JSON_OBJECT && weir_json_str(weir_json_get(element, "entry"), NULL) &&
+	return weir_json_type(element) == WEIR_JSON_OBJECT &&
+	       weir_json_str(weir_json_get(element, "entry"), NULL) &&
 	       !weir_json_each(element, unknown_member, ret_unknown);
 }
 
@@ -133,7 +139,8 @@ static int import_element(struct import_reader *reader, const struct weir_json *
 	return import_take(reader, &entry);
 }
 
-static int import_elements(struct import_reader *reader, const struct weir_json *array, struct places *places)
+static int import_elements(struct import_reader *reader, const struct weir_json *array,
+			   struct places *places)
 {
 	for (size_t i = 0; i < weir_json_size(array); i++) {
 		const struct weir_json *element = weir_json_at(array, i);
@@ -147,8 +154,11 @@ static int import_elements(struct import_reader *reader, const struct weir_json 
 			r = import_fault(reader, NULL, "an entry has entry, note, ttl and until",
 					 "an entry has no member '%.40s'", unknown);
 		else
-			r = import_fault(reader, NULL, "write \"192.0.2.0/24\" or {\"entry\":\"192.0.2.0/24\",\"note\":\"...\"}",
-					 "an entry is a string, or an object with a string 'entry'");
+			r = import_fault(
+				reader, NULL,
+				"write \"192.0.2.0/24\" or "
+				"{\"entry\":\"192.0.2.0/24\",\"note\":\"...\"}",
+				"an entry is a string, or an object with a string 'entry'");
 		if (r < 0)
 			return r;
 		struct weir_diag_entry *fault = weir_diag_last(reader->diag);
@@ -167,7 +177,8 @@ int import_json(struct import_reader *reader, const char *text, size_t len)
 	int r = weir_json_parse(text, len, reader->options->file, reader->diag, &json);
 	if (r < 0)
 		return r;
-	const struct weir_json *array = weir_json_type(json) == WEIR_JSON_ARRAY ? json : weir_json_get(json, "entries");
+	const struct weir_json *array =
+		weir_json_type(json) == WEIR_JSON_ARRAY ? json : weir_json_get(json, "entries");
 	reader->line = 1;
 	reader->line_start = text;
 	if (!array || weir_json_type(array) != WEIR_JSON_ARRAY)

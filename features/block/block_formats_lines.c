@@ -27,7 +27,8 @@ int import_text_line(struct import_reader *reader, const char *line, const char 
 	struct import_entry entry = { .entry = { line, (size_t)(p - line) } };
 	struct import_text rest = import_trim(p, end);
 	if (rest.len && *rest.at != '#' && *rest.at != ';')
-		return import_fault(reader, rest.at, "put one entry on a line, and remarks behind '#'",
+		return import_fault(reader, rest.at,
+				    "put one entry on a line, and remarks behind '#'",
 				    "text follows the entry");
 	entry.note = remark(rest.at, rest.at + rest.len);
 	return import_take(reader, &entry);
@@ -56,7 +57,8 @@ static bool word_is(const struct import_text *word, const char *text)
 }
 
 /* "timeout N", "comment TEXT"; counters are theirs, and what changes the meaning is refused. */
-static int netset_options(struct import_reader *reader, const char *p, const char *end, struct import_entry *entry)
+static int netset_options(struct import_reader *reader, const char *p, const char *end,
+			  struct import_entry *entry)
 {
 	for (;;) {
 		struct import_text option = next_word(&p, end);
@@ -66,13 +68,14 @@ static int netset_options(struct import_reader *reader, const char *p, const cha
 			entry->ttl = next_word(&p, end);
 		} else if (word_is(&option, "comment")) {
 			entry->note = next_word(&p, end);
-		} else if (word_is(&option, "packets") || word_is(&option, "bytes") || word_is(&option, "skbmark") ||
-			   word_is(&option, "skbprio") || word_is(&option, "skbqueue")) {
+		} else if (word_is(&option, "packets") || word_is(&option, "bytes") ||
+			   word_is(&option, "skbmark") || word_is(&option, "skbprio") ||
+			   word_is(&option, "skbqueue")) {
 			next_word(&p, end);
 		} else {
 			return import_fault(reader, option.at, "take it out of the file",
-					    "'%.*s' has no meaning in a list", (int)(option.len < 40 ? option.len : 40),
-					    option.at);
+					    "'%.*s' has no meaning in a list",
+					    (int)(option.len < 40 ? option.len : 40), option.at);
 		}
 	}
 }
@@ -99,7 +102,8 @@ struct field {
 };
 
 /* The number of fields; -1: a quote is not closed, or there are too many. */
-static int csv_split(const char *line, const char *end, struct field fields[IMPORT_COLUMNS_MAX], const char **ret_at)
+static int csv_split(const char *line, const char *end, struct field fields[IMPORT_COLUMNS_MAX],
+		     const char **ret_at)
 {
 	int count = 0;
 	for (const char *p = line; count < IMPORT_COLUMNS_MAX; p++) {
@@ -109,7 +113,8 @@ static int csv_split(const char *line, const char *end, struct field fields[IMPO
 			p++;
 		const char *start = p;
 		if (p < end && *p == '"') {
-			for (start = ++p; p < end && (*p != '"' || (p + 1 < end && p[1] == '"')); p++) {
+			for (start = ++p; p < end && (*p != '"' || (p + 1 < end && p[1] == '"'));
+			     p++) {
 				field->has_doubled |= *p == '"';
 				p += *p == '"';
 			}
@@ -145,11 +150,16 @@ static int column_of(const struct field *fields, int count, const char *const *n
 	return -1;
 }
 
-/* True: the line was a header. Without one the order is entry, note, and lifetime or time of expiry. */
+/*
+ * True: the line was a header. Without one the order is entry, note, and lifetime or time of
+ * expiry.
+ */
 static bool csv_learn(const struct field *fields, int count, struct import_columns *columns)
 {
-	static const char *const entry_names[] = { "entry", "ip", "cidr", "address", "network", "prefix", "range", NULL };
-	static const char *const note_names[] = { "note", "comment", "description", "remark", NULL };
+	static const char *const entry_names[] = { "entry",   "ip",	"cidr",	 "address",
+						   "network", "prefix", "range", NULL };
+	static const char *const note_names[] = { "note", "comment", "description", "remark",
+						  NULL };
 	static const char *const ttl_names[] = { "ttl", "timeout", "ttl_s", NULL };
 	static const char *const until_names[] = { "until", "expires", NULL };
 	columns->is_known = true;
@@ -159,7 +169,9 @@ static bool csv_learn(const struct field *fields, int count, struct import_colum
 	columns->until = column_of(fields, count, until_names);
 	if (columns->entry >= 0)
 		return true;
-	*columns = (struct import_columns){ .entry = 0, .note = 1, .ttl = -1, .until = 2, .is_known = true };
+	*columns = (struct import_columns){
+		.entry = 0, .note = 1, .ttl = -1, .until = 2, .is_known = true
+	};
 	return false;
 }
 
@@ -182,13 +194,16 @@ static int csv_take_unquoted(struct import_reader *reader, struct import_entry *
 	return import_take(reader, entry);
 }
 
-int import_csv_line(struct import_reader *reader, struct import_columns *columns, const char *line, const char *end)
+int import_csv_line(struct import_reader *reader, struct import_columns *columns, const char *line,
+		    const char *end)
 {
 	struct field fields[IMPORT_COLUMNS_MAX];
 	const char *at = line;
 	int count = csv_split(line, end, fields, &at);
 	if (count < 0)
-		return import_fault(reader, at, "close each quote on its line, double those inside, and use 32 columns at most",
+		return import_fault(reader, at,
+				    "close each quote on its line, double those inside, and use 32 "
+				    "columns at most",
 				    "not a line of CSV");
 	if (!columns->is_known && csv_learn(fields, count, columns))
 		return 0;
@@ -199,12 +214,17 @@ int import_csv_line(struct import_reader *reader, struct import_columns *columns
 		.until = csv_column(fields, count, columns->until),
 	};
 	if (!entry.entry.len)
-		return import_fault(reader, line, "fill it in, or take the line out", "the column of the entry is empty");
-	/* Without a header the third column may be either: a time of day has a 'T', a lifetime has none. */
+		return import_fault(reader, line, "fill it in, or take the line out",
+				    "the column of the entry is empty");
+	/*
+	 * Without a header the third column may be either: a time of day has a 'T', a lifetime has
+	 * none.
+	 */
 	if (columns->ttl < 0 && entry.until.len && !memchr(entry.until.at, 'T', entry.until.len)) {
 		entry.ttl = entry.until;
 		entry.until = (struct import_text){ 0 };
 	}
-	bool has_doubled = columns->note >= 0 && columns->note < count && fields[columns->note].has_doubled;
+	bool has_doubled =
+		columns->note >= 0 && columns->note < count && fields[columns->note].has_doubled;
 	return has_doubled ? csv_take_unquoted(reader, &entry) : import_take(reader, &entry);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each format read and written, by literal examples. How faults read to a user is in tests/golden/lists. */
+/*
+ * Each format read and written, by literal examples. How faults read to a user is in
+ * tests/golden/lists.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +20,8 @@
 
 static const struct block_now now = { .real_ns = NOW_NS, .monotonic_ns = 1000 * WEIR_NS_PER_S };
 
-static int read_as(const char *text, enum block_format format, struct weir_diag *diag, struct block_import *import)
+static int read_as(const char *text, enum block_format format, struct weir_diag *diag,
+		   struct block_import *import)
 {
 	struct block_import_options options = { .format = format, .now = now };
 	return block_import_read(text, strlen(text), &options, diag, import);
@@ -29,7 +33,8 @@ static void assert_reads(const char *text, enum block_format expected_format, co
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
 	_cleanup_buf_ struct weir_buf written = { 0 };
-	_cleanup_list_ struct block_list *list = block_list_new("x", BLOCK_DENY, BLOCK_FROM_RUNTIME);
+	_cleanup_list_ struct block_list *list =
+		block_list_new("x", BLOCK_DENY, BLOCK_FROM_RUNTIME);
 	assert_int_equal(read_as(text, BLOCK_FORMAT_AUTO, &diag, &import), 0);
 	assert_int_equal(import.format, expected_format);
 	list->set = import.set;
@@ -39,7 +44,8 @@ static void assert_reads(const char *text, enum block_format expected_format, co
 	assert_string_equal(weir_buf_str(&written) + strlen("# deny list x\n"), expected);
 }
 
-static void assert_fault(const char *text, enum block_format format, unsigned line, unsigned column, const char *what)
+static void assert_fault(const char *text, enum block_format format, unsigned line, unsigned column,
+			 const char *what)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
@@ -53,9 +59,12 @@ static void assert_fault(const char *text, enum block_format format, unsigned li
 
 static void text_takes_entries_remarks_and_notes(void **state)
 {
-	assert_reads("\xef\xbb\xbf# head\r\n\r\n192.0.2.1 ; SBL1\r\n  10.0.0.0/8\t# two words \n;x\n2001:db8::/32\n"
-		     "192.0.2.5-192.0.2.9",
-		     BLOCK_FORMAT_TEXT, "10.0.0.0/8 # two words\n192.0.2.1 # SBL1\n192.0.2.5-192.0.2.9\n2001:db8::/32\n");
+	assert_reads(
+		"\xef\xbb\xbf# head\r\n\r\n192.0.2.1 ; SBL1\r\n  10.0.0.0/8\t# two words "
+		"\n;x\n2001:db8::/32\n"
+		"192.0.2.5-192.0.2.9",
+		BLOCK_FORMAT_TEXT,
+		"10.0.0.0/8 # two words\n192.0.2.1 # SBL1\n192.0.2.5-192.0.2.9\n2001:db8::/32\n");
 	(void)state;
 }
 
@@ -83,8 +92,9 @@ static void csv_without_header_is_entry_note_lifetime(void **state)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	assert_int_equal(read_as("192.0.2.1,n,10m\n192.0.2.2,,2030-01-01T01:00:00Z\n192.0.2.3,,\n", BLOCK_FORMAT_AUTO, &diag,
-				 &import), 0);
+	assert_int_equal(read_as("192.0.2.1,n,10m\n192.0.2.2,,2030-01-01T01:00:00Z\n192.0.2.3,,\n",
+				 BLOCK_FORMAT_AUTO, &diag, &import),
+			 0);
 	assert_int_equal(block_set_count(&import.set), 1);
 	assert_int_equal(import.single_count, 2);
 	assert_true(import.singles[0].until_ns == NOW_NS + 600 * WEIR_NS_PER_S);
@@ -106,19 +116,24 @@ static void csv_faults_name_line_and_column(void **state)
 static void json_takes_strings_and_objects(void **state)
 {
 	static const char expected[] = "192.0.2.1 # n\n192.0.2.2\n";
-	assert_reads("[\"192.0.2.2\", {\"entry\":\"192.0.2.1\",\"note\":\"n\"}]", BLOCK_FORMAT_JSON, expected);
-	assert_reads("{\"a\":[{\"entries\":1}],\"entries\":[\"192.0.2.2\",{\"entry\":\"192.0.2.1\",\"note\":\"n\"}]}",
+	assert_reads("[\"192.0.2.2\", {\"entry\":\"192.0.2.1\",\"note\":\"n\"}]", BLOCK_FORMAT_JSON,
+		     expected);
+	assert_reads("{\"a\":[{\"entries\":1}],\"entries\":[\"192.0.2.2\",{\"entry\":\"192.0.2.1\","
+		     "\"note\":\"n\"}]}",
 		     BLOCK_FORMAT_JSON, expected);
 	(void)state;
 }
 
 static void json_faults_name_the_element(void **state)
 {
-	assert_fault("[\"192.0.2.1\",\n {\"entry\":\"192.0.2.2\",\"note\":\"a, ] b\"},\n  \"nope\"]", BLOCK_FORMAT_JSON, 3, 3,
-		     "'nope'");
+	assert_fault(
+		"[\"192.0.2.1\",\n {\"entry\":\"192.0.2.2\",\"note\":\"a, ] b\"},\n  \"nope\"]",
+		BLOCK_FORMAT_JSON, 3, 3, "'nope'");
 	assert_fault("[\"192.0.2.1\",\n7]", BLOCK_FORMAT_JSON, 2, 1, "string");
-	assert_fault("[\"192.0.2.1\",\n{\"entry\":\"192.0.2.2\",\"tll\":\"10m\"}]", BLOCK_FORMAT_JSON, 2, 1, "'tll'");
-	assert_fault("{\"x\":[1],\"entries\":[\"192.0.2.1\",\n \"x\"]}", BLOCK_FORMAT_JSON, 2, 2, "'x'");
+	assert_fault("[\"192.0.2.1\",\n{\"entry\":\"192.0.2.2\",\"tll\":\"10m\"}]",
+		     BLOCK_FORMAT_JSON, 2, 1, "'tll'");
+	assert_fault("{\"x\":[1],\"entries\":[\"192.0.2.1\",\n \"x\"]}", BLOCK_FORMAT_JSON, 2, 2,
+		     "'x'");
 	(void)state;
 }
 
@@ -126,10 +141,12 @@ static void netset_takes_what_ipset_saves(void **state)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	assert_int_equal(read_as("create bad hash:net family inet hashsize 1024 maxelem 65536\n"
-				 "add bad 192.0.2.0/24 packets 5 bytes 100 comment \"a b\"\n"
-				 "add bad 198.51.100.1 timeout 300\nadd bad 198.51.100.2 timeout 0\n",
-				 BLOCK_FORMAT_AUTO, &diag, &import), 0);
+	assert_int_equal(
+		read_as("create bad hash:net family inet hashsize 1024 maxelem 65536\n"
+			"add bad 192.0.2.0/24 packets 5 bytes 100 comment \"a b\"\n"
+			"add bad 198.51.100.1 timeout 300\nadd bad 198.51.100.2 timeout 0\n",
+			BLOCK_FORMAT_AUTO, &diag, &import),
+		0);
 	assert_int_equal(import.format, BLOCK_FORMAT_NETSET);
 	assert_int_equal(block_set_count(&import.set), 2);
 	assert_int_equal(import.single_count, 1);
@@ -142,7 +159,8 @@ static void netset_takes_what_ipset_saves(void **state)
 
 static void netset_nomatch_is_refused(void **state)
 {
-	assert_fault("add bad 192.0.2.0/24\nadd bad 192.0.2.1 nomatch\n", BLOCK_FORMAT_NETSET, 2, 19, "'nomatch'");
+	assert_fault("add bad 192.0.2.0/24\nadd bad 192.0.2.1 nomatch\n", BLOCK_FORMAT_NETSET, 2,
+		     19, "'nomatch'");
 	(void)state;
 }
 
@@ -150,7 +168,9 @@ static void import_counts_what_it_read(void **state)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	assert_int_equal(read_as("192.0.2.1\n192.0.2.1\n192.0.2.7/24\n", BLOCK_FORMAT_AUTO, &diag, &import), 0);
+	assert_int_equal(read_as("192.0.2.1\n192.0.2.1\n192.0.2.7/24\n", BLOCK_FORMAT_AUTO, &diag,
+				 &import),
+			 0);
 	assert_int_equal(import.read, 3);
 	assert_int_equal(import.duplicates, 1);
 	assert_int_equal(import.host_bits, 1);
@@ -161,7 +181,9 @@ static void import_expired_entries_are_left_out(void **state)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	assert_int_equal(read_as("entry,until\n192.0.2.1,2029-12-31T23:59:59Z\n", BLOCK_FORMAT_CSV, &diag, &import), 0);
+	assert_int_equal(read_as("entry,until\n192.0.2.1,2029-12-31T23:59:59Z\n", BLOCK_FORMAT_CSV,
+				 &diag, &import),
+			 0);
 	assert_int_equal(block_set_count(&import.set) + import.single_count, 0);
 	assert_int_equal(diag.count, 1);
 	(void)state;
@@ -171,8 +193,10 @@ static void import_permanent_entry_wins_over_one_that_expires(void **state)
 {
 	_cleanup_import_ struct block_import import = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	assert_int_equal(read_as("entry,ttl\n192.0.2.1,10m\n192.0.2.1,\n192.0.2.2,10m\n192.0.2.2,20m\n", BLOCK_FORMAT_CSV, &diag,
-				 &import), 0);
+	assert_int_equal(
+		read_as("entry,ttl\n192.0.2.1,10m\n192.0.2.1,\n192.0.2.2,10m\n192.0.2.2,20m\n",
+			BLOCK_FORMAT_CSV, &diag, &import),
+		0);
 	assert_int_equal(block_set_count(&import.set), 1);
 	assert_int_equal(import.single_count, 1);
 	assert_true(import.singles[0].until_ns == NOW_NS + 1200 * WEIR_NS_PER_S);
@@ -196,11 +220,14 @@ static void import_keeps_64_faults_and_counts_the_rest(void **state)
 
 static struct block_list *sample(void)
 {
-	static const char *const entries[] = { "192.0.2.1", "10.0.0.1-10.0.0.2", "0.0.0.0/0", "2001:db8::/32" };
+	static const char *const entries[] = { "192.0.2.1", "10.0.0.1-10.0.0.2", "0.0.0.0/0",
+					       "2001:db8::/32" };
 	struct block_list *list = block_list_new("feed", BLOCK_DENY, BLOCK_FROM_RUNTIME);
 	for (size_t i = 0; i < 4; i++) {
 		struct weir_range range;
-		assert_int_equal(weir_range_from_string(entries[i], strlen(entries[i]), &range, NULL, NULL), 0);
+		assert_int_equal(weir_range_from_string(entries[i], strlen(entries[i]), &range,
+							NULL, NULL),
+				 0);
 		assert_int_equal(block_set_append(&list->set, &range, "a \"b\", c", i ? 0 : 8), 0);
 	}
 	assert_int_equal(block_set_seal(&list->set, NULL), 0);
@@ -221,18 +248,24 @@ static void assert_exports(enum block_format format, const char *expected)
 
 static void export_writes_each_format(void **state)
 {
-	assert_exports(BLOCK_FORMAT_TEXT, "# deny list feed\n0.0.0.0/0\n10.0.0.1-10.0.0.2\n192.0.2.1 # a \"b\", c\n"
-					  "203.0.113.5\n2001:db8::/32\n");
-	assert_exports(BLOCK_FORMAT_CSV, "entry,note,until\n0.0.0.0/0,,\n10.0.0.1-10.0.0.2,,\n"
-					 "192.0.2.1,\"a \"\"b\"\", c\",\n203.0.113.5,,2030-01-01T00:01:00Z\n2001:db8::/32,,\n");
-	assert_exports(BLOCK_FORMAT_JSON, "[\"0.0.0.0/0\"\n,\"10.0.0.1-10.0.0.2\"\n"
-					  ",{\"entry\":\"192.0.2.1\",\"note\":\"a \\\"b\\\", c\"}\n"
-					  ",{\"entry\":\"203.0.113.5\",\"until\":\"2030-01-01T00:01:00Z\"}\n"
-					  ",\"2001:db8::/32\"\n]\n");
-	assert_exports(BLOCK_FORMAT_NETSET,
-		       "create feed hash:net family inet maxelem 65536 timeout 0\nadd feed 0.0.0.0/1\nadd feed 128.0.0.0/1\n"
-		       "add feed 10.0.0.1/32\nadd feed 10.0.0.2/32\nadd feed 192.0.2.1/32\nadd feed 203.0.113.5/32 timeout 61\n"
-		       "create feed-v6 hash:net family inet6 maxelem 65536 timeout 0\nadd feed-v6 2001:db8::/32\n");
+	assert_exports(BLOCK_FORMAT_TEXT,
+		       "# deny list feed\n0.0.0.0/0\n10.0.0.1-10.0.0.2\n192.0.2.1 # a \"b\", c\n"
+		       "203.0.113.5\n2001:db8::/32\n");
+	assert_exports(BLOCK_FORMAT_CSV,
+		       "entry,note,until\n0.0.0.0/0,,\n10.0.0.1-10.0.0.2,,\n"
+		       "192.0.2.1,\"a \"\"b\"\", "
+		       "c\",\n203.0.113.5,,2030-01-01T00:01:00Z\n2001:db8::/32,,\n");
+	assert_exports(BLOCK_FORMAT_JSON,
+		       "[\"0.0.0.0/0\"\n,\"10.0.0.1-10.0.0.2\"\n"
+		       ",{\"entry\":\"192.0.2.1\",\"note\":\"a \\\"b\\\", c\"}\n"
+		       ",{\"entry\":\"203.0.113.5\",\"until\":\"2030-01-01T00:01:00Z\"}\n"
+		       ",\"2001:db8::/32\"\n]\n");
+	assert_exports(BLOCK_FORMAT_NETSET, "create feed hash:net family inet maxelem 65536 "
+					    "timeout 0\nadd feed 0.0.0.0/1\nadd feed 128.0.0.0/1\n"
+					    "add feed 10.0.0.1/32\nadd feed 10.0.0.2/32\nadd feed "
+					    "192.0.2.1/32\nadd feed 203.0.113.5/32 timeout 61\n"
+					    "create feed-v6 hash:net family inet6 maxelem 65536 "
+					    "timeout 0\nadd feed-v6 2001:db8::/32\n");
 	(void)state;
 }
 
@@ -245,7 +278,8 @@ static void export_is_read_back_the_same(void **state)
 		_cleanup_diag_ struct weir_diag diag = { 0 };
 		const struct block_list *lists[] = { list };
 		block_export_write(lists, 1, format, &now, &text);
-		assert_int_equal(read_as(weir_buf_str(&text), BLOCK_FORMAT_AUTO, &diag, &import), 0);
+		assert_int_equal(read_as(weir_buf_str(&text), BLOCK_FORMAT_AUTO, &diag, &import),
+				 0);
 		assert_int_equal(import.format, format);
 		assert_int_equal(block_set_count_missing(&import.set, &list->set), 0);
 		assert_int_equal(block_set_count_missing(&list->set, &import.set), 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* import: a file becomes a list, or part of one. Read, sorted and compared on the worker; nothing changes unless all of it is right. */
+/*
+ * import: a file becomes a list, or part of one. Read, sorted and compared on the worker; nothing
+ * changes unless all of it is right.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +11,10 @@
 #include "base/cleanup.h"
 #include "features/block/block_ops.h"
 
-/* The file's entries as a list, for the comparison with lists of the other action. Borrows from import. */
+/*
+ * The file's entries as a list, for the comparison with lists of the other action. Borrows from
+ * import.
+ */
 static size_t import_conflicts(const struct block_state *state, const struct block_list *list,
 			       const struct block_import *import, struct weir_diag *diag)
 {
@@ -21,16 +27,21 @@ static size_t import_conflicts(const struct block_state *state, const struct blo
 }
 
 /* Those that the file has for good need no place in the live set any more. */
-static int keep_singles(struct block_list *next, const struct block_list *old, const struct block_set *permanent)
+static int keep_singles(struct block_list *next, const struct block_list *old,
+			const struct block_set *permanent)
 {
 	int r = block_list_copy_singles(next, old, NULL);
 	for (size_t i = next->single_count; r == 0 && i-- > 0;)
-		if (!next->singles[i].is_folded && block_set_find(permanent, &next->singles[i].range, NULL))
+		if (!next->singles[i].is_folded &&
+		    block_set_find(permanent, &next->singles[i].range, NULL))
 			block_list_delete_single(next, i);
 	return r;
 }
 
-/* What stands in the set for good does not begin to expire by an import; and what is left is new to the live set or lasts anew. */
+/*
+ * What stands in the set for good does not begin to expire by an import; and what is left is new to
+ * the live set or lasts anew.
+ */
 static void drop_settled_singles(struct block_import *import, const struct block_set *set)
 {
 	size_t kept = 0;
@@ -51,8 +62,8 @@ static size_t count_new_singles(const struct block_list *old, const struct block
 	return count;
 }
 
-static int next_merge(struct block_request *request, const struct block_list *old, struct block_import *import,
-		      struct block_list *next)
+static int next_merge(struct block_request *request, const struct block_list *old,
+		      struct block_import *import, struct block_list *next)
 {
 	size_t added = 0;
 	int r = block_set_merge(&old->set, &import->set, &next->set, &added);
@@ -69,7 +80,10 @@ static bool list_has(const struct block_list *list, const struct weir_range *ran
 	return block_set_find(&list->set, range, NULL) || block_list_find_single(list, range, NULL);
 }
 
-/* Entries of `from` that `list` has not. Sets are compared side by side: a search for each of a million takes too long. */
+/*
+ * Entries of `from` that `list` has not. Sets are compared side by side: a search for each of a
+ * million takes too long.
+ */
 static size_t count_difference(const struct block_list *from, const struct block_list *list)
 {
 	size_t count = block_set_count_missing(&list->set, &from->set);
@@ -93,8 +107,8 @@ static void inherit_singles(struct block_list *next, const struct block_list *ol
 	}
 }
 
-static void next_replace(struct block_request *request, const struct block_list *old, struct block_import *import,
-			 struct block_list *next)
+static void next_replace(struct block_request *request, const struct block_list *old,
+			 struct block_import *import, struct block_list *next)
 {
 	next->set = import->set;
 	import->set = (struct block_set){ 0 };
@@ -108,7 +122,8 @@ static void next_replace(struct block_request *request, const struct block_list 
 }
 
 /* Both the old and the new are in force for a moment, so room is needed for all. */
-static int check_room(const struct block_state *state, const struct block_import *import, struct weir_diag *diag)
+static int check_room(const struct block_state *state, const struct block_import *import,
+		      struct weir_diag *diag)
 {
 	uint64_t cost = 0;
 	for (size_t i = 0; i < import->single_count; i++)
@@ -116,12 +131,14 @@ static int check_room(const struct block_state *state, const struct block_import
 	if (!cost || state->live.used + cost <= state->live.limit)
 		return 0;
 	weir_diag_error(diag, "raise block.live, or import without a lifetime",
-			"entries that expire need %" PRIu64 " prefixes of the live set, where %" PRIu32 " of %" PRIu32
-			" are used", cost, state->live.used, state->live.limit);
+			"entries that expire need %" PRIu64
+			" prefixes of the live set, where %" PRIu32 " of %" PRIu32 " are used",
+			cost, state->live.used, state->live.limit);
 	return -ENOSPC;
 }
 
-static int import_prepare(struct block_request *request, struct block_state *state, struct weir_diag *diag)
+static int import_prepare(struct block_request *request, struct block_state *state,
+			  struct weir_diag *diag)
 {
 	struct weir_call *call = request->change.call;
 	_cleanup_import_ struct block_import import = { 0 };
@@ -130,7 +147,8 @@ static int import_prepare(struct block_request *request, struct block_state *sta
 		.default_ttl_ns = request->ttl_ns,
 		.now = block_now(),
 	};
-	int r = block_import_read(weir_buf_str(&call->body), call->body.len, &options, diag, &import);
+	int r = block_import_read(weir_buf_str(&call->body), call->body.len, &options, diag,
+				  &import);
 	if (r < 0)
 		return r;
 	weir_buf_done(&call->body);
@@ -141,14 +159,17 @@ static int import_prepare(struct block_request *request, struct block_state *sta
 	static const struct block_list nothing;
 	struct block_list *old = block_lists_find(&state->runtime, request->name);
 	_cleanup_list_ struct block_list *next =
-		old ? block_list_clone(old) : block_list_start(state, request->name, block_noun_of(call)->action, diag);
+		old ? block_list_clone(old) :
+		      block_list_start(state, request->name, block_noun_of(call)->action, diag);
 	if (!next)
 		return -ENOMEM;
 	request->counts.conflicts = import_conflicts(state, next, &import, diag);
 	request->counts.read = import.read;
 	request->counts.duplicates = import.duplicates;
 	if (import.host_bits)
-		weir_diag_warning(diag, NULL, "%zu CIDRs have host bits set: taken as their networks", import.host_bits);
+		weir_diag_warning(diag, NULL,
+				  "%zu CIDRs have host bits set: taken as their networks",
+				  import.host_bits);
 	if (request->is_replace)
 		next_replace(request, old ? old : &nothing, &import, next);
 	else

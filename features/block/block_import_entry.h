@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where all formats meet: an entry that was found in a file, or a fault. Only block_formats*.c use it. */
+/*
+ * Where all formats meet: an entry that was found in a file, or a fault. Only block_formats*.c use
+ * it.
+ */
 #ifndef WEIR_BLOCK_IMPORT_ENTRY_H
 #define WEIR_BLOCK_IMPORT_ENTRY_H
 
@@ -29,10 +32,12 @@ struct import_entry {
 
 /* Both return 0, or -ENOMEM; a fault is counted and told, and reading goes on. */
 int import_take(struct import_reader *reader, const struct import_entry *entry);
-int import_fault(struct import_reader *reader, const char *at, const char *mend, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int import_fault(struct import_reader *reader, const char *at, const char *mend, const char *format,
+		 ...) __attribute__((format(printf, 4, 5)));
 
-/* One format each: a line, without its end, that is neither empty nor a remark; or all of the text. */
+/*
+ * One format each: a line, without its end, that is neither empty nor a remark; or all of the text.
+ */
 int import_text_line(struct import_reader *reader, const char *line, const char *end);
 int import_netset_line(struct import_reader *reader, const char *line, const char *end);
 int import_json(struct import_reader *reader, const char *text, size_t len);
@@ -44,7 +49,8 @@ struct import_columns {
 	int entry, note, ttl, until;
 	bool is_known; /* the first line was seen */
 };
-int import_csv_line(struct import_reader *reader, struct import_columns *columns, const char *line, const char *end);
+int import_csv_line(struct import_reader *reader, struct import_columns *columns, const char *line,
+		    const char *end);
 
 static inline struct import_text import_trim(const char *at, const char *end)
 {

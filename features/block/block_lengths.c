@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel copies a new value over cfg_block while packets walk it upwards, so each write changes one byte, and a length moves
- * in such a way that a walk under way meets it all the same: to the right at any time; to the left only by one place a tick,
- * over a repetition of its neighbour, and a whole tick after the last length went (a second: no walk lasts that long). A repetition costs a packet one look-up and no verdict.
+ * The kernel copies a new value over cfg_block while packets walk it upwards, so each write changes
+ * one byte, and a length moves in such a way that a walk under way meets it all the same: to the
+ * right at any time; to the left only by one place a tick, over a repetition of its neighbour, and
+ * a whole tick after the last length went (a second: no walk lasts that long). A repetition costs a
+ * packet one look-up and no verdict.
  */
 #include "features/block/block_lengths.h"
 
@@ -19,7 +21,8 @@ static struct lengths_view view_of(struct block_live_set *live, enum block_famil
 {
 	struct block_lengths *written = &live->written;
 	if (family == BLOCK_V4)
-		return (struct lengths_view){ written->v4, &written->v4_count, sizeof(written->v4) };
+		return (struct lengths_view){ written->v4, &written->v4_count,
+					      sizeof(written->v4) };
 	return (struct lengths_view){ written->v6, &written->v6_count, sizeof(written->v6) };
 }
 
@@ -47,8 +50,9 @@ int block_lengths_rewrite(struct block_live_set *live)
 }
 
 /*
- * A place to move to: one more at the end, so that everything behind moves to the right. Only when there is none left a
- * repetition is used up, which a walk that began before the latest tidying could notice.
+ * A place to move to: one more at the end, so that everything behind moves to the right. Only when
+ * there is none left a repetition is used up, which a walk that began before the latest tidying
+ * could notice.
  */
 static uint32_t view_gap(const struct lengths_view *view, uint32_t from)
 {
@@ -98,7 +102,8 @@ int block_lengths_add(struct block_live_set *live, enum block_family family, uin
 /* Its places become repetitions of a neighbour; at the end they can simply go. */
 static void view_drop(struct lengths_view *view, uint32_t length)
 {
-	uint32_t first = (uint32_t)((__u8 *)memchr(view->lengths, (int)length, *view->count) - view->lengths);
+	uint32_t first = (uint32_t)((__u8 *)memchr(view->lengths, (int)length, *view->count) -
+				    view->lengths);
 	uint32_t end = first;
 	while (end < *view->count && view->lengths[end] == length)
 		end++;
@@ -107,7 +112,10 @@ static void view_drop(struct lengths_view *view, uint32_t length)
 		return;
 	}
 	memset(view->lengths + first, view->lengths[first ? first - 1 : end], end - first);
-	/* What repeats its left neighbour has been met there; what repeats its right one must stay until the next tick. */
+	/*
+	 * What repeats its left neighbour has been met there; what repeats its right one must stay
+	 * until the next tick.
+	 */
 	if (first && end == *view->count)
 		*view->count = first;
 }

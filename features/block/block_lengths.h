@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The prefix lengths in use (cfg_block), changed so that no packet on another CPU misses one. For block_live.c alone. */
+/*
+ * The prefix lengths in use (cfg_block), changed so that no packet on another CPU misses one. For
+ * block_live.c alone.
+ */
 #ifndef WEIR_BLOCK_LENGTHS_H
 #define WEIR_BLOCK_LENGTHS_H
 

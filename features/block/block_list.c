@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list in memory. Not its file (block_store.c) and not what the kernel has of it (block_live.c, block.c). */
+/*
+ * A list in memory. Not its file (block_store.c) and not what the kernel has of it (block_live.c,
+ * block.c).
+ */
 #include "features/block/block_list.h"
 
 #include <errno.h>
@@ -11,7 +14,8 @@
 const char *const block_action_names[] = { "allow", "deny", NULL };
 const char *const block_origin_names[] = { "file", "runtime", "feed", "cluster", NULL };
 
-struct block_list *block_list_new(const char *name, enum block_action action, enum block_origin origin)
+struct block_list *block_list_new(const char *name, enum block_action action,
+				  enum block_origin origin)
 {
 	struct block_list *list = calloc(1, sizeof(*list));
 	if (!list)
@@ -38,7 +42,8 @@ void block_list_free(struct block_list *list)
 
 struct block_list *block_list_clone(const struct block_list *list)
 {
-	_cleanup_list_ struct block_list *clone = block_list_new(list->name, list->action, list->origin);
+	_cleanup_list_ struct block_list *clone =
+		block_list_new(list->name, list->action, list->origin);
 	if (!clone)
 		return NULL;
 	clone->id = list->id;
@@ -56,7 +61,8 @@ const char *block_name_fault(const char *name)
 	return name[len] || !len || len > BLOCK_NAME_MAX ? fault : NULL;
 }
 
-bool block_list_find_single(const struct block_list *list, const struct weir_range *range, size_t *ret_index)
+bool block_list_find_single(const struct block_list *list, const struct weir_range *range,
+			    size_t *ret_index)
 {
 	size_t low = 0, high = list->single_count;
 	while (low < high) {
@@ -68,15 +74,18 @@ bool block_list_find_single(const struct block_list *list, const struct weir_ran
 	}
 	if (ret_index)
 		*ret_index = low;
-	return low < list->single_count && weir_range_compare(&list->singles[low].range, range) == 0;
+	return low < list->single_count &&
+	       weir_range_compare(&list->singles[low].range, range) == 0;
 }
 
 int block_list_insert_single(struct block_list *list, size_t index, struct block_single *single)
 {
-	struct block_single *singles = reallocarray(list->singles, list->single_count + 1, sizeof(*singles));
+	struct block_single *singles =
+		reallocarray(list->singles, list->single_count + 1, sizeof(*singles));
 	if (!singles)
 		return -ENOMEM;
-	memmove(singles + index + 1, singles + index, (list->single_count - index) * sizeof(*singles));
+	memmove(singles + index + 1, singles + index,
+		(list->single_count - index) * sizeof(*singles));
 	singles[index] = *single;
 	single->note = NULL;
 	list->singles = singles;
@@ -92,7 +101,8 @@ void block_list_delete_single(struct block_list *list, size_t index)
 		(list->single_count - index) * sizeof(*list->singles));
 }
 
-int block_list_copy_singles(struct block_list *list, const struct block_list *from, const struct weir_range *except)
+int block_list_copy_singles(struct block_list *list, const struct block_list *from,
+			    const struct weir_range *except)
 {
 	list->singles = calloc(from->single_count + 1, sizeof(*list->singles));
 	if (!list->singles)
@@ -124,8 +134,9 @@ int block_list_merge_singles(struct block_list *list, struct block_single *more,
 	size_t i = 0, j = 0, n = 0;
 	while (i < list->single_count || j < count) {
 		int order = j == count ? -1 :
-			    i == list->single_count ? 1 :
-						      block_single_compare(&list->singles[i], &more[j]);
+			    i == list->single_count ?
+					 1 :
+					 block_single_compare(&list->singles[i], &more[j]);
 		struct block_single *next = &merged[n++];
 		if (order < 0) {
 			*next = list->singles[i++];
@@ -171,7 +182,8 @@ size_t block_list_count(const struct block_list *list, enum block_family family)
 {
 	size_t count = list->set.half[family].count;
 	for (size_t i = 0; i < list->single_count; i++)
-		count += !list->singles[i].is_folded && block_family_of(&list->singles[i].range) == family;
+		count += !list->singles[i].is_folded &&
+			 block_family_of(&list->singles[i].range) == family;
 	return count;
 }
 
@@ -208,10 +220,12 @@ static int shown_order(const struct weir_range *a, const struct weir_range *b)
 }
 
 /* The next single of this family that is not in the set as well. */
-static size_t list_next_single(const struct block_list *list, enum block_family family, size_t index)
+static size_t list_next_single(const struct block_list *list, enum block_family family,
+			       size_t index)
 {
 	while (index < list->single_count &&
-	       (list->singles[index].is_folded || block_family_of(&list->singles[index].range) != family))
+	       (list->singles[index].is_folded ||
+		block_family_of(&list->singles[index].range) != family))
 		index++;
 	return index;
 }
@@ -241,13 +255,15 @@ static int list_each_of(const struct block_list *list, enum block_family family,
 	return 0;
 }
 
-int block_list_each(const struct block_list *list, int (*each)(const struct block_shown *shown, void *arg), void *arg)
+int block_list_each(const struct block_list *list,
+		    int (*each)(const struct block_shown *shown, void *arg), void *arg)
 {
 	int r = list_each_of(list, BLOCK_V4, each, arg);
 	return r ? r : list_each_of(list, BLOCK_V6, each, arg);
 }
 
-bool block_list_cover(const struct block_list *list, const struct weir_addr *addr, struct block_shown *ret_shown)
+bool block_list_cover(const struct block_list *list, const struct weir_addr *addr,
+		      struct block_shown *ret_shown)
 {
 	size_t index;
 	enum block_family family = weir_addr_is_v4(addr) ? BLOCK_V4 : BLOCK_V6;
@@ -265,7 +281,8 @@ bool block_list_cover(const struct block_list *list, const struct weir_addr *add
 	return found;
 }
 
-bool block_list_overlap(const struct block_list *list, const struct weir_range *range, struct weir_range *ret_entry)
+bool block_list_overlap(const struct block_list *list, const struct weir_range *range,
+			struct weir_range *ret_entry)
 {
 	size_t index;
 	if (block_set_overlap(&list->set, range, &index)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One list: its name, what it does, and its entries. Those of the compiled policy are a block_set; those that act through
- * the live set, because they were added one by one or expire, are "singles".
+ * One list: its name, what it does, and its entries. Those of the compiled policy are a block_set;
+ * those that act through the live set, because they were added one by one or expire, are "singles".
  */
 #ifndef WEIR_BLOCK_LIST_H
 #define WEIR_BLOCK_LIST_H
@@ -11,7 +11,7 @@
 #include "features/block/block_slots.h"
 
 #define BLOCK_NAME_MAX 31
-#define BLOCK_LISTS_MAX 4096 /* ids are 1 to this */
+#define BLOCK_LISTS_MAX 4096	    /* ids are 1 to this */
 #define BLOCK_HIT_ENTRIES_MAX 16384 /* entries of lists with hits: true, together */
 #define BLOCK_TTL_MOST_S (10ull * 365 * 86400)
 
@@ -43,16 +43,18 @@ struct block_list {
 	char name[BLOCK_NAME_MAX + 1];
 	char *note;
 	bool has_entry_hits;
-	uint32_t hit;			       /* counter of what no entry's counter counts */
-	uint32_t *entry_hits[BLOCK_FAMILIES];  /* with has_entry_hits: one for each entry of the set */
-	struct weir_count retired;	       /* of counters that were given back */
+	uint32_t hit; /* counter of what no entry's counter counts */
+	uint32_t *
+		entry_hits[BLOCK_FAMILIES]; /* with has_entry_hits: one for each entry of the set */
+	struct weir_count retired;	    /* of counters that were given back */
 	struct block_set set;
-	struct block_single *singles;	       /* in the order of their ranges */
+	struct block_single *singles; /* in the order of their ranges */
 	size_t single_count;
-	bool is_dirty;			       /* the file is behind: entries expired */
+	bool is_dirty; /* the file is behind: entries expired */
 };
 
-struct block_list *block_list_new(const char *name, enum block_action action, enum block_origin origin);
+struct block_list *block_list_new(const char *name, enum block_action action,
+				  enum block_origin origin);
 void block_list_free(struct block_list *list);
 static inline void block_list_freep(struct block_list **list)
 {
@@ -66,13 +68,21 @@ struct block_list *block_list_clone(const struct block_list *list);
 const char *block_name_fault(const char *name);
 
 /* Where the range stands among the singles, or would. */
-bool block_list_find_single(const struct block_list *list, const struct weir_range *range, size_t *ret_index);
+bool block_list_find_single(const struct block_list *list, const struct weir_range *range,
+			    size_t *ret_index);
 /* Takes single over, its note too; the range must not be there yet. -ENOMEM: nothing taken. */
 int block_list_insert_single(struct block_list *list, size_t index, struct block_single *single);
 void block_list_delete_single(struct block_list *list, size_t index);
-/* Copies all singles of `from` but the one that is exactly `except` (may be NULL). `list` must have none. */
-int block_list_copy_singles(struct block_list *list, const struct block_list *from, const struct weir_range *except);
-/* Joins `more` (sorted, taken over: emptied) into the singles; one of the same range replaces the old, keeping its counter. */
+/*
+ * Copies all singles of `from` but the one that is exactly `except` (may be NULL). `list` must have
+ * none.
+ */
+int block_list_copy_singles(struct block_list *list, const struct block_list *from,
+			    const struct weir_range *except);
+/*
+ * Joins `more` (sorted, taken over: emptied) into the singles; one of the same range replaces the
+ * old, keeping its counter.
+ */
 int block_list_merge_singles(struct block_list *list, struct block_single *more, size_t count);
 int block_single_compare(const void *a, const void *b);
 
@@ -80,7 +90,10 @@ int block_single_compare(const void *a, const void *b);
 struct weir_count block_list_hits(const struct block_slots *slots, const struct block_list *list);
 /* Entries as a user counts them: those in both places once. */
 size_t block_list_count(const struct block_list *list, enum block_family family);
-/* Calls `each` in address order, IPv4 first, until it returns non-zero, which is returned. hit 0: the entry has no counter. */
+/*
+ * Calls `each` in address order, IPv4 first, until it returns non-zero, which is returned. hit 0:
+ * the entry has no counter.
+ */
 struct block_shown {
 	const struct block_list *list;
 	struct weir_range range;
@@ -88,10 +101,13 @@ struct block_shown {
 	uint64_t until_ns;
 	uint32_t hit;
 };
-int block_list_each(const struct block_list *list, int (*each)(const struct block_shown *shown, void *arg), void *arg);
+int block_list_each(const struct block_list *list,
+		    int (*each)(const struct block_shown *shown, void *arg), void *arg);
 /* The most specific entry that holds addr. */
-bool block_list_cover(const struct block_list *list, const struct weir_addr *addr, struct block_shown *ret_shown);
+bool block_list_cover(const struct block_list *list, const struct weir_addr *addr,
+		      struct block_shown *ret_shown);
 /* Any entry that shares an address with range. */
-bool block_list_overlap(const struct block_list *list, const struct weir_range *range, struct weir_range *ret_entry);
+bool block_list_overlap(const struct block_list *list, const struct weir_range *range,
+			struct weir_range *ret_entry);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prefixes in a hash table, each with the chain of its owners by action: two ranges of two lists may need the same prefix, and
- * the kernel's entry then says what outlasts the other. Lengths are written in block_lengths.c.
+ * Prefixes in a hash table, each with the chain of its owners by action: two ranges of two lists
+ * may need the same prefix, and the kernel's entry then says what outlasts the other. Lengths are
+ * written in block_lengths.c.
  */
 #include "features/block/block_live.h"
 
@@ -42,7 +43,8 @@ static size_t key_slot(const struct block_live_set *live, const struct block_liv
 	return (size_t)weir_hash_bytes(key, sizeof(*key), 0) & (live->item_capacity - 1);
 }
 
-static struct live_item *live_find(const struct block_live_set *live, const struct block_live_key *key)
+static struct live_item *live_find(const struct block_live_set *live,
+				   const struct block_live_key *key)
 {
 	if (!live->item_capacity)
 		return NULL;
@@ -68,7 +70,8 @@ static struct live_item *live_place(struct block_live_set *live, const struct bl
 /* At most half full, so that probing stays short. */
 static int live_reserve(struct block_live_set *live, size_t more)
 {
-	size_t needed = (live->used + more) * 2, capacity = live->item_capacity ? live->item_capacity : FIRST_ITEMS;
+	size_t needed = (live->used + more) * 2,
+	       capacity = live->item_capacity ? live->item_capacity : FIRST_ITEMS;
 	while (capacity < needed)
 		capacity *= 2;
 	if (capacity == live->item_capacity)
@@ -124,8 +127,8 @@ static int owners_reserve(struct block_live_set *live, uint32_t more)
 	return 0;
 }
 
-static uint32_t *owner_find(struct block_live_set *live, struct live_item *item, enum block_action action,
-			    uint32_t ticket)
+static uint32_t *owner_find(struct block_live_set *live, struct live_item *item,
+			    enum block_action action, uint32_t ticket)
 {
 	uint32_t *link = &item->owners[action];
 	while (*link && live->owners[*link].ticket != ticket)
@@ -165,7 +168,10 @@ static bool value_is_empty(const struct block_live *value)
 	return !value->action[BLOCK_ALLOW].list && !value->action[BLOCK_DENY].list;
 }
 
-/* Brings the kernel to what the owners say; an entry that says nothing any more goes, and the item with it. */
+/*
+ * Brings the kernel to what the owners say; an entry that says nothing any more goes, and the item
+ * with it.
+ */
 static int item_write(struct block_live_set *live, struct live_item *item)
 {
 	struct block_live value = item_value(live, item);
@@ -187,13 +193,18 @@ static int item_write(struct block_live_set *live, struct live_item *item)
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
-/* The prefixes of a range as keys. Those of an IPv6 range that would stand for IPv4 addresses are left out. */
-static size_t range_keys(const struct weir_range *range, struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX])
+/*
+ * The prefixes of a range as keys. Those of an IPv6 range that would stand for IPv4 addresses are
+ * left out.
+ */
+static size_t range_keys(const struct weir_range *range,
+			 struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX])
 {
 	struct weir_prefix prefixes[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = weir_range_to_prefixes(range, prefixes), kept = 0;
 	for (size_t i = 0; i < count; i++) {
-		keys[kept] = (struct block_live_key){ .addr = prefixes[i].addr, .length = prefixes[i].length };
+		keys[kept] = (struct block_live_key){ .addr = prefixes[i].addr,
+						      .length = prefixes[i].length };
 		kept += key_family(&keys[kept]) == block_family_of(range);
 	}
 	return kept;
@@ -209,7 +220,8 @@ uint32_t block_live_cost(const struct block_live_set *live, const struct weir_ra
 	return cost;
 }
 
-static struct block_live_side owner_side(const struct block_live_owner *owner, const struct block_single *single)
+static struct block_live_side owner_side(const struct block_live_owner *owner,
+					 const struct block_single *single)
 {
 	return (struct block_live_side){
 		.expires_ns = single->expires_ns,
@@ -218,8 +230,8 @@ static struct block_live_side owner_side(const struct block_live_owner *owner, c
 	};
 }
 
-static int key_add(struct block_live_set *live, const struct block_live_key *key, const struct block_live_owner *owner,
-		   const struct block_single *single)
+static int key_add(struct block_live_set *live, const struct block_live_key *key,
+		   const struct block_live_owner *owner, const struct block_single *single)
 {
 	struct live_item *item = live_find(live, key);
 	if (!item) {
@@ -243,8 +255,8 @@ static int key_add(struct block_live_set *live, const struct block_live_key *key
 	return item_write(live, item);
 }
 
-static void key_del(struct block_live_set *live, const struct block_live_key *key, enum block_action action,
-		    uint32_t ticket)
+static void key_del(struct block_live_set *live, const struct block_live_key *key,
+		    enum block_action action, uint32_t ticket)
 {
 	struct live_item *item = live_find(live, key);
 	uint32_t *link = item ? owner_find(live, item, action, ticket) : NULL;
@@ -257,7 +269,8 @@ static void key_del(struct block_live_set *live, const struct block_live_key *ke
 	item_write(live, item);
 }
 
-int block_live_add(struct block_live_set *live, const struct block_live_owner *owner, struct block_single *single)
+int block_live_add(struct block_live_set *live, const struct block_live_owner *owner,
+		   struct block_single *single)
 {
 	struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = range_keys(&single->range, keys);
@@ -279,7 +292,8 @@ int block_live_add(struct block_live_set *live, const struct block_live_owner *o
 	return 0;
 }
 
-int block_live_update(struct block_live_set *live, const struct block_live_owner *owner, const struct block_single *single)
+int block_live_update(struct block_live_set *live, const struct block_live_owner *owner,
+		      const struct block_single *single)
 {
 	struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = range_keys(&single->range, keys);
@@ -296,7 +310,8 @@ int block_live_update(struct block_live_set *live, const struct block_live_owner
 	return result;
 }
 
-void block_live_del(struct block_live_set *live, enum block_action action, const struct block_single *single)
+void block_live_del(struct block_live_set *live, enum block_action action,
+		    const struct block_single *single)
 {
 	struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = range_keys(&single->range, keys);
@@ -318,7 +333,8 @@ static int live_adopt_entry(const void *key, const void *value, void *arg)
 	return 0;
 }
 
-int block_live_adopt(struct block_live_set *live, struct weir_map *entries, struct weir_map *lengths)
+int block_live_adopt(struct block_live_set *live, struct weir_map *entries,
+		     struct weir_map *lengths)
 {
 	struct block_live_set fresh = {
 		.entries = entries,

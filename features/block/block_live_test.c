@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The live set against a plain list of owners, with maps in plain memory that watch each write as a packet would see it. */
+/*
+ * The live set against a plain list of owners, with maps in plain memory that watch each write as a
+ * packet would see it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,15 +20,16 @@ struct fixture {
 
 static struct fixture fixture;
 
-static const __u8 *lengths_of(const struct block_lengths *lengths, enum block_family family, __u32 *count)
+static const __u8 *lengths_of(const struct block_lengths *lengths, enum block_family family,
+			      __u32 *count)
 {
 	*count = family == BLOCK_V4 ? lengths->v4_count : lengths->v6_count;
 	return family == BLOCK_V4 ? lengths->v4 : lengths->v6;
 }
 
 /* A walk that has done `done` places when the value changes under it: does it meet the length? */
-static bool walk_meets(const struct block_lengths *old, const struct block_lengths *new, enum block_family family,
-		       __u32 done, __u32 length)
+static bool walk_meets(const struct block_lengths *old, const struct block_lengths *new,
+		       enum block_family family, __u32 done, __u32 length)
 {
 	for (__u32 i = 0;; i++) {
 		__u32 count;
@@ -42,7 +46,9 @@ static enum block_family family_of(const struct block_live_key *key)
 	return weir_addr_is_v4(&key->addr) && key->length >= 96 ? BLOCK_V4 : BLOCK_V6;
 }
 
-/* Invariant at each write of lengths: no packet on another CPU misses an entry that is in the set. */
+/*
+ * Invariant at each write of lengths: no packet on another CPU misses an entry that is in the set.
+ */
 static void lengths_wrote(struct weir_map *map, const void *key, const void *value)
 {
 	const struct block_lengths *old = (const void *)map->rows[0].value, *new = value;
@@ -69,7 +75,8 @@ static int setup(void **state)
 	uint32_t zero = 0;
 	struct block_lengths none = { 0 };
 	fixture = (struct fixture){
-		.entries = fake_map_new(sizeof(struct block_live_key), sizeof(struct block_live), 1000),
+		.entries = fake_map_new(sizeof(struct block_live_key), sizeof(struct block_live),
+					1000),
 		.lengths = fake_map_new(sizeof(uint32_t), sizeof(struct block_lengths), 1),
 		.live.limit = 1000,
 	};
@@ -96,7 +103,8 @@ static struct weir_range range_of(const char *text)
 	return range;
 }
 
-static struct block_single add(const char *text, enum block_action action, uint32_t list, uint64_t expires_ns)
+static struct block_single add(const char *text, enum block_action action, uint32_t list,
+			       uint64_t expires_ns)
 {
 	struct block_live_owner owner = { action, list, list + 100 };
 	struct block_single single = { .range = range_of(text), .expires_ns = expires_ns };
@@ -271,8 +279,10 @@ static void check_addr(const struct model_owner *owners, const struct weir_addr 
 			expected |= owners[i].is_there && (int)owners[i].action == action &&
 				    weir_range_contains(&owners[i].single.range, addr);
 		for (uint32_t i = 0; i < fixture.entries->count; i++) {
-			const struct block_live_key *key = (const void *)fixture.entries->rows[i].key;
-			const struct block_live *value = (const void *)fixture.entries->rows[i].value;
+			const struct block_live_key *key =
+				(const void *)fixture.entries->rows[i].key;
+			const struct block_live *value =
+				(const void *)fixture.entries->rows[i].value;
 			struct weir_prefix prefix = { key->addr, (uint8_t)key->length };
 			struct weir_range range;
 			weir_prefix_to_range(&prefix, &range);
@@ -292,8 +302,11 @@ static void live_random_changes_agree_with_a_plain_list(void **state)
 			block_live_del(&fixture.live, owner->action, &owner->single);
 			owner->is_there = false;
 		} else {
-			*owner = (struct model_owner){ true, (enum block_action)(rand() % 2), 1 + (uint32_t)rand() % 5,
-						       { .range = random_range(), .expires_ns = (uint64_t)rand() % 3 } };
+			*owner = (struct model_owner){ true,
+						       (enum block_action)(rand() % 2),
+						       1 + (uint32_t)rand() % 5,
+						       { .range = random_range(),
+							 .expires_ns = (uint64_t)rand() % 3 } };
 			struct block_live_owner as = { owner->action, owner->list, 1 };
 			assert_int_equal(block_live_add(&fixture.live, &as, &owner->single), 0);
 		}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of the operation table, and what all operations need: their list, their lifetime, their change. */
+/*
+ * The rows of the operation table, and what all operations need: their list, their lifetime, their
+ * change.
+ */
 #include "features/block/block_ops.h"
 
 #include <errno.h>
@@ -19,19 +22,23 @@ struct block_state *block_state_of(struct weir_engine *engine)
 	return weir_engine_state(engine, &weir_block);
 }
 
-int block_call_list(struct block_state *state, struct weir_call *call, const char **ret_name, struct block_list **ret_list)
+int block_call_list(struct block_state *state, struct weir_call *call, const char **ret_name,
+		    struct block_list **ret_list)
 {
 	const struct block_noun *noun = block_noun_of(call);
 	const char *given = weir_call_str(call, "list"), *name = given ? given : noun->runtime_list;
 	const char *fault = block_name_fault(name);
 	if (fault)
-		return weir_diag_key(&call->diag, "list", "choose another name", "'%s': %s", name, fault);
+		return weir_diag_key(&call->diag, "list", "choose another name", "'%s': %s", name,
+				     fault);
 	struct block_list *list = block_lists_find(&state->runtime, name);
 	if (!list && block_lists_find(&state->files, name))
-		return weir_diag_key(&call->diag, "list", "change the configuration and apply it, or use another list",
+		return weir_diag_key(&call->diag, "list",
+				     "change the configuration and apply it, or use another list",
 				     "the list '%s' is part of the configuration", name);
 	if (list && list->action != noun->action) {
-		weir_diag_key(&call->diag, "list", "choose another name", "the list '%s' exists and is of action %s", name,
+		weir_diag_key(&call->diag, "list", "choose another name",
+			      "the list '%s' exists and is of action %s", name,
 			      block_action_names[list->action]);
 		return -EEXIST;
 	}
@@ -52,8 +59,8 @@ int block_call_ttl(struct weir_call *call, uint64_t *ret_ttl_ns)
 	return 0;
 }
 
-struct block_list *block_list_start(struct block_state *state, const char *name, enum block_action action,
-				    struct weir_diag *diag)
+struct block_list *block_list_start(struct block_state *state, const char *name,
+				    enum block_action action, struct weir_diag *diag)
 {
 	static const struct block_lists none;
 	_cleanup_list_ struct block_list *list = block_list_new(name, action, BLOCK_FROM_RUNTIME);
@@ -61,12 +68,51 @@ struct block_list *block_list_start(struct block_state *state, const char *name,
 		return NULL;
 	list->id = block_id_take(&state->files, &state->runtime, &none);
 	if (!list->id) {
-		weir_diag_error(diag, "clear lists that are not needed", "there are %d lists, which is the most",
-				BLOCK_LISTS_MAX);
+		weir_diag_error(diag, "clear lists that are not needed",
+				"there are %d lists, which is the most", BLOCK_LISTS_MAX);
 		return NULL;
 	}
 	list->hit = block_slots_take(&state->slots);
 	return weir_take(list);
+}
+
+int block_call_range(struct weir_call *call, struct weir_range *range)
+{
+	const char *text = weir_call_str(call, "entry"), *why;
+	bool had_host_bits;
+	char canonical[WEIR_RANGE_TEXT];
+	if (!text)
+		return weir_diag_key(&call->diag, "entry", "name an address, a CIDR or FROM-TO",
+				     "no entry is given");
+	if (weir_range_from_string(text, strlen(text), range, &had_host_bits, &why) < 0)
+		return weir_diag_key(&call->diag, "entry", "write an address, a CIDR or FROM-TO",
+				     "'%s': %s", text, why);
+	if (had_host_bits)
+		weir_diag_warning(&call->diag, NULL, "%s has host bits set: taken as %s", text,
+				  weir_range_to_string(range, canonical));
+	return 0;
+}
+
+int block_refuse_write(const struct block_state *state, struct weir_call *call, int error)
+{
+	weir_diag_error(&call->diag, "make room or mend the permissions, then try again",
+			"cannot write the list to %s: %s", state->dir, strerror(-error));
+	return error;
+}
+
+int block_list_without(const struct block_list *list, const struct weir_range *range,
+		       struct block_list **ret_next)
+{
+	_cleanup_list_ struct block_list *next = block_list_clone(list);
+	if (!next)
+		return -ENOMEM;
+	int r = block_set_without(&list->set, range, &next->set);
+	if (r == 0)
+		r = block_list_copy_singles(next, list, range);
+	if (r < 0)
+		return r;
+	*ret_next = weir_take(next);
+	return 0;
 }
 
 void block_reply_warnings(struct weir_call *call, struct weir_json_out *json)
@@ -104,7 +150,8 @@ static void request_accept(struct weir_change *change, void *state)
 	request->reply(request, &json);
 	block_reply_warnings(call, &json);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(request->engine));
-	weir_json_put_uint(&json, "ms", (weir_clock_monotonic_ns() - request->started_ns) / WEIR_NS_PER_MS);
+	weir_json_put_uint(&json, "ms",
+			   (weir_clock_monotonic_ns() - request->started_ns) / WEIR_NS_PER_MS);
 	weir_json_close_object(&json);
 }
 
@@ -123,7 +170,8 @@ void block_request_free(struct block_request *request)
 
 struct block_request *block_request_new(struct weir_engine *engine, struct weir_call *call)
 {
-	_Static_assert(offsetof(struct block_request, change) == 0, "a change is cast to its request");
+	_Static_assert(offsetof(struct block_request, change) == 0,
+		       "a change is cast to its request");
 	struct block_request *request = calloc(1, sizeof(*request));
 	/* Room for one more list, so that accepting it cannot fail. */
 	if (!request || block_lists_reserve(&block_state_of(engine)->runtime) < 0) {
@@ -150,10 +198,12 @@ int block_request_start(struct block_request *request)
 	return r < 0 ? r : WEIR_OP_PENDING;
 }
 
-int block_request_add(struct block_request *request, struct block_list *old, struct block_list *next)
+int block_request_add(struct block_request *request, struct block_list *old,
+		      struct block_list *next)
 {
 	struct block_draft *draft = &request->draft;
-	struct block_draft_list *lists = reallocarray(draft->lists, draft->count + 1, sizeof(*lists));
+	struct block_draft_list *lists =
+		reallocarray(draft->lists, draft->count + 1, sizeof(*lists));
 	if (!lists)
 		return -ENOMEM;
 	lists[draft->count++] = (struct block_draft_list){ old, next };
@@ -161,14 +211,20 @@ int block_request_add(struct block_request *request, struct block_list *old, str
 	return 0;
 }
 
-#define ENTRY_ARG                                                                                      \
-	{ "entry", WEIR_ARG_RANGE, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "ADDR|CIDR|FROM-TO",        \
-	  "address, CIDR or range, IPv4 or IPv6", NULL, NULL }
-#define LIST_ARG(text) { "list", WEIR_ARG_STRING, 0, "NAME", text, NULL, NULL }
+#define ENTRY_ARG                                                                               \
+	{                                                                                       \
+		"entry", WEIR_ARG_RANGE, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL,               \
+			"ADDR|CIDR|FROM-TO", "address, CIDR or range, IPv4 or IPv6", NULL, NULL \
+	}
+#define LIST_ARG(text)                                               \
+	{                                                            \
+		"list", WEIR_ARG_STRING, 0, "NAME", text, NULL, NULL \
+	}
 
 static const struct weir_arg add_args[] = {
 	ENTRY_ARG,
-	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION", "how long it is to hold; without, until it is deleted", NULL, NULL },
+	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION",
+	  "how long it is to hold; without, until it is deleted", NULL, NULL },
 	{ "note", WEIR_ARG_STRING, 0, "TEXT", "a remark, shown with the entry", NULL, NULL },
 	LIST_ARG("run-time list to add it to; without, the one for single entries"),
 	{ 0 },
@@ -181,7 +237,8 @@ static const struct weir_arg del_args[] = {
 };
 
 static const struct weir_arg list_args[] = {
-	{ "match", WEIR_ARG_STRING, 0, "X", "an address or network (entries around it or in it), or text of the note", NULL, NULL },
+	{ "match", WEIR_ARG_STRING, 0, "X",
+	  "an address or network (entries around it or in it), or text of the note", NULL, NULL },
 	LIST_ARG("only this list"),
 	{ "limit", WEIR_ARG_UINT, 0, "N", "entries to show, at most 100000", NULL, "1000" },
 	{ "offset", WEIR_ARG_UINT, 0, "N", "entries to leave out first", NULL, "0" },
@@ -190,9 +247,12 @@ static const struct weir_arg list_args[] = {
 
 static const struct weir_arg import_args[] = {
 	LIST_ARG("run-time list to import into; made when new"),
-	{ "replace", WEIR_ARG_BOOL, 0, NULL, "the file is the whole list: what is not in it goes", NULL, NULL },
-	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how the file is written", block_format_names, "auto" },
-	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION", "lifetime of entries that name none; needs room in the live set", NULL, NULL },
+	{ "replace", WEIR_ARG_BOOL, 0, NULL, "the file is the whole list: what is not in it goes",
+	  NULL, NULL },
+	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how the file is written", block_format_names,
+	  "auto" },
+	{ "ttl", WEIR_ARG_DURATION, 0, "DURATION",
+	  "lifetime of entries that name none; needs room in the live set", NULL, NULL },
 	{ 0 },
 };
 
@@ -208,17 +268,17 @@ static const struct weir_arg clear_args[] = {
 };
 
 /* Both nouns have each operation: the same row but for the words. */
-#define ROW(noun, action_name, verb, kind_of, role_of, args_of, text, typed)                \
-	static const struct weir_op noun##_##verb = {                                       \
-		.name = #noun "." #verb,                                                    \
-		.summary = text,                                                            \
-		.kind = kind_of,                                                            \
-		.role = role_of,                                                            \
-		.args = args_of,                                                            \
-		.upload = kind_of == WEIR_OP_UPLOAD ? "a list of addresses" : NULL,         \
-		.example = #noun " " #verb " " typed,                                       \
-		.run = block_run_##verb,                                                    \
-		.closure = &block_noun_##action_name,                                       \
+#define ROW(noun, action_name, verb, kind_of, role_of, args_of, text, typed)        \
+	static const struct weir_op noun##_##verb = {                               \
+		.name = #noun "." #verb,                                            \
+		.summary = text,                                                    \
+		.kind = kind_of,                                                    \
+		.role = role_of,                                                    \
+		.args = args_of,                                                    \
+		.upload = kind_of == WEIR_OP_UPLOAD ? "a list of addresses" : NULL, \
+		.example = #noun " " #verb " " typed,                               \
+		.run = block_run_##verb,                                            \
+		.closure = &block_noun_##action_name,                               \
 	}
 
 #define READ(noun, action_name, verb, args_of, text, typed) \
@@ -228,18 +288,22 @@ static const struct weir_arg clear_args[] = {
 #define UPLOAD(noun, action_name, verb, args_of, text, typed) \
 	ROW(noun, action_name, verb, WEIR_OP_UPLOAD, WEIR_ROLE_OPERATOR, args_of, text, typed)
 
-WRITE(block, deny, add, add_args, "Block an address, a CIDR or a range at once", "203.0.113.0/24 --ttl 10m --note scanner");
+WRITE(block, deny, add, add_args, "Block an address, a CIDR or a range at once",
+      "203.0.113.0/24 --ttl 10m --note scanner");
 WRITE(block, deny, del, del_args, "Take a blocked entry out again", "203.0.113.0/24");
 READ(block, deny, list, list_args, "Show what is blocked", "--match 203.0.113.7");
 READ(block, deny, lists, NULL, "Show the deny lists with their sizes and hits", "");
-UPLOAD(block, deny, import, import_args, "Import a deny list from a file, all or nothing", "feed.txt --list feed --replace");
+UPLOAD(block, deny, import, import_args, "Import a deny list from a file, all or nothing",
+       "feed.txt --list feed --replace");
 READ(block, deny, export, export_args, "Export what is blocked", "--format csv");
 WRITE(block, deny, clear, clear_args, "Empty the deny lists made at run time", "--list feed");
-WRITE(allow, allow, add, add_args, "Always pass an address, a CIDR or a range", "192.0.2.10 --note office");
+WRITE(allow, allow, add, add_args, "Always pass an address, a CIDR or a range",
+      "192.0.2.10 --note office");
 WRITE(allow, allow, del, del_args, "Take an allowed entry out again", "192.0.2.10");
 READ(allow, allow, list, list_args, "Show what is always passed", "--match 192.0.2.10");
 READ(allow, allow, lists, NULL, "Show the allow lists with their sizes and hits", "");
-UPLOAD(allow, allow, import, import_args, "Import an allow list from a file, all or nothing", "partners.csv --list partners");
+UPLOAD(allow, allow, import, import_args, "Import an allow list from a file, all or nothing",
+       "partners.csv --list partners");
 READ(allow, allow, export, export_args, "Export what is always passed", "--format csv");
 WRITE(allow, allow, clear, clear_args, "Empty the allow lists made at run time", "--list partners");
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From lists to an image: reads the lists of a configuration, gives them ids and counters, hands their ranges to the compiler and
- * says afterwards what each address class means.
+ * From lists to an image: reads the lists of a configuration, gives them ids and counters, hands
+ * their ranges to the compiler and says afterwards what each address class means.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +15,9 @@
 #define FILE_BYTES_MAX (1ull << 30)
 
 /*
- * Tags of our labels: a list's is its id. An entry with a counter of its own: the top bit, the list's id, and the entry's number
- * within this compile, which rises from the smallest range to the largest of a list.
+ * Tags of our labels: a list's is its id. An entry with a counter of its own: the top bit, the
+ * list's id, and the entry's number within this compile, which rises from the smallest range to the
+ * largest of a list.
  */
 #define TAG_ENTRY 0x80000000u
 #define TAG_ID_SHIFT 16
@@ -31,7 +32,8 @@ void block_plan_done(struct block_plan *plan)
 	*plan = (struct block_plan){ 0 };
 }
 
-const struct block_list *block_draft_view(const struct block_draft *draft, const struct block_list *list)
+const struct block_list *block_draft_view(const struct block_draft *draft,
+					  const struct block_list *list)
 {
 	for (size_t i = 0; draft && i < draft->count; i++)
 		if (draft->lists[i].old == list)
@@ -39,10 +41,12 @@ const struct block_list *block_draft_view(const struct block_draft *draft, const
 	return list;
 }
 
-uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b, const struct block_lists *c)
+uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b,
+		       const struct block_lists *c)
 {
 	for (uint32_t id = 1; id <= BLOCK_LISTS_MAX; id++)
-		if (!block_lists_by_id(a, id) && !block_lists_by_id(b, id) && !block_lists_by_id(c, id))
+		if (!block_lists_by_id(a, id) && !block_lists_by_id(b, id) &&
+		    !block_lists_by_id(c, id))
 			return id;
 	return 0;
 }
@@ -61,13 +65,20 @@ static int plan_append_entries(const struct block_list_config *config, struct bl
 	return 0;
 }
 
-static int plan_refuse_file(struct weir_compile *compile, unsigned index, const char *path, int error)
+static int plan_refuse_file(struct weir_compile *compile, unsigned index, const char *path,
+			    int error)
 {
 	char key[48];
 	snprintf(key, sizeof(key), "block.lists[%u].file", index);
-	weir_diag_key(compile->diag, key, "write the path of a file that Weir may read", "cannot read %s: %s", path,
-		      strerror(-error));
+	weir_diag_key(compile->diag, key, "write the path of a file that Weir may read",
+		      "cannot read %s: %s", path, strerror(-error));
 	return error == -ENOMEM ? error : -EINVAL;
+}
+
+static char *plan_path(const struct weir_compile *compile, const char *file)
+{
+	bool is_here = !compile->base_dir || strcmp(compile->base_dir, ".") == 0;
+	return file[0] == '/' || is_here ? strdup(file) : weir_path_join(compile->base_dir, file);
 }
 
 /* Entries of a list file are those of the configuration: they do not expire. */
@@ -75,21 +86,24 @@ static int plan_read_file(struct weir_compile *compile, unsigned index, struct b
 {
 	const struct block_section *section = compile->section;
 	const struct block_list_config *config = &section->lists[index];
-	_cleanup_free_ char *path = config->file[0] == '/' ? strdup(config->file) :
-							     weir_path_join(compile->base_dir ? compile->base_dir : ".",
-									    config->file);
+	_cleanup_free_ char *path = plan_path(compile, config->file);
 	_cleanup_buf_ struct weir_buf text = { 0 };
 	if (!path)
 		return -ENOMEM;
 	int r = weir_file_read(path, FILE_BYTES_MAX, &text);
 	if (r < 0)
 		return plan_refuse_file(compile, index, path, r);
-	struct block_import_options options = { .format = (enum block_format)config->format, .file = path, .now = block_now() };
+	struct block_import_options options = { .format = (enum block_format)config->format,
+						.file = path,
+						.now = block_now() };
 	r = block_import_read(weir_buf_str(&text), text.len, &options, compile->diag, import);
-	if (r == 0 && import->single_count)
-		return weir_diag_key(compile->diag, "block.lists", "import it with `weir block import` instead",
-				     "%s has entries that expire, and entries of the configuration do not", path);
-	return r;
+	if (r < 0 || !import->single_count)
+		return r;
+	char key[48];
+	snprintf(key, sizeof(key), "block.lists[%u].file", index);
+	return weir_diag_key(compile->diag, key, "import it with `weir block import` instead",
+			     "%s has entries that expire, and entries of the configuration do not",
+			     path);
 }
 
 static int plan_read_list(struct weir_compile *compile, unsigned index, struct block_list *list)
@@ -116,15 +130,20 @@ static int plan_read_list(struct weir_compile *compile, unsigned index, struct b
 	return 0;
 }
 
-/* As much of its life before as there is: the list of that name and action in the live configuration. */
-static const struct block_list *plan_ancestor(const struct block_state *state, const struct block_list *list)
+/*
+ * As much of its life before as there is: the list of that name and action in the live
+ * configuration.
+ */
+static const struct block_list *plan_ancestor(const struct block_state *state,
+					      const struct block_list *list)
 {
-	const struct block_list *ancestor = state ? block_lists_find(&state->files, list->name) : NULL;
+	const struct block_list *ancestor =
+		state ? block_lists_find(&state->files, list->name) : NULL;
 	return ancestor && ancestor->action == list->action ? ancestor : NULL;
 }
 
-static int plan_number_entries(struct block_state *state, const struct block_list *ancestor, struct block_list *list,
-			       uint32_t *next_slot)
+static int plan_number_entries(struct block_state *state, const struct block_list *ancestor,
+			       struct block_list *list, uint32_t *next_slot)
 {
 	list->has_entry_hits = true;
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
@@ -147,8 +166,8 @@ static int plan_number_entries(struct block_state *state, const struct block_lis
 }
 
 /* Without a state (a check, a replay) numbers simply rise. */
-static int plan_number(struct weir_compile *compile, struct block_plan *plan, struct block_list *list, bool has_hits,
-		       uint32_t *next_slot)
+static int plan_number(struct weir_compile *compile, struct block_plan *plan,
+		       struct block_list *list, bool has_hits, uint32_t *next_slot)
 {
 	struct block_state *state = compile->state;
 	static const struct block_lists none;
@@ -158,12 +177,15 @@ static int plan_number(struct weir_compile *compile, struct block_plan *plan, st
 		list->hit = ancestor->hit;
 		list->retired = ancestor->retired;
 	} else {
-		list->id = block_id_take(&plan->files, state ? &state->files : &none, state ? &state->runtime : &none);
+		list->id = block_id_take(&plan->files, state ? &state->files : &none,
+					 state ? &state->runtime : &none);
 		list->hit = state ? block_slots_take(&state->slots) : (*next_slot)++;
 	}
 	if (!list->id)
-		return weir_diag_key(compile->diag, "block.lists", "put entries together in fewer lists",
-				     "there are more lists than %d, those of run time counted", BLOCK_LISTS_MAX);
+		return weir_diag_key(compile->diag, "block.lists",
+				     "put entries together in fewer lists",
+				     "there are more lists than %d, those of run time counted",
+				     BLOCK_LISTS_MAX);
 	return has_hits ? plan_number_entries(state, ancestor, list, next_slot) : 0;
 }
 
@@ -175,9 +197,10 @@ static int plan_check_hits(struct weir_compile *compile, const struct block_list
 		entries += section->lists[i].hits ? block_set_count(&files->at[i]->set) : 0;
 	if (entries <= BLOCK_HIT_ENTRIES_MAX)
 		return 0;
-	return weir_diag_key(compile->diag, "block.lists", "leave out `hits: true` from the largest",
-			     "lists with hits: true have %zu entries together, where %d are the most", entries,
-			     BLOCK_HIT_ENTRIES_MAX);
+	return weir_diag_key(
+		compile->diag, "block.lists", "leave out `hits: true` from the largest",
+		"lists with hits: true have %zu entries together, where %d are the most", entries,
+		BLOCK_HIT_ENTRIES_MAX);
 }
 
 static int plan_read(struct weir_compile *compile, struct block_plan *plan)
@@ -186,8 +209,8 @@ static int plan_read(struct weir_compile *compile, struct block_plan *plan)
 	uint32_t next_slot = 1;
 	for (unsigned i = 0; i < section->list_count; i++) {
 		const struct block_list_config *config = &section->lists[i];
-		_cleanup_list_ struct block_list *list =
-			block_list_new(config->name, (enum block_action)config->action, BLOCK_FROM_FILE);
+		_cleanup_list_ struct block_list *list = block_list_new(
+			config->name, (enum block_action)config->action, BLOCK_FROM_FILE);
 		if (!list)
 			return -ENOMEM;
 		int r = plan_read_list(compile, i, list);
@@ -199,7 +222,8 @@ static int plan_read(struct weir_compile *compile, struct block_plan *plan)
 	}
 	int r = plan_check_hits(compile, &plan->files);
 	for (unsigned i = 0; r == 0 && i < section->list_count; i++)
-		r = plan_number(compile, plan, plan->files.at[i], section->lists[i].hits, &next_slot);
+		r = plan_number(compile, plan, plan->files.at[i], section->lists[i].hits,
+				&next_slot);
 	return r;
 }
 
@@ -285,9 +309,11 @@ static int plan_keep_hit(struct block_plan *plan, uint32_t hit)
 	return 0;
 }
 
-static int write_numbered(struct range_writer *writer, const struct block_list *list, const struct numbered *entry)
+static int write_numbered(struct range_writer *writer, const struct block_list *list,
+			  const struct numbered *entry)
 {
-	uint32_t tag = TAG_ENTRY | list->id << TAG_ID_SHIFT | (uint32_t)writer->plan->entry_count, label;
+	uint32_t tag = TAG_ENTRY | list->id << TAG_ID_SHIFT | (uint32_t)writer->plan->entry_count,
+		 label;
 	int r = plan_keep_hit(writer->plan, entry->hit);
 	if (r == 0)
 		r = weir_image_label(writer->compile->image, &weir_block, tag, &label);
@@ -297,7 +323,8 @@ static int write_numbered(struct range_writer *writer, const struct block_list *
 static int write_entries(struct range_writer *writer, const struct block_list *list)
 {
 	size_t count = 0;
-	_cleanup_free_ struct numbered *entries = calloc(block_set_count(&list->set) + 1, sizeof(*entries));
+	_cleanup_free_ struct numbered *entries =
+		calloc(block_set_count(&list->set) + 1, sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
@@ -305,7 +332,8 @@ static int write_entries(struct range_writer *writer, const struct block_list *l
 		for (size_t i = 0; i < list->set.half[family].count; i++) {
 			struct block_entry entry;
 			block_set_at(&list->set, (enum block_family)family, i, &entry);
-			entries[count++] = (struct numbered){ entry.range, list->entry_hits[family][i] };
+			entries[count++] =
+				(struct numbered){ entry.range, list->entry_hits[family][i] };
 		}
 	}
 	qsort(entries, count, sizeof(*entries), numbered_compare);
@@ -323,9 +351,10 @@ static int write_check(const struct range_writer *writer)
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
 		if (writer->entries[family] <= limits[family])
 			continue;
-		weir_diag_key(writer->compile->diag, keys[family], "raise it, or take entries out of a list",
-			      "the lists have %zu IPv%d entries together, and %u are allowed", writer->entries[family],
-			      family == BLOCK_V4 ? 4 : 6, limits[family]);
+		weir_diag_key(writer->compile->diag, keys[family],
+			      "raise it, or take entries out of a list",
+			      "the lists have %zu IPv%d entries together, and %u are allowed",
+			      writer->entries[family], family == BLOCK_V4 ? 4 : 6, limits[family]);
 		return -E2BIG;
 	}
 	return 0;
@@ -337,7 +366,8 @@ static int write_all(struct range_writer *writer, const struct block_lists *file
 	const struct block_draft *draft = writer->compile->draft;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < files->count; i++)
-		r = files->at[i]->has_entry_hits ? write_entries(writer, files->at[i]) : write_list(writer, files->at[i]);
+		r = files->at[i]->has_entry_hits ? write_entries(writer, files->at[i]) :
+						   write_list(writer, files->at[i]);
 	for (size_t i = 0; r == 0 && state && i < state->runtime.count; i++) {
 		const struct block_list *list = block_draft_view(draft, state->runtime.at[i]);
 		r = list ? write_list(writer, list) : 0;
@@ -349,8 +379,9 @@ static int write_all(struct range_writer *writer, const struct block_lists *file
 }
 
 /*
- * The lists of the live configuration are not read again when something else changes: the file of a list takes effect when the
- * configuration is applied, and never by accident. Two configurations cannot be taken for one, as the live one still exists.
+ * The lists of the live configuration are not read again when something else changes: the file of a
+ * list takes effect when the configuration is applied, and never by accident. Two configurations
+ * cannot be taken for one, as the live one still exists.
  */
 int block_compile(struct weir_compile *compile)
 {
@@ -393,7 +424,10 @@ static const struct block_list *list_by_id(const struct weir_compile *compile, u
 	return list;
 }
 
-/* Without a state list i of the section has id i + 1 and counters are not read by anyone: the id serves. */
+/*
+ * Without a state list i of the section has id i + 1 and counters are not read by anyone: the id
+ * serves.
+ */
 static bool tag_meaning(const struct weir_compile *compile, uint32_t tag, struct meaning *meaning)
 {
 	const struct block_section *section = compile->section;
@@ -408,18 +442,21 @@ static bool tag_meaning(const struct weir_compile *compile, uint32_t tag, struct
 	if (!list)
 		return false;
 	meaning->action = list->action;
-	meaning->hit = tag & TAG_ENTRY ? state->plan.entry_hits[tag & ((1u << TAG_ID_SHIFT) - 1)] : list->hit;
+	meaning->hit = tag & TAG_ENTRY ? state->plan.entry_hits[tag & ((1u << TAG_ID_SHIFT) - 1)] :
+					 list->hit;
 	return true;
 }
 
 /* Tags of one list come in ascending order, so the first of it is its smallest range. */
-static void class_fill(const struct weir_compile *compile, uint32_t class_id, struct block_class *class)
+static void class_fill(const struct weir_compile *compile, uint32_t class_id,
+		       struct block_class *class)
 {
 	const struct weir_label_view *labels;
 	size_t count = weir_image_class_labels(compile->image, class_id, &labels);
 	for (size_t i = 0; i < count; i++) {
 		struct meaning meaning;
-		if (labels[i].owner != &weir_block || !tag_meaning(compile, labels[i].tag, &meaning))
+		if (labels[i].owner != &weir_block ||
+		    !tag_meaning(compile, labels[i].tag, &meaning))
 			continue;
 		__u32 *list = &class->action[meaning.action].list;
 		if (*list && *list <= meaning.id)
@@ -432,8 +469,8 @@ static void class_fill(const struct weir_compile *compile, uint32_t class_id, st
 int block_classes(struct weir_compile *compile)
 {
 	uint32_t count = weir_image_class_count(compile->image);
-	struct block_class *classes =
-		weir_image_section(compile->image, WEIR_SECTION_BLOCK, count * sizeof(struct block_class));
+	struct block_class *classes = weir_image_section(compile->image, WEIR_SECTION_BLOCK,
+							 count * sizeof(struct block_class));
 	if (!classes)
 		return -ENOMEM;
 	for (uint32_t i = 1; i < count; i++)

@@ -32,7 +32,8 @@ static bool range_holds(const struct weir_range *outer, const struct weir_range 
 static bool query_matches(const struct query *query, const struct block_shown *shown)
 {
 	if (query->has_range)
-		return range_holds(&shown->range, &query->range) || range_holds(&query->range, &shown->range);
+		return range_holds(&shown->range, &query->range) ||
+		       range_holds(&query->range, &shown->range);
 	if (!query->text)
 		return true;
 	const char *list_note = shown->list->note;
@@ -58,7 +59,9 @@ static void query_put(struct query *query, const struct block_shown *shown)
 	weir_json_put_str(json, "origin", block_origin_names[shown->list->origin]);
 	weir_json_put_str(json, "note", shown->note ? shown->note : shown->list->note);
 	if (shown->until_ns) {
-		uint64_t left_ns = shown->until_ns > query->now.real_ns ? shown->until_ns - query->now.real_ns : 0;
+		uint64_t left_ns = shown->until_ns > query->now.real_ns ?
+					   shown->until_ns - query->now.real_ns :
+					   0;
 		weir_json_put_str(json, "until", weir_clock_format(shown->until_ns, until));
 		weir_json_put_uint(json, "ttl_s", (left_ns + WEIR_NS_PER_S - 1) / WEIR_NS_PER_S);
 	} else {
@@ -76,7 +79,8 @@ static int query_visit(const struct block_shown *shown, void *arg)
 {
 	struct query *query = arg;
 	/* What has expired is out of force already, whether the sweep has come by or not. */
-	if ((shown->until_ns && shown->until_ns <= query->now.real_ns) || !query_matches(query, shown))
+	if ((shown->until_ns && shown->until_ns <= query->now.real_ns) ||
+	    !query_matches(query, shown))
 		return 0;
 	if (query->total++ < query->offset || query->shown == query->limit)
 		return 0;
@@ -86,7 +90,8 @@ static int query_visit(const struct block_shown *shown, void *arg)
 }
 
 /* Those of the call: its action, and its --list if it has one. Configuration first. */
-static size_t call_lists(const struct block_state *state, const struct weir_call *call, const struct block_list **lists)
+static size_t call_lists(const struct block_state *state, const struct weir_call *call,
+			 const struct block_list **lists)
 {
 	const struct block_lists *const kinds[] = { &state->files, &state->runtime };
 	const char *given = weir_call_str(call, "list");
@@ -94,24 +99,27 @@ static size_t call_lists(const struct block_state *state, const struct weir_call
 	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++) {
 		for (size_t i = 0; i < kinds[kind]->count; i++) {
 			const struct block_list *list = kinds[kind]->at[i];
-			if (list->action == block_noun_of(call)->action && (!given || strcmp(given, list->name) == 0))
+			if (list->action == block_noun_of(call)->action &&
+			    (!given || strcmp(given, list->name) == 0))
 				lists[count++] = list;
 		}
 	}
 	return count;
 }
 
-static int call_find_lists(const struct block_state *state, struct weir_call *call, const struct block_list ***ret_lists,
-			   size_t *ret_count)
+static int call_find_lists(const struct block_state *state, struct weir_call *call,
+			   const struct block_list ***ret_lists, size_t *ret_count)
 {
-	const struct block_list **lists = calloc(state->files.count + state->runtime.count + 1, sizeof(*lists));
+	const struct block_list **lists =
+		calloc(state->files.count + state->runtime.count + 1, sizeof(*lists));
 	if (!lists)
 		return -ENOMEM;
 	size_t count = call_lists(state, call, lists);
 	if (!count && weir_call_str(call, "list")) {
 		free(lists);
 		weir_diag_key(&call->diag, "list", "see `weir block lists` and `weir allow lists`",
-			      "there is no %s list '%s'", block_action_names[block_noun_of(call)->action],
+			      "there is no %s list '%s'",
+			      block_action_names[block_noun_of(call)->action],
 			      weir_call_str(call, "list"));
 		return -ENOENT;
 	}
@@ -139,8 +147,8 @@ int block_run_list(struct weir_engine *engine, struct weir_call *call)
 	};
 	if (query.limit > LIMIT_MOST)
 		query.limit = LIMIT_MOST;
-	query.has_range = query.text &&
-			  weir_range_from_string(query.text, strlen(query.text), &query.range, NULL, NULL) == 0;
+	query.has_range = query.text && weir_range_from_string(query.text, strlen(query.text),
+							       &query.range, NULL, NULL) == 0;
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "entries");
 	for (size_t i = 0; i < count; i++)
@@ -152,7 +160,8 @@ int block_run_list(struct weir_engine *engine, struct weir_call *call)
 	return call->reply.failed ? -ENOMEM : 0;
 }
 
-static void put_list(const struct block_state *state, const struct block_list *list, struct weir_json_out *json)
+static void put_list(const struct block_state *state, const struct block_list *list,
+		     struct weir_json_out *json)
 {
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", list->name);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The compact sorted set. One code for both families: only how a range is stored differs (half_get, half_put). */
+/*
+ * The compact sorted set. One code for both families: only how a range is stored differs (half_get,
+ * half_put).
+ */
 #include "features/block/block_set.h"
 
 #include <endian.h>
@@ -70,7 +73,8 @@ size_t block_set_bytes(const struct block_set *set)
 	size_t bytes = set->notes.capacity;
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
 		const struct block_half *half = &set->half[family];
-		bytes += half->capacity * (half_width(half) + (half->notes ? sizeof(*half->notes) : 0));
+		bytes += half->capacity *
+			 (half_width(half) + (half->notes ? sizeof(*half->notes) : 0));
 		bytes += half->reach ? (half->count + RUN) / RUN * sizeof(*half->reach) : 0;
 	}
 	return bytes;
@@ -128,7 +132,9 @@ static int half_append(struct block_half *half, const struct weir_range *range, 
 	return 0;
 }
 
-/* A feed repeats few notes over many lines; a small cache by hash keeps one copy of most of them. */
+/*
+ * A feed repeats few notes over many lines; a small cache by hash keeps one copy of most of them.
+ */
 static int note_intern(struct block_set *set, const char *note, size_t len, uint32_t *ret_offset)
 {
 	if (!set->note_cache)
@@ -154,7 +160,8 @@ static int note_intern(struct block_set *set, const char *note, size_t len, uint
 	return 0;
 }
 
-int block_set_append(struct block_set *set, const struct weir_range *range, const char *note, size_t len)
+int block_set_append(struct block_set *set, const struct weir_range *range, const char *note,
+		     size_t len)
 {
 	uint32_t offset = 0;
 	if (len) {
@@ -231,7 +238,8 @@ int block_set_seal(struct block_set *set, size_t *ret_duplicates)
 	return 0;
 }
 
-void block_set_at(const struct block_set *set, enum block_family family, size_t index, struct block_entry *ret_entry)
+void block_set_at(const struct block_set *set, enum block_family family, size_t index,
+		  struct block_entry *ret_entry)
 {
 	const struct block_half *half = &set->half[family];
 	uint32_t note = half_note(half, index);
@@ -270,11 +278,17 @@ bool block_set_find(const struct block_set *set, const struct weir_range *range,
 	return true;
 }
 
-/* Entries that start at or before `last`, from the last one back, the first that ends at or after `first`. */
-static bool half_reaching(const struct block_half *half, const struct weir_addr *first, const struct weir_addr *last,
-			  size_t *ret_index)
+/*
+ * Entries that start at or before `last`, from the last one back, the first that ends at or after
+ * `first`.
+ */
+static bool half_reaching(const struct block_half *half, const struct weir_addr *first,
+			  const struct weir_addr *last, size_t *ret_index)
 {
-	/* A range of one address sorts after every other that starts there: all starts <= last lie before it. */
+	/*
+	 * A range of one address sorts after every other that starts there: all starts <= last lie
+	 * before it.
+	 */
 	struct weir_range point = { *last, *last };
 	size_t i = half_lower_bound(half, &point);
 	struct weir_range range;
@@ -303,13 +317,16 @@ bool block_set_cover(const struct block_set *set, const struct weir_addr *addr, 
 	return half_reaching(half, addr, addr, ret_index);
 }
 
-bool block_set_overlap(const struct block_set *set, const struct weir_range *range, size_t *ret_index)
+bool block_set_overlap(const struct block_set *set, const struct weir_range *range,
+		       size_t *ret_index)
 {
-	return half_reaching(&set->half[block_family_of(range)], &range->from, &range->to, ret_index);
+	return half_reaching(&set->half[block_family_of(range)], &range->from, &range->to,
+			     ret_index);
 }
 
 /* Appends an entry of one set to another, its note too. */
-static int set_copy_entry(struct block_set *to, const struct block_set *from, enum block_family family, size_t index)
+static int set_copy_entry(struct block_set *to, const struct block_set *from,
+			  enum block_family family, size_t index)
 {
 	struct block_entry entry;
 	block_set_at(from, family, index, &entry);
@@ -329,9 +346,12 @@ static int half_merge(struct block_set *to, const struct block_set *a, const str
 			half_get(x, i, &left);
 		if (j < y->count)
 			half_get(y, j, &right);
-		int order = j == y->count ? -1 : i == x->count ? 1 : weir_range_compare(&left, &right);
+		int order = j == y->count ? -1 :
+			    i == x->count ? 1 :
+					    weir_range_compare(&left, &right);
 		bool takes_right = order > 0 || (order == 0 && half_note(y, j));
-		r = takes_right ? set_copy_entry(to, b, family, j) : set_copy_entry(to, a, family, i);
+		r = takes_right ? set_copy_entry(to, b, family, j) :
+				  set_copy_entry(to, a, family, i);
 		*added += order > 0;
 		i += order <= 0;
 		j += order >= 0;
@@ -339,8 +359,8 @@ static int half_merge(struct block_set *to, const struct block_set *a, const str
 	return r;
 }
 
-int block_set_merge(const struct block_set *set, const struct block_set *more, struct block_set *ret_union,
-		    size_t *ret_added)
+int block_set_merge(const struct block_set *set, const struct block_set *more,
+		    struct block_set *ret_union, size_t *ret_added)
 {
 	_cleanup_set_ struct block_set merged = { 0 };
 	size_t added = 0;
@@ -379,7 +399,8 @@ size_t block_set_count_missing(const struct block_set *set, const struct block_s
 	return missing;
 }
 
-int block_set_without(const struct block_set *set, const struct weir_range *range, struct block_set *ret_rest)
+int block_set_without(const struct block_set *set, const struct weir_range *range,
+		      struct block_set *ret_rest)
 {
 	_cleanup_set_ struct block_set rest = { 0 };
 	size_t gone;

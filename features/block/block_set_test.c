@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sorted set against literal cases and against a plain array that is searched from end to end. */
+/*
+ * The sorted set against literal cases and against a plain array that is searched from end to end.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,8 +26,8 @@ static void append(struct block_set *set, const char *text, const char *note)
 	assert_int_equal(block_set_append(set, &range, note, note ? strlen(note) : 0), 0);
 }
 
-static void assert_entry(const struct block_set *set, enum block_family family, size_t index, const char *text,
-			 const char *note)
+static void assert_entry(const struct block_set *set, enum block_family family, size_t index,
+			 const char *text, const char *note)
 {
 	struct block_entry entry;
 	char found[WEIR_RANGE_TEXT];
@@ -102,7 +104,8 @@ static void set_cover_finds_the_most_specific(void **state)
 	append(&set, "10.1.2.0/24", NULL);
 	append(&set, "10.1.3.0/24", NULL);
 	assert_int_equal(block_set_seal(&set, NULL), 0);
-	struct weir_range inside = range_of("10.1.2.7"), between = range_of("10.1.4.0"), outside = range_of("11.0.0.0");
+	struct weir_range inside = range_of("10.1.2.7"), between = range_of("10.1.4.0"),
+			  outside = range_of("11.0.0.0");
 	assert_true(block_set_cover(&set, &inside.from, &index));
 	assert_int_equal(index, 2);
 	assert_true(block_set_cover(&set, &between.from, &index));
@@ -164,14 +167,16 @@ static void set_without_takes_out_just_that_entry(void **state)
 
 static struct weir_range random_range(void)
 {
-	unsigned from = (unsigned)rand() % WORLD, to = from + (unsigned)rand() % (rand() % 8 ? 8 : WORLD - from);
+	unsigned from = (unsigned)rand() % WORLD,
+		 to = from + (unsigned)rand() % (rand() % 8 ? 8 : WORLD - from);
 	struct weir_range range = range_of(rand() % 2 ? "192.0.2.0" : "2001:db8::");
 	range.to.bytes[15] = (uint8_t)(to < WORLD ? to : WORLD - 1);
 	range.from.bytes[15] = (uint8_t)from;
 	return range;
 }
 
-static bool model_overlaps(const struct weir_range *model, size_t count, const struct weir_range *range)
+static bool model_overlaps(const struct weir_range *model, size_t count,
+			   const struct weir_range *range)
 {
 	for (size_t i = 0; i < count; i++)
 		if (weir_range_overlaps(&model[i], range))
@@ -193,7 +198,8 @@ static void check_round(const struct block_set *set, const struct weir_range *mo
 		struct weir_range range = random_range(), point = { range.from, range.from };
 		struct block_entry entry;
 		size_t index;
-		assert_int_equal(block_set_find(set, &range, NULL), model_has(model, count, &range));
+		assert_int_equal(block_set_find(set, &range, NULL),
+				 model_has(model, count, &range));
 		bool overlaps = block_set_overlap(set, &range, &index);
 		assert_int_equal(overlaps, model_overlaps(model, count, &range));
 		if (overlaps) {
@@ -208,7 +214,8 @@ static void check_round(const struct block_set *set, const struct weir_range *mo
 		assert_true(weir_range_contains(&entry.range, &point.from));
 		for (size_t i = 0; i < count; i++)
 			if (weir_range_contains(&model[i], &point.from))
-				assert_true(weir_addr_compare(&model[i].from, &entry.range.from) <= 0);
+				assert_true(weir_addr_compare(&model[i].from, &entry.range.from) <=
+					    0);
 	}
 }
 

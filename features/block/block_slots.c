@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bitmap of counter rows. Lowest free first, so that what has to be read each tick stays short. */
+/*
+ * A bitmap of counter rows. Lowest free first, so that what has to be read each tick stays short.
+ */
 #include "features/block/block_slots.h"
 
 #include <errno.h>

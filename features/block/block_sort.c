@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Least-significant-digit radix sort of 64-bit keys. An IPv4 range is one key; an IPv6 range is sorted by the upper half of
- * its start, and the few that share a /64 are put in order by comparison.
+ * Least-significant-digit radix sort of 64-bit keys. An IPv4 range is one key; an IPv6 range is
+ * sorted by the upper half of its start, and the few that share a /64 are put in order by
+ * comparison.
  */
 #include "features/block/block_sort.h"
 
@@ -30,8 +31,8 @@ static bool pass_is_needed(const size_t *histogram, size_t count)
 	return false;
 }
 
-static void pass_run(const struct sort_item *from, struct sort_item *to, size_t count, size_t *histogram,
-		     unsigned shift)
+static void pass_run(const struct sort_item *from, struct sort_item *to, size_t count,
+		     size_t *histogram, unsigned shift)
 {
 	size_t start = 0;
 	for (size_t digit = 0; digit < DIGITS; digit++) {
@@ -51,7 +52,8 @@ static struct sort_item *items_sort(struct sort_item *items, struct sort_item *s
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		for (unsigned pass = 0; pass < PASSES; pass++)
-			histograms[pass * DIGITS + (items[i].key >> pass * DIGIT_BITS & (DIGITS - 1))]++;
+			histograms[pass * DIGITS +
+				   (items[i].key >> pass * DIGIT_BITS & (DIGITS - 1))]++;
 
 	for (unsigned pass = 0; pass < PASSES; pass++) {
 		size_t *histogram = histograms + (size_t)pass * DIGITS;
@@ -108,7 +110,8 @@ int block_sort_v4(struct block_v4 *ranges, uint32_t *notes, size_t count)
 	if (!order || notes_permute(notes, order, count) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		ranges[i] = (struct block_v4){ (uint32_t)(order[i].key >> 32), ~(uint32_t)order[i].key };
+		ranges[i] = (struct block_v4){ (uint32_t)(order[i].key >> 32),
+					       ~(uint32_t)order[i].key };
 	return 0;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the feature share: its section of the configuration, its state, its changes. Nothing outside includes it. */
+/*
+ * What the files of the feature share: its section of the configuration, its state, its changes.
+ * Nothing outside includes it.
+ */
 #ifndef WEIR_BLOCK_STATE_H
 #define WEIR_BLOCK_STATE_H
 
@@ -35,12 +38,13 @@ extern const struct weir_field block_fields[];
 int block_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
 
 /*
- * What the last compile() made of a configuration, waiting for live(). A refused one is forgotten by the next. The worker writes
- * it and the loop takes it over, never at one time: between them lies the engine's hand-over.
+ * What the last compile() made of a configuration, waiting for live(). A refused one is forgotten
+ * by the next. The worker writes it and the loop takes it over, never at one time: between them
+ * lies the engine's hand-over.
  */
 struct block_plan {
 	const struct weir_config *config;
-	bool is_new;		  /* `files` was read for this configuration; else the state's stand */
+	bool is_new; /* `files` was read for this configuration; else the state's stand */
 	struct block_lists files; /* with is_new: owned */
 	uint32_t *entry_hits;	  /* counter by the number of an entry label */
 	size_t entry_count;
@@ -56,14 +60,17 @@ struct block_state {
 	struct block_plan plan;
 	struct block_slots slots;
 	struct block_live_set live;
-	bool is_live;	   /* a policy of this run has gone live */
-	bool has_folded;   /* singles wait for the tick that takes them out of the live set */
-	uint64_t folded_ns; /* since when */
+	bool is_live;		 /* a policy of this run has gone live */
+	bool has_folded;	 /* singles wait for the tick that takes them out of the live set */
+	uint64_t folded_ns;	 /* since when */
 	uint64_t next_expiry_ns; /* no single expires before; UINT64_MAX = none */
-	uint64_t saved_ns; /* when files were last written because entries expired */
+	uint64_t saved_ns;	 /* when files were last written because entries expired */
 };
 
-/* One list before and after a change; old NULL: it is new; next NULL: it goes. `next` belongs to the draft until accepted. */
+/*
+ * One list before and after a change; old NULL: it is new; next NULL: it goes. `next` belongs to
+ * the draft until accepted.
+ */
 struct block_draft_list {
 	struct block_list *old;
 	struct block_list *next;
@@ -78,24 +85,37 @@ const struct block_section *block_section_of(const struct weir_config *config);
 extern const struct weir_feature weir_block;
 
 /* What the draft (may be NULL) makes of the list: itself, its successor, or NULL. */
-const struct block_list *block_draft_view(const struct block_draft *draft, const struct block_list *list);
+const struct block_list *block_draft_view(const struct block_draft *draft,
+					  const struct block_list *list);
 
 /* block_plan.c: the configuration's lists, read and numbered; the image's ranges and classes. */
 int block_compile(struct weir_compile *compile);
 int block_classes(struct weir_compile *compile);
 void block_plan_done(struct block_plan *plan);
 /* The lowest id that no list has, or 0. */
-uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b, const struct block_lists *c);
+uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b,
+		       const struct block_lists *c);
 
 /* block_change.c: singles on the spot, and drafts. */
-/* Compares the subject (a list, or what is new in one) with every list of the other action; returns how many entries conflict. */
-size_t block_warn_conflicts(const struct block_state *state, const struct block_list *subject, struct weir_diag *diag);
+/*
+ * Compares the subject (a list, or what is new in one) with every list of the other action; returns
+ * how many entries conflict.
+ */
+size_t block_warn_conflicts(const struct block_state *state, const struct block_list *subject,
+			    struct weir_diag *diag);
 /* Puts a single of the list into the kernel, with a counter of its own while there are any. */
-int block_single_enforce(struct block_state *state, struct block_list *list, struct block_single *single);
-void block_single_release(struct block_state *state, struct block_list *list, struct block_single *single);
-/* Live set, counters and lists become what the draft says. Cannot fail; what the kernel refused is a warning. */
-void block_draft_accept(struct block_state *state, struct block_draft *draft, struct weir_diag *diag);
-int block_draft_persist(const struct block_state *state, const struct block_draft *draft, struct weir_diag *diag);
+int block_single_enforce(struct block_state *state, struct block_list *list,
+			 struct block_single *single);
+void block_single_release(struct block_state *state, struct block_list *list,
+			  struct block_single *single);
+/*
+ * Live set, counters and lists become what the draft says. Cannot fail; what the kernel refused is
+ * a warning.
+ */
+void block_draft_accept(struct block_state *state, struct block_draft *draft,
+			struct weir_diag *diag);
+int block_draft_persist(const struct block_state *state, const struct block_draft *draft,
+			struct weir_diag *diag);
 void block_draft_done(struct block_draft *draft);
 /* Recomputes which counters are used from what there is, the draft (may be NULL) included. */
 void block_slots_settle(struct block_state *state, const struct block_draft *draft);

@@ -42,7 +42,9 @@ int block_lists_add(struct block_lists *lists, struct block_list *list)
 		return -ENOMEM;
 	size_t place = lists->count++;
 	/* Those of the configuration keep its order. */
-	for (; list->origin != BLOCK_FROM_FILE && place && strcmp(lists->at[place - 1]->name, list->name) > 0; place--)
+	for (; list->origin != BLOCK_FROM_FILE && place &&
+	       strcmp(lists->at[place - 1]->name, list->name) > 0;
+	     place--)
 		lists->at[place] = lists->at[place - 1];
 	lists->at[place] = list;
 	return 0;
@@ -131,7 +133,8 @@ static void index_put_lists(struct weir_json_out *json, const struct block_lists
 	}
 }
 
-int block_store_save_index(const char *dir, const struct block_lists *files, const struct block_lists *runtime)
+int block_store_save_index(const char *dir, const struct block_lists *files,
+			   const struct block_lists *runtime)
 {
 	if (!dir)
 		return 0;
@@ -151,7 +154,10 @@ int block_store_save_index(const char *dir, const struct block_lists *files, con
 	return weir_file_replace(path, text.data, text.len, FILE_MODE);
 }
 
-/* A file that cannot be used is no reason not to start: it is put where the next write cannot reach it. */
+/*
+ * A file that cannot be used is no reason not to start: it is put where the next write cannot reach
+ * it.
+ */
 static int store_keep_aside(const char *path, struct weir_diag *why, struct weir_diag *diag)
 {
 	_cleanup_free_ char *kept = NULL;
@@ -160,10 +166,13 @@ static int store_keep_aside(const char *path, struct weir_diag *why, struct weir
 		weir_diag_entry_format(&why->entries[0], &reason);
 	int r = weir_file_keep_aside(path, &kept);
 	if (r < 0)
-		return weir_diag_warning(diag, "move the file away by hand", "%s cannot be used and cannot be renamed: %s",
-					 path, strerror(-r));
-	return weir_diag_warning(diag, "mend it and import it again, or delete it", "%s cannot be used (%s); kept as %s",
-				 path, reason.len ? weir_buf_str(&reason) : "unreadable", kept ? kept : "a file beside it");
+		return weir_diag_warning(diag, "move the file away by hand",
+					 "%s cannot be used and cannot be renamed: %s", path,
+					 strerror(-r));
+	return weir_diag_warning(diag, "mend it and import it again, or delete it",
+				 "%s cannot be used (%s); kept as %s", path,
+				 reason.len ? weir_buf_str(&reason) : "unreadable",
+				 kept ? kept : "a file beside it");
 }
 
 static int hits_read(const char *key, const struct weir_json *value, void *arg)
@@ -191,7 +200,8 @@ static int stub_read_hits(struct block_list *list, const struct weir_json *hits)
 		for (size_t i = 0; i < count; i++) {
 			struct block_entry entry;
 			block_set_at(&list->set, (enum block_family)family, i, &entry);
-			list->entry_hits[family][i] = entry.note ? (uint32_t)strtoul(entry.note, NULL, 10) : 0;
+			list->entry_hits[family][i] =
+				entry.note ? (uint32_t)strtoul(entry.note, NULL, 10) : 0;
 			r = block_set_note(&list->set, (enum block_family)family, i, NULL);
 		}
 	}
@@ -204,12 +214,14 @@ static int stub_read(const struct weir_json *json, struct block_lists *stubs)
 	const char *name = weir_json_str(weir_json_get(json, "name"), "");
 	const char *action = weir_json_str(weir_json_get(json, "action"), "");
 	const char *origin = weir_json_str(weir_json_get(json, "origin"), "");
-	int64_t id = weir_json_int(weir_json_get(json, "id"), 0), hit = weir_json_int(weir_json_get(json, "hit"), 0);
-	if (block_name_fault(name) || id < 1 || id > BLOCK_LISTS_MAX || hit < 0 || hit >= WEIR_HITS_MAX)
+	int64_t id = weir_json_int(weir_json_get(json, "id"), 0),
+		hit = weir_json_int(weir_json_get(json, "hit"), 0);
+	if (block_name_fault(name) || id < 1 || id > BLOCK_LISTS_MAX || hit < 0 ||
+	    hit >= WEIR_HITS_MAX)
 		return -EINVAL;
-	_cleanup_list_ struct block_list *list = block_list_new(
-		name, strcmp(action, "allow") == 0 ? BLOCK_ALLOW : BLOCK_DENY,
-		strcmp(origin, "file") == 0 ? BLOCK_FROM_FILE : BLOCK_FROM_RUNTIME);
+	_cleanup_list_ struct block_list *list =
+		block_list_new(name, strcmp(action, "allow") == 0 ? BLOCK_ALLOW : BLOCK_DENY,
+			       strcmp(origin, "file") == 0 ? BLOCK_FROM_FILE : BLOCK_FROM_RUNTIME);
 	if (!list)
 		return -ENOMEM;
 	list->id = (uint32_t)id;
@@ -225,7 +237,8 @@ static int stub_read(const struct weir_json *json, struct block_lists *stubs)
 	return r;
 }
 
-static int index_parse(const struct weir_buf *text, struct weir_diag *diag, struct block_lists *stubs)
+static int index_parse(const struct weir_buf *text, struct weir_diag *diag,
+		       struct block_lists *stubs)
 {
 	_cleanup_json_ struct weir_json *json = NULL;
 	int r = weir_json_parse(weir_buf_str(text), text->len, NULL, diag, &json);
@@ -237,7 +250,8 @@ static int index_parse(const struct weir_buf *text, struct weir_diag *diag, stru
 	for (size_t i = 0; i < weir_json_size(lists); i++) {
 		r = stub_read(weir_json_at(lists, i), stubs);
 		if (r == -EINVAL)
-			weir_diag_error(diag, NULL, "lists[%zu] has a wrong name, id or counter", i);
+			weir_diag_error(diag, NULL, "lists[%zu] has a wrong name, id or counter",
+					i);
 		if (r < 0)
 			return r;
 	}
@@ -264,7 +278,8 @@ static int index_load(const char *dir, struct weir_diag *diag, struct block_list
 static bool name_of_file(const char *file, char name[BLOCK_NAME_MAX + 1])
 {
 	size_t len = strlen(file), around = strlen(LIST_PREFIX) + strlen(LIST_SUFFIX);
-	if (len <= around || len - around > BLOCK_NAME_MAX || strncmp(file, LIST_PREFIX, strlen(LIST_PREFIX)) != 0 ||
+	if (len <= around || len - around > BLOCK_NAME_MAX ||
+	    strncmp(file, LIST_PREFIX, strlen(LIST_PREFIX)) != 0 ||
 	    strcmp(file + len - strlen(LIST_SUFFIX), LIST_SUFFIX) != 0)
 		return false;
 	memcpy(name, file + strlen(LIST_PREFIX), len - around);
@@ -272,7 +287,8 @@ static bool name_of_file(const char *file, char name[BLOCK_NAME_MAX + 1])
 	return !block_name_fault(name);
 }
 
-static int list_read(const char *path, const char *name, struct weir_diag *why, struct block_list **ret_list)
+static int list_read(const char *path, const char *name, struct weir_diag *why,
+		     struct block_list **ret_list)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
 	struct block_now now = block_now();
@@ -284,12 +300,15 @@ static int list_read(const char *path, const char *name, struct weir_diag *why, 
 	if (r < 0)
 		return r;
 	if (strcmp(list->name, name) != 0 || list->origin == BLOCK_FROM_FILE)
-		return weir_diag_error(why, NULL, "it holds the list '%s', which is not the one its name says", list->name);
+		return weir_diag_error(why, NULL,
+				       "it holds the list '%s', which is not the one its name says",
+				       list->name);
 	*ret_list = weir_take(list);
 	return 0;
 }
 
-static int list_load(const char *dir, const char *name, struct weir_diag *diag, struct block_lists *lists)
+static int list_load(const char *dir, const char *name, struct weir_diag *diag,
+		     struct block_lists *lists)
 {
 	_cleanup_free_ char *path = list_path(dir, name);
 	_cleanup_diag_ struct weir_diag why = { 0 };
@@ -307,8 +326,11 @@ static int list_load(const char *dir, const char *name, struct weir_diag *diag, 
 	return r;
 }
 
-/* A run-time list has the id and the counter it had; the rest of the index is the configuration's. */
-static int stubs_share_out(struct block_lists *stubs, struct block_lists *files, const struct block_lists *runtime)
+/*
+ * A run-time list has the id and the counter it had; the rest of the index is the configuration's.
+ */
+static int stubs_share_out(struct block_lists *stubs, struct block_lists *files,
+			   const struct block_lists *runtime)
 {
 	for (size_t i = 0; i < stubs->count; i++) {
 		struct block_list *stub = stubs->at[i];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists on disk: what is written is read again, what cannot be used is kept aside. In a directory of its own. */
+/*
+ * Lists on disk: what is written is read again, what cannot be used is kept aside. In a directory
+ * of its own.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,17 +75,20 @@ static void load(struct weir_diag *diag, struct block_lists *files, struct block
 
 static void file_has_an_entry_a_line(void **state)
 {
-	_cleanup_list_ struct block_list *list = block_list_new("feed", BLOCK_DENY, BLOCK_FROM_RUNTIME);
+	_cleanup_list_ struct block_list *list =
+		block_list_new("feed", BLOCK_DENY, BLOCK_FROM_RUNTIME);
 	_cleanup_buf_ struct weir_buf text = { 0 };
 	append(list, "192.0.2.0/24", NULL);
 	append(list, "10.0.0.1", "a \"b\"");
 	assert_int_equal(block_set_seal(&list->set, NULL), 0);
 	insert(list, "2001:db8::1", 1893456000ull * WEIR_NS_PER_S);
 	block_file_write(list, &text);
-	assert_string_equal(weir_buf_str(&text),
-			    "{\"version\":1,\"name\":\"feed\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n"
-			    "{\"entry\":\"10.0.0.1\",\"note\":\"a \\\"b\\\"\"},\n\"192.0.2.0/24\",\n"
-			    "{\"entry\":\"2001:db8::1\",\"until\":\"2030-01-01T00:00:00Z\"}\n]}\n");
+	assert_string_equal(
+		weir_buf_str(&text),
+		"{\"version\":1,\"name\":\"feed\",\"action\":\"deny\",\"origin\":\"runtime\","
+		"\"entries\":[\n"
+		"{\"entry\":\"10.0.0.1\",\"note\":\"a \\\"b\\\"\"},\n\"192.0.2.0/24\",\n"
+		"{\"entry\":\"2001:db8::1\",\"until\":\"2030-01-01T00:00:00Z\"}\n]}\n");
 	(void)state;
 }
 
@@ -91,7 +97,8 @@ static void store_saved_list_loads_the_same(void **state)
 	uint64_t hour = 3600 * WEIR_NS_PER_S;
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 }, none = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	_cleanup_list_ struct block_list *list = block_list_new("feed", BLOCK_ALLOW, BLOCK_FROM_RUNTIME);
+	_cleanup_list_ struct block_list *list =
+		block_list_new("feed", BLOCK_ALLOW, BLOCK_FROM_RUNTIME);
 	list->id = 9;
 	list->hit = 33;
 	append(list, "192.0.2.0/24", "quick");
@@ -127,7 +134,8 @@ static void store_lifetime_goes_on_and_expired_entries_do_not_come_back(void **s
 {
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	_cleanup_list_ struct block_list *list = block_list_new("feed", BLOCK_DENY, BLOCK_FROM_RUNTIME);
+	_cleanup_list_ struct block_list *list =
+		block_list_new("feed", BLOCK_DENY, BLOCK_FROM_RUNTIME);
 	uint64_t minute = 60 * WEIR_NS_PER_S;
 	insert(list, "192.0.2.1", weir_clock_real_ns() + minute);
 	insert(list, "192.0.2.2", weir_clock_real_ns() - minute);
@@ -143,8 +151,10 @@ static void store_mended_by_hand_still_loads(void **state)
 {
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	write_file("block-x.json", "{ \"version\": 1, \"name\": \"x\",\n \"action\": \"deny\", \"origin\": \"runtime\",\n"
-				   " \"entries\": [ \"192.0.2.1\", {\"note\": \"n\", \"entry\": \"192.0.2.1\"} ] }");
+	write_file("block-x.json", "{ \"version\": 1, \"name\": \"x\",\n \"action\": \"deny\", "
+				   "\"origin\": \"runtime\",\n"
+				   " \"entries\": [ \"192.0.2.1\", {\"note\": \"n\", \"entry\": "
+				   "\"192.0.2.1\"} ] }");
 	load(&diag, &files, &runtime);
 	assert_int_equal(diag.count, 0);
 	assert_int_equal(block_set_count(&runtime.at[0]->set), 1);
@@ -155,11 +165,14 @@ static void store_damaged_list_is_kept_aside_and_the_rest_loads(void **state)
 {
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	write_file("block-good.json", "{\"version\":1,\"name\":\"good\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n"
+	write_file("block-good.json", "{\"version\":1,\"name\":\"good\",\"action\":\"deny\","
+				      "\"origin\":\"runtime\",\"entries\":[\n"
 				      "\"192.0.2.1\"\n]}\n");
-	write_file("block-bad.json", "{\"version\":1,\"name\":\"bad\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n"
+	write_file("block-bad.json", "{\"version\":1,\"name\":\"bad\",\"action\":\"deny\","
+				     "\"origin\":\"runtime\",\"entries\":[\n"
 				     "\"192.0.2.1\",\n\"192.0.2.300\"\n]}\n");
-	write_file("block-cut.json", "{\"version\":1,\"name\":\"cut\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n\"19");
+	write_file("block-cut.json", "{\"version\":1,\"name\":\"cut\",\"action\":\"deny\","
+				     "\"origin\":\"runtime\",\"entries\":[\n\"19");
 	load(&diag, &files, &runtime);
 	assert_int_equal(runtime.count, 1);
 	assert_string_equal(runtime.at[0]->name, "good");
@@ -175,7 +188,8 @@ static void store_damaged_entry_is_told_with_its_line(void **state)
 	struct block_now now = block_now();
 	struct block_list *list = NULL;
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	static const char text[] = "{\"version\":1,\"name\":\"bad\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n"
+	static const char text[] = "{\"version\":1,\"name\":\"bad\",\"action\":\"deny\",\"origin\":"
+				   "\"runtime\",\"entries\":[\n"
 				   "\"192.0.2.1\",\n\"192.0.2.300\"\n]}\n";
 	assert_int_equal(block_file_read(text, strlen(text), &now, &diag, &list), -EINVAL);
 	assert_int_equal(diag.entries[0].line, 3);
@@ -186,7 +200,8 @@ static void store_file_of_another_version_is_kept_aside(void **state)
 {
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	write_file("block-new.json", "{\"version\":2,\"name\":\"new\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n]}\n");
+	write_file("block-new.json", "{\"version\":2,\"name\":\"new\",\"action\":\"deny\","
+				     "\"origin\":\"runtime\",\"entries\":[\n]}\n");
 	load(&diag, &files, &runtime);
 	assert_int_equal(runtime.count, 0);
 	assert_int_equal(diag.count, 1);
@@ -200,7 +215,8 @@ static void store_damaged_index_loses_no_list(void **state)
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
 	write_file("block.json", "{\"version\":1,\"lists\":[{\"name\":7}]}");
-	write_file("block-x.json", "{\"version\":1,\"name\":\"x\",\"action\":\"deny\",\"origin\":\"runtime\",\"entries\":[\n]}\n");
+	write_file("block-x.json", "{\"version\":1,\"name\":\"x\",\"action\":\"deny\",\"origin\":"
+				   "\"runtime\",\"entries\":[\n]}\n");
 	load(&diag, &files, &runtime);
 	assert_int_equal(runtime.count, 1);
 	assert_int_equal(runtime.at[0]->id, 0);
@@ -212,7 +228,8 @@ static void store_index_remembers_counters_of_entries(void **state)
 {
 	_cleanup_lists_ struct block_lists files = { 0 }, runtime = { 0 }, none = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
-	_cleanup_list_ struct block_list *list = block_list_new("counted", BLOCK_DENY, BLOCK_FROM_FILE);
+	_cleanup_list_ struct block_list *list =
+		block_list_new("counted", BLOCK_DENY, BLOCK_FROM_FILE);
 	list->id = 4;
 	list->hit = 5;
 	append(list, "192.0.2.1", NULL);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * add: at once through the live set, or, where the compiled policy has the entry, by a change.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "features/block/block_ops.h"
+
+enum add_outcome {
+	ADD_NEW,
+	ADD_REFRESHED, /* lifetime or note are others now */
+	ADD_UNCHANGED,
+};
+
+struct addition {
+	struct block_state *state;
+	struct weir_call *call;
+	struct block_list *list;
+	struct weir_range range;
+	const char *note;
+	uint64_t ttl_ns;
+	uint64_t until_ns;
+	uint64_t expires_ns;
+	enum add_outcome outcome;
+};
+
+static int refuse_live(const struct block_state *state, struct weir_call *call, int error)
+{
+	if (error == -ENOSPC)
+		weir_diag_error(&call->diag,
+				"raise block.live, let entries expire, or import a file instead",
+				"the live set is full: %" PRIu32 " of %" PRIu32
+				" prefixes are used",
+				state->live.used, state->live.limit);
+	else
+		weir_diag_error(&call->diag, NULL, "the kernel refused the entry: %s",
+				strerror(-error));
+	return error;
+}
+
+static void reply_entry(const struct addition *addition, struct weir_json_out *json)
+{
+	static const char *const outcomes[] = { "added", "refreshed", "unchanged" };
+	char text[WEIR_RANGE_TEXT], until[21];
+	weir_json_put_str(json, "entry", weir_range_to_string(&addition->range, text));
+	weir_json_put_str(json, "list", addition->list->name);
+	weir_json_put_str(json, "action", block_action_names[addition->list->action]);
+	weir_json_put_str(json, "result", outcomes[addition->outcome]);
+	weir_json_put_str(json, "until",
+			  addition->until_ns ? weir_clock_format(addition->until_ns, until) : NULL);
+	if (addition->ttl_ns)
+		weir_json_put_uint(json, "ttl_s", addition->ttl_ns / WEIR_NS_PER_S);
+}
+
+static int add_reply(struct addition *addition)
+{
+	struct weir_call *call = addition->call;
+	struct weir_engine *engine = addition->state->engine;
+	if (addition->outcome != ADD_UNCHANGED)
+		weir_engine_bump(engine);
+	struct weir_json_out json = { .out = &call->reply };
+	weir_json_open_object(&json, NULL);
+	reply_entry(addition, &json);
+	block_reply_warnings(call, &json);
+	weir_json_put_uint(&json, "revision", weir_engine_revision(engine));
+	weir_json_close_object(&json);
+	return 0;
+}
+
+/* A list with nothing but the entry, to be held against the other lists. */
+static void add_warn(struct addition *addition)
+{
+	_cleanup_list_ struct block_list *subject =
+		block_list_new(addition->list->name, addition->list->action, BLOCK_FROM_RUNTIME);
+	if (subject && block_set_append(&subject->set, &addition->range, NULL, 0) == 0 &&
+	    block_set_seal(&subject->set, NULL) == 0)
+		block_warn_conflicts(addition->state, subject, &addition->call->diag);
+}
+
+static int add_new(struct addition *addition, size_t index)
+{
+	struct block_state *state = addition->state;
+	struct block_list *list = addition->list;
+	struct block_single single = {
+		.range = addition->range,
+		.until_ns = addition->until_ns,
+		.expires_ns = addition->expires_ns,
+		.note = addition->note ? strdup(addition->note) : NULL,
+	};
+	uint32_t cost = block_live_cost(&state->live, &single.range);
+	if (cost && state->live.used + cost > state->live.limit) {
+		free(single.note);
+		return refuse_live(state, addition->call, -ENOSPC);
+	}
+	if ((addition->note && !single.note) ||
+	    block_list_insert_single(list, index, &single) < 0) {
+		free(single.note);
+		return -ENOMEM;
+	}
+	int r = block_store_save_list(state->dir, list);
+	if (r < 0) {
+		block_list_delete_single(list, index);
+		return block_refuse_write(state, addition->call, r);
+	}
+	r = block_single_enforce(state, list, &list->singles[index]);
+	if (r < 0) {
+		block_list_delete_single(list, index);
+		block_store_save_list(state->dir, list);
+		return refuse_live(state, addition->call, r);
+	}
+	addition->outcome = ADD_NEW;
+	return 0;
+}
+
+static bool note_differs(const char *a, const char *b)
+{
+	return b && (!a || strcmp(a, b) != 0);
+}
+
+static void single_enforce_again(struct block_state *state, struct block_list *list,
+				 const struct block_single *single)
+{
+	struct block_live_owner owner = {
+		.action = list->action,
+		.list = list->id,
+		.hit = single->hit ? single->hit : list->hit,
+	};
+	block_live_update(&state->live, &owner, single);
+	block_expiry_settle(state);
+}
+
+/* It is in the live set: lifetime and note become what is asked for now; a note not given stays. */
+static int add_refresh(struct addition *addition, size_t index)
+{
+	struct block_state *state = addition->state;
+	struct block_single *single = &addition->list->singles[index], before = *single;
+	bool is_same = !single->until_ns && !addition->until_ns &&
+		       !note_differs(single->note, addition->note);
+	addition->outcome = is_same ? ADD_UNCHANGED : ADD_REFRESHED;
+	if (is_same)
+		return 0;
+	char *note = addition->note ? strdup(addition->note) : before.note;
+	if (addition->note && !note)
+		return -ENOMEM;
+	single->note = note;
+	single->until_ns = addition->until_ns;
+	single->expires_ns = addition->expires_ns;
+	int r = block_store_save_list(state->dir, addition->list);
+	if (r < 0) {
+		*single = before;
+		if (note != before.note)
+			free(note);
+		return block_refuse_write(state, addition->call, r);
+	}
+	if (note != before.note)
+		free(before.note);
+	single_enforce_again(state, addition->list, single);
+	return 0;
+}
+
+/* It is in the compiled policy and is to stay: only the note can be new. */
+static int add_renote(struct addition *addition, size_t index)
+{
+	struct block_set *set = &addition->list->set;
+	enum block_family family = block_family_of(&addition->range);
+	struct block_entry entry;
+	block_set_at(set, family, index, &entry);
+	addition->outcome =
+		note_differs(entry.note, addition->note) ? ADD_REFRESHED : ADD_UNCHANGED;
+	if (addition->outcome == ADD_UNCHANGED)
+		return 0;
+	_cleanup_free_ char *before = entry.note ? strdup(entry.note) : NULL;
+	int r = block_set_note(set, family, index, addition->note);
+	if (r < 0)
+		return r;
+	r = block_store_save_list(addition->state->dir, addition->list);
+	if (r < 0) {
+		block_set_note(set, family, index, before);
+		return block_refuse_write(addition->state, addition->call, r);
+	}
+	return 0;
+}
+
+static int demote_prepare(struct block_request *request, struct block_state *state,
+			  struct weir_diag *diag)
+{
+	struct block_list *list = block_lists_find(&state->runtime, request->name);
+	_cleanup_list_ struct block_list *next = NULL;
+	struct block_now now = block_now();
+	const char *note = weir_call_str(request->change.call, "note");
+	struct block_single single = { .range = request->range,
+				       .until_ns = now.real_ns + request->ttl_ns };
+	single.expires_ns = block_expires(&now, single.until_ns);
+	if (note && !(single.note = strdup(note)))
+		return -ENOMEM;
+	int r = block_list_without(list, &request->range, &next);
+	size_t index = 0;
+	if (r == 0)
+		block_list_find_single(next, &request->range, &index);
+	if (r == 0)
+		r = block_list_insert_single(next, index, &single);
+	free(single.note);
+	if (r == 0)
+		r = block_request_add(request, list, next);
+	if (r == 0)
+		next = NULL;
+	(void)diag;
+	return r;
+}
+
+static void demote_reply(const struct block_request *request, struct weir_json_out *json)
+{
+	struct block_list *list =
+		block_lists_find(&block_state_of(request->engine)->runtime, request->name);
+	struct addition addition = {
+		.list = list,
+		.range = request->range,
+		.ttl_ns = request->ttl_ns,
+		.until_ns = weir_clock_real_ns() + request->ttl_ns,
+		.outcome = ADD_REFRESHED,
+	};
+	reply_entry(&addition, json);
+}
+
+/* It stays in the compiled policy unless that is made anew without it; only then can it expire. */
+static int add_demote(struct addition *addition)
+{
+	struct block_request *request = block_request_new(addition->state->engine, addition->call);
+	if (!request)
+		return -ENOMEM;
+	request->prepare = demote_prepare;
+	request->reply = demote_reply;
+	request->range = addition->range;
+	request->ttl_ns = addition->ttl_ns;
+	request->name = addition->list->name;
+	const char *given = weir_call_str(addition->call, "list");
+	request->name = given ? given : block_noun_of(addition->call)->runtime_list;
+	return block_request_start(request);
+}
+
+static int add_to_list(struct addition *addition)
+{
+	struct block_list *list = addition->list;
+	size_t in_set, index;
+	bool is_single = block_list_find_single(list, &addition->range, &index);
+	if (block_set_find(&list->set, &addition->range, &in_set))
+		return addition->ttl_ns ? add_demote(addition) : add_renote(addition, in_set);
+	return is_single ? add_refresh(addition, index) : add_new(addition, index);
+}
+
+/* The index first: an id without a file is harmless. */
+static int list_create(struct block_state *state, struct weir_call *call, const char *name,
+		       struct block_list **ret_list)
+{
+	_cleanup_list_ struct block_list *list =
+		block_list_start(state, name, block_noun_of(call)->action, &call->diag);
+	if (!list)
+		return -ENOMEM;
+	int r = block_lists_add(&state->runtime, list);
+	if (r < 0)
+		return r;
+	r = block_store_save_index(state->dir, &state->files, &state->runtime);
+	if (r < 0) {
+		block_lists_remove(&state->runtime, list);
+		block_slots_release(&state->slots, list->hit);
+		return block_refuse_write(state, call, r);
+	}
+	*ret_list = weir_take(list);
+	return 0;
+}
+
+static void list_uncreate(struct block_state *state, struct block_list *list)
+{
+	block_lists_remove(&state->runtime, list);
+	block_slots_release(&state->slots, list->hit);
+	block_store_remove_list(state->dir, list->name);
+	block_list_free(list);
+}
+
+int block_run_add(struct weir_engine *engine, struct weir_call *call)
+{
+	struct block_state *state = block_state_of(engine);
+	struct addition addition = { .state = state,
+				     .call = call,
+				     .note = weir_call_str(call, "note") };
+	const char *name;
+	int r = block_call_range(call, &addition.range);
+	if (r == 0)
+		r = block_call_ttl(call, &addition.ttl_ns);
+	if (r == 0)
+		r = block_call_list(state, call, &name, &addition.list);
+	if (r < 0)
+		return r;
+
+	struct block_now now = block_now();
+	addition.until_ns = addition.ttl_ns ? now.real_ns + addition.ttl_ns : 0;
+	addition.expires_ns = block_expires(&now, addition.until_ns);
+	bool is_new_list = !addition.list;
+	if (is_new_list)
+		r = list_create(state, call, name, &addition.list);
+	if (r < 0)
+		return r;
+	add_warn(&addition);
+	r = add_to_list(&addition);
+	if (r < 0 && is_new_list)
+		list_uncreate(state, addition.list);
+	return r ? r : add_reply(&addition);
+}
