@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Weir says and undoes with no daemon, and what the doctor finds, with real programs."""
 import ctypes
-import itertools
 import json
 import os
-import pathlib
-import select
 import shutil
-import signal
 import struct
-import subprocess
-import tempfile
 import time
 
 import pytest
 
-TREE = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
-WEIR = BUILD / "weir"
+from harness.daemon import BPFFS, BUILD, WEIR, Daemon
+from harness.net import Namespace, libc, unique
+from harness.wait import SLOWNESS
+
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
-SLOWNESS = float(os.environ.get("WEIR_TEST_SLOWNESS", "1"))
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 PROG_LOAD, OBJ_PIN, PROG_QUERY = 5, 6, 16
 XDP, XDP_PASS = 6, 2
 TCX = (46, 47)
-CLONE_NEWNET = 0x40000000
+HAS_TCX = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 6)
+TC = "tcx" if HAS_TCX else "clsact"
+WAYS = ("ingress", "egress")
 OUR_FILTER = ["handle", "0x7765", "pref", "119"]
 CONFIG = """
 interfaces:
@@ -32,8 +28,6 @@ interfaces:
   - {name: right, hook: tc}
 api: {listen: "off"}
 """
-numbers = itertools.count()
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf(command, attributes):
@@ -65,81 +59,57 @@ def query_tcx(ifindex, attach_type):
 
 
 class Place:
-    """A namespace with the veth pair left and right, and the directories of one Weir."""
+    """A namespace with the veth pair left and right, a daemon for it, and pins of others."""
 
     def __init__(self):
-        self.name = f"weir-off-{os.getpid()}-{next(numbers)}"
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
-        self.pins = pathlib.Path("/sys/fs/bpf") / self.name
-        self.others = pathlib.Path("/sys/fs/bpf") / f"{self.name}-others"
-        self.process = None
+        self.namespace = Namespace("offline")
+        self.daemon = Daemon(self.namespace, CONFIG, label="offline")
+        self.pins = self.daemon.pin_dir
+        self.others = BPFFS / unique("others")
         self.others.mkdir()
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
         self.ip("link", "add", "left", "type", "veth", "peer", "name", "right")
         self.ip("link", "set", "left", "up")
         self.ip("link", "set", "right", "up")
 
     def close(self):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
-        shutil.rmtree(self.pins, ignore_errors=True)
+        self.daemon.close()
+        self.namespace.delete()
         shutil.rmtree(self.others, ignore_errors=True)
-        shutil.rmtree(self.home)
 
-    def run(self, *command, check=True, **more):
-        return subprocess.run(["nsenter", f"--net=/run/netns/{self.name}", *map(str, command)],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              check=check, timeout=60, **more)
+    def run(self, *words, check=True):
+        return self.namespace.run(*words, check=check, timeout=60 * SLOWNESS)
 
-    def ip(self, *arguments):
-        return self.run("ip", *arguments).stdout
+    def ip(self, *words):
+        return self.run("ip", *words).stdout
 
-    def tc(self, *arguments):
-        return self.run("tc", *arguments).stdout
-
-    def weir(self, verb, *arguments, check=True):
-        done = self.run(WEIR, verb, *arguments, "--json", check=False)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+    def tc(self, *words):
+        return self.run("tc", *words).stdout
 
     def status(self):
-        return json.loads(self.weir("status", "--socket", self.home / "run/weir.sock", "--pin-dir",
-                                    self.pins).stdout)
+        return json.loads(self.run(WEIR, "status", "--socket", self.daemon.socket, "--pin-dir",
+                                   self.pins, "--json").stdout)
 
     def cleanup(self):
-        return json.loads(self.weir("cleanup", "--force", "--pin-dir", self.pins, "--run-dir",
-                                    self.home / "run").stdout)
+        return json.loads(self.run(WEIR, "cleanup", "--force", "--pin-dir", self.pins, "--run-dir",
+                                   self.daemon.run_dir, "--json").stdout)
 
-    def start(self):
-        (self.home / "weir.yaml").write_text(CONFIG)
-        log = open(self.home / "log", "ab")
-        self.process = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{self.name}", WEIR, "daemon", "--config",
-             self.home / "weir.yaml", "--state-dir", self.home / "state", "--run-dir",
-             self.home / "run", "--pin-dir", self.pins], stdout=log, stderr=log)
-        end = time.monotonic() + 20 * SLOWNESS
-        while b"ready" not in (self.home / "log").read_bytes():
-            assert self.process.poll() is None and time.monotonic() < end, \
-                (self.home / "log").read_text()
-            select.select([], [], [], 0.05)
+    def doctor(self):
+        return checks(self.run(WEIR, "doctor", "--pin-dir", self.pins, "--json", check=False))
 
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def attached_tcx(self, links):
+        with self.namespace.entered():
+            return [program for link in links for way in TCX
+                    for program in query_tcx(link["ifindex"], way)]
 
     def attached(self):
-        """Ids of all XDP and TCX programs on devices of the namespace."""
+        """Ids of all programs on devices of the namespace: XDP, TCX and clsact."""
         links = json.loads(self.ip("-j", "link"))
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
-            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
-            try:
-                tcx = [query_tcx(link["ifindex"], way) for link in links for way in TCX]
-            finally:
-                assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+        filters = [row for link in links for way in WAYS for row in
+                   json.loads(self.tc("-j", "filter", "show", "dev", link["ifname"], way) or "[]")]
         return sorted([link["xdp"]["prog"]["id"] for link in links if "xdp" in link] +
-                      list(itertools.chain(*tcx)))
+                      [row["options"]["prog"]["id"] for row in filters if "prog" in
+                       row.get("options", {})] +
+                      (self.attached_tcx(links) if HAS_TCX else []))
 
     def load_ours(self):
         """Weir's programs without a daemon, for what this kernel would not use by itself."""
@@ -156,26 +126,26 @@ def place():
 # --- status ---------------------------------------------------------------------------------------
 
 def test_status_with_nothing_pinned_says_so(place):
-    done = place.weir("status", "--socket", place.home / "none", "--pin-dir", place.pins,
-                      check=False)
+    done = place.run(WEIR, "status", "--socket", place.daemon.socket, "--pin-dir", place.pins,
+                     check=False)
     assert done.returncode == 3
     assert "nothing is pinned" in done.stdout + done.stderr
 
 
 def test_status_after_kill_tells_hooks_and_counters(place):
-    place.start()
+    place.daemon.start()
     place.ip("addr", "add", "10.77.0.1/24", "dev", "left")
     place.ip("neigh", "add", "10.77.0.2", "lladdr", "02:00:00:00:00:02", "dev", "left")
     for address in ("192.0.2.1", "2001:db8::/32"):
-        place.weir("block", "add", address, "--socket", place.home / "run/weir.sock")
-    place.kill()
+        place.daemon.say("block", "add", address)
+    place.daemon.kill()
     before = place.status()
     # Nobody answers: the packets only leave.
     place.run("ping", "-c", "5", "-i", "0.05", "-W", "1", "10.77.0.2", check=False)
     after = place.status()
     assert after["daemon"] is False
     assert {(row["name"], row["mode"], row["egress"]) for row in after["interfaces"]} == {
-        ("left", "xdp native", "tcx"), ("right", "tcx", "off")}
+        ("left", "xdp native", TC), ("right", TC, "off")}
 
     def left(status):
         return sum(row["egress_counts"]["pass_packets"] for row in status["interfaces"]
@@ -186,46 +156,46 @@ def test_status_after_kill_tells_hooks_and_counters(place):
 
 
 def test_status_tells_a_detached_program(place):
-    place.start()
-    place.kill()
-    (place.pins / "links" / f"{place.ip('-o', 'link', 'show', 'right').split(':')[0]}-in").unlink()
+    place.daemon.start()
+    place.daemon.kill()
+    (place.pins / "links" / f"{place.namespace.ifindex('left')}-xdp").unlink()
     modes = {row["name"]: row["mode"] for row in place.status()["interfaces"]}
-    assert modes == {"left": "xdp native", "right": "detached"}
+    assert modes == {"left": "detached", "right": TC}
 
 
 # --- cleanup --------------------------------------------------------------------------------------
 
 def test_cleanup_after_kill_leaves_nothing(place):
-    place.start()
-    place.kill()
+    place.daemon.start()
+    place.daemon.kill()
     assert len(place.attached()) == 3
     answer = place.cleanup()
     assert answer["daemon"] is False and answer["failed"] == []
     assert place.attached() == []
     assert not place.pins.exists()
-    assert not (place.home / "run/weir.sock").exists()
+    assert not place.daemon.socket.exists()
 
 
 def test_cleanup_a_second_time_finds_nothing(place):
-    place.start()
-    place.kill()
+    place.daemon.start()
+    place.daemon.kill()
     place.cleanup()
     answer = place.cleanup()
     assert answer["removed"] == [] and answer["failed"] == []
 
 
 def test_cleanup_beside_a_daemon_detaches_and_says_it_runs(place):
-    place.start()
+    place.daemon.start()
     answer = place.cleanup()
     assert answer["daemon"] is True
     assert place.attached() == []
-    assert place.process.poll() is None
-    assert (place.home / "run/weir.sock").exists()
+    assert place.daemon.process.poll() is None
+    assert place.daemon.socket.exists()
 
 
 def test_cleanup_takes_pins_of_an_interrupted_replacement(place):
-    place.start()
-    place.kill()
+    place.daemon.start()
+    place.daemon.kill()
     (place.pins / "maps/ctr_hit").rename(place.pins / "maps/ctr_hit-new")
     (place.pins / "policy/1").rename(place.pins / "policy/1-new")
     place.cleanup()
@@ -233,8 +203,8 @@ def test_cleanup_takes_pins_of_an_interrupted_replacement(place):
 
 
 def test_cleanup_leaves_pins_of_others(place):
-    place.start()
-    place.kill()
+    place.daemon.start()
+    place.daemon.kill()
     for folder in ("maps", "links", "policy"):
         pin_foreign_program(place.pins / folder / "stranger")
     place.cleanup()
@@ -251,11 +221,11 @@ def test_cleanup_leaves_programs_of_others(place):
     assert place.attached() == foreign
 
 
-def test_cleanup_refuses_a_place_that_holds_no_pins(place):
-    ordinary = place.home / "ordinary"
+def test_cleanup_refuses_a_place_that_holds_no_pins(place, tmp_path):
+    ordinary = tmp_path / "ordinary"
     (ordinary / "maps").mkdir(parents=True)
     (ordinary / "maps/cfg_live").write_text("a file of somebody")
-    done = place.weir("cleanup", "--force", "--pin-dir", ordinary, check=False)
+    done = place.run(WEIR, "cleanup", "--force", "--pin-dir", ordinary, check=False)
     assert done.returncode == 1
     assert (ordinary / "maps/cfg_live").exists()
 
@@ -268,8 +238,7 @@ def clsact(place, *, pinned=True):
              place.others / "programs/weir_tc_in")
     if pinned:
         (place.pins / "links").mkdir(parents=True)
-        index = place.ip("-o", "link", "show", "left").split(":")[0]
-        pin_foreign_program(place.pins / "links" / f"{index}-clsact")
+        pin_foreign_program(place.pins / "links" / f"{place.namespace.ifindex('left')}-clsact")
 
 
 def test_cleanup_takes_our_filter_and_our_qdisc(place):
@@ -302,7 +271,7 @@ def checks(done):
 
 
 def test_doctor_as_root_tries_every_hook(place):
-    found = checks(place.weir("doctor", "--pin-dir", place.pins, check=False))
+    found = place.doctor()
     assert {"kernel", "capabilities", "bpffs", "packet programs", "xdp native", "xdp generic",
             "tcx", "clsact", "ring buffer", "test run"} <= found.keys()
     for check in found.values():
@@ -314,7 +283,7 @@ def test_doctor_as_root_tries_every_hook(place):
 
 def test_doctor_leaves_devices_as_they_are(place):
     before = place.ip("-d", "link")
-    place.weir("doctor", "--pin-dir", place.pins, check=False)
+    place.doctor()
     assert place.ip("-d", "link") == before
     assert not place.pins.exists()
 
@@ -322,15 +291,15 @@ def test_doctor_leaves_devices_as_they_are(place):
 def test_doctor_names_a_foreign_program(place):
     pin_foreign_program(place.others / "stranger")
     place.ip("link", "set", "dev", "left", "xdpgeneric", "pinned", place.others / "stranger")
-    found = checks(place.weir("doctor", "--pin-dir", place.pins, check=False))["xdp on left"]
+    found = place.doctor()["xdp on left"]
     assert found["level"] == "warning"
     assert f"{place.attached()[0]} (stranger)" in found["found"]
     assert found["mend"].startswith("ip link set dev left xdp off")
 
 
 def test_doctor_does_not_take_ours_for_foreign(place):
-    place.start()
-    found = checks(place.weir("doctor", "--pin-dir", place.pins, check=False))
+    place.daemon.start()
+    found = place.doctor()
     assert "xdp on left" not in found
     assert found["foreign tc"]["found"] == "none"
 
@@ -357,5 +326,5 @@ def test_doctor_mounts_a_missing_bpffs(place):
 
 def test_doctor_answers_within_three_seconds(place):
     start = time.monotonic()
-    place.weir("doctor", "--pin-dir", place.pins, check=False)
+    place.doctor()
     assert time.monotonic() - start < 3 * SLOWNESS
