@@ -15,29 +15,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/hash.h"
+#include "change_private.h"
 #include "compile.h"
-#include "engine_private.h"
-#include "frame.h"
-
-struct job {
-	struct weir_engine *engine;
-	struct job *next;
-	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
-	struct weir_change *change; /* of a feature */
-	bool is_apply;
-	bool is_file;		      /* the text is that of the configuration file */
-	struct weir_policy_text text; /* of an apply */
-
-	struct weir_config *config;
-	struct weir_image *image;
-	struct weir_object *object; /* when the constants ask for a new program */
-	struct weir_policy_file policy;
-	bool same; /* the image is live already */
-	struct weir_diag diag;
-	uint64_t started_ns;
-	int result;
-};
 
 static void job_free(struct job *job)
 {
@@ -53,158 +32,11 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static struct weir_diag *job_diag(struct job *job)
-{
-	return job->call ? &job->call->diag : &job->diag;
-}
-
-static const struct weir_config *job_config(const struct job *job)
-{
-	return job->config ? job->config : job->engine->config;
-}
-
-static int job_read(struct job *job)
-{
-	if (job->is_apply)
-		return weir_config_parse(job->text.text, strlen(job->text.text), job->text.file,
-					 job_diag(job), &job->config);
-	if (!job->change->prepare)
-		return 0;
-	return job->change->prepare(
-		job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
-}
-
-static int job_compile(struct job *job)
-{
-	struct weir_compile_input input = { .config = job_config(job),
-					    .states = job->engine->states };
-
-	if (job->change) {
-		input.changing = job->change->feature;
-		input.draft = job->change->draft;
-	}
-	return weir_compile_input(&input, job_diag(job), &job->image);
-}
-
-static int object_prepare(struct job *job, struct weir_constants *constants)
-{
-	struct weir_engine *engine = job->engine;
-	int r = weir_object_new(NULL, engine->object, constants, job_diag(job), &job->object);
-
-	if (r) {
-		weir_constants_free(constants);
-		return r;
-	}
-	for (size_t i = 0; weir_features[i] && !r; i++)
-		if (weir_features[i]->attach)
-			r = weir_features[i]->attach(engine->states[i], job->object, job_diag(job));
-	return r;
-}
-
-/* Constants are compiled into the program: when they change, a second one is loaded beside the
- * first, on the same maps. */
-static int job_load(struct job *job)
-{
-	struct weir_constants *constants = NULL;
-	int r = weir_compile_constants(job_config(job), &constants);
-
-	if (r)
-		return r;
-	if (!weir_constants_equal(constants, weir_object_constants(job->engine->object)))
-		return object_prepare(job, constants);
-	weir_constants_free(constants);
-	return 0;
-}
-
-/* A program that cannot judge a plain packet must not take over. */
-static int object_try(struct weir_object *object, struct weir_diag *diag)
-{
-	struct weir_frame_spec spec = { .proto = 17, .sport = 1, .dport = 1 };
-	struct weir_probe_result result;
-	unsigned char frame[WEIR_FRAME_BYTES];
-
-	weir_addr_from_string("192.0.2.1", 9, &spec.src);
-	weir_addr_from_string("192.0.2.2", 9, &spec.dst);
-	size_t len = weir_frame_build(&spec, frame);
-	int r = weir_object_probe(object, WEIR_PROGRAM_TC_IN, frame, len, 0, &result);
-
-	if (!r && (result.reason == WEIR_PASS || result.reason >= WEIR_REASON_COUNT))
-		r = -EIO;
-	if (r)
-		weir_diag_error(diag, "weir doctor", "the new program fails its self-test: %s",
-				strerror(-r));
-	return r;
-}
-
-static char *text_copy(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
-
-/* What policy.json is to say. A text applied twice does not push the one before it out of reach of
- * rollback. */
-static int policy_draft(struct job *job)
-{
-	const struct weir_policy_file *old = &job->engine->policy;
-	bool again = old->current.text && strcmp(old->current.text, job->text.text) == 0;
-	const struct weir_policy_text *previous = again ? &old->previous : &old->current;
-
-	job->policy = (struct weir_policy_file){
-		.current = { text_copy(job->text.text), text_copy(job->text.file) },
-		.previous = { text_copy(previous->text), text_copy(previous->file) },
-		.revision = weir_engine_revision(job->engine) + 1,
-		.config_hash = job->is_file ?
-				       weir_hash_bytes(job->text.text, strlen(job->text.text), 0) :
-				       old->config_hash,
-		.changed_ns = weir_clock_real_ns(),
-	};
-	return job->policy.current.text ? 0 : -ENOMEM;
-}
-
-static int job_persist(struct job *job)
-{
-	const char *state_dir = job->engine->options.state_dir;
-	int r = 0;
-
-	if (job->is_apply) {
-		r = policy_draft(job);
-		if (!r)
-			r = weir_policy_file_write(state_dir, &job->policy);
-		if (r)
-			weir_diag_error(job_diag(job), "free space there; nothing was changed",
-					"%s/policy.json: cannot be written: %s", state_dir,
-					strerror(-r));
-		return r;
-	}
-	if (!job->change->persist)
-		return 0;
-	return job->change->persist(
-		job->change, weir_engine_state(job->engine, job->change->feature), job_diag(job));
-}
-
-static int job_steps(struct job *job)
-{
-	int r = job_read(job);
-
-	if (!r)
-		r = job_compile(job);
-	if (!r)
-		r = job_load(job);
-	if (r)
-		return r;
-	job->same = weir_commit_is_live(job->engine->commit, job->image);
-	if (!job->same)
-		r = weir_commit_stage(job->engine->commit, job->image, job_diag(job));
-	if (!r && job->object)
-		r = object_try(job->object, job_diag(job));
-	return r ? r : job_persist(job);
-}
-
 static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	job->result = job_steps(job);
+	job->result = weir_job_steps(job);
 }
 
 static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
@@ -228,13 +60,13 @@ static int job_switch(struct job *job)
 
 	if (!job->object)
 		return 0;
-	int r = weir_interfaces_switch(engine->interfaces, job->object, job_diag(job));
+	int r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
 
 	if (r)
 		return r;
 	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
 	 * enough. */
-	weir_object_pin(job->object, engine->options.pin_dir, job_diag(job));
+	weir_object_pin(job->object, engine->options.pin_dir, weir_job_diag(job));
 	weir_object_free(engine->object);
 	engine->object = weir_take(job->object);
 	return 0;
@@ -247,7 +79,8 @@ static void job_unload(struct job *job)
 
 	for (size_t i = 0; weir_features[i] && job->object; i++)
 		if (weir_features[i]->attach)
-			weir_features[i]->attach(engine->states[i], engine->object, job_diag(job));
+			weir_features[i]->attach(engine->states[i], engine->object,
+						 weir_job_diag(job));
 }
 
 static void job_adopt_config(struct job *job)
@@ -521,7 +354,7 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 			weir_commit_flip(engine->commit, (live > file ? live : file) + 1);
 	}
 	if (!r)
-		r = object_try(engine->object, diag);
+		r = weir_object_try(engine->object, diag);
 	if (r)
 		return r;
 	policy_remember(engine, image);

@@ -141,8 +141,12 @@ static int daemon_start(struct daemon *daemon, const struct daemon_options *opti
 	return 0;
 }
 
+/* A change under way is on another thread and holds the engine: it comes to its end, and its caller
+ * hears of it, before anything is freed. */
 static void daemon_stop(struct daemon *daemon)
 {
+	while (daemon->engine && !weir_engine_is_idle(daemon->engine))
+		weir_uv_loop_turn(daemon->loop);
 	weir_api_free(daemon->api);
 	if (daemon->engine)
 		weir_engine_unsubscribe(daemon->engine, &daemon->log);

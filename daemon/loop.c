@@ -191,6 +191,11 @@ void weir_uv_loop_run(struct weir_loop *loop)
 	uv_run(uv_of(loop), UV_RUN_DEFAULT);
 }
 
+void weir_uv_loop_turn(struct weir_loop *loop)
+{
+	uv_run(uv_of(loop), UV_RUN_ONCE);
+}
+
 void weir_uv_loop_stop(struct weir_loop *loop)
 {
 	uv_stop(uv_of(loop));

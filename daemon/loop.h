@@ -10,6 +10,8 @@ struct weir_loop *weir_uv_loop_new(void);
 void weir_uv_loop_free(struct weir_loop *loop);
 /* Until weir_uv_loop_stop(). */
 void weir_uv_loop_run(struct weir_loop *loop);
+/* Waits for one round of events and handles it. */
+void weir_uv_loop_turn(struct weir_loop *loop);
 void weir_uv_loop_stop(struct weir_loop *loop);
 /* Calls caught(arg, number) on the loop's thread at that signal. */
 struct weir_watch *weir_uv_loop_signal(struct weir_loop *loop, int number,

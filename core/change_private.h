@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A change of policy under way: what change.c (turn and flip) and change_steps.c (what a worker
+ * does) share. */
+#ifndef WEIR_CORE_CHANGE_PRIVATE_H
+#define WEIR_CORE_CHANGE_PRIVATE_H
+
+#include "engine_private.h"
+
+struct job {
+	struct weir_engine *engine;
+	struct job *next;
+	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
+	struct weir_change *change; /* of a feature */
+	bool is_apply;
+	bool is_file;		      /* the text is that of the configuration file */
+	struct weir_policy_text text; /* of an apply */
+
+	struct weir_config *config;
+	struct weir_image *image;
+	struct weir_object *object; /* when the constants ask for a new program */
+	struct weir_policy_file policy;
+	bool same; /* the image is live already */
+	struct weir_diag diag;
+	uint64_t started_ns;
+	int result;
+};
+
+/* Where what a person must read goes: to the caller, or to the log. */
+struct weir_diag *weir_job_diag(struct job *job);
+/* Everything that can fail, on a worker's thread; job->image, object and policy are its fruits. */
+int weir_job_steps(struct job *job);
+/* A program that cannot judge a plain packet must not take over. */
+int weir_object_try(struct weir_object *object, struct weir_diag *diag);
+
+#endif
