@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the benchmark's packet programs and the program that drives them agree on. Not part of Weir.
+ */
+#ifndef WEIR_BENCH_STATE_H
+#define WEIR_BENCH_STATE_H
+
+#include "abi/packet.h"
+
+#define BENCH_KEYS (1 << 20) /* source addresses a run goes through, again and again */
+#define BENCH_TRIE_MAX 4000000
+#define BENCH_FRAME_BYTES 64
+
+struct bench_state {
+	__u32 next;	   /* of the keys */
+	__u32 out_ifindex; /* where live frames leave */
+};
+
+/* length is that of the family: 24 of 32, 64 of 128. */
+struct bench_trie4_key {
+	__u32 length;
+	__be32 addr;
+};
+
+struct bench_trie6_key {
+	__u32 length;
+	struct weir_addr addr;
+};
+
+#endif
