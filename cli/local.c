@@ -119,6 +119,8 @@ static const struct weir_arg cleanup_args[] = {
 	{ 0 },
 };
 
+static const struct weir_arg doctor_args[] = { PIN_DIR_ARG, { 0 } };
+
 const struct weir_local weir_locals[] = {
 	{ .op = { .name = "check",
 		  .summary = "Check a configuration and change nothing",
@@ -137,6 +139,12 @@ const struct weir_local weir_locals[] = {
 		  .example = "status" },
 	  .place = WEIR_VERB_FALLBACK,
 	  .run = weir_local_status },
+	{ .op = { .name = "doctor",
+		  .summary = "Check whether Weir can run here, and say what mends it",
+		  .args = doctor_args,
+		  .example = "doctor" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_doctor },
 	{ .op = { .name = "cleanup",
 		  .summary = "Detach and unpin everything of Weir's, daemon or not",
 		  .args = cleanup_args,

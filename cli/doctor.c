@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor: the checks are core's, the exit code is what scripts ask for. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/local.h"
+#include "core/doctor.h"
+
+#define DEFAULT_PIN_DIR "/sys/fs/bpf/weir"
+
+static bool is_fit(const struct weir_buf *text)
+{
+	_cleanup_json_ struct weir_json *json = NULL;
+
+	if (weir_json_parse(weir_buf_str(text), text->len, NULL, NULL, &json) < 0)
+		return false;
+	const struct weir_json *checks = weir_json_get(json, "checks");
+	for (size_t i = 0; i < weir_json_size(checks); i++) {
+		const struct weir_json *check = weir_json_at(checks, i);
+		const char *level = weir_json_str(weir_json_get(check, "level"), "");
+
+		if (!weir_json_bool(weir_json_get(check, "ok"), false) &&
+		    strcmp(level, "warning") != 0)
+			return false;
+	}
+	return true;
+}
+
+int weir_local_doctor(const struct weir_command *command, struct weir_terminal *terminal)
+{
+	const char *pin_dir = weir_command_str(command, "pin-dir");
+	_cleanup_buf_ struct weir_buf json = { 0 };
+	int result = weir_doctor(pin_dir ? pin_dir : DEFAULT_PIN_DIR, &json);
+
+	if (result < 0) {
+		weir_terminal_problem(terminal, NULL, "cannot examine this machine: %s",
+				      strerror(-result));
+		return WEIR_EXIT_FAILED;
+	}
+	int code = weir_local_show(command, terminal, &json);
+	return code == WEIR_EXIT_OK && !is_fit(&json) ? WEIR_EXIT_FAILED : code;
+}
