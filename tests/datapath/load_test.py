@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel takes the packet programs, built by the compiler we use and by the oldest we support."""
+"""The kernel takes the packet programs, built by our compiler and by the oldest that must do."""
 import os
 import pathlib
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new feature compiles on both sides as soon as it is made, and keeps the arrows and the style."""
+"""A new feature compiles on both sides as soon as it is made, and passes the checks."""
 import pathlib
 import shutil
 import subprocess

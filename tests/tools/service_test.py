@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The systemd unit is well formed, keeps the four capabilities, and its sandbox lets bpf() through."""
+"""The systemd unit is well formed, keeps four capabilities, and its sandbox lets bpf() through."""
 import pathlib
 import re
 import shutil
