@@ -359,7 +359,7 @@ ROW(interface_list, .name = "interface.list",
     .summary = "Show the watched interfaces, their hooks and why those", .kind = WEIR_OP_READ,
     .role = WEIR_ROLE_VIEWER, .example = "interface list", .run = run_interface_list);
 ROW(interface_attach, .name = "interface.attach",
-    .summary = "Watch an interface, until the daemon stops", .kind = WEIR_OP_WRITE,
+    .summary = "Watch an interface; a restart remembers it", .kind = WEIR_OP_WRITE,
     .role = WEIR_ROLE_ADMIN, .args = attach_args, .example = "interface attach eth1 --hook tc",
     .run = run_interface_attach);
 ROW(interface_detach, .name = "interface.detach", .summary = "Watch an interface no longer",

@@ -24,27 +24,18 @@ struct weir_probe {
 };
 
 /* Features without files: they know only what the configuration says. */
-static int probe_states(struct weir_probe *probe, const struct weir_config *config,
-			struct weir_diag *diag)
+static int states_new(struct weir_probe *probe, struct weir_diag *diag)
 {
-	for (size_t i = 0; weir_features[i]; i++) {
-		const struct weir_feature *feature = weir_features[i];
-		int r = feature->state_new ?
-				feature->state_new(NULL, NULL, diag, &probe->states[i]) :
-				0;
+	int r = 0;
 
-		if (!r && feature->attach)
-			r = feature->attach(probe->states[i], probe->object, diag);
-		if (r)
-			return r;
-		if (feature->live)
-			feature->live(probe->states[i], config);
-	}
-	return 0;
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->state_new)
+			r = weir_features[i]->state_new(NULL, NULL, diag, &probe->states[i]);
+	return r;
 }
 
-static int probe_load(struct weir_probe *probe, const struct weir_config *config,
-		      const struct weir_image *image, struct weir_diag *diag)
+static int object_load(struct weir_probe *probe, const struct weir_config *config,
+		       struct weir_diag *diag)
 {
 	struct weir_constants *constants = NULL;
 	int r = weir_compile_constants(config, &constants);
@@ -53,10 +44,25 @@ static int probe_load(struct weir_probe *probe, const struct weir_config *config
 		r = weir_object_new(NULL, NULL, constants, diag, &probe->object);
 	if (r)
 		weir_constants_free(constants);
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->attach)
+			r = weir_features[i]->attach(probe->states[i], probe->object, diag);
+	return r;
+}
+
+static int policy_load(struct weir_probe *probe, const struct weir_config *config,
+		       struct weir_diag *diag)
+{
+	struct weir_compile_input input = { .config = config, .states = probe->states };
+	_cleanup_image_ struct weir_image *image = NULL;
+	int r = weir_compile_input(&input, diag, &image);
+
 	if (!r)
 		r = weir_commit_new(probe->object, NULL, diag, &probe->commit);
 	if (!r)
 		r = weir_commit_stage(probe->commit, image, diag);
+	if (!r)
+		weir_commit_flip(probe->commit, 1);
 	return r;
 }
 
@@ -64,16 +70,17 @@ int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
 		   struct weir_probe **ret_probe)
 {
 	_cleanup_probe_ struct weir_probe *probe = calloc(1, sizeof(*probe));
-	_cleanup_image_ struct weir_image *image = NULL;
-	int r = probe ? weir_compile(config, diag, &image) : -ENOMEM;
+	int r = probe ? states_new(probe, diag) : -ENOMEM;
 
 	if (!r)
-		r = probe_load(probe, config, image, diag);
+		r = object_load(probe, config, diag);
 	if (!r)
-		r = probe_states(probe, config, diag);
+		r = policy_load(probe, config, diag);
 	if (r)
 		return r;
-	weir_commit_flip(probe->commit, 1);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->live)
+			weir_features[i]->live(probe->states[i], config);
 	*ret_probe = weir_take(probe);
 	return 0;
 }
