@@ -254,7 +254,11 @@ int weir_offline_status(const char *pin_dir, struct weir_buf *reply)
 	_cleanup_snapshot_ struct weir_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	struct weir_json_out json = { .out = reply };
 	struct weir_live live = {};
-	int r = snapshot ? live_read(pin_dir, &live) : -ENOMEM;
+
+	if (!snapshot)
+		return -ENOMEM;
+	snapshot->references = 1;
+	int r = live_read(pin_dir, &live);
 
 	if (r == -EPROTO) /* of another layout, too old to say which */
 		return status_put(pin_dir, &live, NULL, &json);
@@ -262,7 +266,6 @@ int weir_offline_status(const char *pin_dir, struct weir_buf *reply)
 		return r;
 	if (live.layout != WEIR_LAYOUT_VERSION)
 		return status_put(pin_dir, &live, NULL, &json);
-	snapshot->references = 1;
 	snapshot->real_ns = weir_clock_real_ns();
 	r = interfaces_read(pin_dir, snapshot);
 	if (!r)

@@ -18,6 +18,10 @@
 #include "base/file.h"
 #include "core/policy_file.h"
 
+/* Texts that are written are no constants: a policy owns its own. */
+static char text_full[] = "a: \"1\"\n# \xc3\xa9\n", text_short[] = "a: 1\n", text_empty[] = "";
+static char file_name[] = "/etc/weir/weir.yaml";
+
 struct fixture {
 	char dir[64];
 	struct weir_diag diag;
@@ -87,8 +91,8 @@ static void policy_that_was_written_is_read_again(void **state)
 {
 	struct fixture *f = *state;
 	struct weir_policy_file written = {
-		.current = { .text = "a: \"1\"\n# \xc3\xa9\n", .file = "/etc/weir/weir.yaml" },
-		.previous = { .text = "" },
+		.current = { .text = text_full, .file = file_name },
+		.previous = { .text = text_empty },
 		.revision = 41,
 		.config_hash = 0xfedcba9876543210,
 		.changed_ns = 1700000000000000000,
@@ -109,7 +113,7 @@ static void policy_that_was_written_is_read_again(void **state)
 static void policy_without_an_earlier_one_reads_none(void **state)
 {
 	struct fixture *f = *state;
-	struct weir_policy_file written = { .current = { .text = "a: 1\n" }, .revision = 1 };
+	struct weir_policy_file written = { .current = { .text = text_short }, .revision = 1 };
 
 	assert_int_equal(weir_policy_file_write(f->dir, &written), 0);
 	assert_int_equal(weir_policy_file_read(f->dir, &f->diag, &f->policy), 0);
@@ -120,7 +124,7 @@ static void policy_without_an_earlier_one_reads_none(void **state)
 static void policy_file_is_its_owners_alone(void **state)
 {
 	struct fixture *f = *state;
-	struct weir_policy_file written = { .current = { .text = "" } };
+	struct weir_policy_file written = { .current = { .text = text_empty } };
 	_cleanup_free_ char *path = weir_path_join(f->dir, "policy.json");
 	struct stat st;
 
@@ -159,7 +163,7 @@ static void policy_without_a_current_one_is_kept_aside_and_told(void **state)
 
 static void policy_into_a_missing_directory_is_refused(void **state)
 {
-	struct weir_policy_file written = { .current = { .text = "" } };
+	struct weir_policy_file written = { .current = { .text = text_empty } };
 
 	assert_int_equal(weir_policy_file_write("/nonexistent/weir", &written), -ENOENT);
 }

@@ -163,6 +163,18 @@ def test_status_tells_a_detached_program(place):
     assert modes == {"left": "detached", "right": TC}
 
 
+def test_status_of_another_layout_tells_it_and_reads_no_counters(place):
+    place.daemon.start()
+    place.daemon.kill()
+    value = [*[0] * 8, 99, *[0] * 7]  # word, layout
+    place.run(BPFTOOL, "map", "update", "pinned", place.pins / "maps/cfg_live", "key", *[0] * 4,
+              "value", *value)
+    status = place.status()
+    assert status["layout"] == 99
+    assert "another version" in status["note"]
+    assert "interfaces" not in status
+
+
 # --- cleanup --------------------------------------------------------------------------------------
 
 def test_cleanup_after_kill_leaves_nothing(place):
