@@ -107,19 +107,21 @@ int weir_remote_failed(struct weir_terminal *terminal, int result, const struct 
 							      WEIR_EXIT_FAILED;
 }
 
-/* Opens what is to be sent; size -1 for what has none (a pipe). */
+/* Opens what is to be sent; size -1 for what has none (a pipe). Standard input may be a file that
+ * was read in part. */
 static int upload_open(const char *path, struct weir_diag *diag, int *ret_fd, int64_t *ret_size)
 {
+	bool is_stdin = strcmp(path, "-") == 0;
+	_cleanup_close_ int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) :
+					    open(path, O_RDONLY | O_CLOEXEC);
 	struct stat status;
 
-	if (strcmp(path, "-") == 0)
-		path = "/dev/stdin";
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return weir_diag_error(diag, NULL, "cannot open %s: %s", path, strerror(errno));
 	if (S_ISDIR(status.st_mode))
 		return weir_diag_error(diag, "name a file in it", "%s is a directory", path);
-	*ret_size = S_ISREG(status.st_mode) ? (int64_t)status.st_size : -1;
+	off_t at = S_ISREG(status.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
+	*ret_size = at >= 0 && at <= status.st_size ? (int64_t)(status.st_size - at) : -1;
 	*ret_fd = weir_take_fd(fd);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * The only reader of captures; the running daemon, if any, is not touched.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,27 +62,33 @@ static int link_of(pcap_t *capture, struct weir_diag *diag, enum weir_link *ret_
 			       name ? name : "unknown");
 }
 
+/* NULL with errno set. The stream owns its descriptor; "-" is a second one of standard input. */
+static FILE *stream_open(const char *path)
+{
+	_cleanup_close_ int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) :
+							  open(path, O_RDONLY | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (file)
+		(void)weir_take_fd(fd);
+	return file;
+}
+
 static int capture_open(const char *path, struct weir_diag *diag, pcap_t **ret_capture,
 			uint64_t *ret_bytes)
 {
+	_cleanup_fclose_ FILE *file = stream_open(path);
 	char why[PCAP_ERRBUF_SIZE] = "";
 	struct stat status;
-	FILE *file = fopen(strcmp(path, "-") == 0 ? "/dev/stdin" : path, "re");
 
-	if (!file || fstat(fileno(file), &status) < 0) {
-		int error = errno;
-
-		if (file)
-			fclose(file);
-		return weir_diag_error(diag, NULL, "cannot open %s: %s", path, strerror(error));
-	}
+	if (!file || fstat(fileno(file), &status) < 0)
+		return weir_diag_error(diag, NULL, "cannot open %s: %s", path, strerror(errno));
 	pcap_t *capture =
 		pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
-	if (!capture) {
-		fclose(file);
+	if (!capture)
 		return weir_diag_error(diag, "give a pcap or pcapng file, as tcpdump -w writes",
 				       "%s: not a capture: %s", path, why);
-	}
+	(void)weir_take(file); /* pcap_close() closes it */
 	*ret_capture = capture;
 	*ret_bytes = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
 	return 0;
