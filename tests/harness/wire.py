@@ -2,6 +2,7 @@
 """Frames put on a wire and watched for at its other end: which of them arrived is what a verdict
 is judged by, and Weir is never asked."""
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -58,7 +59,12 @@ class Wire:
         return cls(pair.inside, pair.wire, pair.outside, pair.far)
 
     def put(self, frame):
-        self.out.send(frame)
+        try:
+            self.out.send(frame)
+        except OSError as err:
+            # So the kernel tells a sender that its packet was dropped on its way out.
+            if err.errno != errno.ENOBUFS:
+                raise
         self.sent += 1
         self.sent_bytes += len(frame)
 
