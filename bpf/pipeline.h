@@ -19,12 +19,10 @@
 
 #include "../features/block/block.bpf.h"
 
-#define STAGE(stage)                                         \
-	do {                                                 \
-		enum weir_reason _reason = stage##_stage(p); \
-		if (_reason)                                 \
-			return _reason;                      \
-	} while (0)
+static __always_inline enum weir_reason default_policy(const struct pkt *p)
+{
+	return p->allowed ? WEIR_PASS_ALLOWED : WEIR_PASS_POLICY;
+}
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 {
@@ -38,9 +36,11 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	if (remote_classify(p))
 		return WEIR_PASS_NO_POLICY;
 
-	STAGE(block);
-
-	return p->allowed ? WEIR_PASS_ALLOWED : WEIR_PASS_POLICY;
+	/* One line a stage, in order: the first that gives a reason ends the packet. */
+	/* clang-format off */
+	return block_stage(p) ?:
+	       default_policy(p);
+	/* clang-format on */
 }
 
 static __always_inline bool reason_is_drop(__u32 reason)
