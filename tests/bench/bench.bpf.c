@@ -13,6 +13,7 @@
 
 #define SOURCE4 26 /* bytes from the start of the frame */
 #define SOURCE6 22
+#define CHECKSUM4 24
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,6 +55,15 @@ struct {
 	__type(value, __u32);
 } lpm6 SEC(".maps");
 
+static __always_inline void source4_write(__u8 *data, __be32 source, __u32 sum)
+{
+	sum += (source & 0xffff) + (source >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	*(__be32 *)(data + SOURCE4) = source;
+	*(__u16 *)(data + CHECKSUM4) = (__u16)~sum;
+}
+
 /* Gives the packet the next source; NULL when it is no packet of ours. */
 static __always_inline struct bench_state *source_next(struct xdp_md *ctx, bool is_v4)
 {
@@ -63,10 +73,10 @@ static __always_inline struct bench_state *source_next(struct xdp_md *ctx, bool 
 	__u32 at = now ? now->next++ & (BENCH_KEYS - 1) : 0;
 	struct weir_addr *key = bpf_map_lookup_elem(&keys, &at);
 
-	if (!key || data + BENCH_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+	if (!now || !key || data + BENCH_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
 		return NULL;
 	if (is_v4)
-		__builtin_memcpy(data + SOURCE4, &key->be32[3], 4);
+		source4_write(data, key->be32[3], now->sum4);
 	else
 		__builtin_memcpy(data + SOURCE6, key, 16);
 	return now;

@@ -13,6 +13,7 @@
 struct bench_state {
 	__u32 next;	   /* of the keys */
 	__u32 out_ifindex; /* where live frames leave */
+	__u32 sum4;	   /* of the 16-bit words of the IPv4 header but for source and checksum */
 };
 
 /* length is that of the family: 24 of 32, 64 of 128. */
