@@ -174,7 +174,7 @@ int trie6(struct xdp_md *ctx)
 
 	if (data + BENCH_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	__builtin_memcpy(&key.addr, data + SOURCE6, 16);
+	__builtin_memcpy(key.addr, data + SOURCE6, 16);
 	return bpf_map_lookup_elem(&lpm6, &key) ? XDP_DROP : XDP_PASS;
 }
 

@@ -22,9 +22,10 @@ struct bench_trie4_key {
 	__be32 addr;
 };
 
+/* No struct weir_addr, which would be aligned: the kernel takes what follows length for address. */
 struct bench_trie6_key {
 	__u32 length;
-	struct weir_addr addr;
+	__be32 addr[4];
 };
 
 #endif

@@ -52,17 +52,17 @@ static int target_enter(const struct target *target)
 	return setns(target->netns_fd, CLONE_NEWNET) ? bench_error(target->netns) : 0;
 }
 
-/* NAME:NETNS:OUT:IN:PROGRAM */
+/* NAME,NETNS,OUT,IN,PROGRAM */
 static int target_parse(char *text, struct target *target)
 {
 	char **parts[] = { &target->name, &target->netns, &target->out, &target->in,
 			   &target->program };
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(parts); i++)
-		*parts[i] = strsep(&text, ":");
+		*parts[i] = strsep(&text, ",");
 	if (!target->program) {
 		errno = EINVAL;
-		return bench_error("a target is NAME:NETNS:OUT:IN:PROGRAM");
+		return bench_error("a target is NAME,NETNS,OUT,IN,PROGRAM");
 	}
 	return 0;
 }

@@ -80,7 +80,7 @@ class Lane:
 
     def target(self):
         program = self.program if self.program in ("-", "empty") else self.program + self.family
-        return f"{self.name}:{self.namespace.name}:out:in:{program}"
+        return f"{self.name},{self.namespace.name},out,in,{program}"
 
     def passed(self):
         said = self.namespace.run("nft", "-j", "list", "counter", "inet", "bench", "passed").stdout
@@ -133,21 +133,21 @@ class NftSet(Lane):
 
     def __init__(self, *words):
         family = words[1]
-        self.set_text = f"set list {{ type ipv{family}_addr; {self.flags} }}"
-        self.judge = f"ip{'' if family == '4' else '6'} saddr @list drop;"
+        self.set_text = f"set addrs {{ type ipv{family}_addr; {self.flags} }}"
+        self.judge = f"ip{'' if family == '4' else '6'} saddr @addrs drop;"
         super().__init__(*words)
 
     def load(self):
         entries = self.list.read_text().replace("\n", ",")
         script = self.folder / f"{self.name}.nft"
-        script.write_text(f"add element inet bench list {{ {entries} }}\n")
+        script.write_text(f"add element inet bench addrs {{ {entries} }}\n")
         before = kernel_bytes()
         self.load_s = timed(lambda: self.namespace.run("nft", "-f", script))
         self.bytes = kernel_bytes() - before
 
     def change(self, address):
         for verb in ("add", "delete"):
-            self.namespace.run("nft", verb, "element", "inet", "bench", "list", f"{{ {address} }}")
+            self.namespace.run("nft", verb, "element", "inet", "bench", "addrs", f"{{ {address} }}")
 
 
 class NftHash(NftSet):

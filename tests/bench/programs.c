@@ -110,8 +110,9 @@ int bench_trie_fill(const struct bench_programs *programs, const struct bench_li
 	for (size_t i = 0; i < list->count; i++) {
 		const struct bench_prefix *prefix = &list->prefixes[i];
 		struct bench_trie4_key key4 = { prefix->length, prefix->addr.be32[3] };
-		struct bench_trie6_key key6 = { prefix->length, prefix->addr };
+		struct bench_trie6_key key6 = { .length = prefix->length };
 
+		memcpy(key6.addr, &prefix->addr, sizeof(key6.addr));
 		if (bpf_map_update_elem(fd, is_v4 ? (void *)&key4 : &key6, &one, BPF_ANY))
 			return bench_error("filling the LPM trie");
 	}
