@@ -71,7 +71,8 @@ print -r -- ${${seen##*GOT\\[}%%\\]*}
 
 @pytest.mark.parametrize("line, whole", [
     ("weir bl", "block"), ("weir block im", "block import"),
-    ("weir apply some", "apply some-file.yaml"), ("weir interface attach l", "interface attach lo"), ("weir completion ba", "completion bash"),
+    ("weir apply some", "apply some-file.yaml"), ("weir completion ba", "completion bash"),
+    ("weir interface attach l", "interface attach lo"),
     ("weir explain --direction=e", "explain --direction=egress")])
 def test_zsh_completes(script, tmp_path, line, whole):
     text = ZSH.replace("SCRIPT", str(script("zsh"))).replace("LINE", line)
