@@ -20,6 +20,7 @@ struct watched {
 	struct weir_hook_state ingress, egress;
 	struct weir_wanted wanted;
 	uint32_t slot;
+	int refused; /* how the last attempt to attach as wanted ended; 0 = so it is attached */
 	bool present;
 	bool seen; /* while a dump is read */
 };
@@ -107,6 +108,7 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 	if (r) {
 		snprintf(watched->ingress.why, sizeof(watched->ingress.why),
 			 "more than %d interfaces are watched", WEIR_INTERFACES_MAX - 1);
+		watched->refused = r;
 		return r;
 	}
 	r = ingress_attach(interfaces, watched);
@@ -114,6 +116,7 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 		r = egress_attach(interfaces, watched);
 	if (r && watched->ingress.mode == WEIR_MODE_NONE)
 		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
+	watched->refused = r;
 	return r;
 }
 
@@ -322,15 +325,16 @@ int weir_interfaces_want(struct weir_interfaces *interfaces,
 	return r;
 }
 
+/* What was wanted before is wanted again: an interface that was attached stays so, as it was. */
 static int attach_refuse(struct weir_interfaces *interfaces, const char *name,
-			 struct weir_diag *diag)
+			 const struct weir_wanted_list *before, struct weir_diag *diag)
 {
 	const struct watched *watched = watched_by_name(interfaces, name);
 	int r = watched ? -EBUSY : -ENOENT;
 
 	weir_diag_error(diag, watched ? NULL : "ip link shows what there is", "interface %s: %s",
 			name, watched ? watched->ingress.why : "there is no such device");
-	weir_wanted_remove(&interfaces->wanted, name);
+	interfaces->wanted = *before;
 	watched_reconcile(interfaces);
 	return r;
 }
@@ -338,6 +342,7 @@ static int attach_refuse(struct weir_interfaces *interfaces, const char *name,
 int weir_interfaces_attach(struct weir_interfaces *interfaces,
 			   const struct weir_interface_config *wanted, struct weir_diag *diag)
 {
+	const struct weir_wanted_list before = interfaces->wanted;
 	int r = weir_wanted_add(&interfaces->wanted, wanted, true);
 
 	if (r) {
@@ -349,8 +354,8 @@ int weir_interfaces_attach(struct weir_interfaces *interfaces,
 	r = devices_read(interfaces);
 	const struct watched *watched = r ? NULL : watched_by_name(interfaces, wanted->name);
 
-	if (!watched || watched->ingress.mode == WEIR_MODE_NONE)
-		return attach_refuse(interfaces, wanted->name, diag);
+	if (!watched || watched->refused)
+		return attach_refuse(interfaces, wanted->name, &before, diag);
 	r = weir_wanted_save(&interfaces->wanted, interfaces->options.state_dir);
 	if (r)
 		weir_diag_warning(diag, "free space in the state directory",
