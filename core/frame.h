@@ -23,7 +23,8 @@ struct weir_frame_spec {
 
 /* Number of "tcp", "udp", "icmp" (of the family), "sctp", "gre", "esp" or "0" to "255"; -EINVAL. */
 int weir_proto_from_string(const char *text, bool v4, uint8_t *ret_proto);
-/* An Ethernet frame with right lengths and checksums; returns its bytes. */
+/* An Ethernet frame with right lengths and checksums (but SCTP's CRC32c, which nothing on the path
+ * reads: 0); returns its bytes. */
 size_t weir_frame_build(const struct weir_frame_spec *spec, unsigned char frame[WEIR_FRAME_BYTES]);
 
 #endif
