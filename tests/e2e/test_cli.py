@@ -127,17 +127,21 @@ def test_wrong_server_is_told_apart_from_weir(tmp_path):
 # --- replay ------------------------------------------------------------------------------------
 
 
+# With both addresses, or scapy asks the network for them.
+ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+
+
 def frames():
     """80 packets: 20 from the denied net, tagged and not, 4 ARP, 6 denied by IPv6, 50 others."""
     made = []
     for i in range(20):
         tag = Dot1Q(vlan=5) / Dot1Q(vlan=6) if i % 2 else Raw(b"")
-        base = Ether() / tag if i % 2 else Ether()
+        base = ETHER / tag if i % 2 else ETHER
         made.append(base / IP(src="203.0.113.%d" % (i % 4 + 1), dst="192.0.2.1") / TCP(sport=i))
-    made += [Ether() / ARP(psrc="192.0.2.%d" % i, pdst="192.0.2.9") for i in range(4)]
-    made += [Ether() / IPv6(src="2001:db8:bad::%d" % i, dst="2001:db8::1") / UDP()
+    made += [ETHER / ARP(psrc="192.0.2.%d" % i, pdst="192.0.2.9") for i in range(4)]
+    made += [ETHER / IPv6(src="2001:db8:bad::%d" % i, dst="2001:db8::1") / UDP()
              for i in range(6)]
-    made += [Ether() / IP(src="198.51.100.7", dst="192.0.2.1") / UDP(sport=53, dport=i)
+    made += [ETHER / IP(src="198.51.100.7", dst="192.0.2.1") / UDP(sport=53, dport=i)
              for i in range(50)]
     for i, frame in enumerate(made):
         frame.time = 1700000000 + i
