@@ -37,7 +37,8 @@ static bool view_holds(const struct lengths_view *view, uint32_t length)
 	return memchr(view->lengths, (int)length, *view->count);
 }
 
-int block_lengths_rewrite(struct block_live_set *live)
+/* In one go: a walk under way may miss a length, so only where there is nothing to go by. */
+static int lengths_rewrite(struct block_live_set *live)
 {
 	live->written = (struct block_lengths){ 0 };
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
@@ -76,7 +77,7 @@ int block_lengths_add(struct block_live_set *live, enum block_family family, uin
 	/* All repetitions lie before the place: start again, at the risk of one packet's walk. */
 	if (gap == view.room) {
 		live->present[family][length]++;
-		int rewritten = block_lengths_rewrite(live);
+		int rewritten = lengths_rewrite(live);
 		live->present[family][length]--;
 		return rewritten;
 	}
@@ -128,6 +129,41 @@ void block_lengths_dropped(struct block_live_set *live, enum block_family family
 	view_drop(&view, length);
 	live->is_settling = true;
 	lengths_write(live);
+}
+
+static bool view_is_sound(const struct lengths_view *view, uint32_t least)
+{
+	if (*view->count > view->room)
+		return false;
+	for (uint32_t i = 0; i < *view->count; i++)
+		if (view->lengths[i] < least || view->lengths[i] >= BLOCK_V6_LENGTHS ||
+		    (i && view->lengths[i] > view->lengths[i - 1]))
+			return false;
+	return true;
+}
+
+int block_lengths_adopt(struct block_live_set *live)
+{
+	static const uint32_t least[] = { [BLOCK_V4] = 96, [BLOCK_V6] = 0 };
+	uint32_t zero = 0;
+	int r = live->lengths ? weir_map_get(live->lengths, &zero, &live->written) : 0;
+	for (int family = 0; family < BLOCK_FAMILIES; family++) {
+		struct lengths_view view = view_of(live, (enum block_family)family);
+		if (r || !view_is_sound(&view, least[family]))
+			return lengths_rewrite(live);
+	}
+	for (int family = 0; family < BLOCK_FAMILIES; family++)
+		for (uint32_t length = 0; r == 0 && length < BLOCK_V6_LENGTHS; length++)
+			if (live->present[family][length])
+				r = block_lengths_add(live, (enum block_family)family, length);
+	return r;
+}
+
+void block_lengths_sweep(struct block_live_set *live)
+{
+	for (int family = 0; family < BLOCK_FAMILIES; family++)
+		for (uint32_t length = 0; length < BLOCK_V6_LENGTHS; length++)
+			block_lengths_dropped(live, (enum block_family)family, length);
 }
 
 /* The last of several in a row: copying from the right then always changes something. */

@@ -12,7 +12,12 @@
 int block_lengths_add(struct block_live_set *live, enum block_family family, uint32_t length);
 /* After one prefix of that length went (live->present says how many are left). */
 void block_lengths_dropped(struct block_live_set *live, enum block_family family, uint32_t length);
-/* Writes what live->present says in one go: at start only. */
-int block_lengths_rewrite(struct block_live_set *live);
+/*
+ * Takes over what packets go by now and adds what live->present has besides. Lengths that no prefix
+ * has stay until block_lengths_sweep(): a program of before may still ask the map of before.
+ */
+int block_lengths_adopt(struct block_live_set *live);
+/* Takes out the lengths that no prefix has. */
+void block_lengths_sweep(struct block_live_set *live);
 
 #endif

@@ -346,7 +346,7 @@ int block_live_adopt(struct block_live_set *live, struct weir_map *entries,
 	block_live_done(live);
 	*live = fresh;
 	int r = weir_map_each(entries, live_adopt_entry, live);
-	return r < 0 ? r : block_lengths_rewrite(live);
+	return r < 0 ? r : block_lengths_adopt(live);
 }
 
 uint32_t block_live_adopted_hit(const struct block_live_set *live, const struct weir_range *range,
@@ -380,4 +380,5 @@ void block_live_sweep(struct block_live_set *live)
 		memset(item->is_adopted, 0, sizeof(item->is_adopted));
 		item_write(live, item);
 	}
+	block_lengths_sweep(live);
 }

@@ -252,6 +252,46 @@ static void live_adopted_stays_until_swept(void **state)
 	(void)state;
 }
 
+/*
+ * A resized set_block is another map, while cfg_block is the same: the program that still runs asks
+ * the old map by the lengths it always had.
+ */
+static void live_adopted_with_a_new_map_keeps_the_lengths_of_the_old_one(void **state)
+{
+	const struct block_lengths *lengths = (const void *)fixture.lengths->rows[0].value;
+	struct weir_map *old = fixture.entries;
+	add("192.0.2.1", BLOCK_DENY, 1, 0);
+	add("2001:db8::/32", BLOCK_DENY, 1, 0);
+	fixture.entries = fake_map_new(old->key_size, old->value_size, 10);
+	assert_int_equal(block_live_adopt(&fixture.live, fixture.entries, fixture.lengths), 0);
+	assert_int_equal(lengths->v4_count, 1);
+	assert_int_equal(lengths->v4[0], 128);
+	assert_int_equal(lengths->v6_count, 1);
+	assert_int_equal(lengths->v6[0], 32);
+	add("192.0.2.0/24", BLOCK_DENY, 1, 0);
+	assert_int_equal(lengths->v4_count, 2);
+	block_live_sweep(&fixture.live);
+	for (int second = 0; second < 3; second++)
+		block_live_tidy(&fixture.live);
+	assert_int_equal(lengths->v4_count, 1);
+	assert_int_equal(lengths->v4[0], 120);
+	assert_int_equal(lengths->v6_count, 0);
+	free(old);
+	(void)state;
+}
+
+static void live_adopted_lengths_that_make_no_sense_are_written_anew(void **state)
+{
+	struct block_lengths *lengths = (void *)fixture.lengths->rows[0].value;
+	add("192.0.2.1", BLOCK_DENY, 1, 0);
+	fixture.lengths->wrote = NULL;
+	lengths->v4_count = 200;
+	assert_int_equal(block_live_adopt(&fixture.live, fixture.entries, fixture.lengths), 0);
+	assert_int_equal(lengths->v4_count, 1);
+	assert_int_equal(lengths->v4[0], 128);
+	(void)state;
+}
+
 /* The model: owners in a row. What it says of a prefix is looked for from end to end. */
 #define OWNERS 40
 
@@ -338,6 +378,8 @@ int main(void)
 		TEST(live_refused_by_the_kernel_adds_nothing_of_a_range),
 		TEST(live_v6_range_around_v4_touches_no_v4_entry),
 		TEST(live_adopted_stays_until_swept),
+		TEST(live_adopted_with_a_new_map_keeps_the_lengths_of_the_old_one),
+		TEST(live_adopted_lengths_that_make_no_sense_are_written_anew),
 		TEST(live_random_changes_agree_with_a_plain_list),
 	};
 	return cmocka_run_group_tests_name("block_live", tests, NULL, NULL);
