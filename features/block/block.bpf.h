@@ -106,7 +106,7 @@ static __always_inline void block_find_live(const struct pkt *p, struct block_fo
 	__u32 count = v4 ? lengths->v4_count : lengths->v6_count;
 
 	LOOP_ROLLED
-	for (__u32 i = 0; i < BLOCK_V6_LENGTHS && i < count; i++)
+	for (__u32 i = 0; i < sizeof(lengths->v6) && i < count; i++)
 		block_find_prefix(p, length[i], found);
 }
 
