@@ -94,6 +94,17 @@ static void state_set_limit(struct block_state *state)
 	state->live.limit = wanted < capacity ? wanted : capacity;
 }
 
+/* A start does what it can; a change that would let go of entries in force is refused. */
+static int attach_refuse(const struct block_state *state, const struct block_list *list, int error,
+			 struct weir_diag *diag)
+{
+	weir_diag_key(diag, "block.live", "raise it, or let entries expire",
+		      "the live set of %u prefixes does not hold the entries of list %s that are "
+		      "in force: %s",
+		      weir_map_capacity(state->live.entries), list->name, strerror(-error));
+	return error;
+}
+
 static int block_attach(void *data, struct weir_object *object, struct weir_diag *diag)
 {
 	struct block_state *state = data;
@@ -116,6 +127,8 @@ static int block_attach(void *data, struct weir_object *object, struct weir_diag
 			list->hit = block_slots_take(&state->slots);
 		for (size_t j = 0; j < list->single_count; j++) {
 			r = block_single_enforce(state, list, &list->singles[j]);
+			if (r < 0 && state->is_live)
+				return attach_refuse(state, list, r, diag);
 			if (r < 0)
 				weir_diag_warning(diag, "raise block.live",
 						  "an entry of list %s is not in force: %s",
