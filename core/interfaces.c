@@ -389,11 +389,20 @@ int weir_interfaces_detach(struct weir_interfaces *interfaces, const char *name,
 	return 0;
 }
 
+/* A device may be gone and the kernel's word of it still to be read: nothing is to be switched. */
+static int hook_switch(struct weir_object *object, const struct weir_device *device,
+		       enum weir_direction direction, struct weir_hook_state *state)
+{
+	int r = weir_hook_update(object, device, direction, state);
+
+	return r == -ENOLINK || r == -ENODEV ? 0 : r;
+}
+
 static int watched_switch(struct watched *watched, struct weir_object *object)
 {
-	int r = weir_hook_update(object, &watched->device, WEIR_INGRESS, &watched->ingress);
+	int r = hook_switch(object, &watched->device, WEIR_INGRESS, &watched->ingress);
 
-	return r ? r : weir_hook_update(object, &watched->device, WEIR_EGRESS, &watched->egress);
+	return r ? r : hook_switch(object, &watched->device, WEIR_EGRESS, &watched->egress);
 }
 
 int weir_interfaces_switch(struct weir_interfaces *interfaces, struct weir_object *object,
@@ -440,7 +449,7 @@ static void view_fill(struct weir_interface_view *view, const struct watched *wa
 	snprintf(view->why, sizeof(view->why), "%s", watched->ingress.why);
 }
 
-/* Named, but not there: shown, so that a misspelt name is seen. A pattern may well match nothing. */
+/* Named, but not there: shown, so that a misspelt name is seen. A pattern may match nothing. */
 static bool wanted_is_absent(const struct weir_interfaces *interfaces,
 			     const struct weir_wanted *wanted)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much fits, and what is said when it does not: from a 16 MiB machine to three million entries."""
+"""How much fits, and what is said when it does not: from 16 MiB to three million entries."""
 import ipaddress
 import random
 
@@ -60,11 +60,13 @@ def test_one_entry_more_is_refused_and_changes_nothing(weir_daemon, pair, wire, 
     assert wire.passes(udp(rows[-1]))
 
 
-def test_policy_past_the_memory_ceiling_is_refused_with_both_numbers(weir_daemon, pair, wire, tmp_path):
+def test_policy_past_the_memory_ceiling_is_refused_with_both_numbers(weir_daemon, pair, wire,
+                                                                     tmp_path):
     daemon = weir_daemon(pair.inside, "api: {listen: off}\nmemory: 1MiB\n", interfaces=[pair.wire])
     daemon.say("block", "import", write(tmp_path / "few", ["192.0.2.1"]), "--list", "few")
     with pytest.raises(Refused) as refused:
-        daemon.say("block", "import", write(tmp_path / "many", distinct(4, 200_000, 3)), "--list", "many")
+        daemon.say("block", "import", write(tmp_path / "many", distinct(4, 200_000, 3)),
+                   "--list", "many")
     assert "1MiB" in refused.value.said and "memory" in refused.value.said
     assert not wire.passes(udp("192.0.2.1"))
 
@@ -76,6 +78,7 @@ def test_two_million_v4_and_one_million_v6_are_enforced(weir_daemon, pair, wire,
     daemon.say("block", "import", write(tmp_path / "v6", v6), "--list", "v6")
     listed = v4[:200] + v6[:200]
     taken = {*v4, *v6}
-    free = [address for address in distinct(4, 200, 6) + distinct(6, 200, 7) if address not in taken]
+    free = [address for address in distinct(4, 200, 6) + distinct(6, 200, 7)
+            if address not in taken]
     assert not any(wire.verdicts([udp(address) for address in listed]))
     assert all(wire.verdicts([udp(address) for address in free]))

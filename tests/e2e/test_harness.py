@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The harness itself: what it calls arrived did arrive, and what the kernel drops it does not see."""
+"""The harness itself: what it calls arrived did arrive; what the kernel drops it does not see."""
 import pytest
 
 from harness.frames import dressed, udp
@@ -17,7 +17,8 @@ def test_every_frame_arrives_where_nothing_filters(pair, way, remote):
 
 def test_frame_dropped_by_another_filter_is_not_seen(pair, wire):
     pair.inside.run("nft", "add table netdev t; add chain netdev t c { type filter hook ingress "
-                    f"device {pair.wire} priority 0; }}; add rule netdev t c ip saddr 192.0.2.0/24 drop")
+                    f"device {pair.wire} priority 0; }}; "
+                    "add rule netdev t c ip saddr 192.0.2.0/24 drop")
     assert wire.verdicts([udp("192.0.2.9"), udp("192.0.3.9"), udp("192.0.2.255")]) == [
         False, True, False]
 

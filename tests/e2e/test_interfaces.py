@@ -53,7 +53,7 @@ char LICENSE[] __attribute__((section("license"), used)) = "GPL";
     return folder / "foreign.o"
 
 
-# --- choosing a hook -------------------------------------------------------------------------------
+# --- choosing a hook ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("hook, mode", [("xdp", "xdp native"), ("xdp-generic", "xdp generic"),
                                         ("tc", None), ("auto", None)])
@@ -122,7 +122,7 @@ def test_tun_device_without_ethernet_is_filtered(weir_daemon):
         space.delete()
 
 
-# --- what is somebody else's -----------------------------------------------------------------------
+# --- what is somebody else's ----------------------------------------------------------------------
 
 def test_foreign_xdp_program_is_refused_with_id_and_name_and_stays(weir_daemon, pair,
                                                                    foreign_objects):

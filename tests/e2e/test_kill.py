@@ -151,9 +151,9 @@ def test_daemon_stopped_and_continued_by_systemd_keeps_verdicts(started, wire):
 
 def run_and_kill(daemon, change, moment_s):
     """The verb runs, the daemon dies `moment_s` later; says whether the verb had been answered."""
-    asking = subprocess.Popen(daemon.namespace.command(WEIR, *change.words), env=daemon.environment(),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+    asking = subprocess.Popen(daemon.namespace.command(WEIR, *change.words),
+                              env=daemon.environment(), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     pause(moment_s)
     daemon.kill()
     said = asking.communicate(timeout=60 * SLOWNESS)[0].decode()

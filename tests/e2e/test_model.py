@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random lists and random packets against a model written another way: Python's ipaddress.
 
-Lists get in through the command line, packets over a wire, and what arrived is compared with what the
-model passes. WEIR_MODEL_SETS=1000 runs the whole (10,000,000 packets); otherwise a slice of it.
+Lists get in through the command line, packets over a wire, and what arrived is compared with what
+the model passes. WEIR_MODEL_SETS=1000 runs the whole (10,000,000 packets); otherwise a slice.
 """
 import bisect
 import ipaddress
@@ -178,8 +178,8 @@ def test_random_lists_judge_random_packets_as_the_model_does(weir_daemon, pair, 
             wrong = mismatches(blaster, model, packets)
             assert not wrong, (f"WEIR_MODEL_SEED={SEED} set {number}: {len(wrong)} wrong; address, "
                                f"dress, model passes: {wrong[:5]}; lists: "
-                               f"{[(a, e.text, w) for a, e, w in rows]}; weir says "
-                               f"{daemon.say('explain', '--src', wrong[0][0], '--dst', wrong[0][0])}")
+                               f"{[(a, e.text, w) for a, e, w in rows]}; weir says " +
+                               daemon.say("explain", "--src", wrong[0][0], "--dst", wrong[0][0]))
             dropped += sum(not model.passes(version, value) for version, value, _ in packets)
             take_out(daemon)
     assert 0.05 < dropped / (sets * PACKETS) < 0.95, "packets of both kinds, else nothing is proven"

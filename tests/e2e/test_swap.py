@@ -24,7 +24,7 @@ SOURCES = DROPPED * 8 + PASSED + TELLING      # most are dropped: what passes is
 
 
 def policy(order, telling, noise_seed):
-    """PASSED are exceptions of a denied network; TELLING are denied by one policy and not the other."""
+    """PASSED are exceptions of a denied network; TELLING are denied by one of the two policies."""
     rng = random.Random(noise_seed)
     lists = [("deny", address) for address in DROPPED] + [("allow", address) for address in PASSED]
     lists += [(telling, address) for address in TELLING]

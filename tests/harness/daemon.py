@@ -142,7 +142,7 @@ class Daemon:
         return dict(os.environ, WEIR_SOCKET=str(self.socket), NO_COLOR="1")
 
     def verb(self, *words, text=None):
-        """Runs `weir WORDS` in the daemon's namespace; gives the finished process, whatever came."""
+        """Runs `weir WORDS` in the daemon's namespace; gives the finished process."""
         given = {} if text is None else {"input": text}
         return self.namespace.run(WEIR, *words, check=False, env=self.environment(), **given)
 

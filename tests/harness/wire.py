@@ -16,8 +16,8 @@ ETH_P_ARP = 0x0806
 PROTOCOLS = (0x0800, 0x86DD, 0x8100, 0x88A8, 0x8847, 0x8848)
 MARK = b"weir-frame"
 BROADCAST = b"\xff" * 6
-SENTINEL = (BROADCAST + b"\x02\x00\x00\x00\x00\x09" + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6,
-            4, 1) + b"\x02\x00\x00\x00\x00\x09" + bytes(4) + bytes(6) + bytes(4))
+SENTINEL = (BROADCAST + b"\x02\x00\x00\x00\x00\x09" + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800,
+            6, 4, 1) + b"\x02\x00\x00\x00\x00\x09" + bytes(4) + bytes(6) + bytes(4))
 
 
 def packet_socket(namespace, device, protocol):

@@ -43,7 +43,8 @@ def test_new_feature_compiles_on_both_sides(tree):
 def test_new_feature_is_last_in_each_list(tree):
     new_feature(tree)
     assert "\t&weir_gauge,\n\tNULL," in (tree / "features/features.c").read_text()
-    assert "\t       gauge_stage(p) ?:\n\t       default_policy(p);\n" in (tree / "bpf/pipeline.h").read_text()
+    pipeline = (tree / "bpf/pipeline.h").read_text()
+    assert "\t       gauge_stage(p) ?:\n\t       default_policy(p);\n" in pipeline
     assert "  'gauge': ['gauge'],\n}" in (tree / "meson.build").read_text()
 
 
