@@ -57,17 +57,31 @@ static struct weir_live *live_map(int fd)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int slot_adopt(struct slot *slot, const char *pin_dir, const char *name)
+/*
+ * A run killed between pinning a slot's new map and placing it leaves a pin that packets do not
+ * read: what were written there would never be seen. The slot then counts as never filled; it was
+ * the spare one.
+ */
+static bool slot_is_placed(const struct weir_commit *commit, uint32_t index, uint32_t map_id)
 {
+	__u32 placed = 0;
+
+	return bpf_map_lookup_elem(commit->outer_fd, &index, &placed) == 0 && placed == map_id;
+}
+
+static int slot_adopt(struct weir_commit *commit, uint32_t index)
+{
+	_cleanup_close_ int fd = weir_pin_get(commit->pin_dir, "policy", slot_names[index]);
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
-	slot->fd = weir_pin_get(pin_dir, "policy", name);
-	if (slot->fd < 0)
-		return slot->fd == -ENOENT ? 0 : slot->fd;
-	if (bpf_obj_get_info_by_fd(slot->fd, &info, &len))
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
-	slot->capacity = info.max_entries;
+	if (slot_is_placed(commit, index, info.id))
+		commit->slots[index] =
+			(struct slot){ .fd = weir_take_fd(fd), .capacity = info.max_entries };
 	return 0;
 }
 
@@ -77,8 +91,8 @@ static int commit_adopt(struct weir_commit *commit, const struct weir_object *ob
 	if (!commit->pin_dir || !weir_object_map_is_reused(object, "tab_policy") ||
 	    !weir_object_map_is_reused(object, "tab_head"))
 		return 0;
-	for (int i = 0; i < WEIR_POLICY_SLOTS; i++) {
-		int r = slot_adopt(&commit->slots[i], commit->pin_dir, slot_names[i]);
+	for (uint32_t i = 0; i < WEIR_POLICY_SLOTS; i++) {
+		int r = slot_adopt(commit, i);
 
 		if (r)
 			return r;
