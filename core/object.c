@@ -99,6 +99,9 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map,
 	uint32_t capacity = weir_constants_capacity_of(object->constants, bpf_map__name(map));
 
 	*entry = (struct weir_map){ .bpf = map };
+	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
+	if (strncmp(bpf_map__name(map), "tmp_", 4) == 0)
+		return 0;
 	if (capacity && bpf_map__set_max_entries(map, capacity))
 		return -EINVAL;
 	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
