@@ -54,6 +54,19 @@ static void features_live(struct weir_engine *engine)
 			weir_features[i]->live(engine->states[i], engine->config);
 }
 
+/* The programs would not go over, after the new text was written: a restart must not make live what
+ * was refused. */
+static void job_unpersist(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+	int r = weir_policy_file_write(engine->options.state_dir, &engine->policy);
+
+	if (r)
+		weir_diag_error(weir_job_diag(job), "apply the configuration that is live again",
+				"%s/policy.json: still says what was refused: %s",
+				engine->options.state_dir, strerror(-r));
+}
+
 static int job_switch(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
@@ -62,6 +75,8 @@ static int job_switch(struct job *job)
 		return 0;
 	int r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
 
+	if (r && job->is_apply)
+		job_unpersist(job);
 	if (r)
 		return r;
 	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
