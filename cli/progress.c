@@ -33,6 +33,11 @@ void weir_progress_format(const struct weir_progress *progress, uint64_t done, u
 			  bool all_done, uint64_t waited_ns, struct weir_buf *text)
 {
 	if (all_done) {
+		if (progress->total) {
+			bar_add(text, progress->total, progress->total);
+			weir_size_format(progress->total, text);
+			weir_buf_add_str(text, " sent  ");
+		}
 		weir_buf_addf(text, "%s… %.1f s", progress->working,
 			      (double)waited_ns / (double)WEIR_NS_PER_S);
 		return;

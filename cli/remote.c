@@ -205,6 +205,9 @@ static int answer_show(const struct weir_command *command, struct weir_terminal 
 	return WEIR_EXIT_FAILED;
 }
 
+/* A file of this size is worth a bar at once; what takes no time needs none. */
+#define BAR_FROM_BYTES (1 << 20)
+
 static int remote_ask(const struct weir_command *command, struct weir_terminal *terminal,
 		      struct weir_request *request)
 {
@@ -215,7 +218,7 @@ static int remote_ask(const struct weir_command *command, struct weir_terminal *
 		.on = terminal->progress && command->verb->op->kind != WEIR_OP_READ,
 		.total = request->body_fd_size > 0 ? (uint64_t)request->body_fd_size : 0,
 		.working = command->verb->op->kind == WEIR_OP_UPLOAD ? "compiling" : "working",
-		.quiet_ms = 200,
+		.quiet_ms = request->body_fd_size > BAR_FROM_BYTES ? 0 : 200,
 	};
 
 	request->progress = upload_progress;
