@@ -141,6 +141,8 @@ static void job_live(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 
+	if (job->change && job->change->enforce)
+		job->change->enforce(job->change, weir_engine_state(engine, job->change->feature));
 	if (!job->same)
 		weir_commit_flip(engine->commit, weir_engine_revision(engine) + 1);
 	else if (!job->is_apply ||

@@ -130,9 +130,8 @@ static void enforce_or_warn(struct block_state *state, struct block_list *list,
 				  strerror(-r));
 }
 
-/* Singles of `next` come into force before those which only `old` has go. */
-static void singles_accept(struct block_state *state, struct block_list *old,
-			   struct block_list *next, struct weir_diag *diag)
+static void singles_enforce(struct block_state *state, const struct block_list *old,
+			    struct block_list *next, struct weir_diag *diag)
 {
 	for (size_t i = 0; i < next->single_count; i++) {
 		struct block_single *single = &next->singles[i];
@@ -143,22 +142,24 @@ static void singles_accept(struct block_state *state, struct block_list *old,
 		struct block_live_owner owner = owner_of(next, single);
 		block_live_update(&state->live, &owner, single);
 	}
-	for (size_t i = 0; old && i < old->single_count; i++)
-		if (!block_list_find_single(next, &old->singles[i].range, NULL))
-			block_single_release(state, next, &old->singles[i]);
 }
 
-static void draft_list_accept(struct block_state *state, struct block_draft_list *change,
-			      struct weir_diag *diag)
+void block_draft_enforce(struct block_state *state, struct block_draft *draft,
+			 struct weir_diag *diag)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->lists[i].next)
+			singles_enforce(state, draft->lists[i].old, draft->lists[i].next, diag);
+}
+
+static void draft_list_accept(struct block_state *state, struct block_draft_list *change)
 {
 	struct block_list *old = change->old, *next = weir_take(change->next);
-	if (next) {
-		if (old)
-			next->retired = old->retired;
-		singles_accept(state, old, next, diag);
-	}
-	for (size_t i = 0; !next && i < old->single_count; i++)
-		block_single_release(state, old, &old->singles[i]);
+	if (next && old)
+		next->retired = old->retired;
+	for (size_t i = 0; old && i < old->single_count; i++)
+		if (!next || !block_list_find_single(next, &old->singles[i].range, NULL))
+			block_single_release(state, next ? next : old, &old->singles[i]);
 	if (old) {
 		block_lists_remove(&state->runtime, old);
 		block_list_free(old);
@@ -169,11 +170,10 @@ static void draft_list_accept(struct block_state *state, struct block_draft_list
 	change->old = NULL;
 }
 
-void block_draft_accept(struct block_state *state, struct block_draft *draft,
-			struct weir_diag *diag)
+void block_draft_accept(struct block_state *state, struct block_draft *draft)
 {
 	for (size_t i = 0; i < draft->count; i++)
-		draft_list_accept(state, &draft->lists[i], diag);
+		draft_list_accept(state, &draft->lists[i]);
 	draft->count = 0;
 	block_slots_settle(state, NULL);
 	block_expiry_settle(state);

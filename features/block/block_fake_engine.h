@@ -24,6 +24,8 @@ struct weir_engine {
 	uint64_t revision;
 	bool is_busy;
 	int fail_persist; /* a failure between compile and the flip */
+	const char *watched; /* an address: what a packet from there meets … */
+	int met_at_flip;     /* … right after the flip, before the draft is accepted */
 };
 
 /* The image: labels and their ranges; a "class" is looked up for one address at a time. */
@@ -175,6 +177,8 @@ static int compile_into(struct weir_image *into, void *draft, struct weir_diag *
 	return weir_block.compile(&compile);
 }
 
+static inline int packet_meets(const char *text);
+
 int weir_engine_change(struct weir_engine *of, struct weir_change *change)
 {
 	struct weir_image next;
@@ -185,8 +189,10 @@ int weir_engine_change(struct weir_engine *of, struct weir_change *change)
 	if (r == 0)
 		r = of->fail_persist ? of->fail_persist : change->persist(change, of->state, diag);
 	if (r == 0) {
+		change->enforce(change, of->state);
 		image = next;
 		of->revision++;
+		of->met_at_flip = of->watched ? packet_meets(of->watched) : -1;
 		change->accept(change, of->state);
 		weir_block.live(of->state, &of->config);
 	}

@@ -140,11 +140,17 @@ static int request_persist(struct weir_change *change, void *state, struct weir_
 	return block_draft_persist(state, &request->draft, diag);
 }
 
+static void request_enforce(struct weir_change *change, void *state)
+{
+	struct block_request *request = (struct block_request *)change;
+	block_draft_enforce(state, &request->draft, &change->call->diag);
+}
+
 static void request_accept(struct weir_change *change, void *state)
 {
 	struct block_request *request = (struct block_request *)change;
 	struct weir_call *call = change->call;
-	block_draft_accept(state, &request->draft, &call->diag);
+	block_draft_accept(state, &request->draft);
 	struct weir_json_out json = { .out = &call->reply };
 	weir_json_open_object(&json, NULL);
 	request->reply(request, &json);
@@ -184,6 +190,7 @@ struct block_request *block_request_new(struct weir_engine *engine, struct weir_
 		.feature = &weir_block,
 		.prepare = request_prepare,
 		.persist = request_persist,
+		.enforce = request_enforce,
 		.accept = request_accept,
 		.free = request_free,
 		.call = call,

@@ -39,6 +39,20 @@ static void add_again_refreshes(void **state)
 	(void)state;
 }
 
+static void add_with_lifetime_to_what_is_compiled_leaves_no_gap(void **state)
+{
+	_cleanup_answer_ struct answer imported = run_with("block.import", "{}", "192.0.2.1\n");
+	assert_int_equal(imported.result, 0);
+	assert_int_equal(entries->count, 0);
+	engine.watched = "192.0.2.1";
+	run("block.add", "{\"entry\":\"192.0.2.1\",\"ttl\":\"1h\"}");
+	assert_int_equal(image.range_count, 0);
+	assert_int_equal(engine.met_at_flip, BLOCK_DENY);
+	assert_int_equal(packet_meets("192.0.2.1"), BLOCK_DENY);
+	engine.watched = NULL;
+	(void)state;
+}
+
 static void add_host_bits_are_told(void **state)
 {
 	_cleanup_answer_ struct answer answer =
@@ -252,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(add_acts_at_once),
 		TEST(add_again_refreshes),
+		TEST(add_with_lifetime_to_what_is_compiled_leaves_no_gap),
 		TEST(add_host_bits_are_told),
 		TEST(add_lifetime_out_of_bounds_is_refused),
 		TEST(add_to_full_live_set_is_refused_with_numbers),

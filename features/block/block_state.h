@@ -109,11 +109,13 @@ int block_single_enforce(struct block_state *state, struct block_list *list,
 void block_single_release(struct block_state *state, struct block_list *list,
 			  struct block_single *single);
 /*
- * Live set, counters and lists become what the draft says. Cannot fail; what the kernel refused is
- * a warning.
+ * Before the flip: singles of the draft come into force beside all there is, since some of them may
+ * be leaving the compiled policy. Cannot fail; what the kernel refused is a warning.
  */
-void block_draft_accept(struct block_state *state, struct block_draft *draft,
-			struct weir_diag *diag);
+void block_draft_enforce(struct block_state *state, struct block_draft *draft,
+			 struct weir_diag *diag);
+/* After it: live set, counters and lists become what the draft says. Cannot fail. */
+void block_draft_accept(struct block_state *state, struct block_draft *draft);
 int block_draft_persist(const struct block_state *state, const struct block_draft *draft,
 			struct weir_diag *diag);
 void block_draft_done(struct block_draft *draft);
