@@ -198,6 +198,7 @@ static int config_start(struct weir_engine *engine, struct weir_diag *diag)
 		engine->policy.previous = engine->policy.current;
 		engine->policy.current =
 			(struct weir_policy_text){ weir_take(text), weir_take(file) };
+		engine->policy_is_new = true;
 	}
 	return 0;
 }
@@ -303,6 +304,21 @@ static int dirs_make(const struct weir_engine_options *options, struct weir_diag
 	return weir_pin_prepare(options->pin_dir, diag);
 }
 
+/* The policy of the file is from now on the one applied last: rollback, diff without a daemon and
+ * the next start go by it. */
+static void policy_keep(struct weir_engine *engine, struct weir_diag *diag)
+{
+	if (!engine->policy_is_new)
+		return;
+	engine->policy.revision = weir_engine_revision(engine);
+	engine->policy.changed_ns = weir_clock_real_ns();
+	int r = weir_policy_file_write(engine->options.state_dir, &engine->policy);
+
+	if (r)
+		weir_diag_warning(diag, "free space there", "%s/policy.json: cannot be written: %s",
+				  engine->options.state_dir, strerror(-r));
+}
+
 static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	int r = dirs_make(&engine->options, diag);
@@ -319,6 +335,7 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 		r = weir_changes_first(engine, diag);
 	if (r)
 		return r;
+	policy_keep(engine, diag);
 	engine->log = weir_event_log_new(engine->config->events.keep);
 	r = engine->log ? interfaces_start(engine, diag) : -ENOMEM;
 	if (!r)

@@ -22,6 +22,7 @@ struct weir_engine {
 	struct weir_event_log *log;
 	struct weir_config *config;
 	struct weir_policy_file policy;
+	bool policy_is_new; /* read from the configuration file, not yet in policy.json */
 	void *states[WEIR_FEATURES_MAX];
 	struct weir_snapshot *snapshot;
 	struct weir_subscriber *subscribers;
