@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the daemon over its socket, one connection for all: what the API costs without a process."""
+"""Asking the daemon over its socket by one connection: what the API costs without a process."""
 import http.client
 import socket
 

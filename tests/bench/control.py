@@ -18,8 +18,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def swap_rows(report, seconds):
-    """Two policies that share a list of a thousand are swapped as fast as the daemon does it. Sources
-    of that list must be dropped, sources in neither must pass, whichever policy a packet meets."""
+    """Two policies that share a list of a thousand are swapped as fast as the daemon does it.
+    Sources of that list must be dropped, sources in neither pass, whichever a packet meets."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(drawn("v4-single", 1000))
         lane = stack.enter_context(lanes.Weir("weir", "4", folder))
@@ -87,7 +87,8 @@ def cpu_s(pid):
 
 
 def resident_bytes(pid):
-    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    words = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
+    return int(words[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def asked_ms(client, route, count):
@@ -135,8 +136,8 @@ def plane_rows(report, quick):
             text = (large / "list.txt").read_bytes()
             report.add("G19", f"import of {count:,} entries, API",
                        import_ms(client, text, rounds), "ms", most=1000)
-        report.add("G19", f"/metrics with {count:,} entries", asked_ms(client, "/metrics", 50), "ms",
-                   most=20)
+        report.add("G19", f"/metrics with {count:,} entries", asked_ms(client, "/metrics", 50),
+                   "ms", most=20)
         report.add("G19", f"status with {count:,} entries, API",
                    asked_ms(client, "/api/v1/status", 50), "ms")
         report.add("G19", "status, command", median(
@@ -151,5 +152,5 @@ def idle_rows(report, lane, seconds):
     pause(seconds)
     report.add("G19", "daemon idle, without tables: resident", resident_bytes(pid) / MIB, "MiB",
                most=20)
-    report.add("G19", f"daemon idle for {seconds} s: of one core", (cpu_s(pid) - start) / seconds * 100,
-               "%", most=0.5)
+    report.add("G19", f"daemon idle for {seconds} s: of one core",
+               (cpu_s(pid) - start) / seconds * 100, "%", most=0.5)

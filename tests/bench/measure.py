@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calling weir-bench, and the arithmetic of rounds: medians, and medians of ratios round by round."""
+"""Calling weir-bench, and the arithmetic of rounds: medians, and medians of per-round ratios."""
 import contextlib
 import json
 import os

@@ -2,21 +2,25 @@
 """Rows of results: printed as they come, written as JSON at the end."""
 import json
 import sys
+import time
 
 COLUMNS = "{:4} {:58} {:>10} {:>10} {:6} {:>8}  {:22} {}"
 
 
 class Report:
     def __init__(self):
-        self.rows, self.missed = [], 0
+        self.rows, self.missed, self.start = [], 0, time.monotonic()
         print(COLUMNS.format("goal", "what", "Weir", "peer", "unit", "ratio", "peer is", "target"))
+
+    def is_late(self, seconds):
+        return time.monotonic() - self.start > seconds
 
     def heading(self, text):
         print(f"\n{text}", flush=True)
 
     def add(self, goal, name, weir, unit, peer_name=None, peer=None, ratio=None, most=None,
             least_ratio=None):
-        """`most` and `least_ratio` are the goal's targets. ratio: how many times less Weir needs."""
+        """`most` and `least_ratio` are the goal's targets; ratio: how many times less Weir needs."""
         if peer is not None and ratio is None:
             ratio = peer / weir if weir else None
         if peer_name is None and most is not None:
