@@ -231,6 +231,7 @@ static void list_drop(struct block_state *state, struct block_list *list,
 		free(single->note);
 	}
 	list->single_count = kept;
+	block_list_singles_changed(list);
 }
 
 static bool single_is_expired(const struct block_single *single, uint64_t now_ns)
@@ -341,7 +342,7 @@ static void block_describe(void *data, const struct weir_verdict *verdict,
 	const struct block_state *state = data;
 	if (!state || !verdict->list)
 		return;
-	const struct block_list *list = block_lists_by_id(&state->files, verdict->list);
+	struct block_list *list = block_lists_by_id(&state->files, verdict->list);
 	if (!list)
 		list = block_lists_by_id(&state->runtime, verdict->list);
 	if (!list)

@@ -27,7 +27,7 @@ static int del_absent(const struct block_state *state, struct weir_call *call,
 	size_t told = call->diag.errors;
 	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++) {
 		for (size_t i = 0; i < kinds[kind]->count; i++) {
-			const struct block_list *list = kinds[kind]->at[i];
+			struct block_list *list = kinds[kind]->at[i];
 			struct block_shown shown;
 			char covering[WEIR_RANGE_TEXT];
 			if (list->action != block_noun_of(call)->action ||

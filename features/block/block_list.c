@@ -11,6 +11,8 @@
 
 #include "base/cleanup.h"
 
+#define REACH_RUN 64 /* singles to one address of `reach` */
+
 const char *const block_action_names[] = { "allow", "deny", NULL };
 const char *const block_origin_names[] = { "file", "runtime", "feed", "cluster", NULL };
 
@@ -33,6 +35,7 @@ void block_list_free(struct block_list *list)
 	for (size_t i = 0; i < list->single_count; i++)
 		free(list->singles[i].note);
 	free(list->singles);
+	free(list->reach);
 	for (int family = 0; family < BLOCK_FAMILIES; family++)
 		free(list->entry_hits[family]);
 	block_set_done(&list->set);
@@ -78,6 +81,11 @@ bool block_list_find_single(const struct block_list *list, const struct weir_ran
 	       weir_range_compare(&list->singles[low].range, range) == 0;
 }
 
+void block_list_singles_changed(struct block_list *list)
+{
+	list->has_reach = false;
+}
+
 int block_list_insert_single(struct block_list *list, size_t index, struct block_single *single)
 {
 	struct block_single *singles =
@@ -90,6 +98,7 @@ int block_list_insert_single(struct block_list *list, size_t index, struct block
 	single->note = NULL;
 	list->singles = singles;
 	list->single_count++;
+	block_list_singles_changed(list);
 	return 0;
 }
 
@@ -99,6 +108,7 @@ void block_list_delete_single(struct block_list *list, size_t index)
 	list->single_count--;
 	memmove(list->singles + index, list->singles + index + 1,
 		(list->single_count - index) * sizeof(*list->singles));
+	block_list_singles_changed(list);
 }
 
 int block_list_copy_singles(struct block_list *list, const struct block_list *from,
@@ -157,6 +167,7 @@ int block_list_merge_singles(struct block_list *list, struct block_single *more,
 	free(list->singles);
 	list->singles = merged;
 	list->single_count = n;
+	block_list_singles_changed(list);
 	return 0;
 }
 
@@ -262,7 +273,49 @@ int block_list_each(const struct block_list *list,
 	return r ? r : list_each_of(list, BLOCK_V6, each, arg);
 }
 
-bool block_list_cover(const struct block_list *list, const struct weir_addr *addr,
+static bool reach_make(struct block_list *list)
+{
+	if (list->has_reach)
+		return true;
+	struct weir_addr *reach =
+		reallocarray(list->reach, list->single_count / REACH_RUN + 1, sizeof(*reach));
+	if (!reach)
+		return false;
+	list->reach = reach;
+	for (size_t i = 0; i < list->single_count; i++) {
+		const struct weir_addr *to = &list->singles[i].range.to;
+		if (i % REACH_RUN == 0 || weir_addr_compare(&reach[i / REACH_RUN], to) < 0)
+			reach[i / REACH_RUN] = *to;
+	}
+	list->has_reach = true;
+	return true;
+}
+
+/* Of the singles that start at or before addr, from the last one back, the first that holds it. */
+static const struct block_single *singles_cover(struct block_list *list,
+						const struct weir_addr *addr)
+{
+	enum block_family family = weir_addr_is_v4(addr) ? BLOCK_V4 : BLOCK_V6;
+	struct weir_range point = { *addr, *addr };
+	bool has_reach = reach_make(list);
+	size_t i;
+	if (block_list_find_single(list, &point, &i))
+		return &list->singles[i];
+	while (i > 0) {
+		size_t run = (i - 1) / REACH_RUN;
+		if (has_reach && weir_addr_compare(&list->reach[run], addr) < 0) {
+			i = run * REACH_RUN;
+			continue;
+		}
+		const struct block_single *single = &list->singles[--i];
+		if (weir_range_contains(&single->range, addr) &&
+		    block_family_of(&single->range) == family)
+			return single;
+	}
+	return NULL;
+}
+
+bool block_list_cover(struct block_list *list, const struct weir_addr *addr,
 		      struct block_shown *ret_shown)
 {
 	size_t index;
@@ -270,15 +323,12 @@ bool block_list_cover(const struct block_list *list, const struct weir_addr *add
 	bool found = block_set_cover(&list->set, addr, &index);
 	if (found)
 		list_show_entry(list, family, index, ret_shown);
-	for (size_t i = 0; i < list->single_count; i++) {
-		const struct block_single *single = &list->singles[i];
-		if (!weir_range_contains(&single->range, addr))
-			continue;
-		if (!found || weir_range_compare(&single->range, &ret_shown->range) >= 0)
-			list_show_single(list, single, ret_shown);
-		found = true;
-	}
-	return found;
+	const struct block_single *single = singles_cover(list, addr);
+	if (!single)
+		return found;
+	if (!found || weir_range_compare(&single->range, &ret_shown->range) >= 0)
+		list_show_single(list, single, ret_shown);
+	return true;
 }
 
 bool block_list_overlap(const struct block_list *list, const struct weir_range *range,

@@ -50,6 +50,12 @@ struct block_list {
 	struct block_set set;
 	struct block_single *singles; /* in the order of their ranges */
 	size_t single_count;
+	/*
+	 * Greatest end of each run of singles, for block_list_cover(); made when first asked for
+	 * and void after each change of the singles (block_list_singles_changed). Loop only.
+	 */
+	struct weir_addr *reach;
+	bool has_reach;
 	bool is_dirty; /* the file is behind: entries expired */
 };
 
@@ -73,6 +79,8 @@ bool block_list_find_single(const struct block_list *list, const struct weir_ran
 /* Takes single over, its note too; the range must not be there yet. -ENOMEM: nothing taken. */
 int block_list_insert_single(struct block_list *list, size_t index, struct block_single *single);
 void block_list_delete_single(struct block_list *list, size_t index);
+/* After singles were moved by other means than the functions here. */
+void block_list_singles_changed(struct block_list *list);
 /*
  * Copies all singles of `from` but the one that is exactly `except` (may be NULL). `list` must have
  * none.
@@ -103,8 +111,8 @@ struct block_shown {
 };
 int block_list_each(const struct block_list *list,
 		    int (*each)(const struct block_shown *shown, void *arg), void *arg);
-/* The most specific entry that holds addr. */
-bool block_list_cover(const struct block_list *list, const struct weir_addr *addr,
+/* The most specific entry that holds addr. On the loop's thread; in O(log n), so each event may ask. */
+bool block_list_cover(struct block_list *list, const struct weir_addr *addr,
 		      struct block_shown *ret_shown);
 /* Any entry that shares an address with range. */
 bool block_list_overlap(const struct block_list *list, const struct weir_range *range,
