@@ -54,26 +54,79 @@ int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void 
 	return errno == ENOENT ? 0 : -errno;
 }
 
+/* Rows read by one system call: bounds the scratch memory, of which each CPU has its part. */
+#define SUM_ROWS 1024
+
+struct summing {
+	int fd;
+	size_t words; /* of a row */
+	size_t cpus;
+	uint32_t *keys;
+	uint64_t *values; /* row by row, CPU by CPU */
+};
+
+/* One by one: where the kernel reads no per-CPU array in batches (before 5.13). */
+static int rows_read_each(struct summing *summing, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t key = first + i;
+
+		if (bpf_map_lookup_elem(summing->fd, &key,
+					summing->values + i * summing->cpus * summing->words))
+			return -errno;
+	}
+	return 0;
+}
+
+static int rows_read(struct summing *summing, uint32_t first, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t before = first - 1, last = 0, got = count;
+
+	if (count == 1)
+		return rows_read_each(summing, first, count);
+	int r = bpf_map_lookup_batch(summing->fd, first ? &before : NULL, &last, summing->keys,
+				     summing->values, &got, &opts);
+
+	/* ENOENT with all rows there: they were the last of the map. */
+	if ((r && errno != ENOENT) || got != count)
+		return rows_read_each(summing, first, count);
+	return 0;
+}
+
+static void rows_add(const struct summing *summing, uint32_t count, uint64_t *sums)
+{
+	const uint64_t *value = summing->values;
+
+	for (uint32_t row = 0; row < count; row++, sums += summing->words)
+		for (size_t cpu = 0; cpu < summing->cpus; cpu++)
+			for (size_t word = 0; word < summing->words; word++)
+				sums[word] += *value++;
+}
+
 int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t words, uint64_t *sums)
 {
-	int cpus = libbpf_num_possible_cpus();
+	uint32_t at_once = count < SUM_ROWS ? count : SUM_ROWS;
+	int cpus = libbpf_num_possible_cpus(), r = 0;
 
 	if (cpus < 0)
 		return cpus;
-	_cleanup_free_ uint64_t *values = calloc((size_t)cpus * words, sizeof(*values));
+	_cleanup_free_ uint32_t *keys = calloc(at_once + 1, sizeof(*keys));
+	_cleanup_free_ uint64_t *values = calloc((at_once + 1) * (size_t)cpus * words,
+						 sizeof(*values));
+	struct summing summing = { bpf_map__fd(map->bpf), words, (size_t)cpus, keys, values };
 
-	if (!values)
+	if (!keys || !values)
 		return -ENOMEM;
 	memset(sums, 0, count * words * sizeof(*sums));
-	for (uint32_t row = 0; row < count; row++) {
-		uint32_t key = first + row;
+	for (uint32_t done = 0; done < count && !r; done += at_once) {
+		uint32_t rows = count - done < at_once ? count - done : at_once;
 
-		if (bpf_map_lookup_elem(bpf_map__fd(map->bpf), &key, values))
-			return -errno;
-		for (size_t i = 0; i < (size_t)cpus * words; i++)
-			sums[row * words + i % words] += values[i];
+		r = rows_read(&summing, first + done, rows);
+		if (!r)
+			rows_add(&summing, rows, sums + done * words);
 	}
-	return 0;
+	return r;
 }
 
 int weir_map_zero(struct weir_map *map, uint32_t row)

@@ -40,7 +40,7 @@ uint32_t block_slots_take(struct block_slots *slots)
 		if (slots->counters && weir_map_zero(slots->counters, slot) < 0)
 			return 0;
 		slots->used[word] |= 1ull << (slot % 64);
-		if (slot < slots->count)
+		if (slots->counts)
 			slots->counts[slot] = (struct weir_count){ 0 };
 		return slot;
 	}
@@ -66,14 +66,10 @@ int block_slots_read(struct block_slots *slots)
 	size_t count = slots_end(slots);
 	if (!slots->counters || !count)
 		return 0;
-	if (count > slots->count) {
-		struct weir_count *counts = realloc(slots->counts, count * sizeof(*counts));
-		if (!counts)
-			return -ENOMEM;
-		memset(counts + slots->count, 0, (count - slots->count) * sizeof(*counts));
-		slots->counts = counts;
-		slots->count = count;
-	}
+	if (!slots->counts)
+		slots->counts = calloc(WEIR_HITS_MAX, sizeof(*slots->counts));
+	if (!slots->counts)
+		return -ENOMEM;
 	_Static_assert(sizeof(struct weir_count) == 2 * sizeof(uint64_t), "a row is two words");
 	int r = weir_map_sum(slots->counters, 0, (uint32_t)count, 2, (uint64_t *)slots->counts);
 	slots->counts[0] = (struct weir_count){ 0 };
@@ -82,5 +78,6 @@ int block_slots_read(struct block_slots *slots)
 
 struct weir_count block_slots_count(const struct block_slots *slots, uint32_t slot)
 {
-	return slot < slots->count ? slots->counts[slot] : (struct weir_count){ 0 };
+	return slots->counts && slot < WEIR_HITS_MAX ? slots->counts[slot] :
+						       (struct weir_count){ 0 };
 }

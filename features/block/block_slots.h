@@ -13,8 +13,13 @@
 struct block_slots {
 	uint64_t used[WEIR_HITS_MAX / 64];
 	struct weir_map *counters; /* borrowed; NULL before an object is attached */
-	struct weir_count *counts; /* as read last; counts[0] is always zero */
-	size_t count;		   /* of counts */
+	/*
+	 * As read last, a place for every row (untouched ones take no memory); counts[0] is always
+	 * zero. Never moved: a worker that loads a policy takes rows while the loop reads them for
+	 * its snapshot. At worst a row that is taken just then shows what its last owner counted,
+	 * until the next tick.
+	 */
+	struct weir_count *counts;
 };
 
 void block_slots_done(struct block_slots *slots);
