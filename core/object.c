@@ -182,6 +182,24 @@ static int object_load(struct weir_object *object, const struct weir_object *fro
 	return -EINVAL;
 }
 
+/* libbpf's own advice for a missing capability is to raise ulimit -l, which would not help. */
+static void load_tell(int r, struct weir_diag *diag)
+{
+	if (r == -EPERM) {
+		weir_diag_error(diag,
+				"run it as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and "
+				"CAP_NET_RAW; weir doctor says which is missing",
+				"the packet programs cannot be loaded: %s", strerror(-r));
+		return;
+	}
+	for (size_t i = 0; i < load_log_len; i++)
+		if (load_log[i] == '\n') /* one message, one line */
+			load_log[i] = ' ';
+	weir_diag_error(diag, "weir doctor says what this kernel lacks",
+			"the packet programs cannot be loaded: %s%s%s", strerror(-r),
+			load_log_len ? "; the kernel says: " : "", load_log);
+}
+
 static int object_set_secret(struct weir_object *object)
 {
 	int r = weir_random_bytes(object->secret, sizeof(object->secret));
@@ -211,9 +229,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 	libbpf_set_print(print);
 	if (r) {
 		object->constants = NULL;
-		weir_diag_error(diag, "weir doctor says what this kernel lacks",
-				"the packet programs cannot be loaded: %s%s%s", strerror(-r),
-				load_log_len ? "; the kernel says: " : "", load_log);
+		load_tell(r, diag);
 		return r;
 	}
 	*ret_object = weir_take(object);
