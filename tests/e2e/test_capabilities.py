@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon needs: four capabilities, little memory, next to no processor time."""
+import os
+import pathlib
+import re
+import time
+
+import pytest
+
+from harness import kernel
+from harness.daemon import BPFFS
+from harness.frames import udp
+from harness.wait import SLOWNESS, pause
+
+FOUR = ("bpf", "net_admin", "perfmon", "net_raw")
+IDLE_SECONDS = 10
+MEMORY_MAX = 20 << 20
+PROCESSOR_MAX = 0.005
+
+
+def with_only(capabilities):
+    """A command that gives up every other capability for good."""
+    keep = ",".join(f"+{name}" for name in capabilities)
+    return ["setpriv", "--inh-caps", f"-all,{keep}", "--bounding-set", f"-all,{keep}"]
+
+
+def capabilities_of(process):
+    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"^CapEff:\s*(\w+)", text, re.M)[1], 16)
+
+
+def test_four_capabilities_are_enough_for_all_of_it(weir_daemon, pair, wire):
+    daemon = weir_daemon(pair.inside, interfaces=[pair.wire], prefix=with_only(FOUR))
+    bits = sum(1 << number for number in (39, 12, 38, 13))      # in the order of FOUR
+    assert capabilities_of(daemon.process) == bits
+    daemon.say("block", "add", "192.0.2.1", "--ttl", "1h")
+    daemon.say("block", "import", "-", "--list", "feed", text="198.51.100.0/24\n")
+    frames = [udp("192.0.2.1"), udp("198.51.100.1"), udp("203.0.113.1")]
+    assert wire.verdicts(frames) == [False, False, True]
+    assert daemon.ask("explain", "--src", "192.0.2.1", "--dst", "10.0.0.1")["verdict"] == "drop"
+    links = {name: row[0] for name, row in kernel.link_ids(daemon.pin_dir).items()}
+    daemon.kill()
+    daemon.start()
+    assert capabilities_of(daemon.process) == bits
+    assert {name: row[0] for name, row in kernel.link_ids(daemon.pin_dir).items()} == links
+    assert wire.verdicts(frames) == [False, False, True]
+    daemon.apply("api: {listen: off}\n"
+                 "block: {lists: [{name: l, action: deny, entries: [203.0.113.0/24]}]}\n")
+    assert wire.verdicts(frames) == [False, False, False]
+    for hook in ("xdp", "xdp-generic", "tc"):
+        daemon.say("interface", "detach", pair.wire)
+        daemon.say("interface", "attach", pair.wire, "--hook", hook)
+        assert wire.verdicts(frames) == [False, False, False], hook
+
+
+@pytest.mark.parametrize("missing", ["bpf", "net_admin"])
+def test_missing_capability_is_said_at_start(weir_daemon, pair, missing):
+    daemon = weir_daemon(pair.inside, interfaces=[pair.wire], start=False,
+                         prefix=with_only(set(FOUR) - {missing}))
+    daemon.launch()
+    assert daemon.process.wait(20 * SLOWNESS) != 0
+    assert f"CAP_{missing.upper()}" in daemon.log(), daemon.log()
+    assert BPFFS.exists()
+
+
+def processor_seconds(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(process):
+    """Without what is shared with other programs or is a table."""
+    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s*(\d+) kB", text, re.M)[1]) << 10
+
+
+def test_idle_daemon_takes_little(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, interfaces=[pair.wire], config="")
+    daemon.say("block", "add", "192.0.2.1", "--ttl", "1h")
+    before, start = processor_seconds(daemon.process), time.monotonic()
+    while time.monotonic() - start < IDLE_SECONDS:
+        pause(IDLE_SECONDS - (time.monotonic() - start))
+    share = (processor_seconds(daemon.process) - before) / (time.monotonic() - start)
+    memory = resident_bytes(daemon.process)
+    print(f"idle: {memory / (1 << 20):.1f} MiB resident, {share:.2%} of a core")
+    assert memory <= MEMORY_MAX
+    # A tick of 10 ms in 10 s is 0.1 %: the assertion leaves room for what a busy machine adds.
+    assert share <= 2 * PROCESSOR_MAX * SLOWNESS
