@@ -162,8 +162,8 @@ class Ipset(Lane):
         script = self.folder / "list.ipset"
         script.write_text("".join(f"add list {line}\n"
                                   for line in self.list.read_text().splitlines()))
-        run(self.iptables, "-t", "raw", "-A", "PREROUTING", "-m", "set", "--match-set", "list", "src",
-            "-j", "DROP")
+        run(self.iptables, "-t", "raw", "-A", "PREROUTING", "-m", "set", "--match-set", "list",
+            "src", "-j", "DROP")
         self.load_s = timed(lambda: run("ipset", "restore", "-file", script))
         said = run("ipset", "list", "-t", "list").stdout
         self.bytes = int(re.search(r"Size in memory: (\d+)", said)[1])

@@ -20,7 +20,7 @@ class Report:
 
     def add(self, goal, name, weir, unit, peer_name=None, peer=None, ratio=None, most=None,
             least_ratio=None):
-        """`most` and `least_ratio` are the goal's targets; ratio: how many times less Weir needs."""
+        """`most` and `least_ratio` are the goal's targets. ratio: peer over Weir."""
         if peer is not None and ratio is None:
             ratio = peer / weir if weir else None
         if peer_name is None and most is not None:
