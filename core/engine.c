@@ -102,6 +102,11 @@ static int snapshot_take(struct weir_engine *engine)
 	return 0;
 }
 
+void weir_engine_look(struct weir_engine *engine)
+{
+	snapshot_take(engine);
+}
+
 void weir_engine_tick(void *arg)
 {
 	struct weir_engine *engine = arg;

@@ -49,7 +49,10 @@ int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t 
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 /* What the configuration and the command line want attached. */
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);
-/* Takes a fresh snapshot and gives it to subscribers. */
+/* Once a second: features do what waits for time to pass, subscribers get a fresh snapshot. */
 void weir_engine_tick(void *arg);
+/* A fresh snapshot for one who asks between ticks; nobody else is told. When memory is short it is
+ * that of the last tick. */
+void weir_engine_look(struct weir_engine *engine);
 
 #endif

@@ -104,7 +104,7 @@ int weir_status_write(struct weir_engine *engine, struct weir_buf *text)
 {
 	struct weir_json_out json = { .out = text };
 
-	weir_engine_tick(engine);
+	weir_engine_look(engine);
 	weir_json_open_object(&json, NULL);
 	weir_json_put_str(&json, "version", WEIR_VERSION);
 	weir_json_put_int(&json, "pid", getpid());
