@@ -36,7 +36,8 @@ static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	job->result = weir_job_steps(job);
+	job->result =
+		job->is_heavy ? job->call->op->run(job->engine, job->call) : weir_job_steps(job);
 }
 
 static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
@@ -193,9 +194,9 @@ static void job_done(void *arg)
 {
 	struct job *job = arg;
 
-	if (!job->result)
+	if (!job->result && !job->is_heavy)
 		job->result = job_switch(job);
-	if (!job->result)
+	if (!job->result && !job->is_heavy)
 		job_live(job);
 	job_end(job);
 }
@@ -242,7 +243,7 @@ static void queue_next(struct weir_engine *engine)
 		engine->waiting = job->next;
 		if (!engine->waiting)
 			engine->waiting_end = &engine->waiting;
-		if (job->is_apply || job->change) {
+		if (job->is_apply || job->change || job->is_heavy) {
 			job_start(job);
 			continue;
 		}
@@ -273,16 +274,21 @@ static struct job *job_new(struct weir_engine *engine, struct weir_call *call)
 
 void weir_engine_run(struct weir_engine *engine, struct weir_call *call)
 {
-	if (call->op->kind == WEIR_OP_READ || (!engine->running && !engine->waiting)) {
+	bool is_heavy = call->op->is_heavy && call->op->is_heavy(engine, call),
+	     is_free = !engine->running && !engine->waiting;
+
+	if (!is_heavy && (call->op->kind == WEIR_OP_READ || is_free)) {
 		call_run(engine, call);
 		return;
 	}
 	struct job *job = job_new(engine, call);
 
-	if (job)
-		queue_add(engine, job);
-	else
+	if (!job) {
 		weir_call_finish(call, -ENOMEM);
+		return;
+	}
+	job->is_heavy = is_heavy;
+	queue_add(engine, job);
 }
 
 static int apply_start(struct weir_engine *engine, const char *text, size_t len, const char *file,

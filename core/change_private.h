@@ -12,6 +12,7 @@ struct job {
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
 	bool is_apply;
+	bool is_heavy;		      /* the call only looks, but takes long: on a worker */
 	bool is_file;		      /* the text is that of the configuration file */
 	struct weir_policy_text text; /* of an apply */
 

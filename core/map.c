@@ -112,8 +112,8 @@ int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t wo
 	if (cpus < 0)
 		return cpus;
 	_cleanup_free_ uint32_t *keys = calloc(at_once + 1, sizeof(*keys));
-	_cleanup_free_ uint64_t *values = calloc((at_once + 1) * (size_t)cpus * words,
-						 sizeof(*values));
+	_cleanup_free_ uint64_t *values =
+		calloc((at_once + 1) * (size_t)cpus * words, sizeof(*values));
 	struct summing summing = { bpf_map__fd(map->bpf), words, (size_t)cpus, keys, values };
 
 	if (!keys || !values)

@@ -72,6 +72,12 @@ struct weir_op {
 	 */
 	int (*run)(struct weir_engine *engine, struct weir_call *call);
 	const void *closure; /* for rows that share `run` */
+	/*
+	 * Whether this call, which changes nothing, takes so long that the loop must not run it:
+	 * then run() is called on a worker's thread, in its turn among the changes, and returns 0
+	 * or -errno. It may read the state of features, which stays as it is meanwhile. NULL: never.
+	 */
+	bool (*is_heavy)(struct weir_engine *engine, const struct weir_call *call);
 };
 
 #define WEIR_OP_PENDING 1

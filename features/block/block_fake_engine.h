@@ -23,7 +23,7 @@ struct weir_engine {
 	struct block_section section;
 	uint64_t revision;
 	bool is_busy;
-	int fail_persist; /* a failure between compile and the flip */
+	int fail_persist;    /* a failure between compile and the flip */
 	const char *watched; /* an address: what a packet from there meets … */
 	int met_at_flip;     /* … right after the flip, before the draft is accepted */
 };

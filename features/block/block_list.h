@@ -111,7 +111,8 @@ struct block_shown {
 };
 int block_list_each(const struct block_list *list,
 		    int (*each)(const struct block_shown *shown, void *arg), void *arg);
-/* The most specific entry that holds addr. On the loop's thread; in O(log n), so each event may ask. */
+/* The most specific entry that holds addr. On the loop's thread; in O(log n), so each event may
+ * ask. */
 bool block_list_cover(struct block_list *list, const struct weir_addr *addr,
 		      struct block_shown *ret_shown);
 /* Any entry that shares an address with range. */

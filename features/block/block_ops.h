@@ -80,6 +80,8 @@ int block_run_lists(struct weir_engine *engine, struct weir_call *call);
 /* Lists and live set for `weir status`. */
 void block_status(void *state, struct weir_json_out *json);
 int block_run_import(struct weir_engine *engine, struct weir_call *call);
+/* Whether a look at all entries of the call's lists takes longer than the loop may. */
+bool block_is_heavy(struct weir_engine *engine, const struct weir_call *call);
 int block_run_export(struct weir_engine *engine, struct weir_call *call);
 int block_run_clear(struct weir_engine *engine, struct weir_call *call);
 

@@ -10,6 +10,7 @@
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MOST 100000
+#define HEAVY_ENTRIES 20000 /* a look at each takes some ms, and writing them ten times that */
 
 struct query {
 	const struct block_state *state;
@@ -105,6 +106,19 @@ static size_t call_lists(const struct block_state *state, const struct weir_call
 		}
 	}
 	return count;
+}
+
+bool block_is_heavy(struct weir_engine *engine, const struct weir_call *call)
+{
+	const struct block_state *state = block_state_of(engine);
+	const struct block_lists *const kinds[] = { &state->files, &state->runtime };
+	size_t entries = 0;
+	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++)
+		for (size_t i = 0; i < kinds[kind]->count; i++)
+			if (kinds[kind]->at[i]->action == block_noun_of(call)->action)
+				entries += block_set_count(&kinds[kind]->at[i]->set) +
+					   kinds[kind]->at[i]->single_count;
+	return entries > HEAVY_ENTRIES;
 }
 
 static int call_find_lists(const struct block_state *state, struct weir_call *call,
