@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "loop.h"
 #include "notify.h"
 #include "options.h"
+
+#define MAPPED_BYTES (1 << 20)
 
 struct daemon {
 	struct weir_loop *loop;
@@ -157,6 +160,18 @@ static void daemon_stop(struct daemon *daemon)
 	weir_uv_loop_free(daemon->loop);
 }
 
+/*
+ * A list of a million entries takes hundreds of megabytes for a second. Large pieces are mapped
+ * one by one, so that they go back when they are freed; left to itself the C library raises that
+ * bound to what was freed last and keeps the rest. One arena for the worker and one for the loop.
+ */
+static void memory_tune(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	mallopt(M_TRIM_THRESHOLD, MAPPED_BYTES);
+	mallopt(M_ARENA_MAX, 2);
+}
+
 int weir_daemon_main(int argc, char **argv)
 {
 	struct daemon_options options;
@@ -166,6 +181,7 @@ int weir_daemon_main(int argc, char **argv)
 
 	if (r)
 		return r < 0 ? 2 : 0;
+	memory_tune();
 	weir_log_init(options.log_level, options.log_form);
 	daemon.loop = weir_uv_loop_new();
 	r = daemon.loop ? daemon_start(&daemon, &options, &diag) : -ENOMEM;
