@@ -33,7 +33,7 @@ static uint32_t map_id(int fd)
 	struct bpf_map_info info = { 0 };
 	uint32_t len = sizeof(info);
 
-	return bpf_map_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
 static int map_make(void)
