@@ -160,7 +160,7 @@ static void pin_that_cannot_be_replaced_stays(void **state)
 	struct fixture *f = ready(state);
 
 	assert_int_equal(weir_pin_replace(f->maps[0], f->dir, "maps", "one"), 0);
-	assert_int_equal(weir_pin_replace(-1, f->dir, "maps", "one"), -EBADF);
+	assert_true(weir_pin_replace(-1, f->dir, "maps", "one") < 0);
 	_cleanup_close_ int fd = weir_pin_get(f->dir, "maps", "one");
 	assert_true(fd >= 0);
 	assert_int_equal(map_id(fd), f->ids[0]);
