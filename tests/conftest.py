@@ -54,7 +54,23 @@ def daemon(weir_daemon, pair):
     return weir_daemon(pair.inside, interfaces=[pair.wire])
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time, or wants every processor")
+    config.addinivalue_line("markers", "outside: proves nothing more in a guest of tests/kernels")
+
+
+def is_wanted(item):
+    """tests/run sets WEIR_TEST_SHARE, tests/kernels WEIR_GUEST; without them all are wanted."""
+    share = os.environ.get("WEIR_TEST_SHARE")
+    if share and (share == "alone") != bool(item.get_closest_marker("alone")):
+        return False
+    return not (os.environ.get("WEIR_GUEST") and item.get_closest_marker("outside"))
+
+
+def pytest_collection_modifyitems(config, items):
+    unwanted = [item for item in items if not is_wanted(item)]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if is_wanted(item)]
     if os.geteuid() != 0:
         for item in items:
             if "e2e" in item.path.parts:

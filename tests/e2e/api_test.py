@@ -456,6 +456,7 @@ def seconds_to_answer(daemon, unix):
             return time.monotonic() - start
 
 
+@pytest.mark.alone
 def test_hostile_clients_do_not_keep_others_waiting(daemon, record_property):
     each = HOSTILE_REQUESTS // HOSTILE_PROCESSES
     attackers = [forked(hostile_client, daemon, seed, each) for seed in range(HOSTILE_PROCESSES)]

@@ -3,15 +3,38 @@
 hook and direction (invariant 11), and what is kept over restarts."""
 import json
 import signal
+import time
 
 import pytest
 
-from harness.daemon import Refused
+from harness.daemon import Daemon, Refused
 from harness.frames import dressed, fragments, udp
-from harness.wait import wait_for
+from harness.net import Pair
+from harness.wait import SLOWNESS, wait_for
 from harness.wire import Wire
 
 HOOKS = ["xdp", "tc", "xdp-generic", "egress"]
+
+
+BASE = "api: {listen: off}\n"
+
+
+@pytest.fixture(scope="module")
+def standing():
+    """(daemon, pair) for the many tests that need no fresh one."""
+    with Pair() as pair, Daemon(pair.inside, interfaces=[pair.wire]) as daemon:
+        yield daemon, pair
+
+
+@pytest.fixture
+def emptied(standing):
+    """(daemon, wire) with no list at all."""
+    daemon, pair = standing
+    daemon.say("block", "clear")
+    daemon.say("allow", "clear")
+    daemon.apply(BASE)
+    with Wire.inward(pair) as wire:
+        yield daemon, wire
 
 
 def passing(wire, *addresses):
@@ -38,18 +61,19 @@ def passing(wire, *addresses):
     ("::/0", ["2001:db8::1", "ffff::"], ["192.0.2.1", "0.0.0.0"]),
 ])
 @pytest.mark.parametrize("way", ["add", "add for a time", "import", "config"])
-def test_entry_covers_its_addresses_and_no_other(daemon, wire, entry, inside, beside, way):
+def test_entry_covers_its_addresses_and_no_other(emptied, entry, inside, beside, way):
+    daemon, wire = emptied
     if way == "import":
         daemon.say("block", "import", "-", "--list", "feed", text=entry + "\n")
     elif way == "config":
-        daemon.apply("api: {listen: off}\n"
-                     f"block: {{lists: [{{name: l, action: deny, entries: ['{entry}']}}]}}\n")
+        daemon.apply(BASE + f"block: {{lists: [{{name: l, action: deny, entries: ['{entry}']}}]}}\n")
     else:
         daemon.say("block", "add", entry, *(["--ttl", "1h"] if "time" in way else []))
     assert passing(wire, *inside, *beside) == beside
 
 
-def test_allow_wins_over_deny_whichever_is_narrower(daemon, wire):
+def test_allow_wins_over_deny_whichever_is_narrower(emptied):
+    daemon, wire = emptied
     daemon.say("block", "add", "192.0.2.0/24")
     daemon.say("allow", "add", "192.0.2.7")
     daemon.say("allow", "add", "198.51.100.0/24")
@@ -57,7 +81,8 @@ def test_allow_wins_over_deny_whichever_is_narrower(daemon, wire):
     assert passing(wire, "192.0.2.6", "192.0.2.7", "198.51.100.7") == ["192.0.2.7", "198.51.100.7"]
 
 
-def test_allow_wins_over_deny_in_tables_and_live_set_alike(daemon, wire):
+def test_allow_wins_over_deny_in_tables_and_live_set_alike(emptied):
+    daemon, wire = emptied
     daemon.say("block", "import", "-", text="192.0.2.0/24\n2001:db8::/32\n")
     daemon.say("allow", "add", "192.0.2.7", "--ttl", "1h")
     daemon.say("allow", "import", "-", text="198.51.100.0/24\n2001:db8:1::/48\n")
@@ -68,7 +93,6 @@ def test_allow_wins_over_deny_in_tables_and_live_set_alike(daemon, wire):
 
 
 def test_arp_and_neighbour_discovery_pass_when_all_is_blocked(weir_daemon):
-    from harness.net import Pair
     with Pair(addresses=True) as pair:
         daemon = weir_daemon(pair.inside, interfaces=[pair.wire])
         daemon.say("block", "add", "0.0.0.0/0")
@@ -82,15 +106,22 @@ def test_arp_and_neighbour_discovery_pass_when_all_is_blocked(weir_daemon):
 
 # --- every dress, every hook ---------------------------------------------------------------------
 
-@pytest.fixture(params=HOOKS)
-def hooked(request, weir_daemon, pair):
+@pytest.fixture(scope="module", params=HOOKS)
+def at_hook(request):
     """(daemon, wire whose packets pass that hook, whether they leave)"""
     egress = request.param == "egress"
-    daemon = weir_daemon(pair.inside)
-    words = ["--egress"] if egress else ["--hook", request.param]
-    daemon.say("interface", "attach", pair.wire, *words)
-    with (Wire.outward if egress else Wire.inward)(pair) as wire:
-        yield daemon, wire, egress
+    with Pair() as pair, Daemon(pair.inside) as daemon:
+        words = ["--egress"] if egress else ["--hook", request.param]
+        daemon.say("interface", "attach", pair.wire, *words)
+        with (Wire.outward if egress else Wire.inward)(pair) as wire:
+            yield daemon, wire, egress
+
+
+@pytest.fixture
+def hooked(at_hook):
+    """The same with no list at all."""
+    at_hook[0].say("block", "clear")
+    return at_hook
 
 
 @pytest.mark.parametrize("remote", ["192.0.2.7", "2001:db8::7"])
@@ -113,7 +144,8 @@ def test_no_dress_takes_a_packet_past_the_live_set(hooked, remote):
 
 
 @pytest.mark.parametrize("remote", ["192.0.2.7", "2001:db8::7"])
-def test_each_fragment_alone_in_any_order_is_dropped(daemon, wire, remote):
+def test_each_fragment_alone_in_any_order_is_dropped(emptied, remote):
+    daemon, wire = emptied
     daemon.say("block", "add", remote)
     pieces = list(fragments(remote).values())
     for order in (pieces, pieces[::-1], pieces[1:] + pieces[:1]):
@@ -155,16 +187,17 @@ def test_entry_expires_in_the_data_path_while_the_daemon_stands_still(daemon, wi
     wait_for(lambda: not daemon.entries(), "the daemon forgets it too")
 
 
+@pytest.mark.alone
 def test_expiry_is_neither_early_nor_late(daemon, wire):
-    import time
     start = time.monotonic()
     daemon.say("block", "add", "192.0.2.7", "--ttl", "1s")
     wait_for(lambda: wire.passes(udp("192.0.2.7")), "it expires")
     # To a tick of the kernel's coarse clock, and however late this process was told.
-    assert 0.98 <= time.monotonic() - start < 2
+    assert 0.98 <= time.monotonic() - start < 1 + SLOWNESS
 
 
-def test_adding_again_refreshes_ttl_and_note(daemon):
+def test_adding_again_refreshes_ttl_and_note(emptied):
+    daemon, _ = emptied
     first = daemon.ask("block", "add", "192.0.2.7", "--ttl", "1h", "--note", "one")
     again = daemon.ask("block", "add", "192.0.2.7", "--ttl", "2h", "--note", "two")
     assert (first["result"], again["result"]) == ("added", "refreshed")
@@ -200,7 +233,8 @@ def test_restart_after_everything_in_the_kernel_is_gone_restores_all(daemon, wir
 
 # --- the verbs -----------------------------------------------------------------------------------
 
-def test_list_shows_note_list_origin_and_matches(daemon):
+def test_list_shows_note_list_origin_and_matches(emptied):
+    daemon, _ = emptied
     daemon.say("block", "add", "192.0.2.0/24", "--note", "scanner from the north")
     daemon.say("block", "add", "198.51.100.1")
     daemon.say("block", "import", "-", "--list", "feed", text="192.0.2.128/25\n203.0.113.0/24\n")
@@ -217,7 +251,8 @@ def test_list_shows_note_list_origin_and_matches(daemon):
 
 
 @pytest.mark.parametrize("way", ["add", "import"])
-def test_deleted_entry_passes_at_once(daemon, wire, way):
+def test_deleted_entry_passes_at_once(emptied, way):
+    daemon, wire = emptied
     if way == "add":
         daemon.say("block", "add", "192.0.2.0/24")
     else:
@@ -227,7 +262,8 @@ def test_deleted_entry_passes_at_once(daemon, wire, way):
     assert passing(wire, "192.0.2.1") == ["192.0.2.1"]
 
 
-def test_deleting_what_is_not_there_names_what_covers_it(daemon):
+def test_deleting_what_is_not_there_names_what_covers_it(emptied):
+    daemon, _ = emptied
     daemon.say("block", "add", "192.0.2.0/24")
     with pytest.raises(Refused) as refused:
         daemon.say("block", "del", "192.0.2.7")
@@ -247,7 +283,8 @@ def test_clear_empties_what_was_made_at_run_time_and_keeps_the_configuration(dae
 
 
 @pytest.mark.parametrize("form", ["text", "csv", "json", "netset"])
-def test_export_and_import_give_the_same_list_in_each_format(daemon, wire, form):
+def test_export_and_import_give_the_same_list_in_each_format(emptied, form):
+    daemon, wire = emptied
     texts = ["192.0.2.0/24", "192.0.2.7", "198.51.100.3-198.51.100.9", "2001:db8::/32"]
     daemon.say("block", "import", "-", "--list", "one", text="\n".join(texts) + "\n")
     exported = daemon.export("block", "--list", "one", "--format", form)
@@ -261,7 +298,8 @@ def test_export_and_import_give_the_same_list_in_each_format(daemon, wire, form)
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_notes_and_times_survive_export_and_import(daemon, form):
+def test_notes_and_times_survive_export_and_import(emptied, form):
+    daemon, _ = emptied
     daemon.say("block", "add", "192.0.2.7", "--ttl", "1h", "--note", 'quoted "x", comma')
     exported = daemon.export("block", "--format", form)
     daemon.say("block", "clear")
@@ -270,7 +308,8 @@ def test_notes_and_times_survive_export_and_import(daemon, form):
     assert row["note"] == 'quoted "x", comma' and 3500 < row["ttl_s"] <= 3600
 
 
-def test_one_bad_line_refuses_the_whole_file_and_names_the_line(daemon, wire):
+def test_one_bad_line_refuses_the_whole_file_and_names_the_line(emptied):
+    daemon, wire = emptied
     with pytest.raises(Refused) as refused:
         daemon.say("block", "import", "-", text="192.0.2.7\n\n192.0.2.300\n198.51.100.0/33\n")
     assert "3" in refused.value.said and "4" in refused.value.said
@@ -279,7 +318,8 @@ def test_one_bad_line_refuses_the_whole_file_and_names_the_line(daemon, wire):
     assert not daemon.entries()
 
 
-def test_replace_takes_out_what_the_file_does_not_have(daemon, wire):
+def test_replace_takes_out_what_the_file_does_not_have(emptied):
+    daemon, wire = emptied
     daemon.say("block", "import", "-", "--list", "feed", text="192.0.2.1\n192.0.2.2\n")
     daemon.say("block", "import", "-", "--list", "feed", text="192.0.2.3\n")
     assert passing(wire, "192.0.2.1", "192.0.2.2", "192.0.2.3") == []
@@ -287,7 +327,8 @@ def test_replace_takes_out_what_the_file_does_not_have(daemon, wire):
     assert passing(wire, "192.0.2.1", "192.0.2.2", "192.0.2.3") == ["192.0.2.1", "192.0.2.3"]
 
 
-def test_conflict_between_allow_and_deny_is_warned_about(daemon):
+def test_conflict_between_allow_and_deny_is_warned_about(emptied):
+    daemon, _ = emptied
     daemon.say("allow", "add", "192.0.2.7")
     done = daemon.verb("block", "add", "192.0.2.0/24")
     assert done.returncode == 0
@@ -295,7 +336,8 @@ def test_conflict_between_allow_and_deny_is_warned_about(daemon):
     assert "192.0.2.7" in said and "runtime-allow" in said and "warning" in said.lower()
 
 
-def test_host_bits_are_warned_about(daemon):
+def test_host_bits_are_warned_about(emptied):
+    daemon, _ = emptied
     done = daemon.verb("block", "add", "192.0.2.7/24")
     assert done.returncode == 0 and "192.0.2.0/24" in done.stdout + done.stderr
 

@@ -74,6 +74,7 @@ def resident_bytes(process):
     return int(re.search(r"^VmRSS:\s*(\d+) kB", text, re.M)[1]) << 10
 
 
+@pytest.mark.alone
 def test_idle_daemon_takes_little(weir_daemon, pair):
     daemon = weir_daemon(pair.inside, interfaces=[pair.wire], config="")
     daemon.say("block", "add", "192.0.2.1", "--ttl", "1h")

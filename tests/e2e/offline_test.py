@@ -336,6 +336,7 @@ def test_doctor_mounts_a_missing_bpffs(place):
     assert mounted == "bpf"
 
 
+@pytest.mark.alone
 def test_doctor_answers_within_three_seconds(place):
     start = time.monotonic()
     place.doctor()

@@ -57,6 +57,7 @@ add rule netdev watch c ip saddr @seen drop""")
     return read
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("hook", ["xdp", "tc"])
 def test_swaps_under_load_judge_and_count_every_packet_rightly(weir_daemon, pair, observer, hook):
     # The far end hands frames over only where something takes them from its ring.
