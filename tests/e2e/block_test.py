@@ -66,7 +66,8 @@ def test_entry_covers_its_addresses_and_no_other(emptied, entry, inside, beside,
     if way == "import":
         daemon.say("block", "import", "-", "--list", "feed", text=entry + "\n")
     elif way == "config":
-        daemon.apply(BASE + f"block: {{lists: [{{name: l, action: deny, entries: ['{entry}']}}]}}\n")
+        daemon.apply(BASE + "block: {lists: [{name: l, action: deny, entries: "
+                     f"['{entry}']}}]}}\n")
     else:
         daemon.say("block", "add", entry, *(["--ttl", "1h"] if "time" in way else []))
     assert passing(wire, *inside, *beside) == beside

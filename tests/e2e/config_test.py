@@ -40,7 +40,7 @@ def lists_in_kernel(daemon):
             for name in ("cfg_live", "cfg_block", "set_block")}
 
 
-# --- applying --------------------------------------------------------------------------------------
+# --- applying -----------------------------------------------------------------------------------
 
 def test_apply_makes_a_file_live_and_counts_the_revision_up(daemon, wire):
     before = daemon.status()["revision"]
@@ -63,8 +63,8 @@ def test_apply_reads_lists_from_files_beside_the_configuration(daemon, wire):
     ("blok: {}\n", 1, 1, "did you mean 'block'"),
     (BASE + "block:\n  lists:\n    - {name: bad, action: dney}\n", 4, 27, "did you mean 'deny'"),
     (BASE + "memory: 12\n", 2, 9, "1MiB"),
-    (BASE + "block:\n  lists:\n    - name: bad\n      action: deny\n      entries: [192.0.2.300]\n",
-     6, 17, "192.0.2.300"),
+    (BASE + "block:\n  lists:\n    - name: bad\n      action: deny\n"
+     "      entries: [192.0.2.300]\n", 6, 17, "192.0.2.300"),
     (BASE + "block: {lists: [{name: bad}]}\n", 2, 17, "action"),
     (BASE + "block:\n\t- x\n", 3, 1, "tab"),
     (BASE + "events: {rate: fast}\n", 2, 16, "fast"),
@@ -110,7 +110,7 @@ def test_apply_of_what_is_live_already_changes_nothing(daemon):
     assert again["changed"] == (again["revision"] != first["revision"])
 
 
-# --- revisions ---------------------------------------------------------------------------------------
+# --- revisions ----------------------------------------------------------------------------------
 
 def test_stale_revision_is_refused_with_the_one_that_is_live(daemon, wire):
     revision = daemon.apply(denying("192.0.2.0/24"))["revision"]

@@ -14,9 +14,11 @@ import subprocess
 
 import pytest
 
-from harness.daemon import BPFFS, WEIR, Refused
+from harness.daemon import BPFFS, WEIR, Daemon, Refused
 from harness.frames import IP, TCP, UDP, Ether, IPv6, dressed, udp
+from harness.net import Pair
 from harness.wait import wait_for
+from harness.wire import Wire
 
 CONFIG = """api: {listen: off}
 block:
@@ -30,14 +32,20 @@ DENIED = ["192.0.2.0/24", "2001:db8::/32", "203.0.113.5/32", "203.0.113.6/31", "
 
 # --- explain -------------------------------------------------------------------------------------
 
-@pytest.fixture
-def explaining(weir_daemon, pair):
-    daemon = weir_daemon(pair.inside, config=CONFIG)
-    daemon.say("interface", "attach", pair.wire, "--egress")
-    daemon.say("block", "import", "-", "--list", "feed", text="198.51.100.0/24\n")
-    daemon.say("block", "add", "198.18.7.0/24", "--ttl", "1h", "--note", "port scan")
-    daemon.say("allow", "add", "198.51.100.9", "--ttl", "1h")
-    return daemon
+@pytest.fixture(scope="module")
+def watched():
+    with Pair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def explaining(watched):
+    with Daemon(watched.inside, config=CONFIG) as daemon:
+        daemon.say("interface", "attach", watched.wire, "--egress")
+        daemon.say("block", "import", "-", "--list", "feed", text="198.51.100.0/24\n")
+        daemon.say("block", "add", "198.18.7.0/24", "--ttl", "1h", "--note", "port scan")
+        daemon.say("allow", "add", "198.51.100.9", "--ttl", "1h")
+        yield daemon
 
 
 @pytest.mark.parametrize("src, said", [
@@ -55,7 +63,7 @@ def test_explain_names_stage_reason_list_and_entry(explaining, src, said):
     dst = "2001:db8:ffff::1" if ":" in src else "10.0.0.1"
     answer = explaining.ask("explain", "--src", src, "--dst", dst)
     assert tuple(answer.get(key) for key in ("verdict", "reason", "stage", "list", "entry")) == said
-    out = explaining.ask("explain", "--src", dst if ":" not in src else "2001:dead::1", "--dst", src,
+    out = explaining.ask("explain", "--src", "2001:dead::1" if ":" in src else dst, "--dst", src,
                          "--direction", "egress")
     assert tuple(out.get(key) for key in ("verdict", "reason", "stage", "list", "entry")) == said
 
@@ -76,8 +84,9 @@ def test_explain_shows_the_note(explaining):
     assert "port scan" in text and "runtime-deny" in text and "drop_blocked" in text
 
 
-def test_explain_counts_nothing_and_tells_no_event(explaining, wire):
-    wire.send([udp("192.0.2.1")] * 3)
+def test_explain_counts_nothing_and_tells_no_event(explaining, watched):
+    with Wire.inward(watched) as wire:
+        wire.send([udp("192.0.2.1")] * 3)
     wait_for(lambda: explaining.ask("events", "--kind", "drop")["events"], "events came")
     before = explaining.reasons(), explaining.ask("block", "lists")
     for _ in range(20):

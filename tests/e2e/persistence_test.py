@@ -75,7 +75,8 @@ def test_full_disk_refuses_a_policy(weir_daemon, pair, wire, small_disk):
     assert wire.passes(udp("192.0.2.7"))
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 100, b'{"version":99}', b"[]", None])
+@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 100, b'{"version":99}', b"[]", None],
+                         ids=["empty", "open", "zeros", "version", "array", "cut"])
 def test_damaged_list_is_kept_aside_named_and_the_rest_is_loaded(daemon, wire, damage):
     daemon.say("block", "import", "-", "--list", "broken", text="192.0.2.0/24\n")
     daemon.say("block", "import", "-", "--list", "whole", text="198.51.100.0/24\n")
@@ -98,7 +99,8 @@ def test_damaged_list_is_kept_aside_named_and_the_rest_is_loaded(daemon, wire, d
 
 @pytest.mark.parametrize("name", ["block.json", "policy.json", "tokens.json"])
 def test_any_damaged_file_is_kept_aside_and_the_daemon_starts(daemon, wire, name):
-    daemon.apply("api: {listen: off}\nblock: {lists: [{name: l, action: deny, entries: [192.0.2.0/24]}]}\n")
+    daemon.apply("api: {listen: off}\n"
+                 "block: {lists: [{name: l, action: deny, entries: [192.0.2.0/24]}]}\n")
     daemon.say("block", "add", "198.51.100.1")
     daemon.stop()
     path = daemon.state / name
