@@ -62,6 +62,8 @@ enum pkt_seen {
 	PKT_TOO_DEEP = 1 << 13,
 	/* With PKT_MALFORMED: the buffer ended first; more of the packet may be had (TC). */
 	PKT_CUT_SHORT = 1 << 14,
+	/* With PKT_CUT_SHORT, set by the hook: the packet goes on, and no more of it can be had. */
+	PKT_UNREADABLE = 1 << 15,
 };
 
 #define PKT_IP (PKT_IPV4 | PKT_IPV6)

@@ -20,7 +20,9 @@
 	  "no policy is loaded yet: as without Weir")                                             \
 	X(WEIR_DROP_BLOCKED, DROP, block, "drop_blocked", "the remote address is on a deny list") \
 	X(WEIR_DROP_TOO_DEEP, DROP, parse, "drop_too_deep",                                       \
-	  "more tags, labels or extensions than are read")
+	  "more tags, labels or extensions than are read")                                        \
+	X(WEIR_DROP_UNREADABLE, DROP, parse, "drop_unreadable",                                   \
+	  "the addresses are out of reach, so no list could be asked")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -28,6 +28,8 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 {
 	if (p->seen & PKT_TOO_DEEP)
 		return WEIR_DROP_TOO_DEEP;
+	if (!(p->seen & PKT_IP) && p->seen & PKT_UNREADABLE)
+		return WEIR_DROP_UNREADABLE;
 	if (!(p->seen & PKT_IP))
 		return p->seen & PKT_ARP ? WEIR_PASS_ARP : WEIR_PASS_NOT_IP;
 	if (p->seen & PKT_NEIGHBOUR)

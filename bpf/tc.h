@@ -12,6 +12,8 @@
 /* Enough for every header but the longest extension chains; an skb keeps at least the link header
  * in its first part, often no more. */
 #define TC_PULL_BYTES 256
+/* All that parse.h can reach (its static assertion). */
+#define TC_PULL_BYTES_MOST 17000
 
 enum tc_link {
 	TC_ETHERNET,
@@ -28,35 +30,54 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 	p->ifindex = words[4];
 }
 
-/* Headers that lie in page fragments are brought into reach; when memory is short the parser sees a
- * packet cut short, never a wrong one. */
-static __always_inline void tc_pull(struct __sk_buff *skb)
+/* Headers that lie in page fragments are brought into reach. Copying costs, so no more than wanted.
+ */
+static __always_inline void tc_pull(struct __sk_buff *skb, __u32 wanted)
 {
 	__u32 linear = skb->data_end - skb->data;
-	__u32 wanted = skb->len < TC_PULL_BYTES ? skb->len : TC_PULL_BYTES;
 
+	wanted = skb->len < wanted ? skb->len : wanted;
 	if (linear < wanted)
 		bpf_skb_pull_data(skb, wanted);
 }
 
-static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction,
-				  enum tc_link link)
+static __always_inline void tc_parse(struct __sk_buff *skb, struct pkt *p, enum tc_link link)
 {
-	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = direction };
-
-	tc_probe(skb, &p);
-	tc_pull(skb);
 	if (skb->vlan_present) {
-		p.vlan = skb->vlan_tci & TAG_ID_MASK;
-		p.seen = PKT_VLAN;
-		p.len += sizeof(struct tag_header);
+		p->vlan = skb->vlan_tci & TAG_ID_MASK;
+		p->seen = PKT_VLAN;
+		p->len += sizeof(struct tag_header);
 	}
 	struct cursor c = cursor_init((void *)(long)skb->data, (void *)(long)skb->data_end);
 
 	if (link == TC_ETHERNET)
-		parse_packet(&c, &p);
+		parse_packet(&c, p);
 	else
-		parse_ip(&c, &p, skb->protocol);
+		parse_ip(&c, p, skb->protocol);
+	/* Still there is more: what lies beyond could not be had, for want of memory. */
+	if (p->seen & PKT_CUT_SHORT && (__u32)(skb->data_end - skb->data) < skb->len)
+		p->seen |= PKT_UNREADABLE;
+}
+
+/* A packet is parsed again with all its headers in reach when they turn out to be longer. */
+static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction,
+				  enum tc_link link)
+{
+	struct pkt p;
+	__u32 wanted = TC_PULL_BYTES;
+	bool again;
+
+	LOOP_ROLLED
+	do {
+		tc_pull(skb, wanted);
+		p = (struct pkt){ .len = skb->len,
+				  .ifindex = skb->ifindex,
+				  .direction = direction };
+		tc_parse(skb, &p, link);
+		again = p.seen & PKT_UNREADABLE && wanted == TC_PULL_BYTES;
+		wanted = TC_PULL_BYTES_MOST;
+	} while (again);
+	tc_probe(skb, &p);
 	return pipeline_run(&p) ? TC_DROP : TC_NEXT;
 }
 

@@ -144,6 +144,7 @@ static void put_seen(uint32_t seen, struct weir_json_out *json)
 		{ PKT_OPTIONS, "options" },
 		{ PKT_MALFORMED, "malformed" },
 		{ PKT_TOO_DEEP, "too-deep" },
+		{ PKT_UNREADABLE, "unreadable" },
 		{ PKT_NEIGHBOUR, "neighbour" },
 		{ PKT_ARP, "arp" },
 	};
