@@ -38,14 +38,17 @@ static int file_read_fd(int fd, size_t max_bytes, struct weir_buf *buf)
 }
 
 /*
- * Told beforehand, a large file is read in one go instead of by doubling. A pipe has no size:
- * nothing is lost.
+ * Told beforehand, a large file is read in one go instead of by doubling. Standard input may be a
+ * pipe, which has no size: nothing is lost. A pipe with a name is another matter: nobody may ever
+ * write into it, and opened without waiting it looks empty.
  */
 static int file_reserve(int fd, size_t max_bytes, struct weir_buf *buf)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISFIFO(st.st_mode) && fd != STDIN_FILENO)
+		return -ESPIPE;
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if ((uintmax_t)st.st_size > max_bytes)
@@ -58,7 +61,7 @@ int weir_file_read(const char *path, size_t max_bytes, struct weir_buf *buf)
 	_cleanup_close_ int opened = -1;
 	int fd = STDIN_FILENO;
 	if (strcmp(path, "-") != 0) {
-		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 		if (fd < 0)
 			return -errno;
 	}

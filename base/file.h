@@ -8,7 +8,10 @@
 
 #include "base/buf.h"
 
-/* Appends the file's bytes to buf. -EFBIG past max_bytes. "-" is standard input. */
+/*
+ * Appends the file's bytes to buf. -EFBIG past max_bytes. "-" is standard input; nothing else is
+ * waited for: -ESPIPE for a pipe with a name, -EAGAIN for a device that has nothing to say.
+ */
 int weir_file_read(const char *path, size_t max_bytes, struct weir_buf *buf);
 /*
  * Replaces path by these bytes or leaves it as it was: temporary file in the same directory, fsync,

@@ -111,6 +111,13 @@ static void file_read_of_what_is_not_there_says_so(void **state)
 	assert_int_equal(weir_file_read(".", 1, &buf), -EISDIR);
 }
 
+static void file_read_of_a_named_pipe_is_refused_without_waiting(void **state)
+{
+	_cleanup_buf_ struct weir_buf buf = { 0 };
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(weir_file_read("pipe", 100, &buf), -ESPIPE);
+}
+
 static void file_read_dash_is_standard_input(void **state)
 {
 	put_file("in", "typed");
@@ -370,6 +377,7 @@ int main(void)
 		IN_FOLDER(file_read_past_the_limit_is_refused_and_leaves_the_buffer),
 		IN_FOLDER(file_read_past_the_limit_is_refused_where_size_is_unknown),
 		IN_FOLDER(file_read_of_what_is_not_there_says_so),
+		IN_FOLDER(file_read_of_a_named_pipe_is_refused_without_waiting),
 		IN_FOLDER(file_read_dash_is_standard_input),
 		IN_FOLDER(file_replace_makes_and_replaces),
 		IN_FOLDER(file_replace_sets_the_mode_whatever_the_umask),
