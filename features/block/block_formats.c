@@ -17,6 +17,8 @@
 
 #define NOTE_SHOWN_MAX 60 /* of a faulty entry, in the message */
 #define NOTE_LEN_MAX 1024
+#define BINARY_LOOK_BYTES 4096
+#define UNTIL_MOST_S (UINT64_MAX / WEIR_NS_PER_S) /* since 1970: what fits, into the year 2554 */
 
 const char *const block_format_names[] = { "auto", "text", "csv", "json", "netset", NULL };
 
@@ -88,7 +90,7 @@ static bool text_to_until(const struct import_text *text, uint64_t *ret_ns)
 	uint64_t seconds;
 	if (text_is_number(text, &seconds)) {
 		*ret_ns = seconds * WEIR_NS_PER_S;
-		return true;
+		return seconds <= UNTIL_MOST_S;
 	}
 	if (text->len >= sizeof(copy))
 		return false;
@@ -128,9 +130,12 @@ static int import_add_single(struct import_reader *reader, const struct weir_ran
 static int import_fault_range(struct import_reader *reader, const struct import_entry *entry,
 			      const char *why)
 {
+	static const char mend[] = "write an address, a CIDR or FROM-TO";
 	int shown = entry->entry.len > NOTE_SHOWN_MAX ? NOTE_SHOWN_MAX : (int)entry->entry.len;
-	return import_fault(reader, entry->entry.at, "write an address, a CIDR or FROM-TO",
-			    "'%.*s': %s", shown, entry->entry.at, why);
+	if (reader->options->is_secret)
+		return import_fault(reader, entry->entry.at, mend, "%s", why);
+	return import_fault(reader, entry->entry.at, mend, "'%.*s': %s", shown, entry->entry.at,
+			    why);
 }
 
 int import_take(struct import_reader *reader, const struct import_entry *entry)
@@ -170,6 +175,39 @@ static bool starts_with(const char *at, const char *end, const char *word)
 {
 	size_t len = strlen(word);
 	return (size_t)(end - at) >= len && memcmp(at, word, len) == 0;
+}
+
+/* What is no text at all is told once, and not line by line. */
+static int refuse_binary(struct import_reader *reader, const char *text, const char *end)
+{
+	static const struct {
+		const char *magic, *unpack;
+	} packed[] = {
+		{ "\x1f\x8b", "zcat" },
+		{ "\xfd"
+		  "7zXZ",
+		  "xzcat" },
+		{ "\x28\xb5\x2f\xfd", "zstdcat" },
+		{ "BZh", "bzcat" },
+	};
+	reader->line = 1;
+	reader->line_start = text;
+	for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
+		if (!starts_with(text, end, packed[i].magic))
+			continue;
+		_cleanup_buf_ struct weir_buf mend = { 0 };
+		weir_buf_addf(&mend, "unpack it first, as in: %s FILE | weir block import -",
+			      packed[i].unpack);
+		import_fault(reader, text, weir_buf_str(&mend), "the file is compressed");
+		return -EINVAL;
+	}
+	size_t looked_at =
+		(size_t)(end - text) < BINARY_LOOK_BYTES ? (size_t)(end - text) : BINARY_LOOK_BYTES;
+	if (!looked_at || !memchr(text, '\0', looked_at))
+		return 0;
+	import_fault(reader, text, "give a file of text, CSV, JSON or ipset save",
+		     "this is no text file: it has NUL bytes");
+	return -EINVAL;
 }
 
 /* By the first line that says something. */
@@ -277,9 +315,12 @@ int block_import_read(const char *text, size_t len, const struct block_import_op
 		text += 3;
 	if (import.format == BLOCK_FORMAT_AUTO)
 		import.format = format_guess(text, end);
-	int r = import.format == BLOCK_FORMAT_JSON ?
-			import_json(&reader, text, (size_t)(end - text)) :
-			import_lines(&reader, text, end, import.format);
+	int r = refuse_binary(&reader, text, end);
+	if (r < 0)
+		return r;
+	reader.line = 0;
+	r = import.format == BLOCK_FORMAT_JSON ? import_json(&reader, text, (size_t)(end - text)) :
+						 import_lines(&reader, text, end, import.format);
 	if (r == 0)
 		r = import_finish(&reader);
 	if (r < 0)

@@ -116,6 +116,15 @@ static int unknown_member(const char *key, const struct weir_json *value, void *
 	return 1;
 }
 
+/* A lifetime of another type would be none, and the entry would never expire. */
+static bool is_text_or_absent(const struct weir_json *element, const char *key)
+{
+	const struct weir_json *value = weir_json_get(element, key);
+	return !value || weir_json_type(value) == WEIR_JSON_NULL ||
+	       weir_json_type(value) == WEIR_JSON_STRING ||
+	       weir_json_type(value) == WEIR_JSON_INTEGER;
+}
+
 static bool element_is_sound(const struct weir_json *element, const char **ret_unknown)
 {
 	*ret_unknown = NULL;
@@ -123,6 +132,8 @@ static bool element_is_sound(const struct weir_json *element, const char **ret_u
 		return true;
 	return weir_json_type(element) == WEIR_JSON_OBJECT &&
 	       weir_json_str(weir_json_get(element, "entry"), NULL) &&
+	       is_text_or_absent(element, "note") && is_text_or_absent(element, "ttl") &&
+	       is_text_or_absent(element, "until") &&
 	       !weir_json_each(element, unknown_member, ret_unknown);
 }
 
@@ -152,13 +163,15 @@ static int import_elements(struct import_reader *reader, const struct weir_json 
 			r = import_element(reader, element);
 		else if (unknown)
 			r = import_fault(reader, NULL, "an entry has entry, note, ttl and until",
-					 "an entry has no member '%.40s'", unknown);
+					 "an entry has no member '%.40s'",
+					 reader->options->is_secret ? "…" : unknown);
 		else
 			r = import_fault(
 				reader, NULL,
 				"write \"192.0.2.0/24\" or "
 				"{\"entry\":\"192.0.2.0/24\",\"note\":\"...\"}",
-				"an entry is a string, or an object with a string 'entry'");
+				"an entry is a string, or an object with strings, 'entry' at "
+				"least");
 		if (r < 0)
 			return r;
 		struct weir_diag_entry *fault = weir_diag_last(reader->diag);
@@ -171,10 +184,26 @@ static int import_elements(struct import_reader *reader, const struct weir_json 
 	return 0;
 }
 
+/* The parser quotes what it stumbled over. */
+static int json_parse(struct import_reader *reader, const char *text, size_t len,
+		      struct weir_json **ret_json)
+{
+	_cleanup_diag_ struct weir_diag quoting = { 0 };
+	if (!reader->options->is_secret)
+		return weir_json_parse(text, len, reader->options->file, reader->diag, ret_json);
+	int r = weir_json_parse(text, len, NULL, &quoting, ret_json);
+	const struct weir_diag_entry *said = weir_diag_last(&quoting);
+	if (!said)
+		return r;
+	reader->line = said->line;
+	int told = import_fault(reader, NULL, "write [\"192.0.2.1\", ...]", "not valid JSON");
+	return told < 0 ? told : r;
+}
+
 int import_json(struct import_reader *reader, const char *text, size_t len)
 {
 	_cleanup_json_ struct weir_json *json = NULL;
-	int r = weir_json_parse(text, len, reader->options->file, reader->diag, &json);
+	int r = json_parse(reader, text, len, &json);
 	if (r < 0)
 		return r;
 	const struct weir_json *array =

@@ -72,6 +72,9 @@ static int netset_options(struct import_reader *reader, const char *p, const cha
 			   word_is(&option, "skbmark") || word_is(&option, "skbprio") ||
 			   word_is(&option, "skbqueue")) {
 			next_word(&p, end);
+		} else if (reader->options->is_secret) {
+			return import_fault(reader, option.at, "take it out of the file",
+					    "this option has no meaning in a list");
 		} else {
 			return import_fault(reader, option.at, "take it out of the file",
 					    "'%.*s' has no meaning in a list",
@@ -170,7 +173,7 @@ static bool csv_learn(const struct field *fields, int count, struct import_colum
 	if (columns->entry >= 0)
 		return true;
 	*columns = (struct import_columns){
-		.entry = 0, .note = 1, .ttl = -1, .until = 2, .is_known = true
+		.entry = 0, .note = 1, .ttl = -1, .until = 2, .is_known = true, .is_guessed = true
 	};
 	return false;
 }
@@ -220,7 +223,8 @@ int import_csv_line(struct import_reader *reader, struct import_columns *columns
 	 * Without a header the third column may be either: a time of day has a 'T', a lifetime has
 	 * none.
 	 */
-	if (columns->ttl < 0 && entry.until.len && !memchr(entry.until.at, 'T', entry.until.len)) {
+	if (columns->is_guessed && entry.until.len &&
+	    !memchr(entry.until.at, 'T', entry.until.len)) {
 		entry.ttl = entry.until;
 		entry.until = (struct import_text){ 0 };
 	}

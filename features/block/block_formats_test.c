@@ -289,12 +289,62 @@ static void export_is_read_back_the_same(void **state)
 	(void)state;
 }
 
+static void compressed_file_is_refused_once_with_the_cure(void **state)
+{
+	assert_fault("\x1f\x8b\x08junk\n192.0.2.1\nmore\n", BLOCK_FORMAT_AUTO, 1, 1, "compressed");
+	assert_fault("BZh91AY\nx\n", BLOCK_FORMAT_TEXT, 1, 1, "compressed");
+	(void)state;
+}
+
+static void json_lifetime_of_another_type_is_refused(void **state)
+{
+	assert_fault("[{\"entry\":\"192.0.2.1\",\"ttl\":1.5}]", BLOCK_FORMAT_JSON, 1, 2,
+		     "an entry is a string");
+	(void)state;
+}
+
+static void time_of_expiry_past_what_fits_is_refused(void **state)
+{
+	assert_fault("entry,until\n192.0.2.1,42949672959\n", BLOCK_FORMAT_CSV, 2, 11, "expiry");
+	(void)state;
+}
+
+static void assert_keeps_secret(const char *text)
+{
+	_cleanup_import_ struct block_import import = { 0 };
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	struct block_import_options options = { .file = "/etc/secret",
+						.is_secret = true,
+						.now = now };
+	assert_int_equal(block_import_read(text, strlen(text), &options, &diag, &import), -EINVAL);
+	_cleanup_buf_ struct weir_buf said = { 0 };
+	weir_diag_format(&diag, &said);
+	assert_non_null(strstr(weir_buf_str(&said), "/etc/secret:1"));
+	assert_null(strstr(weir_buf_str(&said), "hunter2"));
+}
+
+static void fault_in_a_secret_file_does_not_quote_it(void **state)
+{
+	assert_keeps_secret("hunter2\n");
+	assert_keeps_secret("[hunter2]");
+	assert_keeps_secret("[{\"entry\":\"192.0.2.1\",\"hunter2\":1}]");
+	assert_keeps_secret("[\"hunter2\"]");
+	assert_keeps_secret("add x 192.0.2.1 hunter2\n");
+	assert_keeps_secret("hunter2,x\n");
+	assert_keeps_secret("192.0.2.1 hunter2\n");
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_takes_entries_remarks_and_notes),
 		cmocka_unit_test(text_remark_with_a_comma_is_not_csv),
 		cmocka_unit_test(text_fault_names_line_and_column),
+		cmocka_unit_test(compressed_file_is_refused_once_with_the_cure),
+		cmocka_unit_test(json_lifetime_of_another_type_is_refused),
+		cmocka_unit_test(time_of_expiry_past_what_fits_is_refused),
+		cmocka_unit_test(fault_in_a_secret_file_does_not_quote_it),
 		cmocka_unit_test(csv_header_names_the_columns),
 		cmocka_unit_test(csv_without_header_is_entry_note_lifetime),
 		cmocka_unit_test(csv_faults_name_line_and_column),

@@ -47,7 +47,8 @@ int import_json(struct import_reader *reader, const char *text, size_t len);
 /* Which column says what; -1 = none. */
 struct import_columns {
 	int entry, note, ttl, until;
-	bool is_known; /* the first line was seen */
+	bool is_known;	 /* the first line was seen */
+	bool is_guessed; /* and it was no header */
 };
 int import_csv_line(struct import_reader *reader, struct import_columns *columns, const char *line,
 		    const char *end);

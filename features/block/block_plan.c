@@ -95,6 +95,7 @@ static int plan_read_file(struct weir_compile *compile, unsigned index, struct b
 		return plan_refuse_file(compile, index, path, r);
 	struct block_import_options options = { .format = (enum block_format)config->format,
 						.file = path,
+						.is_secret = compile->state,
 						.now = block_now() };
 	r = block_import_read(weir_buf_str(&text), text.len, &options, compile->diag, import);
 	if (r < 0 || !import->single_count)
