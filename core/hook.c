@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "kernel_abi.h"
 #include "pin.h"
+#include "tc_filters.h"
 
 const char *weir_mode_name(enum weir_mode mode)
 {
@@ -37,6 +38,31 @@ const char *weir_mode_name(enum weir_mode mode)
 static bool device_has_ethernet(const struct weir_device *device)
 {
 	return device->type == ARPHRD_ETHER || device->type == ARPHRD_LOOPBACK;
+}
+
+/*
+ * Where TC finds the IP header first, or an Ethernet one. On others (GRE keeps the outer header
+ * there) the wrong addresses would be read: better refused than filtered by those.
+ */
+static int device_check(const struct weir_device *device, struct weir_hook_state *state)
+{
+	switch (device->type) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+	case ARPHRD_NONE:
+	case ARPHRD_RAWIP:
+	case ARPHRD_PPP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+		return 0;
+	default:
+		snprintf(state->why, sizeof(state->why),
+			 "link type %u is not one whose headers Weir reads: watch the interface "
+			 "its packets come by",
+			 device->type);
+		return -EOPNOTSUPP;
+	}
 }
 
 static void pin_name(char name[48], const struct weir_device *device, const char *hook)
@@ -136,13 +162,30 @@ static int xdp_link(struct weir_object *object, const struct weir_device *device
 	return fd < 0 && program_fd >= 0 ? -errno : fd;
 }
 
+/* The kernel has native and generic XDP exclude one another: it may be ours that is in the way. */
+static bool xdp_is_ours(const struct weir_device *device, const char *hook, const char *pin_dir)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char name[48];
+
+	pin_name(name, device, hook);
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	       info.xdp.ifindex == device->ifindex &&
+	       bpf_xdp_query((int)device->ifindex, 0, &query) == 0 && query.prog_id == info.prog_id;
+}
+
 /* Multi-buffer first: the plain program would refuse a later, larger MTU. Drivers without it take
  * the plain one. */
 static int xdp_attach_mode(struct weir_object *object, const struct weir_device *device,
 			   enum weir_mode mode, const char *pin_dir, struct weir_hook_state *state)
 {
 	__u32 flags = mode == WEIR_MODE_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-	const char *hook = mode == WEIR_MODE_XDP_NATIVE ? "xdp" : "xdpg";
+	const char *hook = mode == WEIR_MODE_XDP_NATIVE ? "xdp" : "xdpg",
+		   *other = mode == WEIR_MODE_XDP_NATIVE ? "xdpg" : "xdp";
 	static const enum weir_program programs[] = { WEIR_PROGRAM_XDP_FRAGS, WEIR_PROGRAM_XDP };
 	enum weir_program program;
 	char name[48];
@@ -157,6 +200,8 @@ static int xdp_attach_mode(struct weir_object *object, const struct weir_device 
 		fd = xdp_link(object, device, program = WEIR_PROGRAM_XDP, flags);
 	if (fd >= 0 && !state->adopted)
 		fd = link_keep(fd, pin_dir, name);
+	if (fd == -EEXIST && xdp_is_ours(device, other, pin_dir))
+		return -EALREADY;
 	if (fd < 0)
 		return fd;
 	links_remove_others(device, pin_dir, hook);
@@ -316,6 +361,8 @@ int weir_hook_attach_ingress(struct weir_object *object, const struct weir_devic
 
 	*state = (struct weir_hook_state){ .link_fd = -1 };
 	snprintf(state->why, sizeof(state->why), "as configured");
+	if (device_check(device, state))
+		return -EOPNOTSUPP;
 	switch (wanted) {
 	case WEIR_HOOK_AUTO:
 		r = auto_attach(object, device, pin_dir, state);
@@ -339,6 +386,8 @@ int weir_hook_attach_egress(struct weir_object *object, const struct weir_device
 			    const char *pin_dir, struct weir_hook_state *state)
 {
 	*state = (struct weir_hook_state){ .link_fd = -1 };
+	if (device_check(device, state))
+		return -EOPNOTSUPP;
 	int r = tc_attach(object, device, WEIR_EGRESS, pin_dir, state);
 
 	if (r)
@@ -367,22 +416,31 @@ int weir_hook_update(struct weir_object *object, const struct weir_device *devic
 		       0;
 }
 
-static void clsact_detach(const struct weir_device *device, enum weir_direction direction,
-			  const char *pin_dir)
+/* Without a device there is nothing there either. */
+static bool clsact_is_empty(uint32_t ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
-		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	for (int direction = 0; direction < WEIR_DIRECTIONS; direction++) {
+		int foreign = weir_tc_foreign_count(ifindex, (enum weir_direction)direction);
+
+		if ((foreign && foreign != -ENODEV) ||
+		    weir_tc_program_id(ifindex, (enum weir_direction)direction))
+			return false;
+	}
+	return true;
+}
+
+/* The qdisc, if it was ours, goes with the last filter on it: one of the other direction or of
+ * somebody else would go down with it. */
+static void clsact_detach(uint32_t ifindex, enum weir_direction direction, const char *pin_dir)
+{
 	char name[48];
 
-	bpf_tc_detach(&hook, &opts);
-	pin_name(name, device, "clsact");
-	if (direction == WEIR_INGRESS && weir_pin_remove(pin_dir, "links", name) == 0) {
-		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* the qdisc was ours */
-		bpf_tc_hook_destroy(&hook);
-	}
-	libbpf_set_print(print);
+	weir_tc_filter_remove(ifindex, direction);
+	if (!clsact_is_empty(ifindex))
+		return;
+	snprintf(name, sizeof(name), "%u-clsact", ifindex);
+	if (weir_pin_remove(pin_dir, "links", name) == 0)
+		weir_tc_qdisc_remove(ifindex);
 }
 
 void weir_hook_detach(const struct weir_device *device, enum weir_direction direction,
@@ -396,7 +454,7 @@ void weir_hook_detach(const struct weir_device *device, enum weir_direction dire
 	char name[48];
 
 	if (state->mode == WEIR_MODE_CLSACT)
-		clsact_detach(device, direction, pin_dir);
+		clsact_detach(device->ifindex, direction, pin_dir);
 	else if (state->mode != WEIR_MODE_NONE) {
 		pin_name(name, device, direction == WEIR_EGRESS ? "out" : names[state->mode]);
 		weir_pin_remove(pin_dir, "links", name);
@@ -422,22 +480,44 @@ static void link_sweep(const char *pin_dir, const char *name)
 	weir_pin_remove(pin_dir, "links", name);
 }
 
+struct sweep {
+	const char *pin_dir;
+	bool (*is_wanted)(void *arg, uint32_t ifindex, enum weir_direction direction);
+	void *arg;
+};
+
+static void pin_sweep(const struct sweep *sweep, uint32_t ifindex, const char *hook,
+		      const char *name)
+{
+	bool is_clsact = strcmp(hook, "-clsact") == 0;
+
+	for (int i = 0; i < WEIR_DIRECTIONS; i++) {
+		enum weir_direction direction = (enum weir_direction)i;
+		bool is_its = is_clsact || (strcmp(hook, "-out") == 0) == (i == WEIR_EGRESS);
+
+		if (!is_its || sweep->is_wanted(sweep->arg, ifindex, direction))
+			continue;
+		if (is_clsact)
+			clsact_detach(ifindex, direction, sweep->pin_dir);
+		else
+			link_sweep(sweep->pin_dir, name);
+	}
+}
+
 void weir_hook_sweep(const char *pin_dir,
 		     bool (*is_wanted)(void *arg, uint32_t ifindex, enum weir_direction direction),
 		     void *arg)
 {
 	_cleanup_free_ char *path = weir_path_join(pin_dir, "links");
 	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	const struct sweep sweep = { pin_dir, is_wanted, arg };
 	const struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
 		char *hook;
 		unsigned long ifindex = strtoul(entry->d_name, &hook, 10);
 
-		if (*hook != '-' || strcmp(hook, "-clsact") == 0)
-			continue;
-		if (!is_wanted(arg, (uint32_t)ifindex,
-			       strcmp(hook, "-out") == 0 ? WEIR_EGRESS : WEIR_INGRESS))
-			link_sweep(pin_dir, entry->d_name);
+		if (*hook == '-')
+			pin_sweep(&sweep, (uint32_t)ifindex, hook, entry->d_name);
 	}
 }

@@ -40,7 +40,8 @@ struct weir_hook_state {
 const char *weir_mode_name(enum weir_mode mode);
 
 /* Ingress by the wanted hook; -ENOTSUP, -EBUSY (foreign program, named in state->why) and others
- * leave nothing attached. */
+ * leave nothing attached. -EALREADY: ours runs there in the other mode of XDP, and the kernel takes
+ * no two at once: what is attached must go to TC first. */
 int weir_hook_attach_ingress(struct weir_object *object, const struct weir_device *device,
 			     enum weir_hook wanted, const char *pin_dir,
 			     struct weir_hook_state *state);

@@ -31,6 +31,14 @@ const struct weir_wanted *weir_wanted_find(const struct weir_wanted_list *list, 
 	return exact ? exact : pattern;
 }
 
+bool weir_wanted_has_name(const struct weir_wanted_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->at[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 bool weir_wanted_differ(const struct weir_wanted *a, const struct weir_wanted *b)
 {
 	return a->hook != b->hook || a->egress != b->egress;

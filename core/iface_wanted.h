@@ -25,6 +25,8 @@ struct weir_wanted_list {
 
 /* A name of its own outranks a pattern, run time the file. NULL: not wanted. */
 const struct weir_wanted *weir_wanted_find(const struct weir_wanted_list *list, const char *name);
+/* Whether an entry is exactly this name, not only a pattern of it. */
+bool weir_wanted_has_name(const struct weir_wanted_list *list, const char *name);
 bool weir_wanted_differ(const struct weir_wanted *a, const struct weir_wanted *b);
 /* Replaces an entry of the same name and origin. -ENOSPC when full. */
 int weir_wanted_add(struct weir_wanted_list *list, const struct weir_interface_config *config,

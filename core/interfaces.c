@@ -67,23 +67,55 @@ static void watched_remove(struct weir_interfaces *interfaces, struct watched *w
 	*watched = interfaces->watched[last];
 }
 
+/* clsact is no link that the next one replaces: its filter is taken out. */
+static void ingress_become(struct weir_interfaces *interfaces, struct watched *watched,
+			   const struct weir_hook_state *fresh)
+{
+	if (watched->ingress.mode == WEIR_MODE_CLSACT && fresh->mode != WEIR_MODE_CLSACT)
+		weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir,
+				 &watched->ingress);
+	weir_hook_release(&watched->ingress);
+	watched->ingress = *fresh;
+}
+
+/* Native and generic XDP exclude one another, so TC stands in between; and when the new mode is
+ * refused the old one comes back the same way. */
+static int ingress_change_mode(struct weir_interfaces *interfaces, struct watched *watched,
+			       struct weir_hook_state *fresh)
+{
+	const char *pin_dir = interfaces->options.pin_dir;
+	enum weir_hook wanted = (enum weir_hook)watched->wanted.hook,
+		       before = wanted == WEIR_HOOK_XDP_GENERIC ? WEIR_HOOK_XDP :
+								  WEIR_HOOK_XDP_GENERIC;
+	struct weir_hook_state between, back;
+	int r = weir_hook_attach_ingress(interfaces->object, &watched->device, WEIR_HOOK_TC,
+					 pin_dir, &between);
+
+	if (r)
+		return r;
+	ingress_become(interfaces, watched, &between);
+	r = weir_hook_attach_ingress(interfaces->object, &watched->device, wanted, pin_dir, fresh);
+	if (r && weir_hook_attach_ingress(interfaces->object, &watched->device, before, pin_dir,
+					  &back) == 0)
+		ingress_become(interfaces, watched, &back);
+	return r;
+}
+
 /* The new hook stands before the old one goes: what is already attached keeps judging until then,
  * and when the new one is refused. */
 static int ingress_attach(struct weir_interfaces *interfaces, struct watched *watched)
 {
-	const char *pin_dir = interfaces->options.pin_dir;
 	struct weir_hook_state fresh;
 	int r = weir_hook_attach_ingress(interfaces->object, &watched->device, watched->wanted.hook,
-					 pin_dir, &fresh);
+					 interfaces->options.pin_dir, &fresh);
 
+	if (r == -EALREADY)
+		r = ingress_change_mode(interfaces, watched, &fresh);
 	if (r) {
 		memcpy(watched->ingress.why, fresh.why, sizeof(watched->ingress.why));
 		return r;
 	}
-	if (watched->ingress.mode == WEIR_MODE_CLSACT && fresh.mode != WEIR_MODE_CLSACT)
-		weir_hook_detach(&watched->device, WEIR_INGRESS, pin_dir, &watched->ingress);
-	weir_hook_release(&watched->ingress);
-	watched->ingress = fresh;
+	ingress_become(interfaces, watched, &fresh);
 	return 0;
 }
 
@@ -133,11 +165,34 @@ static void attach_tell(struct weir_interfaces *interfaces, const struct watched
 	     watched->device.name, detail);
 }
 
+/*
+ * Its programs went with it; the pins of their dead links are cleared away. One that is wanted by
+ * its name stays on the list; those of a pattern would fill it up, as containers come and go.
+ */
+static void device_gone(struct weir_interfaces *interfaces, struct watched *watched)
+{
+	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir,
+			 &watched->ingress);
+	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
+			 &watched->egress);
+	weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
+	watched->present = false;
+	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
+		 "the device is gone; it is attached again when it comes back");
+	tell(interfaces, "gone", watched->device.name, watched->ingress.why);
+	if (!weir_wanted_has_name(&interfaces->wanted, watched->device.name))
+		watched_remove(interfaces, watched);
+}
+
 static void device_attach(struct weir_interfaces *interfaces, const struct weir_device *device,
 			  const struct weir_wanted *wanted)
 {
 	struct watched *watched = watched_by_name(interfaces, device->name);
 
+	/* Its end was not heard of: the kernel's messages were too many. */
+	if (watched && watched->present)
+		device_gone(interfaces, watched);
+	watched = watched_by_name(interfaces, device->name);
 	if (!watched && interfaces->watched_count == WEIR_INTERFACES_MAX - 1) {
 		tell(interfaces, "refused", device->name, "too many interfaces are watched");
 		return;
@@ -195,20 +250,6 @@ static void device_present(struct weir_interfaces *interfaces, const struct weir
 		watched->seen = true;
 }
 
-/* Its programs went with it; the pins of their dead links are cleared away. */
-static void device_gone(struct weir_interfaces *interfaces, struct watched *watched)
-{
-	weir_hook_detach(&watched->device, WEIR_INGRESS, interfaces->options.pin_dir,
-			 &watched->ingress);
-	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
-			 &watched->egress);
-	weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
-	watched->present = false;
-	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
-		 "the device is gone; it is attached again when it comes back");
-	tell(interfaces, "gone", watched->device.name, watched->ingress.why);
-}
-
 static void device_changed(void *arg, enum weir_device_change change,
 			   const struct weir_device *device)
 {
@@ -227,7 +268,7 @@ static int devices_read(struct weir_interfaces *interfaces)
 		interfaces->watched[i].seen = false;
 	int r = weir_netlink_dump(device_changed, interfaces);
 
-	for (size_t i = 0; !r && i < interfaces->watched_count; i++)
+	for (size_t i = interfaces->watched_count; !r && i-- > 0;)
 		if (interfaces->watched[i].present && !interfaces->watched[i].seen)
 			device_gone(interfaces, &interfaces->watched[i]);
 	return r;

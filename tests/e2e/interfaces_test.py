@@ -216,6 +216,37 @@ def test_renamed_interface_is_told_and_keeps_its_program(weir_daemon, pair):
         assert not wire.passes(udp("192.0.2.7"))
 
 
+def test_modes_of_xdp_change_into_one_another(weir_daemon, pair, wire):
+    """The kernel has no two of them at once."""
+    daemon = weir_daemon(pair.inside)
+    daemon.say("block", "add", "192.0.2.7")
+    for hook, mode in (("xdp", "xdp native"), ("xdp-generic", "xdp generic"),
+                       ("xdp", "xdp native")):
+        daemon.say("interface", "attach", pair.wire, "--hook", hook)
+        row = daemon.interface(pair.wire)
+        assert row["attached"] and row["mode"] == mode
+        assert not wire.passes(udp("192.0.2.7")) and wire.passes(udp("192.0.2.8"))
+        assert len(kernel.link_ids(daemon.pin_dir)) == 1
+    daemon.say("interface", "detach", pair.wire)
+    daemon.config.write_text(watching(f"{{name: {pair.wire}, hook: xdp-generic}}"))
+    daemon.restart()
+    assert daemon.interface(pair.wire)["mode"] == "xdp generic"
+    daemon.config.write_text(watching(f"{{name: {pair.wire}, hook: xdp}}"))
+    daemon.restart()
+    assert daemon.interface(pair.wire)["mode"] == "xdp native"
+
+
+def test_pattern_does_not_fill_up_as_devices_come_and_go(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, config=watching('{name: "lan*"}'))
+    script = "".join(f"link add lan{number} type veth peer name p\nlink del lan{number}\n"
+                     for number in range(70))
+    pair.inside.run("ip", "-batch", "-", input=script)
+    veth(pair.inside, "lan-last", pair.outside, "far-last")
+    wait_for(lambda: (daemon.interface("lan-last") or {}).get("attached"), "it is attached")
+    wait_for(lambda: len(daemon.ask("interface", "list")["interfaces"]) == 1, "the others are gone")
+    wait_for(lambda: len(kernel.link_ids(daemon.pin_dir)) <= 1, "so are their pins")
+
+
 def test_pattern_takes_what_it_matches_now_and_later(weir_daemon, pair):
     veth(pair.inside, "lan0", pair.outside, "far-lan0")
     veth(pair.inside, "wan0", pair.outside, "far-wan0")
