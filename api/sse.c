@@ -13,6 +13,7 @@
 #include "api/service.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/event_log.h"
 
 #define HEARTBEAT_MS 15000
 #define RETRY_MS 3000
@@ -88,20 +89,6 @@ static void data_put(struct weir_buf *text, const char *json, size_t len)
 }
 
 /* --- one stream --- */
-
-static bool stream_wants(const struct stream *stream, const char *kind)
-{
-	size_t len = strlen(kind);
-	if (!stream->kinds || !*stream->kinds)
-		return true;
-	for (const char *at = stream->kinds; *at;) {
-		size_t n = strcspn(at, ",");
-		if (n == len && memcmp(at, kind, len) == 0)
-			return true;
-		at += n + (at[n] == ',');
-	}
-	return false;
-}
 
 /* After the first loss everything is lost until the queue is empty: one gap, told where it was, and
  * not many small ones. */
@@ -187,7 +174,7 @@ static void stream_closed(struct weir_http_stream *http)
 static bool sse_is_wanted(const struct weir_sse *sse, const char *kind)
 {
 	for (const struct stream *stream = sse->streams; stream; stream = stream->next)
-		if (stream_wants(stream, kind))
+		if (weir_event_is_wanted(stream->kinds, kind))
 			return true;
 	return false;
 }
@@ -201,7 +188,7 @@ static void sse_publish(struct weir_sse *sse, const char *kind, const char *json
 	data_put(&text, json, len);
 	struct frame *frame = frame_new(&text);
 	for (struct stream *stream = sse->streams; stream; stream = stream->next) {
-		if (!stream_wants(stream, kind))
+		if (!weir_event_is_wanted(stream->kinds, kind))
 			continue;
 		if (frame)
 			stream_put(stream, frame);

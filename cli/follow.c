@@ -12,7 +12,7 @@
 
 struct follow {
 	struct weir_terminal *terminal;
-	const char *kind; /* the only one wanted, or NULL */
+	const char *kind; /* those wanted, which the daemon sees to; or NULL */
 	struct weir_sse sse;
 };
 
@@ -23,8 +23,7 @@ static int event_show(void *arg, const char *kind, const char *data, size_t len)
 	_cleanup_buf_ struct weir_buf out = { 0 };
 
 	/* Totals once a second are for the console; as lines they would bury what happens. */
-	if (follow->kind ? strcmp(kind, follow->kind) != 0 && strcmp(kind, "lost") != 0 :
-			   strcmp(kind, "snapshot") == 0)
+	if (!follow->kind && strcmp(kind, "snapshot") == 0)
 		return 0;
 	if (weir_json_parse(data, len, NULL, NULL, &json) < 0)
 		return 0;

@@ -130,7 +130,7 @@ static void change_publish(struct job *job)
 	_cleanup_buf_ struct weir_buf text = {};
 	struct weir_json_out json = { .out = &text };
 
-	weir_json_open_object(&json, NULL);
+	weir_event_open(&json, "change");
 	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
 	weir_json_put_str(&json, "what", job->call ? job->call->op->name : "reload");
 	weir_json_put_str(&json, "who", job->call ? job->call->who : "daemon");
@@ -178,7 +178,7 @@ static void job_end(struct job *job)
 		struct weir_json_out json = { .out = &event };
 
 		weir_diag_format(&job->diag, &text);
-		weir_json_open_object(&json, NULL);
+		weir_event_open(&json, "warning");
 		weir_json_put_str(&json, "what", result ? "reload refused" : "reload");
 		weir_json_put_str(&json, "detail", weir_buf_str(&text));
 		weir_json_close_object(&json);
@@ -261,6 +261,19 @@ static void queue_add(struct weir_engine *engine, struct job *job)
 	queue_next(engine);
 }
 
+/*
+ * What a call begins in its turn goes before all that waits: it was made of the state as it is now
+ * (a deletion holds the very list), and its revision was compared with this one.
+ */
+static void queue_add_first(struct weir_engine *engine, struct job *job)
+{
+	job->next = engine->waiting;
+	engine->waiting = job;
+	if (!job->next)
+		engine->waiting_end = &job->next;
+	queue_next(engine);
+}
+
 static struct job *job_new(struct weir_engine *engine, struct weir_call *call)
 {
 	struct job *job = calloc(1, sizeof(*job));
@@ -311,7 +324,10 @@ static int apply_start(struct weir_engine *engine, const char *text, size_t len,
 						 "the configuration has a NUL byte in it") :
 				 -ENOMEM;
 	}
-	queue_add(engine, job);
+	if (call)
+		queue_add_first(engine, job);
+	else
+		queue_add(engine, job);
 	return WEIR_OP_PENDING;
 }
 
@@ -338,7 +354,7 @@ int weir_engine_change(struct weir_engine *engine, struct weir_change *change)
 		return -ENOMEM;
 	}
 	job->change = change;
-	queue_add(engine, job);
+	queue_add_first(engine, job);
 	return WEIR_OP_PENDING;
 }
 

@@ -26,11 +26,8 @@ static void interface_told(void *arg, const char *what, const char *name, const 
 	struct weir_engine *engine = arg;
 	_cleanup_buf_ struct weir_buf text = {};
 	struct weir_json_out json = { .out = &text };
-	char when[21];
 
-	weir_json_open_object(&json, NULL);
-	weir_json_put_str(&json, "time", weir_clock_format(weir_clock_real_ns(), when));
-	weir_json_put_str(&json, "kind", "interface");
+	weir_event_open(&json, "interface");
 	weir_json_put_str(&json, "what", what);
 	weir_json_put_str(&json, "interface", name);
 	weir_json_put_str(&json, "detail", detail);

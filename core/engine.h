@@ -32,7 +32,8 @@ int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, 
 		      struct weir_call *call);
 /* Re-reads the configuration file, as SIGHUP does. */
 int weir_engine_reload(struct weir_engine *engine);
-/* Queues a change that starts in a feature; takes ownership of change. */
+/* Begins a change that starts in a feature's operation, before all that waits; takes ownership of
+ * change. To be called while the operation runs. */
 int weir_engine_change(struct weir_engine *engine, struct weir_change *change);
 /* For ops that change live sets on the spot: false while a change is under way (then queue the call
  * with weir_engine_defer). */
@@ -60,6 +61,9 @@ void weir_engine_subscribe(struct weir_engine *engine, struct weir_subscriber *s
 void weir_engine_unsubscribe(struct weir_engine *engine, struct weir_subscriber *subscriber);
 /* A happening of user space ("interface", "change", "warning"): to subscribers and to the kept
  * events. `json` is one object's text. */
+struct weir_json_out;
+/* Opens the object of such a happening with what all have: "time" (now) and "kind". */
+void weir_event_open(struct weir_json_out *json, const char *kind);
 void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json,
 			 size_t len);
 

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "engine.h"
 #include "feature.h"
 
 /* The ring's clock starts at boot; people want the time of day. */
@@ -30,6 +31,15 @@ static void put_packet(const struct weir_event *event, struct weir_json_out *jso
 	if (event->fragment)
 		weir_json_put_bool(json, "fragment", true);
 	weir_json_put_uint(json, "len", event->len);
+}
+
+void weir_event_open(struct weir_json_out *json, const char *kind)
+{
+	char when[21];
+
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "time", weir_clock_format(weir_clock_real_ns(), when));
+	weir_json_put_str(json, "kind", kind);
 }
 
 void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states,

@@ -56,19 +56,28 @@ static const struct kept *kept_at(const struct weir_event_log *log, uint64_t num
 	return &log->kept[number % log->keep];
 }
 
-static bool kind_fits(const struct kept *kept, const char *kind)
+bool weir_event_is_wanted(const char *kinds, const char *kind)
 {
-	return !kind || strcmp(kept->kind, kind) == 0;
+	size_t len = strlen(kind);
+
+	for (const char *at = kinds ? kinds : ""; *at;) {
+		size_t n = strcspn(at, ",");
+
+		if (n == len && memcmp(at, kind, len) == 0)
+			return true;
+		at += n + (at[n] == ',');
+	}
+	return !kinds || !kinds[0];
 }
 
-void weir_event_log_each(const struct weir_event_log *log, const char *kind, size_t limit,
+void weir_event_log_each(const struct weir_event_log *log, const char *kinds, size_t limit,
 			 void (*each)(void *arg, const char *kind, const char *json), void *arg)
 {
 	uint64_t first = log->seen > log->keep ? log->seen - log->keep : 0, from = log->seen;
 
 	for (size_t found = 0; from > first && found < limit; from--)
-		found += kind_fits(kept_at(log, from - 1), kind);
+		found += weir_event_is_wanted(kinds, kept_at(log, from - 1)->kind);
 	for (; from < log->seen; from++)
-		if (kind_fits(kept_at(log, from), kind))
+		if (weir_event_is_wanted(kinds, kept_at(log, from)->kind))
 			each(arg, kept_at(log, from)->kind, kept_at(log, from)->json);
 }

@@ -144,7 +144,7 @@ static void state_tell(struct block_state *state, const char *what, int error)
 	_cleanup_buf_ struct weir_buf text = { 0 }, sentence = { 0 };
 	struct weir_json_out json = { .out = &text };
 	weir_buf_addf(&sentence, "%s %s: %s", what, state->dir, strerror(-error));
-	weir_json_open_object(&json, NULL);
+	weir_event_open(&json, "warning");
 	weir_json_put_str(&json, "feature", "block");
 	weir_json_put_str(&json, "what", weir_buf_str(&sentence));
 	weir_json_close_object(&json);

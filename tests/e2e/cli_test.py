@@ -329,6 +329,16 @@ def test_events_are_followed_as_they_happen(daemon, wire):
     assert "went away" in process.stderr.read()
 
 
+def test_each_event_says_when_and_of_what_kind_it_is(daemon):
+    daemon.say("block", "add", "192.0.2.0/24")
+    daemon.say("block", "clear")
+    events = daemon.ask("events")["events"]
+    assert {event["kind"] for event in events} == {"interface", "change"}
+    assert all(event["time"].endswith("Z") for event in events)
+    assert daemon.ask("events", "--kind", "drop,change,interface")["events"] == events
+    assert daemon.ask("events", "--kind", "drop")["events"] == []
+
+
 def test_without_its_daemon_status_reads_the_pins(daemon, wire):
     daemon.say("block", "add", "192.0.2.0/24")
     assert not wire.passes(udp("192.0.2.7"))
