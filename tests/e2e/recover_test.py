@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """States that a kill at the wrong moment leaves, made by hand, and changes in whose middle a packet
 could slip through."""
+import concurrent.futures
+import ipaddress
 import subprocess
 
 import pytest
@@ -65,3 +67,19 @@ def test_explain_while_a_program_is_loaded_tells_of_its_own_packet(daemon):
             assert told["packet"]["src"] == "198.51.100.1"
         wait_for(lambda number=sample: f"sample: {number}" in daemon.ask("config", "show")["text"],
                  "the configuration is live")
+
+
+def test_deletions_that_wait_together_are_all_done(daemon, tmp_path):
+    """Each is made of the list as the one before left it."""
+    daemon.say("block", "import", "-", text="".join(f"192.0.2.{last}\n" for last in range(100)))
+    big = tmp_path / "big"
+    big.write_text("".join(f"{ipaddress.ip_address(n * 7919 % (1 << 32))}\n"
+                           for n in range(1, 200_000)))
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        slow = pool.submit(daemon.say, "block", "import", big, "--list", "big")
+        done = list(pool.map(lambda last: daemon.verb("block", "del", f"192.0.2.{last}"),
+                             range(0, 40)))
+        slow.result()
+    assert all(one.returncode == 0 for one in done), [one.stderr for one in done if one.returncode]
+    left = {row["entry"] for row in daemon.entries("block", "--list", "runtime-deny")}
+    assert left == {f"192.0.2.{last}" for last in range(40, 100)}
