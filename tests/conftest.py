@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures shared by the Python tests; harness/README.md tells of them."""
+import contextlib
 import os
 import pathlib
 import sys
@@ -44,9 +45,10 @@ def weir_daemon(request):
         made.append(daemon)
         return daemon.start() if start else daemon
 
-    yield make
-    for daemon in reversed(made):
-        daemon.close()
+    with contextlib.ExitStack() as stack:       # one that complains does not keep the others
+        yield make
+        for daemon in made:
+            stack.callback(daemon.close)
 
 
 @pytest.fixture

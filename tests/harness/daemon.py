@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,10 @@ from harness.wait import SLOWNESS, wait_for
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 WEIR = pathlib.Path(os.environ.get("WEIR", BUILD / "weir")).resolve()
-HELPERS = WEIR.parent / "tests"     # what tests/meson.build makes for the harness
+# What tests/meson.build makes for the harness.
+HELPERS = (BUILD if "WEIR_BUILD" in os.environ else WEIR.parent) / "tests"
+SANITIZED = "WEIR_TEST_SANITIZED" in os.environ     # $WEIR is built with ASan and UBSan
+COMPLAINTS = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 BPFFS = pathlib.Path("/sys/fs/bpf")
 
 
@@ -27,6 +31,11 @@ class Refused(AssertionError):
         super().__init__(f"weir {' '.join(map(str, words))}: exit {done.returncode}: "
                          f"{done.stderr.strip() or done.stdout.strip()}")
         self.status, self.said, self.out = done.returncode, done.stderr, done.stdout
+
+
+def assert_clean(text):
+    """No sanitizer complained, of what was done or of what was left at the end."""
+    assert not COMPLAINTS.search(text), text
 
 
 def remove_pins(path):
@@ -123,12 +132,14 @@ class Daemon:
     def close(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
-            self.kill()
+            # Killed, it could not tell of leaks; otherwise it is the quicker end.
+            self.end(signal.SIGTERM if SANITIZED else signal.SIGKILL)
         self.namespace.run(WEIR, "cleanup", "--force", "--pin-dir", self.pin_dir, "--run-dir",
                            self.run_dir, check=False)
         remove_pins(self.pin_dir)
-        self.kept_log = self.last_log()
+        whole_log, self.kept_log = self.log(), self.last_log()
         shutil.rmtree(self.home, ignore_errors=True)
+        assert_clean(whole_log)
 
     def __enter__(self):
         return self.start() if not self.process else self
@@ -144,7 +155,9 @@ class Daemon:
     def verb(self, *words, text=None):
         """Runs `weir WORDS` in the daemon's namespace; gives the finished process."""
         given = {} if text is None else {"input": text}
-        return self.namespace.run(WEIR, *words, check=False, env=self.environment(), **given)
+        done = self.namespace.run(WEIR, *words, check=False, env=self.environment(), **given)
+        assert_clean(done.stderr)
+        return done
 
     def say(self, *words, text=None):
         """Runs a verb that must work; gives what it printed."""
