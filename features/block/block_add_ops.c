@@ -237,7 +237,6 @@ static int add_demote(struct addition *addition)
 	request->reply = demote_reply;
 	request->range = addition->range;
 	request->ttl_ns = addition->ttl_ns;
-	request->name = addition->list->name;
 	const char *given = weir_call_str(addition->call, "list");
 	request->name = given ? given : block_noun_of(addition->call)->runtime_list;
 	return block_request_start(request);

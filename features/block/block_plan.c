@@ -228,18 +228,26 @@ static int plan_read(struct weir_compile *compile, struct block_plan *plan)
 	return r;
 }
 
-/* Each allow list against each deny list, a few examples of each pair. */
+static void plan_warn_pair(struct weir_compile *compile, const struct block_list *one,
+			   const struct block_list *other)
+{
+	const struct block_list *deny = one->action == BLOCK_DENY ? one : other;
+	const struct block_list *allow = deny == one ? other : one;
+	struct block_conflicts conflicts;
+	if (one->action != other->action && block_conflicts_find(deny, allow, &conflicts) == 0)
+		block_conflicts_warn(&conflicts, deny, allow, compile->diag);
+}
+
+/* Each allow list against each deny list, a few examples of each pair. Two lists of run time were
+ * told of when the later entry came. */
 static void plan_warn_conflicts(struct weir_compile *compile, const struct block_lists *lists)
 {
+	const struct block_state *state = compile->state;
 	for (size_t i = 0; i < lists->count; i++) {
-		for (size_t j = 0; j < lists->count; j++) {
-			const struct block_list *deny = lists->at[i], *allow = lists->at[j];
-			if (deny->action != BLOCK_DENY || allow->action != BLOCK_ALLOW)
-				continue;
-			struct block_conflicts conflicts;
-			if (block_conflicts_find(deny, allow, &conflicts) == 0)
-				block_conflicts_warn(&conflicts, deny, allow, compile->diag);
-		}
+		for (size_t j = i + 1; j < lists->count; j++)
+			plan_warn_pair(compile, lists->at[i], lists->at[j]);
+		for (size_t j = 0; state && j < state->runtime.count; j++)
+			plan_warn_pair(compile, lists->at[i], state->runtime.at[j]);
 	}
 }
 

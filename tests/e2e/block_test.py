@@ -392,3 +392,14 @@ def test_hits_are_counted_by_list_and_entry(daemon, wire):
     (row,) = wait_for(lambda: [row for row in daemon.entries() if row["hits"]["packets"]],
                       "hits are shown")
     assert row["hits"]["packets"] == 5
+
+
+def test_apply_tells_of_addresses_that_run_time_lists_decide_otherwise(daemon):
+    daemon.say("allow", "add", "192.0.2.7")
+    config = daemon.home / "conflicting.yaml"
+    config.write_text(daemon.config.read_text() + "block:\n  lists:\n    - name: bad\n"
+                      "      action: deny\n      entries: [192.0.2.0/24]\n")
+    done = daemon.verb("apply", config)
+    assert done.returncode == 0
+    assert ("192.0.2.0/24 in deny list bad shares addresses with 192.0.2.7 in allow list "
+            "runtime-allow") in done.stderr
