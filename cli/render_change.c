@@ -19,6 +19,104 @@ static void revision_line(const struct weir_view *view)
 	weir_buf_add_char(view->out, '\n');
 }
 
+#define TREE_LINES_MAX 12 /* of what one change added or took away */
+#define TREE_ITEMS_MAX 4  /* of a list of plain values: it may have a million */
+
+/* Lines of what stands in a mapping or list, as they are written in the configuration. */
+struct tree {
+	struct weir_buf *out;
+	int indent;
+	bool is_behind_dash; /* the next member stands in the line of its dash */
+};
+
+static bool is_plain(const struct weir_json *value)
+{
+	enum weir_json_type type = weir_json_type(value);
+
+	return type != WEIR_JSON_OBJECT &&
+	       (type != WEIR_JSON_ARRAY || weir_json_size(value) == 0 ||
+		weir_json_type(weir_json_at(value, 0)) != WEIR_JSON_OBJECT);
+}
+
+static void plain_add(struct weir_buf *out, const struct weir_json *value)
+{
+	size_t count = weir_json_type(value) == WEIR_JSON_ARRAY ? weir_json_size(value) : 0;
+
+	if (count == 0)
+		weir_view_add_scalar(out, "", value);
+	for (size_t i = 0; i < count && i < TREE_ITEMS_MAX; i++) {
+		weir_buf_add_str(out, i ? ", " : "");
+		weir_view_add_scalar(out, "", weir_json_at(value, i));
+	}
+	if (count > TREE_ITEMS_MAX)
+		weir_buf_addf(out, " and %zu more", count - TREE_ITEMS_MAX);
+}
+
+static void tree_add(struct weir_buf *out, int indent, const struct weir_json *value);
+
+static int tree_member(const char *key, const struct weir_json *value, void *arg)
+{
+	struct tree *tree = arg;
+
+	if (tree->is_behind_dash)
+		weir_buf_add_char(tree->out, ' ');
+	else
+		weir_buf_addf(tree->out, "\n%*s", tree->indent, "");
+	tree->is_behind_dash = false;
+	weir_buf_add_visible(tree->out, key);
+	weir_buf_add_char(tree->out, ':');
+	if (!is_plain(value)) {
+		tree_add(tree->out, tree->indent + 2, value);
+		return 0;
+	}
+	weir_buf_add_char(tree->out, ' ');
+	plain_add(tree->out, value);
+	return 0;
+}
+
+/* Recursion ends where the configuration's own depth does. */
+static void tree_add(struct weir_buf *out, int indent, const struct weir_json *value)
+{
+	struct tree tree = { .out = out, .indent = indent };
+
+	if (weir_json_type(value) == WEIR_JSON_OBJECT)
+		(void)weir_json_each(value, tree_member, &tree);
+	for (size_t i = 0; weir_json_type(value) == WEIR_JSON_ARRAY && i < weir_json_size(value);
+	     i++) {
+		struct tree item = { out, indent + 2, true };
+
+		weir_buf_addf(out, "\n%*s-", indent, "");
+		if (is_plain(weir_json_at(value, i))) {
+			weir_buf_add_char(out, ' ');
+			plain_add(out, weir_json_at(value, i));
+		} else {
+			(void)weir_json_each(weir_json_at(value, i), tree_member, &item);
+		}
+	}
+}
+
+/* A value behind its key: in the line when it is plain, else the first lines of it below. */
+static void value_add(struct weir_buf *out, const struct weir_json *value)
+{
+	_cleanup_buf_ struct weir_buf lines = { 0 };
+	size_t count = 0, shown = 0;
+
+	if (!value || is_plain(value)) {
+		weir_buf_add_char(out, ' ');
+		plain_add(out, value);
+		return;
+	}
+	tree_add(&lines, 4, value);
+	const char *text = weir_buf_str(&lines);
+	for (size_t i = 0; text[i]; i++) {
+		count += text[i] == '\n';
+		shown = count <= TREE_LINES_MAX ? i + 1 : shown;
+	}
+	weir_buf_add(out, text, shown);
+	if (count > TREE_LINES_MAX)
+		weir_buf_addf(out, "\n    … and %zu more lines", count - TREE_LINES_MAX);
+}
+
 /* The sign, key and values of one structural change. */
 static void change_show(const struct weir_view *view, const struct weir_json *change)
 {
@@ -30,19 +128,17 @@ static void change_show(const struct weir_view *view, const struct weir_json *ch
 	_cleanup_buf_ struct weir_buf line = { 0 };
 
 	if (text) {
-		weir_buf_add_str(&line, text);
+		weir_buf_add_visible(&line, text);
 	} else {
-		weir_buf_addf(&line, "%s %s: ",
-			      add    ? "+" :
-			      remove ? "-" :
-				       "~",
-			      weir_view_str(change, "key"));
+		weir_buf_add_str(&line, add ? "+ " : remove ? "- " : "~ ");
+		weir_buf_add_visible(&line, weir_view_str(change, "key"));
+		weir_buf_add_char(&line, ':');
 		if (!add)
-			weir_view_add_scalar(&line, "", weir_json_get(change, "from"));
+			value_add(&line, weir_json_get(change, "from"));
 		if (!add && !remove)
-			weir_buf_add_str(&line, " -> ");
+			weir_buf_add_str(&line, " ->");
 		if (!remove)
-			weir_view_add_scalar(&line, "", weir_json_get(change, "to"));
+			value_add(&line, weir_json_get(change, "to"));
 	}
 	if (text && text[0] == '+')
 		color = WEIR_COLOR_GOOD;
@@ -50,7 +146,9 @@ static void change_show(const struct weir_view *view, const struct weir_json *ch
 		color = WEIR_COLOR_BAD;
 	else if (text)
 		color = WEIR_COLOR_PLAIN;
-	weir_view_add_colored(view, color, weir_buf_str(&line));
+	weir_buf_add_str(view->out, weir_color_on(color, view->color));
+	weir_buf_add_str(view->out, weir_buf_str(&line));
+	weir_buf_add_str(view->out, weir_color_off(color, view->color));
 	weir_buf_add_char(view->out, '\n');
 }
 

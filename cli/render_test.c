@@ -196,6 +196,22 @@ static void diff_has_signs(void **state)
 		     "+ line\n");
 }
 
+static void diff_shows_what_an_added_mapping_holds(void **state)
+{
+	assert_shown("diff",
+		     "{\"changed\":true,\"changes\":[{\"op\":\"add\",\"key\":\"block\",\"to\":"
+		     "{\"live\":\"16\",\"lists\":[{\"name\":\"a\",\"action\":\"deny\",\"entries\":"
+		     "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]},{\"name\":\"b\\u001b[31m\"}]}}]}",
+		     false,
+		     "+ block:\n"
+		     "    live: 16\n"
+		     "    lists:\n"
+		     "      - name: a\n"
+		     "        action: deny\n"
+		     "        entries: 1, 2, 3, 4 and 2 more\n"
+		     "      - name: b\\x1b[31m\n");
+}
+
 static void diff_without_changes_says_so(void **state)
 {
 	assert_shown("diff", "{\"changed\":false,\"changes\":[]}", false, "no difference\n");
@@ -332,6 +348,7 @@ int main(void)
 		cmocka_unit_test(event_is_one_line),
 		cmocka_unit_test(event_of_an_interface_says_what_happened),
 		cmocka_unit_test(diff_has_signs),
+		cmocka_unit_test(diff_shows_what_an_added_mapping_holds),
 		cmocka_unit_test(diff_without_changes_says_so),
 		cmocka_unit_test(apply_tells_changes_and_revision),
 		cmocka_unit_test(config_is_shown_as_it_stands),
