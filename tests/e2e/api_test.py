@@ -21,6 +21,8 @@ from harness.daemon import Daemon
 from harness.net import Namespace
 from harness.wait import SLOWNESS, pause, wait_for
 
+pytestmark = pytest.mark.outside
+
 PORT = 11811
 ROLES = ("none", "viewer", "operator", "admin")
 STALE = '"999999999"'

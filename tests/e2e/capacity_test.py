@@ -9,6 +9,8 @@ from harness.daemon import Refused
 from harness.frames import udp
 from harness.kernel import bpftool
 
+pytestmark = pytest.mark.outside
+
 SMALL = """\
 api: {listen: off}
 memory: 4MiB

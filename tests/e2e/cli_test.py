@@ -14,6 +14,8 @@ from harness.daemon import WEIR
 from harness.frames import udp
 from harness.wait import SLOWNESS, wait_for
 
+pytestmark = pytest.mark.outside
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 OK, FAILED, USAGE, NO_DAEMON = range(4)
 DENY_NET = """

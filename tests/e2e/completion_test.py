@@ -9,6 +9,8 @@ import pytest
 from harness.daemon import WEIR
 from harness.wait import SLOWNESS
 
+pytestmark = pytest.mark.outside
+
 COMPLETED = [
     ("weir bl", {"block"}),
     ("weir block im", {"import"}),

@@ -12,6 +12,8 @@ from harness.daemon import WEIR, Refused
 from harness.frames import udp
 from harness.wait import wait_for
 
+pytestmark = pytest.mark.outside
+
 BASE = "api: {listen: off}\n"
 
 

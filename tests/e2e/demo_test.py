@@ -13,6 +13,8 @@ from harness.daemon import BPFFS, TREE, WEIR
 from harness.net import unique
 from harness.wait import SLOWNESS, wait_for
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def demo():

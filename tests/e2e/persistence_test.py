@@ -12,6 +12,8 @@ from harness.frames import udp
 from harness.net import unique
 from harness.wait import wait_for
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def small_disk():

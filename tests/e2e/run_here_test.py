@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 LIMIT_S = 60 * float(os.environ.get("WEIR_TEST_SLOWNESS", "1"))

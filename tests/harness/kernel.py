@@ -20,9 +20,11 @@ def dump(path):
 
 
 def link_ids(pin_dir):
-    """{name of the pin: (id of the link, id of its program)}"""
+    """{name of the pin: (id of the link, id of its program)}; clsact has filters and no links."""
     rows = {}
     for path in sorted((pin_dir / "links").iterdir()):
+        if path.name.endswith("-clsact"):       # no link: the mark that the qdisc is ours
+            continue
         row = bpftool("link", "show", "pinned", path)
         rows[path.name] = (row["id"], row["prog_id"])
     return rows
