@@ -138,23 +138,28 @@ static void change_publish(struct job *job)
 	weir_engine_publish(job->engine, "change", weir_buf_str(&text), text.len);
 }
 
+static bool keeps_policy(const struct job *job)
+{
+	return job->change && job->change->keeps_policy;
+}
+
 static void job_live(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 
-	if (job->change && job->change->enforce)
-		job->change->enforce(job->change, weir_engine_state(engine, job->change->feature));
-	if (!job->same)
+	if (!job->same && !keeps_policy(job))
 		weir_commit_flip(engine->commit, weir_engine_revision(engine) + 1);
 	else if (!job->is_apply ||
 		 strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
 		weir_engine_bump(engine);
-	policy_remember(engine, job->image);
+	if (!keeps_policy(job))
+		policy_remember(engine, job->image);
 	if (job->change && job->change->accept)
 		job->change->accept(job->change, weir_engine_state(engine, job->change->feature));
 	if (job->is_apply)
 		job_adopt_config(job);
-	features_live(engine);
+	if (!keeps_policy(job))
+		features_live(engine);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
 	if (job->is_apply && job->call)
 		reply_apply(job);

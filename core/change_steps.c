@@ -143,12 +143,10 @@ static int job_persist(struct job *job)
 				    weir_job_diag(job));
 }
 
-int weir_job_steps(struct job *job)
+static int job_stage(struct job *job)
 {
-	int r = job_read(job);
+	int r = job_compile(job);
 
-	if (!r)
-		r = job_compile(job);
 	if (!r)
 		r = job_load(job);
 	if (r)
@@ -158,5 +156,21 @@ int weir_job_steps(struct job *job)
 		r = weir_commit_stage(job->engine->commit, job->image, weir_job_diag(job));
 	if (!r && job->object)
 		r = weir_object_try(job->object, weir_job_diag(job));
-	return r ? r : job_persist(job);
+	return r;
+}
+
+int weir_job_steps(struct job *job)
+{
+	struct weir_change *change = job->change;
+	int r = job_read(job);
+
+	if (!r && change && change->keeps_policy)
+		job->same = true;
+	else if (!r)
+		r = job_stage(job);
+	if (!r)
+		r = job_persist(job);
+	if (!r && change && change->enforce)
+		change->enforce(change, weir_engine_state(job->engine, change->feature));
+	return r;
 }

@@ -38,13 +38,16 @@ struct weir_change {
 	int (*prepare)(struct weir_change *change, void *state, struct weir_diag *diag);
 	/* Worker, after everything that can fail but this: writes the state files. */
 	int (*persist)(struct weir_change *change, void *state, struct weir_diag *diag);
-	/* Loop, right before the flip: what leaves the compiled policy for a live set is put there,
-	 * so that no packet finds it in neither. Cannot fail. May be NULL. */
+	/* Worker, after persist and before the flip: what leaves the compiled policy for a live set
+	 * is put there, so that no packet finds it in neither. Cannot fail. May be NULL. */
 	void (*enforce)(struct weir_change *change, void *state);
 	/* Loop, right after the flip: draft becomes state. Writes the reply. Cannot fail. */
 	void (*accept)(struct weir_change *change, void *state);
 	void (*free)(struct weir_change *change);
 	struct weir_call *call; /* answered by the engine when all is done */
+	/* Nothing is compiled and no flip made: only what prepare and persist take so long for that
+	 * the loop must not do it. accept comes with a new revision. */
+	bool keeps_policy;
 	void *draft;
 	void *upload;
 };

@@ -16,7 +16,11 @@
 
 /* Packets under way when a policy went live have long ended then. */
 #define FOLD_AFTER_NS WEIR_NS_PER_S
-/* Expired entries leave the files at leisure: a start drops them anyway. */
+/* Each costs a microsecond or two, and the loop has others to answer. Those that have expired are
+ * out of force whether they are taken out or not. */
+#define DROPS_A_TICK 8192
+/* Expired entries leave the files at leisure, those of large lists with the next change: a start
+ * drops them anyway. */
 #define SAVE_EVERY_NS (10 * WEIR_NS_PER_S)
 
 static int block_constants_set(const void *data, struct weir_constants *constants)
@@ -214,18 +218,20 @@ static void block_go_live(void *data, const struct weir_config *config)
 		state_tell(state, "cannot write block.json in", r);
 }
 
-/* Takes singles out that `is_over` names. */
+/* Takes singles out that `is_over` names, as many as the tick has left; the rest goes with the
+ * next. */
 static void list_drop(struct block_state *state, struct block_list *list,
 		      bool (*is_over)(const struct block_single *single, uint64_t now_ns),
-		      uint64_t now_ns)
+		      uint64_t now_ns, size_t *left)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->single_count; i++) {
 		struct block_single *single = &list->singles[i];
-		if (!is_over(single, now_ns)) {
+		if (!*left || !is_over(single, now_ns)) {
 			list->singles[kept++] = *single;
 			continue;
 		}
+		(*left)--;
 		list->is_dirty |= single->until_ns;
 		block_single_release(state, list, single);
 		free(single->note);
@@ -251,7 +257,7 @@ static void state_save_dirty(struct block_state *state, uint64_t now_ns)
 		return;
 	for (size_t i = 0; i < state->runtime.count; i++) {
 		struct block_list *list = state->runtime.at[i];
-		if (!list->is_dirty)
+		if (!list->is_dirty || block_list_is_large(list))
 			continue;
 		state->saved_ns = now_ns;
 		int r = block_store_save_list(state->dir, list);
@@ -270,14 +276,17 @@ static void block_tick(void *data, uint64_t now_ns)
 		return;
 	if (state->is_live)
 		block_live_sweep(&state->live);
+	size_t left = DROPS_A_TICK;
+	if (state->has_folded || now_ns >= state->next_expiry_ns)
+		block_slots_read(&state->slots);
 	if (state->has_folded && now_ns >= state->folded_ns + FOLD_AFTER_NS) {
 		for (size_t i = 0; i < state->runtime.count; i++)
-			list_drop(state, state->runtime.at[i], single_is_folded, now_ns);
-		state->has_folded = false;
+			list_drop(state, state->runtime.at[i], single_is_folded, now_ns, &left);
+		state->has_folded = !left;
 	}
 	if (now_ns >= state->next_expiry_ns) {
 		for (size_t i = 0; i < state->runtime.count; i++)
-			list_drop(state, state->runtime.at[i], single_is_expired, now_ns);
+			list_drop(state, state->runtime.at[i], single_is_expired, now_ns, &left);
 		block_expiry_settle(state);
 	}
 	block_live_tidy(&state->live);

@@ -82,6 +82,71 @@ static void add_warn(struct addition *addition)
 		block_warn_conflicts(addition->state, subject, &addition->call->diag);
 }
 
+static void single_enforce_again(struct block_state *state, struct block_list *list,
+				 const struct block_single *single)
+{
+	struct block_live_owner owner = {
+		.action = list->action,
+		.list = list->id,
+		.hit = single->hit ? single->hit : list->hit,
+	};
+	block_live_update(&state->live, &owner, single);
+	block_expiry_settle(state);
+}
+
+static void save_reply(const struct block_request *request, struct weir_json_out *json)
+{
+	struct addition addition = {
+		.list = request->saved,
+		.range = request->range,
+		.ttl_ns = request->ttl_ns,
+		.until_ns = request->until_ns,
+		.outcome = (enum add_outcome)request->outcome,
+	};
+	reply_entry(&addition, json);
+}
+
+/* The file is large: the entry comes into force, and the worker writes it down before that is told.
+ */
+static struct block_request *save_new(const struct addition *addition, enum add_outcome outcome)
+{
+	struct block_request *request = block_request_new(addition->state->engine, addition->call);
+	if (!request)
+		return NULL;
+	request->saved = addition->list;
+	request->reply = save_reply;
+	request->range = addition->range;
+	request->ttl_ns = addition->ttl_ns;
+	request->until_ns = addition->until_ns;
+	request->outcome = outcome;
+	return request;
+}
+
+static void new_settle(struct block_request *request, struct block_state *state, int result)
+{
+	size_t index;
+	if (!result || !block_list_find_single(request->saved, &request->range, &index))
+		return;
+	block_single_release(state, request->saved, &request->saved->singles[index]);
+	block_list_delete_single(request->saved, index);
+	block_expiry_settle(state);
+}
+
+static int add_new_large(struct addition *addition, size_t index)
+{
+	struct block_state *state = addition->state;
+	struct block_list *list = addition->list;
+	struct block_request *request = save_new(addition, ADD_NEW);
+	int r = request ? block_single_enforce(state, list, &list->singles[index]) : -ENOMEM;
+	if (r < 0) {
+		block_list_delete_single(list, index);
+		block_request_free(request);
+		return request ? refuse_live(state, addition->call, r) : r;
+	}
+	request->settle = new_settle;
+	return block_request_save(request);
+}
+
 static int add_new(struct addition *addition, size_t index)
 {
 	struct block_state *state = addition->state;
@@ -102,6 +167,8 @@ static int add_new(struct addition *addition, size_t index)
 		free(single.note);
 		return -ENOMEM;
 	}
+	if (block_list_is_large(list))
+		return add_new_large(addition, index);
 	int r = block_store_save_list(state->dir, list);
 	if (r < 0) {
 		block_list_delete_single(list, index);
@@ -122,16 +189,35 @@ static bool note_differs(const char *a, const char *b)
 	return b && (!a || strcmp(a, b) != 0);
 }
 
-static void single_enforce_again(struct block_state *state, struct block_list *list,
-				 const struct block_single *single)
+static void refresh_settle(struct block_request *request, struct block_state *state, int result)
 {
-	struct block_live_owner owner = {
-		.action = list->action,
-		.list = list->id,
-		.hit = single->hit ? single->hit : list->hit,
-	};
-	block_live_update(&state->live, &owner, single);
-	block_expiry_settle(state);
+	size_t index;
+	if (!result || !block_list_find_single(request->saved, &request->range, &index))
+		return;
+	struct block_single *single = &request->saved->singles[index];
+	free(single->note);
+	*single = request->before;
+	request->before.note = NULL;
+	single_enforce_again(state, request->saved, single);
+}
+
+static int add_refresh_large(struct addition *addition, struct block_single *single)
+{
+	struct block_request *request = save_new(addition, ADD_REFRESHED);
+	const char *text = addition->note ? addition->note : single->note;
+	char *note = text ? strdup(text) : NULL;
+	if (!request || (text && !note)) {
+		free(note);
+		block_request_free(request);
+		return -ENOMEM;
+	}
+	request->before = *single;
+	single->note = note;
+	single->until_ns = addition->until_ns;
+	single->expires_ns = addition->expires_ns;
+	single_enforce_again(addition->state, addition->list, single);
+	request->settle = refresh_settle;
+	return block_request_save(request);
 }
 
 /* It is in the live set: lifetime and note become what is asked for now; a note not given stays. */
@@ -144,6 +230,8 @@ static int add_refresh(struct addition *addition, size_t index)
 	addition->outcome = is_same ? ADD_UNCHANGED : ADD_REFRESHED;
 	if (is_same)
 		return 0;
+	if (block_list_is_large(addition->list))
+		return add_refresh_large(addition, single);
 	char *note = addition->note ? strdup(addition->note) : before.note;
 	if (addition->note && !note)
 		return -ENOMEM;

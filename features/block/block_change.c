@@ -39,14 +39,12 @@ static struct block_live_owner owner_of(const struct block_list *list,
 	};
 }
 
-/* The counter's hits stay the list's, so that its total never falls. */
+/* The counter's hits, as read last, stay the list's, so that its total does not fall. */
 static void hit_retire(struct block_state *state, struct block_list *list, uint32_t slot)
 {
 	struct weir_count count = block_slots_count(&state->slots, slot);
 	if (!slot)
 		return;
-	if (state->slots.counters)
-		weir_map_sum(state->slots.counters, slot, 1, 2, (uint64_t *)&count);
 	list->retired.packets += count.packets;
 	list->retired.bytes += count.bytes;
 	block_slots_release(&state->slots, slot);
@@ -172,6 +170,7 @@ static void draft_list_accept(struct block_state *state, struct block_draft_list
 
 void block_draft_accept(struct block_state *state, struct block_draft *draft)
 {
+	block_slots_read(&state->slots);
 	for (size_t i = 0; i < draft->count; i++)
 		draft_list_accept(state, &draft->lists[i]);
 	draft->count = 0;

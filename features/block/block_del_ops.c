@@ -67,9 +67,42 @@ static int del_single(struct block_state *state, struct weir_call *call, struct 
 		block_list_insert_single(list, index, &single);
 		return block_refuse_write(state, call, r);
 	}
+	block_slots_refresh(&state->slots, single.hit);
 	block_single_release(state, list, &single);
 	free(single.note);
 	return 0;
+}
+
+static void single_settle(struct block_request *request, struct block_state *state, int result)
+{
+	struct block_list *list = request->saved;
+	size_t index;
+	if (!result) {
+		block_slots_refresh(&state->slots, request->before.hit);
+		block_single_release(state, list, &request->before);
+	} else if (!block_list_find_single(list, &request->range, &index)) {
+		/* Its place is still allocated. */
+		block_list_insert_single(list, index, &request->before);
+	}
+	block_expiry_settle(state);
+}
+
+/* It stays in force until the worker has written the large file without it. */
+static int del_single_large(struct block_state *state, struct weir_call *call,
+			    struct block_list *list, size_t index)
+{
+	struct block_request *request = block_request_new(state->engine, call);
+	if (!request)
+		return -ENOMEM;
+	request->range = list->singles[index].range;
+	request->before = list->singles[index];
+	list->singles[index].note = NULL;
+	block_list_delete_single(list, index);
+	request->saved = list;
+	request->settle = single_settle;
+	request->reply = del_reply;
+	request->counts.removed = 1;
+	return block_request_save(request);
 }
 
 static int del_compiled(struct block_state *state, struct weir_call *call,
@@ -136,6 +169,10 @@ int block_run_del(struct weir_engine *engine, struct weir_call *call)
 		return del_absent(state, call, &range);
 	if (is_compiled)
 		return del_compiled(state, call, &range, found, count);
+	size_t first;
+	if (count == 1 && block_list_is_large(found[0]) &&
+	    block_list_find_single(found[0], &range, &first))
+		return del_single_large(state, call, found[0], first);
 	for (size_t i = 0; i < count; i++) {
 		size_t index;
 		block_list_find_single(found[i], &range, &index);

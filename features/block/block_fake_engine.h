@@ -184,17 +184,19 @@ int weir_engine_change(struct weir_engine *of, struct weir_change *change)
 	struct weir_image next;
 	struct weir_diag *diag = &change->call->diag;
 	int r = change->prepare(change, of->state, diag);
-	if (r == 0)
+	if (r == 0 && !change->keeps_policy)
 		r = compile_into(&next, change->draft, diag);
 	if (r == 0)
 		r = of->fail_persist ? of->fail_persist : change->persist(change, of->state, diag);
 	if (r == 0) {
 		change->enforce(change, of->state);
-		image = next;
+		if (!change->keeps_policy)
+			image = next;
 		of->revision++;
 		of->met_at_flip = of->watched ? packet_meets(of->watched) : -1;
 		change->accept(change, of->state);
-		weir_block.live(of->state, &of->config);
+		if (!change->keeps_policy)
+			weir_block.live(of->state, &of->config);
 	}
 	change->call->result = r;
 	change->free(change);

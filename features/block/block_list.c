@@ -11,7 +11,8 @@
 
 #include "base/cleanup.h"
 
-#define REACH_RUN 64 /* singles to one address of `reach` */
+#define LARGE_ENTRIES 10000 /* about 3 ms to write */
+#define REACH_RUN 64	    /* singles to one address of `reach` */
 
 const char *const block_action_names[] = { "allow", "deny", NULL };
 const char *const block_origin_names[] = { "file", "runtime", "feed", "cluster", NULL };
@@ -62,6 +63,11 @@ const char *block_name_fault(const char *name)
 	static const char fault[] = "a list name is 1 to 31 of a-z, 0-9, '.', '_' and '-'";
 	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
 	return name[len] || !len || len > BLOCK_NAME_MAX ? fault : NULL;
+}
+
+bool block_list_is_large(const struct block_list *list)
+{
+	return block_set_count(&list->set) + list->single_count > LARGE_ENTRIES;
 }
 
 bool block_list_find_single(const struct block_list *list, const struct weir_range *range,

@@ -73,6 +73,8 @@ struct block_list *block_list_clone(const struct block_list *list);
 /* NULL when it is one, else a sentence that says what a name may be. */
 const char *block_name_fault(const char *name);
 
+/* Whether writing its file takes longer than the loop may. */
+bool block_list_is_large(const struct block_list *list);
 /* Where the range stands among the singles, or would. */
 bool block_list_find_single(const struct block_list *list, const struct weir_range *range,
 			    size_t *ret_index);

@@ -137,7 +137,19 @@ static int request_prepare(struct weir_change *change, void *state, struct weir_
 static int request_persist(struct weir_change *change, void *state, struct weir_diag *diag)
 {
 	const struct block_request *request = (const struct block_request *)change;
-	return block_draft_persist(state, &request->draft, diag);
+	const struct block_state *of = state;
+	if (!request->saved)
+		return block_draft_persist(state, &request->draft, diag);
+	int r = block_store_save_list(of->dir, request->saved);
+	return r < 0 ? block_refuse_write(of, change->call, r) : 0;
+}
+
+static void request_settle(struct block_request *request, int result)
+{
+	if (!request->settle)
+		return;
+	request->settle(request, block_state_of(request->engine), result);
+	request->settle = NULL;
 }
 
 static void request_enforce(struct weir_change *change, void *state)
@@ -151,6 +163,7 @@ static void request_accept(struct weir_change *change, void *state)
 	struct block_request *request = (struct block_request *)change;
 	struct weir_call *call = change->call;
 	block_draft_accept(state, &request->draft);
+	request_settle(request, 0);
 	struct weir_json_out json = { .out = &call->reply };
 	weir_json_open_object(&json, NULL);
 	request->reply(request, &json);
@@ -170,7 +183,9 @@ void block_request_free(struct block_request *request)
 {
 	if (!request)
 		return;
+	request_settle(request, -ECANCELED); /* not accepted */
 	block_draft_done(&request->draft);
+	free(request->before.note);
 	free(request);
 }
 
@@ -203,6 +218,12 @@ int block_request_start(struct block_request *request)
 {
 	int r = weir_engine_change(request->engine, &request->change);
 	return r < 0 ? r : WEIR_OP_PENDING;
+}
+
+int block_request_save(struct block_request *request)
+{
+	request->change.keeps_policy = true;
+	return block_request_start(request);
 }
 
 int block_request_add(struct block_request *request, struct block_list *old,

@@ -56,6 +56,16 @@ struct block_request {
 	int (*prepare)(struct block_request *request, struct block_state *state,
 		       struct weir_diag *diag);
 	void (*reply)(const struct block_request *request, struct weir_json_out *json);
+	/*
+	 * With `saved`: nothing but a single of that list changed, which is done already, and its
+	 * large file is written by the worker. Then settle() is told the result, once: to finish,
+	 * or to undo what was done.
+	 */
+	struct block_list *saved;
+	void (*settle)(struct block_request *request, struct block_state *state, int result);
+	struct block_single before; /* of settle(); its note is owned */
+	uint64_t until_ns;
+	int outcome;
 	struct weir_range range;
 	uint64_t ttl_ns;
 	uint64_t started_ns;
@@ -70,6 +80,8 @@ struct block_request *block_request_new(struct weir_engine *engine, struct weir_
 void block_request_free(struct block_request *request);
 /* Returns WEIR_OP_PENDING, or an error after which the request is gone. */
 int block_request_start(struct block_request *request);
+/* Likewise, with `saved` and settle() set: the policy stays as it is. */
+int block_request_save(struct block_request *request);
 int block_request_add(struct block_request *request, struct block_list *old,
 		      struct block_list *next);
 

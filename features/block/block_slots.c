@@ -76,6 +76,12 @@ int block_slots_read(struct block_slots *slots)
 	return r;
 }
 
+void block_slots_refresh(struct block_slots *slots, uint32_t slot)
+{
+	if (slots->counters && slots->counts && slot && slot < WEIR_HITS_MAX)
+		weir_map_sum(slots->counters, slot, 1, 2, (uint64_t *)&slots->counts[slot]);
+}
+
 struct weir_count block_slots_count(const struct block_slots *slots, uint32_t slot)
 {
 	return slots->counts && slot < WEIR_HITS_MAX ? slots->counts[slot] :

@@ -31,6 +31,8 @@ void block_slots_release(struct block_slots *slots, uint32_t slot);
 bool block_slots_is_used(const struct block_slots *slots, uint32_t slot);
 /* Reads all rows in use from the map. One walk of an array, once a tick. */
 int block_slots_read(struct block_slots *slots);
+/* Reads one row again. */
+void block_slots_refresh(struct block_slots *slots, uint32_t slot);
 /* What a row counted when it was read last. */
 struct weir_count block_slots_count(const struct block_slots *slots, uint32_t slot);
 
