@@ -41,13 +41,10 @@ struct weir_event {
 
 /* Constants of the ring: rodata `emit_constants`. */
 struct weir_emit_constants {
-	__u64 per_window; /* events of a kind a CPU may send in one window */
-	__u32 sample;	  /* one of so many; 1 = all */
-	__u32 reserved;
+	__u64 per_window;   /* events of a kind a CPU may send in one window */
+	__u32 sample;	    /* one of so many; 1 = all */
+	__u32 window_shift; /* a window is 2^window_shift ticks of the scheduler */
 };
-
-#define WEIR_EMIT_WINDOW_SHIFT \
-	27 /* a window is 2^27 ns, 134 ms: long enough for a burst, short enough to be fair */
 
 _Static_assert(sizeof(struct weir_event) == 80, "an event is 80 bytes on both sides");
 

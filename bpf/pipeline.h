@@ -56,11 +56,9 @@ static __always_inline bool reason_is_drop(__u32 reason)
 #undef X
 }
 
-/* Counts a packet that has ended or, for a probe, tells about it. 1: drop it. */
-__noinline int pipeline_end(struct pkt *p, __u32 reason)
+/* Counts a packet that has ended or, for a probe, tells about it. True: drop it. */
+static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 {
-	if (!p)
-		return 0;
 	bool drop = reason_is_drop(reason);
 
 	if (p->probe) {

@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <libgen.h>
 #include <string.h>
+#include <time.h>
 
 #include "abi/event.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "object.h"
 
-/* Rounded up, so that a second's worth of windows never sends more than the rate. */
-#define EMIT_WINDOWS_PER_S ((1000000000 >> WEIR_EMIT_WINDOW_SHIFT) + 1)
+#define EMIT_WINDOW_NS \
+	(100 * WEIR_NS_PER_MS) /* at least: long enough for a burst, short enough to be fair */
 
 size_t weir_feature_index(const struct weir_feature *feature)
 {
@@ -82,17 +84,33 @@ int weir_compile(const struct weir_config *config, struct weir_diag *diag,
 				  ret_image);
 }
 
+/* The data path counts windows in ticks; how long one is, the coarse clock's resolution says. Rounded
+ * down, so that the rate is not exceeded, but to no less than one event a window. */
+static struct weir_emit_constants emit_constants(const struct weir_events_config *events)
+{
+	struct weir_emit_constants emit = { .sample = events->sample };
+	struct timespec tick = {};
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || !tick.tv_nsec)
+		tick.tv_nsec = 4 * WEIR_NS_PER_MS;
+	while (((uint64_t)tick.tv_nsec << emit.window_shift) < EMIT_WINDOW_NS)
+		emit.window_shift++;
+	uint64_t window_ns = (uint64_t)tick.tv_nsec << emit.window_shift;
+
+	emit.per_window =
+		(uint64_t)((double)events->rate.value * (double)window_ns / (double)WEIR_NS_PER_S);
+	if (!emit.per_window && events->rate.value)
+		emit.per_window = 1;
+	return emit;
+}
+
 int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants)
 {
 	_cleanup_(weir_constants_freep) struct weir_constants *constants = weir_constants_new();
-	struct weir_emit_constants emit = { .per_window =
-						    config->events.rate.value / EMIT_WINDOWS_PER_S,
-					    .sample = config->events.sample };
+	struct weir_emit_constants emit = emit_constants(&config->events);
 
 	if (!constants)
 		return -ENOMEM;
-	if (!emit.per_window && config->events.rate.value)
-		emit.per_window = 1;
 	int r = weir_constants_set(constants, "emit_constants", &emit, sizeof(emit));
 
 	for (size_t i = 0; weir_features[i] && !r; i++)

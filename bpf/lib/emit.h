@@ -30,19 +30,29 @@ struct {
 	__type(value, struct weir_event_count);
 } ctr_event SEC(".maps");
 
-#define EMIT_WAKE_BYTES \
-	(256            \
-	 << 10) /* wake user space when so much is pending; else it looks by itself (events.c) */
+/* Wake user space when so much is pending; else it looks by itself (events.c). */
+#define EMIT_WAKE_BYTES (256 << 10)
 
-const volatile struct weir_emit_constants emit_constants = { .per_window = 134, .sample = 1 };
+const volatile struct weir_emit_constants emit_constants = {
+	.per_window = 100,
+	.sample = 1,
+	.window_shift = 5,
+};
 
-/* Whether this one may be sent; counts it as capped when not. */
-static __always_inline bool emit_admit(struct weir_event_count *count, __u64 now)
+/*
+ * Whether this one may be sent; counts it as capped when not. Ticks and not nanoseconds: reading
+ * them is one load, and under a flood this is all that a dropped packet pays for events. TC in
+ * process context can be interrupted by XDP in the middle of it, and then a count is off by one: it
+ * is a rate cap.
+ */
+static __always_inline bool emit_admit(struct weir_event_count *count)
 {
 	if (emit_constants.sample > 1 && bpf_get_prandom_u32() % emit_constants.sample)
 		return false;
-	if (count->window != now >> WEIR_EMIT_WINDOW_SHIFT) {
-		count->window = now >> WEIR_EMIT_WINDOW_SHIFT;
+	__u64 window = bpf_jiffies64() >> emit_constants.window_shift;
+
+	if (count->window != window) {
+		count->window = window;
 		count->used = 0;
 	}
 	if (count->used >= emit_constants.per_window) {
@@ -74,18 +84,13 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 	};
 }
 
-/*
- * A function of its own: drops are the slow path. Two interrupts on one CPU (XDP inside a
- * softirq) cannot meet here; TC in process context can be interrupted by XDP, and then one count
- * may be off by one: it is a rate cap.
- */
-__noinline int emit_drop(struct pkt *p, __u32 reason)
+/* A function of its own: what is admitted is the slow path. */
+__noinline int emit_send(struct pkt *p, __u32 reason)
 {
 	__u32 kind = WEIR_EVENT_DROP;
 	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);
-	__u64 now = clock_ns();
 
-	if (!p || !count || !emit_admit(count, now))
+	if (!p || !count)
 		return 0;
 	struct weir_event *event = bpf_ringbuf_reserve(&evt_ring, sizeof(*event), 0);
 
@@ -93,7 +98,7 @@ __noinline int emit_drop(struct pkt *p, __u32 reason)
 		count->lost++;
 		return 0;
 	}
-	event_fill(event, p, now);
+	event_fill(event, p, clock_ns());
 	event->kind = kind;
 	event->reason = reason;
 	bool wake = bpf_ringbuf_query(&evt_ring, BPF_RB_AVAIL_DATA) > EMIT_WAKE_BYTES;
@@ -101,6 +106,15 @@ __noinline int emit_drop(struct pkt *p, __u32 reason)
 	bpf_ringbuf_submit(event, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	count->sent++;
 	return 0;
+}
+
+static __always_inline void emit_drop(struct pkt *p, __u32 reason)
+{
+	__u32 kind = WEIR_EVENT_DROP;
+	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);
+
+	if (count && emit_admit(count))
+		emit_send(p, reason);
 }
 
 #endif

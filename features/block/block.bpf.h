@@ -110,12 +110,10 @@ static __always_inline void block_find_live(const struct pkt *p, struct block_fo
 		block_find_prefix(p, length[i], found);
 }
 
-__noinline int block_judge(struct pkt *p)
+static __always_inline enum weir_reason block_judge(struct pkt *p)
 {
 	struct block_found found = {};
 
-	if (!p)
-		return WEIR_PASS;
 	block_find_class(p, &found);
 	block_find_live(p, &found);
 	if (found.list[BLOCK_ALLOW]) {
