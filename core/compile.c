@@ -84,8 +84,8 @@ int weir_compile(const struct weir_config *config, struct weir_diag *diag,
 				  ret_image);
 }
 
-/* The data path counts windows in ticks; how long one is, the coarse clock's resolution says. Rounded
- * down, so that the rate is not exceeded, but to no less than one event a window. */
+/* The data path counts windows in ticks; how long one is, the coarse clock's resolution says.
+ * Rounded down, so that the rate is not exceeded, but to no less than one event a window. */
 static struct weir_emit_constants emit_constants(const struct weir_events_config *events)
 {
 	struct weir_emit_constants emit = { .sample = events->sample };
