@@ -75,7 +75,7 @@ struct weir_op {
 	/*
 	 * Whether this call, which changes nothing, takes so long that the loop must not run it:
 	 * then run() is called on a worker's thread, in its turn among the changes, and returns 0
-	 * or -errno. It may read the state of features, which stays as it is meanwhile. NULL: never.
+	 * or -errno. It may read the state of features, which stays as it is then. NULL: never.
 	 */
 	bool (*is_heavy)(struct weir_engine *engine, const struct weir_call *call);
 };

@@ -17,8 +17,8 @@ PORT = 5201
 @contextlib.contextmanager
 def server(pair):
     """iperf3 on the inner end."""
-    process = subprocess.Popen(pair.inside.command("iperf3", "-s", "-p", PORT), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(pair.inside.command("iperf3", "-s", "-p", PORT),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: f":{PORT}" in pair.inside.run("ss", "-ltn").stdout, "iperf3 listens", 5)
         yield
@@ -56,5 +56,5 @@ def hooks_rows(report, quick):
     bare = median(rates["none"])
     for hook in HOOKS:
         ratio = median([mine / none for mine, none in zip(rates[hook], rates["none"])])
-        report.add("G18", f"one TCP stream over a veth, hook: {hook}", median(rates[hook]), "Gbit/s",
-                   "without Weir", bare, ratio)
+        report.add("G18", f"one TCP stream over a veth, hook: {hook}", median(rates[hook]),
+                   "Gbit/s", "without Weir", bare, ratio)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With a large list loaded: whatever one caller asks for, others are answered meanwhile, and what is
-written by the worker is as safe as what is written at once."""
+"""With a large list loaded: whatever one caller asks for, others are answered meanwhile, and what
+is written by the worker is as safe as what is written at once."""
 import ipaddress
 import random
 import threading
