@@ -12,6 +12,8 @@ from harness.daemon import Refused
 from harness.frames import udp
 from harness.wait import SLOWNESS, pause
 
+pytestmark = [pytest.mark.alone, pytest.mark.outside]
+
 ENTRIES = 300_000
 MOST_S = 0.1
 
