@@ -24,7 +24,8 @@ int weir_local_config(const char *path, struct weir_diag *diag, struct weir_conf
 			"%s: larger than %u MiB", path, WEIR_CONFIG_BYTES_MAX >> 20);
 	if (result < 0)
 		return weir_diag_error(diag, NULL, "cannot read %s: %s", path, strerror(-result));
-	return weir_config_parse(weir_buf_str(&text), text.len, path, diag, ret_config);
+	return weir_config_parse(weir_buf_str(&text), text.len,
+				 strcmp(path, "-") == 0 ? WEIR_STDIN_NAME : path, diag, ret_config);
 }
 
 static void check_put(const struct weir_config *config, const struct weir_image *image,

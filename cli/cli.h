@@ -14,4 +14,7 @@ enum weir_exit {
 /* Runs one command line, argv[0] included, and returns the exit code of the process. */
 int weir_cli_main(int argc, char **argv);
 
+/* What "-" is called in messages, as if it were a file of the working directory. */
+#define WEIR_STDIN_NAME "standard input"
+
 #endif

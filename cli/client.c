@@ -297,6 +297,13 @@ static int exchange_explain(const struct exchange *exchange, int result)
 				"longer with --timeout",
 				"no answer from the daemon at %s for %llu s", socket,
 				(unsigned long long)exchange->request->timeout_ms / 1000);
+	else if ((result == -EPROTO || result == -ECONNRESET) && is_chunked(exchange->request) &&
+		 !exchange->reader.status && !exchange->body_ended)
+		weir_diag_error(exchange->diag,
+				"it may be larger than api.upload-size; from a file instead of a "
+				"pipe you are told at once",
+				"the daemon at %s ended the upload after %llu MiB", socket,
+				(unsigned long long)exchange->sent_body >> 20);
 	else if (result == -EPROTO || result == -ECONNRESET)
 		weir_diag_error(exchange->diag, "see whether it still runs with 'weir status'",
 				"the daemon at %s went away %s", socket,

@@ -67,11 +67,15 @@ static void name_add(const struct weir_command *command, struct weir_buf *target
 	const char *file = weir_command_str(command, "file");
 
 	if (command->verb->op->kind != WEIR_OP_UPLOAD || !arg ||
-	    weir_command_str(command, "name") || !file || strcmp(file, "-") == 0)
+	    weir_command_str(command, "name") || !file)
 		return;
-	_cleanup_free_ char *path = realpath(file, NULL);
-	if (path)
-		query_add(target, &(struct weir_value){ arg, path });
+	bool is_stdin = strcmp(file, "-") == 0;
+	_cleanup_free_ char *path = realpath(is_stdin ? "." : file, NULL);
+	_cleanup_free_ char *stdin_path =
+		is_stdin && path ? weir_path_join(path, WEIR_STDIN_NAME) : NULL;
+	const char *name = is_stdin ? stdin_path : path;
+	if (name)
+		query_add(target, &(struct weir_value){ arg, name });
 }
 
 int weir_remote_compose(const struct weir_command *command, struct weir_buf *target,
@@ -198,7 +202,7 @@ static int answer_show(const struct weir_command *command, struct weir_terminal 
 					success_show(command, terminal, json, elapsed_ms);
 	const char *file = weir_command_str(command, "file");
 	weir_terminal_problems(terminal, json,
-			       file && strcmp(file, "-") == 0 ? "standard input" : file);
+			       file && strcmp(file, "-") == 0 ? WEIR_STDIN_NAME : file);
 	if (answer->status == 409 && weir_json_get(json, "revision"))
 		weir_terminal_problem(terminal, NULL, "the revision now is %llu",
 				      (unsigned long long)weir_view_uint(json, "revision"));

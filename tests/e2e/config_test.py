@@ -228,3 +228,13 @@ def test_bad_file_at_restart_leaves_the_data_path_as_it_was(daemon, wire):
     wait_for(lambda: daemon.process.poll() is not None or daemon.healthy(), "it decides")
     assert "weir.yaml:2:1: " in daemon.log()
     assert not wire.passes(udp("192.0.2.7"))
+
+
+def test_apply_from_standard_input_finds_lists_beside_the_caller(daemon):
+    (daemon.home / "bad.txt").write_text("192.0.2.0/24\n")
+    done = daemon.namespace.run(
+        "sh", "-c", 'cd "$1" && exec "$2" apply -', "sh", daemon.home, WEIR, check=False,
+        env=daemon.environment(),
+        input=BASE + "block: {lists: [{name: bad, action: deny, file: bad.txt}]}\n")
+    assert done.returncode == 0, done.stderr
+    assert daemon.ask("block", "lists")["lists"][0]["v4"] == 1
