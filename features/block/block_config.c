@@ -17,7 +17,8 @@ static const struct weir_field list_fields[] = {
 		.type = WEIR_FIELD_STRING,
 		.offset = LIST(name),
 		.required = true,
-		.help = "The list's name: 1 to 31 of a-z, 0-9, '.', '_' and '-'; shown with each "
+		.help = "The list's name: 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a "
+			"letter or digit; shown with each "
 			"packet it decides.",
 	},
 	{

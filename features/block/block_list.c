@@ -60,9 +60,11 @@ struct block_list *block_list_clone(const struct block_list *list)
 
 const char *block_name_fault(const char *name)
 {
-	static const char fault[] = "a list name is 1 to 31 of a-z, 0-9, '.', '_' and '-'";
+	static const char fault[] =
+		"a list name is 1 to 31 of a-z, 0-9, '.', '_' and '-', the first "
+		"a letter or digit";
 	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-	return name[len] || !len || len > BLOCK_NAME_MAX ? fault : NULL;
+	return name[len] || !len || len > BLOCK_NAME_MAX || strchr("._-", name[0]) ? fault : NULL;
 }
 
 bool block_list_is_large(const struct block_list *list)

@@ -90,9 +90,20 @@ static void list_cover_of_v4_is_no_v6_range_around_it(void **state)
 	(void)state;
 }
 
+static void name_begins_with_a_letter_or_digit(void **state)
+{
+	assert_null(block_name_fault("9.spam_list-x"));
+	assert_non_null(block_name_fault(".."));
+	assert_non_null(block_name_fault("-x"));
+	assert_non_null(block_name_fault("_x"));
+	assert_non_null(block_name_fault(""));
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(name_begins_with_a_letter_or_digit),
 		cmocka_unit_test(list_cover_agrees_with_a_look_at_every_single),
 		cmocka_unit_test(list_cover_of_v4_is_no_v6_range_around_it),
 	};
