@@ -81,6 +81,22 @@ def test_kernel_side_of_a_feature_sees_only_its_boundary_header(tmp_path):
     assert "features/block/block.bpf.h:1: the kernel side sees features/block/store.h" in text
 
 
+@pytest.mark.parametrize("path, line, said", [
+    ("bpf/lib/parse.h", "x = cursor_take(&c, 2);", None),
+    ("bpf/lib/parse.h", "/* bpf_skb_store_bytes() is for rewrite.h */", None),
+    ("bpf/tc.h", "struct cursor c = cursor_init(d, skb->data_end);", None),
+    ("bpf/lib/rewrite.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);", None),
+    ("bpf/tc.h", "x = cursor_take(&c, 2);", "reads packet bytes; only bpf/lib/cursor.h, bpf/lib/p"),
+    ("bpf/lib/emit.h", "bpf_xdp_load_bytes(ctx, 0, b, 4);", "reads packet bytes"),
+    ("features/block/block.bpf.h", "if (at > ctx->data_end)", "reaches packet bytes"),
+    ("bpf/lib/parse.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);", "only bpf/lib/rewrite.h may"),
+    ("bpf/xdp.h", "bpf_xdp_adjust_head(ctx, 14);", "writes packet bytes"),
+])
+def test_packet_bytes_are_touched_in_their_files_only(tmp_path, path, line, said):
+    status, text = check("check-includes", tmp_path, {path: line + "\n"})
+    assert (status, text) == (0, "") if said is None else status == 1 and said in text
+
+
 MAP_COMMENT = "/*\n * writes: the daemon\n * reads: every packet\n * full: refused\n */\n"
 MAP_BODY = ("struct {\n\t__uint(type, BPF_MAP_TYPE_ARRAY);\n"
             "\t__array(values, struct {\n\t\t__uint(type, 2);\n\t});\n} NAME SEC(\".maps\");\n")
@@ -138,6 +154,8 @@ def test_style_of_a_good_file_passes(tmp_path):
     ("base/a.c", APACHE + "\tstrcpy(a, b);\n", "strcpy() is never used"),
     ("base/a.c", APACHE + "\tsystem(a);\n", "system() is never used"),
     ("daemon/a.c", APACHE + "\tusleep(1);\n", "usleep() is never used"),
+    ("base/a.c", APACHE + "\tuint64_t timeout;\n", "timeout: a time ends with its unit"),
+    ("base/a.c", APACHE + "\tint list_ttl = 0;\n", "list_ttl: a time ends with its unit"),
     ("base/a.c", APACHE + "\texit(1);\n", "only main's file ends the program"),
 ])
 def test_bad_style_is_named(tmp_path, name, source, said):
