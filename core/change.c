@@ -152,8 +152,10 @@ static void job_live(struct job *job)
 	else if (!job->is_apply ||
 		 strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
 		weir_engine_bump(engine);
-	if (!keeps_policy(job))
-		policy_remember(engine, job->image);
+	if (!keeps_policy(job)) {
+		engine->policy_lines = job->policy_lines;
+		engine->policy_classes = job->policy_classes;
+	}
 	if (job->change && job->change->accept)
 		job->change->accept(job->change, weir_engine_state(engine, job->change->feature));
 	if (job->is_apply)

@@ -17,8 +17,9 @@ struct job {
 	struct weir_policy_text text; /* of an apply */
 
 	struct weir_config *config;
-	struct weir_image *image;
-	struct weir_object *object; /* when the constants ask for a new program */
+	struct weir_image *image;	       /* while the worker has it */
+	uint32_t policy_lines, policy_classes; /* of the image */
+	struct weir_object *object;	       /* when the constants ask for a new program */
 	struct weir_policy_file policy;
 	bool same; /* the image is live already */
 	struct weir_diag diag;

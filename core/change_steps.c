@@ -143,6 +143,16 @@ static int job_persist(struct job *job)
 				    weir_job_diag(job));
 }
 
+/* What is to be known of it later; giving hundreds of megabytes back is not for the loop. */
+static void job_note_image(struct job *job)
+{
+	const struct weir_image_header *header =
+		(const void *)weir_image_lines(job->image, &job->policy_lines);
+
+	job->policy_classes = header->classes;
+	weir_image_free(weir_take(job->image));
+}
+
 static int job_stage(struct job *job)
 {
 	int r = job_compile(job);
@@ -154,6 +164,7 @@ static int job_stage(struct job *job)
 	job->same = weir_commit_is_live(job->engine->commit, job->image);
 	if (!job->same)
 		r = weir_commit_stage(job->engine->commit, job->image, weir_job_diag(job));
+	job_note_image(job);
 	if (!r && job->object)
 		r = weir_object_try(job->object, weir_job_diag(job));
 	return r;
