@@ -20,6 +20,7 @@ struct block_slots {
 	 * until the next tick.
 	 */
 	struct weir_count *counts;
+	uint64_t next_read_ns; /* with many rows: not before */
 };
 
 void block_slots_done(struct block_slots *slots);
@@ -29,7 +30,7 @@ uint32_t block_slots_take(struct block_slots *slots);
 bool block_slots_claim(struct block_slots *slots, uint32_t slot);
 void block_slots_release(struct block_slots *slots, uint32_t slot);
 bool block_slots_is_used(const struct block_slots *slots, uint32_t slot);
-/* Reads all rows in use from the map. One walk of an array, once a tick. */
+/* Reads all rows in use from the map, once a tick; more than 8,192 of them every five seconds. */
 int block_slots_read(struct block_slots *slots);
 /* Reads one row again. */
 void block_slots_refresh(struct block_slots *slots, uint32_t slot);
