@@ -2,7 +2,11 @@
 """tests/run must count right: what crashes or says nothing is never counted as passed."""
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
+import re
+import subprocess
+import sys
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -91,3 +95,32 @@ def test_words_choose_and_options_go_to_pytest():
     assert wish.suites == ["e2e"]
     assert wish.words == ["block"]
     assert wish.pytest_options == ["-k", "ttl"]
+
+
+def test_file_is_run_once_beside_others_and_once_more_only_where_a_test_is_alone(tmp_path,
+                                                                                monkeypatch):
+    folder = tmp_path / "tests" / "e2e"
+    folder.mkdir(parents=True)
+    (folder / "a_test.py").write_text("def test_x():\n    pass\n")
+    (folder / "b_test.py").write_text("@pytest.mark.alone\ndef test_y():\n    pass\n")
+    monkeypatch.setattr(run, "TREE", tmp_path)
+    jobs = run.pytest_jobs("e2e", [])
+    assert [(job.name, job.share, job.env["WEIR_TEST_SHARE"]) for job in jobs] == [
+        ("a_test", "beside", "beside"), ("b_test", "beside", "beside"),
+        ("b_test", "alone", "alone")]
+
+
+def test_shares_together_are_all_tests_and_none_twice(tmp_path):
+    (tmp_path / "conftest.py").write_text((TREE / "tests" / "conftest.py").read_text())
+    (tmp_path / "x_test.py").write_text(
+        "import pytest\n\n\n@pytest.mark.alone\ndef test_a():\n    pass\n\n\n"
+        "@pytest.mark.outside\ndef test_b():\n    pass\n\n\ndef test_c():\n    pass\n")
+    ran = {}
+    for share, guest in (("beside", ""), ("alone", ""), ("beside", "1")):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "x_test.py"],
+            env=dict(os.environ, WEIR_TEST_SHARE=share, WEIR_GUEST=guest), cwd=tmp_path,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        ran[share, guest] = re.findall(r"::(\w+) PASSED", done.stdout)
+    assert ran == {("beside", ""): ["test_b", "test_c"], ("alone", ""): ["test_a"],
+                   ("beside", "1"): ["test_c"]}
