@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/lockout.h"
 #include "cli/progress.h"
 #include "cli/render.h"
 
@@ -257,6 +258,8 @@ int weir_remote_run(const struct weir_command *command, struct weir_terminal *te
 	if (weir_command_flag(command, "follow") &&
 	    !weir_verb_sends(command->verb, weir_verb_arg_find(command->verb, "follow")))
 		return weir_follow_run(command, terminal);
+	if (!weir_lockout_is_averted(command, terminal))
+		return WEIR_EXIT_FAILED;
 	if (weir_remote_compose(command, &target, &body) < 0) {
 		weir_terminal_problem(terminal, NULL, "out of memory");
 		return WEIR_EXIT_FAILED;

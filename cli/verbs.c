@@ -43,6 +43,13 @@ static const struct weir_arg export_extra[] = {
 	{ 0 },
 };
 
+static const struct weir_arg block_add_extra[] = {
+	{ .name = "force",
+	  .type = WEIR_ARG_BOOL,
+	  .help = "even when it holds the address of this SSH session" },
+	{ 0 },
+};
+
 static const struct weir_arg events_extra[] = {
 	{ .name = "follow", .type = WEIR_ARG_BOOL, .help = "go on with each event as it happens" },
 	{ 0 },
@@ -64,15 +71,13 @@ static const struct weir_arg diff_extra[] = {
 	{ 0 },
 };
 
-/* By the word after the dot, or the whole name when there is none. */
+/* By the whole name, or the word after the dot. */
 static const struct {
 	const char *word;
 	const struct weir_arg *extra;
 } extras[] = {
-	{ "export", export_extra },
-	{ "events", events_extra },
-	{ "status", status_extra },
-	{ "diff", diff_extra },
+	{ "export", export_extra }, { "block.add", block_add_extra }, { "events", events_extra },
+	{ "status", status_extra }, { "diff", diff_extra },
 };
 
 static const struct weir_arg *extra_of(const struct weir_op *op)
@@ -81,7 +86,7 @@ static const struct weir_arg *extra_of(const struct weir_op *op)
 	const char *word = dot ? dot + 1 : op->name;
 
 	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
-		if (strcmp(extras[i].word, word) == 0)
+		if (strcmp(extras[i].word, word) == 0 || strcmp(extras[i].word, op->name) == 0)
 			return extras[i].extra;
 	return NULL;
 }

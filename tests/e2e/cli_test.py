@@ -331,6 +331,24 @@ def test_events_are_followed_as_they_happen(daemon, wire):
     assert "went away" in process.stderr.read()
 
 
+def test_blocking_the_address_of_ones_own_ssh_session_wants_force(daemon):
+    def add(entry, *words, client="192.0.2.7"):
+        return daemon.namespace.run(
+            WEIR, "block", "add", entry, *words, check=False,
+            env=dict(daemon.environment(), SSH_CONNECTION=f"{client} 40000 192.0.2.1 22"))
+
+    refused = add("192.0.2.0/24")
+    assert refused.returncode == FAILED
+    assert "you would lock yourself out" in refused.stderr and "--force" in refused.stderr
+    assert daemon.ask("block", "list")["entries"] == []
+    assert add("fe80::/10", client="fe80::1%eth0").returncode == FAILED
+    assert add("198.51.100.0/24").returncode == 0
+    assert add("192.0.2.0/24", "--force").returncode == 0
+    daemon.say("block", "clear")
+    daemon.say("allow", "add", "192.0.2.7")
+    assert add("192.0.2.0/24").returncode == 0
+
+
 def test_each_event_says_when_and_of_what_kind_it_is(daemon):
     daemon.say("block", "add", "192.0.2.0/24")
     daemon.say("block", "clear")
