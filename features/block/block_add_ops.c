@@ -251,6 +251,29 @@ static int add_refresh(struct addition *addition, size_t index)
 	return 0;
 }
 
+static void renote_settle(struct block_request *request, struct block_state *state, int result)
+{
+	struct block_set *set = &request->saved->set;
+	size_t index;
+	if (result && block_set_find(set, &request->range, &index))
+		block_set_note(set, block_family_of(&request->range), index, request->before.note);
+}
+
+static int add_renote_large(struct addition *addition, size_t index, const char *before)
+{
+	struct block_request *request = save_new(addition, ADD_REFRESHED);
+	int r = request && (!before || (request->before.note = strdup(before))) ? 0 : -ENOMEM;
+	if (r == 0)
+		r = block_set_note(&addition->list->set, block_family_of(&addition->range), index,
+				   addition->note);
+	if (r < 0) {
+		block_request_free(request);
+		return r;
+	}
+	request->settle = renote_settle;
+	return block_request_save(request);
+}
+
 /* It is in the compiled policy and is to stay: only the note can be new. */
 static int add_renote(struct addition *addition, size_t index)
 {
@@ -262,6 +285,8 @@ static int add_renote(struct addition *addition, size_t index)
 		note_differs(entry.note, addition->note) ? ADD_REFRESHED : ADD_UNCHANGED;
 	if (addition->outcome == ADD_UNCHANGED)
 		return 0;
+	if (block_list_is_large(addition->list))
+		return add_renote_large(addition, index, entry.note);
 	_cleanup_free_ char *before = entry.note ? strdup(entry.note) : NULL;
 	int r = block_set_note(set, family, index, addition->note);
 	if (r < 0)

@@ -23,7 +23,7 @@ def large(daemon):
     numbers = random.Random(3)
     rows = {str(ipaddress.IPv6Address(0x20010DB8 << 96 | numbers.getrandbits(90)))
             for _ in range(ENTRIES)}
-    daemon.say("block", "import", "-", text="\n".join(rows) + "\n")
+    daemon.say("block", "import", "-", text="\n".join(rows) + "\n2001:db7::7\n")
     return daemon
 
 
@@ -53,6 +53,7 @@ class Watch:
 @pytest.mark.parametrize("words", [
     ("block", "add", "192.0.2.9", "--ttl", "1h"), ("block", "del", "192.0.2.8"),
     ("block", "add", "192.0.2.8", "--ttl", "2h", "--note", "longer"),
+    ("block", "add", "2001:db7::7", "--note", "other"),
     ("block", "export", "--format", "json"), ("block", "list", "--match", "nothing"),
     ("block", "list", "--limit", "100000", "--json"), ("status",),
 ])
@@ -81,7 +82,8 @@ def test_singles_of_a_large_list_are_kept_and_undone_like_any_other(large, wire)
     path.rename(path.with_suffix(".away"))
     path.mkdir()        # so that no file can be put there
     for words in (("block", "add", "192.0.2.3", "--ttl", "1h"), ("block", "del", "192.0.2.1"),
-                  ("block", "add", "192.0.2.1", "--ttl", "3h", "--note", "thrice")):
+                  ("block", "add", "192.0.2.1", "--ttl", "3h", "--note", "thrice"),
+                  ("block", "add", "2001:db7::7", "--note", "other")):
         with pytest.raises(Refused):
             large.say(*words)
     path.rmdir()
@@ -89,6 +91,11 @@ def test_singles_of_a_large_list_are_kept_and_undone_like_any_other(large, wire)
     assert wire.verdicts([first, second, third]) == [False, False, True]
     [row] = large.entries("block", "--match", "192.0.2.1")
     assert row["note"] == "twice" and row["ttl_s"] <= 7200
+    [row] = large.entries("block", "--match", "2001:db7::7")
+    assert row["note"] is None
 
+    assert large.ask("block", "add", "2001:db7::7", "--note", "other")["result"] == "refreshed"
+    [row] = large.entries("block", "--match", "2001:db7::7")
+    assert row["note"] == "other"
     assert large.ask("block", "del", "192.0.2.1")["removed"] == 1
     assert wire.verdicts([first, second, third]) == [True, False, True]
