@@ -18,7 +18,7 @@
 #define UPLOADS_SPARE_BYTES (64u << 20)
 
 /*
- * What a request needs from its head to its answer. A call under way holds it too: when the API
+ * What a request needs from its head to its answer. A call under way holds it too: when its server
  * ends first, `request` becomes NULL and whoever finishes the call finds nobody to tell.
  */
 struct job {
@@ -176,10 +176,11 @@ static bool guard_memory(struct weir_api *api, struct weir_http_request *request
 	return true;
 }
 
-static void job_free(struct job *job)
+/* While the API lives for sure. */
+static void job_settle(struct job *job)
 {
 	job->api->upload_bytes_held -= job->held_bytes;
-	free(job);
+	job->held_bytes = 0;
 }
 
 static void handler_begin(struct weir_http_request *request)
@@ -292,7 +293,7 @@ static void call_finished(struct weir_call *call)
 		job->call = NULL;
 		call_answer(job->api, job->request, call);
 	} else {
-		free(job); /* the API is gone: there is no account to settle */
+		free(job); /* the API may be gone too: handler_gone() has settled the account */
 	}
 	weir_call_free(call);
 }
@@ -351,10 +352,13 @@ static void handler_gone(struct weir_http_request *request)
 	struct job *job = request->job;
 	if (!job)
 		return;
+	/* Also when the call goes on without its server, as a retired one's may: else its bytes
+	 * would stay taken for good. */
+	job_settle(job);
 	if (job->call)
 		job->request = NULL; /* call_finished() frees the job */
 	else
-		job_free(job);
+		free(job);
 }
 
 const struct weir_http_handler weir_api_handler = {
