@@ -111,13 +111,13 @@ static void job_adopt_config(struct job *job)
 	weir_engine_want_interfaces(engine, engine->config);
 }
 
-static void reply_apply(struct job *job)
+static void reply_apply(struct job *job, bool is_changed)
 {
 	struct weir_json_out json = { .out = &job->call->reply };
 
 	weir_json_open_object(&json, NULL);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
-	weir_json_put_bool(&json, "changed", !job->same);
+	weir_json_put_bool(&json, "changed", is_changed);
 	weir_json_put_uint(&json, "ms",
 			   (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS);
 	if (job->call->diag.count)
@@ -146,6 +146,7 @@ static bool keeps_policy(const struct job *job)
 static void job_live(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
+	uint64_t before = weir_engine_revision(engine);
 
 	if (!job->same && !keeps_policy(job))
 		weir_commit_flip(engine->commit, weir_engine_revision(engine) + 1);
@@ -164,7 +165,7 @@ static void job_live(struct job *job)
 		features_live(engine);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
 	if (job->is_apply && job->call)
-		reply_apply(job);
+		reply_apply(job, weir_engine_revision(engine) != before);
 	change_publish(job);
 }
 

@@ -199,6 +199,12 @@ def test_check_needs_no_daemon(tmp_path):
 
 # --- SIGHUP --------------------------------------------------------------------------------------
 
+def test_apply_of_keys_that_change_no_table_is_a_change(daemon):
+    before = daemon.ask("status")["revision"]
+    applied = daemon.apply(BASE + "events: {keep: 77}\n")
+    assert applied["changed"] and applied["revision"] == before + 1
+
+
 def test_sighup_does_what_apply_does(daemon, wire):
     daemon.reload(denying("192.0.2.0/24"))
     wait_for(lambda: not wire.passes(udp("192.0.2.7")), "the new policy is live")
