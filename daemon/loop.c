@@ -154,7 +154,11 @@ static int loop_work(struct weir_loop *loop, void (*run)(void *arg), void (*done
 	work->work = run;
 	work->done = done;
 	work->arg = arg;
-	return uv_queue_work(uv_of(loop), &work->uv, work_run, work_done);
+	int r = uv_queue_work(uv_of(loop), &work->uv, work_run, work_done);
+
+	if (r)
+		free(work);
+	return r;
 }
 
 struct weir_loop *weir_uv_loop_new(void)
