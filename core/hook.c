@@ -99,6 +99,33 @@ static int link_adopt(struct weir_object *object, const char *pin_dir, const cha
 	return -ENOENT;
 }
 
+/* Without a device there is nothing there either. */
+static bool clsact_is_empty(uint32_t ifindex)
+{
+	for (int direction = 0; direction < WEIR_DIRECTIONS; direction++) {
+		int foreign = weir_tc_foreign_count(ifindex, (enum weir_direction)direction);
+
+		if ((foreign && foreign != -ENODEV) ||
+		    weir_tc_program_id(ifindex, (enum weir_direction)direction))
+			return false;
+	}
+	return true;
+}
+
+/* The qdisc, if it was ours, goes with the last filter on it: one of the other direction or of
+ * somebody else would go down with it. */
+static void clsact_detach(uint32_t ifindex, enum weir_direction direction, const char *pin_dir)
+{
+	char name[48];
+
+	weir_tc_filter_remove(ifindex, direction);
+	if (!clsact_is_empty(ifindex))
+		return;
+	snprintf(name, sizeof(name), "%u-clsact", ifindex);
+	if (weir_pin_remove(pin_dir, "links", name) == 0)
+		weir_tc_qdisc_remove(ifindex);
+}
+
 /* Ingress runs at one hook: what an earlier configuration left at another goes, after the new one
  * stands. */
 static void links_remove_others(const struct weir_device *device, const char *pin_dir,
@@ -118,6 +145,13 @@ static void links_remove_others(const struct weir_device *device, const char *pi
 		bpf_link_detach(fd);
 		weir_pin_remove(pin_dir, "links", name);
 	}
+	/* No link, but a filter; the mark beside the pins says that it is of these directories, and
+	 * not of another daemon in this namespace. */
+	pin_name(name, device, "clsact");
+	_cleanup_close_ int mark =
+		strcmp(keep, "clsact") ? weir_pin_get(pin_dir, "links", name) : -1;
+	if (mark >= 0)
+		clsact_detach(device->ifindex, WEIR_INGRESS, pin_dir);
 }
 
 static int link_keep(int fd, const char *pin_dir, const char *name)
@@ -238,6 +272,8 @@ static int clsact_attach(struct weir_object *object, const struct weir_device *d
 	libbpf_set_print(print);
 	if (r)
 		return r;
+	if (direction == WEIR_INGRESS)
+		links_remove_others(device, pin_dir, "clsact");
 	state->mode = WEIR_MODE_CLSACT;
 	state->link_fd = -1;
 	state->program = program;
@@ -414,33 +450,6 @@ int weir_hook_update(struct weir_object *object, const struct weir_device *devic
 			       NULL) ?
 		       -errno :
 		       0;
-}
-
-/* Without a device there is nothing there either. */
-static bool clsact_is_empty(uint32_t ifindex)
-{
-	for (int direction = 0; direction < WEIR_DIRECTIONS; direction++) {
-		int foreign = weir_tc_foreign_count(ifindex, (enum weir_direction)direction);
-
-		if ((foreign && foreign != -ENODEV) ||
-		    weir_tc_program_id(ifindex, (enum weir_direction)direction))
-			return false;
-	}
-	return true;
-}
-
-/* The qdisc, if it was ours, goes with the last filter on it: one of the other direction or of
- * somebody else would go down with it. */
-static void clsact_detach(uint32_t ifindex, enum weir_direction direction, const char *pin_dir)
-{
-	char name[48];
-
-	weir_tc_filter_remove(ifindex, direction);
-	if (!clsact_is_empty(ifindex))
-		return;
-	snprintf(name, sizeof(name), "%u-clsact", ifindex);
-	if (weir_pin_remove(pin_dir, "links", name) == 0)
-		weir_tc_qdisc_remove(ifindex);
 }
 
 void weir_hook_detach(const struct weir_device *device, enum weir_direction direction,

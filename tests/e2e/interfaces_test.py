@@ -80,6 +80,20 @@ def test_hook_changed_by_configuration_leaves_one_program(weir_daemon, pair, wir
         assert len(kernel.link_ids(daemon.pin_dir)) == (0 if attached["clsact"] else 1), hook
 
 
+def test_hook_changed_while_there_is_no_daemon_leaves_one_program(weir_daemon, pair, wire):
+    daemon = weir_daemon(pair.inside, config=watching(f"{{name: {pair.wire}, hook: xdp}}"))
+    daemon.say("block", "add", "192.0.2.7")
+    for hook in ("tc", "xdp"):
+        daemon.stop()
+        daemon.config.write_text(watching(f"{{name: {pair.wire}, hook: {hook}}}"))
+        daemon.start()
+        assert not wire.passes(udp("192.0.2.7")), hook
+        attached = attached_by_kernel(pair)
+        assert bool(attached["xdp"]) == (hook == "xdp"), (hook, attached)
+        assert not (hook == "xdp" and attached["clsact"]), (hook, attached)
+        assert len(kernel.link_ids(daemon.pin_dir)) == (0 if attached["clsact"] else 1), hook
+
+
 def test_mtu_9000_is_no_obstacle_to_any_hook(weir_daemon):
     with Pair(mtu=9000) as pair:
         daemon = weir_daemon(pair.inside)
