@@ -88,9 +88,13 @@ extern const struct weir_feature weir_block;
 const struct block_list *block_draft_view(const struct block_draft *draft,
 					  const struct block_list *list);
 
-/* block_plan.c: the configuration's lists, read and numbered; the image's ranges and classes. */
-int block_compile(struct weir_compile *compile);
+/* block_image.c: the ranges of these and of the run-time lists into the image, and afterwards its
+ * classes. -E2BIG: more entries than the configuration allows. */
+int block_image_write(struct weir_compile *compile, struct block_plan *plan,
+		      const struct block_lists *files);
 int block_classes(struct weir_compile *compile);
+/* block_plan.c: the configuration's lists, read and numbered. */
+int block_compile(struct weir_compile *compile);
 void block_plan_done(struct block_plan *plan);
 /* The lowest id that no list has, or 0. */
 uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b,
