@@ -198,7 +198,16 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 		return 0;
 	if (arg->type == WEIR_ARG_BOOL && type == WEIR_JSON_BOOL)
 		return 0;
-	return weir_diag_key(diag, arg->name, arg->help, "the value is of the wrong type");
+	static const char *const wanted[] = {
+		[WEIR_ARG_STRING] = "a text",
+		[WEIR_ARG_UINT] = "a whole number",
+		[WEIR_ARG_BOOL] = "true or false",
+		[WEIR_ARG_DURATION] = "a text such as \"10m\"",
+		[WEIR_ARG_RANGE] = "a text such as \"192.0.2.0/24\"",
+		[WEIR_ARG_CHOICE] = "a text",
+	};
+	return weir_diag_key(diag, arg->name, arg->help, "the value is of the wrong type: write %s",
+			     wanted[arg->type]);
 }
 
 static int member_check(const char *key, const struct weir_json *value, void *closure)

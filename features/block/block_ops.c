@@ -304,7 +304,7 @@ static const struct weir_arg clear_args[] = {
 		.role = role_of,                                                    \
 		.args = args_of,                                                    \
 		.upload = kind_of == WEIR_OP_UPLOAD ? "a list of addresses" : NULL, \
-		.example = #noun " " #verb " " typed,                               \
+		.example = #noun " " #verb typed,                                   \
 		.run = block_run_##verb,                                            \
 		.closure = &block_noun_##action_name,                               \
 		.is_heavy = heavy,                                                  \
@@ -321,23 +321,24 @@ static const struct weir_arg clear_args[] = {
 	ROW(noun, action_name, verb, WEIR_OP_UPLOAD, WEIR_ROLE_OPERATOR, args_of, text, typed, NULL)
 
 WRITE(block, deny, add, add_args, "Block an address, a CIDR or a range at once",
-      "203.0.113.0/24 --ttl 10m --note scanner");
-WRITE(block, deny, del, del_args, "Take a blocked entry out again", "203.0.113.0/24");
-LOOK(block, deny, list, list_args, "Show what is blocked", "--match 203.0.113.7");
+      " 203.0.113.0/24 --ttl 10m --note scanner");
+WRITE(block, deny, del, del_args, "Take a blocked entry out again", " 203.0.113.0/24");
+LOOK(block, deny, list, list_args, "Show what is blocked", " --match 203.0.113.7");
 READ(block, deny, lists, NULL, "Show the deny lists with their sizes and hits", "");
 UPLOAD(block, deny, import, import_args, "Import a deny list from a file, all or nothing",
-       "feed.txt --list feed --replace");
-LOOK(block, deny, export, export_args, "Export what is blocked", "--format csv");
-WRITE(block, deny, clear, clear_args, "Empty the deny lists made at run time", "--list feed");
+       " feed.txt --list feed --replace");
+LOOK(block, deny, export, export_args, "Export what is blocked", " --format csv");
+WRITE(block, deny, clear, clear_args, "Empty the deny lists made at run time", " --list feed");
 WRITE(allow, allow, add, add_args, "Always pass an address, a CIDR or a range",
-      "192.0.2.10 --note office");
-WRITE(allow, allow, del, del_args, "Take an allowed entry out again", "192.0.2.10");
-LOOK(allow, allow, list, list_args, "Show what is always passed", "--match 192.0.2.10");
+      " 192.0.2.10 --note office");
+WRITE(allow, allow, del, del_args, "Take an allowed entry out again", " 192.0.2.10");
+LOOK(allow, allow, list, list_args, "Show what is always passed", " --match 192.0.2.10");
 READ(allow, allow, lists, NULL, "Show the allow lists with their sizes and hits", "");
 UPLOAD(allow, allow, import, import_args, "Import an allow list from a file, all or nothing",
-       "partners.csv --list partners");
-LOOK(allow, allow, export, export_args, "Export what is always passed", "--format csv");
-WRITE(allow, allow, clear, clear_args, "Empty the allow lists made at run time", "--list partners");
+       " partners.csv --list partners");
+LOOK(allow, allow, export, export_args, "Export what is always passed", " --format csv");
+WRITE(allow, allow, clear, clear_args, "Empty the allow lists made at run time",
+      " --list partners");
 
 const struct weir_op *const block_ops[] = {
 	&block_add,    &block_del,    &block_list,   &block_lists, &block_import,
