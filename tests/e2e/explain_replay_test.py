@@ -95,6 +95,7 @@ def test_explain_counts_nothing_and_tells_no_event(explaining, watched):
     assert len(explaining.ask("events", "--kind", "drop")["events"]) == 3
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("words, wants", [
     (["--src", "192.0.2.1", "--dst", "2001:db8::1"], "families"),
     (["--src", "192.0.2.x", "--dst", "10.0.0.1"], "192.0.2.x"),
@@ -192,6 +193,7 @@ def test_replay_needs_no_daemon_and_leaves_nothing(capture):
     assert not [name for name in left if name == "weir" or "replay" in name]
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("bytes_off, whole", [(1, -1), (17, -1), (10**6, 0)])
 def test_damaged_capture_is_judged_as_far_as_it_goes(tmp_path, bytes_off, whole):
     from scapy.utils import wrpcap
@@ -210,6 +212,7 @@ def test_damaged_capture_is_judged_as_far_as_it_goes(tmp_path, bytes_off, whole)
     assert done.stdout.startswith(f"{left} packets")
 
 
+@pytest.mark.outside
 def test_capture_with_a_mad_length_in_the_middle_says_which_packet(tmp_path):
     from scapy.utils import wrpcap
     path = tmp_path / "mad.pcap"
@@ -223,6 +226,7 @@ def test_capture_with_a_mad_length_in_the_middle_says_which_packet(tmp_path):
     assert done.stdout.startswith("4 packets")
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("content", [b"", b"hello, this is no capture", b"\xd4\xc3\xb2\xa1"])
 def test_file_that_is_no_capture_is_refused_by_name(tmp_path, content):
     path = tmp_path / "none.pcap"
@@ -231,6 +235,7 @@ def test_file_that_is_no_capture_is_refused_by_name(tmp_path, content):
     assert done.returncode == 1 and "none.pcap" in done.stderr
 
 
+@pytest.mark.outside
 def test_file_that_is_not_there_is_refused_by_name(tmp_path):
     done = replay(tmp_path / "absent.pcap")
     assert done.returncode == 1 and "absent.pcap" in done.stderr
@@ -271,6 +276,7 @@ def test_packets_cut_by_the_capture_are_judged_by_what_is_there(tmp_path):
         ("drop", len(frames[0])), ("pass", len(frames[1]))]
 
 
+@pytest.mark.outside
 def test_long_capture_shows_progress_on_a_terminal_only(tmp_path):
     path = tmp_path / "long.pcap"
     frame = bytes(Ether() / IP(src="192.0.2.8", dst="10.0.0.1") / TCP())
@@ -295,6 +301,7 @@ def test_long_capture_shows_progress_on_a_terminal_only(tmp_path):
     assert b"%" in shown, shown
 
 
+@pytest.mark.outside
 def test_limit_stops_early(capture):
     done = replay(capture, "--limit", "7")
     assert done.returncode == 0 and done.stdout.startswith("7 packets")
