@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import random
+import re
 import time
 
 import pytest
@@ -14,9 +15,6 @@ from harness.wait import pause, wait_for
 
 SWAPS = int(os.environ.get("WEIR_SWAPS", "300"))     # as many as SECONDS allow, 50 at least
 SECONDS = 8
-# An emulated processor cannot empty the ring as fast as frames come: what the ring then drops has
-# never met Weir, so there only what came through is counted.
-IS_LOSSY = "WEIR_GUEST" in os.environ
 GROUP = 32
 PASSED_LEAST = 50_000
 # Each address stands in a list of its own, so that its class is another number in each policy: a
@@ -74,7 +72,7 @@ def test_swaps_under_load_judge_and_count_every_packet_rightly(weir_daemon, pair
     for name, text in zip("ab", POLICIES):
         files.append(daemon.home / f"{name}.yaml")
         files[-1].write_text(text)
-    revision = daemon.status()["revision"]
+    revision, full_before = daemon.status()["revision"], ring_drops(pair)
     with LiveFrames(pair.outside, pair.far, SOURCES) as frames:
         wait_for(lambda: sum(observer().values()) > 1000, "frames come")
         start = time.monotonic()
@@ -92,13 +90,22 @@ def test_swaps_under_load_judge_and_count_every_packet_rightly(weir_daemon, pair
     assert sum(got[address] for address in DROPPED) == 0
     lost = {address: sent[address] - got[address] for address in PASSED}
     assert min(got[address] for address in PASSED) > 0 and min(lost.values()) >= 0
-    assert IS_LOSSY or not any(lost.values()), lost
+    full = ring_drops(pair) - full_before
+    assert sum(lost.values()) <= full, lost
     assert all(0 < got[address] < sent[address] for address in TELLING), "both policies judged"
     reasons = daemon.reasons()
-    unseen = sum(sent.values()) - sum(got.values()) - reasons["drop_blocked"]
-    assert unseen == 0 or IS_LOSSY and unseen > 0
+    assert reasons["drop_blocked"] == sum(sent.values()) - sum(got.values()) - full
     # Policy a passes PASSED alone, policy b TELLING too, and both as allowed.
     assert reasons["pass_allowed"] == sum(got.values())
+
+
+def ring_drops(pair):
+    """Frames that found the wire's ring full, by the driver's count: they have never met Weir. None
+    where the machine is quiet, many where the processor is emulated."""
+    text = pair.outside.run("ethtool", "-S", pair.far).stdout
+    counts = re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)
+    assert counts, text
+    return sum(map(int, counts))
 
 
 def settled(observer):
