@@ -7,7 +7,9 @@
 #include "packet.h"
 
 /* A row: X(identifier, name, help). */
-#define WEIR_EVENT_KINDS(X) X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")
+#define WEIR_EVENT_KINDS(X)                                             \
+	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped") \
+	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")
 
 enum weir_event_kind {
 #define X(identifier, name, help) identifier,
@@ -21,7 +23,7 @@ enum weir_event_kind {
 struct weir_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, coarse: exact to a scheduler tick (1 to 10 ms) */
 	__u32 kind;    /* enum weir_event_kind */
-	__u32 reason;  /* enum weir_reason */
+	__u32 reason;  /* enum weir_reason; WEIR_PASS: not known yet (log) */
 	__u32 ifindex;
 	__u32 len;	  /* bytes on the wire */
 	__u32 generation; /* the revision the packet was judged by */
@@ -36,7 +38,7 @@ struct weir_event {
 	__u8 direction; /* enum weir_direction */
 	__u8 tcp_flags;
 	__u8 fragment; /* 1: part of a fragmented datagram */
-	__u32 reserved;
+	__u32 rule;    /* number of the rule that matched, 0 = none */
 };
 
 /* Constants of the ring: rodata `emit_constants`. */

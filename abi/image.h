@@ -20,26 +20,54 @@ struct weir_line {
 	};
 } __attribute__((aligned(WEIR_LINE_BYTES)));
 
-/* A row per section: X(identifier, what it holds). */
-#define WEIR_SECTIONS(X)                                                      \
-	X(WEIR_SECTION_ADDRESSES, "root of the address table (addr_table.h)") \
-	X(WEIR_SECTION_BLOCK, "block: what each address class means")
+/*
+ * Where a section lies. FAR: in the image, whose size follows the policy; a line costs a call, 9
+ * ns. NEAR: in tab_near, whose size is fixed when the program is loaded; a line costs 1 to 2 ns.
+ * PATCHED: near, and written in place for each interface (weir_feature.interface) as it comes.
+ */
+enum weir_place {
+	WEIR_FAR,
+	WEIR_NEAR,
+	WEIR_PATCHED,
+};
+
+/* A row per section: X(identifier, place, what it holds). */
+#define WEIR_SECTIONS(X)                                                                \
+	X(WEIR_SECTION_ADDRESSES, WEIR_FAR, "root of the address table (addr_table.h)") \
+	X(WEIR_SECTION_BLOCK, WEIR_FAR, "block: what each address class means")         \
+	X(WEIR_SECTION_RULES, WEIR_NEAR, "rules: tables, bit vectors, records")         \
+	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")
 
 enum weir_section {
-#define X(identifier, help) identifier,
+#define X(identifier, place, help) identifier,
 	WEIR_SECTIONS(X)
 #undef X
 	WEIR_SECTION_COUNT,
 };
 
-#define WEIR_SECTIONS_MAX 13
+#define WEIR_SECTIONS_MAX 11
 
 struct weir_image_header {
-	__u32 magic;   /* WEIR_IMAGE_MAGIC: a slot that was never filled reads 0 */
-	__u32 lines;   /* used, this one included */
-	__u32 classes; /* address classes, class 0 included */
-	__u32 first_line[WEIR_SECTIONS_MAX]; /* of each section; 0 = absent */
+	__u32 magic;	    /* WEIR_IMAGE_MAGIC: a slot that was never filled reads 0 */
+	__u32 lines;	    /* used, this one included */
+	__u32 classes;	    /* address classes, class 0 included */
+	__u32 near_lines;   /* used in tab_near; its line 0 is nobody's */
+	__u32 patched_line; /* first near line that is written in place; near_lines = none */
+	__u32 first_line[WEIR_SECTIONS_MAX]; /* of each section, where it lies; 0 = absent */
 };
+
+/* Roots: what a feature reads of every packet, of a fixed size, at the front of the policy
+ * (policy_head.h). A row: X(identifier, what stands there). */
+#define WEIR_ROOTS(X) X(WEIR_ROOT_RULES, "struct rules_root")
+
+enum weir_root {
+#define X(identifier, help) identifier,
+	WEIR_ROOTS(X)
+#undef X
+	WEIR_ROOT_COUNT,
+};
+
+#define WEIR_ROOT_LINES 16
 
 #define WEIR_IMAGE_MAGIC 0x77656972 /* "weir" */
 

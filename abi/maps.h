@@ -9,7 +9,7 @@
 
 /* Raised when the meaning of a pinned map changes: the maps of another version are migrated or
  * rebuilt, never reused. */
-#define WEIR_LAYOUT_VERSION 1
+#define WEIR_LAYOUT_VERSION 2
 
 #define WEIR_POLICY_SLOTS 2
 #define WEIR_INTERFACES_MAX 64 /* watched at one time */
@@ -18,6 +18,14 @@
 #define WEIR_IFACE_PROBES 4
 #define WEIR_HITS_MAX 65536 /* hit counters: lists, and entries where asked; 0 is nobody's */
 #define WEIR_EVENT_RING_BYTES (1 << 20)
+
+/* Lines a slot of tab_near has at the least; it grows with the policy. */
+#define WEIR_NEAR_LINES 16384
+
+/* Constants of tab_near: rodata `near_constants`. */
+struct weir_near_constants {
+	__u32 lines; /* a slot has */
+};
 
 /* cfg_live: one word, so that one store swaps the policy. */
 struct weir_live {

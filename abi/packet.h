@@ -66,6 +66,23 @@ enum pkt_seen {
 	PKT_UNREADABLE = 1 << 15,
 };
 
+/* What connection tracking says of a packet; untracked where it does not look. */
+enum weir_conn_state {
+	WEIR_CONN_UNTRACKED,
+	WEIR_CONN_NEW,
+	WEIR_CONN_ESTABLISHED,
+	WEIR_CONN_RELATED,
+	WEIR_CONN_INVALID,
+	WEIR_CONN_STATES,
+};
+
+/* How the sender of a refused packet is told. */
+enum weir_reject {
+	WEIR_REJECT_NONE,
+	WEIR_REJECT_DEFAULT, /* TCP: a reset; others: port unreachable */
+	WEIR_REJECT_ADMIN,   /* administratively prohibited */
+};
+
 #define PKT_IP (PKT_IPV4 | PKT_IPV6)
 
 #endif

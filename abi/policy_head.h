@@ -15,13 +15,14 @@ struct weir_policy_head {
 		struct weir_image_header header;
 		struct weir_line header_line;
 	};
+	struct weir_line roots[WEIR_ROOT_COUNT][WEIR_ROOT_LINES]; /* from line 1 */
 	struct weir_addr_head addresses; /* from line WEIR_ADDRESSES_LINE */
 };
 
-#define WEIR_ADDRESSES_LINE 1
+#define WEIR_ADDRESSES_LINE (1 + WEIR_ROOT_COUNT * WEIR_ROOT_LINES)
 
-_Static_assert(sizeof(struct weir_policy_head) ==
-		       sizeof(struct weir_line) + sizeof(struct weir_addr_head),
+_Static_assert(__builtin_offsetof(struct weir_policy_head, addresses) ==
+		       WEIR_ADDRESSES_LINE * sizeof(struct weir_line),
 	       "whole lines");
 
 #endif

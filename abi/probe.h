@@ -26,6 +26,8 @@ struct weir_probe_result {
 	__u32 class_id;
 	__u32 list;
 	__u32 hit;
+	__u32 rule;
+	__u32 mark;
 	__be16 ethertype;
 	__be16 sport;
 	__be16 dport;

@@ -18,11 +18,16 @@
 	X(WEIR_PASS_NOT_IP, PASS, parse, "pass_not_ip", "neither IPv4, IPv6 nor ARP")             \
 	X(WEIR_PASS_NO_POLICY, PASS, policy, "pass_no_policy",                                    \
 	  "no policy is loaded yet: as without Weir")                                             \
+	X(WEIR_PASS_RULE, PASS, rules, "pass_rule", "a rule allowed it")                          \
 	X(WEIR_DROP_BLOCKED, DROP, block, "drop_blocked", "the remote address is on a deny list") \
 	X(WEIR_DROP_TOO_DEEP, DROP, parse, "drop_too_deep",                                       \
 	  "more tags, labels or extensions than are read")                                        \
 	X(WEIR_DROP_UNREADABLE, DROP, parse, "drop_unreadable",                                   \
-	  "the addresses are out of reach, so no list could be asked")
+	  "the addresses are out of reach, so no list could be asked")                            \
+	X(WEIR_DROP_RULE, DROP, rules, "drop_rule", "a rule denied it")                           \
+	X(WEIR_DROP_REJECT, DROP, rules, "drop_reject", "a rule rejected it: the sender is told") \
+	X(WEIR_DROP_POLICY, DROP, policy, "drop_policy",                                          \
+	  "nothing spoke: the default policy denied it")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

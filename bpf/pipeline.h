@@ -35,7 +35,7 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	if (p->seen & PKT_NEIGHBOUR)
 		return WEIR_PASS_NEIGHBOUR;
 	generation_read(p);
-	if (remote_classify(p))
+	if (end_classify(p, END_REMOTE))
 		return WEIR_PASS_NO_POLICY;
 
 	/* One line a stage, in order: the first that gives a reason ends the packet. */
@@ -68,13 +68,14 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 	count_reason(p, reason);
 	count_hit(p);
 	if (drop)
-		emit_drop(p, reason);
+		emit_event(p, WEIR_EVENT_DROP, reason);
 	return drop;
 }
 
 /* Judges a parsed packet. True: drop it. */
 static __always_inline bool pipeline_run(struct pkt *p)
 {
+	p->iface_slot = iface_slot(p->ifindex);
 	return pipeline_end(p, pipeline_stages(p));
 }
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "change_private.h"
 #include "compile.h"
+#include "patch.h"
 
 static void job_free(struct job *job)
 {
@@ -26,6 +27,7 @@ static void job_free(struct job *job)
 	free(job->text.file);
 	weir_config_free(job->config);
 	weir_image_free(job->image);
+	weir_commit_free(job->commit);
 	weir_object_free(job->object);
 	weir_policy_file_done(&job->policy);
 	weir_diag_done(&job->diag);
@@ -68,12 +70,28 @@ static void job_unpersist(struct job *job)
 				engine->options.state_dir, strerror(-r));
 }
 
+static void policy_flip(struct weir_commit *commit, struct weir_object *object, uint64_t revision)
+{
+	weir_patch_staged(commit, object);
+	weir_commit_flip(commit, revision);
+}
+
+/* Maps of its own are read by nobody yet: the new policy is live there before the first packet. */
+static void job_flip_own(struct job *job)
+{
+	if (!job->commit)
+		return;
+	policy_flip(job->commit, job->object, weir_engine_revision(job->engine) + 1);
+	job->is_flipped = true;
+}
+
 static int job_switch(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 
 	if (!job->object)
 		return 0;
+	job_flip_own(job);
 	int r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
 
 	if (r && job->is_apply)
@@ -83,6 +101,10 @@ static int job_switch(struct job *job)
 	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
 	 * enough. */
 	weir_object_pin(job->object, engine->options.pin_dir, weir_job_diag(job));
+	if (job->commit) {
+		weir_commit_free(engine->commit);
+		engine->commit = weir_take(job->commit);
+	}
 	weir_object_free(engine->object);
 	engine->object = weir_take(job->object);
 	return 0;
@@ -143,16 +165,24 @@ static bool keeps_policy(const struct job *job)
 	return job->change && job->change->keeps_policy;
 }
 
-static void job_live(struct job *job)
+static void job_flip(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
-	uint64_t before = weir_engine_revision(engine);
 
 	if (!job->same && !keeps_policy(job))
-		weir_commit_flip(engine->commit, weir_engine_revision(engine) + 1);
+		policy_flip(engine->commit, engine->object, weir_engine_revision(engine) + 1);
 	else if (!job->is_apply ||
 		 strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
 		weir_engine_bump(engine);
+}
+
+static void job_live(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+	uint64_t before = weir_engine_revision(engine) - job->is_flipped;
+
+	if (!job->is_flipped)
+		job_flip(job);
 	if (!keeps_policy(job)) {
 		engine->policy_lines = job->policy_lines;
 		engine->policy_classes = job->policy_classes;
@@ -386,22 +416,64 @@ void weir_changes_done(struct weir_engine *engine)
 	}
 }
 
+/* The near map that was there is too small for this policy: an object with a larger one, before
+ * anything is attached to it. */
+static int first_grow(struct weir_engine *engine, const struct weir_image *image,
+		      struct weir_diag *diag)
+{
+	uint32_t capacity = weir_engine_near_capacity(engine, image);
+	struct weir_constants *constants = NULL;
+	_cleanup_object_ struct weir_object *object = NULL;
+	_cleanup_commit_ struct weir_commit *commit = NULL;
+
+	if (capacity == weir_commit_near_capacity(engine->commit))
+		return 0;
+	int r = weir_compile_constants(engine->config, capacity, &constants);
+
+	if (!r)
+		r = weir_object_new(NULL, engine->object, constants, diag, &object);
+	if (r) {
+		weir_constants_free(constants);
+		return r;
+	}
+	r = weir_engine_attach_features(engine, object, diag);
+	if (!r)
+		r = weir_commit_new(object, engine->options.pin_dir, diag, &commit);
+	if (r)
+		return r;
+	weir_commit_free(engine->commit);
+	engine->commit = weir_take(commit);
+	weir_object_free(engine->object);
+	engine->object = weir_take(object);
+	return 0;
+}
+
+static int first_stage(struct weir_engine *engine, const struct weir_image *image,
+		       struct weir_diag *diag)
+{
+	uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
+	int r = first_grow(engine, image, diag);
+
+	if (r || weir_commit_is_live(engine->commit, image))
+		return r;
+	r = weir_commit_stage(engine->commit, image, diag);
+	if (!r)
+		policy_flip(engine->commit, engine->object, (live > file ? live : file) + 1);
+	return r;
+}
+
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 {
 	struct weir_compile_input input = { .config = engine->config, .states = engine->states };
 	_cleanup_image_ struct weir_image *image = NULL;
 	int r = weir_compile_input(&input, diag, &image);
 
-	if (!r && !weir_commit_is_live(engine->commit, image)) {
-		uint64_t live = weir_commit_revision(engine->commit),
-			 file = engine->policy.revision;
-
-		r = weir_commit_stage(engine->commit, image, diag);
-		if (!r)
-			weir_commit_flip(engine->commit, (live > file ? live : file) + 1);
-	}
+	if (!r)
+		r = first_stage(engine, image, diag);
 	if (!r)
 		r = weir_object_try(engine->object, diag);
+	if (!r)
+		r = weir_object_pin(engine->object, engine->options.pin_dir, diag);
 	if (r)
 		return r;
 	policy_remember(engine, image);

@@ -20,6 +20,8 @@ struct job {
 	struct weir_image *image;	       /* while the worker has it */
 	uint32_t policy_lines, policy_classes; /* of the image */
 	struct weir_object *object;	       /* when the constants ask for a new program */
+	struct weir_commit *commit; /* its own, when it has maps of its own for the policy */
+	bool is_flipped;	    /* so it is live from its first packet on */
 	struct weir_policy_file policy;
 	bool same; /* the image is live already */
 	struct weir_diag diag;
@@ -31,6 +33,12 @@ struct job {
 struct weir_diag *weir_job_diag(struct job *job);
 /* Everything that can fail, on a worker's thread; job->image, object and policy are its fruits. */
 int weir_job_steps(struct job *job);
+/* Features take up the maps of an object. */
+int weir_engine_attach_features(struct weir_engine *engine, struct weir_object *object,
+				struct weir_diag *diag);
+/* Near lines a slot is to have for this image. */
+uint32_t weir_engine_near_capacity(const struct weir_engine *engine,
+				   const struct weir_image *image);
 /* A program that cannot judge a plain packet must not take over. */
 int weir_object_try(struct weir_object *object, struct weir_diag *diag);
 

@@ -11,6 +11,7 @@
 #include "change_private.h"
 #include "compile.h"
 #include "frame.h"
+#include "near.h"
 
 struct weir_diag *weir_job_diag(struct job *job)
 {
@@ -55,11 +56,30 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 		weir_constants_free(constants);
 		return r;
 	}
+	r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
+	if (!r && !weir_object_policy_is_reused(job->object))
+		r = weir_commit_new(job->object, engine->options.pin_dir, weir_job_diag(job),
+				    &job->commit);
+	return r;
+}
+
+int weir_engine_attach_features(struct weir_engine *engine, struct weir_object *object,
+				struct weir_diag *diag)
+{
+	int r = 0;
+
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->attach)
-			r = weir_features[i]->attach(engine->states[i], job->object,
-						     weir_job_diag(job));
+			r = weir_features[i]->attach(engine->states[i], object, diag);
 	return r;
+}
+
+uint32_t weir_engine_near_capacity(const struct weir_engine *engine, const struct weir_image *image)
+{
+	uint32_t count = 0;
+
+	weir_image_near(image, &count);
+	return weir_near_capacity_for(count, weir_commit_near_capacity(engine->commit));
 }
 
 /* Constants are compiled into the program: when they change, a second one is loaded beside the
@@ -67,7 +87,8 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 static int job_load(struct job *job)
 {
 	struct weir_constants *constants = NULL;
-	int r = weir_compile_constants(job_config(job), &constants);
+	int r = weir_compile_constants(
+		job_config(job), weir_engine_near_capacity(job->engine, job->image), &constants);
 
 	if (r)
 		return r;
@@ -161,9 +182,11 @@ static int job_stage(struct job *job)
 		r = job_load(job);
 	if (r)
 		return r;
-	job->same = weir_commit_is_live(job->engine->commit, job->image);
+	struct weir_commit *commit = job->commit ? job->commit : job->engine->commit;
+
+	job->same = weir_commit_is_live(commit, job->image);
 	if (!job->same)
-		r = weir_commit_stage(job->engine->commit, job->image, weir_job_diag(job));
+		r = weir_commit_stage(commit, job->image, weir_job_diag(job));
 	job_note_image(job);
 	if (!r && job->object)
 		r = weir_object_try(job->object, weir_job_diag(job));

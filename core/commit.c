@@ -24,6 +24,7 @@
 #include "abi/maps.h"
 #include "abi/policy_head.h"
 #include "base/cleanup.h"
+#include "near.h"
 #include "pin.h"
 
 struct slot {
@@ -35,7 +36,8 @@ struct weir_commit {
 	struct slot slots[WEIR_POLICY_SLOTS];
 	int outer_fd; /* tab_policy: its own descriptor, since a reload frees the object it came
 			 from */
-	int head_fd;  /* tab_head, likewise */
+	struct weir_policy_head *heads; /* tab_head, mapped */
+	struct weir_near near;
 	struct weir_live *live; /* cfg_live, mapped */
 	char *pin_dir;
 };
@@ -49,13 +51,14 @@ static size_t page_round(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static struct weir_live *live_map(int fd)
+static void *value_map(int fd, size_t bytes)
 {
-	void *at = mmap(NULL, page_round(sizeof(struct weir_live)), PROT_READ | PROT_WRITE,
-			MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, page_round(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
+
+#define HEADS_BYTES (WEIR_POLICY_SLOTS * sizeof(struct weir_policy_head))
 
 /*
  * A run killed between pinning a slot's new map and placing it leaves a pin that packets do not
@@ -88,8 +91,7 @@ static int slot_adopt(struct weir_commit *commit, uint32_t index)
 /* Pinned slots belong to a pinned tab_policy: with a new one they would be strangers. */
 static int commit_adopt(struct weir_commit *commit, const struct weir_object *object)
 {
-	if (!commit->pin_dir || !weir_object_map_is_reused(object, "tab_policy") ||
-	    !weir_object_map_is_reused(object, "tab_head"))
+	if (!commit->pin_dir || !weir_object_policy_is_reused(object))
 		return 0;
 	for (uint32_t i = 0; i < WEIR_POLICY_SLOTS; i++) {
 		int r = slot_adopt(commit, i);
@@ -110,13 +112,16 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
 		commit->slots[i].fd = -1;
 	commit->outer_fd = fcntl(weir_object_map_fd(object, "tab_policy"), F_DUPFD_CLOEXEC, 0);
-	commit->head_fd = fcntl(weir_object_map_fd(object, "tab_head"), F_DUPFD_CLOEXEC, 0);
+	commit->heads = value_map(weir_object_map_fd(object, "tab_head"), HEADS_BYTES);
 	commit->pin_dir = pin_dir ? strdup(pin_dir) : NULL;
-	commit->live = live_map(weir_object_map_fd(object, "cfg_live"));
-	int r = commit->outer_fd < 0 || commit->head_fd < 0 || !commit->live ||
-				(pin_dir && !commit->pin_dir) ?
-			-ENOMEM :
-			commit_adopt(commit, object);
+	commit->live = value_map(weir_object_map_fd(object, "cfg_live"), sizeof(*commit->live));
+	int r = weir_near_open(&commit->near, object);
+
+	if (!r && (commit->outer_fd < 0 || !commit->heads || !commit->live ||
+		   (pin_dir && !commit->pin_dir)))
+		r = -ENOMEM;
+	if (!r)
+		r = commit_adopt(commit, object);
 
 	if (r) {
 		weir_diag_error(diag, "weir cleanup --force, then start again",
@@ -135,7 +140,9 @@ void weir_commit_free(struct weir_commit *commit)
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
 		weir_cleanup_close(&commit->slots[i].fd);
 	weir_cleanup_close(&commit->outer_fd);
-	weir_cleanup_close(&commit->head_fd);
+	weir_near_done(&commit->near);
+	if (commit->heads)
+		munmap(commit->heads, page_round(HEADS_BYTES));
 	if (commit->live)
 		munmap(commit->live, page_round(sizeof(struct weir_live)));
 	free(commit->pin_dir);
@@ -183,19 +190,6 @@ static int lines_write(int fd, const struct weir_line *lines, uint32_t count)
 	return 0;
 }
 
-static int head_write(struct weir_commit *commit, uint32_t slot, const struct weir_line *lines)
-{
-	size_t bytes = page_round(WEIR_POLICY_SLOTS * sizeof(struct weir_policy_head));
-	struct weir_policy_head *heads =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, commit->head_fd, 0);
-
-	if (heads == MAP_FAILED)
-		return -errno;
-	memcpy(&heads[slot], lines, sizeof(*heads));
-	munmap(heads, bytes);
-	return 0;
-}
-
 /* A map that is far too large is given back: memory follows the policy down too. */
 static bool slot_fits(const struct slot *slot, uint32_t lines)
 {
@@ -231,13 +225,15 @@ int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image
 	const struct weir_line *lines = weir_image_lines(image, &count);
 
 	grace_wait(commit, spare);
-	int r = slot_fits(&commit->slots[spare], count) ?
-			lines_write(commit->slots[spare].fd, lines, count) :
-			slot_replace(commit, spare, lines, count);
-	if (!r)
-		r = head_write(commit, spare, lines);
+	int r = weir_near_write(&commit->near, spare, image);
 
-	if (r)
+	if (!r)
+		r = slot_fits(&commit->slots[spare], count) ?
+			    lines_write(commit->slots[spare].fd, lines, count) :
+			    slot_replace(commit, spare, lines, count);
+	if (!r)
+		memcpy(&commit->heads[spare], lines, sizeof(commit->heads[spare]));
+	else
 		weir_diag_error(
 			diag, "free memory, or make the lists smaller",
 			"the policy (%u lines of %u bytes) cannot be placed in the kernel: %s",
@@ -265,7 +261,8 @@ bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_ima
 	const struct weir_line *lines = weir_image_lines(image, &count);
 	size_t bytes = page_round((size_t)count * WEIR_LINE_BYTES);
 
-	if (slot->fd < 0 || slot->capacity < count)
+	if (slot->fd < 0 || slot->capacity < count ||
+	    !weir_near_holds(&commit->near, weir_commit_slot(commit), image))
 		return false;
 	void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, slot->fd, 0);
 
@@ -283,5 +280,17 @@ uint64_t weir_commit_bytes(const struct weir_commit *commit)
 
 	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
 		lines += commit->slots[i].capacity;
+	lines += (uint64_t)WEIR_POLICY_SLOTS * commit->near.capacity;
 	return lines * WEIR_LINE_BYTES;
+}
+
+uint32_t weir_commit_near_capacity(const struct weir_commit *commit)
+{
+	return commit->near.capacity;
+}
+
+struct weir_policy_view weir_commit_view(const struct weir_commit *commit, unsigned slot)
+{
+	return (struct weir_policy_view){ .head = &commit->heads[slot],
+					  .near = weir_near_slot(&commit->near, slot) };
 }

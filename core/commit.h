@@ -7,6 +7,7 @@
 #ifndef WEIR_CORE_COMMIT_H
 #define WEIR_CORE_COMMIT_H
 
+#include "../abi/policy_head.h"
 #include "image.h"
 #include "object.h"
 
@@ -36,5 +37,14 @@ unsigned weir_commit_slot(const struct weir_commit *commit);
 bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image);
 /* Bytes both slots take in the kernel. */
 uint64_t weir_commit_bytes(const struct weir_commit *commit);
+/* Near lines a slot has room for: an image with more needs another object. */
+uint32_t weir_commit_near_capacity(const struct weir_commit *commit);
+
+/* What a slot holds, in place: for patched lines, and nothing else is to be written. */
+struct weir_policy_view {
+	const struct weir_policy_head *head;
+	struct weir_line *near;
+};
+struct weir_policy_view weir_commit_view(const struct weir_commit *commit, unsigned slot);
 
 #endif

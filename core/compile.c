@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "abi/event.h"
+#include "abi/maps.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "object.h"
@@ -104,7 +105,16 @@ static struct weir_emit_constants emit_constants(const struct weir_events_config
 	return emit;
 }
 
-int weir_compile_constants(const struct weir_config *config, struct weir_constants **ret_constants)
+static int near_constants_set(uint32_t capacity, struct weir_constants *constants)
+{
+	struct weir_near_constants near = { .lines = capacity };
+	int r = weir_constants_set(constants, "near_constants", &near, sizeof(near));
+
+	return r ? r : weir_constants_capacity(constants, "tab_near", WEIR_POLICY_SLOTS * capacity);
+}
+
+int weir_compile_constants(const struct weir_config *config, uint32_t near_capacity,
+			   struct weir_constants **ret_constants)
 {
 	_cleanup_(weir_constants_freep) struct weir_constants *constants = weir_constants_new();
 	struct weir_emit_constants emit = emit_constants(&config->events);
@@ -112,6 +122,9 @@ int weir_compile_constants(const struct weir_config *config, struct weir_constan
 	if (!constants)
 		return -ENOMEM;
 	int r = weir_constants_set(constants, "emit_constants", &emit, sizeof(emit));
+
+	if (!r)
+		r = near_constants_set(near_capacity, constants);
 
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->constants)

@@ -11,10 +11,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "change_private.h"
 #include "compile.h"
-#include "engine_private.h"
 #include "event_json.h"
 #include "event_log.h"
+#include "near.h"
+#include "patch.h"
 #include "pin.h"
 #include "snapshot_make.h"
 
@@ -225,7 +227,10 @@ static int features_start(struct weir_engine *engine, struct weir_diag *diag)
 static int object_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	struct weir_constants *constants = NULL;
-	int r = weir_compile_constants(engine->config, &constants);
+	uint32_t lines = weir_object_pinned_capacity(engine->options.pin_dir, "tab_near") /
+			 WEIR_POLICY_SLOTS;
+	int r = weir_compile_constants(engine->config, weir_near_capacity_for(0, lines),
+				       &constants);
 
 	if (!r)
 		r = weir_object_new(engine->options.pin_dir, NULL, constants, diag,
@@ -235,10 +240,7 @@ static int object_start(struct weir_engine *engine, struct weir_diag *diag)
 		return r;
 	}
 	r = weir_commit_new(engine->object, engine->options.pin_dir, diag, &engine->commit);
-	for (size_t i = 0; weir_features[i] && !r; i++)
-		if (weir_features[i]->attach)
-			r = weir_features[i]->attach(engine->states[i], engine->object, diag);
-	return r ? r : weir_object_pin(engine->object, engine->options.pin_dir, diag);
+	return r ? r : weir_engine_attach_features(engine, engine->object, diag);
 }
 
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config)
@@ -262,11 +264,19 @@ int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_co
 	return weir_interfaces_want(engine->interfaces, wanted, count + extras);
 }
 
+static void interface_row(void *arg, uint32_t row, const char *name)
+{
+	struct weir_engine *engine = arg;
+
+	weir_patch_live(engine->commit, row, name);
+}
+
 static int interfaces_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	struct weir_interfaces_options options = { .pin_dir = engine->options.pin_dir,
 						   .state_dir = engine->options.state_dir,
 						   .told = interface_told,
+						   .row = interface_row,
 						   .arg = engine };
 	int r = weir_interfaces_new(engine->object, &options, diag, &engine->interfaces);
 

@@ -51,6 +51,7 @@ void weir_event_to_json(const struct weir_event *event, const char *interface, v
 		.generation = event->generation,
 		.ifindex = event->ifindex,
 		.list = event->list,
+		.rule = event->rule,
 		.src = event->src,
 		.dst = event->dst,
 		.direction = event->direction,

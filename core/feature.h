@@ -16,6 +16,7 @@
 #include "ops.h"
 #include "snapshot.h"
 #include "../abi/event.h"
+#include "../abi/policy_head.h"
 
 struct weir_engine;
 struct weir_object;
@@ -57,6 +58,14 @@ enum weir_metric_kind {
 	WEIR_METRIC_GAUGE,
 };
 
+/* One watched interface, for the patched sections of a policy. */
+struct weir_iface_patch {
+	const struct weir_policy_head *head; /* of the policy, with its header and roots */
+	struct weir_line *near;		     /* its near lines; only patched ones may be written */
+	uint32_t slot; /* row of the interface, 1 to WEIR_INTERFACES_MAX - 1 */
+	const char *name;
+};
+
 struct weir_feature {
 	const char *name;    /* folder, config section, metric and operation prefix */
 	const char *summary; /* one line for the reference */
@@ -69,6 +78,12 @@ struct weir_feature {
 	int (*compile)(struct weir_compile *compile);
 	/* After all ranges are in: says what each address class means to this feature. Pure. */
 	int (*classes)(struct weir_compile *compile);
+	/*
+	 * Writes what the policy says of an interface into the feature's patched sections: before
+	 * that policy goes live, and before a program is attached to the interface. compile() has
+	 * filled every row for an interface without a name. Loop's thread; must not allocate.
+	 */
+	void (*interface)(const struct weir_iface_patch *patch);
 	/* Reads its state files (state_dir) at start; damaged ones are kept aside and told of in
 	 * diag as warnings. */
 	int (*state_new)(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,

@@ -84,3 +84,16 @@ void weir_iface_row_give_back(struct weir_object *object, uint32_t ifindex)
 	if (cell_find(map, ifindex, &at, &cell) == 0 && cell.ifindex == ifindex)
 		weir_map_set(map, &at, &(struct weir_iface_cell){});
 }
+
+void weir_iface_rows_each(struct weir_object *object,
+			  void (*each)(void *arg, uint32_t ifindex, uint32_t row), void *arg)
+{
+	struct weir_map *map = weir_object_map(object, "cfg_iface");
+
+	for (uint32_t at = 0; at < WEIR_IFACE_CELLS; at++) {
+		struct weir_iface_cell cell = {};
+
+		if (weir_map_get(map, &at, &cell) == 0 && cell.ifindex)
+			each(arg, cell.ifindex, cell.slot);
+	}
+}

@@ -9,4 +9,8 @@
 int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, uint32_t *ret_row);
 void weir_iface_row_give_back(struct weir_object *object, uint32_t ifindex);
 
+/* Each interface that has a row, attached or not. */
+void weir_iface_rows_each(struct weir_object *object,
+			  void (*each)(void *arg, uint32_t ifindex, uint32_t row), void *arg);
+
 #endif

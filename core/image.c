@@ -27,13 +27,31 @@ struct weir_image {
 						compiled.classes.label has them */
 	bool classified;
 	struct section sections[WEIR_SECTION_COUNT];
-	struct weir_line *lines;
-	uint32_t line_count;
+	struct weir_line roots[WEIR_ROOT_COUNT][WEIR_ROOT_LINES];
+	struct weir_line *lines, *near;
+	uint32_t line_count, near_count, near_fixed;
 };
+
+static const enum weir_place section_places[] = {
+#define X(identifier, place, help) [identifier] = place,
+	WEIR_SECTIONS(X)
+#undef X
+};
+
+/* aligned(64) in struct weir_line asks more of the heap than calloc gives. */
+static void *lines_new(uint64_t count)
+{
+	struct weir_line *lines = aligned_alloc(WEIR_LINE_BYTES, count * WEIR_LINE_BYTES);
+
+	if (lines)
+		memset(lines, 0, count * WEIR_LINE_BYTES);
+	return lines;
+}
 
 struct weir_image *weir_image_new(uint64_t max_bytes)
 {
-	_cleanup_image_ struct weir_image *image = calloc(1, sizeof(*image));
+	_Static_assert(sizeof(*(struct weir_image *)0) % WEIR_LINE_BYTES == 0, "whole lines");
+	_cleanup_image_ struct weir_image *image = lines_new(sizeof(*image) / WEIR_LINE_BYTES);
 
 	if (!image)
 		return NULL;
@@ -54,6 +72,7 @@ void weir_image_free(struct weir_image *image)
 	free(image->labels);
 	free(image->class_views);
 	free(image->lines);
+	free(image->near);
 	free(image);
 }
 
@@ -151,12 +170,19 @@ static uint32_t section_lines(const struct section *section)
 	return (uint32_t)((section->size + WEIR_LINE_BYTES - 1) / WEIR_LINE_BYTES);
 }
 
-static uint64_t image_lines_needed(const struct weir_image *image)
+void *weir_image_root(struct weir_image *image, enum weir_root root)
 {
-	uint64_t lines = WEIR_ADDRESSES_LINE + image->compiled.line_count;
+	return image->roots[root];
+}
+
+/* Lines of all sections of a place. */
+static uint64_t place_lines(const struct weir_image *image, enum weir_place place)
+{
+	uint64_t lines = 0;
 
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
-		lines += section_lines(&image->sections[i]);
+		if (section_places[i] == place)
+			lines += section_lines(&image->sections[i]);
 	return lines;
 }
 
@@ -173,40 +199,69 @@ static int image_too_big(const struct weir_image *image, uint64_t bytes, struct 
 	return -E2BIG;
 }
 
+/* Lays the sections of a place out from line `at`; returns the line behind them. */
+static uint32_t place_lay_out(struct weir_image *image, enum weir_place place,
+			      struct weir_line *lines, uint32_t at)
+{
+	struct weir_image_header *header = (void *)image->lines;
+
+	for (int i = 0; i < WEIR_SECTION_COUNT; i++) {
+		if (section_places[i] != place || !image->sections[i].bytes)
+			continue;
+		header->first_line[i] = at;
+		memcpy(&lines[at], image->sections[i].bytes, image->sections[i].size);
+		at += section_lines(&image->sections[i]);
+	}
+	return at;
+}
+
 static void image_lay_out(struct weir_image *image)
 {
 	struct weir_image_header *header = (void *)image->lines;
-	uint32_t at = WEIR_ADDRESSES_LINE + image->compiled.line_count;
+	uint32_t behind = WEIR_ADDRESSES_LINE + image->compiled.line_count;
 
 	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC,
 					      .lines = image->line_count,
-					      .classes = image->compiled.classes.count };
+					      .classes = image->compiled.classes.count,
+					      .near_lines = image->near_count };
 	header->first_line[WEIR_SECTION_ADDRESSES] = WEIR_ADDRESSES_LINE;
+	memcpy(&image->lines[1], image->roots, sizeof(image->roots));
 	memcpy(&image->lines[WEIR_ADDRESSES_LINE], image->compiled.line,
 	       (size_t)image->compiled.line_count * WEIR_LINE_BYTES);
-	for (int i = 0; i < WEIR_SECTION_COUNT; i++) {
-		if (!image->sections[i].bytes)
-			continue;
-		header->first_line[i] = at;
-		memcpy(&image->lines[at], image->sections[i].bytes, image->sections[i].size);
-		at += section_lines(&image->sections[i]);
-	}
+	place_lay_out(image, WEIR_FAR, image->lines, behind);
+	image->near_fixed = place_lay_out(image, WEIR_NEAR, image->near, 1);
+	header->patched_line = image->near_fixed;
+	place_lay_out(image, WEIR_PATCHED, image->near, image->near_fixed);
 }
 
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
 {
-	uint64_t lines = image_lines_needed(image);
+	uint64_t lines = WEIR_ADDRESSES_LINE + image->compiled.line_count +
+			 place_lines(image, WEIR_FAR),
+		 near = 1 + place_lines(image, WEIR_NEAR) + place_lines(image, WEIR_PATCHED);
 
-	if (lines * WEIR_LINE_BYTES > image->max_bytes)
-		return image_too_big(image, lines * WEIR_LINE_BYTES, diag);
-	image->lines = aligned_alloc(WEIR_LINE_BYTES, lines * WEIR_LINE_BYTES);
-	if (!image->lines)
+	if ((lines + near) * WEIR_LINE_BYTES > image->max_bytes)
+		return image_too_big(image, (lines + near) * WEIR_LINE_BYTES, diag);
+	image->lines = lines_new(lines);
+	image->near = lines_new(near);
+	if (!image->lines || !image->near)
 		return -ENOMEM;
-	memset(image->lines, 0, lines * WEIR_LINE_BYTES);
 	image->line_count = (uint32_t)lines;
+	image->near_count = (uint32_t)near;
 	image_lay_out(image);
 	free(weir_take(image->compiled.line));
 	return 0;
+}
+
+const struct weir_line *weir_image_near(const struct weir_image *image, uint32_t *ret_count)
+{
+	*ret_count = image->near_count;
+	return image->near;
+}
+
+uint32_t weir_image_near_fixed(const struct weir_image *image)
+{
+	return image->near_fixed;
 }
 
 const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_t *ret_count)

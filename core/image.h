@@ -48,9 +48,15 @@ size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id
 /* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
  * Each section once. */
 void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes);
+/* The feature's root (zeroed, WEIR_ROOT_LINES lines): what every packet reads. Until sealed. */
+void *weir_image_root(struct weir_image *image, enum weir_root root);
 /* Lays everything out in lines. After this the image is immutable. -E2BIG past the ceiling. */
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag);
 const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_t *ret_count);
+/* What belongs into tab_near: sections marked near, then patched ones; line 0 is nobody's. */
+const struct weir_line *weir_image_near(const struct weir_image *image, uint32_t *ret_count);
+/* How many of these lines tell whether an image is live: all but the patched ones. */
+uint32_t weir_image_near_fixed(const struct weir_image *image);
 /* Class of an address as the data path would find it (the native build of bpf/lib/classify.h). */
 uint32_t weir_image_lookup(const struct weir_image *image, const struct weir_addr *addr);
 

@@ -133,6 +133,14 @@ static int egress_attach(struct weir_interfaces *interfaces, struct watched *wat
 				       &watched->egress);
 }
 
+/* Policies know interfaces by name: before a packet comes, and when the name changes. */
+static void row_tell(struct weir_interfaces *interfaces, const struct watched *watched)
+{
+	if (interfaces->options.row)
+		interfaces->options.row(interfaces->options.arg, watched->slot,
+					watched->device.name);
+}
+
 static int watched_attach(struct weir_interfaces *interfaces, struct watched *watched)
 {
 	int r = weir_iface_row_take(interfaces->object, watched->device.ifindex, &watched->slot);
@@ -143,6 +151,7 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 		watched->refused = r;
 		return r;
 	}
+	row_tell(interfaces, watched);
 	r = ingress_attach(interfaces, watched);
 	if (!r)
 		r = egress_attach(interfaces, watched);
@@ -226,6 +235,7 @@ static void device_renamed(struct weir_interfaces *interfaces, struct watched *w
 
 	snprintf(detail, sizeof(detail), "was %s; it stays attached", watched->device.name);
 	watched->device = *device;
+	row_tell(interfaces, watched);
 	tell(interfaces, "renamed", device->name, detail);
 }
 

@@ -18,6 +18,8 @@ struct weir_interfaces_options {
 	const char *state_dir; /* where what is asked for at run time is kept; may be NULL */
 	/* Something a person should know: "attached", "detached", "gone", "renamed", "refused". */
 	void (*told)(void *arg, const char *what, const char *name, const char *detail);
+	/* An interface has got its row of the counters, and no program yet; or another name. */
+	void (*row)(void *arg, uint32_t row, const char *name);
 	void *arg;
 };
 

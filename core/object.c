@@ -30,6 +30,7 @@ struct weir_object {
 	size_t map_count;
 	uint32_t secret[4];
 	bool loaded[WEIR_PROGRAM_COUNT];
+	bool policy_reused;
 };
 
 static struct bpf_program *object_program(const struct weir_object *object,
@@ -88,6 +89,33 @@ static int map_find_old(const struct weir_object *from, const char *pin_dir, con
 	return pin_dir ? weir_pin_get(pin_dir, "maps", name) : -ENOENT;
 }
 
+static const char *const policy_maps[] = { "cfg_live", "tab_policy", "tab_head", "tab_near" };
+
+static bool is_policy_map(const char *name)
+{
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps); i++)
+		if (strcmp(name, policy_maps[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool policy_fits(const struct weir_object *object, const struct weir_object *from,
+			const char *pin_dir)
+{
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps); i++) {
+		_cleanup_close_ int old = map_find_old(from, pin_dir, policy_maps[i]);
+		struct bpf_map *map =
+			bpf_object__find_map_by_name(object->skeleton->obj, policy_maps[i]);
+		uint32_t capacity = weir_constants_capacity_of(object->constants, policy_maps[i]);
+
+		if (capacity && bpf_map__set_max_entries(map, capacity))
+			return false;
+		if (old < 0 || !map_fits(map, old))
+			return false;
+	}
+	return true;
+}
+
 static int object_add_map(struct weir_object *object, struct bpf_map *map,
 			  const struct weir_object *from, const char *pin_dir)
 {
@@ -106,7 +134,8 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map,
 		return -EINVAL;
 	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
 
-	if (old < 0 || !map_fits(map, old))
+	if (old < 0 || !map_fits(map, old) ||
+	    (is_policy_map(bpf_map__name(map)) && !object->policy_reused))
 		return 0;
 	entry->reused = bpf_map__reuse_fd(map, old) == 0;
 	return 0;
@@ -119,6 +148,7 @@ static int object_take_maps(struct weir_object *object, const struct weir_object
 
 	if (!from && pin_dir && !pins_are_ours(pin_dir))
 		pin_dir = NULL;
+	object->policy_reused = policy_fits(object, from, pin_dir);
 	bpf_object__for_each_map(map, object->skeleton->obj) {
 		int r = object_add_map(object, map, from, pin_dir);
 
@@ -245,6 +275,15 @@ void weir_object_free(struct weir_object *object)
 	free(object);
 }
 
+uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", map);
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.max_entries : 0;
+}
+
 int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
 {
 	for (size_t i = 0; i < object->map_count; i++) {
@@ -317,11 +356,9 @@ int weir_object_map_fd(const struct weir_object *object, const char *name)
 	return map ? bpf_map__fd(map->bpf) : -ENOENT;
 }
 
-bool weir_object_map_is_reused(const struct weir_object *object, const char *name)
+bool weir_object_policy_is_reused(const struct weir_object *object)
 {
-	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
-
-	return map && map->reused;
+	return object->policy_reused;
 }
 
 static int probe_xdp(int fd, const struct weir_probe_mark *mark, const void *frame, size_t len)

@@ -45,6 +45,8 @@ static inline void weir_object_freep(struct weir_object **object)
 }
 #define _cleanup_object_ __attribute__((cleanup(weir_object_freep)))
 
+/* Entries of the map pinned under that name, 0 when there is none. */
+uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map);
 /* Pins every map that is not pinned yet, new before old (rename). */
 int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag);
 const struct weir_constants *weir_object_constants(const struct weir_object *object);
@@ -53,8 +55,11 @@ int weir_object_program_fd(const struct weir_object *object, enum weir_program p
 uint32_t weir_object_program_id(const struct weir_object *object, enum weir_program program);
 /* Descriptor of a map by name, for core only. */
 int weir_object_map_fd(const struct weir_object *object, const char *name);
-/* Whether the map was taken over with its content. */
-bool weir_object_map_is_reused(const struct weir_object *object, const char *name);
+/*
+ * Whether the live policy was taken over with all its maps. They go together: when one of them has
+ * another size (tab_near), all are new, and programs still attached keep the old ones whole.
+ */
+bool weir_object_policy_is_reused(const struct weir_object *object);
 /* Bytes of machine code of the XDP program and instructions the verifier walked for all of them. */
 void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_bytes,
 		      uint64_t *ret_verified_instructions);

@@ -15,6 +15,7 @@
 #include "commit.h"
 #include "compile.h"
 #include "feature.h"
+#include "near.h"
 #include "object.h"
 
 struct weir_probe {
@@ -35,10 +36,13 @@ static int states_new(struct weir_probe *probe, struct weir_diag *diag)
 }
 
 static int object_load(struct weir_probe *probe, const struct weir_config *config,
-		       struct weir_diag *diag)
+		       const struct weir_image *image, struct weir_diag *diag)
 {
 	struct weir_constants *constants = NULL;
-	int r = weir_compile_constants(config, &constants);
+	uint32_t near_lines = 0;
+
+	weir_image_near(image, &near_lines);
+	int r = weir_compile_constants(config, weir_near_capacity_for(near_lines, 0), &constants);
 
 	if (!r)
 		r = weir_object_new(NULL, NULL, constants, diag, &probe->object);
@@ -50,15 +54,11 @@ static int object_load(struct weir_probe *probe, const struct weir_config *confi
 	return r;
 }
 
-static int policy_load(struct weir_probe *probe, const struct weir_config *config,
+static int policy_load(struct weir_probe *probe, const struct weir_image *image,
 		       struct weir_diag *diag)
 {
-	struct weir_compile_input input = { .config = config, .states = probe->states };
-	_cleanup_image_ struct weir_image *image = NULL;
-	int r = weir_compile_input(&input, diag, &image);
+	int r = weir_commit_new(probe->object, NULL, diag, &probe->commit);
 
-	if (!r)
-		r = weir_commit_new(probe->object, NULL, diag, &probe->commit);
 	if (!r)
 		r = weir_commit_stage(probe->commit, image, diag);
 	if (!r)
@@ -70,12 +70,17 @@ int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
 		   struct weir_probe **ret_probe)
 {
 	_cleanup_probe_ struct weir_probe *probe = calloc(1, sizeof(*probe));
+	_cleanup_image_ struct weir_image *image = NULL;
 	int r = probe ? states_new(probe, diag) : -ENOMEM;
+	struct weir_compile_input input = { .config = config,
+					    .states = probe ? probe->states : NULL };
 
 	if (!r)
-		r = object_load(probe, config, diag);
+		r = weir_compile_input(&input, diag, &image);
 	if (!r)
-		r = policy_load(probe, config, diag);
+		r = object_load(probe, config, image, diag);
+	if (!r)
+		r = policy_load(probe, image, diag);
 	if (r)
 		return r;
 	for (size_t i = 0; weir_features[i]; i++)
@@ -115,6 +120,7 @@ void weir_verdict_from_probe(const struct weir_probe_result *result,
 		.class_id = result->class_id,
 		.list = result->list,
 		.hit = result->hit,
+		.rule = result->rule,
 		.src = result->src,
 		.dst = result->dst,
 		.direction = result->direction,

@@ -79,6 +79,7 @@ struct weir_verdict {
 	uint32_t class_id;
 	uint32_t list;
 	uint32_t hit;
+	uint32_t rule;
 	struct weir_addr src, dst;
 	uint8_t direction;
 };

@@ -67,7 +67,7 @@ static __always_inline __u32 iface_slot(__u32 ifindex)
 
 static __always_inline void count_reason(const struct pkt *p, __u32 reason)
 {
-	__u32 row = WEIR_REASON_ROW(iface_slot(p->ifindex), p->direction, reason);
+	__u32 row = WEIR_REASON_ROW(p->iface_slot, p->direction, reason);
 
 	count_add(bpf_map_lookup_elem(&ctr_reason, &row), p->len);
 }

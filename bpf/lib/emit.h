@@ -71,6 +71,7 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 		.len = p->len,
 		.generation = p->generation,
 		.list = p->list,
+		.rule = p->rule,
 		.src = p->src,
 		.dst = p->dst,
 		.sport = p->sport,
@@ -85,9 +86,8 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 }
 
 /* A function of its own: what is admitted is the slow path. */
-__noinline int emit_send(struct pkt *p, __u32 reason)
+__noinline int emit_send(struct pkt *p, __u32 kind, __u32 reason)
 {
-	__u32 kind = WEIR_EVENT_DROP;
 	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);
 
 	if (!p || !count)
@@ -108,13 +108,13 @@ __noinline int emit_send(struct pkt *p, __u32 reason)
 	return 0;
 }
 
-static __always_inline void emit_drop(struct pkt *p, __u32 reason)
+static __always_inline void emit_event(struct pkt *p, enum weir_event_kind kind, __u32 reason)
 {
-	__u32 kind = WEIR_EVENT_DROP;
-	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);
+	__u32 row = kind;
+	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &row);
 
 	if (count && emit_admit(count))
-		emit_send(p, reason);
+		emit_send(p, kind, reason);
 }
 
 #endif

@@ -56,6 +56,22 @@ struct {
 	__type(value, struct weir_policy_head);
 } tab_head SEC(".maps");
 
+/*
+ * writes: core/near.c, only the slot that is not live; patched sections in place, for an interface
+ * that no program is attached to yet
+ * reads: packets of features with near sections
+ * full: a policy that does not fit makes a new object with a larger map
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_POLICY_SLOTS *WEIR_NEAR_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weir_line);
+} tab_near SEC(".maps");
+
+const volatile struct weir_near_constants near_constants = { .lines = WEIR_NEAR_LINES };
+
 /* The one read of the word: after it, p->slot is what everything goes by. */
 static __always_inline void generation_read(struct pkt *p)
 {
@@ -93,6 +109,14 @@ static __always_inline void *policy_line(const struct pkt *p, enum weir_section 
 	void *image = first ? policy_image(p) : NULL;
 
 	return image ? image_line(image, first + line) : NULL;
+}
+
+/* A line of tab_near in the slot of this packet; compiled in place, so it costs no call. */
+static __always_inline void *near_line(const struct pkt *p, __u32 line)
+{
+	__u32 at = p->slot * near_constants.lines + line;
+
+	return bpf_map_lookup_elem(&tab_near, &at);
 }
 
 #endif

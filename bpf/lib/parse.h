@@ -177,6 +177,7 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
 	p->dst.be32[3] = h->dst;
 	p->seen |= PKT_IPV4;
 	p->ttl = h->ttl;
+	p->ip_len = total;
 	p->dscp = h->tos >> 2;
 	p->proto = h->proto;
 	*ret_payload = (struct ip_payload){
@@ -197,6 +198,13 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
 	return true;
 }
 
+static __always_inline __u16 ipv6_length(__u32 payload)
+{
+	__u32 length = sizeof(struct ipv6_header) + payload;
+
+	return length > 0xffff ? 0xffff : length;
+}
+
 static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
 				       struct ip_payload *ret_payload)
 {
@@ -214,6 +222,7 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
 	p->dst = h->dst;
 	p->seen |= PKT_IPV6;
 	p->ttl = h->hop_limit;
+	p->ip_len = ipv6_length(be16(h->payload_length));
 	p->dscp = version_class_flow >> 22 & 0x3f;
 	p->proto = h->next;
 	*ret_payload = (struct ip_payload){

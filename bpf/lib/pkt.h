@@ -34,15 +34,22 @@ struct pkt {
 	__u8 icmp_code;
 	__u8 ttl; /* TTL or hop limit */
 	__u8 dscp;
-	__u8 direction;	  /* enum weir_direction */
-	__u8 probe;	  /* weir explain or replay: tell the result, count nothing */
-	__u8 slot;	  /* 0 or 1: which compiled policy is live; read once (generation.h) */
-	__u8 allowed;	  /* on an allow list: no list, limit or automatic block may drop it */
-	__u16 iface_slot; /* index of the interface in the counters */
-	__u32 generation; /* the revision read with slot */
-	__u32 class;	  /* address class of the remote end (classify.h), 0 when in no list */
-	__u32 list;	  /* the list that decided, 0 for none; for events and explain */
-	__u32 hit;	  /* its hit counter, 0 for none */
+	__u8 direction;	   /* enum weir_direction */
+	__u8 probe;	   /* weir explain or replay: tell the result, count nothing */
+	__u8 slot;	   /* 0 or 1: which compiled policy is live; read once (generation.h) */
+	__u8 allowed;	   /* on an allow list: no list, limit or automatic block may drop it */
+	__u16 iface_slot;  /* index of the interface in the counters */
+	__u32 generation;  /* the revision read with slot */
+	__u32 class;	   /* address class of the remote end (classify.h), 0 when in no list */
+	__u32 list;	   /* the list that decided, 0 for none; for events and explain */
+	__u32 hit;	   /* its hit counter, 0 for none */
+	__u32 local_class; /* address class of this end, where a stage asked for it */
+	__u32 rule;	   /* the rule that decided: its counter's row, 0 for none */
+	__u32 mark;	   /* what rules want the packet marked with */
+	__u16 ip_len;	   /* bytes of the IP packet by its own header, 65,535 when it says more */
+	__u8 has_mark;
+	__u8 state;  /* enum weir_conn_state */
+	__u8 reject; /* enum weir_reject: how the sender is to be told */
 };
 
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&

@@ -52,6 +52,8 @@ __noinline int probe_tell(struct pkt *p, __u32 reason)
 		.class_id = p->class,
 		.list = p->list,
 		.hit = p->hit,
+		.rule = p->rule,
+		.mark = p->mark,
 		.ethertype = p->ethertype,
 		.sport = p->sport,
 		.dport = p->dport,

@@ -15,12 +15,23 @@ static __always_inline const struct weir_addr *remote_addr(const struct pkt *p)
 	return p->direction == WEIR_INGRESS ? &p->src : &p->dst;
 }
 
+/* This end: where a packet arrives, its destination. */
+static __always_inline const struct weir_addr *local_addr(const struct pkt *p)
+{
+	return p->direction == WEIR_INGRESS ? &p->dst : &p->src;
+}
+
+enum remote_end {
+	END_REMOTE, /* into p->class */
+	END_LOCAL,  /* into p->local_class */
+};
+
 /*
- * Sets p->class. A global function, like every seam between the stages: the verifier walks it once
- * and not once for each way a packet can be parsed (that was 409,000 instructions a program).
- * Returns 0, or 1 when there is no policy yet.
+ * Sets the class of an end. A global function, like every seam between the stages: the verifier
+ * walks it once and not once for each way a packet can be parsed (that was 409,000 instructions a
+ * program). Returns 0, or 1 when there is no policy yet.
  */
-__noinline int remote_classify(struct pkt *p)
+__noinline int end_classify(struct pkt *p, __u32 end)
 {
 	if (!p)
 		return 1;
@@ -29,9 +40,13 @@ __noinline int remote_classify(struct pkt *p)
 
 	if (!head || !image)
 		return 1;
-	struct weir_addr addr = *remote_addr(p);
+	struct weir_addr addr = end == END_REMOTE ? *remote_addr(p) : *local_addr(p);
+	__u32 class = classify_addr(image, &head->addresses, &addr, p->seen & PKT_IPV4);
 
-	p->class = classify_addr(image, &head->addresses, &addr, p->seen & PKT_IPV4);
+	if (end == END_REMOTE)
+		p->class = class;
+	else
+		p->local_class = class;
 	return 0;
 }
 

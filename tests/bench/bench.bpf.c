@@ -124,7 +124,7 @@ int empty(struct xdp_md *ctx)
 static __always_inline int lookup(struct pkt *p)
 {
 	generation_read(p);
-	if (remote_classify(p))
+	if (end_classify(p, END_REMOTE))
 		return XDP_ABORTED;
 	return p->class ? XDP_DROP : XDP_PASS;
 }

@@ -8,11 +8,20 @@
 #include "base/clock.h"
 #include "core/commit.h"
 #include "core/compile.h"
+#include "core/near.h"
 #include "tests/bench/bench.h"
 
 static double now_ms(void)
 {
 	return weir_clock_monotonic_ns() / 1e6;
+}
+
+static uint32_t near_capacity(const struct weir_image *image)
+{
+	uint32_t lines = 0;
+
+	weir_image_near(image, &lines);
+	return weir_near_capacity_for(lines, 0);
 }
 
 static int policy_compile(const char *list_file, struct weir_diag *diag,
@@ -32,7 +41,7 @@ static int policy_compile(const char *list_file, struct weir_diag *diag,
 	if (!r)
 		r = weir_compile(config, diag, &policy->image);
 	if (!r)
-		r = weir_compile_constants(config, ret_constants);
+		r = weir_compile_constants(config, near_capacity(policy->image), ret_constants);
 	policy->compile_ms = now_ms() - start;
 	return r;
 }
