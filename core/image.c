@@ -3,6 +3,7 @@
  * the kernel is commit.c's. */
 #include "image.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "addr_table.h"
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "names.h"
 
 struct section {
 	void *bytes;
@@ -21,6 +23,7 @@ struct weir_image {
 	uint64_t max_bytes;
 	struct weir_label_view *labels; /* label 1 is labels[1] */
 	uint32_t label_count, label_capacity;
+	struct weir_names sets;
 	struct weir_addr_table *table;
 	struct weir_addr_compiled compiled;
 	struct weir_label_view *class_views; /* of each class, one after another, as
@@ -70,6 +73,7 @@ void weir_image_free(struct weir_image *image)
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
 		free(image->sections[i].bytes);
 	free(image->labels);
+	weir_names_done(&image->sets);
 	free(image->class_views);
 	free(image->lines);
 	free(image->near);
@@ -100,6 +104,18 @@ int weir_image_label(struct weir_image *image, const struct weir_feature *owner,
 	*ret_label = ++image->label_count;
 	image->labels[*ret_label] = (struct weir_label_view){ .owner = owner, .tag = tag };
 	return 0;
+}
+
+int weir_image_name_label(struct weir_image *image, uint32_t label, const char *name)
+{
+	assert(label && label <= image->label_count && !image->classified);
+	assert(!image->labels[label].set);
+	return weir_names_add(&image->sets, name, &image->labels[label].set);
+}
+
+uint32_t weir_image_set_find(const struct weir_image *image, const char *name)
+{
+	return weir_names_find(&image->sets, name);
 }
 
 int weir_image_add_range(struct weir_image *image, uint32_t label, const struct weir_range *range)

@@ -30,6 +30,16 @@ static inline void weir_image_freep(struct weir_image **image)
  */
 int weir_image_label(struct weir_image *image, const struct weir_feature *owner, uint32_t tag,
 		     uint32_t *ret_label);
+/*
+ * The label's addresses are (part of) the named set `name`: several labels may bear one name. A
+ * label bears one name at most. Before weir_image_classify(). -ENOMEM.
+ */
+int weir_image_name_label(struct weir_image *image, uint32_t label, const char *name);
+/*
+ * The number of the named set, from 1; 0 = no such. It is known as soon as a label bears the name,
+ * so a feature that compiles later in the pipeline may ask.
+ */
+uint32_t weir_image_set_find(const struct weir_image *image, const char *name);
 /* Cheap: called a million times. Ranges may overlap and repeat. */
 int weir_image_add_range(struct weir_image *image, uint32_t label, const struct weir_range *range);
 
@@ -37,10 +47,12 @@ int weir_image_add_range(struct weir_image *image, uint32_t label, const struct 
 int weir_image_classify(struct weir_image *image, struct weir_diag *diag);
 /* Classes, class 0 ("in nothing") included. */
 uint32_t weir_image_class_count(const struct weir_image *image);
-/* Tags of `owner` in that class, ascending; returns how many. Borrowed. */
+/* The labels whose addresses the class has, in the order they were made; returns how many.
+ * Borrowed. */
 struct weir_label_view {
 	const struct weir_feature *owner;
 	uint32_t tag;
+	uint32_t set; /* number of the named set it is part of, 0 = none */
 };
 size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id,
 			       const struct weir_label_view **ret_labels);
