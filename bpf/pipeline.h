@@ -18,10 +18,17 @@
 #include "lib/remote.h"
 
 #include "../features/block/block.bpf.h"
+#include "../features/rules/rules.bpf.h"
 
-static __always_inline enum weir_reason default_policy(const struct pkt *p)
+/* Neither lists nor rules can be asked about a packet without addresses. */
+static __always_inline enum weir_reason not_ip(struct pkt *p)
 {
-	return p->allowed ? WEIR_PASS_ALLOWED : WEIR_PASS_POLICY;
+	if (p->seen & PKT_ARP)
+		return WEIR_PASS_ARP;
+	if (!(p->seen & PKT_MALFORMED))
+		return WEIR_PASS_NOT_IP;
+	generation_read(p);
+	return rules_default(p);
 }
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
@@ -31,7 +38,7 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	if (!(p->seen & PKT_IP) && p->seen & PKT_UNREADABLE)
 		return WEIR_DROP_UNREADABLE;
 	if (!(p->seen & PKT_IP))
-		return p->seen & PKT_ARP ? WEIR_PASS_ARP : WEIR_PASS_NOT_IP;
+		return not_ip(p);
 	if (p->seen & PKT_NEIGHBOUR)
 		return WEIR_PASS_NEIGHBOUR;
 	generation_read(p);
@@ -41,7 +48,8 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	/* One line a stage, in order: the first that gives a reason ends the packet. */
 	/* clang-format off */
 	return block_stage(p) ?:
-	       default_policy(p);
+	       rules_stage(p) ?:
+	       rules_default(p);
 	/* clang-format on */
 }
 

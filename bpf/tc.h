@@ -78,7 +78,11 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 		wanted = TC_PULL_BYTES_MOST;
 	} while (again);
 	tc_probe(skb, &p);
-	return pipeline_run(&p) ? TC_DROP : TC_NEXT;
+	bool drop = pipeline_run(&p);
+
+	if (p.has_mark && !p.probe)
+		skb->mark = p.mark;
+	return drop ? TC_DROP : TC_NEXT;
 }
 
 SEC("tc")

@@ -12,11 +12,18 @@
 #include "addr_table.h"
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "config.h"
 #include "names.h"
 
 struct section {
 	void *bytes;
 	size_t size;
+};
+
+struct kept {
+	const struct weir_feature *owner;
+	void *kept;
+	void (*free)(void *kept);
 };
 
 struct weir_image {
@@ -33,6 +40,7 @@ struct weir_image {
 	struct weir_line roots[WEIR_ROOT_COUNT][WEIR_ROOT_LINES];
 	struct weir_line *lines, *near;
 	uint32_t line_count, near_count, near_fixed;
+	struct kept kept[WEIR_FEATURES_MAX];
 };
 
 static const enum weir_place section_places[] = {
@@ -67,6 +75,8 @@ void weir_image_free(struct weir_image *image)
 {
 	if (!image)
 		return;
+	for (int i = 0; i < WEIR_FEATURES_MAX && image->kept[i].owner; i++)
+		image->kept[i].free(image->kept[i].kept);
 	weir_addr_table_free(image->table);
 	if (image->classified)
 		weir_addr_compiled_done(&image->compiled);
@@ -184,6 +194,30 @@ void *weir_image_section(struct weir_image *image, enum weir_section section, si
 static uint32_t section_lines(const struct section *section)
 {
 	return (uint32_t)((section->size + WEIR_LINE_BYTES - 1) / WEIR_LINE_BYTES);
+}
+
+static struct kept *kept_find(const struct weir_image *image, const struct weir_feature *owner)
+{
+	const struct kept *at = image->kept;
+
+	while (at->owner && at->owner != owner)
+		at++;
+	return (struct kept *)at;
+}
+
+void weir_image_keep(struct weir_image *image, const struct weir_feature *owner, void *kept,
+		     void (*free)(void *kept))
+{
+	struct kept *at = kept_find(image, owner);
+
+	if (at->owner)
+		at->free(at->kept);
+	*at = (struct kept){ .owner = owner, .kept = kept, .free = free };
+}
+
+void *weir_image_kept(const struct weir_image *image, const struct weir_feature *owner)
+{
+	return kept_find(image, owner)->kept;
 }
 
 void *weir_image_root(struct weir_image *image, enum weir_root root)

@@ -60,6 +60,12 @@ size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id
 /* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
  * Each section once. */
 void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes);
+/* What a feature found out while it compiled and wants when classes are known; freed with the
+ * image, or when another takes its place. One a feature. */
+void weir_image_keep(struct weir_image *image, const struct weir_feature *owner, void *kept,
+		     void (*free)(void *kept));
+/* NULL when there is none. */
+void *weir_image_kept(const struct weir_image *image, const struct weir_feature *owner);
 /* The feature's root (zeroed, WEIR_ROOT_LINES lines): what every packet reads. Until sealed. */
 void *weir_image_root(struct weir_image *image, enum weir_root root);
 /* Lays everything out in lines. After this the image is immutable. -E2BIG past the ceiling. */

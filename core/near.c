@@ -71,5 +71,7 @@ uint32_t weir_near_capacity_for(uint32_t needed, uint32_t current)
 
 	while (fitting < needed + needed / 8)
 		fitting *= 2;
-	return current >= needed && current / 8 <= fitting ? current : fitting;
+	bool is_kept = current >= WEIR_NEAR_LINES && current >= needed && current / 8 <= fitting;
+
+	return is_kept ? current : fitting;
 }

@@ -63,26 +63,25 @@ static __always_inline bool emit_admit(struct weir_event_count *count)
 	return true;
 }
 
-static __always_inline void event_fill(struct weir_event *event, const struct pkt *p, __u64 now)
+/* Field by field: a struct put together on the stack would be 80 bytes of it. */
+static __always_inline void event_fill(struct weir_event *event, const struct pkt *p)
 {
-	*event = (struct weir_event){
-		.time_ns = now,
-		.ifindex = p->ifindex,
-		.len = p->len,
-		.generation = p->generation,
-		.list = p->list,
-		.rule = p->rule,
-		.src = p->src,
-		.dst = p->dst,
-		.sport = p->sport,
-		.dport = p->dport,
-		.vlan = p->vlan,
-		.ethertype = p->ethertype,
-		.proto = p->proto,
-		.direction = p->direction,
-		.tcp_flags = p->tcp_flags,
-		.fragment = !!(p->seen & PKT_FRAGMENT),
-	};
+	event->time_ns = clock_ns();
+	event->ifindex = p->ifindex;
+	event->len = p->len;
+	event->generation = p->generation;
+	event->list = p->list;
+	event->rule = p->rule;
+	event->src = p->src;
+	event->dst = p->dst;
+	event->sport = p->sport;
+	event->dport = p->dport;
+	event->vlan = p->vlan;
+	event->ethertype = p->ethertype;
+	event->proto = p->proto;
+	event->direction = p->direction;
+	event->tcp_flags = p->tcp_flags;
+	event->fragment = !!(p->seen & PKT_FRAGMENT);
 }
 
 /* A function of its own: what is admitted is the slow path. */
@@ -98,7 +97,7 @@ __noinline int emit_send(struct pkt *p, __u32 kind, __u32 reason)
 		count->lost++;
 		return 0;
 	}
-	event_fill(event, p, clock_ns());
+	event_fill(event, p);
 	event->kind = kind;
 	event->reason = reason;
 	bool wake = bpf_ringbuf_query(&evt_ring, BPF_RB_AVAIL_DATA) > EMIT_WAKE_BYTES;

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The rules stage and the default policy: what the search finds is done. */
+#ifndef WEIR_RULES_BPF_H
+#define WEIR_RULES_BPF_H
+
+#include "../../bpf/lib/count.h"
+#include "../../bpf/lib/emit.h"
+#include "rules_search.bpf.h"
+
+const volatile struct rules_constants rules_constants = { .enabled = 1 };
+
+/*
+ * writes: the data path, each CPU its own
+ * reads: features/rules/rules_hits.c
+ * full: cannot be: a row for every rule there may be, those of the policy before included
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RULES_ROWS);
+	__type(key, __u32);
+	__type(value, struct weir_count);
+} ctr_rule SEC(".maps");
+
+/*
+ * Scratch, and not on the stack, of which a packet's functions have 512 bytes together. One a CPU
+ * is enough: the programs run with softirqs off and send nothing from within, so none begins before
+ * another of the same CPU has ended.
+ *
+ * writes: the data path, each CPU its own
+ * reads: the same packet
+ * full: cannot be: one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rules_search);
+} tmp_search SEC(".maps");
+
+/* A rule has matched: it is counted, told of, and its mark is set. */
+static __always_inline void record_apply(struct pkt *p, struct rules_search *search,
+					 const struct rules_record *record)
+{
+	__u32 row = record->row;
+
+	if (record->flags & RULES_MARKS && (!p->has_mark || record->rank >= search->mark_rank)) {
+		p->mark = record->mark;
+		p->has_mark = true;
+		search->mark_rank = record->rank;
+	}
+	if (p->probe)
+		return;
+	count_add(bpf_map_lookup_elem(&ctr_rule, &row), p->len);
+	if (record->flags & RULES_TELLS) {
+		p->rule = row;
+		emit_event(p, WEIR_EVENT_LOG, WEIR_PASS);
+	}
+}
+
+enum search_pass {
+	SEARCH_DECIDE,	/* which rule decides */
+	SEARCH_EFFECTS, /* those that only do something, and stand before it */
+};
+
+/*
+ * A rule that the vectors name. Returns 1 when the rest of its word need not be looked at: rules of
+ * a word stand in their order. Global, like search_visit(): walked once by the verifier, not once
+ * for each place it may be called from.
+ */
+__noinline int rule_visit(struct pkt *p, struct rules_search *search, __u32 position, __u32 pass)
+{
+	const struct rules_root *root = p ? rules_root(p) : NULL;
+
+	if (!root || !search)
+		return 1;
+	const struct rules_record *record = record_at(p, root, position);
+
+	if (!record || record->rank >= search->rank)
+		return 1;
+	if (!record_holds(p, record))
+		return 0;
+	if (pass == SEARCH_EFFECTS) {
+		record_apply(p, search, record);
+		return 0;
+	}
+	search->rank = record->rank;
+	search->position = position;
+	return 1;
+}
+
+__noinline int search_visit(struct pkt *p, struct rules_search *search, __u32 position, __u32 pass)
+{
+	const struct rules_root *root = p ? rules_root(p) : NULL;
+	__u32 part = position / 4096;
+
+	__asm__ volatile("" : "+r"(part)); /* the verifier is to see this very number compared */
+	if (!root || !search || part >= RULES_AGGREGATES)
+		return 0;
+	search->word = search_word(p, root, search, part, position / 64 & 63);
+	/* By way of memory it is any word to the verifier, and the loop is walked once. */
+	__u64 word = *(volatile __u64 *)&search->word;
+
+	LOOP_ROLLED
+	for (int i = 0; i < 64 && word; i++) {
+		if (rule_visit(p, search, position + rules_lowest(word), pass))
+			return 0;
+		word &= word - 1;
+	}
+	return 0;
+}
+
+/* Every word in which all rows have something. */
+__noinline int search_run(struct pkt *p, struct rules_search *search, __u32 pass)
+{
+	const struct rules_root *root = p ? rules_root(p) : NULL;
+
+	if (!root || !search)
+		return 0;
+	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
+		__u64 effects = root->effects[part];
+		__u64 words =
+			search->candidates[part] & (pass == SEARCH_EFFECTS ? effects : ~effects);
+
+		LOOP_ROLLED
+		for (int i = 0; i < 64 && words; i++) {
+			search_visit(p, search, (part * 64 + rules_lowest(words)) * 64, pass);
+			words &= words - 1;
+		}
+	}
+	return 0;
+}
+
+static __always_inline enum weir_reason record_reason(const struct rules_record *record)
+{
+	return record->action == RULES_ALLOW ? WEIR_PASS_RULE :
+	       record->action == RULES_DENY  ? WEIR_DROP_RULE :
+					       WEIR_DROP_REJECT;
+}
+
+static __always_inline struct rules_search *search_new(void)
+{
+	__u32 zero = 0;
+	struct rules_search *search = bpf_map_lookup_elem(&tmp_search, &zero);
+
+	if (!search)
+		return NULL;
+	search->rank = RULES_NO_RANK;
+	for (int i = 0; i < RULES_AGGREGATES; i++)
+		search->candidates[i] = ~0ULL;
+	return search;
+}
+
+__noinline int rules_judge(struct pkt *p)
+{
+	const struct rules_root *root = p ? rules_root(p) : NULL;
+	struct rules_search *search = search_new();
+
+	if (!root || !root->words || !search)
+		return WEIR_PASS;
+	search_rows(p, search);
+	search_run(p, search, SEARCH_DECIDE);
+	if (root->has_effects)
+		search_run(p, search, SEARCH_EFFECTS);
+	if (search->rank == RULES_NO_RANK)
+		return WEIR_PASS;
+	const struct rules_record *best = record_at(p, root, search->position);
+
+	if (!best)
+		return WEIR_PASS;
+	record_apply(p, search, best);
+	p->rule = best->row;
+	p->reject = best->reject;
+	return record_reason(best);
+}
+
+/* The end that no other stage asked for is classified only when rules ask for it. From here and not
+ * deeper, since a packet's functions have 512 bytes of stack together. */
+static __always_inline void rules_classify(struct pkt *p)
+{
+	const struct rules_root *root = rules_root(p);
+	__u32 local = p->direction == WEIR_INGRESS ? RULES_DST : RULES_SRC;
+
+	if (root && root->used & 1 << local)
+		end_classify(p, END_LOCAL);
+}
+
+static __always_inline enum weir_reason rules_stage(struct pkt *p)
+{
+	if (!rules_constants.enabled)
+		return WEIR_PASS;
+	rules_classify(p);
+	return rules_judge(p);
+}
+
+/* What holds where nothing spoke: for every protocol, every fragment, and packets too damaged to
+ * have an address. */
+static __always_inline enum weir_reason rules_default(const struct pkt *p)
+{
+	if (p->allowed)
+		return WEIR_PASS_ALLOWED;
+	const struct rules_root *root = rules_constants.enabled ? rules_root(p) : NULL;
+	__u32 first = root ? rules_first(p, WEIR_SECTION_RULES_IFACES) : 0;
+
+	if (!root || !first)
+		return WEIR_PASS_POLICY;
+	__u32 row = RULES_IFACE_ROW(p->iface_slot, p->direction);
+	const struct rules_row *policy = near_line(p, first + row * root->iface_lines);
+
+	return policy && policy->policy == RULES_DENY ? WEIR_DROP_POLICY : WEIR_PASS_POLICY;
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules feature as the engine sees it. */
+#include "features/rules/rules.h"
+
+#include <errno.h>
+
+#include "features/rules/rules_plan.h"
+#include "features/rules/rules_tables.h"
+
+static int rules_constants_set(const void *data, struct weir_constants *constants)
+{
+	const struct rules_section *section = data;
+	struct rules_constants values = { .enabled = section->enabled };
+	return weir_constants_set(constants, "rules_constants", &values, sizeof(values));
+}
+
+static int rules_compile(struct weir_compile *compile)
+{
+	struct rules_plan *plan = NULL;
+	int r = rules_plan_new(compile, &plan);
+	if (r == 0)
+		weir_image_keep(compile->image, &weir_rules, plan, rules_plan_free);
+	return r;
+}
+
+const struct weir_feature weir_rules = {
+	.name = "rules",
+	.summary = "rules over addresses, ports, protocols and all else a packet says of itself",
+	.fields = rules_fields,
+	.section_size = sizeof(struct rules_section),
+	.check = rules_check,
+	.constants = rules_constants_set,
+	.compile = rules_compile,
+	.classes = rules_classes,
+	.interface = rules_interface,
+};

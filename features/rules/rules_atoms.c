@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses of rules as atoms: equal ones, whoever asks for them, are one label. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "features/rules/rules_plan.h"
+
+static int use_add(struct rules_atom *atom, const struct rules_use *use)
+{
+	/* A power of two is full: the next one. */
+	if (!(atom->use_count & (atom->use_count - 1))) {
+		uint32_t capacity = atom->use_count ? atom->use_count * 2 : 1;
+		struct rules_use *uses = reallocarray(atom->uses, capacity, sizeof(*uses));
+		if (!uses)
+			return -ENOMEM;
+		atom->uses = uses;
+	}
+	atom->uses[atom->use_count++] = *use;
+	return 0;
+}
+
+static int slots_grow(struct rules_plan *plan)
+{
+	uint32_t count = plan->atom_slot_count ? plan->atom_slot_count * 2 : 256;
+	uint32_t *slots = calloc(count, sizeof(*slots));
+	struct rules_atom *atoms = reallocarray(plan->atoms, count / 2, sizeof(*atoms));
+	if (atoms)
+		plan->atoms = atoms;
+	if (!slots || !atoms) {
+		free(slots);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < plan->atom_count; i++) {
+		const struct rules_atom *atom = &atoms[i];
+		uint64_t hash =
+			weir_hash_bytes(atom->ranges, atom->range_count * sizeof(*atom->ranges), 0);
+		while (slots[hash & (count - 1)])
+			hash++;
+		slots[hash & (count - 1)] = i + 1;
+	}
+	free(plan->atom_slots);
+	plan->atom_slots = slots;
+	plan->atom_slot_count = count;
+	return 0;
+}
+
+static bool atom_is(const struct rules_atom *atom, const struct rules_addresses *addresses)
+{
+	return atom->range_count == addresses->range_count &&
+	       memcmp(atom->ranges, addresses->ranges,
+		      addresses->range_count * sizeof(*addresses->ranges)) == 0;
+}
+
+static struct rules_atom *atom_get(struct rules_plan *plan, const struct rules_addresses *addresses)
+{
+	size_t bytes = addresses->range_count * sizeof(*addresses->ranges);
+	if (2 * plan->atom_count + 2 > plan->atom_slot_count && slots_grow(plan))
+		return NULL;
+	uint64_t hash = weir_hash_bytes(addresses->ranges, bytes, 0);
+	uint32_t *slot;
+	for (;; hash++) {
+		slot = &plan->atom_slots[hash & (plan->atom_slot_count - 1)];
+		if (!*slot)
+			break;
+		if (atom_is(&plan->atoms[*slot - 1], addresses))
+			return &plan->atoms[*slot - 1];
+	}
+	struct weir_range *ranges = malloc(bytes);
+	if (!ranges)
+		return NULL;
+	memcpy(ranges, addresses->ranges, bytes);
+	plan->atoms[plan->atom_count] =
+		(struct rules_atom){ .ranges = ranges, .range_count = addresses->range_count };
+	*slot = ++plan->atom_count;
+	return &plan->atoms[plan->atom_count - 1];
+}
+
+static struct rules_atom *named_get(struct rules_plan *plan, uint32_t number)
+{
+	if (number >= plan->named_count) {
+		struct rules_atom *named = reallocarray(plan->named, number + 1, sizeof(*named));
+		if (!named)
+			return NULL;
+		memset(named + plan->named_count, 0,
+		       (number + 1 - plan->named_count) * sizeof(*named));
+		plan->named = named;
+		plan->named_count = number + 1;
+	}
+	return &plan->named[number];
+}
+
+static int set_refuse(struct weir_compile *compile, const char *path, const char *name)
+{
+	return weir_diag_key(compile->diag, path,
+			     "define it under rules.sets, or as a list of block with action: set",
+			     "there is no set and no list '%s'", name);
+}
+
+static const struct rules_addresses *set_of_section(const struct rules_plan *plan, const char *name)
+{
+	for (unsigned i = 0; i < plan->section->set_count; i++)
+		if (strcmp(plan->section->sets[i].name, name) == 0)
+			return &plan->sets[i];
+	return NULL;
+}
+
+static int use_ranges(struct rules_plan *plan, const struct rules_addresses *addresses,
+		      const struct rules_use *use)
+{
+	struct rules_atom *atom = addresses->range_count ? atom_get(plan, addresses) : NULL;
+	if (!addresses->range_count)
+		return 0;
+	return atom ? use_add(atom, use) : -ENOMEM;
+}
+
+/* A list of another feature. */
+static int use_named(struct rules_plan *plan, struct weir_compile *compile, const char *name,
+		     const struct rules_use *use, const char *path)
+{
+	uint32_t number = weir_image_set_find(compile->image, name);
+	struct rules_atom *atom = number ? named_get(plan, number) : NULL;
+	if (!number)
+		return set_refuse(compile, path, name);
+	return atom ? use_add(atom, use) : -ENOMEM;
+}
+
+static int use_set(struct rules_plan *plan, struct weir_compile *compile, const char *name,
+		   const struct rules_use *use, const char *path)
+{
+	const struct rules_addresses *set = set_of_section(plan, name);
+	if (!set)
+		return use_named(plan, compile, name, use, path);
+	int r = use_ranges(plan, set, use);
+	for (uint32_t i = 0; r == 0 && i < set->set_count; i++)
+		r = use_named(plan, compile, set->sets[i], use, path);
+	return r;
+}
+
+static int use_addresses(struct rules_plan *plan, struct weir_compile *compile,
+			 const struct rules_addresses *addresses, const struct rules_use *use,
+			 const char *path)
+{
+	int r = use_ranges(plan, addresses, use);
+	for (uint32_t i = 0; r == 0 && i < addresses->set_count; i++)
+		r = use_set(plan, compile, addresses->sets[i], use, path);
+	return r;
+}
+
+int rules_plan_end(struct rules_plan *plan, struct weir_compile *compile,
+		   const struct rules_end *end, uint32_t rank, enum rules_dimension dimension,
+		   const char *path)
+{
+	struct rules_use use = { .rank = rank, .dimension = (uint8_t)dimension };
+	int r = use_addresses(plan, compile, &end->in, &use, path);
+	use.is_negated = true;
+	return r ? r : use_addresses(plan, compile, &end->out, &use, path);
+}
+
+static int addresses_append(struct rules_addresses *to, const struct rules_addresses *from)
+{
+	struct weir_range *ranges =
+		reallocarray(to->ranges, to->range_count + from->range_count + 1, sizeof(*ranges));
+	if (!ranges)
+		return -ENOMEM;
+	to->ranges = ranges;
+	for (uint32_t i = 0; i < from->range_count; i++)
+		ranges[to->range_count++] = from->ranges[i];
+	return 0;
+}
+
+static int name_append(struct rules_addresses *to, const char *name)
+{
+	char **sets = reallocarray(to->sets, to->set_count + 1, sizeof(*sets));
+	if (!sets)
+		return -ENOMEM;
+	to->sets = sets;
+	sets[to->set_count] = strdup(name);
+	return sets[to->set_count] ? to->set_count++, 0 : -ENOMEM;
+}
+
+/* Loops were refused by rules_check(). */
+static int set_flatten(const struct rules_section *section, unsigned index, struct weir_diag *diag,
+		       struct rules_addresses *flat)
+{
+	struct rules_end end = { 0 };
+	char path[48];
+	snprintf(path, sizeof(path), "rules.sets[%u].members", index);
+	int r = rules_end_read(section->sets[index].members, path, diag, &end);
+	if (r == 0)
+		r = addresses_append(flat, &end.in);
+	for (uint32_t i = 0; r == 0 && i < end.in.set_count; i++) {
+		unsigned member = 0;
+		while (member < section->set_count &&
+		       strcmp(section->sets[member].name, end.in.sets[i]))
+			member++;
+		r = member < section->set_count ? set_flatten(section, member, diag, flat) :
+						  name_append(flat, end.in.sets[i]);
+	}
+	rules_end_done(&end);
+	return r;
+}
+
+int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile)
+{
+	const struct rules_section *section = plan->section;
+	struct weir_diag told = { 0 }; /* warnings were told by rules_check() */
+	int r = 0;
+	(void)compile;
+	plan->sets = calloc(section->set_count + 1, sizeof(*plan->sets));
+	for (unsigned i = 0; plan->sets && r == 0 && i < section->set_count; i++)
+		r = set_flatten(section, i, &told, &plan->sets[i]);
+	weir_diag_done(&told);
+	return plan->sets ? r : -ENOMEM;
+}
+
+int rules_plan_labels(struct rules_plan *plan, struct weir_compile *compile)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < plan->atom_count; i++) {
+		uint32_t label;
+		r = weir_image_label(compile->image, &weir_rules, i, &label);
+		for (uint32_t j = 0; r == 0 && j < plan->atoms[i].range_count; j++)
+			r = weir_image_add_range(compile->image, label, &plan->atoms[i].ranges[j]);
+	}
+	return r;
+}
+
+void rules_plan_atoms_done(struct rules_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->atom_count; i++) {
+		free(plan->atoms[i].ranges);
+		free(plan->atoms[i].uses);
+	}
+	for (uint32_t i = 0; i < plan->named_count; i++)
+		free(plan->named[i].uses);
+	for (unsigned i = 0; plan->sets && i < plan->section->set_count; i++) {
+		struct rules_end end = { .in = plan->sets[i] };
+		rules_end_done(&end);
+	}
+	free(plan->sets);
+	free(plan->atoms);
+	free(plan->named);
+	free(plan->atom_slots);
+}

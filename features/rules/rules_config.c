@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of `rules:` in weir.yaml. What must hold across them is rules_check.c's. */
+#include <string.h>
+
+#include "features/rules/rules_state.h"
+
+#define RULE(member) offsetof(struct rules_text, member)
+#define SECTION(member) offsetof(struct rules_section, member)
+
+#define STRING_KEY(yaml, member, words)                                                       \
+	{                                                                                     \
+		.key = yaml, .type = WEIR_FIELD_STRING, .offset = RULE(member), .help = words \
+	}
+
+static const struct weir_field rule_fields[] = {
+	STRING_KEY("name", name,
+		   "The rule's name: 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a letter or "
+		   "digit; shown with each packet it decides."),
+	STRING_KEY("comment", comment, "A remark, shown with the rule."),
+	STRING_KEY("group", group,
+		   "The group it belongs to, so that many can be switched at once."),
+	{ .key = "enabled",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = RULE(enabled),
+	  .fallback = "true",
+	  .help = "Whether the rule acts." },
+	STRING_KEY("interface", interface, "Names and patterns: eth0, ppp*, not lo."),
+	{ .key = "direction",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = RULE(direction),
+	  .values = rules_way_names,
+	  .fallback = "both",
+	  .help = "Packets that arrive at an interface, leave it, or both." },
+	STRING_KEY("family", family, "ipv4 or ipv6; both without it."),
+	STRING_KEY("src", src,
+		   "Source: addresses, CIDRs, ranges FROM-TO, names of sets and lists; `not X` "
+		   "takes "
+		   "X out."),
+	STRING_KEY("dst", dst, "Destination, written like `src`."),
+	STRING_KEY("proto", proto, "Protocols by name or number: tcp, udp, 47."),
+	STRING_KEY("sport", sport, "Source ports: 1024-65535, not 5060."),
+	STRING_KEY("dport", dport, "Destination ports: 22, 80, 8000-8100."),
+	STRING_KEY("icmp-type", icmp_type,
+		   "ICMP types by number or name: echo-request; of both versions, unless `proto` "
+		   "or "
+		   "`family` says which."),
+	STRING_KEY("icmp-code", icmp_code, "ICMP codes: 0-3."),
+	STRING_KEY("tcp-flags", tcp_flags,
+		   "VALUE/MASK: of the flags in MASK those in VALUE are set and no other: "
+		   "syn/syn,ack,rst,fin. Several, between spaces, are alternatives."),
+	STRING_KEY("state", state,
+		   "What connection tracking says: new, established, related, invalid, untracked. "
+		   "Until it is there, every packet is untracked."),
+	STRING_KEY("fragment", fragment, "none, first, later, or any for both."),
+	STRING_KEY("length", length, "Bytes of the IP packet: 0-127, 1500."),
+	STRING_KEY("dscp", dscp, "DSCP by number or name: ef, af41, 0-7."),
+	STRING_KEY("vlan", vlan, "VLAN ids of the outermost tag, or none: 100, 200-299."),
+	STRING_KEY("schedule", schedule,
+		   "When the rule acts, in local time: mon-fri 08:00-18:00, sat 10:00-12:00."),
+	{ .key = "action",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = RULE(action),
+	  .values = rules_action_names,
+	  .required = true,
+	  .help = "allow, deny and reject decide; count, log and mark do that and go on with the "
+		  "next rule." },
+	{ .key = "log",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = RULE(log),
+	  .fallback = "false",
+	  .help = "Tell an event for each packet that matches, within the rate of `events`." },
+	STRING_KEY("mark", mark, "Set the packet's mark to this number, at TC hooks."),
+	{ 0 },
+};
+
+static const char *const policy_values[] = { "allow", "deny", NULL };
+
+static const struct weir_field policy_fields[] = {
+	{ .key = "interface",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct rules_policy_config, interface),
+	  .fallback = "*",
+	  .help = "Names and patterns of interfaces; the first entry that matches one holds." },
+	{ .key = "ingress",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = offsetof(struct rules_policy_config, ingress),
+	  .values = policy_values,
+	  .fallback = "allow",
+	  .help = "What happens to packets that arrive there and that no rule decides." },
+	{ .key = "egress",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = offsetof(struct rules_policy_config, egress),
+	  .values = policy_values,
+	  .fallback = "allow",
+	  .help = "Likewise for packets that leave there." },
+	{ 0 },
+};
+
+static const struct weir_field set_fields[] = {
+	{ .key = "name",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct rules_set_config, name),
+	  .required = true,
+	  .help = "The name rules and other sets use." },
+	{ .key = "members",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct rules_set_config, members),
+	  .required = true,
+	  .help = "Addresses, CIDRs, ranges, other sets, and lists of `block`." },
+	{ 0 },
+};
+
+static const struct weir_field group_fields[] = {
+	{ .key = "name",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct rules_group_config, name),
+	  .required = true,
+	  .help = "The name rules give as their group." },
+	{ .key = "enabled",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = offsetof(struct rules_group_config, enabled),
+	  .fallback = "true",
+	  .help = "Whether its rules act." },
+	{ 0 },
+};
+
+#define LIST_OF(yaml, member, count, type_, fields_, words)                               \
+	{                                                                                 \
+		.key = yaml, .type = WEIR_FIELD_SEQUENCE, .offset = SECTION(member),      \
+		.count_offset = SECTION(count), .size = sizeof(type_), .fields = fields_, \
+		.help = words                                                             \
+	}
+
+const struct weir_field rules_fields[] = {
+	{ .key = "enabled",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = SECTION(enabled),
+	  .fallback = "true",
+	  .help = "Whether rules and default policies act at all." },
+	LIST_OF("policy", policies, policy_count, struct rules_policy_config, policy_fields,
+		"Default policies: what happens where no rule decides. Without any, all passes."),
+	LIST_OF("sets", sets, set_count, struct rules_set_config, set_fields,
+		"Addresses by name, for the rules."),
+	LIST_OF("groups", groups, group_count, struct rules_group_config, group_fields,
+		"Groups of rules that can be switched off."),
+	LIST_OF("rules", rules, rule_count, struct rules_text, rule_fields,
+		"The rules, in order; the first that decides wins."),
+	{ 0 },
+};
+
+const struct rules_section *rules_section_of(const struct weir_config *config)
+{
+	return config->sections[weir_feature_index(&weir_rules)];
+}
+
+bool rules_group_is_on(const struct rules_section *section, const char *group)
+{
+	for (unsigned i = 0; group && i < section->group_count; i++)
+		if (strcmp(section->groups[i].name, group) == 0)
+			return section->groups[i].enabled;
+	return true;
+}
