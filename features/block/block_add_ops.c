@@ -9,25 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "features/block/block_ops.h"
-
-enum add_outcome {
-	ADD_NEW,
-	ADD_REFRESHED, /* lifetime or note are others now */
-	ADD_UNCHANGED,
-};
-
-struct addition {
-	struct block_state *state;
-	struct weir_call *call;
-	struct block_list *list;
-	struct weir_range range;
-	const char *note;
-	uint64_t ttl_ns;
-	uint64_t until_ns;
-	uint64_t expires_ns;
-	enum add_outcome outcome;
-};
+#include "features/block/block_addition.h"
 
 static int refuse_live(const struct block_state *state, struct weir_call *call, int error)
 {
@@ -43,21 +25,7 @@ static int refuse_live(const struct block_state *state, struct weir_call *call, 
 	return error;
 }
 
-static void reply_entry(const struct addition *addition, struct weir_json_out *json)
-{
-	static const char *const outcomes[] = { "added", "refreshed", "unchanged" };
-	char text[WEIR_RANGE_TEXT], until[21];
-	weir_json_put_str(json, "entry", weir_range_to_string(&addition->range, text));
-	weir_json_put_str(json, "list", addition->list->name);
-	weir_json_put_str(json, "action", block_action_names[addition->list->action]);
-	weir_json_put_str(json, "result", outcomes[addition->outcome]);
-	weir_json_put_str(json, "until",
-			  addition->until_ns ? weir_clock_format(addition->until_ns, until) : NULL);
-	if (addition->ttl_ns)
-		weir_json_put_uint(json, "ttl_s", addition->ttl_ns / WEIR_NS_PER_S);
-}
-
-static int add_reply(struct addition *addition)
+static int add_reply(struct block_addition *addition)
 {
 	struct weir_call *call = addition->call;
 	struct weir_engine *engine = addition->state->engine;
@@ -65,7 +33,7 @@ static int add_reply(struct addition *addition)
 		weir_engine_bump(engine);
 	struct weir_json_out json = { .out = &call->reply };
 	weir_json_open_object(&json, NULL);
-	reply_entry(addition, &json);
+	addition_reply(addition, &json);
 	block_reply_warnings(call, &json);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(engine));
 	weir_json_close_object(&json);
@@ -73,7 +41,7 @@ static int add_reply(struct addition *addition)
 }
 
 /* A list with nothing but the entry, to be held against the other lists. */
-static void add_warn(struct addition *addition)
+static void add_warn(struct block_addition *addition)
 {
 	_cleanup_list_ struct block_list *subject =
 		block_list_new(addition->list->name, addition->list->action, BLOCK_FROM_RUNTIME);
@@ -94,34 +62,6 @@ static void single_enforce_again(struct block_state *state, struct block_list *l
 	block_expiry_settle(state);
 }
 
-static void save_reply(const struct block_request *request, struct weir_json_out *json)
-{
-	struct addition addition = {
-		.list = request->saved,
-		.range = request->range,
-		.ttl_ns = request->ttl_ns,
-		.until_ns = request->until_ns,
-		.outcome = (enum add_outcome)request->outcome,
-	};
-	reply_entry(&addition, json);
-}
-
-/* The file is large: the entry comes into force, and the worker writes it down before that is told.
- */
-static struct block_request *save_new(const struct addition *addition, enum add_outcome outcome)
-{
-	struct block_request *request = block_request_new(addition->state->engine, addition->call);
-	if (!request)
-		return NULL;
-	request->saved = addition->list;
-	request->reply = save_reply;
-	request->range = addition->range;
-	request->ttl_ns = addition->ttl_ns;
-	request->until_ns = addition->until_ns;
-	request->outcome = outcome;
-	return request;
-}
-
 static void new_settle(struct block_request *request, struct block_state *state, int result)
 {
 	size_t index;
@@ -132,11 +72,11 @@ static void new_settle(struct block_request *request, struct block_state *state,
 	block_expiry_settle(state);
 }
 
-static int add_new_large(struct addition *addition, size_t index)
+static int add_new_large(struct block_addition *addition, size_t index)
 {
 	struct block_state *state = addition->state;
 	struct block_list *list = addition->list;
-	struct block_request *request = save_new(addition, ADD_NEW);
+	struct block_request *request = addition_save(addition, ADD_NEW);
 	int r = request ? block_single_enforce(state, list, &list->singles[index]) : -ENOMEM;
 	if (r < 0) {
 		block_list_delete_single(list, index);
@@ -147,7 +87,7 @@ static int add_new_large(struct addition *addition, size_t index)
 	return block_request_save(request);
 }
 
-static int add_new(struct addition *addition, size_t index)
+static int add_new(struct block_addition *addition, size_t index)
 {
 	struct block_state *state = addition->state;
 	struct block_list *list = addition->list;
@@ -184,11 +124,6 @@ static int add_new(struct addition *addition, size_t index)
 	return 0;
 }
 
-static bool note_differs(const char *a, const char *b)
-{
-	return b && (!a || strcmp(a, b) != 0);
-}
-
 static void refresh_settle(struct block_request *request, struct block_state *state, int result)
 {
 	size_t index;
@@ -201,9 +136,9 @@ static void refresh_settle(struct block_request *request, struct block_state *st
 	single_enforce_again(state, request->saved, single);
 }
 
-static int add_refresh_large(struct addition *addition, struct block_single *single)
+static int add_refresh_large(struct block_addition *addition, struct block_single *single)
 {
-	struct block_request *request = save_new(addition, ADD_REFRESHED);
+	struct block_request *request = addition_save(addition, ADD_REFRESHED);
 	const char *text = addition->note ? addition->note : single->note;
 	char *note = text ? strdup(text) : NULL;
 	if (!request || (text && !note)) {
@@ -221,12 +156,12 @@ static int add_refresh_large(struct addition *addition, struct block_single *sin
 }
 
 /* It is in the live set: lifetime and note become what is asked for now; a note not given stays. */
-static int add_refresh(struct addition *addition, size_t index)
+static int add_refresh(struct block_addition *addition, size_t index)
 {
 	struct block_state *state = addition->state;
 	struct block_single *single = &addition->list->singles[index], before = *single;
 	bool is_same = !single->until_ns && !addition->until_ns &&
-		       !note_differs(single->note, addition->note);
+		       !block_note_differs(single->note, addition->note);
 	addition->outcome = is_same ? ADD_UNCHANGED : ADD_REFRESHED;
 	if (is_same)
 		return 0;
@@ -251,117 +186,14 @@ static int add_refresh(struct addition *addition, size_t index)
 	return 0;
 }
 
-static void renote_settle(struct block_request *request, struct block_state *state, int result)
-{
-	struct block_set *set = &request->saved->set;
-	size_t index;
-	if (result && block_set_find(set, &request->range, &index))
-		block_set_note(set, block_family_of(&request->range), index, request->before.note);
-}
-
-static int add_renote_large(struct addition *addition, size_t index, const char *before)
-{
-	struct block_request *request = save_new(addition, ADD_REFRESHED);
-	int r = request && (!before || (request->before.note = strdup(before))) ? 0 : -ENOMEM;
-	if (r == 0)
-		r = block_set_note(&addition->list->set, block_family_of(&addition->range), index,
-				   addition->note);
-	if (r < 0) {
-		block_request_free(request);
-		return r;
-	}
-	request->settle = renote_settle;
-	return block_request_save(request);
-}
-
-/* It is in the compiled policy and is to stay: only the note can be new. */
-static int add_renote(struct addition *addition, size_t index)
-{
-	struct block_set *set = &addition->list->set;
-	enum block_family family = block_family_of(&addition->range);
-	struct block_entry entry;
-	block_set_at(set, family, index, &entry);
-	addition->outcome =
-		note_differs(entry.note, addition->note) ? ADD_REFRESHED : ADD_UNCHANGED;
-	if (addition->outcome == ADD_UNCHANGED)
-		return 0;
-	if (block_list_is_large(addition->list))
-		return add_renote_large(addition, index, entry.note);
-	_cleanup_free_ char *before = entry.note ? strdup(entry.note) : NULL;
-	int r = block_set_note(set, family, index, addition->note);
-	if (r < 0)
-		return r;
-	r = block_store_save_list(addition->state->dir, addition->list);
-	if (r < 0) {
-		block_set_note(set, family, index, before);
-		return block_refuse_write(addition->state, addition->call, r);
-	}
-	return 0;
-}
-
-static int demote_prepare(struct block_request *request, struct block_state *state,
-			  struct weir_diag *diag)
-{
-	struct block_list *list = block_lists_find(&state->runtime, request->name);
-	_cleanup_list_ struct block_list *next = NULL;
-	struct block_now now = block_now();
-	const char *note = weir_call_str(request->change.call, "note");
-	struct block_single single = { .range = request->range,
-				       .until_ns = now.real_ns + request->ttl_ns };
-	single.expires_ns = block_expires(&now, single.until_ns);
-	if (note && !(single.note = strdup(note)))
-		return -ENOMEM;
-	int r = block_list_without(list, &request->range, &next);
-	size_t index = 0;
-	if (r == 0)
-		block_list_find_single(next, &request->range, &index);
-	if (r == 0)
-		r = block_list_insert_single(next, index, &single);
-	free(single.note);
-	if (r == 0)
-		r = block_request_add(request, list, next);
-	if (r == 0)
-		next = NULL;
-	(void)diag;
-	return r;
-}
-
-static void demote_reply(const struct block_request *request, struct weir_json_out *json)
-{
-	struct block_list *list =
-		block_lists_find(&block_state_of(request->engine)->runtime, request->name);
-	struct addition addition = {
-		.list = list,
-		.range = request->range,
-		.ttl_ns = request->ttl_ns,
-		.until_ns = weir_clock_real_ns() + request->ttl_ns,
-		.outcome = ADD_REFRESHED,
-	};
-	reply_entry(&addition, json);
-}
-
-/* It stays in the compiled policy unless that is made anew without it; only then can it expire. */
-static int add_demote(struct addition *addition)
-{
-	struct block_request *request = block_request_new(addition->state->engine, addition->call);
-	if (!request)
-		return -ENOMEM;
-	request->prepare = demote_prepare;
-	request->reply = demote_reply;
-	request->range = addition->range;
-	request->ttl_ns = addition->ttl_ns;
-	const char *given = weir_call_str(addition->call, "list");
-	request->name = given ? given : block_noun_of(addition->call)->runtime_list;
-	return block_request_start(request);
-}
-
-static int add_to_list(struct addition *addition)
+static int add_to_list(struct block_addition *addition)
 {
 	struct block_list *list = addition->list;
 	size_t in_set, index;
 	bool is_single = block_list_find_single(list, &addition->range, &index);
 	if (block_set_find(&list->set, &addition->range, &in_set))
-		return addition->ttl_ns ? add_demote(addition) : add_renote(addition, in_set);
+		return addition->ttl_ns ? addition_demote(addition) :
+					  addition_renote(addition, in_set);
 	return is_single ? add_refresh(addition, index) : add_new(addition, index);
 }
 
@@ -397,9 +229,9 @@ static void list_uncreate(struct block_state *state, struct block_list *list)
 int block_run_add(struct weir_engine *engine, struct weir_call *call)
 {
 	struct block_state *state = block_state_of(engine);
-	struct addition addition = { .state = state,
-				     .call = call,
-				     .note = weir_call_str(call, "note") };
+	struct block_addition addition = { .state = state,
+					   .call = call,
+					   .note = weir_call_str(call, "note") };
 	const char *name;
 	int r = block_call_range(call, &addition.range);
 	if (r == 0)
