@@ -134,13 +134,18 @@ void weir_render_removed(const struct weir_view *view)
 		      (unsigned long long)weir_view_uint(answer, "revision"));
 }
 
-static uint64_t hits_of(const struct weir_json *list)
+/* A set has none: it decides nothing. */
+static void hits_cell(struct weir_table *table, const struct weir_json *list)
 {
 	const struct weir_json *hits = weir_json_get(list, "hits");
 
-	if (hits && weir_json_type(hits) == WEIR_JSON_OBJECT)
-		return weir_view_uint(hits, "packets");
-	return weir_view_uint(list, hits ? "hits" : "hits_packets");
+	if (hits && weir_json_type(hits) == WEIR_JSON_NULL)
+		weir_table_cell(table, WEIR_COLOR_PLAIN, "");
+	else if (hits && weir_json_type(hits) == WEIR_JSON_OBJECT)
+		weir_table_count(table, WEIR_COLOR_PLAIN, weir_view_uint(hits, "packets"));
+	else
+		weir_table_count(table, WEIR_COLOR_PLAIN,
+				 weir_view_uint(list, hits ? "hits" : "hits_packets"));
 }
 
 void weir_render_list_rows(const struct weir_view *view, const struct weir_json *lists)
@@ -163,7 +168,7 @@ void weir_render_list_rows(const struct weir_view *view, const struct weir_json 
 		weir_table_cell(&table, weir_view_verdict_color(action), action);
 		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v4"));
 		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(list, "v6"));
-		weir_table_count(&table, WEIR_COLOR_PLAIN, hits_of(list));
+		hits_cell(&table, list);
 		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(list, "origin"));
 		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(list, "note"));
 	}

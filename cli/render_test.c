@@ -253,7 +253,9 @@ static void status_shows_interfaces_lists_and_reasons(void **state)
 		     "\"packets\":0,\"bytes\":0}],"
 		     "\"events\":{\"drop\":{\"sent\":20,\"capped\":1,\"lost\":0}},"
 		     "\"block_lists\":[{\"name\":\"spam\",\"action\":\"deny\",\"origin\":\"file\","
-		     "\"v4\":1000,\"v6\":7,\"hits\":{\"packets\":20,\"bytes\":1280}}],"
+		     "\"v4\":1000,\"v6\":7,\"hits\":{\"packets\":20,\"bytes\":1280}},"
+		     "{\"name\":\"work\",\"action\":\"set\",\"origin\":\"file\","
+		     "\"v4\":2,\"v6\":0,\"hits\":null}],"
 		     "\"block_live\":{\"entries\":3,\"capacity\":65536},\"flow\":{\"active\":12}}",
 		     false,
 		     "weir 0.1.0  revision 5  running 1m30s (pid 77)\n"
@@ -266,6 +268,7 @@ static void status_shows_interfaces_lists_and_reasons(void **state)
 		     "Lists\n"
 		     "list  action   IPv4  IPv6  hits  origin  note\n"
 		     "spam  deny    1,000     7    20  file\n"
+		     "work  set         2     0        file\n"
 		     "3 of 65,536 places of the live set in use\n"
 		     "\n"
 		     "flow\n"

@@ -40,8 +40,8 @@ struct {
 
 /* What was found so far, by action. */
 struct block_found {
-	__u32 list[BLOCK_ACTIONS];
-	__u32 hit[BLOCK_ACTIONS];
+	__u32 list[BLOCK_VERDICTS];
+	__u32 hit[BLOCK_VERDICTS];
 };
 
 static __always_inline void block_find_class(const struct pkt *p, struct block_found *found)
@@ -52,7 +52,7 @@ static __always_inline void block_find_class(const struct pkt *p, struct block_f
 		return;
 	struct block_class *entry = (struct block_class *)line + p->class % 4;
 
-	for (int action = 0; action < BLOCK_ACTIONS; action++) {
+	for (int action = 0; action < BLOCK_VERDICTS; action++) {
 		found->list[action] = entry->action[action].list;
 		found->hit[action] = entry->action[action].hit;
 	}
@@ -80,7 +80,7 @@ __noinline int block_find_prefix(const struct pkt *p, __u32 length, struct block
 
 	if (!live)
 		return 0;
-	for (int action = 0; action < BLOCK_ACTIONS; action++) {
+	for (int action = 0; action < BLOCK_VERDICTS; action++) {
 		const struct block_live_side *side = &live->action[action];
 
 		if (found->list[action] || !side->list ||

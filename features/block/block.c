@@ -127,7 +127,7 @@ static int block_attach(void *data, struct weir_object *object, struct weir_diag
 
 	for (size_t i = 0; i < state->runtime.count; i++) {
 		struct block_list *list = state->runtime.at[i];
-		if (!list->hit)
+		if (!list->hit && block_list_decides(list))
 			list->hit = block_slots_take(&state->slots);
 		for (size_t j = 0; j < list->single_count; j++) {
 			r = block_single_enforce(state, list, &list->singles[j]);
@@ -330,7 +330,7 @@ static int block_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++) {
 		for (size_t i = 0; r == 0 && i < kinds[kind]->count; i++) {
 			r = snapshot_entries(kinds[kind]->at[i], snapshot);
-			if (r == 0)
+			if (r == 0 && block_list_decides(kinds[kind]->at[i]))
 				r = snapshot_hits(state, kinds[kind]->at[i], snapshot);
 		}
 	}
@@ -372,7 +372,7 @@ static void block_describe(void *data, const struct weir_verdict *verdict,
 
 const struct weir_feature weir_block = {
 	.name = "block",
-	.summary = "allow and deny lists of addresses",
+	.summary = "allow and deny lists of addresses, and sets of them for rules",
 	.fields = block_fields,
 	.section_size = sizeof(struct block_section),
 	.check = block_check,

@@ -8,7 +8,8 @@
 enum block_action {
 	BLOCK_ALLOW,
 	BLOCK_DENY,
-	BLOCK_ACTIONS,
+	BLOCK_VERDICTS,		    /* those above decide: the data path knows no others */
+	BLOCK_SET = BLOCK_VERDICTS, /* decides nothing: a name for addresses, which rules use */
 };
 
 /* Section WEIR_SECTION_BLOCK: one for each address class, four to a line. list 0 = no list of that
@@ -17,7 +18,7 @@ struct block_class {
 	struct {
 		__u32 list; /* id of the list that decides; the lowest id where several match */
 		__u32 hit;  /* its (or its entry's) hit counter, 0 = not counted */
-	} action[BLOCK_ACTIONS];
+	} action[BLOCK_VERDICTS];
 };
 
 _Static_assert(sizeof(struct block_class) == 16, "four classes fill a line");
@@ -37,7 +38,7 @@ struct block_live_side {
 };
 
 struct block_live {
-	struct block_live_side action[BLOCK_ACTIONS];
+	struct block_live_side action[BLOCK_VERDICTS];
 };
 
 /*

@@ -132,7 +132,7 @@ static int demote_prepare(struct block_request *request, struct block_state *sta
 	return r;
 }
 
-static void demote_reply(const struct block_request *request, struct weir_json_out *json)
+static void change_reply(const struct block_request *request, struct weir_json_out *json)
 {
 	struct block_list *list =
 		block_lists_find(&block_state_of(request->engine)->runtime, request->name);
@@ -140,8 +140,8 @@ static void demote_reply(const struct block_request *request, struct weir_json_o
 		.list = list,
 		.range = request->range,
 		.ttl_ns = request->ttl_ns,
-		.until_ns = weir_clock_real_ns() + request->ttl_ns,
-		.outcome = ADD_REFRESHED,
+		.until_ns = request->ttl_ns ? weir_clock_real_ns() + request->ttl_ns : 0,
+		.outcome = (enum add_outcome)request->outcome,
 	};
 	addition_reply(&addition, json);
 }
@@ -153,10 +153,48 @@ int addition_demote(struct block_addition *addition)
 	if (!request)
 		return -ENOMEM;
 	request->prepare = demote_prepare;
-	request->reply = demote_reply;
+	request->reply = change_reply;
+	request->outcome = ADD_REFRESHED;
 	request->range = addition->range;
 	request->ttl_ns = addition->ttl_ns;
 	const char *given = weir_call_str(addition->call, "list");
 	request->name = given ? given : block_noun_of(addition->call)->runtime_list;
+	return block_request_start(request);
+}
+
+static int join_prepare(struct block_request *request, struct block_state *state,
+			struct weir_diag *diag)
+{
+	static const struct block_set nothing;
+	const char *note = weir_call_str(request->change.call, "note");
+	struct block_list *old = block_lists_find(&state->runtime, request->name);
+	_cleanup_list_ struct block_list *next =
+		old ? block_list_clone(old) :
+		      block_list_start(state, request->name, BLOCK_SET, diag);
+	_cleanup_set_ struct block_set entry = { 0 };
+	if (!next)
+		return -ENOMEM;
+	int r = block_set_append(&entry, &request->range, note, note ? strlen(note) : 0);
+	if (r == 0)
+		r = block_set_seal(&entry, NULL);
+	if (r == 0)
+		r = block_set_merge(old ? &old->set : &nothing, &entry, &next->set, NULL);
+	if (r == 0)
+		r = block_request_add(request, old, next);
+	if (r == 0)
+		next = NULL;
+	return r;
+}
+
+int addition_join(const struct block_addition *addition, const char *name)
+{
+	struct block_request *request = block_request_new(addition->state->engine, addition->call);
+	if (!request)
+		return -ENOMEM;
+	request->prepare = join_prepare;
+	request->reply = change_reply;
+	request->range = addition->range;
+	request->name = name;
+	request->outcome = ADD_NEW;
 	return block_request_start(request);
 }

@@ -226,6 +226,34 @@ static void list_uncreate(struct block_state *state, struct block_list *list)
 	block_list_free(list);
 }
 
+/* A set has no singles: rules look at the compiled policy alone. */
+static int add_to_set(struct block_addition *addition, const char *name)
+{
+	struct block_list *list = addition->list;
+	size_t index;
+	if (!list || !block_set_find(&list->set, &addition->range, &index))
+		return addition_join(addition, name);
+	int r = addition_renote(addition, index);
+	return r ? r : add_reply(addition);
+}
+
+static int add_verdict(struct block_addition *addition, const char *name)
+{
+	struct block_now now = block_now();
+	addition->until_ns = addition->ttl_ns ? now.real_ns + addition->ttl_ns : 0;
+	addition->expires_ns = block_expires(&now, addition->until_ns);
+	bool is_new_list = !addition->list;
+	int r = is_new_list ? list_create(addition->state, addition->call, name, &addition->list) :
+			      0;
+	if (r < 0)
+		return r;
+	add_warn(addition);
+	r = add_to_list(addition);
+	if (r < 0 && is_new_list)
+		list_uncreate(addition->state, addition->list);
+	return r ? r : add_reply(addition);
+}
+
 int block_run_add(struct weir_engine *engine, struct weir_call *call)
 {
 	struct block_state *state = block_state_of(engine);
@@ -240,18 +268,6 @@ int block_run_add(struct weir_engine *engine, struct weir_call *call)
 		r = block_call_list(state, call, &name, &addition.list);
 	if (r < 0)
 		return r;
-
-	struct block_now now = block_now();
-	addition.until_ns = addition.ttl_ns ? now.real_ns + addition.ttl_ns : 0;
-	addition.expires_ns = block_expires(&now, addition.until_ns);
-	bool is_new_list = !addition.list;
-	if (is_new_list)
-		r = list_create(state, call, name, &addition.list);
-	if (r < 0)
-		return r;
-	add_warn(&addition);
-	r = add_to_list(&addition);
-	if (r < 0 && is_new_list)
-		list_uncreate(state, addition.list);
-	return r ? r : add_reply(&addition);
+	return block_noun_of(call)->action == BLOCK_SET ? add_to_set(&addition, name) :
+							  add_verdict(&addition, name);
 }

@@ -37,6 +37,8 @@ bool block_note_differs(const char *has, const char *given);
 /* block_add_compiled.c: where the compiled policy has the entry. */
 /* It is to stay: only the note can be new. */
 int addition_renote(struct block_addition *addition, size_t index);
+/* Into the list of that name, a set, by a change: rules see the compiled policy alone. */
+int addition_join(const struct block_addition *addition, const char *name);
 /* It is to expire: only then, made anew without it, can the policy let it go. */
 int addition_demote(struct block_addition *addition);
 

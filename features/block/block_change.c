@@ -19,7 +19,7 @@ size_t block_warn_conflicts(const struct block_state *state, const struct block_
 		for (size_t i = 0; i < kinds[kind]->count; i++) {
 			const struct block_list *other = kinds[kind]->at[i];
 			struct block_conflicts conflicts;
-			if (other->action == subject->action ||
+			if (!block_lists_disagree(subject, other) ||
 			    block_conflicts_find(subject, other, &conflicts) < 0)
 				continue;
 			block_conflicts_warn(&conflicts, subject, other, diag);

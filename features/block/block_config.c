@@ -28,7 +28,7 @@ static const struct weir_field list_fields[] = {
 		.values = block_action_names,
 		.required = true,
 		.help = "What happens to packets from (or, leaving, to) these addresses. Allow "
-			"wins over deny.",
+			"wins over deny; a set decides nothing and is a name for rules.",
 	},
 	{
 		.key = "entries",
@@ -169,6 +169,18 @@ static int list_check_name(const struct block_section *section, unsigned index,
 	return 0;
 }
 
+/* A label for each entry would make a class of each, for a count that nobody makes. */
+static int list_check_hits(const struct block_list_config *list, unsigned index,
+			   struct weir_diag *diag)
+{
+	char key[48];
+	if (!list->hits || list->action != BLOCK_SET)
+		return 0;
+	snprintf(key, sizeof(key), "block.lists[%u].hits", index);
+	return weir_diag_key(diag, key, "leave it out; rules count what they match",
+			     "'%s' is a set, which decides about no packet", list->name);
+}
+
 int block_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct block_section *section = data;
@@ -181,6 +193,8 @@ int block_check(const struct weir_config *config, const void *data, struct weir_
 		int r = list_check_name(section, i, diag);
 		result = r < 0 ? r : result;
 		r = list_check_entries(&section->lists[i], i, diag);
+		result = r < 0 ? r : result;
+		r = list_check_hits(&section->lists[i], i, diag);
 		result = r < 0 ? r : result;
 	}
 	return result;

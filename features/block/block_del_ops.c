@@ -43,9 +43,8 @@ static int del_absent(const struct block_state *state, struct weir_call *call,
 		}
 	}
 	if (call->diag.errors == told)
-		weir_diag_error(&call->diag, "see `weir block list` and `weir allow list`",
-				"%s is on no %s list", text,
-				block_action_names[block_noun_of(call)->action]);
+		weir_diag_error(&call->diag, block_noun_of(call)->see_list, "%s is on no %s list",
+				text, block_action_names[block_noun_of(call)->action]);
 	return -ENOENT;
 }
 
@@ -228,7 +227,7 @@ int block_run_clear(struct weir_engine *engine, struct weir_call *call)
 	clear_tell_files(state, call, given);
 	if (given && !request->draft.count && !call->diag.count) {
 		block_request_free(request);
-		weir_diag_key(&call->diag, "list", "see `weir block lists` and `weir allow lists`",
+		weir_diag_key(&call->diag, "list", block_noun_of(call)->see_lists,
 			      "there is no %s list '%s'",
 			      block_action_names[block_noun_of(call)->action], given);
 		return -ENOENT;

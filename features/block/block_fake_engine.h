@@ -36,12 +36,14 @@ struct fake_range {
 
 struct weir_image {
 	uint32_t tags[256];
+	char names[256][BLOCK_NAME_MAX + 1];
 	uint32_t label_count;
 	struct fake_range ranges[1024];
 	size_t range_count;
 	struct weir_label_view views[256];
 	size_t view_count;
 	struct block_class classes[2];
+	struct block_class beyond; /* stays zero: nobody writes past the last class */
 };
 
 static struct weir_engine engine;
@@ -83,6 +85,13 @@ int weir_image_label(struct weir_image *into, const struct weir_feature *owner, 
 	assert_ptr_equal(owner, &weir_block);
 	into->tags[into->label_count++] = tag;
 	*ret_label = into->label_count;
+	return 0;
+}
+
+int weir_image_name_label(struct weir_image *into, uint32_t label, const char *name)
+{
+	assert_in_range(label, 1, into->label_count);
+	snprintf(into->names[label - 1], sizeof(into->names[0]), "%s", name);
 	return 0;
 }
 
@@ -210,7 +219,7 @@ int weir_engine_change(struct weir_engine *of, struct weir_change *change)
 static inline int packet_meets(const char *text)
 {
 	struct weir_addr addr;
-	bool met[BLOCK_ACTIONS] = { false };
+	bool met[BLOCK_VERDICTS] = { false };
 	const struct block_state *state = engine.state;
 	assert_int_equal(weir_addr_from_string(text, strlen(text), &addr), 0);
 	for (uint32_t i = 0; i < entries->count; i++) {
@@ -219,7 +228,7 @@ static inline int packet_meets(const char *text)
 		struct weir_prefix prefix = { key->addr, (uint8_t)key->length };
 		struct weir_range range;
 		weir_prefix_to_range(&prefix, &range);
-		for (int action = 0; action < BLOCK_ACTIONS; action++)
+		for (int action = 0; action < BLOCK_VERDICTS; action++)
 			met[action] |=
 				value->action[action].list && weir_range_contains(&range, &addr) &&
 				(!value->action[action].expires_ns ||
@@ -230,10 +239,23 @@ static inline int packet_meets(const char *text)
 		uint32_t id = tag & 0x80000000u ? tag << 1 >> 17 : tag;
 		const struct block_list *list = block_lists_by_id(&state->files, id);
 		list = list ? list : block_lists_by_id(&state->runtime, id);
-		if (list && weir_range_contains(&image.ranges[i].range, &addr))
+		if (list && block_list_decides(list) &&
+		    weir_range_contains(&image.ranges[i].range, &addr))
 			met[list->action] = true;
 	}
 	return met[BLOCK_ALLOW] ? BLOCK_ALLOW : met[BLOCK_DENY] ? BLOCK_DENY : -1;
+}
+
+/* Whether the compiled policy has the address under that name. */
+static inline bool set_has(const char *name, const char *text)
+{
+	struct weir_addr addr;
+	assert_int_equal(weir_addr_from_string(text, strlen(text), &addr), 0);
+	for (size_t i = 0; i < image.range_count; i++)
+		if (strcmp(image.names[image.ranges[i].label - 1], name) == 0 &&
+		    weir_range_contains(&image.ranges[i].range, &addr))
+			return true;
+	return false;
 }
 
 struct answer {

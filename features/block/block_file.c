@@ -136,6 +136,8 @@ static int read_take(struct reading *reading, const struct read_entry *entry)
 	if (!entry->until)
 		return block_set_append(&reading->list->set, &range, entry->note, entry->note_len);
 	uint64_t until_ns;
+	if (!block_list_decides(reading->list))
+		return read_damage(reading, "an entry of a set does not expire; take 'until' out");
 	if (weir_clock_parse(entry->until, &until_ns) < 0)
 		return read_damage(reading, "'until' is no time such as 2031-05-01T12:30:00Z");
 	return read_single(reading, &range, entry->note, until_ns);
@@ -235,8 +237,7 @@ static int read_header(struct reading *reading, const struct weir_json *json)
 	}
 	const char *name = weir_json_str(weir_json_get(json, "name"), "");
 	const char *note = weir_json_str(weir_json_get(json, "note"), NULL);
-	int action =
-		name_index(block_action_names, weir_json_str(weir_json_get(json, "action"), NULL));
+	int action = block_action_from_string(weir_json_str(weir_json_get(json, "action"), ""));
 	int origin =
 		name_index(block_origin_names, weir_json_str(weir_json_get(json, "origin"), NULL));
 	if (block_name_fault(name) || action < 0 || origin < 0)

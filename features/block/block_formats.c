@@ -100,9 +100,13 @@ static bool text_to_until(const struct import_text *text, uint64_t *ret_ns)
 }
 
 static int import_add_single(struct import_reader *reader, const struct weir_range *range,
-			     const struct import_text *note, uint64_t until_ns)
+			     const struct import_entry *entry, uint64_t until_ns)
 {
 	struct block_import *import = reader->import;
+	const struct import_text *note = &entry->note;
+	if (reader->options->is_lasting)
+		return import_fault(reader, entry->until.len ? entry->until.at : entry->ttl.at,
+				    "take its lifetime out", "an entry of a set does not expire");
 	if (until_ns <= reader->options->now.real_ns) {
 		reader->expired++;
 		return 0;
@@ -167,7 +171,7 @@ int import_take(struct import_reader *reader, const struct import_entry *entry)
 
 	reader->import->read++;
 	reader->import->host_bits += had_host_bits;
-	return until_ns ? import_add_single(reader, &range, &note, until_ns) :
+	return until_ns ? import_add_single(reader, &range, entry, until_ns) :
 			  block_set_append(&reader->import->set, &range, note.at, note.len);
 }
 

@@ -46,6 +46,7 @@ struct block_import_options {
 	/* Read with other rights than those of who hears the faults: they do not quote it, else a
 	 * token would be enough to see lines of /etc/shadow. */
 	bool is_secret;
+	bool is_lasting; /* for a set: an entry that expires is a fault */
 	struct block_now now;
 };
 int block_import_read(const char *text, size_t len, const struct block_import_options *options,

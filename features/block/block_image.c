@@ -31,6 +31,8 @@ static int write_list(struct range_writer *writer, const struct block_list *list
 	struct weir_image *image = writer->compile->image;
 	uint32_t label;
 	int r = weir_image_label(image, &weir_block, list->id, &label);
+	if (r == 0)
+		r = weir_image_name_label(image, label, list->name);
 	for (int family = 0; family < BLOCK_FAMILIES; family++) {
 		size_t count = list->set.half[family].count;
 		writer->entries[family] += count;
@@ -92,10 +94,13 @@ static int write_numbered(struct range_writer *writer, const struct block_list *
 {
 	uint32_t tag = TAG_ENTRY | list->id << TAG_ID_SHIFT | (uint32_t)writer->plan->entry_count,
 		 label;
+	struct weir_image *image = writer->compile->image;
 	int r = plan_keep_hit(writer->plan, entry->hit);
 	if (r == 0)
-		r = weir_image_label(writer->compile->image, &weir_block, tag, &label);
-	return r < 0 ? r : weir_image_add_range(writer->compile->image, label, &entry->range);
+		r = weir_image_label(image, &weir_block, tag, &label);
+	if (r == 0)
+		r = weir_image_name_label(image, label, list->name);
+	return r < 0 ? r : weir_image_add_range(image, label, &entry->range);
 }
 
 static int write_entries(struct range_writer *writer, const struct block_list *list)
@@ -216,7 +221,7 @@ static void class_fill(const struct weir_compile *compile, uint32_t class_id,
 	for (size_t i = 0; i < count; i++) {
 		struct meaning meaning;
 		if (labels[i].owner != &weir_block ||
-		    !tag_meaning(compile, labels[i].tag, &meaning))
+		    !tag_meaning(compile, labels[i].tag, &meaning) || meaning.action == BLOCK_SET)
 			continue;
 		__u32 *list = &class->action[meaning.action].list;
 		if (*list && *list <= meaning.id)

@@ -145,6 +145,7 @@ static int import_prepare(struct block_request *request, struct block_state *sta
 	struct block_import_options options = {
 		.format = (enum block_format)request->format,
 		.default_ttl_ns = request->ttl_ns,
+		.is_lasting = block_noun_of(call)->action == BLOCK_SET,
 		.now = block_now(),
 	};
 	int r = block_import_read(weir_buf_str(&call->body), call->body.len, &options, diag,

@@ -14,8 +14,16 @@
 #define LARGE_ENTRIES 10000 /* about 3 ms to write */
 #define REACH_RUN 64	    /* singles to one address of `reach` */
 
-const char *const block_action_names[] = { "allow", "deny", NULL };
+const char *const block_action_names[] = { "allow", "deny", "set", NULL };
 const char *const block_origin_names[] = { "file", "runtime", "feed", "cluster", NULL };
+
+int block_action_from_string(const char *name)
+{
+	for (int i = 0; block_action_names[i]; i++)
+		if (strcmp(block_action_names[i], name) == 0)
+			return i;
+	return -1;
+}
 
 struct block_list *block_list_new(const char *name, enum block_action action,
 				  enum block_origin origin)

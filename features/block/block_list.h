@@ -24,6 +24,8 @@ enum block_origin {
 };
 
 extern const char *const block_action_names[];
+/* Its number, or -1. */
+int block_action_from_string(const char *name);
 extern const char *const block_origin_names[];
 
 struct block_single {
@@ -69,6 +71,19 @@ static inline void block_list_freep(struct block_list **list)
 #define _cleanup_list_ __attribute__((cleanup(block_list_freep)))
 /* Name, id, counters, note: all but the entries. NULL when out of memory. */
 struct block_list *block_list_clone(const struct block_list *list);
+
+/* A set decides nothing: it has no counters, and none of its entries acts through the live set. */
+static inline bool block_list_decides(const struct block_list *list)
+{
+	return list->action < BLOCK_VERDICTS;
+}
+
+/* Whether an address on both is contradictory. */
+static inline bool block_lists_disagree(const struct block_list *one,
+					const struct block_list *other)
+{
+	return one->action != other->action && block_list_decides(one) && block_list_decides(other);
+}
 
 /* NULL when it is one, else a sentence that says what a name may be. */
 const char *block_name_fault(const char *name);

@@ -6,6 +6,7 @@
  */
 #include "features/block/block_live.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,10 @@
 
 struct live_item {
 	struct block_live_key key;
-	uint32_t owners[BLOCK_ACTIONS]; /* index of the first; 0 = none */
-	struct block_live value;	/* as the kernel has it */
+	uint32_t owners[BLOCK_VERDICTS]; /* index of the first; 0 = none */
+	struct block_live value;	 /* as the kernel has it */
 	bool is_used;
-	bool is_adopted[BLOCK_ACTIONS]; /* what the kernel said stands until claimed or swept */
+	bool is_adopted[BLOCK_VERDICTS]; /* what the kernel said stands until claimed or swept */
 };
 
 struct live_owner {
@@ -147,7 +148,7 @@ static bool side_is_better(const struct block_live_side *a, const struct block_l
 static struct block_live item_value(const struct block_live_set *live, const struct live_item *item)
 {
 	struct block_live value = { 0 };
-	for (int action = 0; action < BLOCK_ACTIONS; action++) {
+	for (int action = 0; action < BLOCK_VERDICTS; action++) {
 		struct block_live_side *side = &value.action[action];
 		if (item->is_adopted[action])
 			*side = item->value.action[action];
@@ -275,6 +276,7 @@ int block_live_add(struct block_live_set *live, const struct block_live_owner *o
 	struct block_live_key keys[WEIR_RANGE_PREFIXES_MAX];
 	size_t count = range_keys(&single->range, keys);
 	uint32_t cost = block_live_cost(live, &single->range);
+	assert(owner->action < BLOCK_VERDICTS);
 	if (cost && live->used + cost > live->limit)
 		return -ENOSPC;
 	if (live_reserve(live, cost) < 0 || owners_reserve(live, (uint32_t)count) < 0)
@@ -326,7 +328,7 @@ static int live_adopt_entry(const void *key, const void *value, void *arg)
 		return -ENOMEM;
 	struct live_item *item = live_place(live, key);
 	memcpy(&item->value, value, sizeof(item->value));
-	for (int action = 0; action < BLOCK_ACTIONS; action++)
+	for (int action = 0; action < BLOCK_VERDICTS; action++)
 		item->is_adopted[action] = true;
 	live->used++;
 	live->present[key_family(&item->key)][item->key.length]++;

@@ -313,7 +313,7 @@ static struct weir_range random_range(void)
 
 static void check_addr(const struct model_owner *owners, const struct weir_addr *addr)
 {
-	for (int action = 0; action < BLOCK_ACTIONS; action++) {
+	for (int action = 0; action < BLOCK_VERDICTS; action++) {
 		bool expected = false, found = false;
 		for (int i = 0; i < OWNERS; i++)
 			expected |= owners[i].is_there && (int)owners[i].action == action &&

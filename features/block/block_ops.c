@@ -11,8 +11,26 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-const struct block_noun block_noun_deny = { BLOCK_DENY, "runtime-deny" };
-const struct block_noun block_noun_allow = { BLOCK_ALLOW, "runtime-allow" };
+#define SEE_BOTH(verb) "see `weir block " verb "` and `weir allow " verb "`"
+
+const struct block_noun block_noun_deny = {
+	BLOCK_DENY,
+	"runtime-deny",
+	SEE_BOTH("list"),
+	SEE_BOTH("lists"),
+};
+const struct block_noun block_noun_allow = {
+	BLOCK_ALLOW,
+	"runtime-allow",
+	SEE_BOTH("list"),
+	SEE_BOTH("lists"),
+};
+const struct block_noun block_noun_set = {
+	BLOCK_SET,
+	"runtime-set",
+	"see `weir set list`",
+	"see `weir set lists`",
+};
 
 struct block_state *block_state_of(struct weir_engine *engine)
 {
@@ -48,6 +66,11 @@ int block_call_ttl(struct weir_call *call, uint64_t *ret_ttl_ns)
 {
 	const char *text = weir_call_str(call, "ttl");
 	uint64_t ttl_ns = 0;
+	if (text && block_noun_of(call)->action == BLOCK_SET)
+		return weir_diag_key(&call->diag, "ttl",
+				     "leave it out, and delete the entry when its time is over",
+				     "entries of a set do not expire: rules look at the compiled "
+				     "policy, which has no clock");
 	if (text && (weir_duration_from_string(text, &ttl_ns) < 0 || ttl_ns < WEIR_NS_PER_S ||
 		     ttl_ns > BLOCK_TTL_MOST_S * WEIR_NS_PER_S))
 		return weir_diag_key(&call->diag, "ttl", "write for example 10m, 1h30m or 7d",
@@ -69,7 +92,8 @@ struct block_list *block_list_start(struct block_state *state, const char *name,
 				"there are %d lists, which is the most", BLOCK_LISTS_MAX);
 		return NULL;
 	}
-	list->hit = block_slots_take(&state->slots);
+	if (block_list_decides(list))
+		list->hit = block_slots_take(&state->slots);
 	return weir_take(list);
 }
 

@@ -6,15 +6,18 @@
 #include "features/block/block_state.h"
 
 /*
- * The nouns "block" and "allow" have the same operations, told apart by the closure of their rows.
+ * The nouns "block", "allow" and "set" have the same operations, told apart by the closure of their
+ * rows.
  */
 struct block_noun {
 	enum block_action action;
-	const char *runtime_list; /* where entries go that name no list */
+	const char *runtime_list;	  /* where entries go that name no list */
+	const char *see_list, *see_lists; /* how to mend the name of an entry or a list */
 };
 
 extern const struct block_noun block_noun_deny;
 extern const struct block_noun block_noun_allow;
+extern const struct block_noun block_noun_set;
 
 static inline const struct block_noun *block_noun_of(const struct weir_call *call)
 {
@@ -37,7 +40,7 @@ int block_refuse_write(const struct block_state *state, struct weir_call *call, 
 /* A successor of the list without the entry, in the set and among the singles. */
 int block_list_without(const struct block_list *list, const struct weir_range *range,
 		       struct block_list **ret_next);
-/* --ttl in ns, 0 when not given. -EINVAL outside 1 s to 10 years. */
+/* --ttl in ns, 0 when not given. -EINVAL outside 1 s to 10 years, and for a set. */
 int block_call_ttl(struct weir_call *call, uint64_t *ret_ttl_ns);
 /* A new run-time list with its id and counter. NULL: diag says why. */
 struct block_list *block_list_start(struct block_state *state, const char *name,

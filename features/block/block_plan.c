@@ -91,7 +91,10 @@ static int plan_read_file(struct weir_compile *compile, unsigned index, struct b
 		return r;
 	char key[48];
 	snprintf(key, sizeof(key), "block.lists[%u].file", index);
-	return weir_diag_key(compile->diag, key, "import it with `weir block import` instead",
+	return weir_diag_key(compile->diag, key,
+			     config->action == BLOCK_SET ?
+				     "take the lifetimes out of it" :
+				     "import it with `weir block import` instead",
 			     "%s has entries that expire, and entries of the configuration do not",
 			     path);
 }
@@ -169,7 +172,8 @@ static int plan_number(struct weir_compile *compile, struct block_plan *plan,
 	} else {
 		list->id = block_id_take(&plan->files, state ? &state->files : &none,
 					 state ? &state->runtime : &none);
-		list->hit = state ? block_slots_take(&state->slots) : (*next_slot)++;
+		if (block_list_decides(list))
+			list->hit = state ? block_slots_take(&state->slots) : (*next_slot)++;
 	}
 	if (!list->id)
 		return weir_diag_key(compile->diag, "block.lists",
@@ -223,8 +227,22 @@ static void plan_warn_pair(struct weir_compile *compile, const struct block_list
 	const struct block_list *deny = one->action == BLOCK_DENY ? one : other;
 	const struct block_list *allow = deny == one ? other : one;
 	struct block_conflicts conflicts;
-	if (one->action != other->action && block_conflicts_find(deny, allow, &conflicts) == 0)
+	if (block_lists_disagree(one, other) && block_conflicts_find(deny, allow, &conflicts) == 0)
 		block_conflicts_warn(&conflicts, deny, allow, compile->diag);
+}
+
+/* Both stay, each with its origin; but a rule has only the name. */
+static void plan_warn_name(struct weir_compile *compile, const struct block_list *list)
+{
+	const struct block_state *state = compile->state;
+	const struct block_list *other =
+		state ? block_lists_find(&state->runtime, list->name) : NULL;
+	if (other)
+		weir_diag_warning(compile->diag, "give one of them another name",
+				  "the %s list %s of the configuration and a %s list of run time "
+				  "have one name: a rule that names it means both",
+				  block_action_names[list->action], list->name,
+				  block_action_names[other->action]);
 }
 
 /* Each allow list against each deny list, a few examples of each pair. Two lists of run time were
@@ -233,6 +251,7 @@ static void plan_warn_conflicts(struct weir_compile *compile, const struct block
 {
 	const struct block_state *state = compile->state;
 	for (size_t i = 0; i < lists->count; i++) {
+		plan_warn_name(compile, lists->at[i]);
 		for (size_t j = i + 1; j < lists->count; j++)
 			plan_warn_pair(compile, lists->at[i], lists->at[j]);
 		for (size_t j = 0; state && j < state->runtime.count; j++)

@@ -131,7 +131,7 @@ static int call_find_lists(const struct block_state *state, struct weir_call *ca
 	size_t count = call_lists(state, call, lists);
 	if (!count && weir_call_str(call, "list")) {
 		free(lists);
-		weir_diag_key(&call->diag, "list", "see `weir block lists` and `weir allow lists`",
+		weir_diag_key(&call->diag, "list", block_noun_of(call)->see_lists,
 			      "there is no %s list '%s'",
 			      block_action_names[block_noun_of(call)->action],
 			      weir_call_str(call, "list"));
@@ -184,7 +184,10 @@ static void put_list(const struct block_state *state, const struct block_list *l
 	weir_json_put_uint(json, "v4", block_list_count(list, BLOCK_V4));
 	weir_json_put_uint(json, "v6", block_list_count(list, BLOCK_V6));
 	weir_json_put_str(json, "note", list->note);
-	put_count(json, "hits", block_list_hits(&state->slots, list));
+	if (block_list_decides(list))
+		put_count(json, "hits", block_list_hits(&state->slots, list));
+	else
+		weir_json_put_null(json, "hits");
 	weir_json_close_object(json);
 }
 

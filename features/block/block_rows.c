@@ -47,6 +47,31 @@ static const struct weir_arg import_args[] = {
 	{ 0 },
 };
 
+/* Told of, so that who tries it gets to know why not. */
+#define NO_TTL_ARG                                                                          \
+	{                                                                                   \
+		"ttl", WEIR_ARG_DURATION, 0, "DURATION",                                    \
+			"refused: entries of a set stay until they are deleted", NULL, NULL \
+	}
+
+static const struct weir_arg set_add_args[] = {
+	ENTRY_ARG,
+	NO_TTL_ARG,
+	{ "note", WEIR_ARG_STRING, 0, "TEXT", "a remark, shown with the entry", NULL, NULL },
+	LIST_ARG("the set to add it to, made when new; without, the one for single entries"),
+	{ 0 },
+};
+
+static const struct weir_arg set_import_args[] = {
+	LIST_ARG("the set to import into; made when new"),
+	{ "replace", WEIR_ARG_BOOL, 0, NULL, "the file is the whole set: what is not in it goes",
+	  NULL, NULL },
+	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how the file is written", block_format_names,
+	  "auto" },
+	NO_TTL_ARG,
+	{ 0 },
+};
+
 static const struct weir_arg export_args[] = {
 	LIST_ARG("only this list"),
 	{ "format", WEIR_ARG_CHOICE, 0, "FORMAT", "how to write it", block_format_names, "text" },
@@ -58,7 +83,7 @@ static const struct weir_arg clear_args[] = {
 	{ 0 },
 };
 
-/* Both nouns have each operation: the same row but for the words. */
+/* Each noun has each operation: the same row but for the words. */
 #define ROW(noun, action_name, verb, kind_of, role_of, args_of, text, typed, heavy) \
 	static const struct weir_op noun##_##verb = {                               \
 		.name = #noun "." #verb,                                            \
@@ -102,9 +127,19 @@ UPLOAD(allow, allow, import, import_args, "Import an allow list from a file, all
 LOOK(allow, allow, export, export_args, "Export what is always passed", " --format csv");
 WRITE(allow, allow, clear, clear_args, "Empty the allow lists made at run time",
       " --list partners");
+WRITE(set, set, add, set_add_args, "Add an address, a CIDR or a range to a set that rules name",
+      " 192.0.2.10 --list office --note printer");
+WRITE(set, set, del, del_args, "Take an entry out of the sets again", " 192.0.2.10");
+LOOK(set, set, list, list_args, "Show what is in the sets", " --match 192.0.2.10");
+READ(set, set, lists, NULL, "Show the sets with their sizes", "");
+UPLOAD(set, set, import, set_import_args, "Import a set from a file, all or nothing",
+       " office.txt --list office --replace");
+LOOK(set, set, export, export_args, "Export the entries of sets", " --list office");
+WRITE(set, set, clear, clear_args, "Remove the sets made at run time", " --list office");
 
 const struct weir_op *const block_ops[] = {
-	&block_add,    &block_del,    &block_list,   &block_lists, &block_import,
-	&block_export, &block_clear,  &allow_add,    &allow_del,   &allow_list,
-	&allow_lists,  &allow_import, &allow_export, &allow_clear, NULL,
+	&block_add,    &block_del,   &block_list, &block_lists, &block_import, &block_export,
+	&block_clear,  &allow_add,   &allow_del,  &allow_list,	&allow_lists,  &allow_import,
+	&allow_export, &allow_clear, &set_add,	  &set_del,	&set_list,     &set_lists,
+	&set_import,   &set_export,  &set_clear,  NULL,
 };

@@ -212,15 +212,15 @@ static int stub_read_hits(struct block_list *list, const struct weir_json *hits)
 static int stub_read(const struct weir_json *json, struct block_lists *stubs)
 {
 	const char *name = weir_json_str(weir_json_get(json, "name"), "");
-	const char *action = weir_json_str(weir_json_get(json, "action"), "");
+	int action = block_action_from_string(weir_json_str(weir_json_get(json, "action"), ""));
 	const char *origin = weir_json_str(weir_json_get(json, "origin"), "");
 	int64_t id = weir_json_int(weir_json_get(json, "id"), 0),
 		hit = weir_json_int(weir_json_get(json, "hit"), 0);
-	if (block_name_fault(name) || id < 1 || id > BLOCK_LISTS_MAX || hit < 0 ||
+	if (block_name_fault(name) || action < 0 || id < 1 || id > BLOCK_LISTS_MAX || hit < 0 ||
 	    hit >= WEIR_HITS_MAX)
 		return -EINVAL;
 	_cleanup_list_ struct block_list *list =
-		block_list_new(name, strcmp(action, "allow") == 0 ? BLOCK_ALLOW : BLOCK_DENY,
+		block_list_new(name, (enum block_action)action,
 			       strcmp(origin, "file") == 0 ? BLOCK_FROM_FILE : BLOCK_FROM_RUNTIME);
 	if (!list)
 		return -ENOMEM;
@@ -250,8 +250,8 @@ static int index_parse(const struct weir_buf *text, struct weir_diag *diag,
 	for (size_t i = 0; i < weir_json_size(lists); i++) {
 		r = stub_read(weir_json_at(lists, i), stubs);
 		if (r == -EINVAL)
-			weir_diag_error(diag, NULL, "lists[%zu] has a wrong name, id or counter",
-					i);
+			weir_diag_error(diag, NULL,
+					"lists[%zu] has a wrong name, action, id or counter", i);
 		if (r < 0)
 			return r;
 	}
