@@ -36,6 +36,7 @@ struct weir_engine {
 
 /* Rows of the engine itself. */
 extern const struct weir_op *const weir_engine_ops[];
+extern const struct weir_op weir_explain_op; /* explain_ops.c: one of them */
 
 /* Runs a checked call: reads at once, writes in their turn. */
 void weir_engine_run(struct weir_engine *engine, struct weir_call *call);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operation that asks the live program about a packet. */
+#include <errno.h>
+#include <string.h>
+
+#include "engine_private.h"
+#include "feature.h"
+#include "frame.h"
+#include "object.h"
+#include "probe.h"
+
+static int addr_arg(struct weir_call *call, const char *name, struct weir_addr *ret_addr)
+{
+	const char *text = weir_call_str(call, name);
+
+	if (text && weir_addr_from_string(text, strlen(text), ret_addr) == 0)
+		return 0;
+	return weir_diag_key(&call->diag, name, "write one address, v4 or v6",
+			     "'%s' is not an address", text ? text : "");
+}
+
+static int port_arg(struct weir_call *call, const char *name, uint16_t *ret_port)
+{
+	uint64_t port = weir_call_uint(call, name, 0);
+
+	if (port > 65535)
+		return weir_diag_key(&call->diag, name, "write 0 to 65535", "%llu is not a port",
+				     (unsigned long long)port);
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+static int explain_spec(struct weir_call *call, struct weir_frame_spec *spec)
+{
+	const char *proto = weir_call_str(call, "proto");
+	uint64_t vlan = weir_call_uint(call, "vlan", 0);
+
+	addr_arg(call, "src", &spec->src);
+	addr_arg(call, "dst", &spec->dst);
+	port_arg(call, "sport", &spec->sport);
+	port_arg(call, "dport", &spec->dport);
+	if (!call->diag.errors && weir_addr_is_v4(&spec->src) != weir_addr_is_v4(&spec->dst))
+		weir_diag_key(&call->diag, "dst", "write both as v4 or both as v6",
+			      "src and dst are of different families");
+	if (weir_proto_from_string(proto ? proto : "tcp", weir_addr_is_v4(&spec->src),
+				   &spec->proto))
+		weir_diag_key(&call->diag, "proto",
+			      "write tcp, udp, icmp, sctp, gre, esp or a number",
+			      "'%s' is not a protocol", proto);
+	if (vlan > 4094)
+		weir_diag_key(&call->diag, "vlan", "write 1 to 4094", "%llu is not a VLAN",
+			      (unsigned long long)vlan);
+	spec->vlan = (uint16_t)vlan;
+	spec->later_fragment = weir_call_flag(call, "fragment");
+	spec->tcp_flags = 0x02; /* SYN: the packet most questions are about */
+	spec->icmp_type = weir_addr_is_v4(&spec->src) ? 8 : 128;
+	return call->diag.errors ? -EINVAL : 0;
+}
+
+static void explain_put(struct weir_engine *engine, const struct weir_probe_result *result,
+			enum weir_program program, struct weir_call *call)
+{
+	struct weir_json_out json = { .out = &call->reply };
+	const char *interface = weir_call_str(call, "interface");
+	struct weir_verdict verdict;
+
+	weir_verdict_from_probe(result, &verdict);
+	weir_json_open_object(&json, NULL);
+	weir_json_put_str(&json, "verdict", weir_reason_is_drop(result->reason) ? "drop" : "pass");
+	weir_json_put_str(&json, "reason", weir_reason_name(result->reason));
+	weir_json_put_str(&json, "help", weir_reason_help(result->reason));
+	weir_json_put_str(&json, "stage", weir_reason_stage(result->reason));
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->describe)
+			weir_features[i]->describe(engine->states[i], &verdict, &json);
+	weir_json_put_uint(&json, "revision", result->generation);
+	if (interface)
+		weir_json_put_str(&json, "interface", interface);
+	weir_json_put_str(&json, "direction",
+			  result->direction == WEIR_INGRESS ? "ingress" : "egress");
+	weir_json_put_uint(&json, "program_id", weir_object_program_id(engine->object, program));
+	weir_probe_put_packet(result, &json);
+	weir_json_close_object(&json);
+}
+
+/* The program of the interface that is asked about; without one, that of the first that is
+ * attached; with none attached, the XDP one. */
+static int explain_program(struct weir_engine *engine, struct weir_call *call,
+			   enum weir_program *ret_program, uint32_t *ret_ifindex)
+{
+	const char *interface = weir_call_str(call, "interface"),
+		   *way = weir_call_str(call, "direction");
+	enum weir_direction direction =
+		way && strcmp(way, "egress") == 0 ? WEIR_EGRESS : WEIR_INGRESS;
+	int r = weir_interfaces_program(engine->interfaces, interface, direction, ret_program,
+					ret_ifindex);
+
+	if (r && interface) {
+		weir_diag_key(&call->diag, "interface", "weir interface list",
+			      "%s is not watched in that direction", interface);
+		return -ENOENT;
+	}
+	if (r) {
+		*ret_program = direction == WEIR_INGRESS ? WEIR_PROGRAM_XDP : WEIR_PROGRAM_TC_OUT;
+		*ret_ifindex = 0;
+	}
+	/* The synthetic packet has an Ethernet header, whatever the interface has. */
+	if (*ret_program == WEIR_PROGRAM_TC_IN_IP)
+		*ret_program = WEIR_PROGRAM_TC_IN;
+	if (*ret_program == WEIR_PROGRAM_TC_OUT_IP)
+		*ret_program = WEIR_PROGRAM_TC_OUT;
+	return 0;
+}
+
+static int run_explain(struct weir_engine *engine, struct weir_call *call)
+{
+	struct weir_frame_spec spec = {};
+	struct weir_probe_result result;
+	unsigned char frame[WEIR_FRAME_BYTES];
+	enum weir_program program;
+	uint32_t ifindex;
+	int r = explain_spec(call, &spec);
+
+	if (!r)
+		r = explain_program(engine, call, &program, &ifindex);
+	if (r)
+		return r;
+	size_t len = weir_frame_build(&spec, frame);
+
+	r = weir_object_probe(engine->object, program, frame, len, ifindex, &result);
+	if (!r)
+		explain_put(engine, &result, program, call);
+	return r;
+}
+
+static const char *const direction_names[] = { "ingress", "egress", NULL };
+
+static const struct weir_arg explain_args[] = {
+	{ "src", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "source address", NULL, NULL },
+	{ "dst", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "destination address", NULL, NULL },
+	{ "proto", WEIR_ARG_STRING, 0, "PROTO", "tcp, udp, icmp, sctp, gre, esp or a number", NULL,
+	  "tcp" },
+	{ "sport", WEIR_ARG_UINT, 0, "PORT", "source port", NULL, "0" },
+	{ "dport", WEIR_ARG_UINT, 0, "PORT", "destination port", NULL, "0" },
+	{ "interface", WEIR_ARG_STRING, 0, "IF",
+	  "as if on this interface; without it, the first that is watched", NULL, NULL },
+	{ "direction", WEIR_ARG_CHOICE, 0, "WAY", "arriving or leaving there", direction_names,
+	  "ingress" },
+	{ "vlan", WEIR_ARG_UINT, 0, "ID", "with an 802.1Q tag", NULL, NULL },
+	{ "fragment", WEIR_ARG_BOOL, 0, NULL, "a later fragment, without ports", NULL, NULL },
+	{ 0 },
+};
+
+const struct weir_op weir_explain_op = {
+	.name = "explain",
+	.summary = "Say what would happen to a packet and why, by asking the live program",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = explain_args,
+	.example = "explain --src 192.0.2.7 --dst 198.51.100.1 --proto tcp --dport 443",
+	.run = run_explain,
+};
