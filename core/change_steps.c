@@ -106,8 +106,12 @@ int weir_object_try(struct weir_object *object, struct weir_diag *diag)
 
 	weir_addr_from_string("192.0.2.1", 9, &spec.src);
 	weir_addr_from_string("192.0.2.2", 9, &spec.dst);
+	int r = weir_frame_complete(&spec, diag);
+	if (r)
+		return r;
 	size_t len = weir_frame_build(&spec, frame);
-	int r = weir_object_probe(object, WEIR_PROGRAM_TC_IN, frame, len, 0, &result);
+
+	r = weir_object_probe(object, WEIR_PROGRAM_TC_IN, frame, len, 0, &result);
 
 	if (!r && (result.reason == WEIR_PASS || result.reason >= WEIR_REASON_COUNT))
 		r = -EIO;

@@ -1,60 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operation that asks the live program about a packet. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine_private.h"
 #include "feature.h"
-#include "frame.h"
+#include "frame_fields.h"
 #include "object.h"
+#include "packet_names.h"
 #include "probe.h"
 
-static int addr_arg(struct weir_call *call, const char *name, struct weir_addr *ret_addr)
+static int field_set(struct weir_call *call, const char *key, struct weir_frame_spec *spec)
 {
-	const char *text = weir_call_str(call, name);
+	const char *text = weir_call_str(call, key);
+	char number[24];
 
-	if (text && weir_addr_from_string(text, strlen(text), ret_addr) == 0)
+	if (!weir_json_get(call->args, key))
 		return 0;
-	return weir_diag_key(&call->diag, name, "write one address, v4 or v6",
-			     "'%s' is not an address", text ? text : "");
-}
-
-static int port_arg(struct weir_call *call, const char *name, uint16_t *ret_port)
-{
-	uint64_t port = weir_call_uint(call, name, 0);
-
-	if (port > 65535)
-		return weir_diag_key(&call->diag, name, "write 0 to 65535", "%llu is not a port",
-				     (unsigned long long)port);
-	*ret_port = (uint16_t)port;
-	return 0;
+	if (!text) {
+		snprintf(number, sizeof(number), "%llu",
+			 (unsigned long long)weir_call_uint(call, key, 0));
+		text = number;
+	}
+	return weir_frame_set(spec, key, text, &call->diag);
 }
 
 static int explain_spec(struct weir_call *call, struct weir_frame_spec *spec)
 {
-	const char *proto = weir_call_str(call, "proto");
-	uint64_t vlan = weir_call_uint(call, "vlan", 0);
-
-	addr_arg(call, "src", &spec->src);
-	addr_arg(call, "dst", &spec->dst);
-	port_arg(call, "sport", &spec->sport);
-	port_arg(call, "dport", &spec->dport);
-	if (!call->diag.errors && weir_addr_is_v4(&spec->src) != weir_addr_is_v4(&spec->dst))
-		weir_diag_key(&call->diag, "dst", "write both as v4 or both as v6",
-			      "src and dst are of different families");
-	if (weir_proto_from_string(proto ? proto : "tcp", weir_addr_is_v4(&spec->src),
-				   &spec->proto))
-		weir_diag_key(&call->diag, "proto",
-			      "write tcp, udp, icmp, sctp, gre, esp or a number",
-			      "'%s' is not a protocol", proto);
-	if (vlan > 4094)
-		weir_diag_key(&call->diag, "vlan", "write 1 to 4094", "%llu is not a VLAN",
-			      (unsigned long long)vlan);
-	spec->vlan = (uint16_t)vlan;
-	spec->later_fragment = weir_call_flag(call, "fragment");
-	spec->tcp_flags = 0x02; /* SYN: the packet most questions are about */
-	spec->icmp_type = weir_addr_is_v4(&spec->src) ? 8 : 128;
-	return call->diag.errors ? -EINVAL : 0;
+	spec->proto = IPPROTO_TCP;
+	for (const struct weir_arg *arg = call->op->args; arg->name; arg++)
+		if (weir_frame_has_field(arg->name))
+			field_set(call, arg->name, spec);
+	return call->diag.errors ? -EINVAL : weir_frame_complete(spec, &call->diag);
 }
 
 static void explain_put(struct weir_engine *engine, const struct weir_probe_result *result,
@@ -138,16 +117,25 @@ static const char *const direction_names[] = { "ingress", "egress", NULL };
 static const struct weir_arg explain_args[] = {
 	{ "src", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "source address", NULL, NULL },
 	{ "dst", WEIR_ARG_STRING, WEIR_ARG_REQUIRED, "ADDR", "destination address", NULL, NULL },
-	{ "proto", WEIR_ARG_STRING, 0, "PROTO", "tcp, udp, icmp, sctp, gre, esp or a number", NULL,
-	  "tcp" },
+	{ "proto", WEIR_ARG_STRING, 0, "PROTO", "tcp, udp, icmp, sctp, gre, esp … or a number",
+	  NULL, "tcp" },
 	{ "sport", WEIR_ARG_UINT, 0, "PORT", "source port", NULL, "0" },
 	{ "dport", WEIR_ARG_UINT, 0, "PORT", "destination port", NULL, "0" },
+	{ "tcp-flags", WEIR_ARG_STRING, 0, "FLAGS", WEIR_TCP_FLAG_WORDS, NULL, "syn" },
+	{ "icmp-type", WEIR_ARG_STRING, 0, "TYPE", WEIR_ICMP_TYPE_WORDS, NULL, "echo-request" },
+	{ "icmp-code", WEIR_ARG_UINT, 0, "N", "ICMP code", NULL, "0" },
+	{ "length", WEIR_ARG_UINT, 0, "BYTES", "of the IP packet, its headers included", NULL,
+	  NULL },
+	{ "dscp", WEIR_ARG_STRING, 0, "DSCP", WEIR_DSCP_WORDS, NULL, "0" },
+	{ "ttl", WEIR_ARG_UINT, 0, "N", "TTL or hop limit", NULL, "64" },
+	{ "fragment", WEIR_ARG_CHOICE, 0, "WHICH",
+	  "the first fragment of a packet, or a later one, without ports", weir_fragment_names,
+	  "none" },
+	{ "vlan", WEIR_ARG_UINT, 0, "ID", "with an 802.1Q tag", NULL, NULL },
 	{ "interface", WEIR_ARG_STRING, 0, "IF",
 	  "as if on this interface; without it, the first that is watched", NULL, NULL },
 	{ "direction", WEIR_ARG_CHOICE, 0, "WAY", "arriving or leaving there", direction_names,
 	  "ingress" },
-	{ "vlan", WEIR_ARG_UINT, 0, "ID", "with an 802.1Q tag", NULL, NULL },
-	{ "fragment", WEIR_ARG_BOOL, 0, NULL, "a later fragment, without ports", NULL, NULL },
 	{ 0 },
 };
 

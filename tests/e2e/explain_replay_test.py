@@ -75,8 +75,23 @@ def test_explain_builds_the_packet_that_was_asked_for(explaining):
     assert (packet["src"], packet["dst"], packet["proto"]) == ("192.0.2.1", "10.0.0.1", 17)
     assert (packet["sport"], packet["dport"], packet["vlan"]) == (1234, 53, 7)
     assert answer["verdict"] == "drop"
-    fragment = explaining.ask("explain", "--src", "192.0.2.1", "--dst", "10.0.0.1", "--fragment")
-    assert fragment["verdict"] == "drop" and "fragment" in fragment["packet"]["seen"]
+
+
+@pytest.mark.parametrize("words, member, value", [
+    ("--tcp-flags fin,psh,urg", "tcp_flags", 0x29), ("--ttl 3", "ttl", 3),
+    ("--dscp ef", "dscp", 46), ("--length 1500", "seen", []),
+    ("--proto icmp --icmp-type redirect --icmp-code 1", "icmp_type", 5),
+    ("--proto icmp --icmp-code 1", "icmp_type", 8), ("--proto dccp --dport 5", "dport", 5),
+    ("--fragment first --dport 80", "dport", 80), ("--fragment first", "seen", ["fragment"]),
+    ("--fragment later", "seen", ["fragment", "later-fragment"]),
+    ("--fragment later", "sport", None)])
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_explain_gives_the_packet_the_field_that_was_asked_for(explaining, words, member, value,
+                                                                direction):
+    answer = explaining.ask("explain", "--src", "192.0.2.1", "--dst", "192.0.2.2", "--direction",
+                            direction, *words.split())
+    assert answer["packet"].get(member) == value
+    assert answer["verdict"] == "drop"
 
 
 def test_explain_shows_the_note(explaining):
@@ -101,6 +116,10 @@ def test_explain_counts_nothing_and_tells_no_event(explaining, watched):
     (["--src", "192.0.2.x", "--dst", "10.0.0.1"], "192.0.2.x"),
     (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--interface", "nosuch0"], "nosuch0"),
     (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--proto", "tpc"], "tpc"),
+    (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--length", "39"], "write 40 to 2034"),
+    (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--length", "9000"], "write 40 to 2034"),
+    (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--fragment", "last"], "none, first, later"),
+    (["--src", "192.0.2.1", "--dst", "10.0.0.1", "--icmp-type", "8"], "only ICMP"),
 ])
 def test_explain_of_no_possible_packet_is_refused(explaining, words, wants):
     with pytest.raises(Refused) as refused:

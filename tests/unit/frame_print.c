@@ -1,37 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Builds packets for the test written in Python: a line "SRC DST PROTO SPORT DPORT FLAGS TYPE CODE
- * VLAN LATER" in (numbers in decimal, PROTO as a person writes it), a line of hex out.
+ * Builds packets for the test written in Python: a line "src=192.0.2.1 dst=192.0.2.2 proto=tcp …"
+ * in (fields as a person writes them, src first), a line of hex or of what is wrong out.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "core/frame.h"
+#include "core/frame_fields.h"
 
-static int addr_read(const char *text, struct weir_addr *ret_addr)
+static void fields_read(char *line, struct weir_frame_spec *spec, struct weir_diag *diag)
 {
-	return weir_addr_from_string(text, strlen(text), ret_addr);
+	char *rest = NULL;
+
+	for (char *word = strtok_r(line, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
+		char *equals = strchr(word, '=');
+
+		if (!equals)
+			continue;
+		*equals = '\0';
+		weir_frame_set(spec, word, equals + 1, diag);
+	}
+	if (!diag->errors)
+		weir_frame_complete(spec, diag);
 }
 
 int main(void)
 {
-	char src[64], dst[64], proto[16];
-	unsigned n[7];
+	char line[512];
 
-	while (scanf("%63s %63s %15s %u %u %u %u %u %u %u", src, dst, proto, &n[0], &n[1], &n[2],
-		     &n[3], &n[4], &n[5], &n[6]) == 10) {
-		struct weir_frame_spec spec = { .sport = n[0],
-						.dport = n[1],
-						.tcp_flags = n[2],
-						.icmp_type = n[3],
-						.icmp_code = n[4],
-						.vlan = n[5],
-						.later_fragment = n[6] };
+	while (fgets(line, sizeof(line), stdin)) {
+		_cleanup_diag_ struct weir_diag diag = { 0 };
+		_cleanup_buf_ struct weir_buf wrong = { 0 };
+		struct weir_frame_spec spec = { 0 };
 		unsigned char frame[WEIR_FRAME_BYTES];
 
-		if (addr_read(src, &spec.src) || addr_read(dst, &spec.dst) ||
-		    weir_proto_from_string(proto, weir_addr_is_v4(&spec.src), &spec.proto))
-			return 1;
+		fields_read(line, &spec, &diag);
+		if (diag.errors) {
+			weir_diag_entry_format(&diag.entries[0], &wrong);
+			printf("%s\n", weir_buf_str(&wrong));
+			continue;
+		}
 		size_t len = weir_frame_build(&spec, frame);
 
 		for (size_t i = 0; i < len; i++)
