@@ -157,7 +157,8 @@ static int packet_judge(struct replay *replay, const struct pcap_pkthdr *head,
 	uint64_t time_ns = (uint64_t)head->ts.tv_sec * WEIR_NS_PER_S + (uint64_t)head->ts.tv_usec;
 
 	weir_link_to_ethernet(replay->link, bytes, head->caplen, head->len, &frame);
-	int failed = weir_probe_run(replay->probe, frame.bytes, frame.captured, &result);
+	int failed =
+		weir_probe_run(replay->probe, WEIR_INGRESS, frame.bytes, frame.captured, &result);
 	if (failed < 0)
 		return failed;
 	if (replay->terminal->json)
@@ -234,13 +235,11 @@ static int replay_config(const struct weir_command *command, struct weir_diag *d
 	return weir_config_parse("", 0, NULL, diag, ret_config);
 }
 
-static int replay_prepare(const struct weir_command *command, struct weir_diag *diag,
-			  struct weir_config **ret_config, struct weir_probe **ret_probe)
+int weir_local_probe(const struct weir_config *config, struct weir_diag *diag,
+		     struct weir_probe **ret_probe)
 {
-	int result = replay_config(command, diag, ret_config);
+	int result = weir_probe_new(config, diag, ret_probe);
 
-	if (result == 0)
-		result = weir_probe_new(*ret_config, diag, ret_probe);
 	if (result < 0 && diag->errors == 0)
 		weir_diag_error(diag,
 				result == -EPERM ?
@@ -278,7 +277,9 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	if (result == 0)
 		result = link_of(capture, &diag, &replay.link);
 	if (result == 0)
-		result = replay_prepare(command, &diag, &config, &probe);
+		result = replay_config(command, &diag, &config);
+	if (result == 0)
+		result = weir_local_probe(config, &diag, &probe);
 	weir_terminal_diag(terminal, &diag);
 	if (result < 0)
 		return WEIR_EXIT_FAILED;

@@ -41,17 +41,9 @@ static void explain_put(struct weir_engine *engine, const struct weir_probe_resu
 {
 	struct weir_json_out json = { .out = &call->reply };
 	const char *interface = weir_call_str(call, "interface");
-	struct weir_verdict verdict;
 
-	weir_verdict_from_probe(result, &verdict);
 	weir_json_open_object(&json, NULL);
-	weir_json_put_str(&json, "verdict", weir_reason_is_drop(result->reason) ? "drop" : "pass");
-	weir_json_put_str(&json, "reason", weir_reason_name(result->reason));
-	weir_json_put_str(&json, "help", weir_reason_help(result->reason));
-	weir_json_put_str(&json, "stage", weir_reason_stage(result->reason));
-	for (size_t i = 0; weir_features[i]; i++)
-		if (weir_features[i]->describe)
-			weir_features[i]->describe(engine->states[i], &verdict, &json);
+	weir_verdict_put(engine->states, result, &json);
 	weir_json_put_uint(&json, "revision", result->generation);
 	if (interface)
 		weir_json_put_str(&json, "interface", interface);

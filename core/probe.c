@@ -102,12 +102,15 @@ void weir_probe_free(struct weir_probe *probe)
 	free(probe);
 }
 
-int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured,
-		   struct weir_probe_result *ret_result)
+int weir_probe_run(struct weir_probe *probe, enum weir_direction direction, const void *frame,
+		   size_t captured, struct weir_probe_result *ret_result)
 {
+	enum weir_program program =
+		direction == WEIR_EGRESS ? WEIR_PROGRAM_TC_OUT : WEIR_PROGRAM_XDP;
+
 	if (captured < ETH_HLEN)
 		return -EINVAL;
-	return weir_object_probe(probe->object, WEIR_PROGRAM_XDP, frame, captured, 0, ret_result);
+	return weir_object_probe(probe->object, program, frame, captured, 0, ret_result);
 }
 
 void weir_verdict_from_probe(const struct weir_probe_result *result,
@@ -127,15 +130,37 @@ void weir_verdict_from_probe(const struct weir_probe_result *result,
 	};
 }
 
-void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
-			 struct weir_json_out *json)
+static void describe(void *const *states, const struct weir_probe_result *result,
+		     struct weir_json_out *json)
 {
 	struct weir_verdict verdict;
 
 	weir_verdict_from_probe(result, &verdict);
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->describe)
-			weir_features[i]->describe(probe->states[i], &verdict, json);
+			weir_features[i]->describe(states[i], &verdict, json);
+}
+
+void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
+			 struct weir_json_out *json)
+{
+	describe(probe->states, result, json);
+}
+
+void weir_verdict_put(void *const *states, const struct weir_probe_result *result,
+		      struct weir_json_out *json)
+{
+	weir_json_put_str(json, "verdict", weir_reason_is_drop(result->reason) ? "drop" : "pass");
+	weir_json_put_str(json, "reason", weir_reason_name(result->reason));
+	weir_json_put_str(json, "help", weir_reason_help(result->reason));
+	weir_json_put_str(json, "stage", weir_reason_stage(result->reason));
+	describe(states, result, json);
+}
+
+void weir_probe_put_verdict(struct weir_probe *probe, const struct weir_probe_result *result,
+			    struct weir_json_out *json)
+{
+	weir_verdict_put(probe->states, result, json);
 }
 
 static void put_seen(uint32_t seen, struct weir_json_out *json)

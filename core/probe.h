@@ -19,13 +19,21 @@ static inline void weir_probe_freep(struct weir_probe **probe)
 }
 #define _cleanup_probe_ __attribute__((cleanup(weir_probe_freep)))
 
-/* Judges a frame (Ethernet header first; 14 bytes at least, 2,048 are looked at). About 2 us. */
-int weir_probe_run(struct weir_probe *probe, const void *frame, size_t captured,
-		   struct weir_probe_result *ret_result);
+/* Judges a frame (Ethernet header first; 14 bytes at least, 2,048 are looked at) as the XDP program
+ * does where it arrives, the TC one where it leaves. About 2 us. */
+int weir_probe_run(struct weir_probe *probe, enum weir_direction direction, const void *frame,
+		   size_t captured, struct weir_probe_result *ret_result);
 /* Members that say what list and entry decided, into an open object. */
 void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
 			 struct weir_json_out *json);
 
+/* What explain answers of a packet: "verdict", "reason", "help", "stage" and the words of the
+ * features, whose states these are, into an open object. */
+void weir_verdict_put(void *const *states, const struct weir_probe_result *result,
+		      struct weir_json_out *json);
+/* The same of this copy. */
+void weir_probe_put_verdict(struct weir_probe *probe, const struct weir_probe_result *result,
+			    struct weir_json_out *json);
 void weir_verdict_from_probe(const struct weir_probe_result *result,
 			     struct weir_verdict *ret_verdict);
 /* "packet": {src, dst, proto, ports, tags …} as parsed. */
