@@ -43,9 +43,12 @@ static void arg_line(struct weir_buf *out, const struct weir_arg *arg)
 
 static const char *who_text(const struct weir_verb *verb)
 {
-	if (verb->place == WEIR_VERB_LOCAL)
+	/* A row of the CLI's own that has a role asks the daemon by itself. */
+	bool asks_daemon = !verb->op->run && verb->op->role != WEIR_ROLE_NONE;
+
+	if (verb->place == WEIR_VERB_LOCAL && !asks_daemon)
 		return "Needs no daemon.";
-	if (verb->place == WEIR_VERB_FALLBACK)
+	if (verb->place != WEIR_VERB_REMOTE)
 		return "Works without a daemon too.";
 	switch (verb->op->role) {
 	case WEIR_ROLE_NONE:

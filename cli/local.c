@@ -103,6 +103,18 @@ static const struct weir_arg replay_args[] = {
 	{ 0 },
 };
 
+static const struct weir_arg rule_test_args[] = {
+	{ .name = "file",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "FILE",
+	  .help = "expectations, one a line; - is standard input" },
+	{ .name = "config",
+	  .metavar = "FILE",
+	  .help = "try this configuration here, without a daemon; what was added at run time is "
+		  "not in it" },
+	{ 0 },
+};
+
 #define PIN_DIR_ARG                                                                \
 	{                                                                          \
 		.name = "pin-dir", .metavar = "DIR", .help = "where it is pinned", \
@@ -157,6 +169,13 @@ const struct weir_local weir_locals[] = {
 		  .example = "replay attack.pcap --config weir.yaml" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_replay },
+	{ .op = { .name = "rule.test",
+		  .summary = "Hold what would happen to packets against what is expected",
+		  .role = WEIR_ROLE_VIEWER, /* of the daemon, which is asked without --config */
+		  .args = rule_test_args,
+		  .example = "rule test expected.txt --config weir.yaml" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_rule_test },
 	{ .op = { .name = "daemon",
 		  .summary = "Run the daemon in the foreground",
 		  .args = daemon_args,

@@ -17,6 +17,7 @@ weir_local_fn weir_local_replay;
 weir_local_fn weir_local_status;
 weir_local_fn weir_local_cleanup;
 weir_local_fn weir_local_doctor;
+weir_local_fn weir_local_rule_test;
 
 struct weir_config;
 /* Reads and parses a configuration file; "-" is standard input. Problems in diag. */

@@ -22,6 +22,7 @@ static const struct {
 	{ "doctor", weir_render_doctor, "checks" },
 	{ "check", weir_render_check, "classes" },
 	{ "replay", weir_render_replay, "packets" },
+	{ "rule.test", weir_render_expectations, "failures" },
 	{ "cleanup", weir_render_cleanup, "removed" },
 	{ ".list", weir_render_entries, "entries" },
 	{ ".lists", weir_render_lists, "lists" },

@@ -26,6 +26,7 @@ void weir_render_rollback(const struct weir_view *view);
 void weir_render_cleanup(const struct weir_view *view);
 void weir_render_check(const struct weir_view *view);
 void weir_render_replay(const struct weir_view *view);
+void weir_render_expectations(const struct weir_view *view);
 /* An array of {name, action, origin, v4, v6, hits} as a table. */
 void weir_render_list_rows(const struct weir_view *view, const struct weir_json *lists);
 /* An array of {reason, verdict, help, packets, bytes} as a table; reasons without packets are left

@@ -333,6 +333,33 @@ static void replay_shows_reasons_and_sources(void **state)
 		     "and 1 more\n");
 }
 
+static void expectations_tell_what_failed_and_sum_up(void **state)
+{
+	assert_shown("rule.test",
+		     "{\"file\":\"e.txt\",\"failures\":["
+		     "{\"line\":3,\"text\":\"tcp a > b is denied by guard\",\"expected\":"
+		     "{\"outcome\":\"denied\",\"by\":\"guard\"},\"found\":{\"outcome\":"
+		     "\"allowed\",\"reason\":\"pass_allowed\",\"list\":\"office\"}},"
+		     "{\"line\":4,\"text\":\"t4\",\"expected\":{\"outcome\":\"allowed\"},"
+		     "\"found\":{\"outcome\":\"rejected\",\"reason\":\"drop_reject\","
+		     "\"rule\":{\"name\":null,\"id\":12},\"list\":\"office\"}},"
+		     "{\"line\":5,\"text\":\"t5\",\"expected\":{\"outcome\":\"allowed\"},"
+		     "\"found\":{\"outcome\":\"denied\",\"reason\":\"drop_rule\","
+		     "\"rule\":{\"name\":\"guard\",\"id\":1}}},"
+		     "{\"line\":9,\"text\":\"t9\",\"expected\":{\"outcome\":\"allowed\"},"
+		     "\"error\":\"eth9 is not watched\"}],\"passed\":1,\"failed\":4}",
+		     false,
+		     "e.txt:3: expected denied by guard, found allowed by office (pass_allowed)\n"
+		     "    tcp a > b is denied by guard\n"
+		     "e.txt:4: expected allowed, found rejected by rule 12 (drop_reject)\n"
+		     "    t4\n"
+		     "e.txt:5: expected allowed, found denied by guard (drop_rule)\n"
+		     "    t5\n"
+		     "e.txt:9: expected allowed, but cannot be asked: eth9 is not watched\n"
+		     "    t9\n"
+		     "1 passed, 4 failed\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +386,7 @@ int main(void)
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),
 		cmocka_unit_test(replay_shows_reasons_and_sources),
+		cmocka_unit_test(expectations_tell_what_failed_and_sum_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
