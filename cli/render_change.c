@@ -2,6 +2,8 @@
 /* Changes of policy: what applied, what would change, what was taken back or away. */
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/units.h"
 #include "cli/render.h"
 
 static void revision_line(const struct weir_view *view)
@@ -160,15 +162,37 @@ static void changes_show(const struct weir_view *view)
 		change_show(view, weir_json_at(changes, i));
 }
 
+void weir_render_trial(const struct weir_view *view)
+{
+	const struct weir_json *trial = weir_json_get(view->answer, "confirm");
+	_cleanup_buf_ struct weir_buf line = { 0 };
+
+	if (!trial)
+		return;
+	weir_buf_add_str(&line, "on trial: rolled back in ");
+	weir_duration_format(weir_view_uint(trial, "seconds_left") * WEIR_NS_PER_S, &line);
+	weir_buf_add_str(&line, " unless 'weir confirm' comes before");
+	weir_view_add_colored(view, WEIR_COLOR_WARN, weir_buf_str(&line));
+	weir_buf_add_char(view->out, '\n');
+}
+
 void weir_render_apply(const struct weir_view *view)
 {
 	if (!weir_json_bool(weir_json_get(view->answer, "changed"), true)) {
 		weir_buf_addf(view->out, "nothing to change; revision %llu stays\n",
 			      (unsigned long long)weir_view_uint(view->answer, "revision"));
+		weir_render_trial(view);
 		return;
 	}
 	changes_show(view);
 	revision_line(view);
+	weir_render_trial(view);
+}
+
+void weir_render_confirm(const struct weir_view *view)
+{
+	weir_buf_addf(view->out, "revision %llu stays\n",
+		      (unsigned long long)weir_view_uint(view->answer, "revision"));
 }
 
 void weir_render_diff(const struct weir_view *view)

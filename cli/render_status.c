@@ -125,7 +125,8 @@ static void live_show(const struct weir_view *view, const struct weir_json *live
  * else the generic one. */
 static int feature_show(const char *key, const struct weir_json *value, void *arg)
 {
-	static const char *const known[] = { "policy", "interfaces", "reasons", "events", "maps" };
+	static const char *const known[] = { "policy",	"confirm", "interfaces",
+					     "reasons", "events",  "maps" };
 	const struct weir_view *view = arg;
 	enum weir_json_type type = weir_json_type(value);
 
@@ -172,6 +173,7 @@ void weir_render_status(const struct weir_view *view)
 	const struct weir_json *events = weir_json_get(view->answer, "events");
 
 	status_head(view);
+	weir_render_trial(view);
 	weir_view_heading(view, "Interfaces");
 	if (weir_json_size(interfaces) == 0)
 		weir_buf_add_str(view->out, "none; add one with 'weir interface attach NAME'\n");

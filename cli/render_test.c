@@ -229,6 +229,18 @@ static void apply_tells_changes_and_revision(void **state)
 		     "nothing to change; revision 13 stays\n");
 }
 
+static void apply_on_trial_tells_how_long(void **state)
+{
+	assert_shown("apply",
+		     "{\"revision\":13,\"changed\":true,\"ms\":610,\"confirm\":{\"until\":"
+		     "\"2031-05-01T12:30:00Z\",\"within_s\":90,\"seconds_left\":90}}",
+		     false,
+		     "revision 13 live in 0.61 s\n"
+		     "on trial: rolled back in 1m30s unless 'weir confirm' comes before\n");
+	assert_shown("confirm", "{\"revision\":13,\"confirmed\":true}", false,
+		     "revision 13 stays\n");
+}
+
 static void config_is_shown_as_it_stands(void **state)
 {
 	assert_shown("config.show", "{\"text\":\"a: 1\\n# \\u00fc\"}", false, "a: 1\n# \xc3\xbc\n");
@@ -381,6 +393,7 @@ int main(void)
 		cmocka_unit_test(diff_shows_what_an_added_mapping_holds),
 		cmocka_unit_test(diff_without_changes_says_so),
 		cmocka_unit_test(apply_tells_changes_and_revision),
+		cmocka_unit_test(apply_on_trial_tells_how_long),
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),

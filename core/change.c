@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "change_private.h"
 #include "compile.h"
+#include "confirm.h"
 #include "patch.h"
 
 static void job_free(struct job *job)
@@ -121,15 +122,24 @@ static void job_unload(struct job *job)
 						 weir_job_diag(job));
 }
 
+static void job_adopt_policy(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+
+	weir_confirm_tell(job);
+	weir_policy_file_done(&engine->policy);
+	engine->policy = job->policy;
+	job->policy = (struct weir_policy_file){};
+	weir_confirm_arm(engine);
+}
+
 static void job_adopt_config(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 
 	weir_config_free(engine->config);
 	engine->config = weir_take(job->config);
-	weir_policy_file_done(&engine->policy);
-	engine->policy = job->policy;
-	job->policy = (struct weir_policy_file){};
+	job_adopt_policy(job);
 	weir_engine_want_interfaces(engine, engine->config);
 }
 
@@ -142,9 +152,24 @@ static void reply_apply(struct job *job, bool is_changed)
 	weir_json_put_bool(&json, "changed", is_changed);
 	weir_json_put_uint(&json, "ms",
 			   (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS);
+	weir_confirm_put(job->engine, &json);
 	if (job->call->diag.count)
 		weir_json_put_diag(&json, "warnings", &job->call->diag);
 	weir_json_close_object(&json);
+}
+
+static const char *job_what(const struct job *job)
+{
+	if (job->call)
+		return job->call->op->name;
+	return job->ends_trial_ns ? "rollback" : "reload";
+}
+
+static const char *job_who(const struct job *job)
+{
+	if (job->call)
+		return job->call->who;
+	return job->ends_trial_ns ? WEIR_CONFIRM_WHO : "daemon";
 }
 
 static void change_publish(struct job *job)
@@ -154,8 +179,8 @@ static void change_publish(struct job *job)
 
 	weir_event_open(&json, "change");
 	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
-	weir_json_put_str(&json, "what", job->call ? job->call->op->name : "reload");
-	weir_json_put_str(&json, "who", job->call ? job->call->who : "daemon");
+	weir_json_put_str(&json, "what", job_what(job));
+	weir_json_put_str(&json, "who", job_who(job));
 	weir_json_close_object(&json);
 	weir_engine_publish(job->engine, "change", weir_buf_str(&text), text.len);
 }
@@ -199,6 +224,34 @@ static void job_live(struct job *job)
 	change_publish(job);
 }
 
+/* Only policy.json changed: the same packets pass as before, so the revision stays. */
+static void job_confirmed(struct job *job)
+{
+	struct weir_json_out json = { .out = &job->call->reply };
+
+	job_adopt_policy(job);
+	weir_json_open_object(&json, NULL);
+	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
+	weir_json_put_bool(&json, "confirmed", true);
+	weir_json_close_object(&json);
+	change_publish(job);
+}
+
+/* What nobody waits for is told to whoever listens. */
+static void warnings_publish(const struct job *job)
+{
+	_cleanup_buf_ struct weir_buf text = {}, what = {}, event = {};
+	struct weir_json_out json = { .out = &event };
+
+	weir_diag_format(&job->diag, &text);
+	weir_buf_addf(&what, "%s%s", job_what(job), job->result ? " refused" : "");
+	weir_event_open(&json, "warning");
+	weir_json_put_str(&json, "what", weir_buf_str(&what));
+	weir_json_put_str(&json, "detail", weir_buf_str(&text));
+	weir_json_close_object(&json);
+	weir_engine_publish(job->engine, "warning", weir_buf_str(&event), event.len);
+}
+
 static void queue_next(struct weir_engine *engine);
 
 static void job_end(struct job *job)
@@ -208,20 +261,13 @@ static void job_end(struct job *job)
 
 	if (result)
 		job_unload(job);
+	engine->running = NULL;
+	if (!job->call && job->diag.count)
+		warnings_publish(job);
+	if (!job->call && job->ends_trial_ns)
+		weir_confirm_ended(engine, result);
 	struct weir_call *call = weir_take(job->call);
 
-	engine->running = NULL;
-	if (!call && job->diag.count) {
-		_cleanup_buf_ struct weir_buf text = {}, event = {};
-		struct weir_json_out json = { .out = &event };
-
-		weir_diag_format(&job->diag, &text);
-		weir_event_open(&json, "warning");
-		weir_json_put_str(&json, "what", result ? "reload refused" : "reload");
-		weir_json_put_str(&json, "detail", weir_buf_str(&text));
-		weir_json_close_object(&json);
-		weir_engine_publish(engine, "warning", weir_buf_str(&event), event.len);
-	}
 	job_free(job);
 	if (call)
 		weir_call_finish(call, result);
@@ -234,7 +280,9 @@ static void job_done(void *arg)
 
 	if (!job->result && !job->is_heavy)
 		job->result = job_switch(job);
-	if (!job->result && !job->is_heavy)
+	if (!job->result && job->is_confirm)
+		job_confirmed(job);
+	else if (!job->result && !job->is_heavy)
 		job_live(job);
 	job_end(job);
 }
@@ -281,7 +329,7 @@ static void queue_next(struct weir_engine *engine)
 		engine->waiting = job->next;
 		if (!engine->waiting)
 			engine->waiting_end = &engine->waiting;
-		if (job->is_apply || job->change || job->is_heavy) {
+		if (job->is_apply || job->is_confirm || job->change || job->is_heavy) {
 			job_start(job);
 			continue;
 		}
@@ -342,26 +390,35 @@ void weir_engine_run(struct weir_engine *engine, struct weir_call *call)
 	queue_add(engine, job);
 }
 
-static int apply_start(struct weir_engine *engine, const char *text, size_t len, const char *file,
-		       struct weir_call *call, bool is_file)
+static int apply_text(const struct weir_apply *apply, struct weir_diag *diag,
+		      struct weir_policy_text *ret_text)
 {
-	struct job *job = job_new(engine, call);
+	_cleanup_free_ char *text = strndup(apply->text, apply->len);
 
-	if (!job)
-		return -ENOMEM;
-	job->is_apply = true;
-	job->is_file = is_file;
-	job->text = (struct weir_policy_text){ strndup(text, len), file ? strdup(file) : NULL };
-	if (!job->text.text || strlen(job->text.text) != len) {
-		bool has_nul = job->text.text;
+	if (text && strlen(text) != apply->len)
+		return weir_diag_error(diag, "save it as plain UTF-8 text",
+				       "the configuration has a NUL byte in it");
+	return text ? weir_policy_text_copy(&(struct weir_policy_text){ text, (char *)apply->file },
+					    ret_text) :
+		      -ENOMEM;
+}
 
-		job->call = NULL;
-		job_free(job);
-		return has_nul ? weir_diag_error(call ? &call->diag : NULL,
-						 "save it as plain UTF-8 text",
-						 "the configuration has a NUL byte in it") :
-				 -ENOMEM;
+int weir_engine_apply(struct weir_engine *engine, const struct weir_apply *apply,
+		      struct weir_call *call)
+{
+	struct weir_policy_text text = {};
+	int r = apply_text(apply, call ? &call->diag : NULL, &text);
+	struct job *job = r ? NULL : job_new(engine, call);
+
+	if (!job) {
+		weir_policy_text_done(&text);
+		return r ? r : -ENOMEM;
 	}
+	job->is_apply = true;
+	job->is_file = apply->is_file;
+	job->confirm_ns = apply->confirm_ns;
+	job->ends_trial_ns = apply->ends_trial_ns;
+	job->text = text;
 	if (call)
 		queue_add_first(engine, job);
 	else
@@ -369,18 +426,15 @@ static int apply_start(struct weir_engine *engine, const char *text, size_t len,
 	return WEIR_OP_PENDING;
 }
 
-int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file,
-		      struct weir_call *call)
+int weir_engine_confirm(struct weir_engine *engine, struct weir_call *call)
 {
-	return apply_start(engine, text, len, file, call, false);
-}
+	struct job *job = job_new(engine, call);
 
-int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len,
-			   const char *file)
-{
-	int r = apply_start(engine, text, len, file, NULL, true);
-
-	return r == WEIR_OP_PENDING ? 0 : r;
+	if (!job)
+		return -ENOMEM;
+	job->is_confirm = true;
+	queue_add_first(engine, job);
+	return WEIR_OP_PENDING;
 }
 
 int weir_engine_change(struct weir_engine *engine, struct weir_change *change)

@@ -12,9 +12,11 @@ struct job {
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
 	bool is_apply;
-	bool is_heavy;		      /* the call only looks, but takes long: on a worker */
-	bool is_file;		      /* the text is that of the configuration file */
-	struct weir_policy_text text; /* of an apply */
+	bool is_heavy;			    /* the call only looks, but takes long: on a worker */
+	bool is_file;			    /* the text is that of the configuration file */
+	bool is_confirm;		    /* what is live stays: only policy.json changes */
+	uint64_t confirm_ns, ends_trial_ns; /* as in struct weir_apply */
+	struct weir_policy_text text;	    /* of an apply */
 
 	struct weir_config *config;
 	struct weir_image *image;	       /* while the worker has it */

@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/hash.h"
 #include "change_private.h"
 #include "compile.h"
+#include "confirm.h"
 #include "frame.h"
 #include "near.h"
 
@@ -121,46 +120,29 @@ int weir_object_try(struct weir_object *object, struct weir_diag *diag)
 	return r;
 }
 
-static char *text_copy(const char *text)
+static int policy_persist(struct job *job)
 {
-	return text ? strdup(text) : NULL;
-}
+	const char *state_dir = job->engine->options.state_dir;
+	int r = weir_confirm_draft(job);
 
-/* What policy.json is to say. A text applied twice does not push the one before it out of reach of
- * rollback. */
-static int policy_draft(struct job *job)
-{
-	const struct weir_policy_file *old = &job->engine->policy;
-	bool again = old->current.text && strcmp(old->current.text, job->text.text) == 0;
-	const struct weir_policy_text *previous = again ? &old->previous : &old->current;
-
-	job->policy = (struct weir_policy_file){
-		.current = { text_copy(job->text.text), text_copy(job->text.file) },
-		.previous = { text_copy(previous->text), text_copy(previous->file) },
-		.revision = weir_engine_revision(job->engine) + 1,
-		.config_hash = job->is_file ?
-				       weir_hash_bytes(job->text.text, strlen(job->text.text), 0) :
-				       old->config_hash,
-		.changed_ns = weir_clock_real_ns(),
-	};
-	return job->policy.current.text ? 0 : -ENOMEM;
+	if (!r)
+		r = weir_policy_file_write(state_dir, &job->policy);
+	if (r && weir_confirm_is_timed(job) && job->policy.current.text) {
+		/* The file that stands says that the trial has ended, too. */
+		weir_diag_warning(weir_job_diag(job), "free space there",
+				  "%s/policy.json: cannot be written: %s", state_dir, strerror(-r));
+		return 0;
+	}
+	if (r)
+		weir_diag_error(weir_job_diag(job), "free space there; nothing was changed",
+				"%s/policy.json: cannot be written: %s", state_dir, strerror(-r));
+	return r;
 }
 
 static int job_persist(struct job *job)
 {
-	const char *state_dir = job->engine->options.state_dir;
-	int r = 0;
-
-	if (job->is_apply) {
-		r = policy_draft(job);
-		if (!r)
-			r = weir_policy_file_write(state_dir, &job->policy);
-		if (r)
-			weir_diag_error(weir_job_diag(job), "free space there; nothing was changed",
-					"%s/policy.json: cannot be written: %s", state_dir,
-					strerror(-r));
-		return r;
-	}
+	if (job->is_apply || job->is_confirm)
+		return policy_persist(job);
 	if (!job->change->persist)
 		return 0;
 	return job->change->persist(job->change,
@@ -200,8 +182,13 @@ static int job_stage(struct job *job)
 int weir_job_steps(struct job *job)
 {
 	struct weir_change *change = job->change;
-	int r = job_read(job);
 
+	if (job->is_confirm)
+		return job_persist(job);
+	int r = job->is_apply ? weir_confirm_check(job) : 0;
+
+	if (!r)
+		r = job_read(job);
 	if (!r && change && change->keeps_policy)
 		job->same = true;
 	else if (!r)

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "change_private.h"
 #include "compile.h"
+#include "confirm.h"
 #include "event_json.h"
 #include "event_log.h"
 #include "near.h"
@@ -297,7 +298,9 @@ static int watches_start(struct weir_engine *engine)
 	engine->ring = loop->watch(loop, weir_events_fd(engine->events), ring_drain, engine);
 	engine->netlink =
 		loop->watch(loop, weir_interfaces_fd(engine->interfaces), netlink_ready, engine);
-	return engine->tick && engine->drain && engine->ring && engine->netlink ? 0 : -ENOMEM;
+	if (!engine->tick || !engine->drain || !engine->ring || !engine->netlink)
+		return -ENOMEM;
+	return weir_confirm_watch(engine);
 }
 
 static int dirs_make(const struct weir_engine_options *options, struct weir_diag *diag)
@@ -337,8 +340,10 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 
 	if (!r)
 		r = weir_policy_file_read(engine->options.state_dir, diag, &engine->policy);
-	if (!r)
+	if (!r) {
+		weir_confirm_resume(engine, diag);
 		r = config_start(engine, diag);
+	}
 	if (!r)
 		r = features_start(engine, diag);
 	if (!r)
@@ -385,8 +390,8 @@ void weir_engine_free(struct weir_engine *engine)
 {
 	if (!engine)
 		return;
-	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring,
-					 engine->netlink };
+	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring, engine->netlink,
+					 engine->confirm };
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(watches); i++)
 		if (watches[i])
@@ -412,7 +417,15 @@ int weir_engine_reload(struct weir_engine *engine)
 	const char *file = engine->options.config_file;
 	int r = file ? weir_file_read(file, WEIR_CONFIG_BYTES_MAX, &text) : -ENOENT;
 
-	return r ? r : weir_engine_apply_file(engine, weir_buf_str(&text), text.len, file);
+	if (r)
+		return r;
+	r = weir_engine_apply(engine,
+			      &(struct weir_apply){ .text = weir_buf_str(&text),
+						    .len = text.len,
+						    .file = file,
+						    .is_file = true },
+			      NULL);
+	return r == WEIR_OP_PENDING ? 0 : r;
 }
 
 void weir_engine_bump(struct weir_engine *engine)

@@ -26,9 +26,20 @@ int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *op
 /* Leaves the data path as it is: pinned and filtering. `weir cleanup` is what takes it away. */
 void weir_engine_free(struct weir_engine *engine);
 
-/* Applies a configuration text; call (may be NULL) is finished when it is live or refused. Queued
- * behind a change under way. */
-int weir_engine_apply(struct weir_engine *engine, const char *text, size_t len, const char *file,
+/* A configuration text to make live; everything is copied. */
+struct weir_apply {
+	const char *text;
+	size_t len;
+	const char *file;	/* where it comes from, or NULL */
+	bool is_file;		/* it is what the configuration file says now */
+	uint64_t confirm_ns;	/* on trial: it goes back unless confirmed within; 0 = for good */
+	uint64_t ends_trial_ns; /* back from the trial with this deadline, if it is still that; or 0
+				 */
+};
+
+/* Returns WEIR_OP_PENDING, or -errno. call (may be NULL) is finished when it is live or refused.
+ * Queued behind a change under way. */
+int weir_engine_apply(struct weir_engine *engine, const struct weir_apply *apply,
 		      struct weir_call *call);
 /* Re-reads the configuration file, as SIGHUP does. */
 int weir_engine_reload(struct weir_engine *engine);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations of the engine itself: status, apply, check, diff, rollback, config, events,
- * interfaces. */
+/* Operations of the engine itself: status, check, diff, config, events, interfaces. Those that apply
+ * stand in apply_ops.c, explain in explain_ops.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +17,6 @@
 static int run_status(struct weir_engine *engine, struct weir_call *call)
 {
 	return weir_status_write(engine, &call->reply);
-}
-
-static int run_apply(struct weir_engine *engine, struct weir_call *call)
-{
-	return weir_engine_apply(engine, weir_buf_str(&call->body), call->body.len,
-				 weir_call_str(call, "name"), call);
 }
 
 static int run_check(struct weir_engine *engine, struct weir_call *call)
@@ -67,19 +61,6 @@ static int run_diff(struct weir_engine *engine, struct weir_call *call)
 				    &call->reply);
 }
 
-static int run_rollback(struct weir_engine *engine, struct weir_call *call)
-{
-	const struct weir_policy_text *previous = &engine->policy.previous;
-
-	if (!previous->text) {
-		weir_diag_error(&call->diag, "weir apply FILE",
-				"there is no earlier configuration to go back to");
-		return -ENOENT;
-	}
-	return weir_engine_apply(engine, previous->text, strlen(previous->text), previous->file,
-				 call);
-}
-
 static int run_config_show(struct weir_engine *engine, struct weir_call *call)
 {
 	struct weir_json_out json = { .out = &call->reply };
@@ -89,7 +70,8 @@ static int run_config_show(struct weir_engine *engine, struct weir_call *call)
 	weir_json_put_uint(&json, "revision", weir_engine_revision(engine));
 	weir_json_put_str(&json, "file", text->file);
 	weir_json_put_str(&json, "text", text->text ?: "");
-	weir_json_put_bool(&json, "can_roll_back", engine->policy.previous.text);
+	weir_json_put_bool(&json, "can_roll_back",
+			   engine->policy.previous.text || engine->policy.trial.until_ns);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -196,9 +178,6 @@ static const struct weir_arg detach_args[] = {
 ROW(status, .name = "status",
     .summary = "Show interfaces, hooks, the live policy and how packets ended",
     .kind = WEIR_OP_READ, .role = WEIR_ROLE_VIEWER, .example = "status", .run = run_status);
-ROW(apply, .name = "apply", .summary = "Make a configuration live, whole or not at all",
-    .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_ADMIN, .args = text_args, .upload = "a configuration",
-    .example = "apply weir.yaml --expect 12", .run = run_apply);
 ROW(check, .name = "check", .summary = "Say what is wrong with a configuration, changing nothing",
     .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_VIEWER, .args = text_args,
     .upload = "a configuration", .example = "check weir.yaml", .run = run_check,
@@ -207,8 +186,6 @@ ROW(diff, .name = "diff", .summary = "Show what a configuration would change",
     .kind = WEIR_OP_UPLOAD, .role = WEIR_ROLE_VIEWER, .args = text_args,
     .upload = "a configuration", .example = "diff weir.yaml", .run = run_diff,
     .is_heavy = is_always_heavy);
-ROW(rollback, .name = "rollback", .summary = "Go back to the configuration before this one",
-    .kind = WEIR_OP_WRITE, .role = WEIR_ROLE_ADMIN, .example = "rollback", .run = run_rollback);
 ROW(config_show, .name = "config.show", .summary = "Show the configuration that is live",
     .kind = WEIR_OP_READ, .role = WEIR_ROLE_OPERATOR, .example = "config show",
     .run = run_config_show);
@@ -228,10 +205,11 @@ ROW(interface_detach, .name = "interface.detach", .summary = "Watch an interface
 
 const struct weir_op *const weir_engine_ops[] = {
 	&op_status,
-	&op_apply,
+	&weir_op_apply,
 	&op_diff,
 	&op_check,
-	&op_rollback,
+	&weir_op_confirm,
+	&weir_op_rollback,
 	&op_config_show,
 	&weir_explain_op,
 	&op_events,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the engine share: engine.c (life), change.c (policy changes), engine_ops.c
- * (operations). */
+/* What the files of the engine share: engine.c (life), change.c (policy changes), confirm.c
+ * (changes on trial), engine_ops.c and apply_ops.c (operations). */
 #ifndef WEIR_CORE_ENGINE_PRIVATE_H
 #define WEIR_CORE_ENGINE_PRIVATE_H
 
@@ -27,6 +27,9 @@ struct weir_engine {
 	struct weir_snapshot *snapshot;
 	struct weir_subscriber *subscribers;
 	struct weir_watch *tick, *drain, *netlink, *ring;
+	struct weir_watch *confirm; /* when the trial of the live configuration ends */
+	uint64_t confirm_due_ns;    /* CLOCK_MONOTONIC; while policy.trial says so */
+	bool is_trial_lost;	    /* it had ended before this start */
 	struct job *running;
 	struct job *waiting, **waiting_end; /* first come, first served */
 	uint64_t started_ns;
@@ -37,16 +40,17 @@ struct weir_engine {
 /* Rows of the engine itself. */
 extern const struct weir_op *const weir_engine_ops[];
 extern const struct weir_op weir_explain_op; /* explain_ops.c: one of them */
+/* … those of apply_ops.c. */
+extern const struct weir_op weir_op_apply, weir_op_confirm, weir_op_rollback;
 
 /* Runs a checked call: reads at once, writes in their turn. */
 void weir_engine_run(struct weir_engine *engine, struct weir_call *call);
 /* change.c: sets up and stops the queue. */
 void weir_changes_init(struct weir_engine *engine);
 void weir_changes_done(struct weir_engine *engine);
+/* Ends the trial of what is live: it stays. Returns WEIR_OP_PENDING, or -errno. */
+int weir_engine_confirm(struct weir_engine *engine, struct weir_call *call);
 /* The first policy, at start, on the caller's thread. */
-/* As SIGHUP does: no call to answer, and the hash of the file is remembered. */
-int weir_engine_apply_file(struct weir_engine *engine, const char *text, size_t len,
-			   const char *file);
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 /* What the configuration and the command line want attached. */
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);

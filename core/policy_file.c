@@ -14,6 +14,7 @@
 
 #define POLICY_VERSION 1
 #define POLICY_BYTES_MAX (256u << 20)
+#define TRIAL_MOST_S (24 * 60 * 60) /* more is no trial of ours */
 
 static int text_take(const struct weir_json *json, struct weir_policy_text *ret_text)
 {
@@ -25,6 +26,22 @@ static int text_take(const struct weir_json *json, struct weir_policy_text *ret_
 	ret_text->text = strdup(text);
 	ret_text->file = file ? strdup(file) : NULL;
 	return ret_text->text && (!file || ret_text->file) ? 0 : -ENOMEM;
+}
+
+static int trial_take(const struct weir_json *json, struct weir_policy_trial *trial)
+{
+	const char *until = weir_json_str(weir_json_get(json, "until"), "");
+	int64_t within_s = weir_json_int(weir_json_get(json, "within_s"), 0);
+
+	if (!json)
+		return 0;
+	if (weir_clock_parse(until, &trial->until_ns) || !trial->until_ns || within_s < 1 ||
+	    within_s > TRIAL_MOST_S)
+		return -EINVAL;
+	trial->within_ns = (uint64_t)within_s * WEIR_NS_PER_S;
+	int r = text_take(weir_json_get(json, "confirmed"), &trial->confirmed);
+
+	return r || trial->confirmed.text ? r : -EINVAL;
 }
 
 static int policy_take(const struct weir_json *json, struct weir_policy_file *policy)
@@ -40,7 +57,9 @@ static int policy_take(const struct weir_json *json, struct weir_policy_file *po
 	weir_clock_parse(changed, &policy->changed_ns);
 	int r = text_take(weir_json_get(json, "current"), &policy->current);
 
-	return r ? r : text_take(weir_json_get(json, "previous"), &policy->previous);
+	if (!r)
+		r = text_take(weir_json_get(json, "previous"), &policy->previous);
+	return r ? r : trial_take(weir_json_get(json, "trial"), &policy->trial);
 }
 
 static void damaged(const char *path, struct weir_diag *diag)
@@ -92,6 +111,19 @@ static void text_put(struct weir_json_out *json, const char *key,
 	weir_json_close_object(json);
 }
 
+static void trial_put(struct weir_json_out *json, const struct weir_policy_trial *trial)
+{
+	char until[WEIR_CLOCK_TEXT];
+
+	if (!trial->until_ns)
+		return;
+	weir_json_open_object(json, "trial");
+	weir_json_put_str(json, "until", weir_clock_format(trial->until_ns, until));
+	weir_json_put_uint(json, "within_s", trial->within_ns / WEIR_NS_PER_S);
+	text_put(json, "confirmed", &trial->confirmed);
+	weir_json_close_object(json);
+}
+
 int weir_policy_file_write(const char *state_dir, const struct weir_policy_file *policy)
 {
 	_cleanup_free_ char *path = weir_path_join(state_dir, "policy.json");
@@ -109,13 +141,27 @@ int weir_policy_file_write(const char *state_dir, const struct weir_policy_file 
 	weir_json_put_str(&json, "changed", weir_clock_format(policy->changed_ns, changed));
 	text_put(&json, "current", &policy->current);
 	text_put(&json, "previous", &policy->previous);
+	trial_put(&json, &policy->trial);
 	weir_json_close_object(&json);
 	if (text.failed)
 		return -ENOMEM;
 	return weir_file_replace(path, text.data, text.len, 0600);
 }
 
-static void text_done(struct weir_policy_text *text)
+int weir_policy_text_copy(const struct weir_policy_text *text, struct weir_policy_text *ret_text)
+{
+	struct weir_policy_text copy = { text->text ? strdup(text->text) : NULL,
+					 text->file ? strdup(text->file) : NULL };
+
+	if ((text->text && !copy.text) || (text->file && !copy.file)) {
+		weir_policy_text_done(&copy);
+		return -ENOMEM;
+	}
+	*ret_text = copy;
+	return 0;
+}
+
+void weir_policy_text_done(struct weir_policy_text *text)
 {
 	free(weir_take(text->text));
 	free(weir_take(text->file));
@@ -123,6 +169,7 @@ static void text_done(struct weir_policy_text *text)
 
 void weir_policy_file_done(struct weir_policy_file *policy)
 {
-	text_done(&policy->current);
-	text_done(&policy->previous);
+	weir_policy_text_done(&policy->current);
+	weir_policy_text_done(&policy->previous);
+	weir_policy_text_done(&policy->trial.confirmed);
 }

@@ -120,6 +120,39 @@ static void policy_without_an_earlier_one_reads_none(void **state)
 	assert_null(f->policy.previous.text);
 }
 
+static void policy_on_trial_that_was_written_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct weir_policy_file written = {
+		.current = { .text = text_full },
+		.trial = {
+			.confirmed = { .text = text_short, .file = file_name },
+			.until_ns = 1700000000000000000,
+			.within_ns = 60000000000,
+		},
+	};
+
+	assert_int_equal(weir_policy_file_write(f->dir, &written), 0);
+	assert_int_equal(weir_policy_file_read(f->dir, &f->diag, &f->policy), 0);
+	assert_string_equal(f->policy.current.text, "a: \"1\"\n# \xc3\xa9\n");
+	assert_string_equal(f->policy.trial.confirmed.text, "a: 1\n");
+	assert_string_equal(f->policy.trial.confirmed.file, "/etc/weir/weir.yaml");
+	assert_true(f->policy.trial.until_ns == 1700000000000000000);
+	assert_true(f->policy.trial.within_ns == 60000000000);
+}
+
+/* As it was written before there were trials. */
+static void policy_without_a_trial_has_none(void **state)
+{
+	struct fixture *f = *state;
+
+	file_put(f, "{\"version\":1,\"revision\":7,\"current\":{\"text\":\"a: 1\"}}");
+	assert_int_equal(weir_policy_file_read(f->dir, &f->diag, &f->policy), 0);
+	assert_int_equal(f->policy.revision, 7);
+	assert_int_equal(f->policy.trial.until_ns, 0);
+	assert_null(f->policy.trial.confirmed.text);
+}
+
 /* Tokens of the API may stand in a configuration some day: nobody else reads it. */
 static void policy_file_is_its_owners_alone(void **state)
 {
@@ -161,6 +194,18 @@ static void policy_without_a_current_one_is_kept_aside_and_told(void **state)
 	assert_damaged(*state, "{\"version\":1,\"revision\":7}");
 }
 
+static void policy_on_trial_without_a_way_back_is_kept_aside_and_told(void **state)
+{
+	assert_damaged(*state, "{\"version\":1,\"revision\":7,\"current\":{\"text\":\"a: 1\"},"
+			       "\"trial\":{\"until\":\"2031-05-01T12:30:00Z\",\"within_s\":60}}");
+}
+
+static void policy_on_trial_without_an_end_is_kept_aside_and_told(void **state)
+{
+	assert_damaged(*state, "{\"version\":1,\"revision\":7,\"current\":{\"text\":\"a: 1\"},"
+			       "\"trial\":{\"within_s\":60,\"confirmed\":{\"text\":\"\"}}}");
+}
+
 static void policy_into_a_missing_directory_is_refused(void **state)
 {
 	struct weir_policy_file written = { .current = { .text = text_empty } };
@@ -176,10 +221,14 @@ int main(void)
 		CASE(policy_without_a_directory_is_empty),
 		CASE(policy_that_was_written_is_read_again),
 		CASE(policy_without_an_earlier_one_reads_none),
+		CASE(policy_on_trial_that_was_written_is_read_again),
+		CASE(policy_without_a_trial_has_none),
 		CASE(policy_file_is_its_owners_alone),
 		CASE(policy_cut_short_is_kept_aside_and_told),
 		CASE(policy_of_another_version_is_kept_aside_and_told),
 		CASE(policy_without_a_current_one_is_kept_aside_and_told),
+		CASE(policy_on_trial_without_a_way_back_is_kept_aside_and_told),
+		CASE(policy_on_trial_without_an_end_is_kept_aside_and_told),
 		CASE(policy_into_a_missing_directory_is_refused),
 	};
 

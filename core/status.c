@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "confirm.h"
 #include "engine_private.h"
 
 static void put_counts(const char *key, const struct weir_count counts[WEIR_REASONS_MAX],
@@ -112,6 +113,8 @@ int weir_status_write(struct weir_engine *engine, struct weir_buf *text)
 			   (weir_clock_monotonic_ns() - engine->started_ns) / WEIR_NS_PER_S);
 	weir_json_put_uint(&json, "revision", weir_engine_revision(engine));
 	weir_json_put_str(&json, "config_file", engine->options.config_file);
+	weir_json_put_str(&json, "state_dir", engine->options.state_dir);
+	weir_confirm_put(engine, &json);
 	put_policy(engine, &json);
 	weir_status_put_interfaces(engine->snapshot, &json);
 	weir_status_put_reasons(engine->snapshot, &json);
