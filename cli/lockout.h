@@ -6,8 +6,11 @@
 #include <stdbool.h>
 
 #include "cli/command.h"
+#include "cli/flows.h"
 #include "cli/terminal.h"
 
+/* The SSH session this command is typed in, as its packets arrive; false when there is none. */
+bool weir_lockout_session(struct weir_flow *ret_session);
 /*
  * False, and told with the cure: the command would block the client address of SSH_CONNECTION,
  * which stands on no allow list, and --force was not given. Asks the daemon, but only when the

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,9 +16,11 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/gate.h"
 #include "cli/lockout.h"
 #include "cli/progress.h"
 #include "cli/render.h"
+#include "core/config.h"
 
 #define DEFAULT_SOCKET "/run/weir/weir.sock"
 #define DEFAULT_TIMEOUT_MS (2 * 60 * 1000)
@@ -131,9 +134,34 @@ static int upload_open(const char *path, struct weir_diag *diag, int *ret_fd, in
 	return 0;
 }
 
+/* Read whole, since it is looked at before it is sent. More than a configuration may have is the
+ * daemon's to refuse: what is read then is sure to be too large. */
+static int text_read(const char *path, struct weir_diag *diag, struct weir_buf *text)
+{
+	_cleanup_close_ int fd = -1;
+	int64_t size;
+	char piece[64 << 10];
+	ssize_t got = 1;
+	int r = upload_open(path, diag, &fd, &size);
+
+	while (r == 0 && got > 0 && text->len <= WEIR_CONFIG_BYTES_MAX) {
+		got = read(fd, piece, sizeof(piece));
+		if (got > 0)
+			r = weir_buf_add(text, piece, (size_t)got);
+	}
+	if (r == 0 && got < 0)
+		r = weir_diag_error(diag, NULL, "cannot read %s: %s", path, strerror(errno));
+	return r;
+}
+
 static void upload_progress(void *arg, uint64_t sent, bool all_sent)
 {
 	weir_progress_tell(arg, sent, all_sent);
+}
+
+static bool is_apply(const struct weir_command *command)
+{
+	return strcmp(command->verb->op->name, "apply") == 0;
 }
 
 static bool is_export(const struct weir_verb *verb)
@@ -239,44 +267,80 @@ static int remote_ask(const struct weir_command *command, struct weir_terminal *
 	return weir_remote_failed(terminal, result, &diag);
 }
 
-int weir_remote_run(const struct weir_command *command, struct weir_terminal *terminal)
+/* What goes with the request: arguments as JSON, or a file. */
+static int body_attach(const struct weir_command *command, struct weir_buf *body,
+		       struct weir_diag *diag, struct weir_request *request, int *ret_fd)
 {
-	const struct weir_op *op = command->verb->op;
-	uint64_t expect = weir_command_uint(command, "expect", 0);
+	enum weir_op_kind kind = command->verb->op->kind;
+
+	if (kind == WEIR_OP_READ)
+		return 0;
+	request->content_type =
+		kind == WEIR_OP_WRITE ? "application/json" : "application/octet-stream";
+	if (kind == WEIR_OP_WRITE || is_apply(command)) {
+		request->body = weir_buf_str(body);
+		request->body_len = body->len;
+		return 0;
+	}
+	int r = upload_open(weir_command_str(command, "file"), diag, ret_fd,
+			    &request->body_fd_size);
+
+	request->body_fd = *ret_fd;
+	return r;
+}
+
+static int request_send(const struct weir_command *command, struct weir_terminal *terminal,
+			struct weir_buf *body, const uint64_t *expect)
+{
 	_cleanup_buf_ struct weir_buf target = { 0 };
-	_cleanup_buf_ struct weir_buf body = { 0 };
 	_cleanup_diag_ struct weir_diag diag = { 0 };
 	_cleanup_close_ int file = -1;
 	struct weir_request request = {
 		.socket = weir_remote_socket(command),
-		.method = op->kind == WEIR_OP_READ ? "GET" : "POST",
-		.expect = weir_command_str(command, "expect") ? &expect : NULL,
+		.method = command->verb->op->kind == WEIR_OP_READ ? "GET" : "POST",
+		.expect = weir_command_str(command, "expect") ? expect : NULL,
 		.timeout_ms = weir_remote_timeout_ms(command),
 		.body_fd = -1,
 	};
+
+	if (weir_remote_compose(command, &target, body) < 0) {
+		weir_terminal_problem(terminal, NULL, "out of memory");
+		return WEIR_EXIT_FAILED;
+	}
+	request.target = weir_buf_str(&target);
+	if (body_attach(command, body, &diag, &request, &file) < 0) {
+		weir_terminal_diag(terminal, &diag);
+		return WEIR_EXIT_FAILED;
+	}
+	return remote_ask(command, terminal, &request);
+}
+
+static int apply_run(const struct weir_command *command, struct weir_terminal *terminal,
+		     uint64_t *expect)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+
+	if (text_read(weir_command_str(command, "file"), &diag, &text) < 0) {
+		weir_terminal_diag(terminal, &diag);
+		return WEIR_EXIT_FAILED;
+	}
+	int code = weir_gate_pass(command, terminal, &text, expect);
+
+	return code == WEIR_GATE_OPEN ? request_send(command, terminal, &text, expect) : code;
+}
+
+int weir_remote_run(const struct weir_command *command, struct weir_terminal *terminal)
+{
+	uint64_t expect = weir_command_uint(command, "expect", 0);
+	_cleanup_buf_ struct weir_buf body = { 0 };
 
 	if (weir_command_flag(command, "follow") &&
 	    !weir_verb_sends(command->verb, weir_verb_arg_find(command->verb, "follow")))
 		return weir_follow_run(command, terminal);
 	if (!weir_lockout_is_averted(command, terminal))
 		return WEIR_EXIT_FAILED;
-	if (weir_remote_compose(command, &target, &body) < 0) {
-		weir_terminal_problem(terminal, NULL, "out of memory");
-		return WEIR_EXIT_FAILED;
-	}
-	request.target = weir_buf_str(&target);
-	if (op->kind == WEIR_OP_WRITE) {
-		request.content_type = "application/json";
-		request.body = weir_buf_str(&body);
-		request.body_len = body.len;
-	} else if (op->kind == WEIR_OP_UPLOAD) {
-		request.content_type = "application/octet-stream";
-		if (upload_open(weir_command_str(command, "file"), &diag, &file,
-				&request.body_fd_size) < 0) {
-			weir_terminal_diag(terminal, &diag);
-			return WEIR_EXIT_FAILED;
-		}
-		request.body_fd = file;
-	}
-	return remote_ask(command, terminal, &request);
+	if (is_apply(command))
+		return apply_run(command, terminal, &expect);
+	return request_send(command, terminal, &body, &expect);
 }

@@ -13,6 +13,7 @@ static const struct {
 	{ "explain", weir_render_explain, "verdict" },
 	{ "events", weir_render_events, "events" },
 	{ "apply", weir_render_apply, "revision" },
+	{ "apply", weir_render_preview, "cut" },
 	{ "confirm", weir_render_confirm, "confirmed" },
 	{ "diff", weir_render_diff, "changes" },
 	{ "rollback", weir_render_rollback, "revision" },

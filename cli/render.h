@@ -21,6 +21,7 @@ void weir_render_explain(const struct weir_view *view);
 void weir_render_events(const struct weir_view *view);
 void weir_render_config(const struct weir_view *view);
 void weir_render_apply(const struct weir_view *view);
+void weir_render_preview(const struct weir_view *view);
 void weir_render_confirm(const struct weir_view *view);
 /* That what is live is on trial, from the answer's "confirm"; nothing without it. */
 void weir_render_trial(const struct weir_view *view);

@@ -229,6 +229,33 @@ static void apply_tells_changes_and_revision(void **state)
 		     "nothing to change; revision 13 stays\n");
 }
 
+static void preview_is_what_would_be_cut(void **state)
+{
+	assert_shown(
+		"apply",
+		"{\"cut\":[{\"proto\":\"tcp\",\"peer\":\"2001:db8::7\",\"peer_port\":50000,"
+		"\"forwarded\":false,\"local\":\"2001:db8::1\",\"local_port\":22,"
+		"\"interface\":\"eth0\",\"reason\":\"drop_policy\",\"program\":\"sshd\"},"
+		"{\"proto\":\"udp\",\"peer\":\"192.0.2.7\",\"peer_port\":9,"
+		"\"forwarded\":true,\"local\":\"10.0.0.1\",\"local_port\":53,"
+		"\"interface\":\"eth1\",\"reason\":\"drop_policy\"}],"
+		"\"closed_ports\":[{\"proto\":\"tcp\",\"local\":\"0.0.0.0\",\"local_port\":80,"
+		"\"reason\":\"drop_policy\",\"program\":\"nginx\"}],\"looked_at\":9}",
+		false,
+		"Would be cut\n"
+		"  proto  peer                 local             interface  program      reason\n"
+		"  tcp    [2001:db8::7]:50000  [2001:db8::1]:22  eth0       sshd         "
+		"drop_policy\n"
+		"  udp    192.0.2.7:9          10.0.0.1:53       eth1       (forwarded)  "
+		"drop_policy\n"
+		"\n"
+		"Strangers would no longer reach\n"
+		"  proto  local       program  reason\n"
+		"  tcp    0.0.0.0:80  nginx    drop_policy\n");
+	assert_shown("apply", "{\"cut\":[],\"closed_ports\":[],\"looked_at\":1}", false,
+		     "no live connection would be cut, of 1 connection and port\n");
+}
+
 static void apply_on_trial_tells_how_long(void **state)
 {
 	assert_shown("apply",
@@ -393,6 +420,7 @@ int main(void)
 		cmocka_unit_test(diff_shows_what_an_added_mapping_holds),
 		cmocka_unit_test(diff_without_changes_says_so),
 		cmocka_unit_test(apply_tells_changes_and_revision),
+		cmocka_unit_test(preview_is_what_would_be_cut),
 		cmocka_unit_test(apply_on_trial_tells_how_long),
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),

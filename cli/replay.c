@@ -238,7 +238,7 @@ static int replay_config(const struct weir_command *command, struct weir_diag *d
 int weir_local_probe(const struct weir_config *config, struct weir_diag *diag,
 		     struct weir_probe **ret_probe)
 {
-	int result = weir_probe_new(config, diag, ret_probe);
+	int result = weir_probe_new(config, NULL, diag, ret_probe);
 
 	if (result < 0 && diag->errors == 0)
 		weir_diag_error(diag,

@@ -50,6 +50,17 @@ static const struct weir_arg block_add_extra[] = {
 	{ 0 },
 };
 
+static const struct weir_arg apply_extra[] = {
+	{ .name = "look",
+	  .type = WEIR_ARG_BOOL,
+	  .help = "show first which live connections it would cut, and ask; without this, when it "
+		  "denies by default" },
+	{ .name = "dry-run", .type = WEIR_ARG_BOOL, .help = "show that and change nothing" },
+	{ .name = "yes", .type = WEIR_ARG_BOOL, .help = "apply it even so, without a question" },
+	{ .name = "force", .type = WEIR_ARG_BOOL, .help = "even when it cuts this SSH session" },
+	{ 0 },
+};
+
 static const struct weir_arg events_extra[] = {
 	{ .name = "follow", .type = WEIR_ARG_BOOL, .help = "go on with each event as it happens" },
 	{ 0 },
@@ -77,7 +88,7 @@ static const struct {
 	const struct weir_arg *extra;
 } extras[] = {
 	{ "export", export_extra }, { "block.add", block_add_extra }, { "events", events_extra },
-	{ "status", status_extra }, { "diff", diff_extra },
+	{ "status", status_extra }, { "diff", diff_extra },	      { "apply", apply_extra },
 };
 
 static const struct weir_arg *extra_of(const struct weir_op *op)

@@ -25,6 +25,15 @@ size_t weir_feature_index(const struct weir_feature *feature)
 	return i;
 }
 
+bool weir_config_denies_by_default(const struct weir_config *config)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->denies_by_default &&
+		    weir_features[i]->denies_by_default(config->sections[i]))
+			return true;
+	return false;
+}
+
 static int features_each(struct weir_compile *compile, const struct weir_compile_input *input,
 			 int (*step)(const struct weir_feature *, struct weir_compile *))
 {

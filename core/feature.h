@@ -72,6 +72,8 @@ struct weir_feature {
 	const struct weir_field *fields;
 	size_t section_size;
 	int (*check)(const struct weir_config *config, const void *section, struct weir_diag *diag);
+	/* Whether the section lets in nothing but what it names: who is not named is cut off. */
+	bool (*denies_by_default)(const void *section);
 	/* Names the rodata the section asks for, by weir_constants_set(). */
 	int (*constants)(const void *section, struct weir_constants *constants);
 	/* Pure: same input, same bytes. Adds ranges and sections to compile->image. */

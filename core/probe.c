@@ -15,8 +15,10 @@
 #include "commit.h"
 #include "compile.h"
 #include "feature.h"
+#include "iface_rows.h"
 #include "near.h"
 #include "object.h"
+#include "patch.h"
 
 struct weir_probe {
 	struct weir_object *object;
@@ -24,14 +26,15 @@ struct weir_probe {
 	void *states[WEIR_FEATURES_MAX];
 };
 
-/* Features without files: they know only what the configuration says. */
-static int states_new(struct weir_probe *probe, struct weir_diag *diag)
+/* Features without an engine, and mostly without files: then they know only what the configuration
+ * says. */
+static int states_new(struct weir_probe *probe, const char *state_dir, struct weir_diag *diag)
 {
 	int r = 0;
 
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->state_new)
-			r = weir_features[i]->state_new(NULL, NULL, diag, &probe->states[i]);
+			r = weir_features[i]->state_new(NULL, state_dir, diag, &probe->states[i]);
 	return r;
 }
 
@@ -54,24 +57,43 @@ static int object_load(struct weir_probe *probe, const struct weir_config *confi
 	return r;
 }
 
-static int policy_load(struct weir_probe *probe, const struct weir_image *image,
-		       struct weir_diag *diag)
+static int rows_take(struct weir_probe *probe, const struct weir_probe_options *options)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < options->ifindex_count && !r; i++) {
+		uint32_t row;
+
+		r = weir_iface_row_take(probe->object, options->ifindexes[i], &row);
+	}
+	return r;
+}
+
+static int policy_load(struct weir_probe *probe, const struct weir_probe_options *options,
+		       const struct weir_image *image, struct weir_diag *diag)
 {
 	int r = weir_commit_new(probe->object, NULL, diag, &probe->commit);
 
 	if (!r)
 		r = weir_commit_stage(probe->commit, image, diag);
 	if (!r)
-		weir_commit_flip(probe->commit, 1);
-	return r;
+		r = rows_take(probe, options);
+	if (r)
+		return r;
+	weir_patch_staged(probe->commit, probe->object);
+	weir_commit_flip(probe->commit, 1);
+	return 0;
 }
 
-int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
-		   struct weir_probe **ret_probe)
+int weir_probe_new(const struct weir_config *config, const struct weir_probe_options *options,
+		   struct weir_diag *diag, struct weir_probe **ret_probe)
 {
+	static const struct weir_probe_options none;
 	_cleanup_probe_ struct weir_probe *probe = calloc(1, sizeof(*probe));
 	_cleanup_image_ struct weir_image *image = NULL;
-	int r = probe ? states_new(probe, diag) : -ENOMEM;
+
+	options = options ? options : &none;
+	int r = probe ? states_new(probe, options->state_dir, diag) : -ENOMEM;
 	struct weir_compile_input input = { .config = config,
 					    .states = probe ? probe->states : NULL };
 
@@ -80,7 +102,7 @@ int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
 	if (!r)
 		r = object_load(probe, config, image, diag);
 	if (!r)
-		r = policy_load(probe, image, diag);
+		r = policy_load(probe, options, image, diag);
 	if (r)
 		return r;
 	for (size_t i = 0; weir_features[i]; i++)
@@ -105,12 +127,18 @@ void weir_probe_free(struct weir_probe *probe)
 int weir_probe_run(struct weir_probe *probe, enum weir_direction direction, const void *frame,
 		   size_t captured, struct weir_probe_result *ret_result)
 {
+	return weir_probe_run_on(probe, direction, 0, frame, captured, ret_result);
+}
+
+int weir_probe_run_on(struct weir_probe *probe, enum weir_direction direction, uint32_t ifindex,
+		      const void *frame, size_t captured, struct weir_probe_result *ret_result)
+{
 	enum weir_program program =
 		direction == WEIR_EGRESS ? WEIR_PROGRAM_TC_OUT : WEIR_PROGRAM_XDP;
 
 	if (captured < ETH_HLEN)
 		return -EINVAL;
-	return weir_object_probe(probe->object, program, frame, captured, 0, ret_result);
+	return weir_object_probe(probe->object, program, frame, captured, ifindex, ret_result);
 }
 
 void weir_verdict_from_probe(const struct weir_probe_result *result,

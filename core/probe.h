@@ -10,8 +10,18 @@
 
 struct weir_probe;
 
-int weir_probe_new(const struct weir_config *config, struct weir_diag *diag,
-		   struct weir_probe **ret_probe);
+/* What a copy knows besides its configuration. NULL stands for nothing of it. */
+struct weir_probe_options {
+	/* What was added at run time. Features may write there too: not the daemon's own folder. */
+	const char *state_dir;
+	/* Interfaces that packets may be judged as if on: those rules name, among others. */
+	const uint32_t *ifindexes;
+	size_t ifindex_count;
+};
+
+/* options may be NULL. */
+int weir_probe_new(const struct weir_config *config, const struct weir_probe_options *options,
+		   struct weir_diag *diag, struct weir_probe **ret_probe);
 void weir_probe_free(struct weir_probe *probe);
 static inline void weir_probe_freep(struct weir_probe **probe)
 {
@@ -23,6 +33,9 @@ static inline void weir_probe_freep(struct weir_probe **probe)
  * does where it arrives, the TC one where it leaves. About 2 us. */
 int weir_probe_run(struct weir_probe *probe, enum weir_direction direction, const void *frame,
 		   size_t captured, struct weir_probe_result *ret_result);
+/* As if on that interface, one of the options'. */
+int weir_probe_run_on(struct weir_probe *probe, enum weir_direction direction, uint32_t ifindex,
+		      const void *frame, size_t captured, struct weir_probe_result *ret_result);
 /* Members that say what list and entry decided, into an open object. */
 void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_result *result,
 			 struct weir_json_out *json);
