@@ -129,12 +129,20 @@ static int fake_check(const struct weir_config *config, const void *section, str
 	return r;
 }
 
+static bool fake_denies_by_default(const void *section)
+{
+	const struct fake_section *fake = section;
+
+	return !fake->enabled;
+}
+
 static const struct weir_feature fake_feature = {
 	.name = "fake",
 	.summary = "A made-up feature.",
 	.fields = fake_fields,
 	.section_size = sizeof(struct fake_section),
 	.check = fake_check,
+	.denies_by_default = fake_denies_by_default,
 };
 
 static const struct weir_feature bare_feature = { .name = "bare", .summary = "Has no keys." };
