@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The look before the leap: afterwards the answer would no longer arrive. Only for single entries,
- * whose addresses are on the command line; a file is read by the daemon alone.
+ * whose addresses are on the command line; gate.c looks at configurations.
  */
 #include "cli/lockout.h"
 
