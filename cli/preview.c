@@ -119,9 +119,11 @@ static int judge(struct weir_probe *probe, const struct weir_flow *flow, uint32_
 	};
 	unsigned char frame[WEIR_FRAME_BYTES];
 	struct weir_probe_result result;
-	int r = weir_probe_run_on(probe, WEIR_INGRESS, flow->ifindex, frame,
-				  weir_frame_build(&spec, frame), &result);
+	int r = weir_frame_complete(&spec, NULL);
 
+	if (r == 0)
+		r = weir_probe_run_on(probe, WEIR_INGRESS, flow->ifindex, frame,
+				      weir_frame_build(&spec, frame), &result);
 	if (r == 0)
 		*ret_reason = result.reason;
 	return r;

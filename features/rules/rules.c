@@ -23,12 +23,22 @@ static int rules_compile(struct weir_compile *compile)
 	return r;
 }
 
+static bool rules_denies_by_default(const void *data)
+{
+	const struct rules_section *section = data;
+	for (unsigned i = 0; section->enabled && i < section->policy_count; i++)
+		if (section->policies[i].ingress == RULES_DENY)
+			return true;
+	return false;
+}
+
 const struct weir_feature weir_rules = {
 	.name = "rules",
 	.summary = "rules over addresses, ports, protocols and all else a packet says of itself",
 	.fields = rules_fields,
 	.section_size = sizeof(struct rules_section),
 	.check = rules_check,
+	.denies_by_default = rules_denies_by_default,
 	.constants = rules_constants_set,
 	.compile = rules_compile,
 	.classes = rules_classes,
