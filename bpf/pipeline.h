@@ -20,6 +20,12 @@
 #include "../features/block/block.bpf.h"
 #include "../features/rules/rules.bpf.h"
 
+/* The end of the path, where nothing spoke. */
+static __always_inline enum weir_reason default_policy(const struct pkt *p)
+{
+	return rules_default(p);
+}
+
 /* Neither lists nor rules can be asked about a packet without addresses. */
 static __always_inline enum weir_reason not_ip(struct pkt *p)
 {
@@ -28,7 +34,7 @@ static __always_inline enum weir_reason not_ip(struct pkt *p)
 	if (!(p->seen & PKT_MALFORMED))
 		return WEIR_PASS_NOT_IP;
 	generation_read(p);
-	return rules_default(p);
+	return default_policy(p);
 }
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
@@ -49,7 +55,7 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
 	/* clang-format off */
 	return block_stage(p) ?:
 	       rules_stage(p) ?:
-	       rules_default(p);
+	       default_policy(p);
 	/* clang-format on */
 }
 

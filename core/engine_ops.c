@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations of the engine itself: status, check, diff, config, events, interfaces. Those that apply
- * stand in apply_ops.c, explain in explain_ops.c. */
+/* Operations of the engine itself: status, check, diff, config, events, interfaces. Those that
+ * apply stand in apply_ops.c, explain in explain_ops.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -51,6 +51,9 @@ static struct weir_image image; /* the live one */
 static struct weir_map *entries, *lengths, *hits;
 static char dir[64];
 
+/* This one alone, so that no other feature asks more of the image than there is of it here. */
+const struct weir_feature *const weir_features[] = { &weir_block, NULL };
+
 size_t weir_feature_index(const struct weir_feature *feature)
 {
 	(void)feature;
