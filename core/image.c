@@ -40,7 +40,7 @@ struct weir_image {
 	struct weir_line roots[WEIR_ROOT_COUNT][WEIR_ROOT_LINES];
 	struct weir_line *lines, *near;
 	uint32_t line_count, near_count, near_fixed;
-	struct kept kept[WEIR_FEATURES_MAX];
+	struct kept kept[WEIR_FEATURES_MAX + 1]; /* up to one without an owner */
 };
 
 static const enum weir_place section_places[] = {
@@ -71,12 +71,19 @@ struct weir_image *weir_image_new(uint64_t max_bytes)
 	return image->table ? weir_take(image) : NULL;
 }
 
+static void kept_free(struct weir_image *image)
+{
+	for (struct kept *at = image->kept; at->owner; at++) {
+		at->free(at->kept);
+		*at = (struct kept){};
+	}
+}
+
 void weir_image_free(struct weir_image *image)
 {
 	if (!image)
 		return;
-	for (int i = 0; i < WEIR_FEATURES_MAX && image->kept[i].owner; i++)
-		image->kept[i].free(image->kept[i].kept);
+	kept_free(image);
 	weir_addr_table_free(image->table);
 	if (image->classified)
 		weir_addr_compiled_done(&image->compiled);
@@ -299,6 +306,7 @@ int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
 	image->line_count = (uint32_t)lines;
 	image->near_count = (uint32_t)near;
 	image_lay_out(image);
+	kept_free(image);
 	free(weir_take(image->compiled.line));
 	return 0;
 }

@@ -60,8 +60,10 @@ size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id
 /* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
  * Each section once. */
 void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes);
-/* What a feature found out while it compiled and wants when classes are known; freed with the
- * image, or when another takes its place. One a feature. */
+/*
+ * What a feature found out while it compiled and wants when classes are known; freed as the image
+ * is sealed, since it may borrow from the configuration. One a feature.
+ */
 void weir_image_keep(struct weir_image *image, const struct weir_feature *owner, void *kept,
 		     void (*free)(void *kept));
 /* NULL when there is none. */

@@ -96,9 +96,7 @@ __noinline int search_visit(struct pkt *p, struct rules_search *search, __u32 po
 	__asm__ volatile("" : "+r"(part)); /* the verifier is to see this very number compared */
 	if (!root || !search || part >= RULES_AGGREGATES)
 		return 0;
-	search->word = search_word(p, root, search, part, position / 64 & 63);
-	/* By way of memory it is any word to the verifier, and the loop is walked once. */
-	__u64 word = *(volatile __u64 *)&search->word;
+	__u64 word = search_word(p, root, search, part, position / 64 & 63);
 
 	LOOP_ROLLED
 	for (int i = 0; i < 64 && word; i++) {

@@ -63,14 +63,14 @@ enum rules_field {
  * dimension (rules_root.wild) count as all ones and are not stored.
  */
 #define RULES_ROW_WORDS 4
+#define RULES_ROW_INLINE (RULES_AGGREGATES) /* rules_row.first of words in the row itself */
 
 struct rules_row {
 	__u64 aggregate[RULES_AGGREGATES];
-	__u64 word[RULES_ROW_WORDS]; /* the stored ones, in order, when `more` is 0 */
-	__u32 more;	/* else how many lines behind this one they are, eight a line */
-	__u8 before[2]; /* how many are stored of the first aggregate, of the first two */
-	__u8 policy;	/* of RULES_IFACE: enum rules_action of the default policy */
-	__u8 spare;
+	__u64 word[RULES_ROW_WORDS]; /* the stored ones, in order, where so few are */
+	__u32 first; /* where the stored words begin: how many 64-bit words behind the row's line */
+	__u8 before[RULES_AGGREGATES]; /* how many are stored of the aggregates before each */
+	__u8 policy;		       /* of RULES_IFACE: enum rules_action of the default policy */
 };
 
 enum rules_action {

@@ -18,7 +18,8 @@ int rules_lines_add(struct rules_lines *lines, uint32_t count, uint32_t *ret_lin
 			free(at);
 			return -ENOMEM;
 		}
-		memcpy(at, lines->at, (size_t)lines->count * WEIR_LINE_BYTES);
+		if (lines->count)
+			memcpy(at, lines->at, (size_t)lines->count * WEIR_LINE_BYTES);
 		free(lines->at);
 		lines->at = at;
 		lines->capacity = (uint32_t)capacity;
@@ -136,10 +137,10 @@ static void row_head(struct rules_row *row, const __u64 aggregate[RULES_AGGREGAT
 		     const __u64 *wild)
 {
 	uint32_t before = 0;
-	memcpy(row->aggregate, aggregate, sizeof(row->aggregate));
-	for (int i = 0; i + 1 < RULES_AGGREGATES; i++) {
-		before += (uint32_t)__builtin_popcountll(aggregate[i] & ~wild[i]);
+	for (int i = 0; i < RULES_AGGREGATES; i++) {
+		row->aggregate[i] = aggregate[i];
 		row->before[i] = (uint8_t)before;
+		before += (uint32_t)__builtin_popcountll(aggregate[i] & ~wild[i]);
 	}
 }
 
@@ -156,7 +157,7 @@ int rules_rows_write(const struct rules_rows *rows, struct rules_lines *lines, u
 			return r;
 		struct rules_row *row = (void *)&lines->at[line];
 		row_head(row, packed->aggregate, rows->wild);
-		row->more = is_long ? at - line : 0;
+		row->first = is_long ? (at - line) * 8 : RULES_ROW_INLINE;
 		memcpy(is_long ? lines->at[at].u64 : row->word, &rows->pool[packed->first],
 		       packed->stored * sizeof(__u64));
 	}
@@ -175,5 +176,5 @@ void rules_row_fill(struct rules_row *row, const __u64 *words, uint32_t count, c
 			stored[at++] = words[i];
 	}
 	row_head(row, aggregate, wild);
-	row->more = 1;
+	row->first = 8;
 }

@@ -39,7 +39,7 @@ int rules_rows_get(struct rules_rows *rows, const __u64 *words, uint32_t *ret_ro
 /* Writes all rows; row 0 is at *ret_line, the others follow. */
 int rules_rows_write(const struct rules_rows *rows, struct rules_lines *lines, uint32_t *ret_line);
 
-/* Sets a row and, behind it at `more` lines, its words: for rows that stand alone. */
+/* Sets a row whose words stand on the lines right behind it: `stored`. */
 void rules_row_fill(struct rules_row *row, const __u64 *words, uint32_t count, const __u64 *wild,
 		    __u64 *stored);
 

@@ -221,47 +221,46 @@ __noinline int search_rows(struct pkt *p, struct rules_search *search)
 	return 0;
 }
 
-/* Word `bit` of aggregate `part` of a row: those stored before it are counted. */
-static __always_inline __u64 row_word(const struct pkt *p, const struct rules_row *row, __u64 wild,
-				      __u32 line, __u32 part, __u32 bit)
+/* Where word `bit` of aggregate `part` of a row is stored: as many words on as are stored before
+ * it. */
+static __always_inline __u32 row_place(const struct rules_row *row, __u64 wild, __u32 part,
+				       __u32 bit)
 {
-	__u64 stored = row->aggregate[part] & ~wild;
-	__u32 at = rules_popcount(stored & ((1ULL << bit) - 1));
+	__u64 before = row->aggregate[part] & ~wild & ((1ULL << bit) - 1);
 
-	if (part)
-		at += row->before[(part - 1) & 1];
-	if (!row->more)
-		return row->word[at % RULES_ROW_WORDS];
-	const struct weir_line *words = near_line(p, line + row->more + at / 8);
-
-	return words ? words->u64[at & 7] : 0;
+	return row->first + row->before[part] + rules_popcount(before);
 }
 
-static __always_inline __u64 dimension_word(const struct pkt *p, const struct rules_root *root,
-					    const struct rules_search *search,
-					    enum rules_dimension dimension, __u32 part, __u32 bit)
-{
-	__u64 wild = root->wild[dimension][part];
-	__u32 line = search->row[dimension];
-
-	if (wild >> bit & 1)
-		return ~0ULL;
-	const struct rules_row *row = near_line(p, line);
-
-	return row ? row_word(p, row, wild, line, part, bit) : 0;
-}
-
-/* What matches among the 64 rules of a word. Unrolled, it would be eleven times the code. */
+/*
+ * What matches among the 64 rules of a word, 0 when nothing does. Unrolled, it would be eleven
+ * times the code. By way of memory the word is any word to the verifier, which then walks what
+ * follows once and not for each way through the loop.
+ */
 static __always_inline __u64 search_word(const struct pkt *p, const struct rules_root *root,
-					 const struct rules_search *search, __u32 part, __u32 bit)
+					 struct rules_search *search, __u32 part, __u32 bit)
 {
-	__u64 word = ~0ULL;
+	volatile __u64 *word = &search->word;
 
+	*word = ~0ULL;
 	LOOP_ROLLED
-	for (__u32 i = 0; i < RULES_DIMENSIONS; i++)
-		if (root->used >> i & 1)
-			word &= dimension_word(p, root, search, i, part, bit);
-	return word;
+	for (__u32 i = 0; i < RULES_DIMENSIONS; i++) {
+		__u64 wild = root->wild[i][part];
+		__u32 line = search->row[i];
+
+		if (!(root->used >> i & 1) || wild >> bit & 1)
+			continue;
+		const struct rules_row *row = near_line(p, line);
+
+		if (!row)
+			return 0;
+		__u32 place = row_place(row, wild, part, bit);
+		const struct weir_line *words = near_line(p, line + place / 8);
+
+		if (!words)
+			return 0;
+		*word &= words->u64[place & 7];
+	}
+	return *word;
 }
 
 static __always_inline const struct rules_record *record_at(const struct pkt *p,
