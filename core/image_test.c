@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "feature.h"
 #include "image.h"
@@ -178,9 +179,78 @@ static void names_change_no_line(void **state)
 	(void)state;
 }
 
+static void near_sections_lie_in_lines_of_their_own_and_patched_ones_last(void **state)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(1 << 24);
+	uint32_t count = 0, near_count = 0;
+	char *patched = weir_image_section(image, WEIR_SECTION_RULES_IFACES, 70);
+	char *near = weir_image_section(image, WEIR_SECTION_RULES, 65);
+	char *root = weir_image_root(image, WEIR_ROOT_RULES);
+
+	patched[69] = 'p';
+	near[64] = 'n';
+	root[0] = 'r';
+	image_finish(image);
+	const struct weir_line *lines = weir_image_lines(image, &count),
+			       *nears = weir_image_near(image, &near_count);
+	const struct weir_image_header *header = (const void *)lines;
+
+	/* Line 0 is nobody's, two lines each. */
+	assert_int_equal(near_count, 5);
+	assert_int_equal(header->near_lines, 5);
+	assert_int_equal(header->first_line[WEIR_SECTION_RULES], 1);
+	assert_int_equal(header->first_line[WEIR_SECTION_RULES_IFACES], 3);
+	assert_int_equal(header->patched_line, 3);
+	assert_int_equal(weir_image_near_fixed(image), 3);
+	assert_int_equal(nears[2].u8[0], 'n');
+	assert_int_equal(nears[4].u8[5], 'p');
+	assert_int_equal(lines[1].u8[0], 'r');
+	(void)state;
+}
+
+static void near_lines_count_against_the_ceiling(void **state)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(600 << 10);
+	_cleanup_diag_ struct weir_diag diag = {};
+
+	assert_non_null(weir_image_section(image, WEIR_SECTION_RULES, 200 << 10));
+	assert_int_equal(weir_image_classify(image, &diag), 0);
+	assert_int_equal(weir_image_seal(image, &diag), -E2BIG);
+	assert_string_equal(diag.entries[0].key, "memory");
+	(void)state;
+}
+
+static int freed;
+
+static void note_freed(void *kept)
+{
+	freed += *(int *)kept;
+}
+
+static void what_is_kept_goes_when_the_image_is_sealed(void **state)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(1 << 24);
+	int one = 1, ten = 10;
+
+	freed = 0;
+	weir_image_keep(image, &lists, &one, note_freed);
+	weir_image_keep(image, &rules, &ten, note_freed);
+	assert_ptr_equal(weir_image_kept(image, &lists), &one);
+	assert_ptr_equal(weir_image_kept(image, &rules), &ten);
+	weir_image_keep(image, &lists, &ten, note_freed);
+	assert_int_equal(freed, 1);
+	image_finish(image);
+	assert_int_equal(freed, 21);
+	assert_null(weir_image_kept(image, &lists));
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(near_sections_lie_in_lines_of_their_own_and_patched_ones_last),
+		cmocka_unit_test(near_lines_count_against_the_ceiling),
+		cmocka_unit_test(what_is_kept_goes_when_the_image_is_sealed),
 		cmocka_unit_test(set_numbers_rise_from_one_by_first_name),
 		cmocka_unit_test(labels_of_one_name_are_one_set),
 		cmocka_unit_test(class_tells_the_sets_of_all_its_labels),
