@@ -9,6 +9,7 @@ enum weir_exit {
 	WEIR_EXIT_FAILED = 1,	 /* refused, or tried and failed */
 	WEIR_EXIT_USAGE = 2,	 /* the command line itself is wrong */
 	WEIR_EXIT_NO_DAEMON = 3, /* nobody listens at the socket */
+	WEIR_EXIT_PARTLY = 4,	 /* done, but for what was listed */
 };
 
 /* Runs one command line, argv[0] included, and returns the exit code of the process. */

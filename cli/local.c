@@ -131,6 +131,26 @@ static const struct weir_arg cleanup_args[] = {
 	{ 0 },
 };
 
+static const char *const import_sources[] = { "nft", "iptables", NULL };
+
+static const struct weir_arg rule_import_args[] = {
+	{ .name = "file",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "FILE",
+	  .help = "what 'nft -j list ruleset', iptables-save or ip6tables-save printed; - is "
+		  "standard input" },
+	{ .name = "from",
+	  .type = WEIR_ARG_CHOICE,
+	  .flags = WEIR_ARG_REQUIRED,
+	  .metavar = "FIREWALL",
+	  .help = "whose rules these are",
+	  .choices = import_sources },
+	{ .name = "output",
+	  .metavar = "FILE",
+	  .help = "where to write the YAML; without it, to standard output" },
+	{ 0 },
+};
+
 static const struct weir_arg doctor_args[] = { PIN_DIR_ARG, { 0 } };
 
 const struct weir_local weir_locals[] = {
@@ -169,6 +189,12 @@ const struct weir_local weir_locals[] = {
 		  .example = "replay attack.pcap --config weir.yaml" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_replay },
+	{ .op = { .name = "rule.import",
+		  .summary = "Translate rules of nftables or iptables, and list what cannot be",
+		  .args = rule_import_args,
+		  .example = "rule import --from nft ruleset.json --output rules.yaml" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_rule_import },
 	{ .op = { .name = "rule.test",
 		  .summary = "Hold what would happen to packets against what is expected",
 		  .role = WEIR_ROLE_VIEWER, /* of the daemon, which is asked without --config */

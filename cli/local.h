@@ -18,6 +18,7 @@ weir_local_fn weir_local_status;
 weir_local_fn weir_local_cleanup;
 weir_local_fn weir_local_doctor;
 weir_local_fn weir_local_rule_test;
+weir_local_fn weir_local_rule_import;
 
 struct weir_config;
 /* Reads and parses a configuration file; "-" is standard input. Problems in diag. */
