@@ -135,23 +135,23 @@ static __always_inline enum weir_reason record_reason(const struct rules_record 
 					       WEIR_DROP_REJECT;
 }
 
-static __always_inline struct rules_search *search_new(void)
+static __always_inline struct rules_search *search_new(const struct rules_root *root)
 {
 	__u32 zero = 0;
 	struct rules_search *search = bpf_map_lookup_elem(&tmp_search, &zero);
 
-	if (!search)
+	if (!search || !root)
 		return NULL;
 	search->rank = RULES_NO_RANK;
 	for (int i = 0; i < RULES_AGGREGATES; i++)
-		search->candidates[i] = ~0ULL;
+		search->candidates[i] = root->present[i];
 	return search;
 }
 
 __noinline int rules_judge(struct pkt *p)
 {
 	const struct rules_root *root = p ? rules_root(p) : NULL;
-	struct rules_search *search = search_new();
+	struct rules_search *search = search_new(root);
 
 	if (!root || !root->words || !search)
 		return WEIR_PASS;

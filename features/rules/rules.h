@@ -93,7 +93,7 @@ enum rules_flag {
 
 /* What is done with a packet that a rule matches. Two to a line. */
 struct rules_record {
-	__u32 rank; /* place in the order of rules */
+	__u32 rank; /* place in the order of rules; RULES_NO_RANK: behind the last of a group */
 	__u32 row;  /* in ctr_rule, also its number in events */
 	__u32 mark;
 	__u8 action; /* enum rules_action */
@@ -128,7 +128,8 @@ struct rules_root {
 	__u32 has_effects; /* there are rules that do not decide */
 	struct rules_table dimension[RULES_DIMENSIONS];
 	struct rules_field_table field[RULES_FIELDS];
-	__u64 effects[RULES_AGGREGATES]; /* words of rules that do not decide */
+	__u64 present[RULES_AGGREGATES]; /* words in use */
+	__u64 effects[RULES_AGGREGATES]; /* of these, words of rules that do not decide */
 	__u64 wild[RULES_DIMENSIONS][RULES_AGGREGATES];
 };
 

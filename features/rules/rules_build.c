@@ -61,6 +61,8 @@ int rules_build_records(struct rules_build *build)
 	int r = rules_lines_add(&build->lines, build->bits.words * 64 / 2, &build->root->records);
 	struct rules_record *records =
 		r < 0 ? NULL : (void *)&build->lines.at[build->root->records];
+	for (uint32_t i = 0; records && i < build->bits.words * 64; i++)
+		records[i].rank = RULES_NO_RANK;
 	for (uint32_t i = 0; records && i < plan->count; i++) {
 		const struct rules_rule *rule = &plan->rules[i];
 		struct rules_record *record = &records[build->bits.position[i]];
@@ -108,6 +110,8 @@ static int build_all(struct rules_build *build)
 	if (r < 0)
 		return r;
 	build->root->words = build->bits.words;
+	for (uint32_t i = 0; i < build->bits.words; i++)
+		rules_bit_set(build->root->present, i);
 	memcpy(build->root->effects, build->bits.effects, sizeof(build->root->effects));
 	for (int i = 0; i < RULES_AGGREGATES; i++)
 		build->root->has_effects |= build->bits.effects[i] != 0;

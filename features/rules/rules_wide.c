@@ -150,7 +150,7 @@ static int wide_rows(struct wide *wide, struct rules_rows *rows)
 		uint32_t to = piece + 1 < wide->pieces ? wide->from[piece + 1] : wide->cuts.values;
 		words_turn(wide, piece, &at, words);
 		r = rules_rows_get(rows, words, &row);
-		if (r == 0 && rows->pool_count > POOL_WORDS_MAX)
+		if (r == 0 && (rows->pool_count > POOL_WORDS_MAX || row > UINT16_MAX))
 			return -E2BIG;
 		for (uint32_t value = wide->from[piece]; value < to; value++)
 			wide->row_of[value] = (uint16_t)row;
