@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * What the two sides of `rules` agree on: bit vectors over rules, as they lie in the policy.
- * docs/design/rules.md explains the search. Numbers are in host byte order; "line" is a line of the
- * section WEIR_SECTION_RULES, counted from its first.
+ * docs/design/classify.md explains the search. Numbers are in host byte order; "line" is a line of
+ * the section WEIR_SECTION_RULES, counted from its first.
  */
 #ifndef WEIR_RULES_H
 #define WEIR_RULES_H

@@ -2,7 +2,7 @@
 /*
  * The search. For each dimension in use a packet's value leads to a row, a bit vector over all
  * rules; what all rows have in common is what matches. Rows say first which of their words are not
- * zero, so that nearly all words are never looked at (rules.h, docs/design/rules.md).
+ * zero, so that nearly all words are never looked at (rules.h, docs/design/classify.md).
  */
 #ifndef WEIR_RULES_SEARCH_BPF_H
 #define WEIR_RULES_SEARCH_BPF_H
