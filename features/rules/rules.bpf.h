@@ -63,9 +63,9 @@ enum search_pass {
 };
 
 /*
- * A rule that the vectors name. Returns 1 when the rest of its word need not be looked at: rules of
- * a word stand in their order. Global, like search_visit(): walked once by the verifier, not once
- * for each place it may be called from.
+ * A rule that the vectors name. Returns whether it ends the search in its group, whose rules stand
+ * in their order. Global, like search_visit(): walked once by the verifier, not once for each place
+ * it may be called from.
  */
 __noinline int rule_visit(struct pkt *p, struct rules_search *search, __u32 position, __u32 pass)
 {
@@ -88,6 +88,28 @@ __noinline int rule_visit(struct pkt *p, struct rules_search *search, __u32 posi
 	return 1;
 }
 
+/* Words of the group up to its last need not be looked at. */
+static __always_inline void search_leave(struct rules_search *search, __u32 last)
+{
+	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
+		__u64 up_to = last >= part * 64 + 63 ? ~0ULL :
+			      last < part * 64	     ? 0 :
+						       (2ULL << (last & 63)) - 1;
+
+		search->left[part] &= ~up_to;
+	}
+}
+
+/*
+ * Once a rule decides, words whose first rule comes behind it are not even fetched: where rules are
+ * broad, and every word has something in each dimension, this is what ends the search.
+ */
+static __always_inline bool word_is_late(const struct rules_search *search,
+					 const struct rules_record *first)
+{
+	return search->rank != RULES_NO_RANK && first->rank >= search->rank;
+}
+
 __noinline int search_visit(struct pkt *p, struct rules_search *search, __u32 position, __u32 pass)
 {
 	const struct rules_root *root = p ? rules_root(p) : NULL;
@@ -96,14 +118,17 @@ __noinline int search_visit(struct pkt *p, struct rules_search *search, __u32 po
 	__asm__ volatile("" : "+r"(part)); /* the verifier is to see this very number compared */
 	if (!root || !search || part >= RULES_AGGREGATES)
 		return 0;
-	__u64 word = search_word(p, root, search, part, position / 64 & 63);
+	const struct rules_record *first = record_at(p, root, position);
+	bool is_over = !first || word_is_late(search, first);
+	__u64 word = is_over ? 0 : search_word(p, root, search, part, position / 64 & 63);
 
 	LOOP_ROLLED
-	for (int i = 0; i < 64 && word; i++) {
-		if (rule_visit(p, search, position + rules_lowest(word), pass))
-			return 0;
+	for (int i = 0; i < 64 && word && !is_over; i++) {
+		is_over = rule_visit(p, search, position + rules_lowest(word), pass);
 		word &= word - 1;
 	}
+	if (is_over && first)
+		search_leave(search, first->last);
 	return 0;
 }
 
@@ -116,13 +141,17 @@ __noinline int search_run(struct pkt *p, struct rules_search *search, __u32 pass
 		return 0;
 	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
 		__u64 effects = root->effects[part];
-		__u64 words =
-			search->candidates[part] & (pass == SEARCH_EFFECTS ? effects : ~effects);
 
+		search->left[part] =
+			search->candidates[part] & (pass == SEARCH_EFFECTS ? effects : ~effects);
+	}
+	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
 		LOOP_ROLLED
-		for (int i = 0; i < 64 && words; i++) {
+		for (int i = 0; i < 64 && search->left[part]; i++) {
+			__u64 words = search->left[part];
+
+			search->left[part] = words & (words - 1);
 			search_visit(p, search, (part * 64 + rules_lowest(words)) * 64, pass);
-			words &= words - 1;
 		}
 	}
 	return 0;

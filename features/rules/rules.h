@@ -99,7 +99,7 @@ struct rules_record {
 	__u8 action; /* enum rules_action */
 	__u8 flags;  /* enum rules_flag */
 	__u8 reject; /* enum weir_reject */
-	__u8 spare;
+	__u8 last;   /* word in which the rule's group ends */
 	/* RULES_CHECKS: what the wide dimensions must be within. */
 	struct {
 		__u16 from, to;

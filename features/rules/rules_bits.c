@@ -61,6 +61,18 @@ static uint32_t place(const struct rules_plan *plan, size_t dimensions, struct p
 	return (at + 63) / 64;
 }
 
+static void groups_end(const struct placed *placed, const uint32_t *position,
+		       struct rules_bits *bits)
+{
+	uint8_t last = 0;
+	for (uint32_t i = bits->count; i-- > 0;) {
+		uint32_t word = position[placed[i].rank] / 64;
+		if (i + 1 == bits->count || placed[i].group != placed[i + 1].group)
+			last = (uint8_t)word;
+		bits->last[word] = last;
+	}
+}
+
 int rules_bits_place(const struct rules_plan *plan, struct rules_bits *ret_bits)
 {
 	_cleanup_free_ struct placed *placed = calloc(plan->count + 1, sizeof(*placed));
@@ -71,6 +83,7 @@ int rules_bits_place(const struct rules_plan *plan, struct rules_bits *ret_bits)
 		return -ENOMEM;
 	while ((bits.words = place(plan, dimensions, placed, position)) > RULES_WORDS_MAX)
 		dimensions--;
+	groups_end(placed, position, &bits);
 	for (uint32_t i = 0; i < plan->count; i++)
 		if (plan->rules[i].text->action >= RULES_COUNT)
 			rules_bit_set(bits.effects, position[i] / 64);

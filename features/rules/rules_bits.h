@@ -12,7 +12,8 @@
 struct rules_bits {
 	uint32_t count;
 	uint32_t words;
-	uint32_t *position; /* by rank */
+	uint32_t *position;	       /* by rank */
+	uint8_t last[RULES_WORDS_MAX]; /* by word: the last word of its group */
 	__u64 effects[RULES_AGGREGATES];
 };
 

@@ -70,6 +70,7 @@ int rules_build_records(struct rules_build *build)
 			.rank = i,
 			.row = plan->rows[i],
 			.mark = rule->mark,
+			.last = build->bits.last[build->bits.position[i] / 64],
 			.action = (uint8_t)rule->text->action,
 			.reject = rule->text->action == RULES_REJECT ? WEIR_REJECT_DEFAULT : 0,
 			.flags = (uint8_t)((rule->has_mark ? RULES_MARKS : 0) |

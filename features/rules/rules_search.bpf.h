@@ -30,6 +30,7 @@ struct rules_search {
 	__u32 rank;			    /* of the best that decides, RULES_NO_RANK for none */
 	__u32 mark_rank;		    /* of the last that marked */
 	__u64 candidates[RULES_AGGREGATES]; /* words that may hold a match */
+	__u64 left[RULES_AGGREGATES];	    /* of these, the ones still to be visited */
 	__u32 position;			    /* of that best */
 	__u64 word;			    /* of search_visit() */
 };
