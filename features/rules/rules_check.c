@@ -195,7 +195,6 @@ int rules_check(const struct weir_config *config, const void *data, struct weir_
 {
 	const struct rules_section *section = data;
 	int r[5];
-	(void)config;
 	if (section->rule_count > RULES_MAX)
 		return weir_diag_key(diag, "rules.rules", "put addresses together in sets",
 				     "%u rules, where %d are the most", section->rule_count,
@@ -208,5 +207,6 @@ int rules_check(const struct weir_config *config, const void *data, struct weir_
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(r); i++)
 		if (r[i] < 0)
 			return r[i];
+	rules_check_egress(config, section, diag);
 	return 0;
 }

@@ -14,6 +14,7 @@ TREE = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 CASES = sorted((HERE / "config").glob("*.yaml"))
 CHECKED = sorted((HERE / "check").glob("*.yaml"))
+WARNED = sorted((HERE / "warn").glob("*.yaml"))
 
 
 def run(*command):
@@ -62,6 +63,17 @@ def test_weir_check_refuses_with_what_was_written_down(path):
         wanted.write_bytes(done.stderr)
     assert done.stderr.decode() == wanted.read_bytes().decode()
     assert (done.stdout, done.returncode) == (b"", 1)
+
+
+@pytest.mark.parametrize("path", WARNED, ids=lambda path: path.stem)
+def test_weir_check_warns_with_what_was_written_down(path):
+    """warn/NAME.yaml is right, and NAME.ok is what there is to be said about it."""
+    done = subprocess.run([str(BUILD / "weir"), "check", path.name], cwd=path.parent,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith(f"{path.name} is right: ")
+    assert done.stderr.decode() == path.with_suffix(".ok").read_text()
 
 
 @pytest.mark.parametrize("name", ["empty", "api_off", "interface_patterns", "crlf"])
