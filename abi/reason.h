@@ -25,9 +25,14 @@
 	X(WEIR_DROP_UNREADABLE, DROP, parse, "drop_unreadable",                                   \
 	  "the addresses are out of reach, so no list could be asked")                            \
 	X(WEIR_DROP_RULE, DROP, rules, "drop_rule", "a rule denied it")                           \
-	X(WEIR_DROP_REJECT, DROP, rules, "drop_reject", "a rule rejected it: the sender is told") \
+	X(WEIR_DROP_REJECT, DROP, rules, "drop_reject",                                           \
+	  "a rule rejected it: the sender is told, where that may be")                            \
 	X(WEIR_DROP_POLICY, DROP, policy, "drop_policy",                                          \
-	  "nothing spoke: the default policy denied it")
+	  "nothing spoke: the default policy denied it")                                          \
+	X(WEIR_DROP_REJECT_CAPPED, DROP, rules, "drop_reject_capped",                             \
+	  "a rule rejected it; more answers were due than the cap lets out")                      \
+	X(WEIR_PASS_ANSWER, PASS, reject, "pass_answer",                                          \
+	  "Weir's own answer to a packet it rejected, at the hook it meets next")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -15,6 +15,7 @@
 #include "lib/emit.h"
 #include "lib/generation.h"
 #include "lib/probe.h"
+#include "lib/reject.h"
 #include "lib/remote.h"
 
 #include "../features/block/block.bpf.h"
@@ -70,7 +71,8 @@ static __always_inline bool reason_is_drop(__u32 reason)
 #undef X
 }
 
-/* Counts a packet that has ended or, for a probe, tells about it. True: drop it. */
+/* Counts a packet that has ended or, for a probe, tells about it. True: drop it, or send the answer
+ * to it (reject_is_wanted()). */
 static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 {
 	bool drop = reason_is_drop(reason);
@@ -79,6 +81,7 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 		probe_tell(p, reason);
 		return drop;
 	}
+	reason = reject_settle(p, reason);
 	count_reason(p, reason);
 	count_hit(p);
 	if (drop)

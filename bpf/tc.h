@@ -9,6 +9,10 @@
 #define TC_NEXT (-1) /* TCX_NEXT and TC_ACT_UNSPEC: whoever else is attached has its say */
 #define TC_DROP 2    /* TC_ACT_SHOT */
 
+/* What stands in cb[4] of an answer, where a probe has its interface: no interface has this number.
+ */
+#define TC_ANSWER 0xffffffffu
+
 /* Enough for every header but the longest extension chains; an skb keeps at least the link header
  * in its first part, often no more. */
 #define TC_PULL_BYTES 256
@@ -28,6 +32,37 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 		return;
 	p->probe = true;
 	p->ifindex = words[4];
+}
+
+/* An answer meets the other direction's program of its own device, whose rules are not about what
+ * Weir says itself. The mark is taken off: it is good for one hook. */
+static __always_inline bool tc_is_answer(struct __sk_buff *skb)
+{
+	__u32 words[4] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3] };
+
+	if (!reject_constants.enabled || skb->cb[4] != TC_ANSWER || !probe_is_marked(words))
+		return false;
+	skb->cb[4] = 0;
+	return true;
+}
+
+static __always_inline void tc_mark_answer(struct __sk_buff *skb)
+{
+	skb->cb[0] = probe_constants.secret[0];
+	skb->cb[1] = probe_constants.secret[1];
+	skb->cb[2] = probe_constants.secret[2];
+	skb->cb[3] = probe_constants.secret[3];
+	skb->cb[4] = TC_ANSWER;
+}
+
+/* Back to where the packet came from: out of the device it came in by or, if it was about to leave,
+ * in by that device, as if the other side had answered. */
+static __always_inline int tc_reject(struct __sk_buff *skb, const struct pkt *p)
+{
+	if (!reject_skb(skb, p))
+		return TC_DROP;
+	tc_mark_answer(skb);
+	return bpf_redirect(skb->ifindex, p->direction == WEIR_INGRESS ? 0 : BPF_F_INGRESS);
 }
 
 /* Headers that lie in page fragments are brought into reach. Copying costs, so no more than wanted.
@@ -67,6 +102,14 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 	__u32 wanted = TC_PULL_BYTES;
 	bool again;
 
+	if (tc_is_answer(skb)) {
+		p = (struct pkt){ .len = skb->len,
+				  .ifindex = skb->ifindex,
+				  .iface_slot = iface_slot(skb->ifindex),
+				  .direction = direction };
+		pipeline_end(&p, WEIR_PASS_ANSWER);
+		return TC_NEXT;
+	}
 	LOOP_ROLLED
 	do {
 		tc_pull(skb, wanted);
@@ -80,6 +123,8 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 	tc_probe(skb, &p);
 	bool drop = pipeline_run(&p);
 
+	if (reject_is_wanted(&p))
+		return tc_reject(skb, &p);
 	if (p.has_mark && !p.probe)
 		skb->mark = p.mark;
 	return drop ? TC_DROP : TC_NEXT;
