@@ -4,14 +4,27 @@
 
 #include <errno.h>
 
+#include "abi/reject.h"
 #include "features/rules/rules_plan.h"
 #include "features/rules/rules_tables.h"
+
+/* Answers to rejected packets that a CPU lets out. */
+#define RULES_REJECTS_PER_SECOND 1000
+#define RULES_REJECTS_AT_ONCE 100
 
 static int rules_constants_set(const void *data, struct weir_constants *constants)
 {
 	const struct rules_section *section = data;
 	struct rules_constants values = { .enabled = section->enabled };
-	return weir_constants_set(constants, "rules_constants", &values, sizeof(values));
+	/* Wherever there can be rules, one may be added that rejects, and the code stays. */
+	struct weir_reject_constants reject = {
+		.enabled = section->enabled,
+		.per_second = RULES_REJECTS_PER_SECOND,
+		.burst = RULES_REJECTS_AT_ONCE,
+	};
+	int r = weir_constants_set(constants, "rules_constants", &values, sizeof(values));
+
+	return r ? r : weir_constants_set(constants, "reject_constants", &reject, sizeof(reject));
 }
 
 static int rules_compile(struct weir_compile *compile)

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import struct
@@ -32,7 +33,7 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 # An ICMP error as the kernel gives it to sockets: port unreachable, prohibited.
 PROHIBITED_ERRNO = {socket.AF_INET: errno.EHOSTUNREACH, socket.AF_INET6: errno.EACCES}
 REASONS_MAX, DIRECTIONS = 64, 2                     # abi/maps.h
-DROP_REJECT, PASS_ANSWER = 10, 12                   # abi/reason.h
+REASONS = re.findall(r'X\(WEIR_\w+,.*?"(\w+)"', (TREE / "abi/reason.h").read_text(), re.S)
 ETH_P_ALL, SOL_PACKET, PACKET_AUXDATA = 3, 263, 8
 CSUM_NOT_READY, VLAN_VALID = 1 << 3, 1 << 4         # linux/if_packet.h, TP_STATUS_*
 UDP_SEGMENT = 103
@@ -75,7 +76,7 @@ def attach(namespace, device, hook, programs, suffix=""):
 
 def count(programs, reason, direction):
     """How many packets have ended so; of all devices, which the counters do not know here."""
-    row = struct.pack("=I", direction * REASONS_MAX + reason)
+    row = struct.pack("=I", direction * REASONS_MAX + 1 + REASONS.index(reason))
     told = subprocess.run(["bpftool", "-j", "map", "lookup", "pinned", programs / "ctr_reason",
                            "key", "hex", *(f"{b:02x}" for b in row)], check=True,
                           stdout=subprocess.PIPE)
@@ -176,12 +177,12 @@ def test_own_answers_pass_the_other_hook_and_are_counted_there(joined, programs,
     attach(joined.inside, joined.wire, hook, programs)
     attach(joined.inside, joined.wire, back, programs)
     direction = int(back == "egress")
-    before = count(programs, PASS_ANSWER, direction)
+    before = count(programs, "pass_answer", direction)
     client, server = joined.outside, joined.inside_v4
     if hook == "egress":
         client, server = joined.inside, joined.outside_v4
     assert connect_error(client, socket.AF_INET, server, REJECTED) == errno.ECONNREFUSED
-    assert count(programs, PASS_ANSWER, direction) == before + 1
+    assert count(programs, "pass_answer", direction) == before + 1
 
 
 # --- checksums left to a device ----------------------------------------------------------------
