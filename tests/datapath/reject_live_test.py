@@ -20,19 +20,20 @@ import pytest
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(TREE / "tests" / "datapath")]
 import reject_build  # noqa: E402
+from harness.clients import (SOON_S, connect_error, datagram_error, raw_error,  # noqa: E402
+                             servers)
 from harness.net import Namespace, Pair, unique, veth  # noqa: E402
 from harness.wait import wait_for  # noqa: E402
 from scapy.all import Dot1Q, Ether, ICMP, IP, IPv6, TCP, UDP, raw  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make namespaces")
 
-REJECTED, PROHIBITED, OPEN = 4000, 5000, 8080       # as tests/datapath/reject_bpf.bpf.c has it
-SOON_S = 5
+PORTS = REJECTED, PROHIBITED, OPEN = 4000, 5000, 8080   # as reject_bpf.bpf.c has it
 HOOKS = ("xdpdrv", "xdpgeneric", "ingress")
-FAMILIES = (socket.AF_INET, socket.AF_INET6)
-# An ICMP error as the kernel gives it to sockets: port unreachable, prohibited.
-PROHIBITED_ERRNO = {socket.AF_INET: errno.EHOSTUNREACH, socket.AF_INET6: errno.EACCES}
-REASONS_MAX, DIRECTIONS = 64, 2                     # abi/maps.h
+VERSIONS = (4, 6)
+# What the kernel makes of "administratively prohibited".
+PROHIBITED_ERRNO = (errno.EHOSTUNREACH, errno.EACCES)    # IPv4, IPv6
+REASONS_MAX = 64                     # abi/maps.h
 REASONS = re.findall(r'X\(WEIR_\w+,.*?"(\w+)"', (TREE / "abi/reason.h").read_text(), re.S)
 ETH_P_ALL, SOL_PACKET, PACKET_AUXDATA = 3, 263, 8
 CSUM_NOT_READY, VLAN_VALID = 1 << 3, 1 << 4         # linux/if_packet.h, TP_STATUS_*
@@ -84,65 +85,15 @@ def count(programs, reason, direction):
                for value in json.loads(told.stdout)["values"])
 
 
-@contextlib.contextmanager
-def servers(namespace):
-    with contextlib.ExitStack() as stack:
-        for port in (REJECTED, PROHIBITED, OPEN):
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                server = stack.enter_context(namespace.socket(socket.AF_INET6, kind))
-                server.bind(("::", port))
-                if kind == socket.SOCK_STREAM:
-                    server.listen()
-        yield
-
-
-def connect_error(namespace, family, address, port):
-    with namespace.socket(family, socket.SOCK_STREAM) as client:
-        client.settimeout(SOON_S)
-        try:
-            client.connect((address, port))
-        except OSError as e:
-            return e.errno or errno.ETIMEDOUT
-    return 0
-
-
-def datagram_error(namespace, family, address, port):
-    with namespace.socket(family, socket.SOCK_DGRAM) as client:
-        client.settimeout(SOON_S)
-        client.connect((address, port))
-        client.send(b"anyone there?")
-        try:
-            client.recv(100)
-        except OSError as e:
-            return e.errno or errno.ETIMEDOUT
-    return 0
-
-
-def raw_error(namespace, family, address):
-    """GRE, which has no ports, of more than 1,000 bytes."""
-    with namespace.socket(family, socket.SOCK_RAW, 47) as client:
-        level, option = ((socket.IPPROTO_IP, 11) if family == socket.AF_INET else
-                         (socket.IPPROTO_IPV6, 25))
-        client.setsockopt(level, option, 1)                 # IP_RECVERR, IPV6_RECVERR
-        client.settimeout(SOON_S)
-        client.connect((address, 0))
-        client.send(bytes(1200))
-        try:
-            client.recv(100)
-        except OSError as e:
-            return e.errno or errno.ETIMEDOUT
-    return 0
-
-
-def check_all_clients(client, server_address, family):
-    refused, prohibited = errno.ECONNREFUSED, PROHIBITED_ERRNO[family]
-    assert connect_error(client, family, server_address, OPEN) == 0
-    assert connect_error(client, family, server_address, REJECTED) == refused
-    assert connect_error(client, family, server_address, PROHIBITED) == prohibited
-    assert datagram_error(client, family, server_address, REJECTED) == refused
-    assert datagram_error(client, family, server_address, PROHIBITED) == prohibited
-    assert raw_error(client, family, server_address) == refused
-    ping = client.run("ping", "-c1", f"-W{SOON_S}", "-s1200", server_address, check=False)
+def check_all_clients(client, address):
+    refused, prohibited = errno.ECONNREFUSED, PROHIBITED_ERRNO[":" in address]
+    assert connect_error(client, address, OPEN) == 0
+    assert connect_error(client, address, REJECTED) == refused
+    assert connect_error(client, address, PROHIBITED) == prohibited
+    assert datagram_error(client, address, REJECTED) == refused
+    assert datagram_error(client, address, PROHIBITED) == prohibited
+    assert raw_error(client, address) == refused
+    ping = client.run("ping", "-c1", f"-W{SOON_S}", "-s1200", address, check=False)
     assert "port unreachable" in ping.stdout.lower(), ping.stdout
 
 
@@ -153,23 +104,19 @@ def attach_inside(joined, hook, programs):
         attach(joined.outside, joined.far, hook, programs)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("hook", HOOKS)
-def test_clients_outside_are_refused_at_once(joined, programs, hook, family):
+def test_clients_outside_are_refused_at_once(joined, programs, hook, version):
     attach_inside(joined, hook, programs)
-    with servers(joined.inside):
-        check_all_clients(joined.outside,
-                          joined.inside_v4 if family == socket.AF_INET else joined.inside_v6,
-                          family)
+    with servers(joined.inside, *PORTS):
+        check_all_clients(joined.outside, joined.inside_v4 if version == 4 else joined.inside_v6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_clients_on_this_host_are_refused_at_once(joined, programs, family):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_clients_on_this_host_are_refused_at_once(joined, programs, version):
     attach(joined.inside, joined.wire, "egress", programs)
-    with servers(joined.outside):
-        check_all_clients(joined.inside,
-                          joined.outside_v4 if family == socket.AF_INET else joined.outside_v6,
-                          family)
+    with servers(joined.outside, *PORTS):
+        check_all_clients(joined.inside, joined.outside_v4 if version == 4 else joined.outside_v6)
 
 
 @pytest.mark.parametrize("hook, back", (("ingress", "egress"), ("egress", "ingress")))
@@ -181,7 +128,7 @@ def test_own_answers_pass_the_other_hook_and_are_counted_there(joined, programs,
     client, server = joined.outside, joined.inside_v4
     if hook == "egress":
         client, server = joined.inside, joined.outside_v4
-    assert connect_error(client, socket.AF_INET, server, REJECTED) == errno.ECONNREFUSED
+    assert connect_error(client, server, REJECTED) == errno.ECONNREFUSED
     assert count(programs, "pass_answer", direction) == before + 1
 
 
@@ -216,14 +163,13 @@ def routed():
                 server.delete()
 
 
-@pytest.mark.parametrize("family, address", ((socket.AF_INET, "10.78.1.2"),
-                                             (socket.AF_INET6, "fd78::2")))
+@pytest.mark.parametrize("address", ("10.78.1.2", "fd78::2"))
 @pytest.mark.parametrize("device, hook", (("behind", "egress"), ("wire", "ingress")))
-def test_an_unfinished_checksum_spoils_no_answer(routed, programs, device, hook, family, address):
+def test_an_unfinished_checksum_spoils_no_answer(routed, programs, device, hook, address):
     pair, server = routed
     attach(pair.inside, device, hook, programs)
-    with servers(server):
-        check_all_clients(pair.outside, address, family)
+    with servers(server, *PORTS):
+        check_all_clients(pair.outside, address)
 
 
 @pytest.mark.parametrize("device, hook", (("behind", "egress"), ("wire", "ingress")))
@@ -287,9 +233,9 @@ class Tap:
 def test_answers_leave_with_their_checksums_done(joined, programs, hook):
     attach_inside(joined, hook, programs)
     with contextlib.closing(Tap(joined.outside, joined.far)) as tap:
-        connect_error(joined.outside, socket.AF_INET, joined.inside_v4, REJECTED)
+        connect_error(joined.outside, joined.inside_v4, REJECTED)
         frame, status, _ = tap.answer(lambda f: TCP in f)
-        datagram_error(joined.outside, socket.AF_INET6, joined.inside_v6, REJECTED)
+        datagram_error(joined.outside, joined.inside_v6, REJECTED)
         error, error_status, _ = tap.answer(lambda f: IPv6 in f and f[IPv6].nh == 58 and
                                             f[IPv6].payload.type == 1)
     for f, s in ((frame, status), (error, error_status)):
@@ -332,14 +278,13 @@ def tun(joined):
     os.close(device)
 
 
-@pytest.mark.parametrize("family, address", ((socket.AF_INET, "10.79.1.2"),
-                                             (socket.AF_INET6, "fd79::2")))
-def test_clients_on_this_host_are_refused_through_a_tun(joined, tun, programs, family, address):
+@pytest.mark.parametrize("address", ("10.79.1.2", "fd79::2"))
+def test_clients_on_this_host_are_refused_through_a_tun(joined, tun, programs, address):
     attach(joined.inside, "tun9", "egress", programs, "_ip")
     client, refused = joined.inside, errno.ECONNREFUSED
-    assert connect_error(client, family, address, REJECTED) == refused
-    assert connect_error(client, family, address, PROHIBITED) == PROHIBITED_ERRNO[family]
-    assert datagram_error(client, family, address, REJECTED) == refused
+    assert connect_error(client, address, REJECTED) == refused
+    assert connect_error(client, address, PROHIBITED) == PROHIBITED_ERRNO[":" in address]
+    assert datagram_error(client, address, REJECTED) == refused
 
 
 def test_packets_from_a_tun_are_answered_into_it(joined, tun, programs):
