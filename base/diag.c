@@ -100,6 +100,16 @@ int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, con
 	return r;
 }
 
+int weir_diag_warning_key(struct weir_diag *diag, const char *key, const char *mend,
+			  const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int r = diag_add(diag, &(struct entry_parts){ WEIR_DIAG_WARNING, key, mend }, format, args);
+	va_end(args);
+	return r;
+}
+
 struct weir_diag_entry *weir_diag_last(struct weir_diag *diag)
 {
 	if (!diag || !diag->count || diag->dropped)

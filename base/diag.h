@@ -46,6 +46,8 @@ int weir_diag_error(struct weir_diag *diag, const char *mend, const char *format
 	__attribute__((format(printf, 3, 4)));
 int weir_diag_warning(struct weir_diag *diag, const char *mend, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int weir_diag_warning_key(struct weir_diag *diag, const char *key, const char *mend,
+			  const char *format, ...) __attribute__((format(printf, 4, 5)));
 /*
  * Adds an error about a configuration key; the line is filled in later by whoever knows the text
  * (weir_config_locate).

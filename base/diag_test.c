@@ -36,10 +36,20 @@ static void diag_warning_returns_zero_and_is_no_error(void **state)
 	assert_diag_text(&diag, "warning: odd\n");
 }
 
+static void diag_warning_about_a_key_is_no_error_and_names_it(void **state)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	assert_int_equal(weir_diag_warning_key(&diag, "a.b[2]", "mend it", "is %s", "odd"), 0);
+	assert_int_equal(diag.errors, 0);
+	assert_string_equal(diag.entries[0].key, "a.b[2]");
+	assert_diag_text(&diag, "warning: a.b[2]: is odd; mend it\n");
+}
+
 static void diag_null_is_allowed(void **state)
 {
 	assert_int_equal(weir_diag_error(NULL, NULL, "x"), -EINVAL);
 	assert_int_equal(weir_diag_warning(NULL, NULL, "x"), 0);
+	assert_int_equal(weir_diag_warning_key(NULL, "k", NULL, "x"), 0);
 	assert_int_equal(weir_diag_key(NULL, "k", NULL, "x"), -EINVAL);
 	assert_null(weir_diag_last(NULL));
 }
@@ -127,6 +137,7 @@ int main(void)
 		cmocka_unit_test(diag_warning_returns_zero_and_is_no_error),
 		cmocka_unit_test(diag_null_is_allowed),
 		cmocka_unit_test(diag_key_with_place_is_one_line),
+		cmocka_unit_test(diag_warning_about_a_key_is_no_error_and_names_it),
 		cmocka_unit_test(diag_warning_with_a_file_says_so_after_the_place),
 		cmocka_unit_test(diag_line_without_file_is_named),
 		cmocka_unit_test(diag_text_from_outside_cannot_forge_a_line),

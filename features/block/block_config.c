@@ -126,10 +126,7 @@ const struct block_section *block_section_of(const struct weir_config *config)
 static void list_warn(struct weir_diag *diag, const char *key, const char *mend, const char *text,
 		      const char *range)
 {
-	weir_diag_warning(diag, mend, "%s has host bits set: taken as %s", text, range);
-	struct weir_diag_entry *entry = weir_diag_last(diag);
-	if (entry)
-		entry->key = strdup(key);
+	weir_diag_warning_key(diag, key, mend, "%s has host bits set: taken as %s", text, range);
 }
 
 static int list_check_entries(const struct block_list_config *list, unsigned index,

@@ -73,12 +73,9 @@ static int end_item(const struct rules_item *item, const char *key, struct weir_
 	}
 	if (had_host_bits) {
 		char text[WEIR_RANGE_TEXT];
-		weir_diag_warning(diag, "write the network itself",
-				  "%s has host bits set: taken as %s", item->text,
-				  weir_range_to_string(&range, text));
-		struct weir_diag_entry *entry = weir_diag_last(diag);
-		if (entry)
-			entry->key = strdup(key);
+		weir_diag_warning_key(diag, key, "write the network itself",
+				      "%s has host bits set: taken as %s", item->text,
+				      weir_range_to_string(&range, text));
 	}
 	return range_add(addresses, &range);
 }
