@@ -60,6 +60,7 @@ int weir_local_check(const struct weir_command *command, struct weir_terminal *t
 		weir_diag_error(&diag, NULL, "cannot compile: %s", strerror(-result));
 	if (diag.errors > 0)
 		return weir_local_refuse(terminal, &diag);
+	weir_config_advise(config, &diag);
 	check_put(config, image, &diag, &json);
 	return weir_local_show(command, terminal, &json);
 }

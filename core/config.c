@@ -239,3 +239,26 @@ void weir_config_locate(const struct weir_config *config, struct weir_diag *diag
 			entry->file = strdup(config->file);
 	}
 }
+
+void weir_config_advise(const struct weir_config *config, struct weir_diag *diag)
+{
+	size_t before = diag->count;
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->advise)
+			weir_features[i]->advise(config, config->sections[i], diag);
+	weir_config_locate(config, diag);
+	diag_name_file(diag, before, config->file);
+	diag_sort(diag, before);
+}
+
+void weir_config_lines(const struct weir_config *config, const char *const *paths, size_t count,
+		       unsigned *ret_lines)
+{
+	_cleanup_yaml_ struct weir_yaml *yaml = NULL;
+	if (count > 0)
+		(void)weir_yaml_parse(config->text, config->len, NULL, &yaml);
+	for (size_t i = 0; i < count; i++) {
+		const struct weir_yaml_node *node = yaml ? weir_yaml_find(yaml, paths[i]) : NULL;
+		ret_lines[i] = node ? node->line : 0;
+	}
+}

@@ -122,6 +122,17 @@ static inline void weir_config_freep(struct weir_config **config)
  */
 void weir_config_locate(const struct weir_config *config, struct weir_diag *diag);
 /*
+ * Asks every feature for advice (weir_feature.advise) about a configuration that was found right:
+ * warnings with their places, in the order of the text.
+ */
+void weir_config_advise(const struct weir_config *config, struct weir_diag *diag);
+/*
+ * The line of each of `count` paths as weir_config_locate() finds it, 0 for unknown; for warnings
+ * about one key that name another. The text is read once for all of them.
+ */
+void weir_config_lines(const struct weir_config *config, const char *const *paths, size_t count,
+		       unsigned *ret_lines);
+/*
  * The fields of core itself at the top of the file ("interfaces", "memory", "api" …), for the
  * reference page.
  */

@@ -322,6 +322,59 @@ static void config_locate_fills_line_and_column_of_keys_only(void **state)
 	assert_null(diag.entries[1].file);
 }
 
+#define ODD_LISTS                         \
+	"fake:\n"                         \
+	"  lists:\n"                      \
+	"    - name: a\n"                 \
+	"      action: deny\n"            \
+	"      entries: [even, odd]\n"    \
+	"    - {name: b, action: deny,\n" \
+	"       entries: [odd]}\n"
+
+static void config_advice_is_in_the_order_of_the_text_with_places(void **state)
+{
+	_cleanup_config_ struct weir_config *config = parse(ODD_LISTS);
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	weir_config_advise(config, &diag);
+	assert_int_equal(diag.errors, 0);
+	assert_int_equal(diag.count, 2);
+	assert_int_equal(diag.entries[0].level, WEIR_DIAG_WARNING);
+	assert_string_equal(diag.entries[0].file, "t.yaml");
+	assert_string_equal(diag.entries[0].key, "fake.lists[0].entries[1]");
+	assert_int_equal(diag.entries[0].line, 5);
+	assert_int_equal(diag.entries[0].column, 23);
+	assert_string_equal(diag.entries[1].key, "fake.lists[1].entries[0]");
+	assert_int_equal(diag.entries[1].line, 7);
+	assert_int_equal(diag.entries[1].column, 18);
+}
+
+static void config_advice_is_not_given_when_reading(void **state)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	_cleanup_config_ struct weir_config *config = NULL;
+	assert_int_equal(weir_config_parse(ODD_LISTS, strlen(ODD_LISTS), "t", &diag, &config), 0);
+	assert_int_equal(diag.count, 0);
+}
+
+static void config_lines_are_those_of_the_keys(void **state)
+{
+	_cleanup_config_ struct weir_config *config = parse(ODD_LISTS);
+	static const char *const paths[] = { "fake.lists[1]", "fake.lists[0].entries[0]", "fake" };
+	unsigned lines[3] = { 0 };
+	weir_config_lines(config, paths, 3, lines);
+	assert_int_equal(lines[0], 6);
+	assert_int_equal(lines[1], 5);
+	assert_int_equal(lines[2], 2);
+}
+
+static void config_lines_of_an_empty_text_are_unknown(void **state)
+{
+	_cleanup_config_ struct weir_config *config = parse("");
+	unsigned line = 7;
+	weir_config_lines(config, (const char *const[]){ "fake" }, 1, &line);
+	assert_int_equal(line, 0);
+}
+
 static void config_many_entries_are_all_read(void **state)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
@@ -362,6 +415,10 @@ int main(void)
 		cmocka_unit_test(config_problems_stand_in_the_order_of_the_text),
 		cmocka_unit_test(config_problems_told_before_keep_their_place),
 		cmocka_unit_test(config_locate_fills_line_and_column_of_keys_only),
+		cmocka_unit_test(config_advice_is_in_the_order_of_the_text_with_places),
+		cmocka_unit_test(config_advice_is_not_given_when_reading),
+		cmocka_unit_test(config_lines_are_those_of_the_keys),
+		cmocka_unit_test(config_lines_of_an_empty_text_are_unknown),
 		cmocka_unit_test(config_many_entries_are_all_read),
 		cmocka_unit_test(config_free_accepts_null),
 	};

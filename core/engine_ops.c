@@ -32,6 +32,7 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 		r = weir_compile(config, &call->diag, &image);
 	if (r)
 		return r;
+	weir_config_advise(config, &call->diag);
 	weir_image_lines(image, &lines);
 	weir_json_open_object(&json, NULL);
 	weir_json_put_bool(&json, "valid", true);

@@ -72,6 +72,12 @@ struct weir_feature {
 	const struct weir_field *fields;
 	size_t section_size;
 	int (*check)(const struct weir_config *config, const void *section, struct weir_diag *diag);
+	/*
+	 * Tells, as warnings, what is right but hardly meant. Only a configuration that a person
+	 * asks to have checked is looked at, so it may take longer than an apply could wait.
+	 */
+	void (*advise)(const struct weir_config *config, const void *section,
+		       struct weir_diag *diag);
 	/* Whether the section lets in nothing but what it names: who is not named is cut off. */
 	bool (*denies_by_default)(const void *section);
 	/* Names the rodata the section asks for, by weir_constants_set(). */

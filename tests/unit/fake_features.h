@@ -129,6 +129,24 @@ static int fake_check(const struct weir_config *config, const void *section, str
 	return r;
 }
 
+/* Advises against each entry "odd", by its path, the last first. */
+static void fake_advise(const struct weir_config *config, const void *section,
+			struct weir_diag *diag)
+{
+	const struct fake_section *fake = section;
+
+	(void)config;
+	for (unsigned i = fake->list_count; i-- > 0;) {
+		for (unsigned j = fake->lists[i].entry_count; j-- > 0;) {
+			if (strcmp(fake->lists[i].entries[j], "odd") != 0)
+				continue;
+			char key[64];
+			snprintf(key, sizeof(key), "fake.lists[%u].entries[%u]", i, j);
+			weir_diag_warning_key(diag, key, "write even", "'odd' is odd");
+		}
+	}
+}
+
 static bool fake_denies_by_default(const void *section)
 {
 	const struct fake_section *fake = section;
@@ -142,6 +160,7 @@ static const struct weir_feature fake_feature = {
 	.fields = fake_fields,
 	.section_size = sizeof(struct fake_section),
 	.check = fake_check,
+	.advise = fake_advise,
 	.denies_by_default = fake_denies_by_default,
 };
 
