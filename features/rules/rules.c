@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "abi/reject.h"
+#include "features/rules/rules_overlap.h"
 #include "features/rules/rules_plan.h"
 #include "features/rules/rules_tables.h"
 
@@ -51,6 +52,7 @@ const struct weir_feature weir_rules = {
 	.fields = rules_fields,
 	.section_size = sizeof(struct rules_section),
 	.check = rules_check,
+	.advise = rules_advise,
 	.denies_by_default = rules_denies_by_default,
 	.constants = rules_constants_set,
 	.compile = rules_compile,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void rules_values_done(struct rules_values *values)
 {
@@ -34,12 +35,12 @@ static int span_compare(const void *a, const void *b)
 void rules_values_seal(struct rules_values *values)
 {
 	uint32_t kept = 0;
-	if (!values->count)
+	if (values->count < 2)
 		return;
 	qsort(values->at, values->count, sizeof(values->at[0]), span_compare);
 	for (uint32_t i = 1; i < values->count; i++) {
 		struct rules_span *last = &values->at[kept], *next = &values->at[i];
-		if (next->from > last->to + 1)
+		if (next->from > last->to && next->from - last->to > 1)
 			values->at[++kept] = *next;
 		else if (next->to > last->to)
 			last->to = next->to;
@@ -47,14 +48,12 @@ void rules_values_seal(struct rules_values *values)
 	values->count = kept + 1;
 }
 
-/* The parts of one span that are in none of `less`. */
-static int span_subtract(struct rules_span span, const struct rules_values *less,
+/* The parts of one span that are in none of `less`, whose spans before `first` end before it. */
+static int span_subtract(struct rules_span span, const struct rules_values *less, uint32_t first,
 			 struct rules_values *values)
 {
-	for (uint32_t i = 0; i < less->count && less->at[i].from <= span.to; i++) {
+	for (uint32_t i = first; i < less->count && less->at[i].from <= span.to; i++) {
 		const struct rules_span *hole = &less->at[i];
-		if (hole->to < span.from)
-			continue;
 		int r = hole->from > span.from ?
 				rules_values_add(values, span.from, hole->from - 1) :
 				0;
@@ -69,8 +68,11 @@ int rules_values_subtract(const struct rules_values *from, const struct rules_va
 			  struct rules_values *ret_values)
 {
 	_cleanup_values_ struct rules_values values = { 0 };
+	uint32_t first = 0;
 	for (uint32_t i = 0; i < from->count; i++) {
-		int r = span_subtract(from->at[i], less, &values);
+		while (first < less->count && less->at[first].to < from->at[i].from)
+			first++;
+		int r = span_subtract(from->at[i], less, first, &values);
 		if (r < 0)
 			return r;
 	}
@@ -87,23 +89,24 @@ bool rules_values_has(const struct rules_values *values, uint32_t value)
 	return false;
 }
 
-static bool span_is_covered(const struct rules_values *outer, const struct rules_span *span)
-{
-	for (uint32_t i = 0; i < outer->count; i++)
-		if (span->from >= outer->at[i].from && span->to <= outer->at[i].to)
-			return true;
-	return false;
-}
-
+/* Both ascend, so each is walked once. */
 bool rules_values_cover(const struct rules_values *outer, const struct rules_values *inner)
 {
-	for (uint32_t i = 0; i < inner->count; i++)
-		if (!span_is_covered(outer, &inner->at[i]))
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < inner->count; i++) {
+		const struct rules_span *span = &inner->at[i];
+		while (at < outer->count && outer->at[at].to < span->from)
+			at++;
+		if (at == outer->count || span->from < outer->at[at].from ||
+		    span->to > outer->at[at].to)
 			return false;
+	}
 	return true;
 }
 
+/* What does not touch has one form only. */
 bool rules_values_equal(const struct rules_values *a, const struct rules_values *b)
 {
-	return rules_values_cover(a, b) && rules_values_cover(b, a);
+	return a->count == b->count &&
+	       (!a->count || memcmp(a->at, b->at, a->count * sizeof(*a->at)) == 0);
 }
