@@ -66,7 +66,26 @@ static void finding_add(struct search *search, const struct rules_finding *findi
 	search->findings->rules++;
 }
 
+static bool is_open(const struct rules_shape *shape, uint8_t dimension)
+{
+	bool is_end = dimension == RULES_SHAPE_SRC || dimension == RULES_SHAPE_DST;
+	return is_end && shape->unknown[dimension - RULES_SHAPE_SRC].in;
+}
+
 /* Lists of other features may hold any address, less what is known to be out. */
+static void outline_open(const struct search *search, const struct rules_shape *shape,
+			 uint8_t dimension, struct rules_span *hull)
+{
+	const struct rules_values *sets = search->shaper.pool.sets;
+	const struct rules_values *out =
+		&sets[shape->unknown[dimension - RULES_SHAPE_SRC].out_known];
+	*hull = sets[search->shaper.full[dimension]].at[0];
+	if (out->count && out->at[0].from == hull->from)
+		hull->from = out->at[0].to + 1;
+	if (out->count && out->at[out->count - 1].to == hull->to)
+		hull->to = out->at[out->count - 1].from - 1;
+}
+
 static void outline_make(const struct search *search, const struct rules_shape *shape,
 			 const uint32_t sets[RULES_SHAPE_SETS], struct outline *outline)
 {
@@ -74,11 +93,14 @@ static void outline_make(const struct search *search, const struct rules_shape *
 	for (size_t i = 0; i < HULLS; i++) {
 		uint8_t dimension = hull_dimensions[i];
 		const struct rules_values *values = &search->shaper.pool.sets[sets[dimension]];
-		bool is_end = dimension == RULES_SHAPE_SRC || dimension == RULES_SHAPE_DST;
-		bool is_open = is_end && shape->unknown[dimension - RULES_SHAPE_SRC].in;
-		outline->low[i] = is_open || !values->count ? 0 : values->at[0].from;
-		outline->high[i] =
-			is_open || !values->count ? UINT32_MAX : values->at[values->count - 1].to;
+		struct rules_span hull = { 0, 0 };
+		if (is_open(shape, dimension))
+			outline_open(search, shape, dimension, &hull);
+		else if (values->count)
+			hull = (struct rules_span){ values->at[0].from,
+						    values->at[values->count - 1].to };
+		outline->low[i] = hull.from;
+		outline->high[i] = hull.to;
 	}
 }
 

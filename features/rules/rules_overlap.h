@@ -56,7 +56,7 @@ int rules_overlap_find(const struct rules_section *section, uint64_t steps,
 void rules_findings_done(struct rules_findings *findings);
 #define _cleanup_findings_ __attribute__((cleanup(rules_findings_done)))
 
-#define RULES_OVERLAP_STEPS 120000000
+#define RULES_OVERLAP_STEPS 160000000
 
 /* weir_feature.advise: the findings as warnings, RULES_ADVICE_MAX of them. */
 void rules_advise(const struct weir_config *config, const void *section, struct weir_diag *diag);
