@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct named {
 	const char *name;
@@ -14,6 +15,7 @@ struct named {
 };
 
 static const struct named protos[] = {
+	{ "icmp", IPPROTO_ICMP },
 	{ "tcp", IPPROTO_TCP },
 	{ "udp", IPPROTO_UDP },
 	{ "icmpv6", IPPROTO_ICMPV6 },
@@ -59,6 +61,14 @@ static const struct named icmpv6_types[] = {
 	{ "ind-neighbor-solicit", 141 },
 	{ "ind-neighbor-advert", 142 },
 	{ "mld2-listener-report", 143 },
+	/* RFC 4861's own words. */
+	{ "router-solicitation", 133 },
+	{ "router-advertisement", 134 },
+	{ "neighbour-solicitation", 135 },
+	{ "neighbor-solicitation", 135 },
+	{ "neighbour-advertisement", 136 },
+	{ "neighbor-advertisement", 136 },
+	{ "redirect", 137 },
 	{ NULL, 0 },
 };
 
@@ -84,6 +94,25 @@ static int name_read(const struct named *names, const char *text, size_t len, ui
 			return 0;
 		}
 	return -EINVAL;
+}
+
+static const struct named *const tables[] = {
+	[WEIR_NAMES_PROTO] = protos,
+	[WEIR_NAMES_ICMP_TYPE] = icmp_types,
+	[WEIR_NAMES_ICMPV6_TYPE] = icmpv6_types,
+	[WEIR_NAMES_DSCP] = dscps,
+	[WEIR_NAMES_TCP_FLAG] = tcp_flags,
+};
+
+bool weir_packet_name_find(enum weir_packet_names names, const char *text, size_t len,
+			   uint8_t *ret_number)
+{
+	for (const struct named *at = tables[names]; at->name; at++)
+		if (strlen(at->name) == len && strncasecmp(at->name, text, len) == 0) {
+			*ret_number = at->number;
+			return true;
+		}
+	return false;
 }
 
 static int number_read(const struct named *names, const char *text, unsigned most,

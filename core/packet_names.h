@@ -5,6 +5,7 @@
 #define WEIR_CORE_PACKET_NAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WEIR_PROTO_WORDS                                                                           \
@@ -22,5 +23,18 @@ int weir_icmp_type_from_string(const char *text, bool v4, uint8_t *ret_type);
 int weir_dscp_from_string(const char *text, uint8_t *ret_dscp);
 /* "syn,ack"; "none" is no flag at all. Bits as in byte 13 of the header. No numbers. */
 int weir_tcp_flags_from_string(const char *text, uint8_t *ret_flags);
+
+/* The tables alone, for languages that have numbers, ranges and lists of their own. "icmp" is 1. */
+enum weir_packet_names {
+	WEIR_NAMES_PROTO,
+	WEIR_NAMES_ICMP_TYPE,
+	WEIR_NAMES_ICMPV6_TYPE,
+	WEIR_NAMES_DSCP,
+	WEIR_NAMES_TCP_FLAG, /* each a bit of byte 13 */
+};
+
+/* `len` bytes, in any case of letters. */
+bool weir_packet_name_find(enum weir_packet_names names, const char *text, size_t len,
+			   uint8_t *ret_number);
 
 #endif

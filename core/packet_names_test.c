@@ -92,6 +92,25 @@ static void what_is_no_name_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(number, 77);
 }
 
+static void tables_know_names_in_any_case_and_only_whole_ones(void **state)
+{
+	uint8_t number = 77;
+
+	assert_true(weir_packet_name_find(WEIR_NAMES_PROTO, "ICMP", 4, &number));
+	assert_int_equal(number, 1);
+	assert_true(weir_packet_name_find(WEIR_NAMES_TCP_FLAG, "syn,ack", 3, &number));
+	assert_int_equal(number, 2);
+	assert_true(weir_packet_name_find(WEIR_NAMES_ICMPV6_TYPE, "neighbour-solicitation", 22,
+					  &number));
+	assert_int_equal(number, 135);
+	assert_true(weir_packet_name_find(WEIR_NAMES_DSCP, "af41", 4, &number));
+	assert_int_equal(number, 34);
+	assert_false(weir_packet_name_find(WEIR_NAMES_ICMP_TYPE, "packet-too-big", 14, &number));
+	assert_false(weir_packet_name_find(WEIR_NAMES_PROTO, "tc", 2, &number));
+	assert_false(weir_packet_name_find(WEIR_NAMES_PROTO, "", 0, &number));
+	assert_int_equal(number, 34);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +118,7 @@ int main(void)
 		cmocka_unit_test(icmp_type_is_that_of_the_family),
 		cmocka_unit_test(dscp_is_a_class_or_a_number_to_63),
 		cmocka_unit_test(tcp_flags_are_joined_by_commas),
+		cmocka_unit_test(tables_know_names_in_any_case_and_only_whole_ones),
 		cmocka_unit_test(what_is_no_name_is_refused_and_changes_nothing),
 	};
 
