@@ -143,12 +143,13 @@ static const char *interface_fault(const char *name)
 int rules_names_read(const char *text, const char *path, struct weir_diag *diag,
 		     struct rules_names *ret_names)
 {
-	const char *at = text, *why = NULL;
-	struct rules_item item = { .text = "" };
+	const char *at = text, *why = NULL, *blamed = text;
+	struct rules_item item;
 	struct rules_names names = { 0 };
 	int r;
 	while ((r = rules_item_next(&at, ",", &item, &why)) > 0) {
 		why = interface_fault(item.text);
+		blamed = why ? item.text : text;
 		r = why ? -EINVAL : name_add(item.is_negated ? &names.out : &names.in, item.text);
 		if (r < 0)
 			break;
@@ -159,7 +160,7 @@ int rules_names_read(const char *text, const char *path, struct weir_diag *diag,
 	}
 	if (r == -EINVAL)
 		weir_diag_key(diag, path, "write names or patterns: eth0, ppp*, not lo", "'%s': %s",
-			      item.text[0] ? item.text : text, why);
+			      blamed, why);
 	if (r < 0) {
 		rules_names_done(&names);
 		return r;

@@ -5,30 +5,32 @@
 
 #include "features/rules/rules_items.h"
 
-static bool flag_bit(const char *name, size_t len, unsigned *bits)
+static bool is_word(const char *text, size_t len, const char *word)
 {
-	static const char *const names[] = {
-		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"
-	};
-	for (unsigned i = 0; i < 8; i++)
-		if (strlen(names[i]) == len && strncasecmp(names[i], name, len) == 0) {
-			*bits |= 1u << i;
-			return true;
-		}
-	if (len == 3 && strncasecmp(name, "all", len) == 0)
-		*bits = 0xff;
-	return len == 3 ? *bits == 0xff : len == 4 && strncasecmp(name, "none", len) == 0;
+	return strlen(word) == len && strncasecmp(word, text, len) == 0;
 }
 
-/* "syn,ack" up to `end`. */
+static bool flag_bits(const char *name, size_t len, unsigned *bits)
+{
+	uint8_t flag = is_word(name, len, "all") ? 0xff : 0;
+	bool is_known = flag || is_word(name, len, "none") ||
+			weir_packet_name_find(WEIR_NAMES_TCP_FLAG, name, len, &flag);
+	*bits |= flag;
+	return is_known;
+}
+
+/* "syn,ack" up to `end`; every word is one, so that "syn, ack" is not taken for "syn or ack". */
 static bool flags_parse(const char *text, const char *end, unsigned *ret_bits)
 {
 	unsigned bits = 0;
-	while (text < end) {
+	for (bool more = true; more;) {
 		size_t len = strcspn(text, ",/");
-		if (!flag_bit(text, len, &bits))
+		if (!flag_bits(text, len, &bits))
 			return false;
-		text += len + (text + len < end);
+		text += len;
+		more = text < end;
+		if (more && *text++ != ',')
+			return false;
 	}
 	*ret_bits = bits;
 	return true;
@@ -43,7 +45,7 @@ const char *rules_flags_read(const struct rules_kind *kind, const char *item, un
 	if (!flags_parse(item, slash ? slash : end, &value))
 		return "names a flag that TCP has not";
 	mask = value;
-	if (slash && (slash + 1 == end || !flags_parse(slash + 1, end, &mask)))
+	if (slash && !flags_parse(slash + 1, end, &mask))
 		return "the mask names a flag that TCP has not";
 	if (!mask)
 		return "asks for no flag; write none/all or none/syn,ack";

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *skip_space(const char *text)
 {
@@ -104,26 +105,29 @@ static bool number_read(const char *text, char **end, uint32_t *ret_number)
 	return true;
 }
 
-static const struct rules_word *word_find(const struct rules_word *words, const char *name)
+/* Words of the feature's own, else those of core/packet_names.h. */
+static bool word_read(const struct rules_kind *kind, const char *name, uint32_t *ret_from,
+		      uint32_t *ret_to)
 {
-	for (; words && words->name; words++)
-		if (strcasecmp(words->name, name) == 0)
-			return words;
-	return NULL;
+	uint8_t number;
+	for (const struct rules_word *word = kind->words; word && word->name; word++)
+		if (strcasecmp(word->name, name) == 0) {
+			*ret_from = word->from;
+			*ret_to = word->to;
+			return true;
+		}
+	if (!kind->has_names || !weir_packet_name_find(kind->names, name, strlen(name), &number))
+		return false;
+	*ret_from = *ret_to = number;
+	return true;
 }
 
-/* "22", "8000-8100", or a name. */
-static const char *number_item(const struct rules_kind *kind, const char *item, unsigned families,
-			       struct rules_values *values)
+const char *rules_range_read(const char *item, uint32_t most, uint32_t *ret_from, uint32_t *ret_to)
 {
-	const struct rules_word *word = word_find(kind->words, item);
-	uint32_t from, to, most = rules_key_last((unsigned)(kind - rules_kinds));
 	char *end;
-	(void)families;
-	if (word)
-		return rules_values_add(values, word->from, word->to) ? "there is no memory" : NULL;
-	if (kind->is_named || !number_read(item, &end, &from))
-		return kind->is_named ? "is not known" : "is no number and no name known here";
+	uint32_t from, to;
+	if (!number_read(item, &end, &from))
+		return "is no number and no name known here";
 	to = from;
 	if (*end == '-' && !number_read(end + 1, &end, &to))
 		return "a range is written FROM-TO";
@@ -133,47 +137,25 @@ static const char *number_item(const struct rules_kind *kind, const char *item, 
 		return "is larger than the largest there is";
 	if (from > to)
 		return "the range ends before it begins";
-	return rules_values_add(values, from, to) ? "there is no memory" : NULL;
+	*ret_from = from;
+	*ret_to = to;
+	return NULL;
 }
 
-static const struct rules_word protocols[] = {
-	{ "icmp", 1, 1 },	 { "igmp", 2, 2 },
-	{ "tcp", 6, 6 },	 { "udp", 17, 17 },
-	{ "dccp", 33, 33 },	 { "gre", 47, 47 },
-	{ "esp", 50, 50 },	 { "ah", 51, 51 },
-	{ "icmpv6", 58, 58 },	 { "ospf", 89, 89 },
-	{ "vrrp", 112, 112 },	 { "sctp", 132, 132 },
-	{ "udplite", 136, 136 }, { 0 },
-};
-
-/* RFC 2474, 2597, 3246, 5865, 8622. */
-static const struct rules_word code_points[] = {
-	{ "cs0", 0, 0 },
-	{ "be", 0, 0 },
-	{ "le", 1, 1 },
-	{ "cs1", 8, 8 },
-	{ "af11", 10, 10 },
-	{ "af12", 12, 12 },
-	{ "af13", 14, 14 },
-	{ "cs2", 16, 16 },
-	{ "af21", 18, 18 },
-	{ "af22", 20, 20 },
-	{ "af23", 22, 22 },
-	{ "cs3", 24, 24 },
-	{ "af31", 26, 26 },
-	{ "af32", 28, 28 },
-	{ "af33", 30, 30 },
-	{ "cs4", 32, 32 },
-	{ "af41", 34, 34 },
-	{ "af42", 36, 36 },
-	{ "af43", 38, 38 },
-	{ "cs5", 40, 40 },
-	{ "va", 44, 44 },
-	{ "ef", 46, 46 },
-	{ "cs6", 48, 48 },
-	{ "cs7", 56, 56 },
-	{ 0 },
-};
+/* "22", "8000-8100", or a name. */
+static const char *number_item(const struct rules_kind *kind, const char *item, unsigned families,
+			       struct rules_values *values)
+{
+	uint32_t from, to, most = rules_key_last((unsigned)(kind - rules_kinds));
+	(void)families;
+	if (!word_read(kind, item, &from, &to)) {
+		const char *why =
+			kind->is_named ? "is not known" : rules_range_read(item, most, &from, &to);
+		if (why)
+			return why;
+	}
+	return rules_values_add(values, from, to) ? "there is no memory" : NULL;
+}
 
 static const struct rules_word families[] = {
 	{ "ipv4", 0, 0 },
@@ -213,7 +195,8 @@ const struct rules_kind rules_kinds[RULES_KEYS] = {
 	[RULES_KEY_FIELD(RULES_PROTO)] = { "proto", 255,
 					   "write tcp, udp, icmp, icmpv6, sctp, gre, esp, ah, "
 					   "igmp, ospf, vrrp, dccp, udplite or 0 to 255",
-					   number_item, protocols },
+					   number_item, .has_names = true,
+					   .names = WEIR_NAMES_PROTO },
 	[RULES_KEY_FIELD(RULES_FLAGS)] = { "tcp-flags", 255,
 					   "write VALUE/MASK as in syn/syn,ack,rst,fin; flags are "
 					   "fin syn rst psh ack urg ece cwr, none and all",
@@ -226,7 +209,8 @@ const struct rules_kind rules_kinds[RULES_KEYS] = {
 					  number_item },
 	[RULES_KEY_FIELD(RULES_DSCP)] = { "dscp", 63,
 					  "write 0 to 63, ranges, or names such as ef, cs1, af41",
-					  number_item, code_points },
+					  number_item, .has_names = true,
+					  .names = WEIR_NAMES_DSCP },
 	[RULES_KEY_FIELD(RULES_FAMILY)] = { "family", 1, "write ipv4 or ipv6", number_item,
 					    families, NULL, true },
 	[RULES_KEY_FIELD(RULES_FRAGMENT)] = { "fragment", 2, "write none, first, later or any",

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/packet_names.h"
 #include "features/rules/rules_rule.h"
 
 #define RULES_ITEM_BYTES 128
@@ -33,6 +34,8 @@ struct rules_kind {
 	const struct rules_word *words; /* names of values; up to one without a name */
 	const char *between;		/* NULL: "," */
 	bool is_named;			/* numbers are not taken, only names */
+	bool has_names;			/* those of `names` are known too */
+	enum weir_packet_names names;
 };
 
 struct rules_word {
@@ -48,6 +51,9 @@ extern const struct rules_kind rules_kinds[RULES_KEYS];
 /* The whole field. -EINVAL with a message about `key`, -ENOMEM. */
 int rules_values_read(const struct rules_kind *kind, const char *text, const char *key,
 		      unsigned families, struct weir_diag *diag, struct rules_values *ret_values);
+
+/* "22" or "8000-8100", in digits or from 0x; NULL, or why it is not. */
+const char *rules_range_read(const char *item, uint32_t most, uint32_t *ret_from, uint32_t *ret_to);
 
 /* rules_flags.c, rules_schedule.c, rules_icmp.c */
 const char *rules_flags_read(const struct rules_kind *kind, const char *item, unsigned families,

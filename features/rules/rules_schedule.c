@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Schedules: days and times of a week, as minutes from Monday 0:00. */
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -43,14 +42,25 @@ static bool days_read(const char **text, int *ret_first, int *ret_count)
 	return last >= 0 && (!**text || isspace((unsigned char)**text));
 }
 
+/* One or two digits; how many is returned, 0 when there are none. */
+static int digits_read(const char *text, int *ret_number)
+{
+	int len = 0;
+	*ret_number = 0;
+	while (len < 2 && isdigit((unsigned char)text[len]))
+		*ret_number = *ret_number * 10 + text[len++] - '0';
+	return len;
+}
+
+/* "8:00", "08:00"; minutes have two digits. */
 static bool time_read(const char *text, int *ret_minute, int *ret_len)
 {
-	int hour, minute;
-	*ret_len = 0;
-	if (sscanf(text, "%2d:%2d%n", &hour, &minute, ret_len) != 2 || !*ret_len || hour < 0 ||
-	    minute < 0 || minute > 59 || hour * 60 + minute > DAY_MINUTES)
+	int hour, minute, len = digits_read(text, &hour);
+	if (!len || text[len] != ':' || digits_read(text + len + 1, &minute) != 2 || minute > 59 ||
+	    hour * 60 + minute > DAY_MINUTES)
 		return false;
 	*ret_minute = hour * 60 + minute;
+	*ret_len = len + 3;
 	return true;
 }
 
@@ -65,7 +75,7 @@ static bool times_read(const char *text, int *ret_from, int *ret_minutes)
 		text++;
 	if (!*text)
 		return true;
-	if (!time_read(text, ret_from, &len) || text[len] != '-' ||
+	if (!time_read(text, ret_from, &len) || *ret_from == DAY_MINUTES || text[len] != '-' ||
 	    !time_read(text + len + 1, &to, &behind) || text[len + 1 + behind])
 		return false;
 	*ret_minutes = to > *ret_from ? to - *ret_from : to - *ret_from + DAY_MINUTES;

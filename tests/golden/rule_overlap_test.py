@@ -60,7 +60,8 @@ def world():
 WORLD = list(world())
 # What is independent of all else: each a factor of the space.
 FACTORS = [("interface", ["eth0", "eth1", "eth2", "ppp0", "lo"]),
-           ("direction", ["ingress", "egress"]), ("vlan", ["none", 100, 7]), ("minute", [600, 1500, 5000, 9000])]
+           ("direction", ["ingress", "egress"]), ("vlan", ["none", 100, 7]),
+           ("minute", [600, 1500, 5000, 9000])]
 SIZES = [len(WORLD)] + [len(values) for _, values in FACTORS]
 EVERYTHING = (1 << functools.reduce(lambda a, b: a * b, SIZES)) - 1
 
