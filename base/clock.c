@@ -10,6 +10,8 @@
 #include <time.h>
 
 #define NS_DIGITS 9
+/* 1970 began on a Thursday; from there, no offset from UTC leads below zero. */
+#define MONDAY_BEFORE_S (3 * 86400)
 
 static uint64_t clock_read_ns(clockid_t id)
 {
@@ -115,4 +117,13 @@ int weir_clock_parse(const char *text, uint64_t *ret_real_ns)
 		return -EINVAL;
 	*ret_real_ns = seconds * WEIR_NS_PER_S + ns;
 	return 0;
+}
+
+uint64_t weir_clock_local_ns(uint64_t real_ns)
+{
+	time_t seconds = (time_t)(real_ns / WEIR_NS_PER_S);
+	struct tm tm = { 0 };
+	tzset(); /* localtime_r() need not look whether the zone is another now */
+	localtime_r(&seconds, &tm);
+	return real_ns + (uint64_t)(MONDAY_BEFORE_S + tm.tm_gmtoff) * WEIR_NS_PER_S;
 }

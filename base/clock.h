@@ -20,5 +20,10 @@ const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT]);
  * past the year 2554.
  */
 int weir_clock_parse(const char *text, uint64_t *ret_real_ns);
+/*
+ * What clocks on the wall show at that time, since a Monday 0:00 before 1970: divided by minutes,
+ * modulo a week, it is the minute of the week. By TZ, else /etc/localtime as it is now.
+ */
+uint64_t weir_clock_local_ns(uint64_t real_ns);
 
 #endif

@@ -93,6 +93,30 @@ static void clock_real_is_in_this_century(void **state)
 	assert_in_range(weir_clock_real_ns() / WEIR_NS_PER_S, 1700000000, 4102444799);
 }
 
+static uint64_t minute_of_week(const char *zone, uint64_t seconds)
+{
+	assert_int_equal(setenv("TZ", zone, 1), 0);
+	return weir_clock_local_ns(seconds * WEIR_NS_PER_S) / WEIR_NS_PER_S / 60 % (7 * 24 * 60);
+}
+
+/* By hand from TZ=ZONE date -d @SECONDS "+%u %H:%M": (day - 1) * 1440 + hour * 60 + minute. */
+static void clock_local_tells_the_minute_of_the_week(void **state)
+{
+	assert_int_equal(minute_of_week("UTC0", 0), 3 * 1440);			   /* 4 00:00 */
+	assert_int_equal(minute_of_week("UTC0", 1935405000), 3 * 1440 + 750);	   /* 4 12:30 */
+	assert_int_equal(minute_of_week("UTC+12", 0), 2 * 1440 + 720);		   /* 3 12:00 */
+	assert_int_equal(minute_of_week("IST-5:30", 1935405000), 3 * 1440 + 1080); /* 4 18:00 */
+	assert_int_equal(minute_of_week("UTC-14", 4102444799), 4 * 1440 + 839);	   /* 5 13:59 */
+}
+
+/* On 30 March 2031 clocks in central Europe go from 02:00 to 03:00, at 01:00 UTC. */
+static void clock_local_follows_summer_time(void **state)
+{
+	static const char zone[] = "CET-1CEST,M3.5.0,M10.5.0/3";
+	assert_int_equal(minute_of_week(zone, 1932598799), 6 * 1440 + 119); /* 7 01:59 */
+	assert_int_equal(minute_of_week(zone, 1932598800), 6 * 1440 + 180); /* 7 03:00 */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +126,8 @@ int main(void)
 		cmocka_unit_test(clock_parse_refuses_what_is_no_time),
 		cmocka_unit_test(clock_monotonic_never_goes_back),
 		cmocka_unit_test(clock_real_is_in_this_century),
+		cmocka_unit_test(clock_local_tells_the_minute_of_the_week),
+		cmocka_unit_test(clock_local_follows_summer_time),
 	};
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

@@ -17,6 +17,11 @@ void weir_render_lists(const struct weir_view *view);
 void weir_render_import(const struct weir_view *view);
 void weir_render_added(const struct weir_view *view);
 void weir_render_removed(const struct weir_view *view);
+void weir_render_rules(const struct weir_view *view);
+void weir_render_rule_hits(const struct weir_view *view);
+void weir_render_rule_edit(const struct weir_view *view);
+/* "ssh-guard (deny, runtime)"; a rule without a name is "number 12". */
+void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule);
 void weir_render_explain(const struct weir_view *view);
 void weir_render_events(const struct weir_view *view);
 void weir_render_config(const struct weir_view *view);

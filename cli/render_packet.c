@@ -77,6 +77,17 @@ static void detail_row(struct weir_table *table, const struct weir_json *answer,
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(&text));
 }
 
+static void rule_row(struct weir_table *table, const struct weir_json *answer)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	if (!weir_json_get(answer, "rule"))
+		return;
+	weir_render_rule_name(&text, weir_json_get(answer, "rule"));
+	weir_table_cell(table, WEIR_COLOR_DIM, "rule");
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(&text));
+}
+
 void weir_render_explain(const struct weir_view *view)
 {
 	static const struct weir_column columns[] = { { "", false }, { "", false } };
@@ -105,6 +116,7 @@ void weir_render_explain(const struct weir_view *view)
 		weir_table_cell(&table, WEIR_COLOR_DIM, "packet");
 		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_buf_str(&packet));
 	}
+	rule_row(&table, answer);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		detail_row(&table, answer, keys[i]);
 	weir_table_print(&table, view->out);
@@ -132,7 +144,7 @@ static bool is_told(const char *key)
 		"time", "kind",	    "verdict", "reason",  "interface", "direction",  "src",
 		"dst",	"sport",    "dport",   "proto",	  "vlan",      "list",	     "entry",
 		"len",	"fragment", "count",   "ifindex", "revision",  "generation", "message",
-		"what", "action",   "detail",  "feature"
+		"what", "action",   "detail",  "feature", "rule"
 	};
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
@@ -179,6 +191,14 @@ static void list_add(struct weir_buf *out, const struct weir_json *event)
 	weir_buf_add_char(out, ')');
 }
 
+static void rule_add(struct weir_buf *out, const struct weir_json *event)
+{
+	if (!weir_json_get(event, "rule"))
+		return;
+	weir_buf_add_str(out, "  rule ");
+	weir_render_rule_name(out, weir_json_get(event, "rule"));
+}
+
 void weir_render_event(const struct weir_view *view, const char *kind,
 		       const struct weir_json *event)
 {
@@ -200,6 +220,7 @@ void weir_render_event(const struct weir_view *view, const char *kind,
 	if (weir_view_str(event, "reason")[0])
 		weir_buf_addf(out, "  %s", weir_view_str(event, "reason"));
 	list_add(out, event);
+	rule_add(out, event);
 	if (weir_json_get(event, "revision") && packet.len == 0)
 		weir_buf_addf(out, "  revision %llu",
 			      (unsigned long long)weir_view_uint(event, "revision"));

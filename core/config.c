@@ -232,7 +232,7 @@ void weir_config_locate(const struct weir_config *config, struct weir_diag *diag
 			return;
 		const struct weir_yaml_node *node = weir_yaml_find(yaml, entry->key);
 		if (!node)
-			return;
+			continue; /* not of the text: of run time */
 		entry->line = node->line;
 		entry->column = node->column;
 		if (!entry->file && config->file)

@@ -77,5 +77,8 @@ struct weir_json_out;
 void weir_event_open(struct weir_json_out *json, const char *kind);
 void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json,
 			 size_t len);
+/* Publishes a warning of a feature, where nobody waits for an answer it could stand in. */
+void weir_engine_warn(struct weir_engine *engine, const char *feature, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

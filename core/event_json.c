@@ -3,6 +3,7 @@
 #include "event_json.h"
 
 #include <arpa/inet.h>
+#include <stdarg.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -40,6 +41,22 @@ void weir_event_open(struct weir_json_out *json, const char *kind)
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "time", weir_clock_format(weir_clock_real_ns(), when));
 	weir_json_put_str(json, "kind", kind);
+}
+
+void weir_engine_warn(struct weir_engine *engine, const char *feature, const char *format, ...)
+{
+	_cleanup_buf_ struct weir_buf text = {}, sentence = {};
+	struct weir_json_out json = { .out = &text };
+	va_list args;
+
+	va_start(args, format);
+	weir_buf_vaddf(&sentence, format, args);
+	va_end(args);
+	weir_event_open(&json, "warning");
+	weir_json_put_str(&json, "feature", feature);
+	weir_json_put_str(&json, "what", weir_buf_str(&sentence));
+	weir_json_close_object(&json);
+	weir_engine_publish(engine, "warning", weir_buf_str(&text), text.len);
 }
 
 void weir_event_to_json(const struct weir_event *event, const char *interface, void *const *states,

@@ -145,14 +145,7 @@ static int block_attach(void *data, struct weir_object *object, struct weir_diag
 
 static void state_tell(struct block_state *state, const char *what, int error)
 {
-	_cleanup_buf_ struct weir_buf text = { 0 }, sentence = { 0 };
-	struct weir_json_out json = { .out = &text };
-	weir_buf_addf(&sentence, "%s %s: %s", what, state->dir, strerror(-error));
-	weir_event_open(&json, "warning");
-	weir_json_put_str(&json, "feature", "block");
-	weir_json_put_str(&json, "what", weir_buf_str(&sentence));
-	weir_json_close_object(&json);
-	weir_engine_publish(state->engine, "warning", weir_buf_str(&text), text.len);
+	weir_engine_warn(state->engine, "block", "%s %s: %s", what, state->dir, strerror(-error));
 }
 
 /*

@@ -37,6 +37,17 @@ static int rules_compile(struct weir_compile *compile)
 	return r;
 }
 
+static int rules_classes_noted(struct weir_compile *compile)
+{
+	struct rules_state *state = compile->state;
+	int r = rules_classes(compile);
+	if (r == 0 && state) {
+		const struct rules_root *root = weir_image_root(compile->image, WEIR_ROOT_RULES);
+		state->next.words = root->words;
+	}
+	return r;
+}
+
 static bool rules_denies_by_default(const void *data)
 {
 	const struct rules_section *section = data;
@@ -56,6 +67,15 @@ const struct weir_feature weir_rules = {
 	.denies_by_default = rules_denies_by_default,
 	.constants = rules_constants_set,
 	.compile = rules_compile,
-	.classes = rules_classes,
+	.classes = rules_classes_noted,
 	.interface = rules_interface,
+	.state_new = rules_state_new,
+	.state_free = rules_state_free,
+	.attach = rules_state_attach,
+	.live = rules_state_live,
+	.tick = rules_state_tick,
+	.snapshot = rules_snapshot,
+	.status = rules_status,
+	.describe = rules_describe,
+	.ops = rules_ops,
 };

@@ -93,11 +93,21 @@ static struct rules_atom *named_get(struct rules_plan *plan, uint32_t number)
 	return &plan->named[number];
 }
 
-static int set_refuse(struct weir_compile *compile, const char *path, const char *name)
+#define SET_MEND "define it under rules.sets, or as a list of block with action: set"
+
+/* A list of run time may be what is missing: where none is known, or when a start finds that one
+ * went, the rule stays and the set counts as empty. */
+static int set_unknown(struct weir_compile *compile, const char *path, const char *name)
 {
-	return weir_diag_key(compile->diag, path,
-			     "define it under rules.sets, or as a list of block with action: set",
-			     "there is no set and no list '%s'", name);
+	if (rules_is_strict(compile))
+		return weir_diag_key(compile->diag, path, SET_MEND,
+				     "there is no set and no list '%s'", name);
+	weir_diag_warning(compile->diag, SET_MEND ", or make it with weir set add",
+			  "there is no set '%s' here: it matches nothing", name);
+	struct weir_diag_entry *entry = weir_diag_last(compile->diag);
+	if (entry && !entry->key)
+		entry->key = strdup(path);
+	return 0;
 }
 
 static const struct rules_addresses *set_of_section(const struct rules_plan *plan, const char *name)
@@ -124,7 +134,7 @@ static int use_named(struct rules_plan *plan, struct weir_compile *compile, cons
 	uint32_t number = weir_image_set_find(compile->image, name);
 	struct rules_atom *atom = number ? named_get(plan, number) : NULL;
 	if (!number)
-		return set_refuse(compile, path, name);
+		return set_unknown(compile, path, name);
 	return atom ? use_add(atom, use) : -ENOMEM;
 }
 

@@ -125,10 +125,10 @@ static int check_policies(const struct rules_section *section, struct weir_diag 
 	return result;
 }
 
-static bool group_exists(const struct rules_section *section, const char *name)
+bool rules_group_exists(const struct rules_section *section, const char *group)
 {
 	for (unsigned i = 0; i < section->group_count; i++)
-		if (strcmp(section->groups[i].name, name) == 0)
+		if (strcmp(section->groups[i].name, group) == 0)
 			return true;
 	return false;
 }
@@ -138,7 +138,7 @@ static int check_group_of(const struct rules_section *section, unsigned index,
 {
 	const char *group = section->rules[index].group;
 	char key[64];
-	if (!group || group_exists(section, group))
+	if (!group || rules_group_exists(section, group))
 		return 0;
 	snprintf(key, sizeof(key), "rules.rules[%u].group", index);
 	return weir_diag_key(diag, key, "name it under rules.groups", "there is no group '%s'",
@@ -183,8 +183,10 @@ static int check_rules(const struct rules_section *section, struct weir_diag *di
 		char path[48];
 		snprintf(path, sizeof(path), "rules.rules[%u]", i);
 		int r = rules_rule_read(&section->rules[i], path, diag, &rule);
-		if (r == 0)
+		if (r == 0) {
+			rules_rule_warn(&rule, path, diag);
 			r = check_group_of(section, i, diag);
+		}
 		rules_rule_done(&rule);
 		result = r < 0 ? r : result;
 	}

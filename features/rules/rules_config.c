@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "features/rules/rules_state.h"
+#include "features/rules/rules_text.h"
 
 #define RULE(member) offsetof(struct rules_text, member)
 #define SECTION(member) offsetof(struct rules_section, member)
@@ -12,7 +13,7 @@
 		.key = yaml, .type = WEIR_FIELD_STRING, .offset = RULE(member), .help = words \
 	}
 
-static const struct weir_field rule_fields[] = {
+const struct weir_field rules_rule_fields[] = {
 	STRING_KEY("name", name,
 		   "The rule's name: 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a letter or "
 		   "digit; shown with each packet it decides."),
@@ -143,7 +144,7 @@ const struct weir_field rules_fields[] = {
 		"Addresses by name, for the rules."),
 	LIST_OF("groups", groups, group_count, struct rules_group_config, group_fields,
 		"Groups of rules that can be switched off."),
-	LIST_OF("rules", rules, rule_count, struct rules_text, rule_fields,
+	LIST_OF("rules", rules, rule_count, struct rules_text, rules_rule_fields,
 		"The rules, in order; the first that decides wins."),
 	{ 0 },
 };

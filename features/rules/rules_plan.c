@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which rules act, in which order. */
+/* Which rules act, in which order, and with which counters. */
 #include "features/rules/rules_plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 void rules_plan_free(void *data)
 {
@@ -22,17 +24,146 @@ void rules_plan_free(void *data)
 }
 WEIR_DEFINE_CLEANUP(struct rules_plan *, rules_plan_free);
 
+bool rules_is_strict(const struct weir_compile *compile)
+{
+	const struct rules_state *state = compile->state;
+	return state && state->is_live;
+}
+
+/* Of what the configuration does to rules of run time is told when it comes, not with each change
+ * of a rule or list. */
+static bool is_new_config(const struct weir_compile *compile)
+{
+	const struct rules_state *state = compile->state;
+	return state && state->config != compile->config;
+}
+
+static void rule_path(const struct rules_standing *standing, char *path, size_t size)
+{
+	if (standing->origin == RULES_FROM_FILE)
+		snprintf(path, size, "rules.rules[%u]", standing->index);
+	else
+		snprintf(path, size, "rule %s", standing->text->name);
+}
+
+/* A rule of run time that has lost what it was added to. */
+static void entry_warn(const struct weir_compile *compile, const struct rules_standing *standing)
+{
+	const char *group = standing->text->group;
+	if (standing->origin == RULES_FROM_FILE)
+		return;
+	if (standing->is_lost)
+		weir_diag_warning(compile->diag, "weir rule move NAME --before OTHER",
+				  "the rule '%s' of run time stood next to one that is gone: it "
+				  "stands behind all others now",
+				  standing->text->name);
+	if (group && !rules_group_exists(compile->section, group))
+		weir_diag_warning(compile->diag, "name the group under rules.groups",
+				  "the rule '%s' of run time is of the group '%s', which is gone: "
+				  "it acts",
+				  standing->text->name, group);
+}
+
+/* Counted together they are bounded; apart, an apply would not know how many are added later. */
+static int order_check_room(const struct weir_compile *compile, const struct rules_order *order)
+{
+	const struct rules_section *section = compile->section;
+	if (!order->left_out)
+		return 0;
+	if (rules_is_strict(compile))
+		return weir_diag_key(compile->diag, "rules.rules",
+				     "delete rules of run time, or put addresses together in sets",
+				     "%u rules, and %u of run time, where %d are the most together",
+				     section->rule_count,
+				     order->count + order->left_out - section->rule_count,
+				     RULES_MAX);
+	return weir_diag_warning(compile->diag, "put addresses together in sets",
+				 "%u rules of run time do not act: there are more than %d rules",
+				 order->left_out, RULES_MAX);
+}
+
+static int name_twice(const struct weir_compile *compile, unsigned index, const char *name)
+{
+	char key[48];
+	snprintf(key, sizeof(key), "rules.rules[%u].name", index);
+	if (rules_is_strict(compile))
+		return weir_diag_key(compile->diag, key,
+				     "weir rule del it, or give this one another name",
+				     "a rule of run time has the name '%s' already", name);
+	return weir_diag_warning(compile->diag, "weir rule del NAME takes the latter away",
+				 "%s: a rule of run time has the name '%s', too", key, name);
+}
+
+static int order_check_names(const struct weir_compile *compile, const struct rules_list *list)
+{
+	const struct rules_section *section = compile->section;
+	int result = 0;
+	for (unsigned i = 0; list->count && i < section->rule_count; i++) {
+		const char *name = section->rules[i].name;
+		for (uint32_t j = 0; name && j < list->count; j++)
+			if (strcmp(list->at[j].text.name, name) == 0)
+				result = name_twice(compile, i, name) ?: result;
+	}
+	return result;
+}
+
+static int order_check(const struct weir_compile *compile, const struct rules_list *list,
+		       const struct rules_order *order)
+{
+	if (!is_new_config(compile))
+		return 0;
+	for (uint32_t i = 0; i < order->count; i++)
+		entry_warn(compile, &order->at[i]);
+	int r = order_check_room(compile, order);
+	return r ? r : order_check_names(compile, list);
+}
+
+/* Without a state rules are numbered as they come. */
+static int order_number(struct rules_state *state, struct rules_order *order)
+{
+	struct rules_next *next = state ? &state->next : NULL;
+	if (next)
+		return rules_hits_number(&state->hits, order, weir_clock_monotonic_ns(),
+					 &next->rows);
+	for (uint32_t i = 0; i < order->count; i++)
+		order->at[i].row = i + 1;
+	return 0;
+}
+
+static int order_make(struct weir_compile *compile, struct rules_order **ret_order)
+{
+	static const struct rules_list none;
+	struct rules_state *state = compile->state;
+	const struct rules_list *list = compile->draft ? compile->draft :
+					state	       ? &state->runtime :
+							 &none;
+	_cleanup_(rules_order_freep) struct rules_order *order = NULL;
+	int r = rules_order_new(compile->section, list, &order);
+	if (r == 0)
+		r = order_check(compile, list, order);
+	if (state)
+		rules_next_done(&state->next);
+	if (r == 0)
+		r = order_number(state, order);
+	if (r < 0)
+		return r;
+	rules_order_rows(order);
+	*ret_order = weir_take(order);
+	return 0;
+}
+
 static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
-		     const struct rules_text *text, const char *path)
+		     const struct rules_standing *standing)
 {
 	struct rules_rule *rule = &plan->rules[plan->count];
 	struct weir_diag told = { 0 }; /* by rules_check(), or when the rule was added */
-	char key[64];
-	int r = rules_rule_read(text, path, &told, rule);
+	char path[48], key[64];
+	rule_path(standing, path, sizeof(path));
+	int r = rules_rule_read(standing->text, path, &told, rule);
 	weir_diag_done(&told);
 	if (r < 0)
 		return r;
-	plan->rows[plan->count] = plan->count + 1;
+	plan->rows[plan->count] = standing->row;
 	snprintf(key, sizeof(key), "%s.src", path);
 	r = rules_plan_end(plan, compile, &rule->src, plan->count, RULES_SRC, key);
 	snprintf(key, sizeof(key), "%s.dst", path);
@@ -42,36 +173,31 @@ static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
 	return r;
 }
 
-static int plan_rules(struct rules_plan *plan, struct weir_compile *compile)
+static int plan_fill(struct rules_plan *plan, struct weir_compile *compile,
+		     const struct rules_order *order)
 {
-	const struct rules_section *section = plan->section;
-	int r = 0;
-	for (unsigned i = 0; r == 0 && section->enabled && i < section->rule_count; i++) {
-		const struct rules_text *text = &section->rules[i];
-		char path[48];
-		snprintf(path, sizeof(path), "rules.rules[%u]", i);
-		if (text->enabled && rules_group_is_on(section, text->group))
-			r = plan_rule(plan, compile, text, path);
-	}
-	return r;
+	plan->section = compile->section;
+	plan->rules = calloc(order->count + 1, sizeof(*plan->rules));
+	plan->rows = calloc(order->count + 1, sizeof(*plan->rows));
+	int r = plan->rules && plan->rows ? rules_plan_sets(plan, compile) : -ENOMEM;
+	for (uint32_t i = 0; r == 0 && i < order->count; i++)
+		if (order->at[i].acts)
+			r = plan_rule(plan, compile, &order->at[i]);
+	return r ? r : rules_plan_labels(plan, compile);
 }
 
 int rules_plan_new(struct weir_compile *compile, struct rules_plan **ret_plan)
 {
+	struct rules_state *state = compile->state;
+	_cleanup_(rules_order_freep) struct rules_order *order = NULL;
 	_cleanup_(rules_plan_freep) struct rules_plan *plan = calloc(1, sizeof(*plan));
-	const struct rules_section *section = compile->section;
-	if (!plan)
-		return -ENOMEM;
-	plan->section = section;
-	plan->rules = calloc(section->rule_count + 1, sizeof(*plan->rules));
-	plan->rows = calloc(section->rule_count + 1, sizeof(*plan->rows));
-	int r = plan->rules && plan->rows ? rules_plan_sets(plan, compile) : -ENOMEM;
+	int r = plan ? order_make(compile, &order) : -ENOMEM;
 	if (r == 0)
-		r = plan_rules(plan, compile);
-	if (r == 0)
-		r = rules_plan_labels(plan, compile);
+		r = plan_fill(plan, compile, order);
 	if (r < 0)
 		return r;
+	if (state)
+		state->next.order = weir_take(order);
 	*ret_plan = weir_take(plan);
 	return 0;
 }

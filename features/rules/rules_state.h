@@ -6,6 +6,9 @@
 
 #include "core/engine.h"
 #include "core/feature.h"
+#include "features/rules/rules_hits.h"
+#include "features/rules/rules_list.h"
+#include "features/rules/rules_order.h"
 #include "features/rules/rules_rule.h"
 
 struct rules_policy_config {
@@ -35,6 +38,32 @@ struct rules_section {
 	unsigned rule_count;
 };
 
+/*
+ * What the last compile() made, waiting for live(). A refused one is forgotten by the next. The
+ * worker writes it and the loop takes it over, never at one time: between them lies the engine's
+ * hand-over.
+ */
+struct rules_next {
+	struct rules_order *order;
+	struct rules_index rows;
+	uint32_t words;
+	bool is_saved; /* the state file says so already */
+};
+
+struct rules_state {
+	struct weir_engine *engine;	  /* NULL: a look at a configuration */
+	char *dir;			  /* NULL: nothing is kept */
+	const struct weir_config *config; /* live; NULL before the first */
+	struct rules_list runtime;
+	struct rules_order *order; /* of the live policy */
+	struct rules_hits hits;
+	struct rules_next next;
+	struct weir_map *clock; /* borrowed; NULL before an object is attached */
+	uint32_t words;		/* of the live policy's vectors */
+	bool is_live;		/* a policy of this run has gone live */
+	bool is_damaged;	/* the state file is to be written in any case */
+};
+
 extern const struct weir_feature weir_rules;
 extern const struct weir_field rules_fields[];
 const struct rules_section *rules_section_of(const struct weir_config *config);
@@ -44,9 +73,31 @@ void rules_check_egress(const struct weir_config *config, const struct rules_sec
 			struct weir_diag *diag);
 /* Whether the group lets its rules act; one without a group, or of no group known, does. */
 bool rules_group_is_on(const struct rules_section *section, const char *group);
+bool rules_group_exists(const struct rules_section *section, const char *group);
+/* rules_warn.c. `path` as for rules_rule_read(). */
+void rules_rule_warn(const struct rules_rule *rule, const char *path, struct weir_diag *diag);
 
 /* A set of the configuration with all that it is made of: no set of the configuration in it. */
 int rules_set_flatten(const struct rules_section *section, const char *name,
 		      struct rules_addresses *addresses);
+
+/* Names that nothing has: refused in what a person does now; a start, and a look without the
+ * lists of run time, go on without them. */
+bool rules_is_strict(const struct weir_compile *compile);
+/* rules_state.c */
+int rules_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,
+		    void **ret_state);
+void rules_state_free(void *state);
+int rules_state_attach(void *state, struct weir_object *object, struct weir_diag *diag);
+void rules_state_live(void *state, const struct weir_config *config);
+void rules_state_tick(void *state, uint64_t now_ns);
+void rules_next_done(struct rules_next *next);
+
+/* rules_shown.c */
+int rules_snapshot(void *state, struct weir_snapshot *snapshot);
+void rules_status(void *state, struct weir_json_out *json);
+void rules_describe(void *state, const struct weir_verdict *verdict, struct weir_json_out *json);
+
+extern const struct weir_op *const rules_ops[];
 
 #endif

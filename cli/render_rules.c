@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules: in their order, by hits, and what became of one. */
+#include <string.h>
+
+#include "base/units.h"
+#include "cli/render.h"
+
+static void name_cell(struct weir_table *table, const struct weir_json *rule)
+{
+	const char *name = weir_view_str(rule, "name");
+
+	if (name[0])
+		weir_table_cell(table, WEIR_COLOR_PLAIN, name);
+	else
+		weir_table_cellf(table, WEIR_COLOR_DIM, "%llu",
+				 (unsigned long long)weir_view_uint(rule, "id"));
+}
+
+/* What it does besides, in the cell of its action. */
+static void action_cell(struct weir_table *table, const struct weir_json *rule)
+{
+	const char *action = weir_view_str(rule, "action"), *mark = weir_view_str(rule, "mark");
+	bool has_log = weir_view_bool(rule, "log");
+
+	weir_table_cellf(table, weir_view_verdict_color(action), "%s%s%s%s", action,
+			 has_log && strcmp(action, "log") != 0 ? ", log" : "",
+			 mark[0] ? " mark " : "", mark);
+}
+
+static void group_cell(struct weir_table *table, const struct weir_json *rule)
+{
+	const char *group = weir_view_str(rule, "group");
+
+	weir_table_cellf(table, WEIR_COLOR_DIM, "%s%s%s", group,
+			 group[0] && !weir_view_bool(rule, "acts") ? ", " : "",
+			 weir_view_bool(rule, "acts") ? "" : "off");
+}
+
+static void rule_row(struct weir_table *table, const struct weir_json *rule)
+{
+	weir_table_count(table, WEIR_COLOR_DIM, weir_view_uint(rule, "place"));
+	name_cell(table, rule);
+	weir_table_cell(table, WEIR_COLOR_DIM, weir_view_str(rule, "origin"));
+	group_cell(table, rule);
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(rule, "conditions"));
+	action_cell(table, rule);
+	weir_table_count(table, WEIR_COLOR_PLAIN, weir_view_uint(rule, "packets"));
+	weir_table_count(table, WEIR_COLOR_PLAIN, weir_view_uint(rule, "bytes"));
+	weir_table_cell(table, WEIR_COLOR_DIM, weir_view_str(rule, "comment"));
+}
+
+static void total_add(const struct weir_view *view, uint64_t shown)
+{
+	uint64_t total = weir_view_uint(view->answer, "total");
+
+	weir_buf_add_str(view->out, weir_color_on(WEIR_COLOR_DIM, view->color));
+	if (shown < total) {
+		weir_count_format(shown, view->out);
+		weir_buf_add_str(view->out, " of ");
+	}
+	weir_view_add_plural(view->out, total, "rule", "rules");
+	if (shown < total)
+		weir_buf_add_str(view->out, "; --limit shows more");
+	weir_buf_add_str(view->out, weir_color_off(WEIR_COLOR_DIM, view->color));
+	weir_buf_add_char(view->out, '\n');
+}
+
+void weir_render_rules(const struct weir_view *view)
+{
+	static const struct weir_column columns[] = {
+		{ "", true },	     { "rule", false },		{ "origin", false },
+		{ "group", false },  { "packets that", false }, { "action", false },
+		{ "packets", true }, { "bytes", true },		{ "comment", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = sizeof(columns) / sizeof(columns[0]),
+		.color = view->color,
+	};
+	const struct weir_json *rules = weir_json_get(view->answer, "rules");
+
+	for (size_t i = 0; i < weir_json_size(rules); i++)
+		rule_row(&table, weir_json_at(rules, i));
+	weir_table_print(&table, view->out);
+	total_add(view, weir_json_size(rules));
+}
+
+void weir_render_rule_hits(const struct weir_view *view)
+{
+	static const struct weir_column columns[] = {
+		{ "packets", true }, { "bytes", true },	  { "rule", false },
+		{ "origin", false }, { "action", false }, { "packets that", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = sizeof(columns) / sizeof(columns[0]),
+		.color = view->color,
+	};
+	const struct weir_json *rules = weir_json_get(view->answer, "rules");
+	uint64_t never = weir_view_uint(view->answer, "never");
+
+	for (size_t i = 0; i < weir_json_size(rules); i++) {
+		const struct weir_json *rule = weir_json_at(rules, i);
+
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(rule, "packets"));
+		weir_table_count(&table, WEIR_COLOR_PLAIN, weir_view_uint(rule, "bytes"));
+		name_cell(&table, rule);
+		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(rule, "origin"));
+		action_cell(&table, rule);
+		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(rule, "conditions"));
+	}
+	weir_table_print(&table, view->out);
+	if (!weir_json_get(view->answer, "never"))
+		return; /* one rule was asked about */
+	weir_view_add_plural(view->out, never, "rule", "rules");
+	weir_buf_add_str(view->out, " that no packet has met yet; --never shows them\n");
+}
+
+void weir_render_rule_edit(const struct weir_view *view)
+{
+	const struct weir_json *answer = view->answer;
+	const char *action = weir_view_str(answer, "action");
+
+	weir_buf_add_str(view->out, "rule ");
+	weir_buf_add_visible(view->out, weir_view_str(answer, "name"));
+	weir_buf_addf(view->out, " %s", weir_view_str(answer, "result"));
+	if (action[0]) {
+		weir_buf_add_str(view->out, ": ");
+		weir_view_add_colored(view, weir_view_verdict_color(action), action);
+		weir_buf_addf(view->out, ", place %llu of %llu",
+			      (unsigned long long)weir_view_uint(answer, "place"),
+			      (unsigned long long)weir_view_uint(answer, "of"));
+	}
+	weir_buf_addf(view->out, ", revision %llu\n",
+		      (unsigned long long)weir_view_uint(answer, "revision"));
+}
+
+void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule)
+{
+	const char *name = weir_view_str(rule, "name"), *action = weir_view_str(rule, "action");
+
+	if (name[0])
+		weir_buf_add_visible(out, name);
+	else
+		weir_buf_addf(out, "number %llu", (unsigned long long)weir_view_uint(rule, "id"));
+	if (action[0])
+		weir_buf_addf(out, " (%s, %s)", action, weir_view_str(rule, "origin"));
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others are shown of rules: with a packet, in the status, as metrics. */
+#include "features/rules/rules_shown.h"
+
+#include "base/clock.h"
+
+/* Each is two metrics; the rest is one more, so that a scrape stays small whatever is added. */
+#define SERIES_MAX 50
+#define SERIES_OTHER "(other)" /* no name of a rule has brackets */
+
+void rules_put_who(const struct rules_standing *standing, struct weir_json_out *json)
+{
+	weir_json_put_str(json, "name", standing->text->name);
+	weir_json_put_uint(json, "id", standing->row);
+	weir_json_put_str(json, "origin", rules_origin_names[standing->origin]);
+	weir_json_put_str(json, "action", rules_action_names[standing->text->action]);
+}
+
+void rules_put_count(const struct rules_state *state, const struct rules_standing *standing,
+		     struct weir_json_out *json)
+{
+	struct weir_count count = rules_hits_count(&state->hits, standing->row);
+	weir_json_put_uint(json, "packets", count.packets);
+	weir_json_put_uint(json, "bytes", count.bytes);
+}
+
+/* A packet that the default policy ends may bear the number of a rule that only told of it. */
+static bool is_by_default(uint32_t reason)
+{
+	return reason == WEIR_PASS_POLICY || reason == WEIR_DROP_POLICY ||
+	       reason == WEIR_PASS_ALLOWED;
+}
+
+void rules_describe(void *data, const struct weir_verdict *verdict, struct weir_json_out *json)
+{
+	const struct rules_state *state = data;
+	if (!state || !verdict->rule || is_by_default(verdict->reason))
+		return;
+	const struct rules_standing *standing = rules_order_by_row(state->order, verdict->rule);
+	weir_json_open_object(json, "rule");
+	if (standing)
+		rules_put_who(standing, json);
+	else
+		weir_json_put_uint(json, "id", verdict->rule); /* it went since */
+	weir_json_close_object(json);
+}
+
+static void put_policies(const struct rules_section *section, struct weir_json_out *json)
+{
+	weir_json_open_array(json, "policy");
+	for (unsigned i = 0; i < section->policy_count; i++) {
+		const struct rules_policy_config *policy = &section->policies[i];
+		weir_json_open_object(json, NULL);
+		weir_json_put_str(json, "interface", policy->interface);
+		weir_json_put_str(json, "ingress", rules_action_names[policy->ingress]);
+		weir_json_put_str(json, "egress", rules_action_names[policy->egress]);
+		weir_json_close_object(json);
+	}
+	weir_json_close_array(json);
+}
+
+void rules_status(void *data, struct weir_json_out *json)
+{
+	const struct rules_state *state = data;
+	const struct rules_order *order = state->order;
+	uint64_t acting = 0, origins[2] = { 0 };
+	for (uint32_t i = 0; order && i < order->count; i++) {
+		acting += order->at[i].acts;
+		origins[order->at[i].origin]++;
+	}
+	weir_json_open_object(json, "rules");
+	weir_json_put_uint(json, "file", origins[RULES_FROM_FILE]);
+	weir_json_put_uint(json, "runtime", origins[RULES_FROM_RUNTIME]);
+	weir_json_put_uint(json, "acting", acting);
+	weir_json_put_uint(json, "most", RULES_MAX);
+	weir_json_put_uint(json, "words", state->words);
+	weir_json_put_uint(json, "counters", state->hits.rows.count);
+	weir_json_put_uint(json, "counters_most", RULES_ROWS - 1);
+	if (state->config)
+		put_policies(rules_section_of(state->config), json);
+	weir_json_close_object(json);
+}
+
+static int sample(struct weir_snapshot *snapshot, const char *name, const char *action,
+		  struct weir_count count)
+{
+	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "rule_packets_total",
+				  "Packets that a rule matched and decided or told of.",
+				  (double)count.packets, "rule=\"%s\",action=\"%s\"", name, action);
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "rule_bytes_total",
+				     "Bytes of the packets that a rule matched.",
+				     (double)count.bytes, "rule=\"%s\",action=\"%s\"", name,
+				     action);
+}
+
+/* The first rules with a name, in their order: a choice by hits would make series come and go. */
+static int samples_add(const struct rules_state *state, struct weir_snapshot *snapshot)
+{
+	struct weir_count other = { 0 };
+	uint32_t series = 0;
+	for (uint32_t i = 0; i < state->order->count; i++) {
+		const struct rules_standing *standing = &state->order->at[i];
+		struct weir_count count = rules_hits_count(&state->hits, standing->row);
+		if (!standing->text->name || series == SERIES_MAX) {
+			other.packets += count.packets;
+			other.bytes += count.bytes;
+			continue;
+		}
+		series++;
+		int r = sample(snapshot, standing->text->name,
+			       rules_action_names[standing->text->action], count);
+		if (r < 0)
+			return r;
+	}
+	return series == state->order->count ? 0 : sample(snapshot, SERIES_OTHER, "", other);
+}
+
+int rules_snapshot(void *data, struct weir_snapshot *snapshot)
+{
+	struct rules_state *state = data;
+	int r = rules_hits_read(&state->hits, weir_clock_monotonic_ns());
+	return r || !state->order ? r : samples_add(state, snapshot);
+}

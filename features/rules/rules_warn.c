@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is no mistake in a rule and still not what it looks like. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "features/rules/rules_state.h"
+
+static void warn(struct weir_diag *diag, const char *path, const char *key, const char *mend,
+		 const char *what)
+{
+	char where[96];
+	weir_diag_warning(diag, mend, "%s", what);
+	struct weir_diag_entry *entry = weir_diag_last(diag);
+	snprintf(where, sizeof(where), "%s%s%s", path, *path ? "." : "", key);
+	if (entry && !entry->key)
+		entry->key = strdup(where);
+}
+
+static bool asks_in_vain_for_a_state(const struct rules_rule *rule)
+{
+	unsigned key = RULES_KEY_FIELD(RULES_STATE);
+	return rule->given & 1u << key && !rules_values_has(&rule->keys[key], WEIR_CONN_UNTRACKED);
+}
+
+void rules_rule_warn(const struct rules_rule *rule, const char *path, struct weir_diag *diag)
+{
+	if (asks_in_vain_for_a_state(rule))
+		warn(diag, path, "state", "leave `state` out until then",
+		     "this version does not track connections: every packet is untracked, and the "
+		     "rule matches none");
+	if (rule->has_mark && rule->direction != RULES_OUT)
+		warn(diag, path, "mark",
+		     "attach with --hook tc, or write `direction: egress` if that is meant",
+		     "a mark is set at TC hooks only: packets that arrive at an XDP hook get none");
+}
