@@ -42,16 +42,35 @@ static int place_by_entry(const struct rules_list *list, uint32_t index, bool is
 	return 0;
 }
 
+/* Behind all of the list that stand before that place in the order, or before all that stand behind
+ * it: so the list keeps the order, and those whose anchors go keep theirs. */
+static uint32_t index_at(const struct rules_order *order, uint32_t place, bool is_before,
+			 uint32_t count)
+{
+	uint32_t index = is_before ? 0 : count;
+	for (uint32_t i = is_before ? 0 : place + 1; i < (is_before ? place : order->count); i++) {
+		const struct rules_standing *other = &order->at[i];
+		if (other->origin == RULES_FROM_FILE)
+			continue;
+		if (is_before && other->index >= index)
+			index = other->index + 1;
+		else if (!is_before && other->index < index)
+			index = other->index;
+	}
+	return index;
+}
+
 /* Right next to it: before those that were put behind it, behind those put before it. */
-static int place_by_rule(const struct rules_standing *standing, bool is_before, uint32_t count,
-			 struct rules_entry *entry, uint32_t *ret_index)
+static int place_by_rule(const struct rules_state *state, const struct rules_standing *standing,
+			 bool is_before, struct rules_entry *entry, uint32_t *ret_index)
 {
 	char *anchor = rules_anchor_of(standing);
 	if (!anchor)
 		return -ENOMEM;
 	entry->where = is_before ? RULES_BEFORE : RULES_AFTER;
 	entry->anchor = anchor;
-	*ret_index = is_before ? count : 0;
+	*ret_index = index_at(state->order, (uint32_t)(standing - state->order->at), is_before,
+			      state->runtime.count);
 	return 0;
 }
 
@@ -76,5 +95,5 @@ int rules_call_place(struct weir_call *call, const struct rules_state *state,
 	if (standing->origin == RULES_FROM_RUNTIME)
 		return place_by_entry(&state->runtime, standing->index, is_before, entry,
 				      ret_index);
-	return place_by_rule(standing, is_before, state->runtime.count, entry, ret_index);
+	return place_by_rule(state, standing, is_before, entry, ret_index);
 }
