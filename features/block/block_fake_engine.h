@@ -147,9 +147,9 @@ uint64_t weir_engine_revision(const struct weir_engine *of)
 	return of->revision;
 }
 
-void weir_engine_publish(struct weir_engine *of, const char *kind, const char *json, size_t len)
+void weir_engine_warn(struct weir_engine *of, const char *feature, const char *format, ...)
 {
-	(void)of, (void)kind, (void)json, (void)len;
+	(void)of, (void)feature, (void)format;
 }
 
 int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name,

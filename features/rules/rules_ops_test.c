@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Edits, their order and their counters, on an engine and maps in plain memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "features/rules/rules_fake_engine.h"
+
+static const struct rules_state *rules(void)
+{
+	return engine.state;
+}
+
+/* Names in order, "-" for a rule without one. */
+static void assert_order(const char *expected)
+{
+	_cleanup_buf_ struct weir_buf names = { 0 };
+	for (uint32_t i = 0; i < rules()->order->count; i++) {
+		const char *name = rules()->order->at[i].text->name;
+		weir_buf_addf(&names, "%s%s", i ? " " : "", name ? name : "-");
+	}
+	assert_string_equal(weir_buf_str(&names), expected);
+}
+
+static uint32_t row_of(const char *name)
+{
+	const struct rules_standing *standing = rules_order_find(rules()->order, name);
+	assert_non_null(standing);
+	return standing->row;
+}
+
+static void add(const char *name, const char *more)
+{
+	char args[256];
+	snprintf(args, sizeof(args), "{\"name\":\"%s\",\"action\":\"deny\"%s}", name, more);
+	assert_int_equal(run("rule.add", args, NULL), 0);
+}
+
+static void wait_out_the_rest(void)
+{
+	struct rules_state *state = engine.state;
+	for (uint32_t row = 0; row < RULES_ROWS; row++)
+		if (state->hits.gone_ns[row])
+			state->hits.gone_ns[row] = 1;
+}
+
+static void places_follow_anchors(void **state)
+{
+	configure("one", "192.0.2.1");
+	configure(NULL, "192.0.2.2");
+	configure("three", "192.0.2.3");
+	go_live();
+	add("a", ",\"before\":\"three\"");
+	add("b", ",\"after\":\"one\"");
+	add("c", ",\"first\":true");
+	add("d", ",\"after\":\"a\"");
+	add("e", "");
+	assert_order("c one b - a d three e");
+	restart();
+	assert_order("c one b - a d three e");
+	(void)state;
+}
+
+static void anchor_of_a_rule_without_name_is_its_text(void **state)
+{
+	char more[64];
+	configure("one", "192.0.2.1");
+	configure(NULL, "192.0.2.2");
+	go_live();
+	snprintf(more, sizeof(more), ",\"after\":\"%u\"", rules()->order->at[1].row);
+	add("a", more);
+	engine.rules[2] = engine.rules[0];
+	engine.rules[0] = engine.rules[1];
+	engine.rules[1] = engine.rules[2];
+	go_live();
+	assert_order("- a one");
+	engine.rules[0].src = (char *)"192.0.2.9";
+	go_live();
+	assert_order("- one a");
+	(void)state;
+}
+
+static void row_stays_while_the_rule_stands(void **state)
+{
+	configure("one", "192.0.2.1");
+	configure(NULL, "192.0.2.2");
+	go_live();
+	add("a", "");
+	uint32_t rows[] = { row_of("one"), rules()->order->at[1].row, row_of("a") };
+	configure("two", "192.0.2.4");
+	engine.rules[3] = engine.rules[0];
+	engine.rules[0] = engine.rules[2];
+	engine.rules[2] = engine.rules[3];
+	go_live();
+	restart();
+	assert_order("two - one a");
+	assert_int_equal(row_of("one"), rows[0]);
+	assert_int_equal(rules()->order->at[1].row, rows[1]);
+	assert_int_equal(row_of("a"), rows[2]);
+	(void)state;
+}
+
+static void row_of_a_rule_that_went_rests_and_is_zeroed(void **state)
+{
+	go_live();
+	add("a", "");
+	uint32_t row = row_of("a");
+	counters.rows[row].packets = 7;
+	assert_int_equal(run("rule.del", "{\"name\":\"a\"}", NULL), 0);
+	add("b", "");
+	assert_int_not_equal(row_of("b"), row);
+	wait_out_the_rest();
+	add("c", "");
+	assert_int_equal(row_of("c"), row);
+	assert_int_equal(counters.rows[row].packets, 0);
+	(void)state;
+}
+
+static void row_of_a_refused_rule_is_free_again(void **state)
+{
+	go_live();
+	engine.fail_switch = -EIO;
+	assert_int_equal(run("rule.add", "{\"name\":\"a\",\"action\":\"deny\"}", NULL), -EIO);
+	engine.fail_switch = 0;
+	add("b", "");
+	assert_int_equal(row_of("b"), 1);
+	(void)state;
+}
+
+static void edit_that_did_not_come_to_be_live_is_not_in_the_file(void **state)
+{
+	go_live();
+	add("a", "");
+	engine.fail_switch = -EIO;
+	assert_int_equal(run("rule.add", "{\"name\":\"b\",\"action\":\"deny\"}", NULL), -EIO);
+	assert_int_equal(run("rule.del", "{\"name\":\"a\"}", NULL), -EIO);
+	engine.fail_switch = 0;
+	assert_order("a");
+	restart();
+	assert_order("a");
+	(void)state;
+}
+
+static void counts_are_read_once_and_one_on_demand(void **state)
+{
+	_cleanup_json_ struct weir_json *answer = NULL;
+	struct rules_state *of = engine.state;
+	go_live();
+	add("a", "");
+	counters.rows[row_of("a")] = (struct weir_count){ 3, 300 };
+	assert_int_equal(run("rule.hits", "{\"name\":\"a\"}", &answer), 0);
+	const struct weir_json *row = weir_json_at(weir_json_get(answer, "rules"), 0);
+	assert_int_equal(weir_json_int(weir_json_get(row, "packets"), 0), 3);
+	assert_int_equal(weir_json_int(weir_json_get(row, "bytes"), 0), 300);
+	counters.rows[row_of("a")].packets = 4;
+	assert_int_equal(rules_hits_count(&of->hits, row_of("a")).packets, 3);
+	assert_int_equal(weir_rules.snapshot(of, NULL), 0);
+	assert_int_equal(rules_hits_count(&of->hits, row_of("a")).packets, 4);
+	(void)state;
+}
+
+static void edits_of_what_is_not_there_are_refused(void **state)
+{
+	configure("one", "192.0.2.1");
+	go_live();
+	assert_int_equal(run("rule.del", "{\"name\":\"absent\"}", NULL), -ENOENT);
+	assert_int_equal(run("rule.del", "{\"name\":\"one\"}", NULL), -EINVAL);
+	assert_int_equal(run("rule.move", "{\"name\":\"one\",\"first\":true}", NULL), -EINVAL);
+	assert_int_equal(run("rule.add", "{\"name\":\"one\",\"action\":\"deny\"}", NULL), -EEXIST);
+	assert_int_equal(run("rule.add", "{\"action\":\"deny\",\"before\":\"absent\"}", NULL),
+			 -ENOENT);
+	assert_int_equal(run("rule.add", "{\"action\":\"deny\",\"dport\":\"x\"}", NULL), -EINVAL);
+	assert_int_equal(run("rule.add", "{\"action\":\"deny\",\"src\":\"nowhere\"}", NULL),
+			 -EINVAL);
+	assert_order("one");
+	assert_int_equal(engine.revision, 0);
+	(void)state;
+}
+
+static void start_goes_on_with_a_set_that_is_gone(void **state)
+{
+	struct weir_diag diag = { 0 };
+	configure("one", "nowhere");
+	assert_int_equal(compile(NULL, &diag), 0);
+	assert_int_equal(diag.count, 1);
+	assert_int_equal(diag.entries[0].level, WEIR_DIAG_WARNING);
+	assert_string_equal(diag.entries[0].key, "rules.rules[0].src");
+	weir_rules.live(engine.state, &engine.config);
+	assert_int_equal(compile(NULL, &diag), -EINVAL);
+	weir_diag_done(&diag);
+	(void)state;
+}
+
+/* The calendar says it in another way: day, hour and minute. */
+static void clock_is_the_minute_of_the_week(void **state)
+{
+	struct rules_clock clock;
+	setenv("TZ", "XXX-5:45", 1);
+	weir_rules.tick(engine.state, 0);
+	uint64_t before = weir_clock_monotonic_ns();
+	memcpy(&clock, &clock_map.rows[0], sizeof(clock));
+	time_t now = time(NULL);
+	struct tm tm;
+	localtime_r(&now, &tm);
+	uint64_t minute = (before + clock.offset_ns) / 60 / WEIR_NS_PER_S % RULES_FIELD_VALUES;
+	uint64_t expected = (uint64_t)((tm.tm_wday + 6) % 7 * 1440 + tm.tm_hour * 60 + tm.tm_min);
+	/* A minute may end between the two looks. */
+	assert_true(minute == expected || (minute + 1) % RULES_FIELD_VALUES == expected);
+	(void)state;
+}
+
+static void look_without_a_directory_knows_the_configuration(void **state)
+{
+	void *look = NULL, *kept = engine.state;
+	struct weir_diag diag = { 0 };
+	configure("one", "192.0.2.1");
+	assert_int_equal(weir_rules.state_new(NULL, NULL, &diag, &look), 0);
+	engine.state = look;
+	go_live();
+	assert_order("one");
+	assert_int_equal(row_of("one"), 1);
+	weir_rules.state_free(look);
+	engine.state = kept;
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(places_follow_anchors),
+		TEST(anchor_of_a_rule_without_name_is_its_text),
+		TEST(row_stays_while_the_rule_stands),
+		TEST(row_of_a_rule_that_went_rests_and_is_zeroed),
+		TEST(row_of_a_refused_rule_is_free_again),
+		TEST(edit_that_did_not_come_to_be_live_is_not_in_the_file),
+		TEST(counts_are_read_once_and_one_on_demand),
+		TEST(edits_of_what_is_not_there_are_refused),
+		TEST(start_goes_on_with_a_set_that_is_gone),
+		TEST(clock_is_the_minute_of_the_week),
+		TEST(look_without_a_directory_knows_the_configuration),
+	};
+	return cmocka_run_group_tests_name("rules_ops", tests, NULL, NULL);
+}
