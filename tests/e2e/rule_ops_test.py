@@ -1,90 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of run time: the verbs, their order among those of the configuration, what they count, what
-a restart keeps, and who is told of them."""
-import contextlib
-import datetime
-import http.client
+"""Rules of run time: the verbs, their order among those of the configuration, what they count, and
+what a restart keeps."""
 import json
-import socket
-import zoneinfo
 
 import pytest
 
-from harness.daemon import Daemon, Refused
 from harness.frames import udp
-from harness.net import Pair
+from harness.rules import (BASE, RULES, add, cleared, counted, hits, order, refusal,  # noqa: F401
+                           rules, standing)
 from harness.wait import wait_for
-from harness.wire import Wire
+from harness.wire import MARK
 
-BASE = "api: {listen: off}\n"
-# udp() goes to 198.18.0.1, port 2000, and has 36 bytes of IP.
-RULES = BASE + """rules:
-  groups: [{name: web}, {name: resting, enabled: false}]
-  sets: [{name: office, members: 10.0.0.0/8}]
-  rules:
-    - {name: one, src: 192.0.2.1, action: allow}
-    - {src: 192.0.2.2, action: deny}
-    - {name: three, src: 192.0.2.3, action: count}
-    - {name: asleep, src: 192.0.2.4, action: deny, group: resting}
-"""
-FRAME_BYTES = 14 + 20 + 8 + 8
-
-
-@pytest.fixture(scope="module")
-def standing():
-    """(daemon, pair) for the many tests that need no fresh one."""
-    with Pair() as pair, Daemon(pair.inside, config=RULES, interfaces=[pair.wire]) as daemon:
-        yield daemon, pair
-
-
-def clear(daemon):
-    for row in rules(daemon):
-        if row["origin"] == "runtime":
-            daemon.say("rule", "del", row["name"])
-
-
-@pytest.fixture
-def cleared(standing):
-    """(daemon, wire) with the rules of the configuration alone."""
-    daemon, pair = standing
-    clear(daemon)
-    daemon.apply(RULES)
-    with Wire.inward(pair) as wire:
-        yield daemon, wire
-
-
-def rules(daemon, *words):
-    return daemon.ask("rule", "list", *words)["rules"]
-
-
-def order(daemon):
-    return [row.get("name", "-") for row in rules(daemon)]
-
-
-def add(daemon, name, *words, action="deny"):
-    return daemon.ask("rule", "add", name, "--action", action, *words)
-
-
-def refusal(daemon, *words, text=None):
-    with pytest.raises(Refused) as refused:
-        daemon.say(*words, text=text)
-    return refused.value.said
-
-
-def hits(daemon, name):
-    row, = daemon.ask("rule", "hits", name)["rules"]
-    return row["packets"], row["bytes"]
-
-
-def counted(daemon, name, packets):
-    wait_for(lambda: hits(daemon, name)[0] == packets, f"{name} counts {packets}")
-    return hits(daemon, name)[1]
-
-
-def explained(daemon, src, **words):
-    given = [part for key, value in words.items() for part in (f"--{key}", str(value))]
-    return daemon.ask("explain", "--src", src, "--dst", "198.18.0.1", "--proto", "udp",
-                      "--dport", "2000", *given)
+# Of udp(), with the mark and the number that Wire puts behind it.
+FRAME_BYTES = 14 + 20 + 8 + 8 + len(MARK) + 4
 
 
 # --- add, del -----------------------------------------------------------------------------------
@@ -273,12 +201,11 @@ def test_hits_are_counted_by_rule_and_survive_swaps_applies_and_restarts(cleared
     add(daemon, "x", "--src", "203.0.113.0/24")
     start = {name: hits(daemon, name)[0] for name in ("one", "three")}
     wire.send([udp("203.0.113.1")] * 5 + [udp("192.0.2.1")] * 3 + [udp("192.0.2.3")] * 2)
-    # Wire numbers its frames with four bytes behind the end.
-    assert counted(daemon, "x", 5) >= 5 * FRAME_BYTES
+    assert counted(daemon, "x", 5) == 5 * FRAME_BYTES
     for name, packets in (("one", 3), ("three", 2)):
         counted(daemon, name, start[name] + packets)
     number = rules(daemon, "--match", "203.0.113.0/24")[0]["id"]
-    for step in ("swap", "apply", "restart", "kill"):
+    for step, packets in (("swap", 6), ("apply", 7), ("restart", 8), ("kill", 9)):
         if step == "swap":
             add(daemon, "other", "--first", "--src", "198.51.100.1")
             daemon.say("rule", "move", "x", "--first")
@@ -291,14 +218,10 @@ def test_hits_are_counted_by_rule_and_survive_swaps_applies_and_restarts(cleared
             daemon.kill()
             daemon.start()
         wire.send([udp("203.0.113.1")])
-        counted(daemon, "x", hits_before(step))
+        counted(daemon, "x", packets)
         counted(daemon, "three", start["three"] + 2)
         row, = rules(daemon, "--match", "203.0.113.0/24")
         assert row["id"] == number, step
-
-
-def hits_before(step):
-    return {"swap": 6, "apply": 7, "restart": 8, "kill": 9}[step]
 
 
 def test_rule_that_comes_anew_counts_from_nothing(cleared):
@@ -343,25 +266,6 @@ def test_hits_are_ranked_and_those_never_met_are_shown(cleared):
     assert "asleep" not in names, "it does not act"
     assert never["never"] == len(names)
     assert "never-met" in daemon.say("rule", "hits", "--never")
-
-
-def test_metrics_name_rules_up_to_a_bound(weir_daemon, pair):
-    config = "api: {listen: '127.0.0.1:11813'}\nrules: {rules: [" + ", ".join(
-        f"{{name: r{i:02}, src: 10.0.0.{i}, action: deny}}" for i in range(60)) + (
-        ", {src: 10.0.0.100, action: deny}]}\n")
-    daemon = weir_daemon(pair.inside, config=config, interfaces=[pair.wire])
-    with Wire.inward(pair) as wire:
-        wire.send([udp("10.0.0.0")] * 2 + [udp("10.0.0.59")] * 3 + [udp("10.0.0.100")] * 4)
-
-    def read():
-        status, text = ask_http(daemon, "GET", "/metrics", "viewer")
-        assert status == 200
-        rows = [line for line in text.splitlines() if line.startswith("weir_rule_packets_total")]
-        return dict(line.rsplit(" ", 1) for line in rows)
-    first = 'weir_rule_packets_total{rule="r00",action="deny"}'
-    wait_for(lambda: float(read()[first]) == 2, "r00 has its packets")
-    assert len(read()) == 51
-    assert float(read()['weir_rule_packets_total{rule="(other)",action=""}']) == 7
 
 
 # --- switched off -------------------------------------------------------------------------------
@@ -496,138 +400,3 @@ def test_rules_that_are_not_what_they_look_like_are_warned_of(cleared, words, sa
     key, value = words[0].removeprefix("--"), words[1]
     done = daemon.verb("check", "-", text=RULES + f"    - {{{key}: {value}, action: allow}}\n")
     assert done.returncode == 0 and said in done.stderr
-
-
-# --- who is told of a rule ---------------------------------------------------------------------------
-
-def test_explain_names_the_rule(cleared):
-    daemon, _ = cleared
-    add(daemon, "x", "--src", "203.0.113.1")
-    number = rules(daemon)[-1]["id"]
-    answer = explained(daemon, "203.0.113.1")
-    assert (answer["reason"], answer["rule"]) == (
-        "drop_rule", {"name": "x", "id": number, "origin": "runtime", "action": "deny"})
-    assert explained(daemon, "192.0.2.1")["rule"]["origin"] == "file"
-    nameless = explained(daemon, "192.0.2.2")["rule"]
-    assert nameless["name"] is None and nameless["id"] == rules(daemon)[1]["id"]
-    assert "rule" not in explained(daemon, "198.51.100.1")
-    text = daemon.say("explain", "--src", "203.0.113.1", "--dst", "198.18.0.1")
-    assert "x (deny, runtime)" in text
-
-
-def test_expectations_and_looks_without_a_daemon_name_the_rule(cleared, tmp_path):
-    daemon, _ = cleared
-    add(daemon, "x", "--src", "203.0.113.1")
-    daemon.say("rule", "test", "-", text="udp 203.0.113.1:1 > 10.0.0.1:2 is denied by x\n"
-                                         "udp 192.0.2.1:1 > 10.0.0.1:2 is allowed by one\n")
-    (tmp_path / "weir.yaml").write_text(RULES)
-    daemon.say("rule", "test", "-", "--config", tmp_path / "weir.yaml",
-               text="udp 203.0.113.1:1 > 10.0.0.1:2 is allowed\n"
-                    "udp 192.0.2.1:1 > 10.0.0.1:2 is allowed by one\n")
-
-
-def test_events_name_the_rule_that_dropped_or_told(cleared):
-    daemon, wire = cleared
-    add(daemon, "dropper", "--src", "203.0.113.1")
-    add(daemon, "teller", "--src", "203.0.113.2", action="log")
-    add(daemon, "both", "--src", "203.0.113.3", "--log", action="allow")
-    wire.send([udp(f"203.0.113.{i}") for i in (1, 2, 3)])
-
-    def told(kind):
-        return {(event["src"], event["rule"].get("name"))
-                for event in daemon.ask("events", "--kind", kind)["events"] if "rule" in event}
-    wait_for(lambda: ("203.0.113.1", "dropper") in told("drop"), "the drop is told of")
-    wait_for(lambda: told("log") >= {("203.0.113.2", "teller"), ("203.0.113.3", "both")},
-             "both are told of")
-    assert "rule teller (log, runtime)" in daemon.say("events", "--kind", "log")
-
-
-def test_default_policy_is_not_blamed_on_the_rule_that_told(weir_daemon, pair, wire):
-    daemon = weir_daemon(pair.inside, interfaces=[pair.wire], config=BASE + """rules:
-  policy: [{ingress: deny}]
-  rules: [{name: teller, action: log}]
-""")
-    wire.send([udp("203.0.113.9")])
-    drops = wait_for(lambda: daemon.ask("events", "--kind", "drop")["events"], "it is told of")
-    assert (drops[0]["reason"], "rule" in drops[0]) == ("drop_policy", False)
-    assert daemon.ask("events", "--kind", "log")["events"][0]["rule"]["name"] == "teller"
-
-
-def test_status_counts_rules(cleared):
-    daemon, _ = cleared
-    add(daemon, "x")
-    status = daemon.status()["rules"]
-    assert {key: status[key] for key in ("file", "runtime", "acting", "counters", "most")} == {
-        "file": 4, "runtime": 1, "acting": 4, "counters": 5, "most": 10000}
-    assert status["words"] >= 1
-
-
-# --- schedules ----------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("zone", [None, "Asia/Kolkata", "America/St_Johns"])
-def test_schedule_goes_by_local_time(weir_daemon, pair, wire, zone):
-    prefix = ["env", f"TZ={zone}"] if zone else []
-    daemon = weir_daemon(pair.inside, interfaces=[pair.wire], prefix=prefix)
-    now = datetime.datetime.now(zoneinfo.ZoneInfo(zone) if zone else None)
-
-    def around(hours):
-        """Half an hour before and after so many hours from now, on the days these are."""
-        ends = [now + datetime.timedelta(hours=hours, minutes=minutes) for minutes in (-30, 30)]
-        return f"{ends[0]:%a}".lower() + f" {ends[0]:%H:%M}-{ends[1]:%H:%M}"
-    add(daemon, "now", "--src", "203.0.113.1", "--schedule", around(0))
-    for name, hours in (("later", 2), ("before", -2), ("tomorrow", 24), ("week", 12)):
-        add(daemon, name, "--src", "203.0.113.2", "--schedule", around(hours))
-    assert wire.verdicts([udp("203.0.113.1"), udp("203.0.113.2")]) == [False, True]
-    assert explained(daemon, "203.0.113.1")["rule"]["name"] == "now"
-
-
-# --- the API --------------------------------------------------------------------------------------
-
-def ask_http(daemon, method, path, role=None, body=None):
-    """(status, text) through the socket, as root, or through TCP with the role's token."""
-    connection = http.client.HTTPConnection("127.0.0.1", 11813)
-    headers = {"Content-Type": "application/json"}
-    if role:
-        rows = json.loads((daemon.state / "tokens.json").read_text())["tokens"]
-        token, = (row["token"] for row in rows if row["role"] == role)
-        headers["Authorization"] = f"Bearer {token}"
-        with daemon.namespace.entered():
-            connection.sock = socket.create_connection(("127.0.0.1", 11813), 10)
-    else:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(daemon.socket))
-    with contextlib.closing(connection):
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-
-
-@pytest.mark.parametrize("verb, body, status", [
-    ("add", {"name": "api", "action": "deny", "src": "203.0.113.9", "log": True}, 200),
-    ("add", {"name": "api2", "action": "deny", "dport": "x"}, 400),
-    ("add", {"name": "api2", "action": "drop"}, 400),
-    ("add", {"name": "api2"}, 400),
-    ("add", {"name": "api2", "action": "deny", "nonsense": "x"}, 400),
-    ("add", {"name": "one", "action": "deny"}, 409),
-    ("add", {"name": "api2", "action": "deny", "before": "absent"}, 404),
-    ("del", {"name": "absent"}, 404),
-    ("del", {"name": "one"}, 400),
-    ("move", {"name": "absent", "first": True}, 404),
-])
-def test_api_answers_with_the_right_status(cleared, verb, body, status):
-    daemon, _ = cleared
-    said, text = ask_http(daemon, "POST", f"/api/v1/rule/{verb}", body=body)
-    assert said == status, text
-    assert ("api" in order(daemon)) == (status == 200)
-    if status != 200:
-        assert json.loads(text)["error"]
-
-
-def test_viewer_may_look_and_not_add(weir_daemon, pair):
-    daemon = weir_daemon(pair.inside, config="api: {listen: '127.0.0.1:11813'}\n")
-    body = {"name": "x", "action": "deny"}
-    assert ask_http(daemon, "POST", "/api/v1/rule/add", "viewer", body)[0] == 403
-    status, text = ask_http(daemon, "GET", "/api/v1/rule/list?match=x", "viewer")
-    assert (status, json.loads(text)["total"]) == (200, 0)
-    assert ask_http(daemon, "POST", "/api/v1/rule/add", "operator", body)[0] == 200
-    assert json.loads(ask_http(daemon, "GET", "/api/v1/rule/list", "viewer")[1])["total"] == 1
