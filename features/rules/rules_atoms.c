@@ -192,38 +192,45 @@ static int name_append(struct rules_addresses *to, const char *name)
 	return sets[to->set_count] ? to->set_count++, 0 : -ENOMEM;
 }
 
-/* Loops were refused by rules_check(). */
-static int set_flatten(const struct rules_section *section, unsigned index, struct weir_diag *diag,
+static int set_flatten(const struct rules_plan *plan, struct weir_compile *compile, unsigned index,
+		       struct rules_addresses *flat);
+
+static int member_flatten(const struct rules_plan *plan, struct weir_compile *compile,
+			  const char *name, const char *path, struct rules_addresses *flat)
+{
+	for (unsigned i = 0; i < plan->section->set_count; i++)
+		if (strcmp(plan->section->sets[i].name, name) == 0)
+			return set_flatten(plan, compile, i, flat);
+	if (!weir_image_set_find(compile->image, name))
+		return set_refuse(compile, path, name);
+	return name_append(flat, name);
+}
+
+/* Loops were refused by rules_check(), which told the warnings too. */
+static int set_flatten(const struct rules_plan *plan, struct weir_compile *compile, unsigned index,
 		       struct rules_addresses *flat)
 {
+	struct weir_diag told = { 0 };
 	struct rules_end end = { 0 };
 	char path[48];
 	snprintf(path, sizeof(path), "rules.sets[%u].members", index);
-	int r = rules_end_read(section->sets[index].members, path, diag, &end);
+	int r = rules_end_read(plan->section->sets[index].members, path, &told, &end);
 	if (r == 0)
 		r = addresses_append(flat, &end.in);
-	for (uint32_t i = 0; r == 0 && i < end.in.set_count; i++) {
-		unsigned member = 0;
-		while (member < section->set_count &&
-		       strcmp(section->sets[member].name, end.in.sets[i]))
-			member++;
-		r = member < section->set_count ? set_flatten(section, member, diag, flat) :
-						  name_append(flat, end.in.sets[i]);
-	}
+	for (uint32_t i = 0; r == 0 && i < end.in.set_count; i++)
+		r = member_flatten(plan, compile, end.in.sets[i], path, flat);
 	rules_end_done(&end);
+	weir_diag_done(&told);
 	return r;
 }
 
 int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile)
 {
 	const struct rules_section *section = plan->section;
-	struct weir_diag told = { 0 }; /* warnings were told by rules_check() */
 	int r = 0;
-	(void)compile;
 	plan->sets = calloc(section->set_count + 1, sizeof(*plan->sets));
 	for (unsigned i = 0; plan->sets && r == 0 && i < section->set_count; i++)
-		r = set_flatten(section, i, &told, &plan->sets[i]);
-	weir_diag_done(&told);
+		r = set_flatten(plan, compile, i, &plan->sets[i]);
 	return plan->sets ? r : -ENOMEM;
 }
 
