@@ -202,7 +202,7 @@ static int member_flatten(const struct rules_plan *plan, struct weir_compile *co
 		if (strcmp(plan->section->sets[i].name, name) == 0)
 			return set_flatten(plan, compile, i, flat);
 	if (!weir_image_set_find(compile->image, name))
-		return set_refuse(compile, path, name);
+		return set_unknown(compile, path, name);
 	return name_append(flat, name);
 }
 
