@@ -192,33 +192,44 @@ static int name_append(struct rules_addresses *to, const char *name)
 	return sets[to->set_count] ? to->set_count++, 0 : -ENOMEM;
 }
 
-static int set_flatten(const struct rules_plan *plan, struct weir_compile *compile, unsigned index,
-		       struct rules_addresses *flat);
+/* One set while all that is in it, at whatever depth, is put together. */
+struct flattening {
+	const struct rules_plan *plan;
+	struct weir_compile *compile;
+	bool *is_in; /* by set of the configuration: each is taken in once, however often named */
+	struct rules_addresses *flat;
+};
 
-static int member_flatten(const struct rules_plan *plan, struct weir_compile *compile,
-			  const char *name, const char *path, struct rules_addresses *flat)
+static int set_flatten(struct flattening *flattening, unsigned index);
+
+static int member_flatten(struct flattening *flattening, const char *name, const char *path)
 {
-	for (unsigned i = 0; i < plan->section->set_count; i++)
-		if (strcmp(plan->section->sets[i].name, name) == 0)
-			return set_flatten(plan, compile, i, flat);
-	if (!weir_image_set_find(compile->image, name))
+	const struct rules_section *section = flattening->plan->section;
+	struct weir_compile *compile = flattening->compile;
+	for (unsigned i = 0; i < section->set_count; i++)
+		if (strcmp(section->sets[i].name, name) == 0)
+			return set_flatten(flattening, i);
+	if (compile && !weir_image_set_find(compile->image, name))
 		return set_unknown(compile, path, name);
-	return name_append(flat, name);
+	return name_append(flattening->flat, name);
 }
 
 /* Loops were refused by rules_check(), which told the warnings too. */
-static int set_flatten(const struct rules_plan *plan, struct weir_compile *compile, unsigned index,
-		       struct rules_addresses *flat)
+static int set_flatten(struct flattening *flattening, unsigned index)
 {
+	const struct rules_plan *plan = flattening->plan;
 	struct weir_diag told = { 0 };
 	struct rules_end end = { 0 };
 	char path[48];
+	if (flattening->is_in[index])
+		return 0;
+	flattening->is_in[index] = true;
 	snprintf(path, sizeof(path), "rules.sets[%u].members", index);
 	int r = rules_end_read(plan->section->sets[index].members, path, &told, &end);
 	if (r == 0)
-		r = addresses_append(flat, &end.in);
+		r = addresses_append(flattening->flat, &end.in);
 	for (uint32_t i = 0; r == 0 && i < end.in.set_count; i++)
-		r = member_flatten(plan, compile, end.in.sets[i], path, flat);
+		r = member_flatten(flattening, end.in.sets[i], path);
 	rules_end_done(&end);
 	weir_diag_done(&told);
 	return r;
@@ -228,10 +239,14 @@ int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile)
 {
 	const struct rules_section *section = plan->section;
 	int r = 0;
+	_cleanup_free_ bool *is_in = calloc(section->set_count + 1, sizeof(*is_in));
 	plan->sets = calloc(section->set_count + 1, sizeof(*plan->sets));
-	for (unsigned i = 0; plan->sets && r == 0 && i < section->set_count; i++)
-		r = set_flatten(plan, compile, i, &plan->sets[i]);
-	return plan->sets ? r : -ENOMEM;
+	for (unsigned i = 0; plan->sets && is_in && r == 0 && i < section->set_count; i++) {
+		struct flattening flattening = { plan, compile, is_in, &plan->sets[i] };
+		memset(is_in, 0, section->set_count * sizeof(*is_in));
+		r = set_flatten(&flattening, i);
+	}
+	return plan->sets && is_in ? r : -ENOMEM;
 }
 
 int rules_plan_labels(struct rules_plan *plan, struct weir_compile *compile)

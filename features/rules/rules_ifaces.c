@@ -244,8 +244,9 @@ static int section_write(struct writer *writer)
 	if (r < 0)
 		return r;
 	memcpy(&writer->lines.at[head.base], build->base[RULES_IFACE], words * sizeof(__u64));
-	memcpy(&writer->lines.at[head.names], writer->names,
-	       (size_t)writer->name_count * RULES_NAME_BYTES);
+	if (writer->name_count)
+		memcpy(&writer->lines.at[head.names], writer->names,
+		       (size_t)writer->name_count * RULES_NAME_BYTES);
 	memcpy(&writer->lines.at[at], &head, sizeof(head));
 	return 0;
 }

@@ -45,6 +45,7 @@ void rules_plan_free(void *plan);
 int rules_plan_end(struct rules_plan *plan, struct weir_compile *compile,
 		   const struct rules_end *end, uint32_t rank, enum rules_dimension dimension,
 		   const char *path);
+/* compile NULL: names of other features' lists are taken as they stand, not looked for. */
 int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile);
 int rules_plan_labels(struct rules_plan *plan, struct weir_compile *compile);
 void rules_plan_atoms_done(struct rules_plan *plan);

@@ -77,10 +77,6 @@ bool rules_group_exists(const struct rules_section *section, const char *group);
 /* rules_warn.c. `path` as for rules_rule_read(). */
 void rules_rule_warn(const struct rules_rule *rule, const char *path, struct weir_diag *diag);
 
-/* A set of the configuration with all that it is made of: no set of the configuration in it. */
-int rules_set_flatten(const struct rules_section *section, const char *name,
-		      struct rules_addresses *addresses);
-
 /* Names that nothing has: refused in what a person does now; a start, and a look without the
  * lists of run time, go on without them. */
 bool rules_is_strict(const struct weir_compile *compile);
