@@ -36,7 +36,8 @@ enum weir_place {
 	X(WEIR_SECTION_ADDRESSES, WEIR_FAR, "root of the address table (addr_table.h)") \
 	X(WEIR_SECTION_BLOCK, WEIR_FAR, "block: what each address class means")         \
 	X(WEIR_SECTION_RULES, WEIR_NEAR, "rules: tables, bit vectors, records")         \
-	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")
+	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")  \
+	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for")
 
 enum weir_section {
 #define X(identifier, place, help) identifier,

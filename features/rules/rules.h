@@ -134,10 +134,10 @@ struct rules_root {
 };
 
 /*
- * WEIR_SECTION_RULES_IFACES: rows first, `iface_lines` for each interface slot and direction (a
- * row, then its words); then, for user space, what rows are made from: this head, the words of
- * rules that ask for no interface, conditions with their words, policies, and names. Lines are
- * counted from the section's first.
+ * WEIR_SECTION_RULES_IFACES: `iface_lines` for each interface slot and direction (a row, then its
+ * words). WEIR_SECTION_RULES_ASKED: what rows are made from, by user space: this head, the words of
+ * rules that ask for no interface, conditions with their words, policies, and names; not among the
+ * patched lines, since by it a policy is told from the next. Lines are counted from its first.
  */
 #define RULES_IFACE_ROW(slot, direction) ((slot)*WEIR_DIRECTIONS + (direction))
 #define RULES_IFACE_ROWS (WEIR_INTERFACES_MAX * WEIR_DIRECTIONS)

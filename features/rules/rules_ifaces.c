@@ -18,15 +18,16 @@ static bool asks_iface(const struct rules_rule *rule, const void *arg)
 	return rule->interface.in || rule->interface.out || rule->direction != RULES_BOTH;
 }
 
-/* The section's lines, wherever they are. */
+/* The lines of both sections, wherever they are. */
 struct ifaces {
 	const struct rules_root *root;
-	struct weir_line *lines;
+	const struct weir_line *lines; /* what is asked, its head first */
+	struct weir_line *rows;
 };
 
-static struct rules_ifaces *ifaces_head(const struct ifaces *ifaces)
+static const struct rules_ifaces *ifaces_head(const struct ifaces *ifaces)
 {
-	return (void *)&ifaces->lines[RULES_IFACE_ROWS * ifaces->root->iface_lines];
+	return (const void *)ifaces->lines;
 }
 
 static bool name_matches(const struct ifaces *ifaces, uint32_t number, const char *name)
@@ -91,18 +92,19 @@ static void row_write(const struct ifaces *ifaces, uint32_t slot, const char *na
 	struct rules_row *row = (void *)made;
 	rules_row_fill(row, words, count, ifaces->root->wild[RULES_IFACE], made[1].u64);
 	row->policy = (uint8_t)policy_of(ifaces, name, direction);
-	memcpy(&ifaces->lines[RULES_IFACE_ROW(slot, direction) * lines], made,
+	memcpy(&ifaces->rows[RULES_IFACE_ROW(slot, direction) * lines], made,
 	       lines * sizeof(*made));
 }
 
 void rules_interface(const struct weir_iface_patch *patch)
 {
-	uint32_t first = patch->head->header.first_line[WEIR_SECTION_RULES_IFACES];
+	const __u32 *first = patch->head->header.first_line;
 	struct ifaces ifaces = {
 		.root = (const void *)patch->head->roots[WEIR_ROOT_RULES],
-		.lines = patch->near + first,
+		.lines = patch->near + first[WEIR_SECTION_RULES_ASKED],
+		.rows = patch->near + first[WEIR_SECTION_RULES_IFACES],
 	};
-	if (!first)
+	if (!first[WEIR_SECTION_RULES_IFACES])
 		return;
 	row_write(&ifaces, patch->slot, patch->name, WEIR_INGRESS);
 	row_write(&ifaces, patch->slot, patch->name, WEIR_EGRESS);
@@ -227,12 +229,10 @@ static int policies_write(struct writer *writer, struct rules_ifaces *head)
 static int section_write(struct writer *writer)
 {
 	struct rules_build *build = writer->build;
-	uint32_t rows, at, words = build->bits.words;
+	uint32_t at, words = build->bits.words;
 	struct rules_ifaces head = { 0 };
 	build->root->iface_lines = 1 + (words + 7) / 8;
-	int r = rules_lines_add(&writer->lines, RULES_IFACE_ROWS * build->root->iface_lines, &rows);
-	if (r == 0)
-		r = rules_lines_add(&writer->lines, 1, &at);
+	int r = rules_lines_add(&writer->lines, 1, &at);
 	if (r == 0)
 		r = rules_lines_add(&writer->lines, (words + 7) / 8, &head.base);
 	if (r == 0)
@@ -253,12 +253,16 @@ static int section_write(struct writer *writer)
 
 static int section_finish(struct writer *writer)
 {
-	struct ifaces ifaces = { .root = writer->build->root };
-	ifaces.lines = weir_image_section(writer->build->compile->image, WEIR_SECTION_RULES_IFACES,
-					  (size_t)writer->lines.count * WEIR_LINE_BYTES);
-	if (!ifaces.lines)
+	struct weir_image *image = writer->build->compile->image;
+	size_t bytes = (size_t)writer->lines.count * WEIR_LINE_BYTES,
+	       row_bytes = (size_t)writer->build->root->iface_lines * WEIR_LINE_BYTES;
+	void *lines = weir_image_section(image, WEIR_SECTION_RULES_ASKED, bytes);
+	struct ifaces ifaces = { .root = writer->build->root, .lines = lines };
+	ifaces.rows =
+		weir_image_section(image, WEIR_SECTION_RULES_IFACES, RULES_IFACE_ROWS * row_bytes);
+	if (!lines || !ifaces.rows)
 		return -ENOMEM;
-	memcpy(ifaces.lines, writer->lines.at, (size_t)writer->lines.count * WEIR_LINE_BYTES);
+	memcpy(lines, writer->lines.at, bytes);
 	for (uint32_t slot = 0; slot < WEIR_INTERFACES_MAX; slot++) {
 		row_write(&ifaces, slot, "", WEIR_INGRESS);
 		row_write(&ifaces, slot, "", WEIR_EGRESS);
