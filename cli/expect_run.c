@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/maps.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/cli.h"
@@ -24,7 +25,40 @@ struct run {
 	struct weir_probe *probe;  /* NULL: the daemon is asked */
 	struct weir_json_out json; /* failures, an open array */
 	size_t passed, failed;
+	/* Those the lines name, numbered as they come: the private copy has them, whatever this
+	 * machine has. */
+	struct weir_probe_iface ifaces[WEIR_INTERFACES_MAX - 1];
+	size_t iface_count;
 };
+
+/* 0 for no name, and for one that is not among them. */
+static uint32_t iface_number(const struct run *run, const char *name)
+{
+	for (size_t i = 0; i < run->iface_count; i++)
+		if (strcmp(run->ifaces[i].name, name) == 0)
+			return run->ifaces[i].ifindex;
+	return 0;
+}
+
+static int ifaces_name(struct run *run, const struct weir_expectations *expectations,
+		       struct weir_diag *diag)
+{
+	for (size_t i = 0; i < expectations->count; i++) {
+		const char *name = expectations->rows[i].interface;
+
+		if (!name[0] || iface_number(run, name))
+			continue;
+		if (run->iface_count == WEIR_ARRAY_SIZE(run->ifaces))
+			return weir_diag_error(diag, "make several files of it",
+					       "line %u: more than %zu interfaces are named",
+					       expectations->rows[i].line, run->iface_count);
+		run->ifaces[run->iface_count] =
+			(struct weir_probe_iface){ .ifindex = (uint32_t)run->iface_count + 1,
+						   .name = name };
+		run->iface_count++;
+	}
+	return 0;
+}
 
 /* Appends what explain answers, or why it refuses, as JSON. -errno: nobody can be asked. */
 static int daemon_ask(const struct run *run, const struct weir_expectation *expectation,
@@ -55,7 +89,8 @@ static int probe_ask(const struct run *run, const struct weir_expectation *expec
 	struct weir_probe_result result;
 	unsigned char frame[WEIR_FRAME_BYTES];
 	size_t len = weir_frame_build(&expectation->spec, frame);
-	int r = weir_probe_run(run->probe, expectation->direction, frame, len, &result);
+	int r = weir_probe_run_on(run->probe, expectation->direction,
+				  iface_number(run, expectation->interface), frame, len, &result);
 
 	if (r)
 		return weir_diag_error(diag, NULL, "cannot try a packet: %s", strerror(-r));
@@ -151,20 +186,6 @@ static int file_read(const char *path, struct weir_diag *diag, struct weir_expec
 	return weir_expectations_read(weir_buf_str(&text), text.len, shown_name(path), diag, ret);
 }
 
-/* Without devices nothing has the number of one: what depends on an interface cannot be told. */
-static void interfaces_warn(const struct weir_expectations *expectations, struct weir_diag *diag)
-{
-	for (size_t i = 0; i < expectations->count; i++)
-		if (expectations->rows[i].interface[0]) {
-			weir_diag_warning(diag, "ask a daemon that watches it, without --config",
-					  "line %u names %s: here a packet has a direction and no "
-					  "interface",
-					  expectations->rows[i].line,
-					  expectations->rows[i].interface);
-			return;
-		}
-}
-
 static int run_all(struct run *run, const struct weir_expectations *expectations,
 		   struct weir_diag *diag, struct weir_buf *out)
 {
@@ -191,9 +212,15 @@ static int run_prepare(struct run *run, struct weir_diag *diag, struct weir_conf
 
 	if (r || !path)
 		return r;
-	interfaces_warn(ret_expectations, diag);
-	r = weir_local_config(path, diag, ret_config);
-	return r ? r : weir_local_probe(*ret_config, diag, &run->probe);
+	r = ifaces_name(run, ret_expectations, diag);
+	if (!r)
+		r = weir_local_config(path, diag, ret_config);
+	if (r)
+		return r;
+	return weir_local_probe(*ret_config,
+				&(struct weir_probe_options){ .ifaces = run->ifaces,
+							      .iface_count = run->iface_count },
+				diag, &run->probe);
 }
 
 static int refuse(struct weir_terminal *terminal, const struct weir_diag *diag, int result)

@@ -23,11 +23,12 @@ weir_local_fn weir_local_rule_import;
 struct weir_config;
 /* Reads and parses a configuration file; "-" is standard input. Problems in diag. */
 int weir_local_config(const char *path, struct weir_diag *diag, struct weir_config **ret_config);
-/* A private data path by this configuration, which must outlive it: features look into it. Problems
- * in diag. */
+/* A private data path by this configuration, which must outlive it: features look into it. options
+ * may be NULL. Problems in diag. */
 struct weir_probe;
-int weir_local_probe(const struct weir_config *config, struct weir_diag *diag,
-		     struct weir_probe **ret_probe);
+struct weir_probe_options;
+int weir_local_probe(const struct weir_config *config, const struct weir_probe_options *options,
+		     struct weir_diag *diag, struct weir_probe **ret_probe);
 
 /* Shows a JSON answer made in this process as one of the daemon's would be: the text itself with
  * --json. */

@@ -23,8 +23,8 @@
 struct look {
 	const struct weir_preview_wish *wish;
 	struct weir_devices devices;
-	uint32_t *ifindexes; /* of those that are watched */
-	size_t ifindex_count;
+	struct weir_probe_iface *ifaces; /* those that are watched */
+	size_t iface_count;
 	struct weir_probe *now, *next;
 };
 
@@ -37,7 +37,7 @@ void weir_preview_done(struct weir_preview *preview)
 static void look_done(struct look *look)
 {
 	weir_devices_done(&look->devices);
-	free(look->ifindexes);
+	free(look->ifaces);
 	weir_probe_free(look->now);
 	weir_probe_free(look->next);
 }
@@ -64,8 +64,8 @@ static bool is_watched(const struct weir_preview_wish *wish, const char *name)
 
 static bool has_ifindex(const struct look *look, uint32_t ifindex)
 {
-	for (size_t i = 0; i < look->ifindex_count; i++)
-		if (look->ifindexes[i] == ifindex)
+	for (size_t i = 0; i < look->iface_count; i++)
+		if (look->ifaces[i].ifindex == ifindex)
 			return true;
 	return false;
 }
@@ -76,14 +76,16 @@ static int look_start(struct look *look)
 
 	if (r < 0)
 		return r;
-	look->ifindexes = calloc(look->devices.count + 1, sizeof(*look->ifindexes));
-	if (!look->ifindexes)
+	look->ifaces = calloc(look->devices.count + 1, sizeof(*look->ifaces));
+	if (!look->ifaces)
 		return -ENOMEM;
 	for (size_t i = 0; i < look->devices.count; i++) {
 		const struct weir_device_addr *device = &look->devices.at[i];
 
 		if (!has_ifindex(look, device->ifindex) && is_watched(look->wish, device->name))
-			look->ifindexes[look->ifindex_count++] = device->ifindex;
+			look->ifaces[look->iface_count++] =
+				(struct weir_probe_iface){ .ifindex = device->ifindex,
+							   .name = device->name };
 	}
 	return 0;
 }
@@ -102,8 +104,8 @@ static int probe_open(const struct look *look, const struct weir_config *config,
 		       r;
 	return weir_probe_new(config,
 			      &(struct weir_probe_options){ .state_dir = copy,
-							    .ifindexes = look->ifindexes,
-							    .ifindex_count = look->ifindex_count },
+							    .ifaces = look->ifaces,
+							    .iface_count = look->iface_count },
 			      diag, probe);
 }
 
@@ -276,9 +278,9 @@ int weir_preview_make(const struct weir_preview_wish *wish, struct weir_diag *di
 	_cleanup_preview_ struct weir_preview preview = { 0 };
 	int r = look_start(&look);
 
-	if (r == 0 && look.ifindex_count > 0)
+	if (r == 0 && look.iface_count > 0)
 		r = probe_open(&look, wish->next, diag, &look.next);
-	if (r == 0 && look.ifindex_count > 0)
+	if (r == 0 && look.iface_count > 0)
 		r = all_look(&look, diag, &preview);
 	if (r < 0) {
 		if (!diag->errors)

@@ -235,10 +235,10 @@ static int replay_config(const struct weir_command *command, struct weir_diag *d
 	return weir_config_parse("", 0, NULL, diag, ret_config);
 }
 
-int weir_local_probe(const struct weir_config *config, struct weir_diag *diag,
-		     struct weir_probe **ret_probe)
+int weir_local_probe(const struct weir_config *config, const struct weir_probe_options *options,
+		     struct weir_diag *diag, struct weir_probe **ret_probe)
 {
-	int result = weir_probe_new(config, NULL, diag, ret_probe);
+	int result = weir_probe_new(config, options, diag, ret_probe);
 
 	if (result < 0 && diag->errors == 0)
 		weir_diag_error(diag,
@@ -279,7 +279,7 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	if (result == 0)
 		result = replay_config(command, &diag, &config);
 	if (result == 0)
-		result = weir_local_probe(config, &diag, &probe);
+		result = weir_local_probe(config, NULL, &diag, &probe);
 	weir_terminal_diag(terminal, &diag);
 	if (result < 0)
 		return WEIR_EXIT_FAILED;

@@ -42,6 +42,12 @@ void weir_patch_staged(struct weir_commit *commit, struct weir_object *object)
 	weir_iface_rows_each(object, patch_row, &patching);
 }
 
+void weir_patch_staged_row(struct weir_commit *commit, uint32_t row, const char *name)
+{
+	patch_one(&(struct patching){ .commit = commit, .slot = !weir_commit_slot(commit) }, row,
+		  name);
+}
+
 void weir_patch_live(struct weir_commit *commit, uint32_t row, const char *name)
 {
 	patch_one(&(struct patching){ .commit = commit, .slot = weir_commit_slot(commit) }, row,

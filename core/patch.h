@@ -9,6 +9,8 @@
 
 /* Every interface that has a row, into the slot that is staged. Right before the flip. */
 void weir_patch_staged(struct weir_commit *commit, struct weir_object *object);
+/* One interface, into that slot. */
+void weir_patch_staged_row(struct weir_commit *commit, uint32_t row, const char *name);
 /* One interface, into the live slot: before a program is attached to it, or when it is renamed. */
 void weir_patch_live(struct weir_commit *commit, uint32_t row, const char *name);
 

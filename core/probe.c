@@ -57,14 +57,17 @@ static int object_load(struct weir_probe *probe, const struct weir_config *confi
 	return r;
 }
 
+/* Rows of the interfaces, and what the staged policy says of each by its name. */
 static int rows_take(struct weir_probe *probe, const struct weir_probe_options *options)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < options->ifindex_count && !r; i++) {
+	for (size_t i = 0; i < options->iface_count && !r; i++) {
 		uint32_t row;
 
-		r = weir_iface_row_take(probe->object, options->ifindexes[i], &row);
+		r = weir_iface_row_take(probe->object, options->ifaces[i].ifindex, &row);
+		if (!r)
+			weir_patch_staged_row(probe->commit, row, options->ifaces[i].name);
 	}
 	return r;
 }
@@ -80,7 +83,6 @@ static int policy_load(struct weir_probe *probe, const struct weir_probe_options
 		r = rows_take(probe, options);
 	if (r)
 		return r;
-	weir_patch_staged(probe->commit, probe->object);
 	weir_commit_flip(probe->commit, 1);
 	return 0;
 }

@@ -10,13 +10,18 @@
 
 struct weir_probe;
 
+/* An interface that packets may be judged as if on; it need not exist. */
+struct weir_probe_iface {
+	uint32_t ifindex; /* not 0, no other's */
+	const char *name; /* borrowed until the copy is made */
+};
+
 /* What a copy knows besides its configuration. NULL stands for nothing of it. */
 struct weir_probe_options {
 	/* What was added at run time. Features may write there too: not the daemon's own folder. */
 	const char *state_dir;
-	/* Interfaces that packets may be judged as if on: those rules name, among others. */
-	const uint32_t *ifindexes;
-	size_t ifindex_count;
+	const struct weir_probe_iface *ifaces; /* WEIR_INTERFACES_MAX - 1 at most */
+	size_t iface_count;
 };
 
 /* options may be NULL. */

@@ -153,6 +153,47 @@ def test_session_of_ones_own_wants_force(daemon, pair):
         assert forced.returncode == 0, forced.stderr
 
 
+DENYING = PLAIN + "rules: {policy: [{interface: 'wi*', ingress: deny}]}\n"
+
+
+def test_default_deny_is_looked_at_unasked(daemon, pair):
+    with connected(pair):
+        refused = apply(daemon, DENYING)
+        assert refused.returncode == FAILED and "1 live connection would be cut" in refused.stderr
+        assert live(daemon) == PLAIN
+        other = DENYING.replace("wi*", "other*")
+        assert apply(daemon, other).returncode == 0
+
+
+def test_session_of_ones_own_is_kept_as_default_deny_comes(daemon, pair):
+    with connected(pair) as port:
+        done = apply(daemon, DENYING, "--yes", session=f"10.77.1.2 {port} 10.77.1.1 {PORT}")
+        assert done.returncode == 0, done.stderr
+        assert live(daemon) == DENYING
+        kept = daemon.entries("allow")
+        assert [row["entry"] for row in kept] == ["10.77.1.2"] and "SSH" in kept[0]["note"]
+        assert pair.pings()
+
+
+def test_session_that_a_rule_would_cut_wants_force(daemon, pair):
+    rule = DENYING.replace("deny}]}", f"deny}}], rules: [{{dport: {PORT}, action: deny}}]}}")
+    with connected(pair) as port:
+        session = f"10.77.1.2 {port} 10.77.1.1 {PORT}"
+        refused = apply(daemon, rule, "--yes", session=session)
+        assert refused.returncode == FAILED
+        assert "SSH session you are in" in refused.stderr and "--force" in refused.stderr
+        assert live(daemon) == PLAIN
+        assert apply(daemon, rule, "--yes", "--force", session=session).returncode == 0
+
+
+def test_default_deny_that_nobody_confirms_goes_by_itself(daemon, pair):
+    assert pair.pings()
+    assert apply(daemon, DENYING, "--confirm", "5s").returncode == 0
+    assert not pair.pings()
+    wait_for(lambda: live(daemon) == PLAIN, "the old configuration is back", 15)
+    assert pair.pings()
+
+
 def ask_on_a_terminal(daemon, config, answer):
     path = daemon.home / "next.yaml"
     path.write_text(config)

@@ -136,10 +136,31 @@ def test_configuration_alone_leaves_nothing_behind(tmp_path):
     assert not [name for name in set(os.listdir(BPFFS)) - before if name.startswith("weir")]
 
 
+NAMED = """rules:
+  policy: [{interface: "eth*", ingress: deny}]
+  rules:
+    - {name: web, interface: eth1, proto: tcp, dport: 80, action: allow}
+    - {name: out, interface: ppp0, direction: egress, action: reject}
+"""
+
+
 @pytest.mark.outside
-def test_interface_is_told_to_be_unknown_without_a_daemon(tmp_path):
-    done = offline("gre 10.0.0.1 > 10.0.0.2 in eth5 is allowed\n", tmp_path=tmp_path)
-    assert done.returncode == 0 and "line 1 names eth5" in done.stderr
+def test_interfaces_need_not_exist_without_a_daemon(tmp_path):
+    done = offline("""tcp 10.0.0.1:5 > 10.0.0.2:80 in eth1 is allowed by web
+tcp 10.0.0.1:5 > 10.0.0.2:80 in eth0 is denied by policy
+tcp 10.0.0.1:5 > 10.0.0.2:80 in lan0 is allowed by policy
+tcp 10.0.0.1:5 > 10.0.0.2:80 is allowed by policy
+tcp 10.0.0.1:5 > 10.0.0.2:80 out ppp0 is rejected by out
+tcp 10.0.0.1:5 > 10.0.0.2:80 in ppp0 is allowed by policy
+""", config=NAMED, tmp_path=tmp_path)
+    assert done.returncode == 0 and "6 passed, 0 failed" in done.stdout, done.stdout
+
+
+@pytest.mark.outside
+def test_more_interfaces_than_can_be_watched_are_refused(tmp_path):
+    lines = "".join(f"gre 10.0.0.1 > 10.0.0.2 in eth{n} is allowed\n" for n in range(64))
+    done = offline(lines, tmp_path=tmp_path)
+    assert done.returncode == 1 and "line 64: more than 63 interfaces" in done.stderr
 
 
 @pytest.mark.outside
