@@ -65,7 +65,7 @@ def packet_text(frame, place):
 
 
 def difference(seed, config, model, got, should, text):
-    rules = [model.rules[number - 1].row for number in {got[1], should[1]} if number]
+    rules = [rule.row for rule in model.rules if rule.number in (got[1], should[1])]
     rest = {key: value for key, value in config["rules"].items() if key != "rules"}
     return (f"WEIR_MODEL_SEED={SEED} {seed}: weir {got}, model {should} of {text}\nrules {rules}\n"
             f"{config['block']} {rest}")
@@ -82,7 +82,7 @@ def compare(judge, world, pool, seed):
     said = judge.take(config)
     assert not said, f"WEIR_MODEL_SEED={SEED} {seed}: {said} {refused_rows(config, said)}"
     questions = [question(program, at, frame) for program, at, frame, _ in pool]
-    hits, reasons = Hits(len(model.rules)), set()
+    hits, reasons = Hits(len(config["rules"]["rules"])), set()
     for (program, at, frame, packet), told in zip(pool, judge.judge(questions)):
         wanted = model.judge(packet, INTERFACES[at], DIRECTION[program])
         got = (told.reason, told.rule, told.mark, bool(told.dropped))
@@ -91,7 +91,7 @@ def compare(judge, world, pool, seed):
             frame, (INTERFACES[at], DIRECTION[program], program)))
         hits.add(wanted, frame)
         reasons.add(wanted.reason)
-    assert [list(row) for row in judge.hits(len(model.rules))] == hits.rows, (seed, config)
+    assert [list(row) for row in judge.hits(len(hits.rows))] == hits.rows, (seed, config)
     return reasons
 
 

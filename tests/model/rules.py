@@ -268,8 +268,8 @@ class Model:
         self.policies = section.get("policy", [])
         off = {row["name"] for row in section.get("groups", []) if not row.get("enabled", True)}
         self.rules = []
-        for row in section.get("rules", []):
-            rule = Rule(len(self.rules) + 1, row, names)    # one that is off is refused too
+        for number, row in enumerate(section.get("rules", []), 1):
+            rule = Rule(number, row, names)     # one that is off has its number, and is refused too
             if row.get("enabled", True) and row.get("group") not in off:
                 self.rules.append(rule)
         self.listed = {action: Addresses(
