@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is no mistake in a rule and still not what it looks like. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "features/rules/rules_state.h"
 
@@ -10,11 +8,8 @@ static void warn(struct weir_diag *diag, const char *path, const char *key, cons
 		 const char *what)
 {
 	char where[96];
-	weir_diag_warning(diag, mend, "%s", what);
-	struct weir_diag_entry *entry = weir_diag_last(diag);
 	snprintf(where, sizeof(where), "%s%s%s", path, *path ? "." : "", key);
-	if (entry && !entry->key)
-		entry->key = strdup(where);
+	weir_diag_warning_key(diag, where, mend, "%s", what);
 }
 
 static bool asks_in_vain_for_a_state(const struct rules_rule *rule)
