@@ -20,6 +20,8 @@ void weir_render_removed(const struct weir_view *view);
 void weir_render_rules(const struct weir_view *view);
 void weir_render_rule_hits(const struct weir_view *view);
 void weir_render_rule_edit(const struct weir_view *view);
+/* The part of status that counts rules and tells default policies. */
+void weir_render_rules_status(const struct weir_view *view, const struct weir_json *rules);
 /* "ssh-guard (deny, runtime)"; a rule without a name is "number 12". */
 void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule);
 void weir_render_explain(const struct weir_view *view);

@@ -2,6 +2,7 @@
 /* Rules: in their order, by hits, and what became of one. */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/units.h"
 #include "cli/render.h"
 
@@ -145,4 +146,39 @@ void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule)
 		weir_buf_addf(out, "number %llu", (unsigned long long)weir_view_uint(rule, "id"));
 	if (action[0])
 		weir_buf_addf(out, " (%s, %s)", action, weir_view_str(rule, "origin"));
+}
+
+static void policy_add(const struct weir_view *view, const struct weir_json *policy)
+{
+	static const char *const ways[] = { "ingress", "egress" };
+
+	weir_buf_addf(view->out, "default on %s:", weir_view_str(policy, "interface"));
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ways); i++) {
+		const char *action = weir_view_str(policy, ways[i]);
+
+		weir_buf_addf(view->out, "%s %s ", i ? "," : "", ways[i]);
+		weir_view_add_colored(
+			view, strcmp(action, "deny") == 0 ? WEIR_COLOR_BAD : WEIR_COLOR_GOOD,
+			action);
+	}
+	weir_buf_add_str(view->out, "\n");
+}
+
+void weir_render_rules_status(const struct weir_view *view, const struct weir_json *rules)
+{
+	const struct weir_json *policies = weir_json_get(rules, "policy");
+
+	weir_view_heading(view, "Rules");
+	weir_view_add_plural(view->out, weir_view_uint(rules, "file"), "rule", "rules");
+	weir_buf_add_str(view->out, " of the file, ");
+	weir_count_format(weir_view_uint(rules, "runtime"), view->out);
+	weir_buf_add_str(view->out, " of run time; ");
+	weir_count_format(weir_view_uint(rules, "acting"), view->out);
+	weir_buf_add_str(view->out, " of at most ");
+	weir_count_format(weir_view_uint(rules, "most"), view->out);
+	weir_buf_add_str(view->out, " act\n");
+	for (size_t i = 0; i < weir_json_size(policies); i++)
+		policy_add(view, weir_json_at(policies, i));
+	if (weir_json_size(policies) == 0)
+		weir_buf_add_str(view->out, "default everywhere: allow\n");
 }

@@ -139,6 +139,8 @@ static int feature_show(const char *key, const struct weir_json *value, void *ar
 	} else if (type == WEIR_JSON_OBJECT && ends_with(key, "live") &&
 		   weir_json_get(value, "capacity")) {
 		live_show(view, value);
+	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "acting")) {
+		weir_render_rules_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "lists")) {
 		return weir_json_each(value, feature_show, arg);
 	} else if (type == WEIR_JSON_OBJECT ||

@@ -322,6 +322,21 @@ static void status_shows_interfaces_lists_and_reasons(void **state)
 		     "drop: 20 told, 1 over the rate, 0 lost\n");
 }
 
+static void status_counts_rules_and_tells_default_policies(void **state)
+{
+	assert_shown(
+		"status",
+		"{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[],\"rules\":{\"file\":1,"
+		"\"runtime\":2,\"acting\":3,\"most\":10000,\"policy\":[{\"interface\":\"eth*\","
+		"\"ingress\":\"deny\",\"egress\":\"allow\"}]}}",
+		false,
+		"weir 0.1.0  revision 1  no daemon; the data path filters on\n\nInterfaces\n"
+		"none; add one with 'weir interface attach NAME'\n\nRules\n1 rule of the file, 2 "
+		"of run time; 3 of at most 10,000 act\n"
+		"default on eth*: ingress deny, egress allow\n");
+	(void)state;
+}
+
 static void status_without_interfaces_says_what_to_do(void **state)
 {
 	assert_shown("status", "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[]}", false,
@@ -424,6 +439,7 @@ int main(void)
 		cmocka_unit_test(apply_on_trial_tells_how_long),
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
+		cmocka_unit_test(status_counts_rules_and_tells_default_policies),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),
 		cmocka_unit_test(replay_shows_reasons_and_sources),
