@@ -14,7 +14,7 @@ from harness.net import Namespace
 from model.draw import INTERFACES, World
 from model.judge import IN_TC, IN_XDP, OUT_TC, PROGRAMS, Judge, question
 from model.packet import parse
-from model.rules import Model, Refused
+from model.rules import Model, Refused, Rule, names_of
 
 PACKETS = int(os.environ.get("WEIR_RULES_PACKETS", "120000"))
 SEED = int(os.environ.get("WEIR_MODEL_SEED", str(random.SystemRandom().randrange(1 << 32))))
@@ -50,6 +50,20 @@ def drawn(world):
             continue
 
 
+def drawn_many(world, draw, count):
+    """Rule by rule: among thousands one is always refused."""
+    config = world.config(0)
+    names, rules = names_of(config), config["rules"]["rules"]
+    while len(rules) < count:
+        row = draw(["plain", "nested", "lone"], ["on", "off"])
+        try:
+            Rule(1, row, names)
+        except Refused:
+            continue
+        rules.append(row)
+    return config, Model(config)
+
+
 class Hits:
     def __init__(self, count):
         self.rows = [[0, 0] for _ in range(count)]
@@ -76,9 +90,15 @@ def refused_rows(config, said):
             for number in re.findall(r"rules\.rules\[(\d+)\]", said)]
 
 
-def compare(judge, world, pool, seed):
+def pool_of(world, count):
+    """[(program, interface, frame, as the model reads it)]"""
+    frames = [world.frame() for _ in range(count)]
+    return [(program_for(world, frame), world.rng.randrange(len(INTERFACES)), frame, parse(frame))
+            for frame in frames]
+
+
+def compare(judge, config, model, pool, seed):
     """One set of rules; gives the reasons that were given."""
-    config, model = drawn(world)
     said = judge.take(config)
     assert not said, f"WEIR_MODEL_SEED={SEED} {seed}: {said} {refused_rows(config, said)}"
     questions = [question(program, at, frame) for program, at, frame, _ in pool]
@@ -99,13 +119,9 @@ def test_random_rules_judge_random_frames_as_the_model_does(judge):
     reasons, done, number, start = set(), 0, 0, time.monotonic()
     while done < PACKETS:
         world = World(f"{SEED}/{number}")
-        pool = []
-        for _ in range(POOL):
-            frame = world.frame()
-            pool.append((program_for(world, frame), world.rng.randrange(len(INTERFACES)), frame,
-                         parse(frame)))
+        pool = pool_of(world, POOL)
         for which in range(SETS):
-            reasons |= compare(judge, world, pool, f"world {number} set {which}")
+            reasons |= compare(judge, *drawn(world), pool, f"world {number} set {which}")
             done += POOL
         number += 1
     seconds = time.monotonic() - start
@@ -113,6 +129,15 @@ def test_random_rules_judge_random_frames_as_the_model_does(judge):
     assert reasons >= {"pass_rule", "drop_rule", "drop_reject", "drop_policy", "pass_policy",
                        "pass_allowed", "drop_blocked", "pass_arp", "pass_neighbour", "pass_not_ip",
                        "drop_too_deep"}, "every end was met, else nothing is proven"
+
+
+@pytest.mark.parametrize("kind, count", [("narrow_rule", 2500), ("ranged_rule", 9000)])
+def test_thousands_of_rules_judge_random_frames_as_the_model_does(judge, kind, count):
+    """Vectors of many words; more port ranges than there are rows for."""
+    world = World(f"{SEED}/{kind}", breadth=10)
+    config, model = drawn_many(world, getattr(world, kind), count)
+    reasons = compare(judge, config, model, pool_of(world, 400), f"{count} of {kind}")
+    assert reasons >= {"pass_rule", "drop_rule"}
 
 
 def test_a_rule_that_asks_nothing_leaves_the_rest_to_the_default_policy(judge):

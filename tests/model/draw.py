@@ -19,16 +19,18 @@ BARE = (47, 50, 2, 89, 112, 4, 41, 253)
 
 
 class World:
-    def __init__(self, seed):
+    def __init__(self, seed, breadth=1):
         self.rng = rng = random.Random(seed)
         self.ports = sorted({rng.choice((rng.randrange(1024), rng.randrange(65536), 0, 65535, 22,
-                                         80, 443, 1024)) for _ in range(12)})
+                                         80, 443, 1024)) for _ in range(12 * breadth)})
         self.lengths = sorted({rng.choice((20, 28, 40, 48, 60, 64, 72, 80, 100))
                                for _ in range(5)})
         self.vlans = sorted({rng.choice((0, 1, 4095, rng.randrange(4096))) for _ in range(5)})
         self.homes = [(4, rng.getrandbits(32)) for _ in range(4)] + [
             (6, 0x2 << 124 | rng.getrandbits(124)) for _ in range(3)] + [(4, 0), (6, 0)]
-        self.spots = [self.spot() for _ in range(40)]
+        self.spots = [self.spot() for _ in range(40 * breadth)]
+        self.by_family = {family: [spot for spot in self.spots if spot[1] == family]
+                          for family in (4, 6)}
 
     # --- addresses ---------------------------------------------------------------------------
 
@@ -53,7 +55,7 @@ class World:
     def address(self, family):
         """A number: mostly at the edge of a spot."""
         rng, bits = self.rng, 32 if family == 4 else 128
-        spots = [spot for spot in self.spots if spot[1] == family]
+        spots = self.by_family[family]
         if not spots or rng.random() < 0.05:
             return rng.getrandbits(bits)
         _, _, first, last = rng.choice(spots)
@@ -142,8 +144,35 @@ class World:
             row["mark"] = rng.choice((hex(rng.getrandbits(32)), str(rng.getrandbits(8))))
         return row
 
-    def config(self, rule_count):
+    def narrow_rule(self, names, groups):
+        """One that leaves something to thousands behind it."""
         rng = self.rng
+        row = self.rule(names, groups)
+        row["src"] = rng.choice(self.spots)[0]
+        if rng.random() < 0.5:
+            row["dst"] = rng.choice(self.spots)[0]
+        if not row.keys() & {"proto", "icmp-type", "icmp-code"}:
+            low = rng.choice(self.ports)
+            row[rng.choice(("sport", "dport"))] = f"{low}-{min(low + rng.choice((0, 20)), 65535)}"
+        return row
+
+    def ranged_rule(self, names, groups):
+        """Of thousands no two ask for the same ports or lengths."""
+        rng, row = self.rng, self.narrow_rule(names, groups)
+        for key in row.keys() & {"icmp-type", "icmp-code", "proto", "tcp-flags"}:
+            del row[key]
+        for key in ("sport", "dport", "length"):
+            if rng.random() < 0.7:
+                low = rng.randrange(65000)
+                row[key] = f"{low}-{min(low + rng.choice((3, 500, 40000)), 65535)}"
+                self.ports.append(low)
+        if rng.random() < 0.01:
+            row["dport"] = f"{rng.randrange(60000)}, 60001-60005"
+        row["action"] = rng.choice(("allow", "deny", "count"))
+        return row
+
+    def config(self, rule_count, draw=None):
+        rng, draw = self.rng, draw or self.rule
         spots = [spot[0] for spot in self.spots]
         lists = [{"name": "listed", "action": "set", "entries": rng.sample(spots, 6)}]
         for action in ("allow", "deny"):
@@ -159,7 +188,7 @@ class World:
         names = ["plain", "nested", "lone", *(row["name"] for row in lists)]
         return {"block": {"lists": lists}, "rules": {
             "policy": policy, "sets": sets, "groups": groups,
-            "rules": [self.rule(names, ["on", "off"]) for _ in range(rule_count)]}}
+            "rules": [draw(names, ["on", "off"]) for _ in range(rule_count)]}}
 
     # --- frames ------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ struct judge {
 	uint32_t ifindexes[INTERFACES_MAX];
 	uint32_t interface_count;
 	uint32_t near_lines;
+	uint32_t counters; /* that were asked for, and are zero again with the next policy */
 	uint64_t revision;
 };
 
@@ -123,7 +124,7 @@ static int counters_clear(struct judge *judge)
 	struct weir_map *counters = weir_object_map(judge->object, "ctr_rule");
 	int r = 0;
 
-	for (uint32_t row = 0; row < COUNTERS_MAX / 16 && !r; row++)
+	for (uint32_t row = 0; row < judge->counters && !r; row++)
 		r = weir_map_zero(counters, row);
 	return r;
 }
@@ -213,7 +214,7 @@ static void frame_answer(const struct judge *judge)
 	fwrite(&told, sizeof(told), 1, stdout);
 }
 
-static void hits_answer(const struct judge *judge, uint32_t count)
+static void hits_answer(struct judge *judge, uint32_t count)
 {
 	static struct weir_count sums[COUNTERS_MAX];
 
@@ -221,6 +222,7 @@ static void hits_answer(const struct judge *judge, uint32_t count)
 						  count + 1, 2, (uint64_t *)sums))
 		exit(1);
 	fwrite(sums, sizeof(*sums), count + 1, stdout);
+	judge->counters = count + 1;
 }
 
 static void answer(struct judge *judge, const struct question *question)

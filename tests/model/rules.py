@@ -37,6 +37,36 @@ class Refused(ValueError):
     """No configuration that may be applied."""
 
 
+class Spans:
+    """Numbers below `end`: edges on a line, inside and outside in turn."""
+
+    def __init__(self, spans, end=ALL_ADDRESSES):
+        self.edges, self.end = [], end
+        for first, after in sorted(spans):
+            if self.edges and first <= self.edges[-1]:
+                self.edges[-1] = max(self.edges[-1], after)
+            else:
+                self.edges += [first, after]
+
+    def __contains__(self, number):
+        return bisect.bisect_right(self.edges, number) & 1
+
+    def spans(self):
+        return list(zip(self.edges[::2], self.edges[1::2]))
+
+    def holes(self):
+        rows, at = [], 0
+        for first, after in self.spans():
+            if at < first:
+                rows.append((at, first))
+            at = after
+        return rows + [(at, self.end)] if at < self.end else rows
+
+    def without(self, other):
+        """By De Morgan: not (not self or other)."""
+        return Spans(Spans(self.holes() + other.spans(), self.end).holes(), self.end)
+
+
 def items(text):
     """[(item, whether it is taken out)]"""
     rows = []
@@ -71,6 +101,23 @@ def settle(text, read, everything):
 
 def number_field(last, names=None):
     return lambda text: settle(text, lambda item: span(item, names, last), set(range(last + 1)))
+
+
+def wide_field(last):
+    """Too many values to write them all down."""
+    def read(text):
+        halves = [], []
+        for item, is_out in items(text):
+            low, _, high = item.partition("-")
+            if int(high or low) > last or int(low) > int(high or low):
+                raise Refused(item)
+            halves[is_out].append((int(low), int(high or low) + 1))
+        inside, outside = halves
+        values = Spans(inside or [(0, last + 1)], last + 1).without(Spans(outside, last + 1))
+        if not values.edges:
+            raise Refused(text)
+        return values
+    return read
 
 
 def flags_value(item):
@@ -121,47 +168,13 @@ def type_field(text, versions):
 
 
 FIELDS = {
-    "proto": number_field(255, PROTOCOLS), "sport": number_field(65535),
-    "dport": number_field(65535), "length": number_field(65535), "vlan": vlan_field,
+    "proto": number_field(255, PROTOCOLS), "sport": wide_field(65535),
+    "dport": wide_field(65535), "length": wide_field(65535), "vlan": vlan_field,
     "icmp-code": number_field(255), "tcp-flags": flags_field, "dscp": number_field(63, CODE_POINTS),
     "family": named_field({"ipv4": (4,), "ipv6": (6,)}), "fragment": named_field(PARTS),
     "state": named_field({name: (value,) for name, value in STATES.items()}),
 }
 PLACE = {"icmp-code": "code", "tcp-flags": "flags", "icmp-type": "type"}
-
-
-class Addresses:
-    """Some addresses of both families: edges on the line of numbers of packet.py."""
-
-    def __init__(self, spans):
-        self.edges = []
-        for first, after in sorted(spans):
-            if self.edges and first <= self.edges[-1]:
-                self.edges[-1] = max(self.edges[-1], after)
-            else:
-                self.edges += [first, after]
-
-    def __contains__(self, number):
-        return bisect.bisect_right(self.edges, number) & 1
-
-    def spans(self):
-        return list(zip(self.edges[::2], self.edges[1::2]))
-
-    def without(self, other):
-        """By De Morgan: not (not self or other)."""
-        return Addresses(Addresses(complement(self.spans()) + other.spans()).holes())
-
-    def holes(self):
-        return complement(self.spans())
-
-
-def complement(spans):
-    rows, at = [], 0
-    for first, after in spans:
-        if at < first:
-            rows.append((at, first))
-        at = after
-    return rows + [(at, ALL_ADDRESSES)] if at < ALL_ADDRESSES else rows
 
 
 def address_span(text):
@@ -206,7 +219,7 @@ class Names:
         if all(is_out for _, is_out in rows):
             inside = [(0, ALL_ADDRESSES)]
         outside = [part for item, is_out in rows if is_out for part in self.item(item)]
-        return Addresses(inside).without(Addresses(outside))
+        return Spans(inside).without(Spans(outside))
 
 
 def interface_matches(text, name):
@@ -248,7 +261,7 @@ class Rule:
         """A function, for speed: the model is the slow side of a comparison."""
         scope = {f"w{index}": values for index, values in self.wants.items()}
         text = " and ".join(f"f[{index}] in w{index}" for index in sorted(
-            self.wants, key=lambda index: isinstance(self.wants[index], Addresses)))
+            self.wants, key=lambda index: isinstance(self.wants[index], Spans)))
         return eval(f"lambda f: {text or 'True'}", scope)
 
     def holds_at(self, interface, direction):
@@ -256,15 +269,18 @@ class Rule:
                 and interface_matches(self.row.get("interface", "*"), interface))
 
 
+def names_of(config):
+    return Names({"sets": config["rules"].get("sets", []), "lists": {
+        row["name"]: row["entries"] for row in config.get("block", {}).get("lists", [])}})
+
+
 class Model:
-    """config: {"rules": the section, "block": the section or absent}"""
+    """config: {"rules": the section, "block": the section or absent}. May raise Refused."""
 
     def __init__(self, config):
-        section = config.get("rules", {})
+        section, names = config["rules"], names_of(config)
         self.is_on = section.get("enabled", True)
         lists = config.get("block", {}).get("lists", [])
-        names = Names({"sets": section.get("sets", []), "lists": {
-            row["name"]: row["entries"] for row in lists}})
         self.policies = section.get("policy", [])
         off = {row["name"] for row in section.get("groups", []) if not row.get("enabled", True)}
         self.rules = []
@@ -272,7 +288,7 @@ class Model:
             rule = Rule(number, row, names)     # one that is off has its number, and is refused too
             if row.get("enabled", True) and row.get("group") not in off:
                 self.rules.append(rule)
-        self.listed = {action: Addresses(
+        self.listed = {action: Spans(
             address_span(entry) for row in lists if row["action"] == action
             for entry in row["entries"]) for action in ("allow", "deny")}
         self.by_place = {}
