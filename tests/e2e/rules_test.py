@@ -2,6 +2,7 @@
 """Rules on real packets: default policies for all that travels, every hook and direction,
 interfaces that come and change their names, and refusals that change nothing."""
 import json
+import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -204,6 +205,24 @@ def test_sets_take_lists_of_block_that_change_while_rules_stay(site):
     assert site.wire.verdicts(frames) == [True, False, False, True, False]
     site.daemon.say("set", "add", "198.51.100.0/24", "--list", "listed")
     assert site.wire.verdicts(frames) == [True, False, False, True, True]
+
+
+def clock(minutes):
+    """So many minutes from now, local time: HH:MM."""
+    return time.strftime("%H:%M", time.localtime(time.time() + 60 * minutes))
+
+
+def test_schedules_hold_by_local_time(site):
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    today = time.localtime().tm_wday
+    near = f"{days[today - 1]}-{days[(today + 1) % 7]}"         # also when midnight comes meanwhile
+    for schedule, passes in ((f"{clock(-10)}-{clock(10)}", False),
+                             (f"{near} {clock(-10)}-{clock(10)}", False), (near, False),
+                             (f"{clock(20)}-{clock(-20)}", True), (f"not {near}", True),
+                             (f"{days[(today + 3) % 7]}", True),
+                             (f"{clock(60)}-{clock(90)}, {near}", False)):
+        site.apply([{"schedule": schedule, "action": "deny"}])
+        assert site.wire.passes(udp(V4, site.is_out)) == passes, schedule
 
 
 def test_apply_that_changes_only_interfaces_or_actions_of_a_policy_acts(site):
