@@ -34,6 +34,8 @@ enum weir_direction {
 #define WEIR_LABELS_MAX 8     /* MPLS labels */
 #define WEIR_EXTENSIONS_MAX 8 /* IPv6 extension headers */
 
+#define PKT_MALFORMED_BIT 12
+
 /* What parse.h found, as bits. A bit is set only when the bytes it stands for were read whole. */
 enum pkt_seen {
 	PKT_IPV4 = 1 << 0,
@@ -57,7 +59,7 @@ enum pkt_seen {
 	/* IPv4 options or IPv6 extension headers. */
 	PKT_OPTIONS = 1 << 11,
 	/* A header was cut short or contradicts itself; fields set before it hold. */
-	PKT_MALFORMED = 1 << 12,
+	PKT_MALFORMED = 1 << PKT_MALFORMED_BIT,
 	/* More tags, labels or extension headers than parse.h follows. */
 	PKT_TOO_DEEP = 1 << 13,
 	/* With PKT_MALFORMED: the buffer ended first; more of the packet may be had (TC). */

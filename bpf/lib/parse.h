@@ -180,10 +180,11 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
 	p->ip_len = total;
 	p->dscp = h->tos >> 2;
 	p->proto = h->proto;
+	p->fragment = (fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0);
+	p->fragment_id = h->id;
 	*ret_payload = (struct ip_payload){
 		.low_extensions = IPV4_EXTENSIONS,
-		.fragment =
-			(fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0),
+		.fragment = p->fragment,
 		.next = h->proto,
 		.icmp = PROTO_ICMP,
 	};
@@ -195,6 +196,7 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
 		p->seen |= PKT_MALFORMED;
 		return false;
 	}
+	p->fragment_bytes = c->limit - c->offset;
 	return true;
 }
 
@@ -225,6 +227,10 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
 	p->ip_len = ipv6_length(be16(h->payload_length));
 	p->dscp = version_class_flow >> 22 & 0x3f;
 	p->proto = h->next;
+	/* Without meaning until there is a fragment header. But a zero that stays on some paths is
+	 * another state to the verifier for each of them. */
+	p->fragment = p->fragment_bytes = h->payload_length;
+	p->fragment_id = h->version_class_flow;
 	*ret_payload = (struct ip_payload){
 		.low_extensions = IPV6_EXTENSIONS,
 		.high_extensions = IPV6_HIGH_EXTENSIONS,
@@ -287,8 +293,12 @@ static __always_inline bool parse_extensions(struct cursor *c, struct pkt *p,
 			return false;
 		const struct extension_header *h = c->at;
 
-		if (payload->next == PROTO_FRAGMENT)
+		if (payload->next == PROTO_FRAGMENT) {
 			payload->fragment |= be16(h->fragment) & (IPV6_OFFSET_MASK | IPV6_MORE);
+			p->fragment = payload->fragment;
+			p->fragment_id = h->id;
+			p->fragment_bytes = c->limit - c->offset - sizeof(*h);
+		}
 		cursor_advance(c, extension_bytes(payload->next, h->length));
 		payload->next = h->next;
 		p->proto = h->next;
@@ -313,6 +323,25 @@ static __always_inline bool parse_ports(struct cursor *c, struct pkt *p, __u32 b
 	p->sport = h->sport;
 	p->dport = h->dport;
 	p->seen |= PKT_PORTS;
+	return true;
+}
+
+/*
+ * Its length covers header and data. A fragment has less than that, and one too large for the field
+ * says 0 (RFC 2675, and what the kernel has merged). Signs of differences instead of comparisons:
+ * the verifier would walk what follows once for each way through them.
+ */
+static __always_inline bool parse_udp(struct cursor *c, struct pkt *p,
+				      const struct ip_payload *payload)
+{
+	if (!parse_ports(c, p, sizeof(struct ports_header)))
+		return false;
+	__u64 length = be32(((const struct ports_header *)c->at)->rest) >> 16;
+	__u64 room = c->limit - c->offset;
+	__u64 is_wrong = (length - sizeof(struct ports_header)) | (room - length);
+	__u64 is_whole = (__u64)payload->fragment - 1, is_larger = 0xffff - room;
+
+	p->seen |= (is_wrong & is_whole & ~is_larger) >> 63 << PKT_MALFORMED_BIT;
 	return true;
 }
 
@@ -362,6 +391,7 @@ static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *
 	case PROTO_TCP:
 		return parse_tcp(c, p);
 	case PROTO_UDP:
+		return parse_udp(c, p, payload);
 	case PROTO_UDPLITE:
 		return parse_ports(c, p, sizeof(struct ports_header));
 	case PROTO_SCTP:

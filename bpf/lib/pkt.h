@@ -50,6 +50,12 @@ struct pkt {
 	__u8 has_mark;
 	__u8 state;  /* enum weir_conn_state */
 	__u8 reject; /* enum weir_reject: how the sender is to be told */
+	/* Of a fragment, without meaning in other packets: as in an IPv6 fragment header, offset in
+	 * bytes, and in the lowest bit that more follow; the bytes it carries of the datagram, and
+	 * whose they are. */
+	__u16 fragment;
+	__u16 fragment_bytes;
+	__be32 fragment_id;
 };
 
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&

@@ -46,6 +46,9 @@ static void pkt_print(const struct pkt *p)
 	printf("\"tcp_flags\": %u, \"icmp_type\": %u, \"icmp_code\": %u, ", p->tcp_flags,
 	       p->icmp_type, p->icmp_code);
 	printf("\"ttl\": %u, \"dscp\": %u, ", p->ttl, p->dscp);
+	if (p->seen & PKT_FRAGMENT)
+		printf("\"fragment\": %u, \"fragment_bytes\": %u, \"fragment_id\": %u, ",
+		       p->fragment, p->fragment_bytes, be32(p->fragment_id));
 	printf("\"l3_offset\": %u, \"l4_offset\": %u}\n", p->l3_offset, p->l4_offset);
 }
 

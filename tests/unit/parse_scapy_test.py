@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from scapy.layers.inet import IP, UDP, IPOption_NOP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
+from scapy.packet import Raw
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "unit"))
@@ -72,3 +75,30 @@ def test_a_frame_cut_before_its_addresses_has_none(parse, all_cases):
         assert not packets.seen_names(found["seen"]) & {"ipv4", "ipv6"}, (case.what, n)
         assert "malformed" in packets.seen_names(found["seen"])
         assert int(found["src"], 16) == int(found["dst"], 16) == 0
+
+
+def test_a_fragment_says_where_it_belongs_and_what_it_carries(parse):
+    v4 = IP(src="192.0.2.1", dst="192.0.2.2", options=[IPOption_NOP()] * 4, id=0x1234)
+    v6 = IPv6(src="2001:db8::1", dst="2001:db8::2") / IPv6ExtHdrDestOpt()
+    frames = [("0800", v4, {"frag": 3, "flags": "MF", "proto": 17}, 40, (25, 40, 0x12340000)),
+              ("0800", v4, {"frag": 8190, "proto": 6}, 9, (65520, 9, 0x12340000)),
+              ("86dd", v6, {"offset": 0, "m": 1, "nh": 17}, 40, (1, 40, 0xaabbccdd)),
+              ("86dd", v6, {"offset": 8191, "m": 0, "nh": 6}, 3, (65528, 3, 0xaabbccdd))]
+    for link, header, fields, length, wanted in frames:
+        packet = header.copy()
+        if link == "0800":
+            for name, value in fields.items():
+                setattr(packet, name, value)
+        else:
+            packet /= IPv6ExtHdrFragment(id=0xaabbccdd, **fields)
+        found = parse([(link, bytes(packet / Raw(b"x" * length)) + b"padding")])[0]
+        assert (found["fragment"], found["fragment_bytes"], found["fragment_id"]) == wanted
+
+
+@pytest.mark.parametrize("length, is_malformed", [(7, True), (8, False), (28, False), (29, True),
+                                                  (0, True), (65535, True)])
+def test_a_udp_length_is_a_header_at_least_and_no_more_than_there_is(parse, length, is_malformed):
+    udp = UDP(sport=1, dport=2, len=length) / Raw(b"x" * 20)
+    for link, packet in (("0800", IP() / udp), ("86dd", IPv6() / udp)):
+        found = parse([(link, bytes(packet) + b"padding")])[0]
+        assert ("malformed" in packets.seen_names(found["seen"])) == is_malformed
