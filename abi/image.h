@@ -37,7 +37,9 @@ enum weir_place {
 	X(WEIR_SECTION_BLOCK, WEIR_FAR, "block: what each address class means")         \
 	X(WEIR_SECTION_RULES, WEIR_NEAR, "rules: tables, bit vectors, records")         \
 	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")  \
-	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for")
+	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for") \
+	X(WEIR_SECTION_SANITY, WEIR_NEAR, "sanity: checks, and classes of bogons")      \
+	X(WEIR_SECTION_SANITY_IFACES, WEIR_PATCHED, "sanity: checks of each interface")
 
 enum weir_section {
 #define X(identifier, place, help) identifier,

@@ -20,6 +20,7 @@
 
 #include "../features/block/block.bpf.h"
 #include "../features/rules/rules.bpf.h"
+#include "../features/sanity/sanity.bpf.h"
 
 /* The end of the path, where nothing spoke. */
 static __always_inline enum weir_reason default_policy(const struct pkt *p)
@@ -34,27 +35,31 @@ static __always_inline enum weir_reason not_ip(struct pkt *p)
 		return WEIR_PASS_ARP;
 	if (!(p->seen & PKT_MALFORMED))
 		return WEIR_PASS_NOT_IP;
-	generation_read(p);
 	return default_policy(p);
 }
 
-static __always_inline enum weir_reason pipeline_stages(struct pkt *p)
+static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx, enum hook hook)
 {
 	if (p->seen & PKT_TOO_DEEP)
 		return WEIR_DROP_TOO_DEEP;
 	if (!(p->seen & PKT_IP) && p->seen & PKT_UNREADABLE)
 		return WEIR_DROP_UNREADABLE;
+	generation_read(p);
+	enum weir_reason reason = sanity_stage(p);
+
+	if (reason)
+		return reason;
 	if (!(p->seen & PKT_IP))
 		return not_ip(p);
 	if (p->seen & PKT_NEIGHBOUR)
 		return WEIR_PASS_NEIGHBOUR;
-	generation_read(p);
 	if (end_classify(p, END_REMOTE))
 		return WEIR_PASS_NO_POLICY;
 
 	/* One line a stage, in order: the first that gives a reason ends the packet. */
 	/* clang-format off */
 	return block_stage(p) ?:
+	       source_stage(p, ctx, hook) ?:
 	       rules_stage(p) ?:
 	       default_policy(p);
 	/* clang-format on */
@@ -90,10 +95,10 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 }
 
 /* Judges a parsed packet. True: drop it. */
-static __always_inline bool pipeline_run(struct pkt *p)
+static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {
 	p->iface_slot = iface_slot(p->ifindex);
-	return pipeline_end(p, pipeline_stages(p));
+	return pipeline_end(p, pipeline_stages(p, ctx, hook));
 }
 
 #endif

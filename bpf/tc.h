@@ -121,7 +121,7 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 		wanted = TC_PULL_BYTES_MOST;
 	} while (again);
 	tc_probe(skb, &p);
-	bool drop = pipeline_run(&p);
+	bool drop = pipeline_run(&p, skb, direction == WEIR_INGRESS ? HOOK_TC_IN : HOOK_TC_OUT);
 
 	if (reject_is_wanted(&p))
 		return tc_reject(skb, &p);

@@ -2,10 +2,12 @@
 /* The features, in the order in which a packet meets them. The only file that knows them all. */
 #include "core/feature.h"
 
+extern const struct weir_feature weir_sanity;
 extern const struct weir_feature weir_block;
 extern const struct weir_feature weir_rules;
 
 const struct weir_feature *const weir_features[] = {
+	&weir_sanity,
 	&weir_block,
 	&weir_rules,
 	NULL,

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The way back: by which interface would an answer to this packet leave? Asked of the kernel's own
+ * routing tables and rules, for packets that arrive.
+ */
+#ifndef WEIR_BPF_ROUTE_H
+#define WEIR_BPF_ROUTE_H
+
+#include "pkt.h"
+
+#define ROUTE_INET 2 /* AF_INET and AF_INET6 of every Linux */
+#define ROUTE_INET6 10
+
+enum hook {
+	HOOK_XDP,
+	HOOK_TC_IN,
+	HOOK_TC_OUT, /* nothing arrives there */
+};
+
+enum route {
+	ROUTE_NONE = 0, /* no route, or one that refuses; greater: index of the interface */
+	ROUTE_UNKNOWN = -1,
+	ROUTE_NO_FORWARDING = -2, /* the kernel answers only on interfaces that forward */
+};
+
+/* Whether a neighbour is known or the packet would fit does not matter: the interface is set. */
+static __always_inline int route_of(long result, __u32 ifindex)
+{
+	switch (result) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return ifindex;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return ROUTE_NONE;
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return ROUTE_NO_FORWARDING;
+	default:
+		return ROUTE_UNKNOWN;
+	}
+}
+
+static __always_inline int route_back(void *ctx, const struct pkt *p)
+{
+	struct bpf_fib_lookup fib = { .ifindex = p->ifindex };
+
+	if (p->seen & PKT_IPV4) {
+		fib.family = ROUTE_INET;
+		fib.ipv4_src = p->dst.be32[3];
+		fib.ipv4_dst = p->src.be32[3];
+	} else {
+		fib.family = ROUTE_INET6;
+		for (int i = 0; i < 4; i++) {
+			fib.ipv6_src[i] = p->dst.be32[i];
+			fib.ipv6_dst[i] = p->src.be32[i];
+		}
+	}
+	long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+
+	return route_of(result, fib.ifindex);
+}
+
+#endif
