@@ -111,12 +111,22 @@ static __always_inline void *policy_line(const struct pkt *p, enum weir_section 
 	return image ? image_line(image, first + line) : NULL;
 }
 
-/* A line of tab_near in the slot of this packet; compiled in place, so it costs no call. */
+/* Where the lines of this packet's slot begin in tab_near. */
+static __always_inline __u32 near_lines(const struct pkt *p)
+{
+	return p->slot * near_constants.lines;
+}
+
+/* A line of tab_near, counted from the map's first; compiled in place, so it costs no call. */
+static __always_inline void *near_at(__u32 at)
+{
+	return bpf_map_lookup_elem(&tab_near, &at);
+}
+
+/* A line in the slot of this packet. */
 static __always_inline void *near_line(const struct pkt *p, __u32 line)
 {
-	__u32 at = p->slot * near_constants.lines + line;
-
-	return bpf_map_lookup_elem(&tab_near, &at);
+	return near_at(near_lines(p) + line);
 }
 
 #endif

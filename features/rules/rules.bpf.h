@@ -120,7 +120,7 @@ __noinline int search_visit(struct pkt *p, struct rules_search *search, __u32 po
 		return 0;
 	const struct rules_record *first = record_at(p, root, position);
 	bool is_over = !first || word_is_late(search, first);
-	__u64 word = is_over ? 0 : search_word(p, root, search, part, position / 64 & 63);
+	__u64 word = is_over ? 0 : search_word(root, search, part, position / 64 & 63);
 
 	LOOP_ROLLED
 	for (int i = 0; i < 64 && word && !is_over; i++) {
@@ -164,23 +164,21 @@ static __always_inline enum weir_reason record_reason(const struct rules_record 
 					       WEIR_DROP_REJECT;
 }
 
-static __always_inline struct rules_search *search_new(const struct rules_root *root)
+static __always_inline struct rules_search *search_new(void)
 {
 	__u32 zero = 0;
 	struct rules_search *search = bpf_map_lookup_elem(&tmp_search, &zero);
 
-	if (!search || !root)
+	if (!search)
 		return NULL;
 	search->rank = RULES_NO_RANK;
-	for (int i = 0; i < RULES_AGGREGATES; i++)
-		search->candidates[i] = root->present[i];
 	return search;
 }
 
 __noinline int rules_judge(struct pkt *p)
 {
 	const struct rules_root *root = p ? rules_root(p) : NULL;
-	struct rules_search *search = search_new(root);
+	struct rules_search *search = search_new();
 
 	if (!root || !root->words || !search)
 		return WEIR_PASS;

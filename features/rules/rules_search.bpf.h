@@ -26,7 +26,7 @@ struct {
 
 /* What is known of a packet's search, between its functions. */
 struct rules_search {
-	__u32 row[RULES_DIMENSIONS];	    /* near lines */
+	__u32 row[RULES_DIMENSIONS];	    /* of tab_near */
 	__u32 rank;			    /* of the best that decides, RULES_NO_RANK for none */
 	__u32 mark_rank;		    /* of the last that marked */
 	__u64 candidates[RULES_AGGREGATES]; /* words that may hold a match */
@@ -111,43 +111,57 @@ static __always_inline __u32 field_value(const struct pkt *p, enum rules_field f
 	return 0;
 }
 
+/*
+ * What search_rows() keeps on its way, by itself: candidates in the map's memory would be written
+ * and read again for each row, and the slot and the section looked up for each line.
+ */
+struct rules_narrow {
+	const struct rules_root *root;
+	__u32 lines; /* of tab_near: the section's first in this packet's slot */
+	__u64 candidates[RULES_AGGREGATES];
+};
+
+static __always_inline void *narrow_line(const struct rules_narrow *narrow, __u32 line)
+{
+	return near_at(narrow->lines + line);
+}
+
 /* One row is taken into the search: only what it allows stays. */
-static __always_inline void search_narrow(const struct pkt *p, struct rules_search *search,
+static __always_inline void search_narrow(struct rules_narrow *narrow, struct rules_search *search,
 					  enum rules_dimension dimension, __u32 line)
 {
-	const struct rules_row *row = near_line(p, line);
+	const struct rules_row *row = narrow_line(narrow, line);
 
-	search->row[dimension] = line;
+	search->row[dimension] = narrow->lines + line;
 	for (int i = 0; i < RULES_AGGREGATES; i++)
-		search->candidates[i] &= row ? row->aggregate[i] : 0;
+		narrow->candidates[i] &= row ? row->aggregate[i] : 0;
 }
 
-/* Row numbers of a class: of its addresses as sources, and as destinations. */
-static __always_inline void search_address(const struct pkt *p, const struct rules_root *root,
-					   __u32 first, struct rules_search *search,
-					   enum rules_dimension dimension, __u32 class)
+/* By the row numbers of values, or of classes: of addresses as sources, and as destinations. */
+static __always_inline void search_table(struct rules_narrow *narrow, struct rules_search *search,
+					 enum rules_dimension dimension, __u32 value)
 {
-	const struct rules_table *table = &root->dimension[dimension];
-	const struct weir_line *line = near_line(p, first + table->table + class / 32);
-	__u32 row = line ? line->u16[class & 31] : 0;
+	const struct rules_table *table = &narrow->root->dimension[dimension];
+	const struct weir_line *line = narrow_line(narrow, table->table + value / 32);
 
-	search_narrow(p, search, dimension, first + table->rows + row);
+	search_narrow(narrow, search, dimension, table->rows + (line ? line->u16[value & 31] : 0));
 }
 
-/* A packet that lacks the value meets only rules that do not ask: row 0. */
-static __always_inline void search_wide(const struct pkt *p, const struct rules_root *root,
-					__u32 first, struct rules_search *search,
-					enum rules_dimension dimension, __u32 value, bool is_there)
+/* A packet that lacks ports meets only rules that do not ask: row 0. */
+static __always_inline void search_port(const struct pkt *p, struct rules_narrow *narrow,
+					struct rules_search *search, enum rules_dimension dimension,
+					__be16 port)
 {
-	if (is_there)
-		search_address(p, root, first, search, dimension, value);
+	if (p->seen & PKT_PORTS)
+		search_table(narrow, search, dimension, be16(port));
 	else
-		search_narrow(p, search, dimension, first + root->dimension[dimension].rows);
+		search_narrow(narrow, search, dimension, narrow->root->dimension[dimension].rows);
 }
 
-static __always_inline void search_mixes(const struct pkt *p, const struct rules_root *root,
-					 __u32 first, struct rules_search *search)
+static __always_inline void search_mixes(const struct pkt *p, struct rules_narrow *narrow,
+					 struct rules_search *search)
 {
+	const struct rules_root *root = narrow->root;
 	__u64 index[RULES_MIXES / 2] = {};
 
 	CLASSIFY_UNROLL
@@ -157,7 +171,7 @@ static __always_inline void search_mixes(const struct pkt *p, const struct rules
 		if (!(root->fields & 1 << field))
 			continue;
 		__u32 value = field_value(p, field);
-		const struct weir_line *line = near_line(p, first + table->table + value / 64);
+		const struct weir_line *line = narrow_line(narrow, table->table + value / 64);
 		__u64 class = line ? line->u8[value & 63] : 0;
 
 		for (int i = 0; i < RULES_MIXES / 2; i++)
@@ -165,60 +179,65 @@ static __always_inline void search_mixes(const struct pkt *p, const struct rules
 	}
 	for (int mix = 0; mix < RULES_MIXES; mix++)
 		if (root->used & 1 << (RULES_MIX + mix))
-			search_address(p, root, first, search, RULES_MIX + mix,
-				       (__u32)(index[mix / 2] >> (mix & 1) * 32));
+			search_table(narrow, search, RULES_MIX + mix,
+				     (__u32)(index[mix / 2] >> (mix & 1) * 32));
 }
 
-static __always_inline void search_interface(const struct pkt *p, const struct rules_root *root,
+/* Its rows stand in a section of their own. */
+static __always_inline void search_interface(const struct pkt *p, struct rules_narrow *narrow,
 					     struct rules_search *search)
 {
 	__u32 row = RULES_IFACE_ROW(p->iface_slot, p->direction);
 
-	search_narrow(p, search, RULES_IFACE,
-		      rules_first(p, WEIR_SECTION_RULES_IFACES) + row * root->iface_lines);
+	search_narrow(narrow, search, RULES_IFACE,
+		      rules_first(p, WEIR_SECTION_RULES_IFACES) -
+			      rules_first(p, WEIR_SECTION_RULES) + row * narrow->root->iface_lines);
 }
 
-static __always_inline void search_ends(struct pkt *p, const struct rules_root *root, __u32 first,
+static __always_inline void search_ends(const struct pkt *p, struct rules_narrow *narrow,
 					struct rules_search *search)
 {
 	bool in = p->direction == WEIR_INGRESS;
 
-	if (root->used & 1 << RULES_SRC)
-		search_address(p, root, first, search, RULES_SRC, in ? p->class : p->local_class);
-	if (root->used & 1 << RULES_DST)
-		search_address(p, root, first, search, RULES_DST, in ? p->local_class : p->class);
+	if (narrow->root->used & 1 << RULES_SRC)
+		search_table(narrow, search, RULES_SRC, in ? p->class : p->local_class);
+	if (narrow->root->used & 1 << RULES_DST)
+		search_table(narrow, search, RULES_DST, in ? p->local_class : p->class);
 }
 
-static __always_inline void search_values(const struct pkt *p, const struct rules_root *root,
-					  __u32 first, struct rules_search *search)
+static __always_inline void search_values(const struct pkt *p, struct rules_narrow *narrow,
+					  struct rules_search *search)
 {
-	bool has_ports = p->seen & PKT_PORTS;
-	__u32 vlan = p->seen & PKT_VLAN ? p->vlan : RULES_NO_VLAN;
+	__u32 used = narrow->root->used;
 
-	if (root->used & 1 << RULES_SPORT)
-		search_wide(p, root, first, search, RULES_SPORT, be16(p->sport), has_ports);
-	if (root->used & 1 << RULES_DPORT)
-		search_wide(p, root, first, search, RULES_DPORT, be16(p->dport), has_ports);
-	if (root->used & 1 << RULES_LENGTH)
-		search_address(p, root, first, search, RULES_LENGTH, p->ip_len);
-	if (root->used & 1 << RULES_VLAN)
-		search_address(p, root, first, search, RULES_VLAN, vlan);
-	if (root->used & 1 << RULES_IFACE)
-		search_interface(p, root, search);
+	if (used & 1 << RULES_SPORT)
+		search_port(p, narrow, search, RULES_SPORT, p->sport);
+	if (used & 1 << RULES_DPORT)
+		search_port(p, narrow, search, RULES_DPORT, p->dport);
+	if (used & 1 << RULES_LENGTH)
+		search_table(narrow, search, RULES_LENGTH, p->ip_len);
+	if (used & 1 << RULES_VLAN)
+		search_table(narrow, search, RULES_VLAN,
+			     p->seen & PKT_VLAN ? p->vlan : RULES_NO_VLAN);
+	if (used & 1 << RULES_IFACE)
+		search_interface(p, narrow, search);
 }
 
 /* Finds the row of each dimension in use, and which words all of them have something in. */
 __noinline int search_rows(struct pkt *p, struct rules_search *search)
 {
-	const struct rules_root *root = p ? rules_root(p) : NULL;
+	struct rules_narrow narrow = { .root = p ? rules_root(p) : NULL };
 
-	if (!root || !search)
+	if (!narrow.root || !search)
 		return 0;
-	__u32 first = rules_first(p, WEIR_SECTION_RULES);
-
-	search_ends(p, root, first, search);
-	search_values(p, root, first, search);
-	search_mixes(p, root, first, search);
+	narrow.lines = near_lines(p) + rules_first(p, WEIR_SECTION_RULES);
+	for (int i = 0; i < RULES_AGGREGATES; i++)
+		narrow.candidates[i] = narrow.root->present[i];
+	search_ends(p, &narrow, search);
+	search_values(p, &narrow, search);
+	search_mixes(p, &narrow, search);
+	for (int i = 0; i < RULES_AGGREGATES; i++)
+		search->candidates[i] = narrow.candidates[i];
 	return 0;
 }
 
@@ -232,36 +251,54 @@ static __always_inline __u32 row_place(const struct rules_row *row, __u64 wild, 
 	return row->first + row->before[part] + rules_popcount(before);
 }
 
-/*
- * What matches among the 64 rules of a word, 0 when nothing does. Unrolled, it would be eleven
- * times the code. By way of memory the word is any word to the verifier, which then walks what
- * follows once and not for each way through the loop.
- */
-static __always_inline __u64 search_word(const struct pkt *p, const struct rules_root *root,
-					 struct rules_search *search, __u32 part, __u32 bit)
+static __always_inline __u64 word_at(__u32 row, __u32 place)
 {
-	volatile __u64 *word = &search->word;
+	const struct weir_line *words = near_at(row + place / 8);
 
-	*word = ~0ULL;
+	return words ? words->u64[place & 7] : 0;
+}
+
+static __always_inline __u64 dimension_word(const struct rules_root *root,
+					    const struct rules_search *search,
+					    enum rules_dimension dimension, __u32 part, __u32 bit)
+{
+	__u64 wild = root->wild[dimension][part];
+	__u32 at = search->row[dimension];
+
+	if (!(root->used >> dimension & 1) || wild >> bit & 1)
+		return ~0ULL;
+	const struct rules_row *row = near_at(at);
+
+	return row ? word_at(at, row_place(row, wild, part, bit)) : 0;
+}
+
+/* Dimensions that most policies use have code of their own; the others share a loop. */
+#define RULES_OFTEN                                                                  \
+	(1u << RULES_SRC | 1u << RULES_DST | 1u << RULES_SPORT | 1u << RULES_DPORT | \
+	 1u << RULES_MIX)
+
+/*
+ * What matches among the 64 rules of a word, 0 when nothing does. By way of memory it is any word
+ * to the verifier, which then walks what follows once and not for each way through here.
+ */
+static __always_inline __u64 search_word(const struct rules_root *root, struct rules_search *search,
+					 __u32 part, __u32 bit)
+{
+	volatile __u64 *kept = &search->word;
+	__u64 word = ~0ULL;
+
+	CLASSIFY_UNROLL
+	for (__u32 i = 0; i <= RULES_MIX; i++)
+		if (RULES_OFTEN >> i & 1)
+			word &= dimension_word(root, search, i, part, bit);
+	*kept = word;
+	if (!(root->used & ~RULES_OFTEN))
+		return *kept;
 	LOOP_ROLLED
-	for (__u32 i = 0; i < RULES_DIMENSIONS; i++) {
-		__u64 wild = root->wild[i][part];
-		__u32 line = search->row[i];
-
-		if (!(root->used >> i & 1) || wild >> bit & 1)
-			continue;
-		const struct rules_row *row = near_line(p, line);
-
-		if (!row)
-			return 0;
-		__u32 place = row_place(row, wild, part, bit);
-		const struct weir_line *words = near_line(p, line + place / 8);
-
-		if (!words)
-			return 0;
-		*word &= words->u64[place & 7];
-	}
-	return *word;
+	for (__u32 i = RULES_LENGTH; i < RULES_DIMENSIONS; i++)
+		if (i != RULES_MIX)
+			*kept &= dimension_word(root, search, i, part, bit);
+	return *kept;
 }
 
 static __always_inline const struct rules_record *record_at(const struct pkt *p,
