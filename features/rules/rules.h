@@ -63,6 +63,12 @@ enum rules_field {
  * dimension (rules_root.wild) count as all ones and are not stored.
  */
 #define RULES_ROW_WORDS 4
+/*
+ * Policies of so few words store all of them, wild and zero ones too, in the lines behind the row
+ * (rules_root.row_lines says how many lines a row is then): a word is found without counting those
+ * before it, which would be most of what a visit costs.
+ */
+#define RULES_DENSE_WORDS 32
 #define RULES_ROW_INLINE (RULES_AGGREGATES) /* rules_row.first of words in the row itself */
 
 struct rules_row {
@@ -109,7 +115,7 @@ struct rules_record {
 /* How a value finds its row. */
 struct rules_table {
 	__u32 table; /* line of the 16-bit row numbers by value, 32 a line */
-	__u32 rows;  /* line of row 0; row r is r lines behind */
+	__u32 rows;  /* line of row 0; row r is r times rules_root.row_lines behind */
 };
 
 struct rules_field_table {
@@ -126,6 +132,8 @@ struct rules_root {
 	__u32 records;	   /* line of the first record */
 	__u32 iface_lines; /* lines an interface and direction has in its section */
 	__u32 has_effects; /* there are rules that do not decide */
+	__u32 row_lines;   /* lines of a row: 1, or more when all words are stored */
+	__u32 spare;
 	struct rules_table dimension[RULES_DIMENSIONS];
 	struct rules_field_table field[RULES_FIELDS];
 	__u64 present[RULES_AGGREGATES]; /* words in use */

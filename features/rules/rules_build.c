@@ -111,6 +111,7 @@ static int build_all(struct rules_build *build)
 	if (r < 0)
 		return r;
 	build->root->words = build->bits.words;
+	build->root->row_lines = rules_row_lines(build->bits.words);
 	for (uint32_t i = 0; i < build->bits.words; i++)
 		rules_bit_set(build->root->present, i);
 	memcpy(build->root->effects, build->bits.effects, sizeof(build->root->effects));

@@ -35,6 +35,11 @@ void rules_lines_done(struct rules_lines *lines)
 	free(lines->at);
 }
 
+uint32_t rules_row_lines(uint32_t words)
+{
+	return words <= RULES_DENSE_WORDS ? 1 + (words + 7) / 8 : 1;
+}
+
 void rules_rows_init(struct rules_rows *rows, const __u64 *wild, uint32_t words)
 {
 	*rows = (struct rules_rows){ .wild = wild, .words = words };
@@ -144,7 +149,35 @@ static void row_head(struct rules_row *row, const __u64 aggregate[RULES_AGGREGAT
 	}
 }
 
-int rules_rows_write(const struct rules_rows *rows, struct rules_lines *lines, uint32_t *ret_line)
+/* All words of a row, in their places. */
+static void words_unpack(const struct rules_rows *rows, const struct rules_packed *packed,
+			 __u64 *words)
+{
+	const __u64 *stored = &rows->pool[packed->first];
+	for (uint32_t i = 0; i < rows->words; i++)
+		if (rules_bit_test(rows->wild, i))
+			words[i] = ~0ULL;
+		else if (rules_bit_test(packed->aggregate, i))
+			words[i] = *stored++;
+}
+
+static int rows_write_dense(const struct rules_rows *rows, struct rules_lines *lines,
+			    uint32_t *ret_line)
+{
+	uint32_t row_lines = rules_row_lines(rows->words);
+	int r = rules_lines_add(lines, rows->count * row_lines, ret_line);
+	for (uint32_t i = 0; r == 0 && i < rows->count; i++) {
+		struct weir_line *line = &lines->at[*ret_line + i * row_lines];
+		struct rules_row *row = (void *)line;
+		row_head(row, rows->row[i].aggregate, rows->wild);
+		row->first = 8;
+		words_unpack(rows, &rows->row[i], line[1].u64);
+	}
+	return r;
+}
+
+static int rows_write_sparse(const struct rules_rows *rows, struct rules_lines *lines,
+			     uint32_t *ret_line)
 {
 	int r = rules_lines_add(lines, rows->count, ret_line);
 	for (uint32_t i = 0; r == 0 && i < rows->count; i++) {
@@ -164,15 +197,25 @@ int rules_rows_write(const struct rules_rows *rows, struct rules_lines *lines, u
 	return r;
 }
 
+int rules_rows_write(const struct rules_rows *rows, struct rules_lines *lines, uint32_t *ret_line)
+{
+	return rules_row_lines(rows->words) > 1 ? rows_write_dense(rows, lines, ret_line) :
+						  rows_write_sparse(rows, lines, ret_line);
+}
+
 void rules_row_fill(struct rules_row *row, const __u64 *words, uint32_t count, const __u64 *wild,
 		    __u64 *stored)
 {
 	__u64 aggregate[RULES_AGGREGATES] = { 0 };
+	bool is_dense = rules_row_lines(count) > 1;
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		if (words[i] || rules_bit_test(wild, i))
+		bool is_wild = rules_bit_test(wild, i);
+		if (words[i] || is_wild)
 			rules_bit_set(aggregate, i);
-		if (words[i] && !rules_bit_test(wild, i))
+		if (is_dense)
+			stored[i] = is_wild ? ~0ULL : words[i];
+		else if (words[i] && !is_wild)
 			stored[at++] = words[i];
 	}
 	row_head(row, aggregate, wild);

@@ -16,7 +16,7 @@ int rules_lines_add(struct rules_lines *lines, uint32_t count, uint32_t *ret_lin
 void rules_lines_done(struct rules_lines *lines);
 
 struct rules_rows {
-	const __u64 *wild; /* words that are not stored */
+	const __u64 *wild; /* words in which no rule asks */
 	uint32_t words;
 	struct rules_packed *row;
 	uint32_t count, capacity;
@@ -32,6 +32,8 @@ struct rules_packed {
 	uint32_t stored;
 };
 
+/* Lines a row of so many words takes in rules_root.dimension[].rows. */
+uint32_t rules_row_lines(uint32_t words);
 void rules_rows_init(struct rules_rows *rows, const __u64 *wild, uint32_t words);
 void rules_rows_done(struct rules_rows *rows);
 /* The number of the row that has these words: an old one, where there is one. */

@@ -144,7 +144,9 @@ static __always_inline void search_table(struct rules_narrow *narrow, struct rul
 	const struct rules_table *table = &narrow->root->dimension[dimension];
 	const struct weir_line *line = narrow_line(narrow, table->table + value / 32);
 
-	search_narrow(narrow, search, dimension, table->rows + (line ? line->u16[value & 31] : 0));
+	__u32 row = line ? line->u16[value & 31] : 0;
+
+	search_narrow(narrow, search, dimension, table->rows + row * narrow->root->row_lines);
 }
 
 /* A packet that lacks ports meets only rules that do not ask: row 0. */
@@ -277,6 +279,26 @@ static __always_inline __u64 dimension_word(const struct rules_root *root,
 	(1u << RULES_SRC | 1u << RULES_DST | 1u << RULES_SPORT | 1u << RULES_DPORT | \
 	 1u << RULES_MIX)
 
+/* Where every word is stored, behind the row's own line. */
+static __always_inline __u64 search_word_dense(const struct rules_root *root,
+					       const struct rules_search *search, __u32 word)
+{
+	__u32 used = root->used;
+	__u64 found = ~0ULL;
+
+	CLASSIFY_UNROLL
+	for (__u32 i = 0; i <= RULES_MIX; i++)
+		if (RULES_OFTEN >> i & used >> i & 1)
+			found &= word_at(search->row[i], 8 + word);
+	if (!(used & ~RULES_OFTEN))
+		return found;
+	LOOP_ROLLED
+	for (__u32 i = RULES_LENGTH; i < RULES_DIMENSIONS; i++)
+		if ((used & ~RULES_OFTEN) >> i & 1)
+			found &= word_at(search->row[i], 8 + word);
+	return found;
+}
+
 /*
  * What matches among the 64 rules of a word, 0 when nothing does. By way of memory it is any word
  * to the verifier, which then walks what follows once and not for each way through here.
@@ -287,6 +309,10 @@ static __always_inline __u64 search_word(const struct rules_root *root, struct r
 	volatile __u64 *kept = &search->word;
 	__u64 word = ~0ULL;
 
+	if (root->row_lines > 1) {
+		*kept = search_word_dense(root, search, bit);
+		return *kept;
+	}
 	CLASSIFY_UNROLL
 	for (__u32 i = 0; i <= RULES_MIX; i++)
 		if (RULES_OFTEN >> i & 1)
