@@ -178,4 +178,6 @@ int trie6(struct xdp_md *ctx)
 	return bpf_map_lookup_elem(&lpm6, &key) ? XDP_DROP : XDP_PASS;
 }
 
+#include "tests/bench/bench_rules.bpf.h"
+
 char _license[] SEC("license") = "Dual BSD/GPL";

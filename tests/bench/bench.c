@@ -29,6 +29,11 @@ static int64_t clock_ns(clockid_t clock)
 	return clock_gettime(clock, &t) ? -1 : t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+int64_t bench_softirq_ns(void)
+{
+	return clock_ns(softirq_clock);
+}
+
 int64_t bench_cpu_ns(void)
 {
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID) + clock_ns(softirq_clock);
@@ -100,14 +105,16 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} commands[] = {
-		{ "shape", bench_shape }, { "net", bench_net },	  { "frames", bench_frames },
-		{ "flood", bench_flood }, { "size", bench_size }, { "fill", bench_fill },
+		{ "shape", bench_shape },     { "net", bench_net },	{ "frames", bench_frames },
+		{ "flood", bench_flood },     { "size", bench_size },	{ "fill", bench_fill },
+		{ "ruleset", bench_ruleset }, { "rules", bench_rules },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 2, argv + 2);
-	fputs("usage: weir-bench shape|net|frames|flood|size|fill ...; see tests/bench/run\n",
+	fputs("usage: weir-bench shape|net|frames|flood|size|fill|ruleset|rules ...; see "
+	      "tests/bench/run\n",
 	      stderr);
 	return 2;
 }

@@ -11,7 +11,9 @@
 #include "abi/packet.h"
 
 struct bpf_object;
+struct bench_ruleset;
 struct bench_state;
+struct bench_tuple;
 struct weir_object;
 
 /* An entry of list.bin. */
@@ -28,7 +30,9 @@ struct bench_list {
 /* The benchmark's own packet programs, loaded. */
 struct bench_programs {
 	struct bpf_object *object;
-	struct weir_addr *keys; /* mapped, BENCH_KEYS of them */
+	struct weir_addr *keys;	     /* mapped, BENCH_KEYS of them */
+	struct bench_tuple *tuples;  /* mapped, BENCH_TUPLES of them */
+	struct bench_ruleset *rules; /* mapped: what the linear walk goes through */
 	struct bench_state *state;
 };
 
@@ -42,9 +46,13 @@ int bench_frames(int argc, char **argv);
 int bench_flood(int argc, char **argv);
 int bench_size(int argc, char **argv);
 int bench_fill(int argc, char **argv);
+int bench_ruleset(int argc, char **argv);
+int bench_rules(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);
+/* The ksoftirqd alone. */
+int64_t bench_softirq_ns(void);
 /* Binds the thread to the last CPU, where bench_cpu_ns() looks for ksoftirqd. */
 int bench_pin(void);
 
@@ -58,9 +66,15 @@ int bench_program(const struct bench_programs *programs, const char *name);
 int bench_map(const struct bench_programs *programs, const char *name);
 /* Puts the addresses of a file before the generator. */
 int bench_keys_read(struct bench_programs *programs, const char *file);
+/* Likewise five-tuples, and the rules of the linear walk. */
+int bench_tuples_read(struct bench_programs *programs, const char *file);
+int bench_rules_read(struct bench_programs *programs, const char *file);
 int bench_trie_fill(const struct bench_programs *programs, const struct bench_list *list,
 		    bool is_v4);
 /* A UDP packet of BENCH_FRAME_BYTES from nowhere to 02:00:00:00:00:02. */
 void bench_frame_make(bool is_v4, unsigned char *frame);
+/* One of BENCH_TUPLE_FRAME_BYTES that is well-formed as TCP (a SYN) and as UDP; all that a tuple
+ * says is still zero. */
+void bench_tuple_frame_make(bool is_v4, unsigned char *frame);
 
 #endif

@@ -9,11 +9,40 @@
 #define BENCH_KEYS (1 << 20) /* source addresses a run goes through, again and again */
 #define BENCH_TRIE_MAX 4000000
 #define BENCH_FRAME_BYTES 64
+#define BENCH_TUPLES (1 << 16) /* five-tuples a run goes through */
+#define BENCH_TUPLE_FRAME_BYTES 80
+#define BENCH_RULES_MAX 10000
 
 struct bench_state {
-	__u32 next;	   /* of the keys */
+	__u32 next;	   /* of the keys or the tuples */
 	__u32 out_ifindex; /* where live frames leave */
 	__u32 sum4;	   /* of the 16-bit words of the IPv4 header but for source and checksum */
+	__u32 tuple_sum4;  /* likewise of a tuple's frame, with no addresses and no protocol */
+};
+
+/* A packet as rules see it, and how it must end. */
+struct bench_tuple {
+	struct weir_addr src, dst;
+	__be16 sport, dport;
+	__u8 proto;
+	__u8 passes;
+	__u8 spare[2];
+};
+
+/* A rule the plain way: what a linear walk compares. IPv4 is in the last word. */
+struct bench_rule {
+	struct weir_addr src, src_mask;
+	struct weir_addr dst, dst_mask;
+	__u16 sport[2], dport[2]; /* from and to, host byte order */
+	__u8 proto;
+	__u8 passes;
+	__u8 spare[6];
+};
+
+struct bench_ruleset {
+	__u32 count;
+	__u32 spare;
+	struct bench_rule at[BENCH_RULES_MAX];
 };
 
 /* length is that of the family: 24 of 32, 64 of 128. */

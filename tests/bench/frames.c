@@ -21,6 +21,7 @@
 
 #define TARGETS_MAX 8
 #define BATCH 64
+#define SLOW_BATCH 128 /* half of what a veth's ring holds */
 #define ARRIVE_LIMIT_NS (2 * WEIR_NS_PER_S)
 
 #ifndef BPF_F_TEST_XDP_LIVE_FRAMES
@@ -36,10 +37,14 @@ struct target {
 	int netns_fd;
 	int link;
 	uint32_t out_ifindex;
+	/* A filter that takes microseconds a packet gets fewer, and no more at a time than its ring
+	 * holds; 0: as many as the others. */
+	uint32_t slow_packets;
 };
 
 struct frames {
 	bool is_v4;
+	bool has_tuples; /* whole five-tuples and not only sources */
 	struct bench_programs programs;
 	struct target targets[TARGETS_MAX];
 	int target_count;
@@ -52,7 +57,7 @@ static int target_enter(const struct target *target)
 	return setns(target->netns_fd, CLONE_NEWNET) ? bench_error(target->netns) : 0;
 }
 
-/* NAME,NETNS,OUT,IN,PROGRAM */
+/* NAME,NETNS,OUT,IN,PROGRAM[,PACKETS] */
 static int target_parse(char *text, struct target *target)
 {
 	char **parts[] = { &target->name, &target->netns, &target->out, &target->in,
@@ -62,8 +67,9 @@ static int target_parse(char *text, struct target *target)
 		*parts[i] = strsep(&text, ",");
 	if (!target->program) {
 		errno = EINVAL;
-		return bench_error("a target is NAME,NETNS,OUT,IN,PROGRAM");
+		return bench_error("a target is NAME,NETNS,OUT,IN,PROGRAM[,PACKETS]");
 	}
+	target->slow_packets = text ? (uint32_t)strtoul(text, NULL, 10) : 0;
 	return 0;
 }
 
@@ -103,16 +109,22 @@ static uint64_t arrived(const struct target *target)
 
 static int send_frames(struct frames *frames, const struct target *target, uint32_t packets)
 {
-	unsigned char frame[BENCH_FRAME_BYTES];
-	struct xdp_md context = { .data_end = sizeof(frame) };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+	static const char *const programs[2][2] = { { "live6", "live4" },
+						    { "live_tuple6", "live_tuple4" } };
+	const char *program = programs[frames->has_tuples][frames->is_v4];
+	unsigned char frame[BENCH_TUPLE_FRAME_BYTES];
+	uint32_t bytes = frames->has_tuples ? BENCH_TUPLE_FRAME_BYTES : BENCH_FRAME_BYTES;
+	struct xdp_md context = { .data_end = bytes };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = bytes,
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = (int)packets,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 
-	bench_frame_make(frames->is_v4, frame);
+	if (frames->has_tuples)
+		bench_tuple_frame_make(frames->is_v4, frame);
+	else
+		bench_frame_make(frames->is_v4, frame);
 	frames->programs.state->out_ifindex = target->out_ifindex;
-	if (bpf_prog_test_run_opts(
-		    bench_program(&frames->programs, frames->is_v4 ? "live4" : "live6"), &opts))
+	if (bpf_prog_test_run_opts(bench_program(&frames->programs, program), &opts))
 		return bench_error("sending live frames");
 	return 0;
 }
@@ -148,10 +160,51 @@ static int burst_run(struct frames *frames, const struct target *target, uint32_
 	return 0;
 }
 
+/* What is still queued when sending is done is ksoftirqd's; the time this thread spends looking
+ * whether it has come is nobody's. */
+static int slow_run(struct frames *frames, const struct target *target, struct burst *ret_burst)
+{
+	struct burst all = {};
+
+	if (target_enter(target))
+		return -1;
+	for (uint32_t left = target->slow_packets; left;) {
+		uint32_t packets = left < SLOW_BATCH ? left : SLOW_BATCH;
+		uint64_t before = arrived(target), now = before;
+		uint64_t limit = weir_clock_monotonic_ns() + ARRIVE_LIMIT_NS;
+		int64_t start = bench_cpu_ns();
+
+		if (send_frames(frames, target, packets))
+			return -1;
+		int64_t sent = bench_cpu_ns(), behind = bench_softirq_ns();
+
+		while (now - before < packets && weir_clock_monotonic_ns() < limit) {
+			sched_yield();
+			now = arrived(target);
+		}
+		all.cpu_ns += (uint64_t)(sent - start + bench_softirq_ns() - behind);
+		all.arrived += now - before;
+		left -= packets;
+	}
+	*ret_burst = all;
+	return 0;
+}
+
+/* Each target of a round gets the same packets, as far as it gets them. */
+static int round_run(struct frames *frames, const struct target *target, unsigned round,
+		     struct burst *ret_burst)
+{
+	uint32_t packets = target->slow_packets ?: frames->packets;
+
+	frames->programs.state->next = round * packets;
+	return target->slow_packets ? slow_run(frames, target, ret_burst) :
+				      burst_run(frames, target, packets, ret_burst);
+}
+
 static int frames_open(struct frames *frames, const char *folder)
 {
 	struct bench_list list = {};
-	bool trie = false;
+	bool trie = false, linear = false;
 
 	if (chdir(folder))
 		return bench_error(folder);
@@ -161,7 +214,10 @@ static int frames_open(struct frames *frames, const char *folder)
 		if (target_open(frames, &frames->targets[i]))
 			return -1;
 		trie = trie || strncmp(frames->targets[i].program, "trie", 4) == 0;
+		linear = linear || strncmp(frames->targets[i].program, "linear", 6) == 0;
 	}
+	if (linear && bench_rules_read(&frames->programs, "rules.bin"))
+		return -1;
 	if (!trie)
 		return 0;
 	int r = bench_list_read("list.bin", &list);
@@ -190,7 +246,7 @@ static int frames_measure(struct frames *frames)
 		return -1;
 	for (unsigned round = 0; round < frames->rounds; round++)
 		for (int i = 0; i < frames->target_count; i++)
-			if (burst_run(frames, &frames->targets[i], frames->packets,
+			if (round_run(frames, &frames->targets[i], round,
 				      &bursts[i * frames->rounds + round]))
 				return -1;
 	putchar('{');
@@ -205,7 +261,8 @@ static int frames_measure(struct frames *frames)
 			came += burst[round].arrived;
 		}
 		printf("],\"sent\":%llu,\"arrived\":%llu}",
-		       (unsigned long long)frames->rounds * frames->packets,
+		       (unsigned long long)frames->rounds *
+			       (frames->targets[i].slow_packets ?: frames->packets),
 		       (unsigned long long)came);
 	}
 	puts("}");
@@ -231,8 +288,10 @@ int bench_frames(int argc, char **argv)
 		r = target_parse(argv[5 + i], &frames.targets[i]);
 	if (!r)
 		r = frames_open(&frames, argv[1]);
+	frames.has_tuples = strstr(argv[2], ".tuples");
 	if (!r)
-		r = bench_keys_read(&frames.programs, argv[2]);
+		r = frames.has_tuples ? bench_tuples_read(&frames.programs, argv[2]) :
+					bench_keys_read(&frames.programs, argv[2]);
 	if (!r)
 		r = frames_measure(&frames);
 	frames_done(&frames);

@@ -24,24 +24,17 @@ static uint32_t near_capacity(const struct weir_image *image)
 	return weir_near_capacity_for(lines, 0);
 }
 
-static int policy_compile(const char *list_file, struct weir_diag *diag,
+static int policy_compile(const char *text, size_t bytes, struct weir_diag *diag,
 			  struct bench_policy *policy, struct weir_constants **ret_constants)
 {
-	_cleanup_config_ struct weir_config *config = NULL;
-	char text[4500] = "";
 	double start = now_ms();
-
-	if (list_file)
-		snprintf(text, sizeof(text),
-			 "memory: 1GiB\nblock:\n  lists:\n  - name: bench\n    action: deny\n"
-			 "    file: %s\n",
-			 list_file);
-	int r = weir_config_parse(text, strlen(text), "bench", diag, &config);
+	int r = weir_config_parse(text, bytes, "bench", diag, &policy->config);
 
 	if (!r)
-		r = weir_compile(config, diag, &policy->image);
+		r = weir_compile(policy->config, diag, &policy->image);
 	if (!r)
-		r = weir_compile_constants(config, near_capacity(policy->image), ret_constants);
+		r = weir_compile_constants(policy->config, near_capacity(policy->image),
+					   ret_constants);
 	policy->compile_ms = now_ms() - start;
 	return r;
 }
@@ -69,11 +62,23 @@ static int policy_load(struct weir_constants *constants, struct weir_diag *diag,
 
 int bench_policy_new(const char *list_file, struct bench_policy *ret_policy)
 {
+	char text[4500] = "";
+
+	if (list_file)
+		snprintf(text, sizeof(text),
+			 "memory: 1GiB\nblock:\n  lists:\n  - name: bench\n    action: deny\n"
+			 "    file: %s\n",
+			 list_file);
+	return bench_policy_parse(text, strlen(text), ret_policy);
+}
+
+int bench_policy_parse(const char *text, size_t bytes, struct bench_policy *ret_policy)
+{
 	_cleanup_diag_ struct weir_diag diag = {};
 	_cleanup_buf_ struct weir_buf said = {};
 	struct weir_constants *constants = NULL;
 	struct bench_policy policy = {};
-	int r = policy_compile(list_file, &diag, &policy, &constants);
+	int r = policy_compile(text, bytes, &diag, &policy, &constants);
 
 	if (!r)
 		r = policy_load(constants, &diag, &policy);
@@ -92,4 +97,5 @@ void bench_policy_done(struct bench_policy *policy)
 	weir_commit_free(policy->commit);
 	weir_object_free(policy->object);
 	weir_image_free(policy->image);
+	weir_config_free(policy->config);
 }

@@ -26,12 +26,10 @@ static void *map_memory(int fd, size_t bytes)
 }
 
 /* The stack checks the header's checksum before any hook sees the packet. */
-static uint32_t header_sum(void)
+static uint32_t header_sum(const unsigned char *frame)
 {
-	unsigned char frame[BENCH_FRAME_BYTES];
 	uint32_t sum = 0;
 
-	bench_frame_make(true, frame);
 	for (int at = 14; at < 34; at += 2) {
 		uint16_t word;
 
@@ -39,6 +37,16 @@ static uint32_t header_sum(void)
 		sum += word;
 	}
 	return sum;
+}
+
+static void sums_set(struct bench_state *state)
+{
+	unsigned char frame[BENCH_TUPLE_FRAME_BYTES];
+
+	bench_frame_make(true, frame);
+	state->sum4 = header_sum(frame);
+	bench_tuple_frame_make(true, frame);
+	state->tuple_sum4 = header_sum(frame);
 }
 
 static int maps_take(struct bpf_object *object, const struct weir_object *weir)
@@ -69,9 +77,12 @@ int bench_programs_load(const struct weir_object *weir, struct bench_programs *r
 	programs.keys =
 		map_memory(bench_map(&programs, "keys"), BENCH_KEYS * sizeof(struct weir_addr));
 	programs.state = map_memory(bench_map(&programs, "state"), sizeof(struct bench_state));
-	if (!programs.keys || !programs.state)
+	programs.tuples = map_memory(bench_map(&programs, "tuples"),
+				     BENCH_TUPLES * sizeof(struct bench_tuple));
+	programs.rules = map_memory(bench_map(&programs, "rules"), sizeof(struct bench_ruleset));
+	if (!programs.keys || !programs.state || !programs.tuples || !programs.rules)
 		return bench_error("mapping the keys");
-	programs.state->sum4 = header_sum();
+	sums_set(programs.state);
 	*ret_programs = programs;
 	return 0;
 }
@@ -99,6 +110,28 @@ int bench_keys_read(struct bench_programs *programs, const char *file)
 		return bench_error(file);
 	programs->state->next = 0;
 	return 0;
+}
+
+int bench_tuples_read(struct bench_programs *programs, const char *file)
+{
+	_cleanup_fclose_ FILE *in = fopen(file, "re");
+
+	if (!in ||
+	    fread(programs->tuples, sizeof(struct bench_tuple), BENCH_TUPLES, in) != BENCH_TUPLES)
+		return bench_error(file);
+	programs->state->next = 0;
+	return 0;
+}
+
+int bench_rules_read(struct bench_programs *programs, const char *file)
+{
+	_cleanup_fclose_ FILE *in = fopen(file, "re");
+	struct bench_ruleset *rules = programs->rules;
+
+	if (!in)
+		return bench_error(file);
+	rules->count = (uint32_t)fread(rules->at, sizeof(rules->at[0]), BENCH_RULES_MAX, in);
+	return ferror(in) ? bench_error(file) : 0;
 }
 
 int bench_trie_fill(const struct bench_programs *programs, const struct bench_list *list,
@@ -139,4 +172,21 @@ void bench_frame_make(bool is_v4, unsigned char *frame)
 		memcpy(frame + 14, ip4, sizeof(ip4));
 	else
 		memcpy(frame + 14, ip6, sizeof(ip6));
+}
+
+void bench_tuple_frame_make(bool is_v4, unsigned char *frame)
+{
+	static const unsigned char link[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
+	static const unsigned char ip4[20] = { [0] = 0x45, [3] = 66, [8] = 64 };
+	static const unsigned char ip6[40] = { [0] = 0x60, [5] = 26, [7] = 64 };
+	unsigned char *ports = frame + 14 + (is_v4 ? sizeof(ip4) : sizeof(ip6));
+
+	memset(frame, 0, BENCH_TUPLE_FRAME_BYTES);
+	memcpy(frame, link, sizeof(link));
+	frame[12] = is_v4 ? 0x08 : 0x86;
+	frame[13] = is_v4 ? 0x00 : 0xdd;
+	memcpy(frame + 14, is_v4 ? ip4 : ip6, is_v4 ? sizeof(ip4) : sizeof(ip6));
+	ports[5] = is_v4 ? 46 : 26; /* UDP's length, part of TCP's sequence number */
+	ports[12] = 0x50;	    /* TCP's header length, part of UDP's payload */
+	ports[13] = 0x02;
 }
