@@ -93,21 +93,46 @@ __noinline int reject_make(const struct pkt *p, struct answer *a)
 	return p && a && answer_make(p, a);
 }
 
+/*
+ * Scratch, and not on the stack, of which a packet's functions have 512 bytes together. One a CPU is
+ * enough: the programs run with softirqs off, so none begins before another of the same CPU ended.
+ *
+ * writes: the data path, each CPU its own
+ * reads: the same packet
+ * full: cannot be: one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct answer);
+} tmp_answer SEC(".maps");
+
+static __always_inline struct answer *answer_new(void)
+{
+	__u32 zero = 0;
+	struct answer *a = bpf_map_lookup_elem(&tmp_answer, &zero);
+
+	if (a)
+		*a = (struct answer){};
+	return a;
+}
+
 /* 1: the packet is its own answer now, and on its way back wherever the hook sends it. */
 __noinline int reject_xdp(struct xdp_md *ctx, const struct pkt *p)
 {
-	struct answer a = {};
+	struct answer *a = answer_new();
 
-	return p && rewrite_xdp_take(ctx, p, &a) && reject_make(p, &a) &&
-	       rewrite_xdp_put(ctx, p, &a);
+	return p && a && rewrite_xdp_take(ctx, p, a) && reject_make(p, a) &&
+	       rewrite_xdp_put(ctx, p, a);
 }
 
 __noinline int reject_skb(struct __sk_buff *skb, const struct pkt *p)
 {
-	struct answer a = {};
+	struct answer *a = answer_new();
 
-	return p && rewrite_skb_take(skb, p, &a) && reject_make(p, &a) &&
-	       rewrite_skb_put(skb, p, &a);
+	return p && a && rewrite_skb_take(skb, p, a) && reject_make(p, a) &&
+	       rewrite_skb_put(skb, p, a);
 }
 
 #endif
