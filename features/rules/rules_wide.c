@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "features/rules/rules_tables.h"
 
-#define POOL_WORDS_MAX (256u << 10) /* 2 MiB of words a dimension */
+#define WORDS_MAX (256u << 10) /* 2 MiB a dimension: past it pieces are put together … */
+/* … and where those that cannot be are more than that alone, 32 MiB have to do. */
+#define WORDS_LAST (4u << 20)
 
 static bool asks_wide(const struct rules_rule *rule, const void *arg)
 {
@@ -90,6 +92,7 @@ struct wide {
 	struct cuts cuts;
 	uint32_t from[65536];
 	uint32_t pieces;
+	uint32_t words_most;
 	struct turn *turns;
 	uint32_t turn_count;
 	uint16_t row_of[65536];
@@ -150,7 +153,7 @@ static int wide_rows(struct wide *wide, struct rules_rows *rows)
 		uint32_t to = piece + 1 < wide->pieces ? wide->from[piece + 1] : wide->cuts.values;
 		words_turn(wide, piece, &at, words);
 		r = rules_rows_get(rows, words, &row);
-		if (r == 0 && (rows->pool_count > POOL_WORDS_MAX || row > UINT16_MAX))
+		if (r == 0 && (rows->pool_count > wide->words_most || row > UINT16_MAX))
 			return -E2BIG;
 		for (uint32_t value = wide->from[piece]; value < to; value++)
 			wide->row_of[value] = (uint16_t)row;
@@ -191,6 +194,7 @@ int rules_build_wide(struct rules_build *build, enum rules_dimension dimension)
 		return -ENOMEM;
 	wide->build = build;
 	wide->dimension = dimension;
+	wide->words_most = WORDS_MAX;
 	wide->cuts.values = wide_values(dimension);
 	for (uint32_t i = 0; i < build->bits.count; i++)
 		cuts_mark(&wide->cuts, &build->plan->rules[i].keys[RULES_KEY_WIDE(dimension)]);
@@ -199,6 +203,8 @@ int rules_build_wide(struct rules_build *build, enum rules_dimension dimension)
 	int r = turns ? wide_try(wide, 1) : -ENOMEM;
 	for (uint32_t step = 2; r == -E2BIG && step <= 65536; step *= 2) {
 		build->checked |= 1u << RULES_KEY_WIDE(dimension);
+		if (step == 65536)
+			wide->words_most = WORDS_LAST;
 		r = wide_try(wide, step);
 	}
 	return r == -E2BIG ? wide_refuse(wide) : r;
