@@ -32,14 +32,12 @@ static void check_put(const struct weir_config *config, const struct weir_image 
 		      const struct weir_diag *diag, struct weir_buf *out)
 {
 	struct weir_json_out json = { .out = out };
-	uint32_t lines = 0;
 
-	(void)weir_image_lines(image, &lines);
 	weir_json_open_object(&json, NULL);
 	weir_json_put_str(&json, "file", config->file);
 	weir_json_put_uint(&json, "interfaces", config->interface_count);
 	weir_json_put_uint(&json, "classes", weir_image_class_count(image));
-	weir_json_put_uint(&json, "bytes", (uint64_t)lines * WEIR_LINE_BYTES);
+	weir_json_put_uint(&json, "bytes", weir_image_bytes(image));
 	weir_json_put_uint(&json, "limit_bytes", config->memory.value);
 	if (diag->count > 0)
 		weir_json_put_diag(&json, "warnings", diag);

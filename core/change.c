@@ -45,10 +45,8 @@ static void job_work(void *arg)
 
 static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
 {
-	const struct weir_image_header *header =
-		(const void *)weir_image_lines(image, &engine->policy_lines);
-
-	engine->policy_classes = header->classes;
+	engine->policy_bytes = weir_image_bytes(image);
+	engine->policy_classes = weir_image_class_count(image);
 }
 
 static void features_live(struct weir_engine *engine)
@@ -209,7 +207,7 @@ static void job_live(struct job *job)
 	if (!job->is_flipped)
 		job_flip(job);
 	if (!keeps_policy(job)) {
-		engine->policy_lines = job->policy_lines;
+		engine->policy_bytes = job->policy_bytes;
 		engine->policy_classes = job->policy_classes;
 	}
 	if (job->change && job->change->accept)

@@ -20,7 +20,8 @@ struct job {
 
 	struct weir_config *config;
 	struct weir_image *image;	       /* while the worker has it */
-	uint32_t policy_lines, policy_classes; /* of the image */
+	uint64_t policy_bytes; /* of the image */
+	uint32_t policy_classes;
 	struct weir_object *object;	       /* when the constants ask for a new program */
 	struct weir_commit *commit; /* its own, when it has maps of its own for the policy */
 	bool is_flipped;	    /* so it is live from its first packet on */

@@ -153,10 +153,8 @@ static int job_persist(struct job *job)
 /* What is to be known of it later; giving hundreds of megabytes back is not for the loop. */
 static void job_note_image(struct job *job)
 {
-	const struct weir_image_header *header =
-		(const void *)weir_image_lines(job->image, &job->policy_lines);
-
-	job->policy_classes = header->classes;
+	job->policy_bytes = weir_image_bytes(job->image);
+	job->policy_classes = weir_image_class_count(job->image);
 	weir_image_free(weir_take(job->image));
 }
 

@@ -24,7 +24,6 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 	struct weir_json_out json = { .out = &call->reply };
 	_cleanup_config_ struct weir_config *config = NULL;
 	_cleanup_image_ struct weir_image *image = NULL;
-	uint32_t lines = 0;
 	int r = weir_config_parse(weir_buf_str(&call->body), call->body.len,
 				  weir_call_str(call, "name"), &call->diag, &config);
 
@@ -33,10 +32,9 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 	if (r)
 		return r;
 	weir_config_advise(config, &call->diag);
-	weir_image_lines(image, &lines);
 	weir_json_open_object(&json, NULL);
 	weir_json_put_bool(&json, "valid", true);
-	weir_json_put_uint(&json, "bytes", (uint64_t)lines * WEIR_LINE_BYTES);
+	weir_json_put_uint(&json, "bytes", weir_image_bytes(image));
 	weir_json_put_uint(&json, "classes", weir_image_class_count(image));
 	if (call->diag.count)
 		weir_json_put_diag(&json, "warnings", &call->diag);

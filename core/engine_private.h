@@ -33,7 +33,8 @@ struct weir_engine {
 	struct job *running;
 	struct job *waiting, **waiting_end; /* first come, first served */
 	uint64_t started_ns;
-	uint32_t policy_lines, policy_classes; /* of the live image */
+	uint64_t policy_bytes; /* of the live image */
+	uint32_t policy_classes;
 	uint64_t last_change_ms;
 };
 

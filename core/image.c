@@ -311,6 +311,11 @@ int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
 	return 0;
 }
 
+uint64_t weir_image_bytes(const struct weir_image *image)
+{
+	return ((uint64_t)image->line_count + image->near_count) * WEIR_LINE_BYTES;
+}
+
 const struct weir_line *weir_image_near(const struct weir_image *image, uint32_t *ret_count)
 {
 	*ret_count = image->near_count;

@@ -73,6 +73,8 @@ void *weir_image_root(struct weir_image *image, enum weir_root root);
 /* Lays everything out in lines. After this the image is immutable. -E2BIG past the ceiling. */
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag);
 const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_t *ret_count);
+/* Bytes of all of it, near lines too: what is held against the ceiling and shown. */
+uint64_t weir_image_bytes(const struct weir_image *image);
 /* What belongs into tab_near: sections marked near, then patched ones; line 0 is nobody's. */
 const struct weir_line *weir_image_near(const struct weir_image *image, uint32_t *ret_count);
 /* How many of these lines tell whether an image is live: all but the patched ones. */

@@ -158,7 +158,8 @@ static void policy_put(const char *pin_dir, const struct weir_live *live,
 		       struct weir_json_out *json)
 {
 	unsigned slot = live->word & 1;
-	uint64_t kernel_bytes = 0;
+	_cleanup_close_ int near = weir_pin_get(pin_dir, "maps", "tab_near");
+	uint64_t kernel_bytes = near < 0 ? 0 : weir_pinned_bytes(near);
 	struct weir_line line = {};
 
 	for (unsigned i = 0; i < WEIR_POLICY_SLOTS; i++) {
@@ -175,8 +176,9 @@ static void policy_put(const char *pin_dir, const struct weir_live *live,
 
 	weir_json_open_object(json, "policy");
 	weir_json_put_uint(json, "slot", slot);
-	weir_json_put_uint(json, "bytes",
-			   is_filled ? (uint64_t)header->lines * WEIR_LINE_BYTES : 0);
+	weir_json_put_uint(
+		json, "bytes",
+		is_filled ? ((uint64_t)header->lines + header->near_lines) * WEIR_LINE_BYTES : 0);
 	weir_json_put_uint(json, "kernel_bytes", kernel_bytes);
 	weir_json_put_uint(json, "classes", is_filled ? header->classes : 0);
 	weir_json_close_object(json);

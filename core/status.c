@@ -78,7 +78,7 @@ static void put_policy(struct weir_engine *engine, struct weir_json_out *json)
 	weir_object_size(engine->object, &jited, &verified);
 	weir_json_open_object(json, "policy");
 	weir_json_put_uint(json, "slot", weir_commit_slot(engine->commit));
-	weir_json_put_uint(json, "bytes", (uint64_t)engine->policy_lines * WEIR_LINE_BYTES);
+	weir_json_put_uint(json, "bytes", engine->policy_bytes);
 	weir_json_put_uint(json, "kernel_bytes", weir_commit_bytes(engine->commit));
 	weir_json_put_uint(json, "limit_bytes", engine->config->memory.value);
 	weir_json_put_uint(json, "classes", engine->policy_classes);
