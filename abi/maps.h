@@ -20,7 +20,7 @@
 #define WEIR_EVENT_RING_BYTES (1 << 20)
 
 /* Lines a slot of tab_near has at the least; it grows with the policy. */
-#define WEIR_NEAR_LINES 16384
+#define WEIR_NEAR_LINES 4096
 
 /* Constants of tab_near: rodata `near_constants`. */
 struct weir_near_constants {

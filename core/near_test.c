@@ -12,14 +12,14 @@
 
 static void capacity_without_a_map_is_the_least(void **state)
 {
-	assert_int_equal(weir_near_capacity_for(0, 0), 16384);
-	assert_int_equal(weir_near_capacity_for(1, 0), 16384);
+	assert_int_equal(weir_near_capacity_for(0, 0), 4096);
+	assert_int_equal(weir_near_capacity_for(1, 0), 4096);
 	(void)state;
 }
 
 static void capacity_below_the_least_is_not_kept(void **state)
 {
-	assert_int_equal(weir_near_capacity_for(1, 64), 16384);
+	assert_int_equal(weir_near_capacity_for(1, 64), 4096);
 	(void)state;
 }
 
@@ -36,13 +36,13 @@ static void capacity_that_fits_is_kept(void **state)
 {
 	assert_int_equal(weir_near_capacity_for(16384, 16384), 16384);
 	assert_int_equal(weir_near_capacity_for(16385, 16384), 32768);
-	assert_int_equal(weir_near_capacity_for(5, 131072), 131072);
+	assert_int_equal(weir_near_capacity_for(5, 32768), 32768);
 	(void)state;
 }
 
 static void capacity_far_too_large_shrinks(void **state)
 {
-	assert_int_equal(weir_near_capacity_for(5, 262144), 16384);
+	assert_int_equal(weir_near_capacity_for(5, 65536), 4096);
 	(void)state;
 }
 

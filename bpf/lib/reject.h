@@ -94,8 +94,9 @@ __noinline int reject_make(const struct pkt *p, struct answer *a)
 }
 
 /*
- * Scratch, and not on the stack, of which a packet's functions have 512 bytes together. One a CPU is
- * enough: the programs run with softirqs off, so none begins before another of the same CPU ended.
+ * Scratch, and not on the stack, of which a packet's functions have 512 bytes together. One a CPU
+ * is enough: the programs run with softirqs off, so none begins before another of the same CPU
+ * ended.
  *
  * writes: the data path, each CPU its own
  * reads: the same packet
