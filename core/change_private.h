@@ -19,10 +19,10 @@ struct job {
 	struct weir_policy_text text;	    /* of an apply */
 
 	struct weir_config *config;
-	struct weir_image *image;	       /* while the worker has it */
-	uint64_t policy_bytes; /* of the image */
+	struct weir_image *image; /* while the worker has it */
+	uint64_t policy_bytes;	  /* of the image */
 	uint32_t policy_classes;
-	struct weir_object *object;	       /* when the constants ask for a new program */
+	struct weir_object *object; /* when the constants ask for a new program */
 	struct weir_commit *commit; /* its own, when it has maps of its own for the policy */
 	bool is_flipped;	    /* so it is live from its first packet on */
 	struct weir_policy_file policy;
