@@ -48,32 +48,52 @@ static int set_index(const struct rules_section *section, const char *name)
 	return -1;
 }
 
+/* Walking sets of sets takes stack: nobody nests them so deep, and a daemon must not end by it. */
+#define SETS_DEEP 32
+
 /* Sets, read once. */
 struct sets {
 	const struct rules_section *section;
 	struct rules_end *ends;
 	unsigned char *marks; /* 0: not looked at, 1: on the way, 2: done */
+	unsigned char *below; /* how many sets deep what is in a set goes; of those done */
+	unsigned above;	      /* sets on the way to the one that is looked at */
 };
+
+static int set_refuse(const struct sets *sets, unsigned index, struct weir_diag *diag)
+{
+	const char *name = sets->section->sets[index].name;
+	char key[64];
+	snprintf(key, sizeof(key), "rules.sets[%u].members", index);
+	if (sets->marks[index] == 1)
+		return weir_diag_key(diag, key, "take one of them out of the other",
+				     "the set '%s' is, by way of others, a member of itself", name);
+	return weir_diag_key(diag, key, "name the members of inner sets in outer ones",
+			     "the set '%s' is in sets that are nested more than %d deep", name,
+			     SETS_DEEP);
+}
 
 static int set_visit(struct sets *sets, unsigned index, struct weir_diag *diag)
 {
 	const struct rules_addresses *in = &sets->ends[index].in;
-	char key[64];
+	unsigned below = 0;
+	if (sets->marks[index] == 1 || sets->above + sets->below[index] >= SETS_DEEP)
+		return set_refuse(sets, index, diag);
 	if (sets->marks[index] == 2)
 		return 0;
-	snprintf(key, sizeof(key), "rules.sets[%u].members", index);
-	if (sets->marks[index] == 1)
-		return weir_diag_key(diag, key, "take one of them out of the other",
-				     "the set '%s' is, by way of others, a member of itself",
-				     sets->section->sets[index].name);
 	sets->marks[index] = 1;
+	sets->above++;
 	for (uint32_t i = 0; i < in->set_count; i++) {
 		int member = set_index(sets->section, in->sets[i]);
 		int r = member < 0 ? 0 : set_visit(sets, (unsigned)member, diag);
 		if (r < 0)
 			return r;
+		if (member >= 0 && sets->below[member] >= below)
+			below = sets->below[member] + 1;
 	}
+	sets->above--;
 	sets->marks[index] = 2;
+	sets->below[index] = (unsigned char)below;
 	return 0;
 }
 
@@ -98,8 +118,9 @@ static int check_sets(const struct rules_section *section, struct weir_diag *dia
 {
 	_cleanup_free_ struct rules_end *ends = calloc(section->set_count + 1, sizeof(*ends));
 	_cleanup_free_ unsigned char *marks = calloc(section->set_count + 1, 1);
-	struct sets sets = { section, ends, marks };
-	int result = ends && marks ? 0 : -ENOMEM;
+	_cleanup_free_ unsigned char *below = calloc(section->set_count + 1, 1);
+	struct sets sets = { section, ends, marks, below, 0 };
+	int result = ends && marks && below ? 0 : -ENOMEM;
 	for (unsigned i = 0; ends && i < section->set_count; i++) {
 		int r = check_set(section, i, &ends[i], diag);
 		result = r < 0 ? r : result;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -65,6 +66,44 @@ static void loops_of_sets_are_refused_where_they_close(void **state)
 	assert_told(&section, "rules.sets[0].members", "a member of itself");
 	section = with_sets(three, 3);
 	assert_told(&section, "rules.sets[0].members", "a member of itself");
+}
+
+/* A set in the next, and so on: `count` of them. */
+static void assert_nested(unsigned count, bool is_right)
+{
+	static char names[34][4];
+	struct rules_set_config sets[34] = { 0 };
+	struct rules_section section = with_sets(sets, count);
+	assert_true(count <= 34);
+	for (unsigned i = 0; i < count; i++)
+		snprintf(names[i], sizeof(names[i]), "s%u", i);
+	for (unsigned i = 0; i < count; i++)
+		sets[i] = (struct rules_set_config){ names[i],
+						     i + 1 < count ? names[i + 1] : "10.0.0.1" };
+	if (is_right)
+		assert_right(&section);
+	else
+		assert_told(&section, "rules.sets[32].members", "more than 32 deep");
+}
+
+static void sets_are_nested_no_deeper_than_the_stack_bears(void **state)
+{
+	assert_nested(32, true);
+	assert_nested(33, false);
+	assert_nested(34, false);
+}
+
+/* What was looked at before counts with all that is in it. */
+static void depth_does_not_go_by_the_order_of_sets(void **state)
+{
+	static char names[34][4];
+	struct rules_set_config sets[34] = { 0 };
+	struct rules_section section = with_sets(sets, 33);
+	for (unsigned i = 0; i < 33; i++)
+		snprintf(names[i], sizeof(names[i]), "s%u", i);
+	for (unsigned i = 0; i < 33; i++)
+		sets[i] = (struct rules_set_config){ names[i], i ? names[i - 1] : "10.0.0.1" };
+	assert_told(&section, "rules.sets[31].members", "more than 32 deep");
 }
 
 static void sets_say_what_is_in_them_only(void **state)
@@ -147,6 +186,8 @@ int main(void)
 		cmocka_unit_test(an_empty_section_is_right),
 		cmocka_unit_test(sets_may_name_others_before_or_behind_them),
 		cmocka_unit_test(loops_of_sets_are_refused_where_they_close),
+		cmocka_unit_test(sets_are_nested_no_deeper_than_the_stack_bears),
+		cmocka_unit_test(depth_does_not_go_by_the_order_of_sets),
 		cmocka_unit_test(sets_say_what_is_in_them_only),
 		cmocka_unit_test(names_are_unique_and_well_formed),
 		cmocka_unit_test(groups_of_rules_must_be_there),
