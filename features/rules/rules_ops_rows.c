@@ -6,13 +6,13 @@
 	{                                                             \
 		key, WEIR_ARG_STRING, 0, metavar_of, text, NULL, NULL \
 	}
-#define PLACE_ARGS                                                                            \
-	TEXT_ARG("before", "NAME", "right before this rule, named or by its number"),         \
-		TEXT_ARG("after", "NAME", "right behind this rule"),                          \
-		{ "first", WEIR_ARG_BOOL, 0, NULL, "before all others", NULL, NULL },         \
-	{                                                                                     \
-		"last", WEIR_ARG_BOOL, 0, NULL, "behind all others, as without any of these", \
-			NULL, NULL                                                            \
+#define PLACE_ARGS                                                                              \
+	TEXT_ARG("before", "NAME", "right before this rule; one without a name by its number"), \
+		TEXT_ARG("after", "NAME", "right behind this rule"),                            \
+		{ "first", WEIR_ARG_BOOL, 0, NULL, "before all others", NULL, NULL },           \
+	{                                                                                       \
+		"last", WEIR_ARG_BOOL, 0, NULL, "behind all others, as without any of these",   \
+			NULL, NULL                                                              \
 	}
 #define NAME_ARG(text)                                                                          \
 	{                                                                                       \
@@ -61,7 +61,7 @@ static const struct weir_arg move_args[] = {
 };
 
 static const struct weir_arg name_args[] = {
-	NAME_ARG("the rule of run time, by its name or number"),
+	NAME_ARG("the rule of run time"),
 	{ 0 },
 };
 

@@ -86,6 +86,21 @@ static void anchor_of_a_rule_without_name_is_its_text(void **state)
 	(void)state;
 }
 
+/* "3" is the third rule to who reads a list, and never the rule of run time of number 3. */
+static void number_of_a_rule_with_a_name_finds_nothing(void **state)
+{
+	char args[32];
+	configure("one", "192.0.2.1");
+	configure(NULL, "192.0.2.2");
+	go_live();
+	add("a", "");
+	snprintf(args, sizeof(args), "{\"name\":\"%u\"}", row_of("a"));
+	assert_int_equal(run("rule.del", args, NULL), -ENOENT);
+	assert_order("one - a");
+	assert_ptr_equal(rules_order_find(rules()->order, "2"), &rules()->order->at[1]);
+	(void)state;
+}
+
 static void row_stays_while_the_rule_stands(void **state)
 {
 	configure("one", "192.0.2.1");
@@ -235,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(places_follow_anchors),
 		TEST(anchor_of_a_rule_without_name_is_its_text),
+		TEST(number_of_a_rule_with_a_name_finds_nothing),
 		TEST(row_stays_while_the_rule_stands),
 		TEST(row_of_a_rule_that_went_rests_and_is_zeroed),
 		TEST(row_of_a_refused_rule_is_free_again),

@@ -201,5 +201,9 @@ struct rules_standing *rules_order_find(const struct rules_order *order, const c
 		if (order->at[i].text->name && strcmp(order->at[i].text->name, name) == 0)
 			return &order->at[i];
 	bool is_number = *name && strspn(name, "0123456789") == strlen(name) && strlen(name) < 6;
-	return is_number ? rules_order_by_row(order, (uint32_t)strtoul(name, NULL, 10)) : NULL;
+	struct rules_standing *standing =
+		is_number ? rules_order_by_row(order, (uint32_t)strtoul(name, NULL, 10)) : NULL;
+	/* Lists show a number only where there is no name: who writes that of another rule means
+	 * its place, and would meet a rule he did not mean. */
+	return standing && !standing->text->name ? standing : NULL;
 }

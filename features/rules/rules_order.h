@@ -44,7 +44,8 @@ static inline void rules_order_freep(struct rules_order **order)
 }
 /* When all rows are given out: makes them findable. */
 void rules_order_rows(struct rules_order *order);
-/* The rule of that name or, written in digits, that number; NULL: there is none. */
+/* The rule of that name or, written in digits, the rule without a name of that number; NULL: there
+ * is none. */
 struct rules_standing *rules_order_find(const struct rules_order *order, const char *name);
 struct rules_standing *rules_order_by_row(const struct rules_order *order, uint32_t row);
 /* What an entry keeps to find the rule again: its name or, without one, "=" and its identity. */
