@@ -68,6 +68,14 @@ int rules_list_insert(struct rules_list *list, uint32_t index, struct rules_entr
 	return 0;
 }
 
+uint32_t rules_list_find(const struct rules_list *list, const char *name)
+{
+	uint32_t i = 0;
+	while (i < list->count && strcmp(list->at[i].text.name, name) != 0)
+		i++;
+	return i;
+}
+
 void rules_list_take(struct rules_list *list, uint32_t index, struct rules_entry *ret_entry)
 {
 	*ret_entry = list->at[index];

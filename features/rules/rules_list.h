@@ -39,6 +39,8 @@ void rules_list_done(struct rules_list *list);
 int rules_list_copy(const struct rules_list *list, struct rules_list *ret_list);
 /* Takes the entry over and leaves it empty. -ENOMEM: not taken. */
 int rules_list_insert(struct rules_list *list, uint32_t index, struct rules_entry *entry);
+/* Where the rule of that name is; list->count: it is not. */
+uint32_t rules_list_find(const struct rules_list *list, const char *name);
 /* Takes it out; it is the caller's. */
 void rules_list_take(struct rules_list *list, uint32_t index, struct rules_entry *ret_entry);
 

@@ -64,11 +64,21 @@ static int request_persist(struct weir_change *change, void *data, struct weir_d
 	return 0;
 }
 
+/* Not the rule of the configuration that may have the same name since a start. */
+static const struct rules_standing *standing_of(const struct rules_order *order, const char *name)
+{
+	for (uint32_t i = 0; i < order->count; i++)
+		if (order->at[i].origin == RULES_FROM_RUNTIME &&
+		    strcmp(order->at[i].text->name, name) == 0)
+			return &order->at[i];
+	return NULL;
+}
+
 static void put_result(const struct rules_request *request, const struct rules_order *order,
 		       struct weir_json_out *json)
 {
 	static const char *const results[] = { "added", "deleted", "moved", "enabled", "disabled" };
-	const struct rules_standing *standing = rules_order_find(order, request->name);
+	const struct rules_standing *standing = standing_of(order, request->name);
 	weir_json_put_str(json, "result", results[request->edit]);
 	if (request->edit == RULES_DELETED || !standing) {
 		weir_json_put_str(json, "name", request->name);

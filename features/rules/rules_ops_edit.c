@@ -17,23 +17,36 @@ static int file_refuse(const struct rules_state *state, struct weir_call *call,
 	return -EINVAL;
 }
 
+/* In the list and not in the order: after a start a rule of the configuration may have its name, or
+ * leave no room for it, and either way it must be possible to take it away. */
+static int entry_find(const struct rules_state *state, struct weir_call *call, uint32_t *ret_index)
+{
+	const char *name = weir_call_str(call, "name");
+	const struct rules_standing *standing = NULL;
+	uint32_t index = name ? rules_list_find(&state->runtime, name) : state->runtime.count;
+	if (index == state->runtime.count) {
+		int r = rules_call_find(call, state, "name", &standing);
+		return r ? r : file_refuse(state, call, standing);
+	}
+	*ret_index = index;
+	return 0;
+}
+
 /* A request about the rule of run time that is named; NULL with *ret_error. */
 static struct rules_request *request_about(struct weir_engine *engine, struct weir_call *call,
 					   enum rules_edit edit, int *ret_error)
 {
 	const struct rules_state *state = rules_state_of(engine);
-	const struct rules_standing *standing = NULL;
-	*ret_error = rules_call_find(call, state, "name", &standing);
-	if (*ret_error == 0 && standing->origin == RULES_FROM_FILE)
-		*ret_error = file_refuse(state, call, standing);
+	uint32_t index = 0;
+	*ret_error = entry_find(state, call, &index);
 	if (*ret_error < 0)
 		return NULL;
 	struct rules_request *request = rules_request_new(engine, call, edit);
 	*ret_error = request ? 0 : -ENOMEM;
 	if (!request)
 		return NULL;
-	request->from = standing->index;
-	snprintf(request->name, sizeof(request->name), "%s", standing->text->name);
+	request->from = index;
+	snprintf(request->name, sizeof(request->name), "%s", state->runtime.at[index].text.name);
 	return request;
 }
 

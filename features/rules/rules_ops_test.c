@@ -101,6 +101,25 @@ static void number_of_a_rule_with_a_name_finds_nothing(void **state)
 	(void)state;
 }
 
+/* As a start finds it when the file was edited meanwhile. */
+static void rule_of_run_time_is_edited_under_a_name_that_was_taken(void **state)
+{
+	go_live();
+	add("a", "");
+	add("b", "");
+	configure("a", "192.0.2.1");
+	weir_rules.state_free(engine.state);
+	start();
+	go_live();
+	assert_order("a a b");
+	assert_int_equal(run("rule.move", "{\"name\":\"a\",\"last\":true}", NULL), 0);
+	assert_order("a b a");
+	assert_int_equal(run("rule.del", "{\"name\":\"a\"}", NULL), 0);
+	assert_order("a b");
+	assert_int_equal(run("rule.del", "{\"name\":\"a\"}", NULL), -EINVAL);
+	(void)state;
+}
+
 static void row_stays_while_the_rule_stands(void **state)
 {
 	configure("one", "192.0.2.1");
@@ -251,6 +270,7 @@ int main(void)
 		TEST(places_follow_anchors),
 		TEST(anchor_of_a_rule_without_name_is_its_text),
 		TEST(number_of_a_rule_with_a_name_finds_nothing),
+		TEST(rule_of_run_time_is_edited_under_a_name_that_was_taken),
 		TEST(row_stays_while_the_rule_stands),
 		TEST(row_of_a_rule_that_went_rests_and_is_zeroed),
 		TEST(row_of_a_refused_rule_is_free_again),

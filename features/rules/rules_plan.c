@@ -77,7 +77,9 @@ static int order_check_room(const struct weir_compile *compile, const struct rul
 				     section->rule_count,
 				     order->count + order->left_out - section->rule_count,
 				     RULES_MAX);
-	return weir_diag_warning(compile->diag, "put addresses together in sets",
+	return weir_diag_warning(compile->diag,
+				 "weir rule del takes away what is not needed, or put addresses "
+				 "together in sets",
 				 "%u rules of run time do not act: there are more than %d rules",
 				 order->left_out, RULES_MAX);
 }

@@ -94,14 +94,6 @@ static int text_check(const struct rules_text *text, size_t index, struct weir_d
 	return r;
 }
 
-static bool list_has(const struct rules_list *list, const char *name)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (strcmp(list->at[i].text.name, name) == 0)
-			return true;
-	return false;
-}
-
 static int entry_read(const struct weir_json *object, size_t index, struct weir_diag *why,
 		      struct rules_list *list)
 {
@@ -111,7 +103,7 @@ static int entry_read(const struct weir_json *object, size_t index, struct weir_
 		r = text_check(&entry.text, index, why);
 	if (r == 0)
 		r = where_get(object, index, why, &entry);
-	if (r == 0 && list_has(list, entry.text.name))
+	if (r == 0 && rules_list_find(list, entry.text.name) < list->count)
 		r = weir_diag_error(why, NULL, "rules[%zu] has the name of another", index);
 	return r ? r : rules_list_insert(list, list->count, &entry);
 }
