@@ -37,7 +37,8 @@ static int job_read(struct job *job)
 static int job_compile(struct job *job)
 {
 	struct weir_compile_input input = { .config = job_config(job),
-					    .states = job->engine->states };
+					    .states = job->engine->states,
+					    .is_unasked = weir_confirm_is_timed(job) };
 
 	if (job->change) {
 		input.changing = job->change->feature;

@@ -63,7 +63,12 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 {
 	_cleanup_image_ struct weir_image *image = weir_image_new(input->config->memory.value);
 	_cleanup_free_ char *file = strdup(input->config->file ? input->config->file : "./-");
-	struct weir_compile compile = { .config = input->config, .image = image, .diag = diag };
+	struct weir_compile compile = {
+		.config = input->config,
+		.image = image,
+		.diag = diag,
+		.is_unasked = input->is_unasked,
+	};
 
 	if (!image || !file)
 		return -ENOMEM;

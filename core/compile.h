@@ -13,6 +13,7 @@ struct weir_compile_input {
 	void *const *states;		     /* one a feature; NULL = the configuration alone */
 	const struct weir_feature *changing; /* the one whose draft this is, or NULL */
 	void *draft;
+	bool is_unasked; /* see struct weir_compile */
 };
 
 int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag,

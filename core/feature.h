@@ -30,6 +30,9 @@ struct weir_compile {
 	struct weir_image *image;
 	struct weir_diag *diag;
 	const char *base_dir; /* where relative file names of the configuration start */
+	/* The end of a trial: nobody is there to mend what does not go together with what was added
+	 * since, and who locked himself out waits. What can be a warning is one, as at a start. */
+	bool is_unasked;
 };
 
 /* A change of policy that starts in a feature (an import, a deletion); see weir_engine_change(). */

@@ -27,7 +27,7 @@ WEIR_DEFINE_CLEANUP(struct rules_plan *, rules_plan_free);
 bool rules_is_strict(const struct weir_compile *compile)
 {
 	const struct rules_state *state = compile->state;
-	return state && state->is_live;
+	return state && state->is_live && !compile->is_unasked;
 }
 
 /* Of what the configuration does to rules of run time is told when it comes, not with each change

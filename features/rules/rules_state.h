@@ -77,8 +77,8 @@ bool rules_group_exists(const struct rules_section *section, const char *group);
 /* rules_warn.c. `path` as for rules_rule_read(). */
 void rules_rule_warn(const struct rules_rule *rule, const char *path, struct weir_diag *diag);
 
-/* Names that nothing has: refused in what a person does now; a start, and a look without the
- * lists of run time, go on without them. */
+/* Names that nothing has, names that two have: refused in what a person does now; a start, the end
+ * of a trial, and a look without the lists of run time, go on without them. */
 bool rules_is_strict(const struct weir_compile *compile);
 /* rules_state.c */
 int rules_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,

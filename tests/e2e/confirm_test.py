@@ -244,3 +244,19 @@ def test_rollback_that_is_refused_is_told_and_tried_again(daemon, tmp_path, wire
     listed.write_text("198.51.100.2\n")
     wait_for(lambda: live(daemon) == confirmed, "the second try", 20)
     assert wire.verdicts([udp("192.0.2.7"), udp("198.51.100.2")]) == [True, False]
+
+
+def test_rule_of_run_time_does_not_stand_in_the_way_back(daemon, wire):
+    """Its name, and a set that went meanwhile: what an apply is refused for, a roll-back is not."""
+    confirmed = PLAIN + """rules:
+  rules: [{name: ssh, src: 192.0.2.7, action: allow}, {src: guests, action: deny}]
+"""
+    daemon.say("set", "add", "198.51.100.1", "--list", "guests")
+    daemon.apply(confirmed)
+    daemon.apply(TRIED, "--confirm", "5s")
+    daemon.say("rule", "add", "ssh", "--action", "deny", "--dport", "9")
+    daemon.say("set", "clear", "--list", "guests")
+    wait_for(lambda: live(daemon) == confirmed, "the way back", 20)
+    assert wire.verdicts([udp("192.0.2.7"), udp("198.51.100.1")]) == [True, True]
+    [warning] = daemon.ask("events", "--kind", "warning")["events"]
+    assert "has the name 'ssh', too" in warning["detail"] and "'guests'" in warning["detail"]
