@@ -42,24 +42,49 @@ static void look_done(struct look *look)
 	weir_probe_free(look->next);
 }
 
-static bool filters_now(const struct weir_preview_wish *wish, const char *name)
+static const struct weir_json *row_of(const struct weir_preview_wish *wish, const char *name)
 {
 	for (size_t i = 0; i < weir_json_size(wish->interfaces); i++) {
 		const struct weir_json *row = weir_json_at(wish->interfaces, i);
 
 		if (strcmp(weir_json_str(weir_json_get(row, "name"), ""), name) == 0)
-			return weir_json_bool(weir_json_get(row, "attached"), false);
+			return row;
 	}
-	return false;
+	return NULL;
+}
+
+static bool filters_now(const struct weir_preview_wish *wish, const char *name)
+{
+	return weir_json_bool(weir_json_get(row_of(wish, name), "attached"), false);
+}
+
+static bool filters_egress_now(const struct weir_preview_wish *wish, const char *name)
+{
+	const struct weir_json *mode = weir_json_get(row_of(wish, name), "egress");
+
+	return strcmp(weir_json_str(mode, "off"), "off") != 0;
+}
+
+static const struct weir_interface_config *interface_of(const struct weir_preview_wish *wish,
+							const char *name)
+{
+	for (unsigned i = 0; i < wish->next->interface_count; i++)
+		if (fnmatch(wish->next->interfaces[i].name, name, 0) == 0)
+			return &wish->next->interfaces[i];
+	return NULL;
 }
 
 /* By the daemon now, or by the configuration to come. */
 static bool is_watched(const struct weir_preview_wish *wish, const char *name)
 {
-	for (unsigned i = 0; i < wish->next->interface_count; i++)
-		if (fnmatch(wish->next->interfaces[i].name, name, 0) == 0)
-			return true;
-	return filters_now(wish, name);
+	return interface_of(wish, name) || filters_now(wish, name);
+}
+
+static bool is_egress_watched(const struct weir_preview_wish *wish, const char *name)
+{
+	const struct weir_interface_config *interface = interface_of(wish, name);
+
+	return interface ? interface->egress : filters_egress_now(wish, name);
 }
 
 static bool has_ifindex(const struct look *look, uint32_t ifindex)
@@ -109,42 +134,58 @@ static int probe_open(const struct look *look, const struct weir_config *config,
 			      diag, probe);
 }
 
-static int judge(struct weir_probe *probe, const struct weir_flow *flow, uint32_t *ret_reason)
+/* The packet that arrives, or the answer to it that leaves. */
+static int judge_way(struct weir_probe *probe, const struct weir_flow *flow,
+		     enum weir_direction direction, uint32_t *ret_reason)
 {
+	bool is_in = direction == WEIR_INGRESS, is_port = flow->kind == WEIR_FLOW_PORT;
 	struct weir_frame_spec spec = {
-		.src = flow->src,
-		.dst = flow->dst,
+		.src = is_in ? flow->src : flow->dst,
+		.dst = is_in ? flow->dst : flow->src,
 		.proto = flow->proto,
-		.sport = flow->sport,
-		.dport = flow->dport,
-		.tcp_flags = flow->kind == WEIR_FLOW_PORT ? TCP_SYN : TCP_ACK,
+		.sport = is_in ? flow->sport : flow->dport,
+		.dport = is_in ? flow->dport : flow->sport,
+		.tcp_flags = !is_port ? TCP_ACK :
+			     is_in    ? TCP_SYN :
+					TCP_SYN | TCP_ACK,
 	};
 	unsigned char frame[WEIR_FRAME_BYTES];
 	struct weir_probe_result result;
 	int r = weir_frame_complete(&spec, NULL);
 
 	if (r == 0)
-		r = weir_probe_run_on(probe, WEIR_INGRESS, flow->ifindex, frame,
+		r = weir_probe_run_on(probe, direction, flow->ifindex, frame,
 				      weir_frame_build(&spec, frame), &result);
 	if (r == 0)
 		*ret_reason = result.reason;
 	return r;
 }
 
+static int judge(struct weir_probe *probe, const struct weir_flow *flow, bool has_egress,
+		 uint32_t *ret_reason)
+{
+	int r = judge_way(probe, flow, WEIR_INGRESS, ret_reason);
+
+	return r < 0 || !has_egress || weir_reason_is_drop(*ret_reason) ?
+		       r :
+		       judge_way(probe, flow, WEIR_EGRESS, ret_reason);
+}
+
 /* 1: passes now and will be dropped; flow->reason says how. 0, or -errno. */
 static int flow_is_cut(struct look *look, struct weir_flow *flow, struct weir_diag *diag)
 {
 	char name[IF_NAMESIZE] = "";
+	bool is_there = if_indextoname(flow->ifindex, name);
 	uint32_t reason = 0;
-	int r = judge(look->next, flow, &flow->reason);
+	int r = judge(look->next, flow, is_egress_watched(look->wish, name), &flow->reason);
 
 	if (r < 0 || !weir_reason_is_drop(flow->reason))
 		return r;
-	if (!if_indextoname(flow->ifindex, name) || !filters_now(look->wish, name))
+	if (!is_there || !filters_now(look->wish, name))
 		return 1;
 	r = probe_open(look, look->wish->now, diag, &look->now);
 	if (r == 0)
-		r = judge(look->now, flow, &reason);
+		r = judge(look->now, flow, filters_egress_now(look->wish, name), &reason);
 	return r < 0 ? r : !weir_reason_is_drop(reason);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What of that which is live now a configuration would cut. Each live connection is judged as the
- * packet that would arrive for it next, by the programs themselves: a private copy with the next
- * configuration, and one with that of now; who is dropped already is not cut.
+ * packet that would arrive for it next, and its answer where what leaves is judged, by the programs
+ * themselves: a private copy with the next configuration, and one with that of now; who is dropped
+ * already is not cut.
  */
 #ifndef WEIR_CLI_PREVIEW_H
 #define WEIR_CLI_PREVIEW_H

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "abi/reject.h"
+#include "base/cleanup.h"
 #include "features/rules/rules_overlap.h"
 #include "features/rules/rules_plan.h"
 #include "features/rules/rules_tables.h"
@@ -48,11 +49,30 @@ static int rules_classes_noted(struct weir_compile *compile)
 	return r;
 }
 
+/* Who wrote `-A INPUT -j DROP`, and the importer, deny by default with a last rule. */
+static bool denies_all(const struct rules_section *section, const struct rules_text *rule)
+{
+	const char *const conditions[] = {
+		rule->src,	 rule->dst,	  rule->proto, rule->sport,    rule->dport,
+		rule->icmp_type, rule->icmp_code, rule->state, rule->fragment, rule->tcp_flags,
+		rule->length,	 rule->dscp,	  rule->vlan,  rule->schedule,
+	};
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(conditions); i++)
+		if (conditions[i])
+			return false;
+	return (rule->action == RULES_DENY || rule->action == RULES_REJECT) && rule->enabled &&
+	       rules_group_is_on(section, rule->group);
+}
+
 static bool rules_denies_by_default(const void *data)
 {
 	const struct rules_section *section = data;
 	for (unsigned i = 0; section->enabled && i < section->policy_count; i++)
-		if (section->policies[i].ingress == RULES_DENY)
+		if (section->policies[i].ingress == RULES_DENY ||
+		    section->policies[i].egress == RULES_DENY)
+			return true;
+	for (unsigned i = 0; section->enabled && i < section->rule_count; i++)
+		if (denies_all(section, &section->rules[i]))
 			return true;
 	return false;
 }

@@ -175,6 +175,29 @@ def test_session_of_ones_own_is_kept_as_default_deny_comes(daemon, pair):
         assert pair.pings()
 
 
+def test_session_is_kept_as_what_leaves_is_denied_by_default(daemon, pair):
+    watched = PLAIN + "interfaces: [{name: wire, egress: true}]\n"
+    daemon.apply(watched)
+    with connected(pair) as port:
+        session = f"10.77.1.2 {port} 10.77.1.1 {PORT}"
+        done = apply(daemon, watched + "rules: {policy: [{egress: deny}]}\n", session=session)
+    assert done.returncode == 0, done.stderr
+    assert "allowed 10.77.1.2, where you are logged in from" in done.stderr
+    assert [row["entry"] for row in daemon.entries("allow")] == ["10.77.1.2"]
+
+
+@pytest.mark.parametrize("rule", ["action: deny", "action: reject, family: ipv4",
+                                  "action: deny, direction: ingress, interface: wire"])
+def test_last_rule_that_denies_is_looked_at_as_a_default_is(daemon, pair, rule):
+    with connected(pair) as port:
+        session = f"10.77.1.2 {port} 10.77.1.1 {PORT}"
+        config = PLAIN + f"rules: {{rules: [{{{rule}}}]}}\n"
+        done = apply(daemon, config, "--yes", session=session)
+    assert done.returncode == FAILED
+    assert "the SSH session you are in would be cut" in done.stderr
+    assert live(daemon) == PLAIN
+
+
 def test_session_that_a_rule_would_cut_wants_force(daemon, pair):
     rule = DENYING.replace("deny}]}", f"deny}}], rules: [{{dport: {PORT}, action: deny}}]}}")
     with connected(pair) as port:
