@@ -51,6 +51,7 @@ struct weir_field {
 	const char *const *values; /* NULL-terminated */
 	const char *fallback;	   /* default, as it would be written; NULL = none */
 	bool required;
+	bool wants_value;     /* given without a value it is refused, not taken as left out */
 	uint64_t least, most; /* for numbers and quantities; most 0 = no bound */
 	const char *help;     /* a sentence for the reference and for refusals */
 };

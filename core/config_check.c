@@ -207,7 +207,7 @@ static void value_check(struct walk *walk, const struct weir_field *field,
 			const struct weir_yaml_node *node)
 {
 	if (weir_yaml_is_null(node)) {
-		if (!field->required)
+		if (!field->required && !field->wants_value)
 			return;
 		required_tell(walk, field, node, "has no value");
 	} else if (weir_field_is_scalar(field)) {

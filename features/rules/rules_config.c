@@ -13,51 +13,61 @@
 		.key = yaml, .type = WEIR_FIELD_STRING, .offset = RULE(member), .help = words \
 	}
 
+/* A template that left it empty must not make the rule one about everything. */
+#define CONDITION_KEY(yaml, member, words)                                                     \
+	{                                                                                      \
+		.key = yaml, .type = WEIR_FIELD_STRING, .offset = RULE(member), .help = words, \
+		.wants_value = true                                                            \
+	}
+
 const struct weir_field rules_rule_fields[] = {
 	STRING_KEY("name", name,
 		   "The rule's name: 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a letter or "
 		   "digit; shown with each packet it decides."),
 	STRING_KEY("comment", comment, "A remark, shown with the rule."),
-	STRING_KEY("group", group,
-		   "The group it belongs to, so that many can be switched at once."),
+	CONDITION_KEY("group", group,
+		      "The group it belongs to, so that many can be switched at once."),
 	{ .key = "enabled",
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = RULE(enabled),
 	  .fallback = "true",
 	  .help = "Whether the rule acts." },
-	STRING_KEY("interface", interface, "Names and patterns: eth0, ppp*, not lo."),
+	CONDITION_KEY("interface", interface, "Names and patterns: eth0, ppp*, not lo."),
 	{ .key = "direction",
 	  .type = WEIR_FIELD_ENUM,
 	  .offset = RULE(direction),
 	  .values = rules_way_names,
 	  .fallback = "both",
+	  .wants_value = true,
 	  .help = "Packets that arrive at an interface, leave it, or both." },
-	STRING_KEY("family", family, "ipv4 or ipv6; both without it."),
-	STRING_KEY("src", src,
-		   "Source: addresses, CIDRs, ranges FROM-TO, names of sets and lists; `not X` "
-		   "takes "
-		   "X out."),
-	STRING_KEY("dst", dst, "Destination, written like `src`."),
-	STRING_KEY("proto", proto, "Protocols by name or number: tcp, udp, 47."),
-	STRING_KEY("sport", sport, "Source ports: 1024-65535, not 5060."),
-	STRING_KEY("dport", dport, "Destination ports: 22, 80, 8000-8100."),
-	STRING_KEY("icmp-type", icmp_type,
-		   "ICMP types by number or name: echo-request; of both versions, unless `proto` "
-		   "or "
-		   "`family` says which."),
-	STRING_KEY("icmp-code", icmp_code, "ICMP codes: 0-3."),
-	STRING_KEY("tcp-flags", tcp_flags,
-		   "VALUE/MASK: of the flags in MASK those in VALUE are set and no other: "
-		   "syn/syn,ack,rst,fin. Several, between spaces, are alternatives."),
-	STRING_KEY("state", state,
-		   "What connection tracking says: new, established, related, invalid, untracked. "
-		   "Until it is there, every packet is untracked."),
-	STRING_KEY("fragment", fragment, "none, first, later, or any for both."),
-	STRING_KEY("length", length, "Bytes of the IP packet: 0-127, 1500."),
-	STRING_KEY("dscp", dscp, "DSCP by number or name: ef, af41, 0-7."),
-	STRING_KEY("vlan", vlan, "VLAN ids of the outermost tag, or none: 100, 200-299."),
-	STRING_KEY("schedule", schedule,
-		   "When the rule acts, in local time: mon-fri 08:00-18:00, sat 10:00-12:00."),
+	CONDITION_KEY("family", family, "ipv4 or ipv6; both without it."),
+	CONDITION_KEY("src", src,
+		      "Source: addresses, CIDRs, ranges FROM-TO, names of sets and lists; `not X` "
+		      "takes "
+		      "X out."),
+	CONDITION_KEY("dst", dst, "Destination, written like `src`."),
+	CONDITION_KEY("proto", proto, "Protocols by name or number: tcp, udp, 47."),
+	CONDITION_KEY("sport", sport, "Source ports: 1024-65535, not 5060."),
+	CONDITION_KEY("dport", dport, "Destination ports: 22, 80, 8000-8100."),
+	CONDITION_KEY("icmp-type", icmp_type,
+		      "ICMP types by number or name: echo-request; of both versions, unless "
+		      "`proto` "
+		      "or "
+		      "`family` says which."),
+	CONDITION_KEY("icmp-code", icmp_code, "ICMP codes: 0-3."),
+	CONDITION_KEY("tcp-flags", tcp_flags,
+		      "VALUE/MASK: of the flags in MASK those in VALUE are set and no other: "
+		      "syn/syn,ack,rst,fin. Several, between spaces, are alternatives."),
+	CONDITION_KEY("state", state,
+		      "What connection tracking says: new, established, related, invalid, "
+		      "untracked. "
+		      "Until it is there, every packet is untracked."),
+	CONDITION_KEY("fragment", fragment, "none, first, later, or any for both."),
+	CONDITION_KEY("length", length, "Bytes of the IP packet: 0-127, 1500."),
+	CONDITION_KEY("dscp", dscp, "DSCP by number or name: ef, af41, 0-7."),
+	CONDITION_KEY("vlan", vlan, "VLAN ids of the outermost tag, or none: 100, 200-299."),
+	CONDITION_KEY("schedule", schedule,
+		      "When the rule acts, in local time: mon-fri 08:00-18:00, sat 10:00-12:00."),
 	{ .key = "action",
 	  .type = WEIR_FIELD_ENUM,
 	  .offset = RULE(action),
@@ -70,7 +80,7 @@ const struct weir_field rules_rule_fields[] = {
 	  .offset = RULE(log),
 	  .fallback = "false",
 	  .help = "Tell an event for each packet that matches, within the rate of `events`." },
-	STRING_KEY("mark", mark, "Set the packet's mark to this number, at TC hooks."),
+	CONDITION_KEY("mark", mark, "Set the packet's mark to this number, at TC hooks."),
 	{ 0 },
 };
 
@@ -81,6 +91,7 @@ static const struct weir_field policy_fields[] = {
 	  .type = WEIR_FIELD_STRING,
 	  .offset = offsetof(struct rules_policy_config, interface),
 	  .fallback = "*",
+	  .wants_value = true,
 	  .help = "Names and patterns of interfaces; the first entry that matches one holds." },
 	{ .key = "ingress",
 	  .type = WEIR_FIELD_ENUM,
