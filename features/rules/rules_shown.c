@@ -48,7 +48,8 @@ void rules_describe(void *data, const struct weir_verdict *verdict, struct weir_
 static void put_policies(const struct rules_section *section, struct weir_json_out *json)
 {
 	weir_json_open_array(json, "policy");
-	for (unsigned i = 0; i < section->policy_count; i++) {
+	/* Those of a section that is switched off hold nothing. */
+	for (unsigned i = 0; section->enabled && i < section->policy_count; i++) {
 		const struct rules_policy_config *policy = &section->policies[i];
 		weir_json_open_object(json, NULL);
 		weir_json_put_str(json, "interface", policy->interface);

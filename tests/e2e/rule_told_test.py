@@ -79,6 +79,13 @@ def test_status_counts_rules(cleared):
     assert status["words"] >= 1
 
 
+def test_status_shows_no_policy_that_is_switched_off(cleared):
+    daemon, _ = cleared
+    daemon.apply("api: {listen: off}\nrules: {enabled: false, policy: [{ingress: deny}]}\n")
+    assert daemon.status()["rules"]["policy"] == []
+    assert "default everywhere: allow" in daemon.say("status")
+
+
 def test_metrics_name_rules_up_to_a_bound(weir_daemon, pair):
     config = LISTENING + "rules: {rules: [" + ", ".join(
         f"{{name: r{i:02}, src: 10.0.0.{i}, action: deny}}" for i in range(60)) + (
