@@ -95,11 +95,25 @@ static struct rules_atom *named_get(struct rules_plan *plan, uint32_t number)
 
 #define SET_MEND "define it under rules.sets, or as a list of block with action: set"
 
+/* Whether the live policy goes without it already: then a change of something else must be
+ * possible, above all one that mends it. */
+static bool was_missing(const struct weir_compile *compile, uint64_t key)
+{
+	const struct rules_state *state = compile->state;
+	uint32_t one;
+	return state && !rules_is_new_config(compile) &&
+	       rules_index_get(&state->missing, key, &one);
+}
+
 /* A list of run time may be what is missing: where none is known, or when a start finds that one
  * went, the rule stays and the set counts as empty. */
 static int set_unknown(struct weir_compile *compile, const char *path, const char *name)
 {
-	if (rules_is_strict(compile))
+	struct rules_state *state = compile->state;
+	uint64_t key = weir_hash_bytes(name, strlen(name), 1) | 1;
+	if (state && rules_index_set(&state->next.missing, key, 1) < 0)
+		return -ENOMEM;
+	if (rules_is_strict(compile) && !was_missing(compile, key))
 		return weir_diag_key(compile->diag, path, SET_MEND,
 				     "there is no set and no list '%s'", name);
 	weir_diag_warning(compile->diag, SET_MEND ", or make it with weir set add",

@@ -226,6 +226,21 @@ static void start_goes_on_with_a_set_that_is_gone(void **state)
 	assert_int_equal(diag.entries[0].level, WEIR_DIAG_WARNING);
 	assert_string_equal(diag.entries[0].key, "rules.rules[0].src");
 	weir_rules.live(engine.state, &engine.config);
+	weir_diag_done(&diag);
+	(void)state;
+}
+
+/* Else one list that went would stand in the way of every rule and list that is to be added. */
+static void set_that_was_missing_already_refuses_no_other_change(void **state)
+{
+	struct weir_diag diag = { 0 };
+	configure("one", "nowhere");
+	go_live();
+	add("a", "");
+	assert_order("one a");
+	assert_int_equal(run("rule.add", "{\"action\":\"deny\",\"src\":\"elsewhere\"}", NULL),
+			 -EINVAL);
+	configure("two", "elsewhere");
 	assert_int_equal(compile(NULL, &diag), -EINVAL);
 	weir_diag_done(&diag);
 	(void)state;
@@ -278,6 +293,7 @@ int main(void)
 		TEST(counts_are_read_once_and_one_on_demand),
 		TEST(edits_of_what_is_not_there_are_refused),
 		TEST(start_goes_on_with_a_set_that_is_gone),
+		TEST(set_that_was_missing_already_refuses_no_other_change),
 		TEST(clock_is_the_minute_of_the_week),
 		TEST(look_without_a_directory_knows_the_configuration),
 	};

@@ -32,7 +32,7 @@ bool rules_is_strict(const struct weir_compile *compile)
 
 /* Of what the configuration does to rules of run time is told when it comes, not with each change
  * of a rule or list. */
-static bool is_new_config(const struct weir_compile *compile)
+bool rules_is_new_config(const struct weir_compile *compile)
 {
 	const struct rules_state *state = compile->state;
 	return state && state->config != compile->config;
@@ -112,7 +112,7 @@ static int order_check_names(const struct weir_compile *compile, const struct ru
 static int order_check(const struct weir_compile *compile, const struct rules_list *list,
 		       const struct rules_order *order)
 {
-	if (!is_new_config(compile))
+	if (!rules_is_new_config(compile))
 		return 0;
 	for (uint32_t i = 0; i < order->count; i++)
 		entry_warn(compile, &order->at[i]);

@@ -13,6 +13,7 @@ void rules_next_done(struct rules_next *next)
 {
 	rules_order_free(next->order);
 	rules_index_done(&next->rows);
+	rules_index_done(&next->missing);
 	*next = (struct rules_next){ 0 };
 }
 
@@ -24,6 +25,7 @@ void rules_state_free(void *data)
 	rules_next_done(&state->next);
 	rules_order_free(state->order);
 	rules_hits_done(&state->hits);
+	rules_index_done(&state->missing);
 	rules_list_done(&state->runtime);
 	free(state->dir);
 	free(state);
@@ -99,6 +101,9 @@ void rules_state_live(void *data, const struct weir_config *config)
 	rules_order_free(state->order);
 	state->order = weir_take(next->order);
 	state->words = next->words;
+	rules_index_done(&state->missing);
+	state->missing = next->missing;
+	next->missing = (struct rules_index){ 0 };
 	rules_hits_adopt(&state->hits, &next->rows, now_ns);
 	rules_next_done(next);
 	rules_hits_read(&state->hits, now_ns);

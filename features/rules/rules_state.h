@@ -46,6 +46,7 @@ struct rules_section {
 struct rules_next {
 	struct rules_order *order;
 	struct rules_index rows;
+	struct rules_index missing; /* names of sets that nothing has, hashed */
 	uint32_t words;
 	bool is_saved; /* the state file says so already */
 };
@@ -57,6 +58,7 @@ struct rules_state {
 	struct rules_list runtime;
 	struct rules_order *order; /* of the live policy */
 	struct rules_hits hits;
+	struct rules_index missing; /* of the live policy */
 	struct rules_next next;
 	struct weir_map *clock; /* borrowed; NULL before an object is attached */
 	uint32_t words;		/* of the live policy's vectors */
@@ -80,6 +82,9 @@ void rules_rule_warn(const struct rules_rule *rule, const char *path, struct wei
 /* Names that nothing has, names that two have: refused in what a person does now; a start, the end
  * of a trial, and a look without the lists of run time, go on without them. */
 bool rules_is_strict(const struct weir_compile *compile);
+/* Whether the configuration is not the live one, and what it does to rules of run time is to be
+ * told. */
+bool rules_is_new_config(const struct weir_compile *compile);
 /* rules_state.c */
 int rules_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,
 		    void **ret_state);
