@@ -249,6 +249,31 @@ static int set_flatten(struct flattening *flattening, unsigned index)
 	return r;
 }
 
+/* The set hides the list from rules that name it, also from those of run time, which were added
+ * when there was the list alone. */
+static int set_twice(struct weir_compile *compile, unsigned index, const char *name)
+{
+	char key[48];
+	snprintf(key, sizeof(key), "rules.sets[%u].name", index);
+	if (rules_is_strict(compile) && rules_is_new_config(compile))
+		return weir_diag_key(compile->diag, key, "give one of the two another name",
+				     "'%s' is the name of a list already", name);
+	weir_diag_warning_key(compile->diag, key, "give one of the two another name",
+			      "'%s' is the name of a list, too: rules mean the set", name);
+	return 0;
+}
+
+int rules_plan_set_names(const struct rules_plan *plan, struct weir_compile *compile)
+{
+	int result = 0;
+	for (unsigned i = 0; i < plan->section->set_count; i++) {
+		const char *name = plan->section->sets[i].name;
+		if (weir_image_set_find(compile->image, name))
+			result = set_twice(compile, i, name) ?: result;
+	}
+	return result;
+}
+
 int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile)
 {
 	const struct rules_section *section = plan->section;

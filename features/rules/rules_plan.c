@@ -181,7 +181,9 @@ static int plan_fill(struct rules_plan *plan, struct weir_compile *compile,
 	plan->section = compile->section;
 	plan->rules = calloc(order->count + 1, sizeof(*plan->rules));
 	plan->rows = calloc(order->count + 1, sizeof(*plan->rows));
-	int r = plan->rules && plan->rows ? rules_plan_sets(plan, compile) : -ENOMEM;
+	int r = plan->rules && plan->rows ? rules_plan_set_names(plan, compile) : -ENOMEM;
+	if (r == 0)
+		r = rules_plan_sets(plan, compile);
 	for (uint32_t i = 0; r == 0 && i < order->count; i++)
 		if (order->at[i].acts)
 			r = plan_rule(plan, compile, &order->at[i]);

@@ -45,6 +45,8 @@ void rules_plan_free(void *plan);
 int rules_plan_end(struct rules_plan *plan, struct weir_compile *compile,
 		   const struct rules_end *end, uint32_t rank, enum rules_dimension dimension,
 		   const char *path);
+/* Sets that have the name of a list: refused in an apply, else warned of. */
+int rules_plan_set_names(const struct rules_plan *plan, struct weir_compile *compile);
 /* compile NULL: names of other features' lists are taken as they stand, not looked for. */
 int rules_plan_sets(struct rules_plan *plan, struct weir_compile *compile);
 int rules_plan_labels(struct rules_plan *plan, struct weir_compile *compile);

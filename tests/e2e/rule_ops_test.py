@@ -366,6 +366,19 @@ def test_list_that_a_rule_names_cannot_be_cleared(cleared):
     daemon.say("set", "clear", "--list", "guests")
 
 
+def test_set_with_the_name_of_a_list_is_refused(cleared):
+    """The rule would be about other addresses than when it was added."""
+    daemon, wire = cleared
+    daemon.say("set", "add", "203.0.113.0/24", "--list", "office-guests")
+    add(daemon, "no-guests", "--src", "office-guests")
+    twice = RULES.replace("  sets: [", "  sets: [{name: office-guests, members: 198.51.100.1}, ")
+    said = refusal(daemon, "apply", "-", text=twice)
+    assert "rules.sets[0].name: 'office-guests' is the name of a list already" in said
+    assert not wire.passes(udp("203.0.113.1"))
+    daemon.say("rule", "del", "no-guests")
+    daemon.say("set", "clear", "--list", "office-guests")
+
+
 def test_start_goes_on_without_a_list_that_is_gone(weir_daemon, pair, wire):
     daemon = weir_daemon(pair.inside, config=BASE, interfaces=[pair.wire])
     daemon.say("set", "add", "203.0.113.0/24", "--list", "guests")
