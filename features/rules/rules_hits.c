@@ -27,14 +27,19 @@ static void row_use(uint64_t *used, uint32_t row)
 	used[row / 64] |= 1ull << row % 64;
 }
 
+static void rows_add(const struct rules_index *rows, uint64_t *used)
+{
+	for (uint32_t i = 0; i < rows->slot_count; i++)
+		if (rows->slots[i].key)
+			row_use(used, rows->slots[i].value);
+}
+
 /* Rows that must not be handed out: of rules that stand, and of those that went just now. */
 static void rows_used(const struct rules_hits *hits, uint64_t now_ns, uint64_t *used)
 {
 	memset(used, 0, WORDS * sizeof(*used));
 	row_use(used, 0);
-	for (uint32_t i = 0; i < hits->rows.slot_count; i++)
-		if (hits->rows.slots[i].key)
-			row_use(used, hits->rows.slots[i].value);
+	rows_add(&hits->rows, used);
 	for (uint32_t row = 1; row < RULES_ROWS; row++)
 		if (hits->gone_ns[row] && now_ns < hits->gone_ns[row] + REST_NS)
 			row_use(used, row);
@@ -57,6 +62,18 @@ static uint32_t row_take(struct rules_hits *hits, uint64_t *used, uint32_t *from
 	return row;
 }
 
+/* When so many rules went within REST_NS that none is left, those that rest are taken. There are
+ * three times as many rows as rules, so a row comes round after a flip at least: a packet that took
+ * so long counts for another rule, which is less than rules that count nothing and have no name. */
+static uint32_t row_take_early(struct rules_hits *hits, const struct rules_index *rows,
+			       uint64_t *used, uint32_t *from)
+{
+	rows_used(hits, UINT64_MAX, used);
+	rows_add(rows, used);
+	*from = 0;
+	return row_take(hits, used, from);
+}
+
 int rules_hits_number(struct rules_hits *hits, struct rules_order *order, uint64_t now_ns,
 		      struct rules_index *ret_rows)
 {
@@ -69,7 +86,8 @@ int rules_hits_number(struct rules_hits *hits, struct rules_order *order, uint64
 	for (uint32_t i = 0; i < order->count; i++) {
 		struct rules_standing *standing = &order->at[i];
 		if (!rules_index_get(&hits->rows, standing->identity, &standing->row))
-			standing->row = row_take(hits, used, &from);
+			standing->row = row_take(hits, used, &from) ?:
+						row_take_early(hits, &rows, used, &from);
 		if (standing->row && rules_index_set(&rows, standing->identity, standing->row) < 0)
 			return -ENOMEM;
 	}

@@ -156,6 +156,34 @@ static void row_of_a_rule_that_went_rests_and_is_zeroed(void **state)
 	(void)state;
 }
 
+/* Four policies of 9,000 rules of their own, all within a second. */
+static void rows_do_not_run_out_while_they_rest(void **state)
+{
+	static char sources[9000][20];
+	static struct rules_text many[9000];
+	struct rules_text *kept = engine.section.rules;
+	engine.section.rules = many;
+	engine.section.rule_count = 9000;
+	for (uint32_t policy = 0; policy < 4; policy++) {
+		for (uint32_t i = 0; i < 9000; i++) {
+			snprintf(sources[i], sizeof(sources[i]), "10.%u.%u.%u", policy, i / 256,
+				 i % 256);
+			many[i] = (struct rules_text){ .src = sources[i],
+						       .enabled = true,
+						       .action = RULES_DENY };
+		}
+		go_live();
+		for (uint32_t i = 0; i < 9000; i++) {
+			uint32_t row = rules()->order->at[i].row;
+			assert_int_not_equal(row, 0);
+			assert_ptr_equal(rules_order_by_row(rules()->order, row),
+					 &rules()->order->at[i]);
+		}
+	}
+	engine.section.rules = kept;
+	(void)state;
+}
+
 static void row_of_a_refused_rule_is_free_again(void **state)
 {
 	go_live();
@@ -288,6 +316,7 @@ int main(void)
 		TEST(rule_of_run_time_is_edited_under_a_name_that_was_taken),
 		TEST(row_stays_while_the_rule_stands),
 		TEST(row_of_a_rule_that_went_rests_and_is_zeroed),
+		TEST(rows_do_not_run_out_while_they_rest),
 		TEST(row_of_a_refused_rule_is_free_again),
 		TEST(edit_that_did_not_come_to_be_live_is_not_in_the_file),
 		TEST(counts_are_read_once_and_one_on_demand),
