@@ -241,7 +241,11 @@ static void warnings_publish(const struct job *job)
 	_cleanup_buf_ struct weir_buf text = {}, what = {}, event = {};
 	struct weir_json_out json = { .out = &event };
 
-	weir_diag_format(&job->diag, &text);
+	/* On one line, as journals have it. */
+	for (size_t i = 0; i < job->diag.count; i++) {
+		weir_buf_add_str(&text, i ? "; " : "");
+		weir_diag_entry_format(&job->diag.entries[i], &text);
+	}
 	weir_buf_addf(&what, "%s%s", job_what(job), job->result ? " refused" : "");
 	weir_event_open(&json, "warning");
 	weir_json_put_str(&json, "what", weir_buf_str(&what));

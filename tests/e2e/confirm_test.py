@@ -260,3 +260,4 @@ def test_rule_of_run_time_does_not_stand_in_the_way_back(daemon, wire):
     assert wire.verdicts([udp("192.0.2.7"), udp("198.51.100.1")]) == [True, True]
     [warning] = daemon.ask("events", "--kind", "warning")["events"]
     assert "has the name 'ssh', too" in warning["detail"] and "'guests'" in warning["detail"]
+    assert "\n" not in warning["detail"] and "\\x0a" not in daemon.log()
