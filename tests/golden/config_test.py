@@ -15,6 +15,7 @@ BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 CASES = sorted((HERE / "config").glob("*.yaml"))
 CHECKED = sorted((HERE / "check").glob("*.yaml"))
 WARNED = sorted((HERE / "warn").glob("*.yaml"))
+TABLES = sorted((HERE / "tables").glob("*.yaml"))
 
 
 def run(*command):
@@ -82,6 +83,14 @@ def test_weir_check_finds_a_right_file_right(name):
     done = run(BUILD / "weir", "check", path)
     assert done.returncode == 0
     assert done.stdout.decode().startswith(f"{path} is right: ")
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_rules_become_the_tables_that_were_worked_out(path):
+    """tables/NAME.yaml in, which rules each value meets out; NAME.ok was worked out by hand."""
+    done = run(BUILD / "tests" / "tables-print", path)
+    assert done.returncode == 0
+    assert done.stdout.decode() == path.with_suffix(".ok").read_text()
 
 
 def test_reference_page_is_what_the_tables_say():
