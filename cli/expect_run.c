@@ -210,6 +210,12 @@ static int run_prepare(struct run *run, struct weir_diag *diag, struct weir_conf
 	const char *path = weir_command_str(run->command, "config");
 	int r = file_read(weir_command_str(run->command, "file"), diag, ret_expectations);
 
+	if (!r && !ret_expectations->count)
+		r = weir_diag_error(diag,
+				    "write one a line: tcp 10.0.0.1:5 > 10.0.0.2:22 is denied",
+				    "%s: there is no expectation in it",
+				    shown_name(weir_command_str(run->command, "file")));
+
 	if (r || !path)
 		return r;
 	r = ifaces_name(run, ret_expectations, diag);

@@ -78,7 +78,9 @@ void weir_event_to_json(const struct weir_event *event, const char *interface, v
 	weir_json_open_object(&json, NULL);
 	weir_json_put_str(&json, "time", weir_clock_format(real_time(event->time_ns), when));
 	weir_json_put_str(&json, "kind", weir_event_kind_name(event->kind));
-	weir_json_put_str(&json, "reason", weir_reason_name(event->reason));
+	if (event->reason !=
+	    WEIR_PASS) /* how a packet that is told of on its way ends, is not known */
+		weir_json_put_str(&json, "reason", weir_reason_name(event->reason));
 	weir_json_put_str(&json, "interface", interface ? interface : "?");
 	weir_json_put_str(&json, "direction",
 			  event->direction == WEIR_INGRESS ? "ingress" : "egress");

@@ -24,7 +24,9 @@ struct {
 /*
  * Scratch, and not on the stack, of which a packet's functions have 512 bytes together. One a CPU
  * is enough: the programs run with softirqs off and send nothing from within, so none begins before
- * another of the same CPU has ended.
+ * another of the same CPU has ended. But for test runs before Linux 6.11, which leave them on: what
+ * a probe has found may then be overwritten by a packet that comes in between, and explain tells
+ * nonsense that once. The packet itself is judged whole.
  *
  * writes: the data path, each CPU its own
  * reads: the same packet

@@ -34,6 +34,13 @@ static void egress_look(const struct weir_config *config, const char *names_text
 	rules_names_done(&names);
 }
 
+void rules_text_check_egress(const struct weir_config *config, const struct rules_text *text,
+			     const char *key, struct weir_diag *diag)
+{
+	if (text->direction == RULES_OUT && text->enabled)
+		egress_look(config, text->interface, key, diag);
+}
+
 void rules_check_egress(const struct weir_config *config, const struct rules_section *section,
 			struct weir_diag *diag)
 {
@@ -44,9 +51,7 @@ void rules_check_egress(const struct weir_config *config, const struct rules_sec
 			egress_look(config, section->policies[i].interface, key, diag);
 	}
 	for (unsigned i = 0; section->enabled && i < section->rule_count; i++) {
-		const struct rules_text *rule = &section->rules[i];
 		snprintf(key, sizeof(key), "rules.rules[%u].direction", i);
-		if (rule->direction == RULES_OUT && rule->enabled)
-			egress_look(config, rule->interface, key, diag);
+		rules_text_check_egress(config, &section->rules[i], key, diag);
 	}
 }

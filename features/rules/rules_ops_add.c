@@ -59,13 +59,15 @@ static int group_check(const struct rules_state *state, struct weir_call *call, 
 			     "there is no group '%s'", group);
 }
 
-static int text_check(const struct rules_text *text, struct weir_call *call)
+static int text_check(const struct rules_state *state, const struct rules_text *text,
+		      struct weir_call *call)
 {
 	struct rules_rule rule;
 	int r = rules_rule_read(text, "", &call->diag, &rule);
 	if (r < 0)
 		return r;
 	rules_rule_warn(&rule, "", &call->diag);
+	rules_text_check_egress(state->config, text, "direction", &call->diag);
 	rules_rule_done(&rule);
 	return 0;
 }
@@ -76,7 +78,7 @@ static int add_check(const struct rules_state *state, struct weir_call *call,
 	struct rules_text *text = &request->entry.text;
 	int r = rules_text_get(call->args, &call->diag, text);
 	if (r == 0)
-		r = text_check(text, call);
+		r = text_check(state, text, call);
 	if (r == 0)
 		r = group_check(state, call, text->group);
 	if (r == 0)

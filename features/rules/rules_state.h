@@ -71,6 +71,8 @@ extern const struct weir_field rules_fields[];
 const struct rules_section *rules_section_of(const struct weir_config *config);
 int rules_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
 /* rules_egress.c: warns of what is said of packets that leave where nobody looks. */
+void rules_text_check_egress(const struct weir_config *config, const struct rules_text *text,
+			     const char *key, struct weir_diag *diag);
 void rules_check_egress(const struct weir_config *config, const struct rules_section *section,
 			struct weir_diag *diag);
 /* Whether the group lets its rules act; one without a group, or of no group known, does. */

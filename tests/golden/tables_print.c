@@ -18,9 +18,7 @@ struct tables {
 	const struct weir_line *lines; /* of the section */
 };
 
-static const char *const wide_names[] = {
-	[RULES_SPORT] = "sport", [RULES_DPORT] = "dport", [RULES_LENGTH] = "length", [RULES_VLAN] = "vlan"
-};
+static const char *const dimension_names[] = { "src", "dst", "sport", "dport", "length", "vlan" };
 static const char *const field_names[] = { "proto",  "flags",	 "type",  "code",  "dscp",
 					   "family", "fragment", "state", "minute" };
 static const uint32_t field_values[] = {
@@ -89,7 +87,7 @@ static void classes_print(const struct tables *tables, enum rules_dimension dime
 			  uint32_t count)
 {
 	for (uint32_t class = 0; class < count; class ++) {
-		printf("%s class %u:", dimension == RULES_SRC ? "src" : "dst", class);
+		printf("%s class %u:", dimension_names[dimension], class);
 		row_print(tables, dimension, row_of(tables, dimension, class));
 	}
 }
@@ -99,13 +97,13 @@ static void wide_print(const struct tables *tables, enum rules_dimension dimensi
 {
 	uint32_t values = dimension == RULES_VLAN ? RULES_NO_VLAN + 1 : 65536, from = 0;
 
-	printf("%s absent:", wide_names[dimension]);
+	printf("%s absent:", dimension_names[dimension]);
 	row_print(tables, dimension, 0);
 	for (uint32_t value = 1; value <= values; value++) {
 		if (value < values &&
 		    row_of(tables, dimension, value) == row_of(tables, dimension, from))
 			continue;
-		printf("%s %u-%u:", wide_names[dimension], from, value - 1);
+		printf("%s %u-%u:", dimension_names[dimension], from, value - 1);
 		row_print(tables, dimension, row_of(tables, dimension, from));
 		from = value;
 	}
