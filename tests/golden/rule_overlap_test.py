@@ -247,7 +247,7 @@ def test_what_is_told_never_acts_and_what_one_rule_shadows_is_told(tmp_path):
         sums["told"] += len(found)
         sums["together"] += list(found.values()).count("together")
         sums["rules"] += len(kept)
-    assert sums["told"] > ROUNDS and sums["together"] > 0, sums
+    assert sums["told"] > ROUNDS, sums
 
 
 @pytest.mark.parametrize("rules, words", [
