@@ -167,10 +167,11 @@ static int file_parse(const struct weir_buf *text, struct weir_diag *why, struct
 		return r;
 	if (weir_json_int(weir_json_get(json, "version"), 0) != FILE_VERSION)
 		return weir_diag_error(why, NULL, "it is of another version");
-	if (weir_json_type(weir_json_get(json, "rules")) != WEIR_JSON_ARRAY)
+	const struct weir_json *rules = weir_json_get(json, "rules");
+	if (!rules || weir_json_type(rules) != WEIR_JSON_ARRAY)
 		return weir_diag_error(why, NULL, "its rules are no list");
 	list->named = (uint32_t)weir_json_int(weir_json_get(json, "named"), 0);
-	int list_result = list_read(weir_json_get(json, "rules"), why, list);
+	int list_result = list_read(rules, why, list);
 	r = rows_read(weir_json_get(json, "rows"), why, rows);
 	return list_result == -ENOMEM || !r ? list_result : r;
 }

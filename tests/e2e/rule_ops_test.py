@@ -332,7 +332,8 @@ def test_damaged_file_is_kept_aside_and_what_is_good_in_it_is_read(weir_daemon, 
     assert "rules.json is damaged" in daemon.log()
     daemon.stop()
     assert json.loads(path.read_text())["rules"][0]["name"] == "good"
-    for text in ("", "{", "[]", '{"version": 2}', '{"version": 1, "rows": {"01": 0}}'):
+    for text in ("", "{", "[]", '{"version": 2}', '{"version": 1, "rows": {"01": 0}}',
+                 '{"version": 1, "rules": 5}'):
         path.write_text(text)
         daemon.start()
         assert order(daemon) == ["one", "-", "three", "asleep"], text
