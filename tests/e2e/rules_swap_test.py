@@ -12,7 +12,8 @@ import time
 import pytest
 
 from harness.live import LiveFrames
-from harness.wait import pause, wait_for
+from harness.observer import observe_sources, settled
+from harness.wait import wait_for
 
 SWAPS = int(os.environ.get("WEIR_SWAPS", "300"))    # as many as SECONDS allow, 50 at least
 SECONDS = 8
@@ -45,24 +46,7 @@ POLICIES = [policy([1, 2, 3, 4], {1, 3}, 7), policy([4, 3, 2, 1], {1, 4}, 90)]
 
 @pytest.fixture
 def observer(pair):
-    """Counts by source behind Weir's hooks, and drops: {address: packets}."""
-    pair.inside.run("nft", f"""add table netdev watch
-add set netdev watch seen {{ type ipv4_addr; counter; elements = {{ {", ".join(SOURCES)} }}; }}
-add chain netdev watch c {{ type filter hook ingress device {pair.wire} priority 0; }}
-add rule netdev watch c ip saddr @seen drop""")
-
-    def read():
-        rows = json.loads(pair.inside.run("nft", "-j", "list", "set", "netdev", "watch",
-                                          "seen").stdout)["nftables"]
-        return {row["elem"]["val"]: row["elem"]["counter"]["packets"]
-                for item in rows if "set" in item for row in item["set"]["elem"]}
-    return read
-
-
-def settled(observer):
-    before = observer()
-    pause(0.05)
-    return before if observer() == before else None
+    return observe_sources(pair, SOURCES)
 
 
 def by_name(counts):

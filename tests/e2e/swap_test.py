@@ -2,7 +2,6 @@
 """Policies swapped in a loop while frames come at full speed: each packet is judged by one policy,
 whole, and each is counted (invariants 3 and 4)."""
 import ipaddress
-import json
 import os
 import random
 import re
@@ -11,7 +10,8 @@ import time
 import pytest
 
 from harness.live import LiveFrames
-from harness.wait import pause, wait_for
+from harness.observer import observe_sources, settled
+from harness.wait import wait_for
 
 SWAPS = int(os.environ.get("WEIR_SWAPS", "300"))     # as many as SECONDS allow, 50 at least
 SECONDS = 8
@@ -46,19 +46,7 @@ POLICIES = [policy(lambda rows: rows, "deny", 1), policy(lambda rows: rows[::-1]
 
 @pytest.fixture
 def observer(pair):
-    """Counts by source, in nftables behind Weir's hooks, and drops: {address: packets}."""
-    elements = ", ".join(DROPPED + PASSED + TELLING)
-    pair.inside.run("nft", f"""add table netdev watch
-add set netdev watch seen {{ type ipv4_addr; counter; elements = {{ {elements} }}; }}
-add chain netdev watch c {{ type filter hook ingress device {pair.wire} priority 0; }}
-add rule netdev watch c ip saddr @seen drop""")
-
-    def read():
-        rows = json.loads(pair.inside.run("nft", "-j", "list", "set", "netdev", "watch",
-                                          "seen").stdout)["nftables"]
-        return {row["elem"]["val"]: row["elem"]["counter"]["packets"]
-                for item in rows if "set" in item for row in item["set"]["elem"]}
-    return read
+    return observe_sources(pair, DROPPED + PASSED + TELLING)
 
 
 @pytest.mark.alone
@@ -106,9 +94,3 @@ def ring_drops(pair):
     counts = re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)
     assert counts, text
     return sum(map(int, counts))
-
-
-def settled(observer):
-    before = observer()
-    pause(0.05)
-    return before if observer() == before else None
