@@ -39,7 +39,7 @@ struct weir_probe_result {
 	__u8 ttl;
 	__u8 dscp;
 	__u8 direction;
-	__u8 reserved;
+	__u8 state;	/* enum weir_conn_state */
 	__u32 sequence; /* goes up by one a probe: a program that told nothing is noticed */
 };
 

@@ -19,6 +19,7 @@
 #include "lib/remote.h"
 
 #include "../features/block/block.bpf.h"
+#include "../features/conntrack/conntrack.bpf.h"
 #include "../features/rules/rules.bpf.h"
 #include "../features/sanity/sanity.bpf.h"
 
@@ -60,7 +61,9 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	/* clang-format off */
 	return block_stage(p) ?:
 	       source_stage(p, ctx, hook) ?:
+	       conntrack_stage(p, ctx, hook) ?:
 	       rules_stage(p) ?:
+	       conntrack_granted(p) ?:
 	       default_policy(p);
 	/* clang-format on */
 }
@@ -98,7 +101,10 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {
 	p->iface_slot = iface_slot(p->ifindex);
-	return pipeline_end(p, pipeline_stages(p, ctx, hook));
+	enum weir_reason reason = pipeline_stages(p, ctx, hook);
+
+	conntrack_settle(p, !reason_is_drop(reason));
+	return pipeline_end(p, reason);
 }
 
 #endif

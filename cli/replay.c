@@ -279,7 +279,8 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	if (result == 0)
 		result = replay_config(command, &diag, &config);
 	if (result == 0)
-		result = weir_local_probe(config, NULL, &diag, &probe);
+		result = weir_local_probe(config, &(struct weir_probe_options){ .learns = true },
+					  &diag, &probe);
 	weir_terminal_diag(terminal, &diag);
 	if (result < 0)
 		return WEIR_EXIT_FAILED;

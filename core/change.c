@@ -18,6 +18,7 @@
 #include "change_private.h"
 #include "compile.h"
 #include "confirm.h"
+#include "near.h"
 #include "patch.h"
 
 static void job_free(struct job *job)
@@ -472,46 +473,38 @@ void weir_changes_done(struct weir_engine *engine)
 	}
 }
 
-/* The near map that was there is too small for this policy: an object with a larger one, before
- * anything is attached to it. */
-static int first_grow(struct weir_engine *engine, const struct weir_image *image,
+/* The maps pinned before are taken over, where they still fit what was compiled. */
+static int first_load(struct weir_engine *engine, const struct weir_image *image,
 		      struct weir_diag *diag)
 {
-	uint32_t capacity = weir_engine_near_capacity(engine, image);
+	const char *pin_dir = engine->options.pin_dir;
+	uint32_t count = 0, lines = weir_object_pinned_capacity(pin_dir, "tab_near");
 	struct weir_constants *constants = NULL;
-	_cleanup_object_ struct weir_object *object = NULL;
-	_cleanup_commit_ struct weir_commit *commit = NULL;
 
-	if (capacity == weir_commit_near_capacity(engine->commit))
-		return 0;
-	int r = weir_compile_constants(engine->config, capacity, &constants);
+	weir_image_near(image, &count);
+	int r = weir_compile_constants(engine->config, image,
+				       weir_near_capacity_for(count, lines / WEIR_POLICY_SLOTS),
+				       &constants);
 
 	if (!r)
-		r = weir_object_new(NULL, engine->object, constants, diag, &object);
+		r = weir_object_new(pin_dir, NULL, constants, diag, &engine->object);
 	if (r) {
 		weir_constants_free(constants);
 		return r;
 	}
-	r = weir_engine_attach_features(engine, object, diag);
-	if (!r)
-		r = weir_commit_new(object, engine->options.pin_dir, diag, &commit);
-	if (r)
-		return r;
-	weir_commit_free(engine->commit);
-	engine->commit = weir_take(commit);
-	weir_object_free(engine->object);
-	engine->object = weir_take(object);
-	return 0;
+	r = weir_commit_new(engine->object, pin_dir, diag, &engine->commit);
+	return r ? r : weir_engine_attach_features(engine, engine->object, diag);
 }
 
 static int first_stage(struct weir_engine *engine, const struct weir_image *image,
 		       struct weir_diag *diag)
 {
-	uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
-	int r = first_grow(engine, image, diag);
+	int r = first_load(engine, image, diag);
 
 	if (r || weir_commit_is_live(engine->commit, image))
 		return r;
+	uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
+
 	r = weir_commit_stage(engine->commit, image, diag);
 	if (!r)
 		policy_flip(engine->commit, engine->object, (live > file ? live : file) + 1);

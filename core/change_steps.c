@@ -87,8 +87,9 @@ uint32_t weir_engine_near_capacity(const struct weir_engine *engine, const struc
 static int job_load(struct job *job)
 {
 	struct weir_constants *constants = NULL;
-	int r = weir_compile_constants(
-		job_config(job), weir_engine_near_capacity(job->engine, job->image), &constants);
+	int r = weir_compile_constants(job_config(job), job->image,
+				       weir_engine_near_capacity(job->engine, job->image),
+				       &constants);
 
 	if (r)
 		return r;

@@ -127,8 +127,8 @@ static int near_constants_set(uint32_t capacity, struct weir_constants *constant
 	return r ? r : weir_constants_capacity(constants, "tab_near", WEIR_POLICY_SLOTS * capacity);
 }
 
-int weir_compile_constants(const struct weir_config *config, uint32_t near_capacity,
-			   struct weir_constants **ret_constants)
+int weir_compile_constants(const struct weir_config *config, const struct weir_image *image,
+			   uint32_t near_capacity, struct weir_constants **ret_constants)
 {
 	_cleanup_(weir_constants_freep) struct weir_constants *constants = weir_constants_new();
 	struct weir_emit_constants emit = emit_constants(&config->events);
@@ -142,7 +142,7 @@ int weir_compile_constants(const struct weir_config *config, uint32_t near_capac
 
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->constants)
-			r = weir_features[i]->constants(config->sections[i], constants);
+			r = weir_features[i]->constants(config->sections[i], image, constants);
 	if (!r)
 		*ret_constants = weir_take(constants);
 	return r;

@@ -23,9 +23,9 @@ bool weir_config_denies_by_default(const struct weir_config *config);
 /* The configuration alone: check, replay. */
 int weir_compile(const struct weir_config *config, struct weir_diag *diag,
 		 struct weir_image **ret_image);
-/* What the features' constants say of this configuration; near_capacity: lines a slot of tab_near
- * is to have (near.h). */
-int weir_compile_constants(const struct weir_config *config, uint32_t near_capacity,
-			   struct weir_constants **ret_constants);
+/* What the features' constants say of this configuration and what was compiled of it;
+ * near_capacity: lines a slot of tab_near is to have (near.h). */
+int weir_compile_constants(const struct weir_config *config, const struct weir_image *image,
+			   uint32_t near_capacity, struct weir_constants **ret_constants);
 
 #endif

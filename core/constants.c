@@ -31,7 +31,7 @@ struct weir_constants {
 	size_t count;
 	struct capacity capacities[CONSTANTS_MAX];
 	size_t capacity_count;
-	uint32_t secret[4];
+	uint32_t probe[5]; /* struct probe_constants of bpf/lib/probe.h */
 };
 
 struct weir_constants *weir_constants_new(void)
@@ -87,7 +87,12 @@ uint32_t weir_constants_capacity_of(const struct weir_constants *constants, cons
 
 void weir_constants_secret(struct weir_constants *constants, const uint32_t secret[4])
 {
-	memcpy(constants->secret, secret, sizeof(constants->secret));
+	memcpy(constants->probe, secret, 4 * sizeof(*secret));
+}
+
+void weir_constants_learn(struct weir_constants *constants)
+{
+	constants->probe[4] = true;
 }
 
 static const struct btf_var_secinfo *variable_find(const struct btf *btf,
@@ -153,6 +158,6 @@ int weir_constants_write(const struct weir_constants *constants, struct bpf_obje
 		if (r)
 			return r;
 	}
-	return constant_write(object, "probe_constants", constants->secret,
-			      sizeof(constants->secret));
+	return constant_write(object, "probe_constants", constants->probe,
+			      sizeof(constants->probe));
 }

@@ -12,11 +12,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "change_private.h"
-#include "compile.h"
 #include "confirm.h"
 #include "event_json.h"
 #include "event_log.h"
-#include "near.h"
 #include "patch.h"
 #include "pin.h"
 #include "snapshot_make.h"
@@ -227,25 +225,6 @@ static int features_start(struct weir_engine *engine, struct weir_diag *diag)
 	return 0;
 }
 
-static int object_start(struct weir_engine *engine, struct weir_diag *diag)
-{
-	struct weir_constants *constants = NULL;
-	uint32_t lines = weir_object_pinned_capacity(engine->options.pin_dir, "tab_near") /
-			 WEIR_POLICY_SLOTS;
-	int r = weir_compile_constants(engine->config, weir_near_capacity_for(0, lines),
-				       &constants);
-
-	if (!r)
-		r = weir_object_new(engine->options.pin_dir, NULL, constants, diag,
-				    &engine->object);
-	if (r) {
-		weir_constants_free(constants);
-		return r;
-	}
-	r = weir_commit_new(engine->object, engine->options.pin_dir, diag, &engine->commit);
-	return r ? r : weir_engine_attach_features(engine, engine->object, diag);
-}
-
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config)
 {
 	const char *const *extra = engine->options.interfaces;
@@ -348,8 +327,6 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 	}
 	if (!r)
 		r = features_start(engine, diag);
-	if (!r)
-		r = object_start(engine, diag);
 	if (!r)
 		r = weir_changes_first(engine, diag);
 	if (r)

@@ -83,8 +83,10 @@ struct weir_feature {
 		       struct weir_diag *diag);
 	/* Whether the section lets in nothing but what it names: who is not named is cut off. */
 	bool (*denies_by_default)(const void *section);
-	/* Names the rodata the section asks for, by weir_constants_set(). */
-	int (*constants)(const void *section, struct weir_constants *constants);
+	/* Names the rodata the section asks for, by weir_constants_set(); `image` is the policy it
+	 * is for, compiled (weir_image_asks()). */
+	int (*constants)(const void *section, const struct weir_image *image,
+			 struct weir_constants *constants);
 	/* Pure: same input, same bytes. Adds ranges and sections to compile->image. */
 	int (*compile)(struct weir_compile *compile);
 	/* After all ranges are in: says what each address class means to this feature. Pure. */

@@ -27,6 +27,7 @@ struct kept {
 };
 
 struct weir_image {
+	uint32_t asks; /* enum weir_ask */
 	uint64_t max_bytes;
 	struct weir_label_view *labels; /* label 1 is labels[1] */
 	uint32_t label_count, label_capacity;
@@ -225,6 +226,16 @@ void weir_image_keep(struct weir_image *image, const struct weir_feature *owner,
 void *weir_image_kept(const struct weir_image *image, const struct weir_feature *owner)
 {
 	return kept_find(image, owner)->kept;
+}
+
+void weir_image_ask(struct weir_image *image, enum weir_ask ask)
+{
+	image->asks |= ask;
+}
+
+bool weir_image_asks(const struct weir_image *image, enum weir_ask ask)
+{
+	return image && image->asks & ask;
 }
 
 void *weir_image_root(struct weir_image *image, enum weir_root root)

@@ -4,6 +4,7 @@
 #ifndef WEIR_CORE_IMAGE_H
 #define WEIR_CORE_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,15 @@ struct weir_label_view {
 };
 size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id,
 			       const struct weir_label_view **ret_labels);
+
+/* What a policy wants of the data path besides its tables. */
+enum weir_ask {
+	WEIR_ASK_CONNECTIONS = 1 << 0, /* that connections are tracked */
+};
+/* A feature asks while it compiles; whoever can give it looks when constants are made. */
+void weir_image_ask(struct weir_image *image, enum weir_ask ask);
+/* NULL, no policy yet: nothing is asked for. */
+bool weir_image_asks(const struct weir_image *image, enum weir_ask ask);
 
 /* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
  * Each section once. */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -127,6 +129,33 @@ int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t wo
 			rows_add(&summing, rows, sums + done * words);
 	}
 	return r;
+}
+
+/* The kernel lays values of an array at multiples of 8 bytes. */
+static size_t memory_bytes(const struct weir_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t value = (bpf_map__value_size(map->bpf) + 7) / 8 * 8;
+
+	return (value * bpf_map__max_entries(map->bpf) + page - 1) / page * page;
+}
+
+int weir_map_memory_open(const struct weir_map *map, struct weir_map_memory *ret_memory)
+{
+	size_t bytes = memory_bytes(map);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map->bpf), 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*ret_memory = (struct weir_map_memory){ at, bytes };
+	return 0;
+}
+
+void weir_map_memory_done(struct weir_map_memory *memory)
+{
+	if (memory->at)
+		munmap(memory->at, memory->bytes);
+	*memory = (struct weir_map_memory){};
 }
 
 int weir_map_zero(struct weir_map *map, uint32_t row)

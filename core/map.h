@@ -27,6 +27,14 @@ int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void 
  * sums[count * words]. */
 int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t words,
 		 uint64_t *sums);
+/* The values of an mmapable array, one behind the other, shared with the data path. Stays good when
+ * the object it came from is gone. */
+struct weir_map_memory {
+	void *at; /* NULL: nothing is mapped */
+	size_t bytes;
+};
+int weir_map_memory_open(const struct weir_map *map, struct weir_map_memory *ret_memory);
+void weir_map_memory_done(struct weir_map_memory *memory);
 /* Sets a row of a per-CPU array to zero on every CPU. */
 int weir_map_zero(struct weir_map *map, uint32_t row);
 

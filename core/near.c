@@ -4,39 +4,24 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "abi/maps.h"
-
-static size_t near_bytes(const struct weir_near *near)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)near->capacity * WEIR_POLICY_SLOTS * WEIR_LINE_BYTES;
-
-	return (bytes + page - 1) / page * page;
-}
 
 int weir_near_open(struct weir_near *near, struct weir_object *object)
 {
 	struct weir_map *map = weir_object_map(object, "tab_near");
+	int r = map ? weir_map_memory_open(map, &near->memory) : -ENOENT;
 
-	if (!map)
-		return -ENOENT;
-	struct weir_near fresh = { .capacity = weir_map_capacity(map) / WEIR_POLICY_SLOTS };
-
-	fresh.lines = mmap(NULL, near_bytes(&fresh), PROT_READ | PROT_WRITE, MAP_SHARED,
-			   weir_object_map_fd(object, "tab_near"), 0);
-	if (fresh.lines == MAP_FAILED)
-		return -errno;
-	*near = fresh;
+	if (r)
+		return r;
+	near->lines = near->memory.at;
+	near->capacity = weir_map_capacity(map) / WEIR_POLICY_SLOTS;
 	return 0;
 }
 
 void weir_near_done(struct weir_near *near)
 {
-	if (near->lines)
-		munmap(near->lines, near_bytes(near));
+	weir_map_memory_done(&near->memory);
 	*near = (struct weir_near){};
 }
 

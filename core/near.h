@@ -8,6 +8,7 @@
 #include "object.h"
 
 struct weir_near {
+	struct weir_map_memory memory;
 	struct weir_line *lines; /* of both slots, one after the other */
 	uint32_t capacity;	 /* lines a slot has */
 };

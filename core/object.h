@@ -28,6 +28,9 @@ static inline void weir_constants_freep(struct weir_constants **constants)
 {
 	weir_constants_free(*constants);
 }
+/* For a private copy: probes leave behind what packets would, so that a capture's connections are
+ * followed. */
+void weir_constants_learn(struct weir_constants *constants);
 bool weir_constants_equal(const struct weir_constants *a, const struct weir_constants *b);
 
 /*

@@ -39,14 +39,17 @@ static int states_new(struct weir_probe *probe, const char *state_dir, struct we
 }
 
 static int object_load(struct weir_probe *probe, const struct weir_config *config,
-		       const struct weir_image *image, struct weir_diag *diag)
+		       const struct weir_image *image, bool learns, struct weir_diag *diag)
 {
 	struct weir_constants *constants = NULL;
 	uint32_t near_lines = 0;
 
 	weir_image_near(image, &near_lines);
-	int r = weir_compile_constants(config, weir_near_capacity_for(near_lines, 0), &constants);
+	int r = weir_compile_constants(config, image, weir_near_capacity_for(near_lines, 0),
+				       &constants);
 
+	if (!r && learns)
+		weir_constants_learn(constants);
 	if (!r)
 		r = weir_object_new(NULL, NULL, constants, diag, &probe->object);
 	if (r)
@@ -102,7 +105,7 @@ int weir_probe_new(const struct weir_config *config, const struct weir_probe_opt
 	if (!r)
 		r = weir_compile_input(&input, diag, &image);
 	if (!r)
-		r = object_load(probe, config, image, diag);
+		r = object_load(probe, config, image, options->learns, diag);
 	if (!r)
 		r = policy_load(probe, options, image, diag);
 	if (r)

@@ -22,6 +22,8 @@ struct weir_probe_options {
 	const char *state_dir;
 	const struct weir_probe_iface *ifaces; /* WEIR_INTERFACES_MAX - 1 at most */
 	size_t iface_count;
+	/* Connections are followed from packet to packet; else each is judged as if alone. */
+	bool learns;
 };
 
 /* options may be NULL. */

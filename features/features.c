@@ -4,11 +4,9 @@
 
 extern const struct weir_feature weir_sanity;
 extern const struct weir_feature weir_block;
+extern const struct weir_feature weir_conntrack;
 extern const struct weir_feature weir_rules;
 
 const struct weir_feature *const weir_features[] = {
-	&weir_sanity,
-	&weir_block,
-	&weir_rules,
-	NULL,
+	&weir_sanity, &weir_block, &weir_conntrack, &weir_rules, NULL,
 };

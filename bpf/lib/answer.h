@@ -63,13 +63,6 @@ struct answer {
 #define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_PRECEDENCE_CONTROL 0xc0 /* RFC 1812, 4.3.2.5 */
 
-enum tcp_flag {
-	TCP_FIN = 0x01,
-	TCP_SYN = 0x02,
-	TCP_RST = 0x04,
-	TCP_ACK = 0x10,
-};
-
 _Static_assert(sizeof(struct link_header) == ANSWER_LINK_BYTES, "as on the wire");
 _Static_assert(ANSWER_LINK_BYTES ==
 		       sizeof(struct eth_header) + WEIR_TAGS_MAX * sizeof(struct tag_header),

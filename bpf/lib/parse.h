@@ -356,9 +356,25 @@ static __always_inline bool parse_tcp(struct cursor *c, struct pkt *p)
 	p->sport = h->sport;
 	p->dport = h->dport;
 	p->tcp_flags = h->flags;
+	p->tcp_seq = be32(h->seq);
+	p->tcp_ack = be32(h->ack);
+	p->tcp_window = be16(h->window);
+	p->tcp_words = words;
+	p->tcp_bytes = c->limit - c->offset - words * 4;
 	p->seen |= PKT_PORTS | PKT_TCP;
 	if (words < TCP_WORDS_MIN || c->offset + words * 4 > c->limit)
 		p->seen |= PKT_MALFORMED;
+	return true;
+}
+
+/* A packet may end behind the common header: then it has no chunk. */
+static __always_inline bool parse_sctp(struct cursor *c, struct pkt *p)
+{
+	if (!parse_ports(c, p, SCTP_HEADER_BYTES))
+		return false;
+	p->chunk = SCTP_NO_CHUNK;
+	if (cursor_peek(c, SCTP_HEADER_BYTES + 1) == CURSOR_WHOLE)
+		p->chunk = ((const __u8 *)c->at)[SCTP_HEADER_BYTES];
 	return true;
 }
 
@@ -376,6 +392,7 @@ static __always_inline bool parse_icmp(struct cursor *c, struct pkt *p,
 
 	p->icmp_type = h->type;
 	p->icmp_code = h->code;
+	p->icmp_id = h->id;
 	p->seen |= PKT_ICMP;
 	if (payload->next == PROTO_ICMPV6 && p->ttl == NEIGHBOUR_HOP_LIMIT && !h->code &&
 	    h->type >= NEIGHBOUR_TYPE_FIRST && h->type <= NEIGHBOUR_TYPE_LAST && !payload->fragment)
@@ -395,7 +412,7 @@ static __always_inline bool parse_known_transport(struct cursor *c, struct pkt *
 	case PROTO_UDPLITE:
 		return parse_ports(c, p, sizeof(struct ports_header));
 	case PROTO_SCTP:
-		return parse_ports(c, p, SCTP_HEADER_BYTES);
+		return parse_sctp(c, p);
 	case PROTO_DCCP:
 		return parse_ports(c, p, DCCP_HEADER_BYTES);
 	case PROTO_NO_NEXT:

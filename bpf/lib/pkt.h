@@ -8,6 +8,13 @@
 
 #include "../../abi/packet.h"
 
+/* Whether a packet of a flow stands as it was sent, or as its initiator would have begun. */
+enum pkt_turned {
+	PKT_AS_SENT,
+	PKT_TURNED_FLAGS, /* with the first packet's flags */
+	PKT_TURNED,	  /* and an answer: with its ends and direction turned */
+};
+
 struct pkt {
 	struct weir_addr src; /* set when seen & PKT_IP; v4 as ::ffff:a.b.c.d */
 	struct weir_addr dst;
@@ -56,6 +63,46 @@ struct pkt {
 	__u16 fragment;
 	__u16 fragment_bytes;
 	__be32 fragment_id;
+	/* Of TCP: the header's numbers, and how many bytes of data follow it. */
+	__u32 tcp_seq;
+	__u32 tcp_ack;
+	__u32 tcp_bytes;
+	__u16 tcp_window;
+	__u8 tcp_words; /* of the header, 4 bytes each */
+	__u8 chunk;	/* SCTP: type of the first; 255 when there is none */
+	__be16 icmp_id; /* identifier, of requests and answers that have one */
+	__u8 turned;	/* enum pkt_turned: seen as the flow's initiator would send it */
+	__u8 granted;	/* passes where no rule speaks: related, expected, taken over */
+	__u8 briefly;	/* the verdict of rules holds for this packet, not for its flow */
+	__u8 own_flags; /* tcp_flags, while turned */
+};
+
+/* IP protocol numbers that mean something to parsing or to a stage. */
+enum wire_proto {
+	PROTO_HOP_BY_HOP = 0,
+	PROTO_ICMP = 1,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_DCCP = 33,
+	PROTO_ROUTING = 43,
+	PROTO_FRAGMENT = 44,
+	PROTO_ESP = 50,
+	PROTO_AH = 51,
+	PROTO_ICMPV6 = 58,
+	PROTO_NO_NEXT = 59,
+	PROTO_DESTINATION = 60,
+	PROTO_SCTP = 132,
+	PROTO_MOBILITY = 135,
+	PROTO_UDPLITE = 136,
+	PROTO_HIP = 139,
+	PROTO_SHIM6 = 140,
+};
+
+enum tcp_flag {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_ACK = 0x10,
 };
 
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&

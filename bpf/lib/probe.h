@@ -21,6 +21,7 @@ struct {
 
 struct probe_constants {
 	__u32 secret[4];
+	__u32 learns; /* a private copy: probes leave behind what packets would */
 };
 
 const volatile struct probe_constants probe_constants = {};
@@ -65,6 +66,7 @@ __noinline int probe_tell(struct pkt *p, __u32 reason)
 		.ttl = p->ttl,
 		.dscp = p->dscp,
 		.direction = p->direction,
+		.state = p->state,
 		.sequence = sequence,
 	};
 	return 0;

@@ -40,27 +40,6 @@ enum wire_ppp {
 	PPP_MPLS = 0x0281,
 };
 
-/* IP protocol numbers that mean something to parse.h. */
-enum wire_proto {
-	PROTO_HOP_BY_HOP = 0,
-	PROTO_ICMP = 1,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_DCCP = 33,
-	PROTO_ROUTING = 43,
-	PROTO_FRAGMENT = 44,
-	PROTO_ESP = 50,
-	PROTO_AH = 51,
-	PROTO_ICMPV6 = 58,
-	PROTO_NO_NEXT = 59,
-	PROTO_DESTINATION = 60,
-	PROTO_SCTP = 132,
-	PROTO_MOBILITY = 135,
-	PROTO_UDPLITE = 136,
-	PROTO_HIP = 139,
-	PROTO_SHIM6 = 140,
-};
-
 struct eth_header {
 	__u8 dst[6];
 	__u8 src[6];
@@ -152,6 +131,20 @@ struct tcp_header {
 } WIRE_HEADER;
 
 #define TCP_WORDS_MIN 5
+
+/* An option of a SYN and the first byte of its value; the last may be what follows the option. */
+struct tcp_option {
+	__u8 kind;
+	__u8 length; /* of all of it; not there in those of one byte */
+	__u8 value;
+} WIRE_HEADER;
+
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NONE 1 /* one byte, to fill up */
+#define TCP_OPTION_SCALE 3
+#define TCP_OPTIONS_MAX 40 /* bytes, and so options */
+#define TCP_SCALE_MAX 14
+#define SCTP_NO_CHUNK 255
 #define SCTP_HEADER_BYTES 12 /* the common header */
 #define DCCP_HEADER_BYTES 12 /* the generic header with short sequence numbers */
 
@@ -159,7 +152,13 @@ struct icmp_header {
 	__u8 type;
 	__u8 code;
 	__be16 checksum;
-	__be32 rest;
+	union {
+		__be32 rest;
+		struct {
+			__be16 id; /* of requests and answers */
+			__be16 sequence;
+		};
+	};
 } WIRE_HEADER;
 
 /* RFC 4861: router solicitation to redirect. A receiver refuses any with a hop limit below 255 or a

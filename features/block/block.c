@@ -23,8 +23,10 @@
  * drops them anyway. */
 #define SAVE_EVERY_NS (10 * WEIR_NS_PER_S)
 
-static int block_constants_set(const void *data, struct weir_constants *constants)
+static int block_constants_set(const void *data, const struct weir_image *image,
+			       struct weir_constants *constants)
 {
+	(void)image;
 	const struct block_section *section = data;
 	struct block_constants values = { .enabled = section->enabled };
 	int r = weir_constants_set(constants, "block_constants", &values, sizeof(values));

@@ -177,6 +177,33 @@ static __always_inline struct rules_search *search_new(void)
 	return search;
 }
 
+/*
+ * A flow that goes on is asked about as such, and, where no rule knows it so, as it began: who only
+ * lets new connections in does not cut off those that he let in before.
+ */
+static __always_inline void search_decide(struct pkt *p, const struct rules_root *root,
+					  struct rules_search *search)
+{
+	__u8 state = p->state;
+
+	search_rows(p, search);
+	search_run(p, search, SEARCH_DECIDE);
+	if (search->rank != RULES_NO_RANK || state != WEIR_CONN_ESTABLISHED ||
+	    !(root->fields & 1 << RULES_STATE))
+		return;
+	p->state = WEIR_CONN_NEW;
+	search_rows(p, search);
+	search_run(p, search, SEARCH_DECIDE);
+	p->state = state;
+}
+
+/* Whether the same packet may be judged otherwise when it comes again, by the same rules. */
+static __always_inline bool rules_are_brief(const struct pkt *p, const struct rules_root *root)
+{
+	return root->fields & 1 << RULES_MINUTE ||
+	       (root->fields & 1 << RULES_STATE && p->state == WEIR_CONN_NEW);
+}
+
 __noinline int rules_judge(struct pkt *p)
 {
 	const struct rules_root *root = p ? rules_root(p) : NULL;
@@ -184,8 +211,8 @@ __noinline int rules_judge(struct pkt *p)
 
 	if (!root || !root->words || !search)
 		return WEIR_PASS;
-	search_rows(p, search);
-	search_run(p, search, SEARCH_DECIDE);
+	p->briefly = rules_are_brief(p, root);
+	search_decide(p, root, search);
 	if (root->has_effects)
 		search_run(p, search, SEARCH_EFFECTS);
 	if (search->rank == RULES_NO_RANK)

@@ -14,8 +14,10 @@
 #define RULES_REJECTS_PER_SECOND 1000
 #define RULES_REJECTS_AT_ONCE 100
 
-static int rules_constants_set(const void *data, struct weir_constants *constants)
+static int rules_constants_set(const void *data, const struct weir_image *image,
+			       struct weir_constants *constants)
 {
+	(void)image;
 	const struct rules_section *section = data;
 	struct rules_constants values = { .enabled = section->enabled };
 	/* Wherever there can be rules, one may be added that rejects, and the code stays. */
@@ -29,13 +31,12 @@ static int rules_constants_set(const void *data, struct weir_constants *constant
 	return r ? r : weir_constants_set(constants, "reject_constants", &reject, sizeof(reject));
 }
 
-static int rules_compile(struct weir_compile *compile)
+static bool asks_for_states(const struct rules_plan *plan)
 {
-	struct rules_plan *plan = NULL;
-	int r = rules_plan_new(compile, &plan);
-	if (r == 0)
-		weir_image_keep(compile->image, &weir_rules, plan, rules_plan_free);
-	return r;
+	for (uint32_t i = 0; i < plan->count; i++)
+		if (plan->rules[i].given & 1u << RULES_KEY_FIELD(RULES_STATE))
+			return true;
+	return false;
 }
 
 static int rules_classes_noted(struct weir_compile *compile)
@@ -75,6 +76,19 @@ static bool rules_denies_by_default(const void *data)
 		if (denies_all(section, &section->rules[i]))
 			return true;
 	return false;
+}
+
+static int rules_compile(struct weir_compile *compile)
+{
+	struct rules_plan *plan = NULL;
+	int r = rules_plan_new(compile, &plan);
+	if (r)
+		return r;
+	weir_image_keep(compile->image, &weir_rules, plan, rules_plan_free);
+	/* Who lets in only what is named still wants the answers to what he sends. */
+	if (asks_for_states(plan) || rules_denies_by_default(compile->section))
+		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	return 0;
 }
 
 const struct weir_feature weir_rules = {

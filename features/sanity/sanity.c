@@ -20,8 +20,10 @@ static const struct {
 };
 
 /* Fragments are only followed where overlaps are refused: without, there is no room for any. */
-static int sanity_constants_set(const void *data, struct weir_constants *constants)
+static int sanity_constants_set(const void *data, const struct weir_image *image,
+				struct weir_constants *constants)
 {
+	(void)image;
 	struct sanity_constants values = { .checks = sanity_checks(data) };
 	uint32_t sets = values.checks & SANITY_OVERLAP ? SANITY_FRAGMENT_SETS : 1;
 	int r = weir_constants_capacity(constants, "st_fragment", sets);

@@ -33,8 +33,8 @@ static int policy_compile(const char *text, size_t bytes, struct weir_diag *diag
 	if (!r)
 		r = weir_compile(policy->config, diag, &policy->image);
 	if (!r)
-		r = weir_compile_constants(policy->config, near_capacity(policy->image),
-					   ret_constants);
+		r = weir_compile_constants(policy->config, policy->image,
+					   near_capacity(policy->image), ret_constants);
 	policy->compile_ms = now_ms() - start;
 	return r;
 }

@@ -147,7 +147,8 @@ def test_imported_rules_decide_as_nft_does(twins):
     nft.inside.run("nft", "-f", "-", input=RULES)
     rules = imported(nft)
     there = passed_by_nft(nft, frames)
-    with Daemon(weir.inside, config="api: {listen: off}\n" + rules) as daemon:
+    untracked = "api: {listen: off}\nconntrack: {enabled: false}\n"
+    with Daemon(weir.inside, config=untracked + rules) as daemon:
         daemon.say("interface", "attach", weir.wire)
         with Wire.inward(weir) as wire:
             here = {number + 1 for number in wire.send(frames)}

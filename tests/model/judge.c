@@ -108,7 +108,7 @@ static int object_fit(struct judge *judge, const struct weir_config *config,
 
 	weir_image_near(image, &lines);
 	judge->near_lines = weir_near_capacity_for(lines, judge->near_lines);
-	int r = weir_compile_constants(config, judge->near_lines, &constants);
+	int r = weir_compile_constants(config, image, judge->near_lines, &constants);
 	if (r)
 		return r;
 	if (judge->object &&

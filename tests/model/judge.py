@@ -14,7 +14,7 @@ Told = collections.namedtuple("Told", "reason rule mark dropped")
 
 def as_yaml(config):
     """JSON is YAML. {"rules": …, "block": …}"""
-    return "memory: 1GiB\n" + "".join(f"{key}: {json.dumps(value)}\n"
+    return "memory: 1GiB\nconntrack: {enabled: false}\n" + "".join(f"{key}: {json.dumps(value)}\n"
                                       for key, value in config.items())
 
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What only some packets are asked for, once they are parsed: the packet an ICMP error holds, the
+ * options of a SYN. Reads bytes, as parse.h does, and compiles natively as that does. */
+#ifndef WEIR_BPF_PARSE_INNER_H
+#define WEIR_BPF_PARSE_INNER_H
+
+#include "parse.h"
+
+/*
+ * The packet that an ICMP error holds, of which 8 bytes of the transport header are all that is
+ * sure to be there (RFC 792). The cursor is at the first byte of the buffer; *p is zeroed, `outer`
+ * is the packet around it. Returns whether addresses and what comes of the ports were there.
+ */
+static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, const struct pkt *outer)
+{
+	struct ip_payload payload = { 0 };
+
+	c->offset = (outer->l4_offset + sizeof(struct icmp_header)) & CURSOR_OFFSET_MASK;
+	p->len = outer->len;
+	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p, &payload) : !parse_ipv6(c, p, &payload))
+		return false;
+	if (!parse_extensions(c, p, &payload) || payload.fragment & IPV6_OFFSET_MASK)
+		return false;
+	if (!header_peek(c, sizeof(struct ports_header), p))
+		return false;
+	const struct ports_header *h = c->at;
+
+	p->sport = h->sport;
+	p->dport = h->dport;
+	if (payload.next == payload.icmp) {
+		const struct icmp_header *icmp = c->at;
+
+		p->icmp_type = icmp->type;
+		p->icmp_id = icmp->id;
+		p->seen |= PKT_ICMP;
+	}
+	return true;
+}
+
+/*
+ * The window scale option of a SYN (RFC 7323, 2.2), of which more than 14 means 14; -1: there is
+ * none. The cursor is at the first byte of the buffer. Where the next option begins goes through
+ * memory, or the verifier walks the loop once for each sum of lengths.
+ */
+static __always_inline int parse_window_scale(struct cursor *c, const struct pkt *p)
+{
+	volatile __u16 at = p->l4_offset + sizeof(struct tcp_header);
+	__u32 end = p->l4_offset + p->tcp_words * 4;
+	bool more = true;
+
+	LOOP_ROLLED
+	for (__u32 i = 0; i < TCP_OPTIONS_MAX && more; i++) {
+		__u32 here = at;
+
+		c->offset = here & CURSOR_OFFSET_MASK;
+		if (here + sizeof(struct tcp_option) > end ||
+		    cursor_peek(c, sizeof(struct tcp_option)) != CURSOR_WHOLE)
+			return -1;
+		const struct tcp_option *option = c->at;
+		__u32 kind = option->kind, length = kind == TCP_OPTION_NONE ? 1 : option->length;
+
+		if (kind == TCP_OPTION_SCALE)
+			return option->value > TCP_SCALE_MAX ? TCP_SCALE_MAX : option->value;
+		at = here + length;
+		more = kind != TCP_OPTION_END && length;
+	}
+	return -1;
+}
+
+#ifdef __bpf__
+/* For stages that look further into a packet once it is parsed, from either kind of context. */
+static __always_inline struct cursor xdp_cursor(struct xdp_md *ctx)
+{
+	return cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
+
+static __always_inline struct cursor skb_cursor(struct __sk_buff *skb)
+{
+	return cursor_init((void *)(long)skb->data, (void *)(long)skb->data_end);
+}
+
+static __always_inline bool parse_embedded_xdp(struct xdp_md *ctx, struct pkt *p,
+					       const struct pkt *outer)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	return parse_embedded(&c, p, outer);
+}
+
+static __always_inline bool parse_embedded_skb(struct __sk_buff *skb, struct pkt *p,
+					       const struct pkt *outer)
+{
+	struct cursor c = skb_cursor(skb);
+
+	return parse_embedded(&c, p, outer);
+}
+
+static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	return parse_window_scale(&c, p);
+}
+
+static __always_inline int parse_window_scale_skb(struct __sk_buff *skb, const struct pkt *p)
+{
+	struct cursor c = skb_cursor(skb);
+
+	return parse_window_scale(&c, p);
+}
+#endif
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The conntrack stage, and what comes of it once the packet is judged. A flow that was let in skips
+ * the rules while the policy is the same; otherwise they judge it as its initiator would send it,
+ * so that one rule serves both directions. docs/design/conntrack.md
+ */
+#ifndef WEIR_CONNTRACK_BPF_H
+#define WEIR_CONNTRACK_BPF_H
+
+#include "../../abi/reason.h"
+#include "../../bpf/lib/route.h"
+#include "conntrack_keep.bpf.h"
+
+/* Ends swapped, direction turned: where the flow's own first packet would meet this interface. */
+static __always_inline void pkt_swap(struct pkt *p)
+{
+	struct weir_addr addr = p->src;
+	__be16 port = p->sport;
+
+	p->src = p->dst;
+	p->dst = addr;
+	p->sport = p->dport;
+	p->dport = port;
+	p->direction = p->direction == WEIR_INGRESS ? WEIR_EGRESS : WEIR_INGRESS;
+}
+
+/* For the rules: as the flow began. */
+static __always_inline void pkt_turn(struct pkt *p, bool is_answer)
+{
+	p->own_flags = p->tcp_flags;
+	p->tcp_flags = TCP_SYN;
+	p->turned = PKT_TURNED_FLAGS;
+	if (is_answer) {
+		pkt_swap(p);
+		p->turned = PKT_TURNED;
+	}
+}
+
+static __always_inline void pkt_turn_back(struct pkt *p)
+{
+	if (p->turned == PKT_TURNED)
+		pkt_swap(p);
+	if (p->turned)
+		p->tcp_flags = p->own_flags;
+	p->turned = PKT_AS_SENT;
+}
+
+static __always_inline void segment_of(struct conn_work *work, const struct pkt *p)
+{
+	struct conn_segment *s = &work->segment;
+
+	s->seq = p->tcp_seq;
+	s->end =
+		p->tcp_seq + p->tcp_bytes + !!(p->tcp_flags & TCP_SYN) + !!(p->tcp_flags & TCP_FIN);
+	s->ack = p->tcp_ack;
+	s->window = p->tcp_window;
+	s->flags = p->tcp_flags;
+}
+
+static __always_inline enum weir_reason conn_is_invalid(struct pkt *p)
+{
+	p->state = WEIR_CONN_INVALID;
+	if (conn_writes(p))
+		conn_count(CONNTRACK_COUNT_INVALID);
+	return WEIR_PASS;
+}
+
+/* The first packet of a flow, or the first again. */
+static __always_inline enum conn_answer flow_begin(struct conn_work *work, const struct pkt *p)
+{
+	struct conn_tcp *flow = &work->flow;
+
+	*flow = (struct conn_tcp){};
+	if (p->seen & PKT_ICMP && p->icmp_type != icmp_request(p))
+		return CONN_ANSWER_INVALID;
+	if (p->proto == PROTO_SCTP && p->seen & PKT_PORTS) {
+		flow->marks = sctp_marks(p->chunk, 0);
+		if (p->chunk != SCTP_INIT && conntrack_constants.picks_up)
+			flow->marks |= CONNTRACK_PICKED_UP |
+				       (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH;
+		return flow->marks & CONNTRACK_SYN ? CONN_ANSWER_NEW : CONN_ANSWER_INVALID;
+	}
+	if (!(p->seen & PKT_TCP))
+		return p->proto == PROTO_TCP ? CONN_ANSWER_INVALID : CONN_ANSWER_NEW;
+	work->segment.side = 0;
+	return tcp_begin(flow, &work->segment, conntrack_constants.picks_up,
+			 conntrack_constants.is_asymmetric);
+}
+
+__noinline int conn_begin(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!p || !work)
+		return WEIR_PASS;
+	if (flow_begin(work, p) == CONN_ANSWER_INVALID)
+		return conn_is_invalid(p);
+	work->flow.marks |= work->side ? CONNTRACK_SECOND : 0;
+	work->is_kept = true;
+	p->state = WEIR_CONN_NEW;
+	return WEIR_PASS;
+}
+
+/* Of a flow without TCP's marks. */
+static __always_inline enum conn_answer plain_judge(struct conn_work *work, const struct pkt *p)
+{
+	struct conn_tcp *flow = &work->flow;
+	__u32 side = work->segment.side;
+
+	if (p->proto == PROTO_SCTP) {
+		if (p->chunk == SCTP_INIT && conntrack_is_over(flow->marks))
+			return CONN_ANSWER_ANEW;
+		flow->marks |= sctp_marks(p->chunk, side);
+	}
+	if (side)
+		flow->marks |= CONNTRACK_ANSWERED;
+	else if (flow->marks & CONNTRACK_ANSWERED)
+		flow->marks |= CONNTRACK_AGAIN;
+	return flow->marks & CONNTRACK_ANSWERED ? CONN_ANSWER_ESTABLISHED : CONN_ANSWER_NEW;
+}
+
+/* Global, so that the verifier walks it once, and what comes after it not once for each way through
+ * it. */
+__noinline int conn_judge_tcp(struct conn_work *work)
+{
+	struct conn_tcp_options options = { conntrack_constants.checks_windows,
+					    conntrack_constants.is_asymmetric };
+
+	return work ? tcp_judge(&work->flow, &work->segment, &options) : CONN_ANSWER_INVALID;
+}
+
+static __always_inline int flow_judge(struct conn_work *work, const struct pkt *p)
+{
+	if (p->proto != PROTO_TCP)
+		return plain_judge(work, p);
+	if (!(p->seen & PKT_TCP)) /* a later fragment: nothing to see */
+		return tcp_stands(&work->flow, &work->segment);
+	return conn_judge_tcp(work);
+}
+
+/* Let in before, by this policy, and at this place: the rules need not be asked. */
+static __always_inline bool flow_is_let_in(const struct conntrack_flow *flow, const struct pkt *p,
+					   __u32 side)
+{
+	__u64 let_in = *(volatile __u64 *)&flow->let_in;
+
+	return let_in >> 32 == p->generation &&
+	       (__u16)(let_in >> let_in_shift(p, side)) == let_in_place(p);
+}
+
+/* A packet of a flow that is there. */
+__noinline int conn_go_on(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+
+	if (!p || !work || !flow)
+		return WEIR_PASS;
+	work->word = flow->word;
+	work->flow.marks = work->word & CONNTRACK_MARKS;
+	work->flow.side[0] = flow->side[0];
+	work->flow.side[1] = flow->side[1];
+	work->segment.side = work->side != !!(work->word & CONNTRACK_SECOND);
+	int answer = flow_judge(work, p);
+
+	if (answer == CONN_ANSWER_ANEW) {
+		work->is_over = true;
+		return conn_begin(p);
+	}
+	if (answer == CONN_ANSWER_INVALID)
+		return conn_is_invalid(p);
+	p->state = answer;
+	work->is_kept = true;
+	if (work->word & CONNTRACK_MARKED) {
+		p->mark = flow->mark;
+		p->has_mark = true;
+	}
+	if (answer == CONN_ANSWER_ESTABLISHED && flow_is_let_in(flow, p, work->segment.side)) {
+		conn_keep(p);
+		return WEIR_PASS_ESTABLISHED;
+	}
+	p->granted = !!(work->word & CONNTRACK_GRANTED);
+	pkt_turn(p, work->segment.side);
+	return WEIR_PASS;
+}
+
+__noinline int conn_judge(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!p || !work || !key_of(work, p))
+		return WEIR_PASS;
+	segment_of(work, p);
+	return conn_find(work) ? conn_go_on(p) : conn_begin(p);
+}
+
+/* An ICMP error about a flow passes where no rule speaks. */
+__noinline int conn_relate(struct pkt *p, int has_key)
+{
+	struct conn_work *work = conn_work();
+
+	if (!p || !work)
+		return WEIR_PASS;
+	if (!has_key || !conn_find(work))
+		return conn_is_invalid(p);
+	p->state = WEIR_CONN_RELATED;
+	p->granted = true;
+	if (conn_writes(p))
+		conn_count(CONNTRACK_COUNT_RELATED);
+	return WEIR_PASS;
+}
+
+/* One a kind of context, like those of the sanity stage. */
+__noinline int conn_embedded_xdp(struct xdp_md *ctx, struct pkt *p)
+{
+	struct pkt *inner = embedded_new();
+
+	return p && inner && parse_embedded_xdp(ctx, inner, p) && embedded_key(inner, p);
+}
+
+__noinline int conn_embedded_tc(struct __sk_buff *skb, struct pkt *p)
+{
+	struct pkt *inner = embedded_new();
+
+	return p && inner && parse_embedded_skb(skb, inner, p) && embedded_key(inner, p);
+}
+
+__noinline int conn_scale_xdp(struct xdp_md *ctx, struct pkt *p)
+{
+	return p ? parse_window_scale_xdp(ctx, p) : -1;
+}
+
+__noinline int conn_scale_tc(struct __sk_buff *skb, struct pkt *p)
+{
+	return p ? parse_window_scale_skb(skb, p) : -1;
+}
+
+static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum hook hook)
+{
+	struct conn_work *work = conn_work();
+
+	if (!work)
+		return WEIR_PASS;
+	work->is_kept = work->is_over = false;
+	if (p->seen & PKT_FRAGMENT && conn_fragment(p)) {
+		conn_count(CONNTRACK_COUNT_EARLY);
+		return WEIR_PASS_FRAGMENT;
+	}
+	if (p->seen & PKT_ICMP && icmp_is_error(p))
+		return conn_relate(p, hook == HOOK_XDP ? conn_embedded_xdp(ctx, p) :
+							 conn_embedded_tc(ctx, p));
+	if (p->seen & PKT_TCP && p->tcp_flags & TCP_SYN)
+		work->segment.scale =
+			hook == HOOK_XDP ? conn_scale_xdp(ctx, p) : conn_scale_tc(ctx, p);
+	return conn_judge(p);
+}
+
+static __always_inline enum weir_reason conntrack_stage(struct pkt *p, void *ctx, enum hook hook)
+{
+	return conntrack_constants.enabled ? conn_run(p, ctx, hook) : WEIR_PASS;
+}
+
+/* Where no rule spoke: what belongs to a flow that was let in passes. */
+static __always_inline enum weir_reason conntrack_granted(const struct pkt *p)
+{
+	if (!conntrack_constants.enabled || !p->granted)
+		return WEIR_PASS;
+	return p->state == WEIR_CONN_RELATED ? WEIR_PASS_RELATED : WEIR_PASS_ESTABLISHED;
+}
+
+/* The packet is judged: only what passes begins a flow, or changes it. */
+static __always_inline void conntrack_settle(struct pkt *p, bool passes)
+{
+	if (!conntrack_constants.enabled || p->state == WEIR_CONN_UNTRACKED)
+		return;
+	pkt_turn_back(p);
+	if (passes)
+		conn_settle(p);
+}
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The tables of flows as both sides see them: plain arrays, so that user space reads them without a
+ * system call. docs/design/conntrack.md says why they look as they do.
+ *
+ * A flow lies at one of CONNTRACK_WAYS places of a set. The set's tags are 16 bits of the flow's
+ * hash for each place, 0 where there is none: what is not there is known without looking at flows.
+ */
+#ifndef WEIR_CONNTRACK_H
+#define WEIR_CONNTRACK_H
+
+#include "../../abi/packet.h"
+
+#define CONNTRACK_WAYS 8
+#define CONNTRACK_TICK_SHIFT 24 /* a tick is 2^24 ns, 16.8 ms, of CLOCK_MONOTONIC_COARSE */
+
+/* Which end is the initiator is a mark; ends stand in an order of their own, so that both
+ * directions have the same key. */
+struct conntrack_key {
+	struct weir_addr addr[2];
+	__be16 port[2];
+	__u8 proto;
+	__u8 family; /* 4 or 6: a mapped address on a wire is not an IPv4 one */
+	__u16 spare;
+};
+
+/* What the window check knows of a side. Sequence numbers in host byte order. */
+struct conntrack_side {
+	__u32 end;	/* highest sequence number sent, plus one */
+	__u32 max_end;	/* highest the other side has room for */
+	__u32 max_win;	/* largest window announced, in bytes */
+	__u8 scale;	/* of its windows */
+	__u8 has_scale; /* its SYN had the option */
+	__u8 was_seen;
+	__u8 spare;
+};
+
+/* Of conntrack_flow.word. Side 0 is the initiator. */
+enum conntrack_mark {
+	CONNTRACK_SYN = 1 << 0, /* << side, like the next three */
+	CONNTRACK_SYN_ACKED = 1 << 2,
+	CONNTRACK_FIN = 1 << 4,
+	CONNTRACK_FIN_ACKED = 1 << 6,
+	CONNTRACK_RESET = 1 << 8,
+	CONNTRACK_PICKED_UP = 1 << 9, /* its beginning was not seen */
+	CONNTRACK_GRANTED = 1 << 10,  /* passes where no rule speaks: expected, or taken over */
+	CONNTRACK_SECOND = 1 << 11,   /* the initiator is the key's second end */
+	CONNTRACK_ANSWERED = 1 << 12, /* the responder was seen */
+	CONNTRACK_AGAIN = 1 << 13,    /* and then the initiator again */
+	CONNTRACK_MARKED = 1 << 14,   /* packets get flow.mark */
+	CONNTRACK_HELPED = 1 << 15,   /* a helper reads its packets */
+	CONNTRACK_LIVE = 1 << 16,     /* there is a flow */
+	/* With LIVE: half-open, and being made a proven one; without: somebody is writing it.
+	 * Either way nobody else takes the place. */
+	CONNTRACK_MOVING = 1 << 17,
+};
+
+#define CONNTRACK_BOTH 3u /* sides: CONNTRACK_SYN * CONNTRACK_BOTH */
+#define CONNTRACK_MARKS 0x3ffffu
+#define CONNTRACK_TURN                                                             \
+	0x40000u /* added for each flow at the same place: who still holds the one \
+		    before cannot change this one */
+
+/* The first cache line is all that an established flow touches without the window check. */
+struct conntrack_flow {
+	struct conntrack_key key;
+	__u32 word;	     /* marks and turn; changed by compare-and-swap */
+	__u32 expires_ticks; /* tick; a flow past it is not there */
+	__u64 let_in;	     /* revision << 32 | where it was let in (conntrack.bpf.h) */
+	__u32 mark;
+	__u32 born; /* tick */
+	struct conntrack_side side[2];
+	__u32 rule; /* the row of the rule that let it in, 0 for none */
+	__u32 spare[7];
+};
+
+/* In flow.let_in: at which bit each place stands, and what one is. */
+#define CONNTRACK_PLACE_IN 16
+#define CONNTRACK_PLACE_OUT 0
+#define CONNTRACK_PLACE 0x8000u	      /* there is one */
+#define CONNTRACK_PLACE_INDEX 0x7fffu /* the low bits of the interface's index */
+
+struct conntrack_set {
+	__u64 tags[CONNTRACK_WAYS / 4];
+	__u32 next; /* half-open flows: the place that is taken next when all are in use */
+	__u32 spare[3];
+};
+
+/* A row: X(identifier, name, timeout, help). The names of states, and of timeouts. */
+#define CONNTRACK_STATES(X)                                                                    \
+	X(CONNTRACK_SYN_SENT, "syn_sent", "2m", "TCP: the initiator's SYN was seen")           \
+	X(CONNTRACK_SYN_RECEIVED, "syn_received", "1m", "TCP: both SYNs were seen")            \
+	X(CONNTRACK_ESTABLISHED, "established", "5d", "TCP, SCTP: both SYNs are acknowledged") \
+	X(CONNTRACK_FIN_WAIT, "fin_wait", "2m", "TCP: one side has closed")                    \
+	X(CONNTRACK_CLOSING, "closing", "1m", "TCP: both sides have closed")                   \
+	X(CONNTRACK_TIME_WAIT, "time_wait", "2m", "TCP: and both know it")                     \
+	X(CONNTRACK_RESET_SEEN, "reset", "10s", "TCP: reset by one side")                      \
+	X(CONNTRACK_ONE_WAY, "one_way", "30s", "UDP and others: not answered yet")             \
+	X(CONNTRACK_REPLIED, "answered", "30s", "UDP and others: answered once")               \
+	X(CONNTRACK_STREAM, "stream", "2m", "UDP and others: both sides go on")                \
+	X(CONNTRACK_ECHO, "echo", "30s", "ICMP: requests and answers")                         \
+	X(CONNTRACK_OTHER, "other", "10m", "protocols without ports")
+
+enum conntrack_state {
+#define X(identifier, name, timeout, help) identifier,
+	CONNTRACK_STATES(X)
+#undef X
+	CONNTRACK_STATE_COUNT,
+};
+
+/* Rodata `conntrack_constants`. */
+struct conntrack_constants {
+	__u8 enabled;
+	__u8 checks_windows;
+	__u8 picks_up;
+	__u8 is_asymmetric;
+	__u8 helps; /* some ports have a helper */
+	__u8 spare[3];
+	__u32 timeout_ticks[CONNTRACK_STATE_COUNT]; /* ticks */
+};
+
+/* Rodata `conntrack_sizes`: sets of each table. */
+struct conntrack_sizes {
+	__u32 proven;
+	__u32 half;
+};
+
+/* ctr_conntrack: a row each. X(identifier, name, help). */
+#define CONNTRACK_COUNTERS(X)                                                                 \
+	X(CONNTRACK_COUNT_NEW, "new", "flows that began")                                     \
+	X(CONNTRACK_COUNT_PROVEN, "proven", "flows that proved themselves")                   \
+	X(CONNTRACK_COUNT_PICKED_UP, "picked_up", "flows begun before they were seen")        \
+	X(CONNTRACK_COUNT_INVALID, "invalid", "packets that fit no flow and begin none")      \
+	X(CONNTRACK_COUNT_RELATED, "related", "ICMP errors about a flow")                     \
+	X(CONNTRACK_COUNT_EXPECTED, "expected", "flows a helper expected")                    \
+	X(CONNTRACK_COUNT_DISPLACED, "displaced", "half-open flows forgotten for newer ones") \
+	X(CONNTRACK_COUNT_REFUSED, "refused", "proven flows for which the table had no room") \
+	X(CONNTRACK_COUNT_RACED, "raced", "flows not kept since two CPUs wanted one place")   \
+	X(CONNTRACK_COUNT_EARLY, "early_fragments", "fragments ahead of their first")         \
+	X(CONNTRACK_COUNT_MOVED, "moved", "flows fetched from the table of before a reload")
+
+enum conntrack_counter {
+#define X(identifier, name, help) identifier,
+	CONNTRACK_COUNTERS(X)
+#undef X
+	CONNTRACK_COUNTER_COUNT,
+};
+
+/* cfg_conntrack: one row, kept over every reload. */
+struct conntrack_shared {
+	__u64 seed;	  /* of the hash; 0: no table was ever used */
+	__u32 old_proven; /* sets of the tables of before a reload, while flows are fetched; or 0 */
+	__u32 old_half;
+};
+
+#define CONNTRACK_FRAGMENTS 8192
+#define CONNTRACK_PAIRS 16384		 /* a power of two */
+#define CONNTRACK_PAIR_TICKS (600u * 60) /* for so long, fragments may come ahead of their first */
+
+_Static_assert(sizeof(struct conntrack_key) == 40, "five words are compared");
+_Static_assert(sizeof(struct conntrack_side) == 16, "two are half a line");
+_Static_assert(sizeof(struct conntrack_flow) == 128, "two cache lines");
+_Static_assert(__builtin_offsetof(struct conntrack_flow, side) == 64, "the second is for windows");
+_Static_assert(sizeof(struct conntrack_set) == 32, "two in a line");
+_Static_assert(sizeof(struct conntrack_constants) <= 64, "as large as a constant may be");
+
+/* The hash both sides place flows by: 64 bits, keyed. */
+static inline __u64 conntrack_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 32);
+}
+
+static inline __u64 conntrack_hash(const struct conntrack_key *key, __u64 seed)
+{
+	__u64 ports = (__u64)key->port[0] << 48 | (__u64)key->port[1] << 32 |
+		      (__u64)key->proto << 8 | key->family;
+	__u64 hash = seed;
+
+	if (key->family == 4) {
+		hash = conntrack_mix(hash,
+				     (__u64)key->addr[0].be32[3] << 32 | key->addr[1].be32[3]);
+	} else {
+		hash = conntrack_mix(hash, key->addr[0].be64[0]);
+		hash = conntrack_mix(hash, key->addr[0].be64[1]);
+		hash = conntrack_mix(hash, key->addr[1].be64[0]);
+		hash = conntrack_mix(hash, key->addr[1].be64[1]);
+	}
+	hash = conntrack_mix(hash, ports);
+	hash *= 0xd6e8feb86659fd93ULL;
+	return hash ^ (hash >> 32);
+}
+
+static inline __u32 conntrack_first_set(__u64 hash, __u32 sets)
+{
+	return ((hash >> 32) * sets) >> 32;
+}
+
+static inline __u32 conntrack_second_set(__u64 hash, __u32 sets)
+{
+	return ((hash & 0xffffffff) * sets) >> 32;
+}
+
+static inline __u16 conntrack_tag(__u64 hash)
+{
+	return hash | 1;
+}
+
+/* Protocols that flows are told apart by; IANA numbers. */
+enum conntrack_proto {
+	CONNTRACK_ICMP = 1,
+	CONNTRACK_TCP = 6,
+	CONNTRACK_UDP = 17,
+	CONNTRACK_DCCP = 33,
+	CONNTRACK_ICMPV6 = 58,
+	CONNTRACK_SCTP = 132,
+	CONNTRACK_UDPLITE = 136,
+};
+
+static inline _Bool conntrack_is_over(__u32 marks)
+{
+	return marks & CONNTRACK_RESET || !(~marks & CONNTRACK_FIN_ACKED * CONNTRACK_BOTH);
+}
+
+static inline enum conntrack_state conntrack_tcp_state(__u32 marks)
+{
+	__u32 fins = marks & CONNTRACK_FIN * CONNTRACK_BOTH;
+
+	if (marks & CONNTRACK_RESET)
+		return CONNTRACK_RESET_SEEN;
+	if (conntrack_is_over(marks))
+		return CONNTRACK_TIME_WAIT;
+	if (fins)
+		return fins == CONNTRACK_FIN * CONNTRACK_BOTH ? CONNTRACK_CLOSING :
+								CONNTRACK_FIN_WAIT;
+	if (!(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH))
+		return CONNTRACK_ESTABLISHED;
+	return marks & CONNTRACK_SYN << 1 ? CONNTRACK_SYN_RECEIVED : CONNTRACK_SYN_SENT;
+}
+
+/* Which name a flow's state has; also how long it lives. */
+static inline enum conntrack_state conntrack_state_of(__u32 proto, __u32 marks)
+{
+	if (proto == CONNTRACK_TCP || proto == CONNTRACK_SCTP)
+		return conntrack_tcp_state(marks);
+	if (proto == CONNTRACK_ICMP || proto == CONNTRACK_ICMPV6)
+		return CONNTRACK_ECHO;
+	if (proto != CONNTRACK_UDP && proto != CONNTRACK_UDPLITE && proto != CONNTRACK_DCCP)
+		return CONNTRACK_OTHER;
+	return marks & CONNTRACK_AGAIN	  ? CONNTRACK_STREAM :
+	       marks & CONNTRACK_ANSWERED ? CONNTRACK_REPLIED :
+					    CONNTRACK_ONE_WAY;
+}
+
+#endif

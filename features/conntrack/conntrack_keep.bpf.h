@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What a packet that passes leaves behind: a new flow, a changed one, one that has proven itself
+ * and moves. */
+#ifndef WEIR_CONNTRACK_KEEP_BPF_H
+#define WEIR_CONNTRACK_KEEP_BPF_H
+
+#include "../../bpf/lib/probe.h"
+#include "conntrack_key.bpf.h"
+
+#define CONN_REFRESH_TICKS 60 /* a second: how late a time stamp may be written */
+
+/* A probe only asks, but for those of a private copy. */
+static __always_inline bool conn_writes(const struct pkt *p)
+{
+	return !p->probe || probe_constants.learns;
+}
+
+/*
+ * Where a flow was let in: by which interface its initiator's packets arrive, and by which they
+ * leave; an answer stands for the other. Fifteen bits of the interface's index each.
+ */
+static __always_inline __u32 let_in_shift(const struct pkt *p, __u32 side)
+{
+	return (p->direction == WEIR_INGRESS) != side ? CONNTRACK_PLACE_IN : CONNTRACK_PLACE_OUT;
+}
+
+static __always_inline __u16 let_in_place(const struct pkt *p)
+{
+	return (p->ifindex & CONNTRACK_PLACE_INDEX) | CONNTRACK_PLACE;
+}
+
+/* One store: a packet judged by another policy at the same time at worst has the rules asked once
+ * more. */
+static __always_inline void let_in_note(struct conntrack_flow *flow, const struct pkt *p,
+					__u32 side)
+{
+	__u64 old = *(volatile __u64 *)&flow->let_in;
+	__u32 shift = let_in_shift(p, side);
+	__u64 places = old >> 32 == p->generation ? old & 0xffffffff : 0;
+
+	places = (places & ~(0xffffULL << shift)) | (__u64)let_in_place(p) << shift;
+	*(volatile __u64 *)&flow->let_in = (__u64)p->generation << 32 | places;
+}
+
+static __always_inline void flow_note(struct conntrack_flow *flow, const struct pkt *p, __u32 side)
+{
+	if (p->has_mark)
+		flow->mark = p->mark;
+	if (p->state == WEIR_CONN_INVALID || p->briefly)
+		return;
+	flow->rule = p->rule ? p->rule : flow->rule;
+	let_in_note(flow, p, side);
+}
+
+static __always_inline void half_remove(__u32 index)
+{
+	__u32 number = index / CONNTRACK_WAYS;
+
+	tag_put(bpf_map_lookup_elem(&st_half_set, &number), index % CONNTRACK_WAYS, 0);
+}
+
+static __always_inline void proven_remove(__u32 index)
+{
+	__u32 number = index / CONNTRACK_WAYS;
+
+	tag_put(bpf_map_lookup_elem(&st_flow_set, &number), index % CONNTRACK_WAYS, 0);
+}
+
+/* Its ends begin another: what was there is forgotten at once. */
+static __always_inline void flow_forget(const struct conn_work *work)
+{
+	struct conntrack_flow *flow = flow_at(work->table, work->index);
+
+	if (!flow || __sync_val_compare_and_swap(&flow->word, work->word, word_next(work->word)) !=
+			     work->word)
+		return;
+	if (work->table == CONN_PROVEN)
+		proven_remove(work->index);
+	else
+		half_remove(work->index);
+}
+
+/* Half-open: at its place, whoever was there makes room. */
+__noinline int conn_add(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	int index = p && work ? conn_place_half(work) : -1;
+
+	if (index < 0)
+		return 0;
+	__u32 at = index, number = at / CONNTRACK_WAYS;
+	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_half, &at);
+
+	if (!flow)
+		return 0;
+	bool was_there = !flow_is_gone(flow, work->now);
+
+	if (!flow_claim(flow, flow->word)) {
+		conn_count(CONNTRACK_COUNT_RACED);
+		return 0;
+	}
+	if (was_there)
+		conn_count(CONNTRACK_COUNT_DISPLACED);
+	conn_count(work->flow.marks & CONNTRACK_PICKED_UP ? CONNTRACK_COUNT_PICKED_UP :
+							    CONNTRACK_COUNT_NEW);
+	flow->let_in = 0;
+	flow->rule = 0;
+	flow->born = work->now;
+	if (p->has_mark)
+		work->flow.marks |= CONNTRACK_MARKED;
+	flow_note(flow, p, 0);
+	flow_write(flow, work);
+	tag_put(bpf_map_lookup_elem(&st_half_set, &number), at % CONNTRACK_WAYS,
+		conntrack_tag(work->hash));
+	return 1;
+}
+
+/* Copies what the proven flow keeps of the half-open one. */
+static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *half,
+					 __u32 at)
+{
+	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_flow, &at);
+	__u32 number = at / CONNTRACK_WAYS;
+
+	if (!flow || !flow_claim(flow, flow->word))
+		return false;
+	flow->let_in = half->let_in;
+	flow->mark = half->mark;
+	flow->born = half->born;
+	flow->rule = half->rule;
+	flow_write(flow, work);
+	return tag_put(bpf_map_lookup_elem(&st_flow_set, &number), at % CONNTRACK_WAYS,
+		       conntrack_tag(work->hash));
+}
+
+/*
+ * A half-open flow that has proven itself moves: first it is in both tables, and is found in the
+ * larger; then it leaves the smaller. Whoever puts the mark MOVING on it does it, alone.
+ */
+__noinline int conn_prove(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	__u32 index = work ? work->index : 0;
+	struct conntrack_flow *half = bpf_map_lookup_elem(&st_half, &index);
+
+	if (!p || !work || !half)
+		return 0;
+	__u32 word = half->word, moving = word | CONNTRACK_MOVING;
+
+	if (word & CONNTRACK_MOVING || !(word & CONNTRACK_LIVE) ||
+	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
+		return 0;
+	int at = conn_place_proven(work);
+
+	work->flow.marks &= ~CONNTRACK_MOVING;
+	if (at < 0 || !proven_write(work, half, at)) {
+		conn_count(at < 0 ? CONNTRACK_COUNT_REFUSED : CONNTRACK_COUNT_RACED);
+		__sync_val_compare_and_swap(&half->word, moving, word);
+		return 0;
+	}
+	half_remove(index);
+	__sync_val_compare_and_swap(&half->word, moving, word_next(moving));
+	conn_count(CONNTRACK_COUNT_PROVEN);
+	return 1;
+}
+
+/* Time stamps are shared between CPUs: written once a second, or when the state changes. */
+static __always_inline void flow_refresh(struct conntrack_flow *flow, const struct pkt *p,
+					 const struct conn_work *work)
+{
+	__u32 expires_ticks = work->now + conn_lifetime(work->key.proto, work->flow.marks);
+	__u32 gain = expires_ticks - flow->expires_ticks;
+
+	if (gain < CONN_REFRESH_TICKS)
+		return;
+	flow->expires_ticks = expires_ticks;
+	pair_note(p, work->now);
+}
+
+/*
+ * The flow of a packet is brought up to date. Each side's numbers are written by that side's
+ * packets; two of them on two CPUs at once may leave the older, until the next.
+ */
+__noinline int conn_keep(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+
+	if (!p || !flow || !conn_writes(p))
+		return 0;
+	if (p->seen & PKT_TCP) {
+		flow->side[0] = work->flow.side[0];
+		flow->side[1] = work->flow.side[1];
+	}
+	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
+
+	if (word != work->word)
+		__sync_val_compare_and_swap(&flow->word, work->word, word);
+	flow_refresh(flow, p, work);
+	if (work->table == CONN_HALF && conn_is_proven(work->key.proto, work->flow.marks))
+		conn_prove(p);
+	return 0;
+}
+
+__noinline int conn_settle(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!p || !work || !work->is_kept || !conn_writes(p))
+		return 0;
+	if (work->is_over)
+		flow_forget(work);
+	if (work->table == CONN_NOWHERE || work->is_over) {
+		pair_note(p, work->now);
+		return conn_add(p);
+	}
+	struct conntrack_flow *flow = flow_at(work->table, work->index);
+
+	if (!flow)
+		return 0;
+	if (p->has_mark)
+		work->flow.marks |= CONNTRACK_MARKED;
+	flow_note(flow, p, work->segment.side);
+	return conn_keep(p);
+}
+
+#endif

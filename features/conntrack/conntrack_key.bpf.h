@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Which flow a packet belongs to: its key, that of what an ICMP error holds, and the ports of
+ * fragments, which only the first one carries. */
+#ifndef WEIR_CONNTRACK_KEY_BPF_H
+#define WEIR_CONNTRACK_KEY_BPF_H
+
+#include "../../bpf/lib/endian.h"
+#include "../../bpf/lib/parse_inner.h"
+#include "../../bpf/lib/probe.h"
+#include "conntrack_table.bpf.h"
+
+/* A datagram of which fragments come. */
+struct conn_datagram {
+	struct weir_addr src, dst;
+	__be32 id;
+	__u8 proto;
+	__u8 family;
+	__u16 spare;
+};
+
+/* What its first fragment said. */
+struct conn_ports {
+	__u32 expires_ticks; /* tick */
+	__u32 seen;	     /* PKT_PORTS or PKT_ICMP */
+	__be16 sport, dport;
+	__be16 icmp_id;
+	__u8 icmp_type, icmp_code;
+};
+
+/*
+ * writes: the data path, at first fragments
+ * reads: later ones
+ * full: the datagram longest not asked for is forgotten: the rest of it is judged without ports
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CONNTRACK_FRAGMENTS);
+	__type(key, struct conn_datagram);
+	__type(value, struct conn_ports);
+} st_ports SEC(".maps");
+
+/*
+ * When a flow between two addresses was last let in, by a hash of them: a tick.
+ *
+ * writes: the data path, when a flow begins and once a second while it goes on
+ * reads: later fragments ahead of their first
+ * full: cannot be: pairs share rows, and then one lets the other's early fragments in
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CONNTRACK_PAIRS);
+	__type(key, __u32);
+	__type(value, __u32);
+} st_pair SEC(".maps");
+
+/*
+ * writes: the data path, each CPU its own
+ * reads: the same packet
+ * full: cannot be: one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pkt);
+} tmp_embedded SEC(".maps");
+
+static __always_inline __u64 conn_seed(void)
+{
+	__u32 zero = 0;
+	const struct conntrack_shared *shared = bpf_map_lookup_elem(&cfg_conntrack, &zero);
+
+	return shared ? shared->seed : 0;
+}
+
+/* Ends in their order; work->side is where the source went. */
+static __always_inline void key_set(struct conn_work *work, const struct pkt *p, __be16 sport,
+				    __be16 dport)
+{
+	bool later = p->src.be64[0] != p->dst.be64[0] ? p->src.be64[0] > p->dst.be64[0] :
+		     p->src.be64[1] != p->dst.be64[1] ? p->src.be64[1] > p->dst.be64[1] :
+							sport > dport;
+	struct conntrack_key *key = &work->key;
+
+	work->side = later;
+	key->addr[0] = later ? p->dst : p->src;
+	key->addr[1] = later ? p->src : p->dst;
+	key->port[0] = later ? dport : sport;
+	key->port[1] = later ? sport : dport;
+	key->proto = p->proto;
+	key->family = p->seen & PKT_IPV4 ? 4 : 6;
+	key->spare = 0;
+	work->hash = conntrack_hash(key, conn_seed());
+	work->now = conn_tick();
+}
+
+/* Echo, time stamp, information and address mask: the type of the request this is, or answers; 0:
+ * neither. v4 requests but echo are odd numbers, each answer one more. */
+static __always_inline __u32 icmp_request(const struct pkt *p)
+{
+	__u32 type = p->icmp_type;
+
+	if (p->seen & PKT_IPV6)
+		return type == 128 || type == 129 ? 128 : 0;
+	if (type == 8 || type == 0)
+		return 8;
+	return type >= 13 && type <= 18 ? (type - 1) | 1 : 0;
+}
+
+static __always_inline bool icmp_is_error(const struct pkt *p)
+{
+	__u32 type = p->icmp_type;
+
+	if (p->seen & PKT_IPV6)
+		return type >= 1 && type <= 4;
+	return (type >= 3 && type <= 5) || type == 11 || type == 12;
+}
+
+static __always_inline bool key_set_icmp(struct conn_work *work, const struct pkt *p)
+{
+	__u32 request = icmp_request(p);
+
+	if (!request)
+		return false;
+	if (p->icmp_type == request)
+		key_set(work, p, p->icmp_id, be16(request));
+	else
+		key_set(work, p, be16(request), p->icmp_id);
+	return true;
+}
+
+/* False: the packet belongs to no flow that could be told from others. */
+static __always_inline bool key_of(struct conn_work *work, const struct pkt *p)
+{
+	if (p->seen & PKT_ICMP)
+		return key_set_icmp(work, p);
+	if (p->seen & PKT_PORTS)
+		key_set(work, p, p->sport, p->dport);
+	else if (p->seen & (PKT_MALFORMED | PKT_LATER_FRAGMENT) || p->proto == PROTO_ICMP ||
+		 p->proto == PROTO_ICMPV6)
+		return false;
+	else
+		key_set(work, p, 0, 0);
+	return true;
+}
+
+static __always_inline __u32 pair_row(const struct pkt *p)
+{
+	__u64 hash = conntrack_mix(conn_seed() + p->proto, p->src.be64[0] ^ p->dst.be64[0]);
+
+	return conntrack_mix(hash, p->src.be64[1] ^ p->dst.be64[1]) & (CONNTRACK_PAIRS - 1);
+}
+
+static __always_inline void pair_note(const struct pkt *p, __u32 now)
+{
+	__u32 row = pair_row(p);
+	__u32 *seen = bpf_map_lookup_elem(&st_pair, &row);
+
+	if (seen)
+		*seen = now;
+}
+
+static __always_inline bool pair_is_known(const struct pkt *p, __u32 now)
+{
+	__u32 row = pair_row(p);
+	const __u32 *seen = bpf_map_lookup_elem(&st_pair, &row);
+
+	return seen && *seen && now - *seen < CONNTRACK_PAIR_TICKS;
+}
+
+#define CONN_DATAGRAM_TICKS (60u * 60) /* as long as receivers wait for the rest (RFC 8200) */
+
+static __always_inline struct conn_datagram datagram_of(const struct pkt *p)
+{
+	return (struct conn_datagram){
+		.src = p->src,
+		.dst = p->dst,
+		.id = p->fragment_id,
+		.proto = p->proto,
+		.family = p->seen & PKT_IPV4 ? 4 : 6,
+	};
+}
+
+static __always_inline void ports_keep(const struct conn_datagram *key, const struct pkt *p)
+{
+	struct conn_ports ports = {
+		.expires_ticks = conn_tick() + CONN_DATAGRAM_TICKS,
+		.seen = p->seen & (PKT_PORTS | PKT_ICMP),
+		.sport = p->sport,
+		.dport = p->dport,
+		.icmp_id = p->icmp_id,
+		.icmp_type = p->icmp_type,
+		.icmp_code = p->icmp_code,
+	};
+
+	bpf_map_update_elem(&st_ports, key, &ports, BPF_ANY);
+}
+
+static __always_inline void ports_take(struct pkt *p, const struct conn_ports *ports)
+{
+	p->seen |= ports->seen;
+	p->sport = ports->sport;
+	p->dport = ports->dport;
+	p->icmp_id = ports->icmp_id;
+	p->icmp_type = ports->icmp_type;
+	p->icmp_code = ports->icmp_code;
+}
+
+/*
+ * The first fragment's ports are kept for the others, which get them: rules and flows then treat
+ * the datagram as one. 1: a later one ahead of its first, between addresses that have a flow; alone
+ * it is nothing, and the first is judged when it comes.
+ */
+__noinline int conn_fragment(struct pkt *p)
+{
+	if (!p)
+		return 0;
+	struct conn_datagram key = datagram_of(p);
+
+	if (!(p->seen & PKT_LATER_FRAGMENT)) {
+		if (p->seen & (PKT_PORTS | PKT_ICMP) && (!p->probe || probe_constants.learns))
+			ports_keep(&key, p);
+		return 0;
+	}
+	const struct conn_ports *ports = bpf_map_lookup_elem(&st_ports, &key);
+
+	if (ports && (int)(ports->expires_ticks - conn_tick()) > 0) {
+		ports_take(p, ports);
+		return 0;
+	}
+	return pair_is_known(p, conn_tick());
+}
+
+static __always_inline struct pkt *embedded_new(void)
+{
+	__u32 zero = 0;
+	struct pkt *inner = bpf_map_lookup_elem(&tmp_embedded, &zero);
+
+	if (inner)
+		*inner = (struct pkt){};
+	return inner;
+}
+
+/* The key of the packet that an ICMP error holds, which must have been sent by whoever the error is
+ * for. False: there is none. */
+static __always_inline bool embedded_key(const struct pkt *inner, const struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!work || inner->src.be64[0] != p->dst.be64[0] || inner->src.be64[1] != p->dst.be64[1])
+		return false;
+	if (inner->seen & PKT_ICMP)
+		return key_set_icmp(work, inner);
+	key_set(work, inner, inner->sport, inner->dport);
+	return true;
+}
+
+#endif

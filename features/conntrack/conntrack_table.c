@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The same steps as the packet programs take (conntrack_table.bpf.h), by the same
+ * compare-and-swaps, so that neither side waits for the other. */
+#include "features/conntrack/conntrack_table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+uint32_t conntrack_now(void)
+{
+	struct timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * WEIR_NS_PER_S + (uint64_t)now.tv_nsec) >>
+			  CONNTRACK_TICK_SHIFT);
+}
+
+int conntrack_table_open(struct weir_map *flows, struct weir_map *sets,
+			 enum conntrack_table_kind kind, struct conntrack_table *ret_table)
+{
+	struct conntrack_table table = { .kind = kind };
+	int r = flows && sets ? weir_map_memory_open(flows, &table.flow_memory) : -ENOENT;
+
+	if (!r)
+		r = weir_map_memory_open(sets, &table.set_memory);
+	if (r) {
+		conntrack_table_done(&table);
+		return r;
+	}
+	table.flows = table.flow_memory.at;
+	table.sets = table.set_memory.at;
+	table.set_count = weir_map_capacity(sets);
+	*ret_table = table;
+	return 0;
+}
+
+void conntrack_table_done(struct conntrack_table *table)
+{
+	weir_map_memory_done(&table->flow_memory);
+	weir_map_memory_done(&table->set_memory);
+	*table = (struct conntrack_table){ .kind = table->kind };
+}
+
+static bool is_there(uint32_t word, uint32_t expires_ticks, uint32_t now)
+{
+	return word & CONNTRACK_LIVE && (int32_t)(expires_ticks - now) >= 0;
+}
+
+static uint16_t tag_at(const struct conntrack_set *set, uint32_t way)
+{
+	uint64_t tags = __atomic_load_n(&set->tags[way / 4], __ATOMIC_ACQUIRE);
+
+	return (uint16_t)(tags >> (way % 4 * 16));
+}
+
+static void tag_put(struct conntrack_set *set, uint32_t way, uint16_t tag)
+{
+	uint64_t *word = &set->tags[way / 4], old = __atomic_load_n(word, __ATOMIC_RELAXED), new;
+	uint32_t shift = way % 4 * 16;
+
+	do {
+		new = (old & ~(0xffffULL << shift)) | (uint64_t)tag << shift;
+	} while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+}
+
+static bool word_change(struct conntrack_flow *flow, uint32_t old, uint32_t new)
+{
+	return __atomic_compare_exchange_n(&flow->word, &old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+static uint32_t word_next(uint32_t word)
+{
+	return (word & ~CONNTRACK_MARKS) + CONNTRACK_TURN;
+}
+
+/* Whole when the place held one flow all the time: then its turn is the same before and after. */
+static bool flow_copy(const struct conntrack_flow *flow, struct conntrack_flow *ret_copy)
+{
+	uint32_t before = __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE);
+
+	*ret_copy = *flow;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	ret_copy->word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+	return !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
+}
+
+int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
+			 int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg),
+			 void *arg)
+{
+	for (uint32_t number = 0; number < table->set_count; number++) {
+		const struct conntrack_set *set = &table->sets[number];
+
+		if (!(set->tags[0] | set->tags[1]))
+			continue;
+		for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
+			uint32_t index = number * CONNTRACK_WAYS + way;
+			struct conntrack_flow copy;
+
+			if (!tag_at(set, way) || !flow_copy(&table->flows[index], &copy) ||
+			    !is_there(copy.word, copy.expires_ticks, now))
+				continue;
+			int r = each(&copy, index, arg);
+
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int count_one(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	uint32_t *count = arg;
+
+	(void)flow, (void)index;
+	++*count;
+	return 0;
+}
+
+uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now)
+{
+	uint32_t count = 0;
+
+	conntrack_table_each(table, now, count_one, &count);
+	return count;
+}
+
+bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
+{
+	if (word & CONNTRACK_MOVING || !word_change(&table->flows[index], word, word_next(word)))
+		return false;
+	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
+	return true;
+}
+
+static uint32_t set_sweep(struct conntrack_table *table, uint32_t number, uint32_t now)
+{
+	uint32_t swept = 0;
+
+	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
+		uint32_t index = number * CONNTRACK_WAYS + way;
+		const struct conntrack_flow *flow = &table->flows[index];
+
+		if (!tag_at(&table->sets[number], way))
+			continue;
+		uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE);
+
+		/* A packet takes what is past its time for gone, so it is not revived meanwhile. */
+		if (word & CONNTRACK_LIVE && !is_there(word, flow->expires_ticks, now))
+			swept += conntrack_table_remove(table, index, word);
+	}
+	return swept;
+}
+
+uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
+			       uint32_t count)
+{
+	uint32_t swept = 0;
+
+	for (uint32_t number = from; number < from + count && number < table->set_count; number++)
+		if (table->sets[number].tags[0] | table->sets[number].tags[1])
+			swept += set_sweep(table, number, now);
+	return swept;
+}
+
+static bool set_has(const struct conntrack_table *table, uint32_t number,
+		    const struct conntrack_key *key, uint16_t tag, uint32_t now)
+{
+	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
+		const struct conntrack_flow *flow = &table->flows[number * CONNTRACK_WAYS + way];
+
+		if (tag_at(&table->sets[number], way) == tag &&
+		    memcmp(&flow->key, key, sizeof(*key)) == 0 &&
+		    is_there(flow->word, flow->expires_ticks, now))
+			return true;
+	}
+	return false;
+}
+
+bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
+			 uint64_t seed, uint32_t now)
+{
+	uint64_t hash = conntrack_hash(key, seed);
+
+	return set_has(table, conntrack_first_set(hash, table->set_count), key, conntrack_tag(hash),
+		       now) ||
+	       (table->kind == CONNTRACK_TABLE_PROVEN &&
+		set_has(table, conntrack_second_set(hash, table->set_count), key,
+			conntrack_tag(hash), now));
+}
+
+static bool place_write(struct conntrack_table *table, uint32_t index,
+			const struct conntrack_flow *from, uint16_t tag)
+{
+	struct conntrack_flow *flow = &table->flows[index];
+	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+	uint32_t busy = word_next(word) | CONNTRACK_MOVING;
+
+	if (word & CONNTRACK_MOVING || !word_change(flow, word, busy))
+		return false;
+	struct conntrack_flow fresh = *from;
+
+	fresh.word = busy;
+	*flow = fresh;
+	word_change(flow, busy,
+		    word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
+			    CONNTRACK_LIVE);
+	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
+	return true;
+}
+
+static bool set_add(struct conntrack_table *table, uint32_t number,
+		    const struct conntrack_flow *from, uint16_t tag, uint32_t now)
+{
+	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
+		uint32_t index = number * CONNTRACK_WAYS + way;
+		const struct conntrack_flow *flow = &table->flows[index];
+
+		if ((!tag_at(&table->sets[number], way) ||
+		     !is_there(flow->word, flow->expires_ticks, now)) &&
+		    place_write(table, index, from, tag))
+			return true;
+	}
+	return false;
+}
+
+int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,
+			uint64_t seed, uint32_t now)
+{
+	uint64_t hash = conntrack_hash(&flow->key, seed);
+	uint16_t tag = conntrack_tag(hash);
+
+	if (conntrack_table_has(table, &flow->key, seed, now))
+		return -EEXIST;
+	if (set_add(table, conntrack_first_set(hash, table->set_count), flow, tag, now) ||
+	    (table->kind == CONNTRACK_TABLE_PROVEN &&
+	     set_add(table, conntrack_second_set(hash, table->set_count), flow, tag, now)))
+		return 0;
+	return -ENOSPC;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A table of flows from user space: its memory, shared with the packet programs, which go on
+ * meanwhile. Everything here may run on a worker's thread; several may at once.
+ */
+#ifndef WEIR_CONNTRACK_TABLE_H
+#define WEIR_CONNTRACK_TABLE_H
+
+#include "core/map.h"
+#include "features/conntrack/conntrack.h"
+
+enum conntrack_table_kind {
+	CONNTRACK_TABLE_PROVEN, /* a flow may be in either of two sets */
+	CONNTRACK_TABLE_HALF,	/* … in one */
+	CONNTRACK_TABLES,
+};
+
+struct conntrack_table {
+	enum conntrack_table_kind kind;
+	struct weir_map_memory flow_memory, set_memory;
+	struct conntrack_flow *flows; /* CONNTRACK_WAYS a set */
+	struct conntrack_set *sets;
+	uint32_t set_count;
+};
+
+/* The tick now, as the packet programs count them. */
+uint32_t conntrack_now(void);
+/* -ENOENT: the object has no such maps. */
+int conntrack_table_open(struct weir_map *flows, struct weir_map *sets,
+			 enum conntrack_table_kind kind, struct conntrack_table *ret_table);
+void conntrack_table_done(struct conntrack_table *table);
+
+/*
+ * Each flow that is there at `now`, as a copy that was whole at one time. A flow that comes, goes
+ * or moves meanwhile may be missed or, when it moves between tables, told twice. Stops at the first
+ * non-zero and returns it.
+ */
+int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
+			 int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg),
+			 void *arg);
+uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now);
+/* Forgets the flow that was found there with that word; false: it has changed since. */
+bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* Forgets what is past its time in sets [from, from + count); returns how many. */
+uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
+			       uint32_t count);
+/* Whether a flow of that key is there. */
+bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
+			 uint64_t seed, uint32_t now);
+/* Places a flow (its word without turn) by its key; one that is there already stays as it is.
+ * -EEXIST, -ENOSPC: every place it may have holds one that lives. */
+int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,
+			uint64_t seed, uint32_t now);
+
+#endif

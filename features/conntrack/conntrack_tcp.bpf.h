@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * TCP as both sides of a flow show it. Each side has four marks (SYN seen, acknowledged; FIN seen,
+ * acknowledged), and states are names for sets of marks: a packet seen twice, at two hooks or sent
+ * again, sets what is set. Pure: works on a copy, and compiles natively.
+ *
+ * The window check is van Rooij's ("Real Stateful TCP Packet Filtering in IP Filter", 2000).
+ */
+#ifndef WEIR_CONNTRACK_TCP_BPF_H
+#define WEIR_CONNTRACK_TCP_BPF_H
+
+#include "../../bpf/lib/pkt.h"
+#include "conntrack.h"
+
+#define CONN_ACK_WINDOW 66000u /* how old an acknowledgement may at least be, in bytes */
+
+/* A packet as its flow sees it. */
+struct conn_segment {
+	__u32 seq;
+	__u32 end; /* behind it: data, SYN and FIN counted */
+	__u32 ack;
+	__u32 window; /* as it stands in the header */
+	int scale;    /* of a SYN: its option, -1 for none */
+	__u8 flags;
+	__u8 side; /* 0: from the initiator */
+};
+
+/* What of a flow decides about its next packet. */
+struct conn_tcp {
+	__u32 marks;
+	struct conntrack_side side[2];
+};
+
+struct conn_tcp_options {
+	bool checks_windows;
+	bool is_asymmetric;
+};
+
+enum conn_answer {
+	CONN_ANSWER_NEW = WEIR_CONN_NEW,
+	CONN_ANSWER_ESTABLISHED = WEIR_CONN_ESTABLISHED,
+	CONN_ANSWER_INVALID = WEIR_CONN_INVALID,
+	CONN_ANSWER_ANEW = WEIR_CONN_STATES, /* the flow is over, and its ends begin another */
+};
+
+static __always_inline bool seq_is_after(__u32 a, __u32 b)
+{
+	return (int)(a - b) > 0;
+}
+
+static __always_inline __u32 seq_later(__u32 a, __u32 b)
+{
+	return seq_is_after(a, b) ? a : b;
+}
+
+static __always_inline bool conn_checks(const struct conn_tcp *flow,
+					const struct conn_tcp_options *options)
+{
+	return options->checks_windows && !options->is_asymmetric &&
+	       !(flow->marks & CONNTRACK_PICKED_UP);
+}
+
+/* What it acknowledges was sent, and not too long ago. */
+static __always_inline bool ack_holds(const struct conntrack_side *own,
+				      const struct conntrack_side *other,
+				      const struct conn_segment *s)
+{
+	__u32 oldest = own->max_win > CONN_ACK_WINDOW ? own->max_win : CONN_ACK_WINDOW;
+
+	if (!(s->flags & TCP_ACK) || !other->was_seen)
+		return true;
+	return !seq_is_after(s->ack, other->end) && !seq_is_after(other->end - oldest, s->ack);
+}
+
+/* It lies within what the receiver has room for, and not all of it too far behind. */
+static __always_inline bool seq_holds(const struct conntrack_side *own,
+				      const struct conntrack_side *other,
+				      const struct conn_segment *s)
+{
+	if (!own->was_seen || !other->was_seen)
+		return true;
+	return !seq_is_after(s->seq, own->max_end) &&
+	       !seq_is_after(own->end - other->max_win, s->end);
+}
+
+static __always_inline void side_scale(struct conn_tcp *flow, const struct conn_segment *s)
+{
+	struct conntrack_side *own = &flow->side[s->side & 1];
+
+	own->has_scale = s->scale >= 0;
+	own->scale = s->scale >= 0 ? s->scale : 0;
+	/* Only if both have the option does either scale. */
+	if (s->flags & TCP_ACK && !(own->has_scale && flow->side[!s->side].has_scale))
+		flow->side[0].scale = flow->side[1].scale = 0;
+}
+
+/* The packet was good: what it shows is kept. */
+static __always_inline void sides_note(struct conn_tcp *flow, const struct conn_segment *s)
+{
+	struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
+	__u32 window = s->flags & TCP_SYN ? s->window : s->window << (own->scale & 15);
+
+	window = window ? window : 1; /* a closed one is probed with one byte */
+	if (!own->was_seen) {
+		own->end = s->end;
+		own->max_win = window;
+	}
+	own->end = seq_later(s->end, own->end);
+	if (window > own->max_win)
+		own->max_win = window;
+	if (s->flags & TCP_ACK)
+		other->max_end = own->was_seen || other->max_end ?
+					 seq_later(s->ack + window, other->max_end) :
+					 s->ack + window;
+	own->was_seen = 1;
+}
+
+static __always_inline enum conn_answer tcp_stands(const struct conn_tcp *flow,
+						   const struct conn_segment *s)
+{
+	return s->side || flow->marks & CONNTRACK_ANSWERED ? CONN_ANSWER_ESTABLISHED :
+							     CONN_ANSWER_NEW;
+}
+
+static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
+						  const struct conn_segment *s, bool checks)
+{
+	const struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
+
+	if (checks && s->side && !(flow->marks & CONNTRACK_SYN << 1)) {
+		/* It refuses the connection: only who saw the SYN can. */
+		if (!(s->flags & TCP_ACK) || s->ack != other->end)
+			return CONN_ANSWER_INVALID;
+	} else if (checks && !seq_holds(own, other, s)) {
+		return CONN_ANSWER_INVALID;
+	}
+	flow->marks |= CONNTRACK_RESET;
+	return tcp_stands(flow, s);
+}
+
+static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const struct conn_segment *s)
+{
+	__u32 own = CONNTRACK_SYN << s->side;
+
+	if (conntrack_is_over(flow->marks))
+		return CONN_ANSWER_ANEW;
+	if (!(~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH))
+		return s->side ? CONN_ANSWER_INVALID : CONN_ANSWER_ESTABLISHED;
+	if (!(flow->marks & own) || !(flow->marks & CONNTRACK_ANSWERED)) {
+		/* The other side's opening at the same time, or one more attempt. */
+		flow->side[s->side & 1] =
+			(struct conntrack_side){ .max_end = flow->side[s->side & 1].max_end };
+		side_scale(flow, s);
+		sides_note(flow, s);
+		flow->marks |= own;
+	}
+	return tcp_stands(flow, s);
+}
+
+static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
+						    const struct conn_segment *s, bool checks)
+{
+	__u32 own = CONNTRACK_SYN << s->side, other = CONNTRACK_SYN << !s->side,
+	      acked = CONNTRACK_SYN_ACKED << !s->side;
+
+	if (!(flow->marks & other))
+		return CONN_ANSWER_INVALID;
+	if (!(~flow->marks & (own | acked)))
+		return tcp_stands(flow, s); /* sent again */
+	if (checks && s->ack != flow->side[!s->side].end)
+		return CONN_ANSWER_INVALID;
+	if (!(flow->marks & own))
+		side_scale(flow, s);
+	sides_note(flow, s);
+	flow->marks |= own | acked;
+	return tcp_stands(flow, s);
+}
+
+/* The marks of a packet that acknowledges, and may close. */
+static __always_inline void tcp_mark(struct conn_tcp *flow, const struct conn_segment *s)
+{
+	__u32 both = CONNTRACK_SYN * CONNTRACK_BOTH, fin = CONNTRACK_FIN << !s->side;
+
+	if ((flow->marks & both) == both)
+		flow->marks |= CONNTRACK_SYN_ACKED << !s->side;
+	if (flow->marks & fin && !seq_is_after(flow->side[!s->side].end, s->ack))
+		flow->marks |= CONNTRACK_FIN_ACKED << !s->side;
+	if (s->flags & TCP_FIN)
+		flow->marks |= CONNTRACK_FIN << s->side;
+}
+
+static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
+						  const struct conn_segment *s,
+						  const struct conn_tcp_options *options)
+{
+	bool checks = conn_checks(flow, options), is_open = flow->marks & CONNTRACK_SYN << 1;
+
+	if (!(s->flags & TCP_ACK))
+		return CONN_ANSWER_INVALID;
+	if (!is_open && options->is_asymmetric)
+		flow->marks |=
+			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH | CONNTRACK_ANSWERED;
+	else if (!is_open) /* the responder may say that it knows better (RFC 5961, 4) */
+		return s->side ? CONN_ANSWER_ESTABLISHED : CONN_ANSWER_INVALID;
+	const struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
+
+	if (checks && !(seq_holds(own, other, s) && ack_holds(own, other, s)))
+		return CONN_ANSWER_INVALID;
+	if (checks || s->flags & TCP_FIN)
+		sides_note(flow, s);
+	tcp_mark(flow, s);
+	return tcp_stands(flow, s);
+}
+
+/* Judges a packet of a flow and changes the copy; after INVALID and ANEW it is not to be kept. */
+static __always_inline enum conn_answer tcp_judge(struct conn_tcp *flow,
+						  const struct conn_segment *s,
+						  const struct conn_tcp_options *options)
+{
+	bool checks = conn_checks(flow, options);
+	enum conn_answer answer;
+
+	if (!(s->flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)))
+		return CONN_ANSWER_INVALID;
+	if (s->flags & TCP_RST)
+		answer = tcp_reset(flow, s, checks);
+	else if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		answer = tcp_syn(flow, s);
+	else if (flow->marks & CONNTRACK_RESET)
+		answer = tcp_stands(flow, s); /* the rest of what was under way */
+	else if (s->flags & TCP_SYN)
+		answer = tcp_syn_ack(flow, s, checks);
+	else
+		answer = tcp_plain(flow, s, options);
+	if (s->side && answer == CONN_ANSWER_ESTABLISHED)
+		flow->marks |= CONNTRACK_ANSWERED;
+	return answer;
+}
+
+/* The first packet of a flow: fills in *flow (zeroed), or says INVALID. */
+static __always_inline enum conn_answer tcp_begin(struct conn_tcp *flow,
+						  const struct conn_segment *s, bool picks_up,
+						  bool is_asymmetric)
+{
+	__u32 kind = s->flags & (TCP_SYN | TCP_RST | TCP_ACK);
+
+	if (kind == TCP_SYN) {
+		side_scale(flow, s);
+		flow->marks = CONNTRACK_SYN;
+	} else if (picks_up &&
+		   (kind == TCP_ACK || (is_asymmetric && kind == (TCP_SYN | TCP_ACK)))) {
+		flow->marks = CONNTRACK_PICKED_UP |
+			      (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH |
+			      (s->flags & TCP_FIN ? CONNTRACK_FIN : 0);
+	} else {
+		return CONN_ANSWER_INVALID;
+	}
+	sides_note(flow, s);
+	return CONN_ANSWER_NEW;
+}
+
+/*
+ * SCTP by the first chunk of a packet (RFC 9260, 3.2), in the same marks. Verification tags are not
+ * checked.
+ */
+enum sctp_chunk {
+	SCTP_INIT = 1,
+	SCTP_INIT_ACK = 2,
+	SCTP_ABORT = 6,
+	SCTP_SHUTDOWN = 7,
+	SCTP_SHUTDOWN_ACK = 8,
+	SCTP_COOKIE_ECHO = 10,
+	SCTP_SHUTDOWN_COMPLETE = 14,
+};
+
+static __always_inline __u32 sctp_marks(__u32 chunk, __u32 side)
+{
+	switch (chunk) {
+	case SCTP_INIT:
+		return CONNTRACK_SYN << side;
+	case SCTP_INIT_ACK:
+		return side ? CONNTRACK_SYN << 1 | CONNTRACK_SYN_ACKED : 0;
+	case SCTP_COOKIE_ECHO:
+		return side ? 0 : CONNTRACK_SYN_ACKED << 1;
+	case SCTP_SHUTDOWN:
+	case SCTP_SHUTDOWN_ACK:
+		return CONNTRACK_FIN << side;
+	case SCTP_SHUTDOWN_COMPLETE:
+		return CONNTRACK_FIN_ACKED * CONNTRACK_BOTH;
+	case SCTP_ABORT:
+		return CONNTRACK_RESET;
+	}
+	return 0;
+}
+
+/* Whether a flow has shown that there are two sides to it, and that the first is who it says. */
+static __always_inline bool conn_is_proven(__u32 proto, __u32 marks)
+{
+	if (marks & CONNTRACK_RESET || !(marks & CONNTRACK_ANSWERED))
+		return false;
+	if (proto == PROTO_TCP || proto == PROTO_SCTP)
+		return !(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH);
+	return marks & CONNTRACK_AGAIN;
+}
+
+#endif
