@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "core/nearest.h"
+#include "base/nearest.h"
 
 #define PREFIX "/api/v1/"
 #define OP_NAME_MAX 64

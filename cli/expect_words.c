@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "core/nearest.h"
+#include "base/nearest.h"
 
 int weir_expect_placed(const struct weir_expect_line *line, unsigned column, int result)
 {

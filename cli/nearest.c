@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "core/nearest.h"
+#include "base/nearest.h"
 
 #define BEGUN_LEN 3 /* so many letters say which word was meant when it only was not finished */
 

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/nearest.h"
 #include "core/config_cyaml.h"
 #include "core/config_path.h"
 #include "core/config_value.h"
-#include "core/nearest.h"
 #include "core/yaml_text.h"
 
 struct walk {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/nearest.h"
 #include "base/units.h"
-#include "core/nearest.h"
 #include "core/yaml_text.h"
 
 bool weir_field_is_scalar(const struct weir_field *field)

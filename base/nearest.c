@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Distances between words, for suggestions in refusals. */
-#include "core/nearest.h"
+#include "base/nearest.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "Did you mean": the known word that a mistyped one is nearest to. */
-#ifndef WEIR_CORE_NEAREST_H
-#define WEIR_CORE_NEAREST_H
+#ifndef WEIR_BASE_NEAREST_H
+#define WEIR_BASE_NEAREST_H
 
 #define WEIR_NEAREST_BYTES_MAX 64 /* longer words are near to nothing */
 

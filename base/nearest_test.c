@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/nearest.h"
+#include "base/nearest.h"
 
 static void distance_counts_letters_changed_added_and_left_out(void **state)
 {
