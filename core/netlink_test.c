@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "core/kernel_flows_private.h"
 #include "core/netlink.h"
 
 #define PARTS_MAX 8
@@ -29,7 +30,8 @@ static struct part {
 	ssize_t result;
 	unsigned char bytes[PART_BYTES];
 } parts[PARTS_MAX];
-static size_t part_count, part_next;
+static size_t part_count, part_next, sockets_made;
+static bool begins_again; /* the parts, for every socket */
 
 ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
@@ -48,13 +50,17 @@ ssize_t recv(int fd, void *bytes, size_t size, int flags)
 /* The request went to the kernel, as it were. */
 ssize_t send(int fd, const void *bytes, size_t size, int flags)
 {
+	sockets_made++;
+	if (begins_again)
+		part_next = 0;
 	return (ssize_t)size;
 }
 
 static int reset(void **state)
 {
 	memset(parts, 0, sizeof(parts));
-	part_count = part_next = 0;
+	part_count = part_next = sockets_made = 0;
+	begins_again = false;
 	return 0;
 }
 
@@ -195,6 +201,75 @@ static void answer_of_the_caller_ends_it(void **state)
 	assert_int_equal(told.sum, 3);
 }
 
+static int ask_again(struct kernel_flow_telling *telling, struct told *told)
+{
+	return weir_kernel_flows_ask(telling, NETLINK_ROUTE, &request, number_take, told);
+}
+
+static void interrupted_dump_is_asked_for_four_times_in_all(void **state)
+{
+	struct kernel_flow_telling telling = { 0 };
+	struct told told = { 0 };
+
+	begins_again = true;
+	part_holds(MESSAGE, INTERRUPTED, 1);
+	message_add(DONE, 0, 0);
+	assert_int_equal(ask_again(&telling, &told), 0);
+	assert_int_equal(sockets_made, 4);
+	assert_true(telling.has_gaps);
+}
+
+static void dump_is_whole_once_it_was_not_interrupted(void **state)
+{
+	struct kernel_flow_telling telling = { 0 };
+	struct told told = { 0 };
+
+	part_holds(MESSAGE, INTERRUPTED, 1);
+	message_add(DONE, 0, 0);
+	part_fails(ENOBUFS);
+	part_holds(MESSAGE, 0, 1);
+	message_add(DONE, 0, 0);
+	assert_int_equal(ask_again(&telling, &told), 0);
+	assert_int_equal(sockets_made, 3);
+	assert_false(telling.has_gaps);
+}
+
+static void other_failures_are_not_asked_for_again(void **state)
+{
+	struct kernel_flow_telling telling = { 0 };
+	struct told told = { 0 };
+
+	part_holds(FAILED, 0, -EPERM);
+	assert_int_equal(ask_again(&telling, &told), -EPERM);
+	part_fails(EAGAIN);
+	assert_int_equal(ask_again(&telling, &told), -ETIMEDOUT);
+	assert_int_equal(sockets_made, 2);
+	assert_false(telling.has_gaps);
+}
+
+static int flow_refuse(const struct weir_kernel_flow *flow, void *arg)
+{
+	return -EAGAIN;
+}
+
+static int flow_make(const struct nlmsghdr *message, void *arg)
+{
+	return weir_kernel_flow_tell(arg, &(struct weir_kernel_flow){ 0 });
+}
+
+static void caller_who_ends_it_with_eagain_is_not_told_again(void **state)
+{
+	struct kernel_flow_telling telling = { .each = flow_refuse };
+
+	begins_again = true;
+	part_holds(MESSAGE, 0, 1);
+	assert_int_equal(weir_kernel_flows_ask(&telling, NETLINK_ROUTE, &request, flow_make,
+					       &telling),
+			 -EAGAIN);
+	assert_int_equal(sockets_made, 1);
+	assert_false(telling.has_gaps);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -208,6 +283,10 @@ int main(void)
 		TEST(part_that_was_cut_is_a_loss),
 		TEST(message_that_lies_of_its_length_is_not_read),
 		TEST(answer_of_the_caller_ends_it),
+		TEST(interrupted_dump_is_asked_for_four_times_in_all),
+		TEST(dump_is_whole_once_it_was_not_interrupted),
+		TEST(other_failures_are_not_asked_for_again),
+		TEST(caller_who_ends_it_with_eagain_is_not_told_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
