@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading link messages of rtnetlink. What to do about a device is interfaces.c's. */
+/* Dumps, and link messages of rtnetlink. What to do about a device is interfaces.c's. */
 #include "netlink.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
-#define NETLINK_BYTES 32768
+#define NETLINK_BYTES 32768 /* the kernel makes no larger part of a dump */
+#define ANSWER_WAIT_S 10
 
-static int netlink_socket(unsigned groups, int type_flags)
+static int netlink_socket(int protocol, unsigned groups, int type_flags)
 {
-	_cleanup_close_ int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | type_flags, NETLINK_ROUTE);
+	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | type_flags, protocol);
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&self, sizeof(self)))
@@ -25,7 +26,7 @@ static int netlink_socket(unsigned groups, int type_flags)
 
 int weir_netlink_open(void)
 {
-	return netlink_socket(RTMGRP_LINK, SOCK_NONBLOCK);
+	return netlink_socket(NETLINK_ROUTE, RTMGRP_LINK, SOCK_NONBLOCK);
 }
 
 static void text_copy(char *to, size_t size, const struct rtattr *attribute)
@@ -77,42 +78,99 @@ static bool link_read(const struct nlmsghdr *message, struct weir_device *ret_de
 	return ret_device->name[0];
 }
 
-/* 1 at the end of a dump, 0 to go on, or the kernel's -errno. */
-static int messages_read(const char *bytes, ssize_t len, weir_device_fn *each, void *arg)
+/* The kernel's -errno of a message that ends a dump; 0 where it went well. */
+static int end_error(const struct nlmsghdr *message)
 {
-	int left = (int)len;
+	int error = 0;
 
-	for (const struct nlmsghdr *m = (const void *)bytes; NLMSG_OK(m, (unsigned)left);
-	     m = NLMSG_NEXT(m, left)) {
-		struct weir_device device;
+	/* Both kinds begin with it; old kernels leave it out of the end of some dumps. */
+	if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, NLMSG_DATA(message), sizeof(error));
+	return error < 0 ? error : 0;
+}
 
-		if (m->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (m->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)NLMSG_DATA(m))->error ?: 1;
-		if ((m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK) &&
-		    link_read(m, &device))
-			each(arg,
-			     m->nlmsg_type == RTM_DELLINK ? WEIR_DEVICE_GONE : WEIR_DEVICE_PRESENT,
-			     &device);
-	}
-	return 0;
+static bool is_end(const struct nlmsghdr *message)
+{
+	return message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR;
 }
 
 static ssize_t bytes_receive(int fd, char bytes[NETLINK_BYTES])
 {
 	ssize_t n;
 
+	/* MSG_TRUNC: the length of the whole, also where that did not fit. */
 	do
-		n = recv(fd, bytes, NETLINK_BYTES, 0);
+		n = recv(fd, bytes, NETLINK_BYTES, MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
+	if (n > NETLINK_BYTES)
+		return -ENOBUFS;
 	return n < 0 ? -errno : n;
+}
+
+struct dump {
+	weir_netlink_fn *each;
+	void *arg;
+	bool has_gaps, has_ended;
+};
+
+/* 0 to go on and at the end, else what ends it early. */
+static int part_read(struct dump *dump, const char *bytes, ssize_t len)
+{
+	int left = (int)len, r = 0;
+
+	for (const struct nlmsghdr *m = (const void *)bytes;
+	     NLMSG_OK(m, (unsigned)left) && !dump->has_ended && !r; m = NLMSG_NEXT(m, left)) {
+		dump->has_gaps |= (m->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		dump->has_ended = is_end(m);
+		if (dump->has_ended)
+			r = end_error(m);
+		else if (m->nlmsg_type >= NLMSG_MIN_TYPE)
+			r = dump->each(m, dump->arg);
+	}
+	return r;
+}
+
+int weir_netlink_ask(int protocol, const struct nlmsghdr *request, weir_netlink_fn *each, void *arg)
+{
+	_cleanup_close_ int fd = netlink_socket(protocol, 0, 0);
+	_cleanup_free_ char *bytes = malloc(NETLINK_BYTES);
+	struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
+	struct dump dump = { .each = each, .arg = arg };
+
+	if (fd < 0 || !bytes)
+		return fd < 0 ? fd : -ENOMEM;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) ||
+	    send(fd, request, request->nlmsg_len, 0) < 0)
+		return -errno;
+	while (!dump.has_ended) {
+		ssize_t n = bytes_receive(fd, bytes);
+		int r = n < 0 ? (int)n : part_read(&dump, bytes, n);
+
+		if (r)
+			return n == -EAGAIN ? -ETIMEDOUT : r;
+	}
+	return dump.has_gaps ? -EAGAIN : 0;
+}
+
+struct link_arg {
+	weir_device_fn *each;
+	void *arg;
+};
+
+static int link_tell(const struct nlmsghdr *message, void *arg)
+{
+	const struct link_arg *link = arg;
+	bool is_gone = message->nlmsg_type == RTM_DELLINK;
+	struct weir_device device;
+
+	if ((is_gone || message->nlmsg_type == RTM_NEWLINK) && link_read(message, &device))
+		link->each(link->arg, is_gone ? WEIR_DEVICE_GONE : WEIR_DEVICE_PRESENT, &device);
+	return 0;
 }
 
 int weir_netlink_dump(weir_device_fn *each, void *arg)
 {
-	_cleanup_close_ int fd = netlink_socket(0, 0);
-	_cleanup_free_ char *bytes = malloc(NETLINK_BYTES);
+	struct link_arg link = { .each = each, .arg = arg };
 	struct {
 		struct nlmsghdr header;
 		struct ifinfomsg link;
@@ -121,31 +179,25 @@ int weir_netlink_dump(weir_device_fn *each, void *arg)
 			    .nlmsg_type = RTM_GETLINK,
 			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 	};
+	int r = weir_netlink_ask(NETLINK_ROUTE, &request.header, link_tell, &link);
 
-	if (fd < 0 || !bytes)
-		return fd < 0 ? fd : -ENOMEM;
-	if (send(fd, &request, sizeof(request), 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = bytes_receive(fd, bytes);
-		int r = n < 0 ? (int)n : messages_read(bytes, n, each, arg);
-
-		if (r)
-			return r < 0 ? r : 0;
-	}
+	/* What changed under the dump is told to the subscriber. */
+	return r == -EAGAIN ? 0 : r;
 }
 
 int weir_netlink_drain(int fd, weir_device_fn *each, void *arg)
 {
 	_cleanup_free_ char *bytes = malloc(NETLINK_BYTES);
+	struct link_arg link = { .each = each, .arg = arg };
 
 	if (!bytes)
 		return -ENOMEM;
 	for (;;) {
+		struct dump dump = { .each = link_tell, .arg = &link };
 		ssize_t n = bytes_receive(fd, bytes);
 
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
-		messages_read(bytes, n, each, arg);
+		part_read(&dump, bytes, n);
 	}
 }

@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel's list of network devices, and its changes as they happen (rtnetlink, RFC 3549). */
+/*
+ * Netlink (RFC 3549): one dump of anything; the kernel's list of network devices, and its changes
+ * as they happen.
+ */
 #ifndef WEIR_CORE_NETLINK_H
 #define WEIR_CORE_NETLINK_H
 
+#include <linux/netlink.h>
+
 #include "hook.h"
+
+/* Not 0 ends the reading, and is what weir_netlink_ask() returns. */
+typedef int weir_netlink_fn(const struct nlmsghdr *message, void *arg);
+
+/*
+ * Sends a request for a dump to one protocol of netlink (NETLINK_ROUTE and so on), by a socket of
+ * its own, and calls each for every message of the answer; nlmsg_len may be less than the message's
+ * type wants. Blocks. 0 when all was read; the kernel's own -errno; -EAGAIN when something changed
+ * under the dump, so that it may have gaps; -ENOBUFS when a part was lost; -ETIMEDOUT after 10 s
+ * without an answer; -EPROTONOSUPPORT when the kernel has no such protocol.
+ */
+int weir_netlink_ask(int protocol, const struct nlmsghdr *request, weir_netlink_fn *each,
+		     void *arg);
 
 enum weir_device_change {
 	WEIR_DEVICE_PRESENT, /* new, or something of it changed */
