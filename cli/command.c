@@ -298,9 +298,28 @@ static const struct weir_arg *positional_at(const struct weir_verb *verb, size_t
 	return NULL;
 }
 
+/* One word more of the argument that takes all of them. */
+static int rest_add(struct parser *parser, const struct weir_arg *arg, const char *word)
+{
+	struct weir_command *command = parser->command;
+	size_t len = strlen(command->rest), more = strlen(word);
+
+	if (len + more + 2 > sizeof(command->rest))
+		return weir_diag_error(parser->diag, "make it shorter", "%s: too long",
+				       arg->metavar);
+	if (len)
+		command->rest[len++] = ' ';
+	memcpy(command->rest + len, word, more + 1);
+	return len ? 0 : value_add(parser, arg, command->rest);
+}
+
 static int positional_take(struct parser *parser, const char *word)
 {
-	const struct weir_arg *arg = positional_at(parser->command->verb, parser->positional++);
+	const struct weir_arg *arg = positional_at(parser->command->verb, parser->positional);
+
+	if (arg && arg->flags & WEIR_ARG_REST)
+		return rest_add(parser, arg, word);
+	parser->positional++;
 
 	if (!arg)
 		return weir_diag_error(parser->diag, "see --help for what there is",
@@ -342,31 +361,32 @@ static int expect_check(const struct parser *parser)
 int weir_command_parse(const struct weir_verbs *verbs, int argc, char **argv,
 		       struct weir_diag *diag, struct weir_command *ret_command)
 {
-	struct weir_command command = { .verbs = verbs };
+	struct weir_command *command = ret_command;
 	struct parser parser = {
 		.verbs = verbs,
 		.argc = argc,
 		.argv = argv,
 		.at = 1,
 		.diag = diag,
-		.command = &command,
+		.command = command,
 	};
+
+	*command = (struct weir_command){ .verbs = verbs };
 	int result = verb_take(&parser);
 	const char *word;
 
-	while (command.verb && (word = word_next(&parser, &result))) {
+	while (command->verb && (word = word_next(&parser, &result))) {
 		/* The value of a flag nobody knows is no word too many. */
-		if (result < 0 && !positional_at(command.verb, parser.positional))
+		if (result < 0 && !positional_at(command->verb, parser.positional))
 			continue;
 		if (positional_take(&parser, word) < 0)
 			result = -EINVAL;
 	}
 	/* Whoever asks for help may have come here because the rest was wrong. */
-	if (command.help && (command.verb || command.noun || result == 0))
+	if (command->help && (command->verb || command->noun || result == 0))
 		result = 0;
-	else if (command.verb && result == 0)
+	else if (command->verb && result == 0)
 		result = required_check(&parser) < 0 ? -EINVAL : expect_check(&parser);
-	*ret_command = command;
 	return result;
 }
 

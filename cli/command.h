@@ -11,10 +11,11 @@
 #include "cli/verbs.h"
 
 #define WEIR_COMMAND_VALUES_MAX 48
+#define WEIR_COMMAND_REST_BYTES 4096
 
 struct weir_value {
 	const struct weir_arg *arg;
-	const char *text; /* checked against the type; borrowed from argv */
+	const char *text; /* checked against the type; borrowed from argv, or the command's own */
 };
 
 struct weir_command {
@@ -25,6 +26,7 @@ struct weir_command {
 	bool version;
 	struct weir_value values[WEIR_COMMAND_VALUES_MAX]; /* globals among them */
 	size_t count;
+	char rest[WEIR_COMMAND_REST_BYTES]; /* of WEIR_ARG_REST: a value's text may point here */
 };
 
 /*

@@ -36,6 +36,8 @@ enum weir_arg_type {
 #define WEIR_ARG_REQUIRED 1 /* refused without it */
 #define WEIR_ARG_POSITIONAL \
 	2 /* stands without a flag on the command line, in the order of the table */
+#define WEIR_ARG_REST \
+	4 /* positional, the last: all words that are left, with a blank between them */
 
 struct weir_arg {
 	const char *name; /* "ttl": --ttl on the command line, "ttl" in JSON and in the query of a

@@ -8,5 +8,11 @@ extern const struct weir_feature weir_conntrack;
 extern const struct weir_feature weir_rules;
 
 const struct weir_feature *const weir_features[] = {
-	&weir_sanity, &weir_block, &weir_conntrack, &weir_rules, NULL,
+	/* clang-format off */
+	&weir_sanity,
+	&weir_block,
+	&weir_conntrack,
+	&weir_rules,
+	NULL,
+	/* clang-format on */
 };

@@ -9,6 +9,8 @@
 #include "base/secret.h"
 #include "features/conntrack/conntrack_state.h"
 
+#define SWEEP_LEAST 8192 /* sets a second: 64,000 flows, half a millisecond */
+
 static const struct {
 	const char *key, *metric, *help;
 } counters[] = {
@@ -21,7 +23,9 @@ uint32_t conntrack_sets(uint32_t capacity)
 {
 	uint64_t places = (uint64_t)capacity + capacity / 8;
 
-	return (uint32_t)((places + CONNTRACK_WAYS - 1) / CONNTRACK_WAYS);
+	uint32_t sets = (uint32_t)((places + CONNTRACK_WAYS - 1) / CONNTRACK_WAYS);
+
+	return sets > CONNTRACK_SETS_OFF ? sets : CONNTRACK_SETS_OFF + 1;
 }
 
 static bool is_wanted(const struct conntrack_section *section, const struct weir_image *image)
@@ -62,7 +66,7 @@ static int conntrack_constants_set(const void *data, const struct weir_image *im
 		.picks_up = section->pick_up,
 		.is_asymmetric = section->asymmetric,
 	};
-	struct conntrack_sizes sizes = { 1, 1 };
+	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
 
 	if (is_on)
 		sizes = (struct conntrack_sizes){ conntrack_sets(section->capacity),
@@ -97,11 +101,33 @@ static int seed_set(struct conntrack *state)
 	uint32_t zero = 0;
 	int r = weir_map_get(state->shared, &zero, &shared);
 
-	if (r || shared.seed)
-		return r;
-	r = weir_random_bytes(&shared.seed, sizeof(shared.seed));
-	shared.seed |= 1;
-	return r ? r : weir_map_set(state->shared, &zero, &shared);
+	if (!r && !shared.seed) {
+		r = weir_random_bytes(&shared.seed, sizeof(shared.seed));
+		shared.seed |= 1;
+		if (!r)
+			r = weir_map_set(state->shared, &zero, &shared);
+	}
+	state->seed = shared.seed;
+	return r;
+}
+
+static int tables_open(struct conntrack *state, struct weir_object *object)
+{
+	static const char *const maps[CONNTRACK_TABLES][2] = {
+		[CONNTRACK_TABLE_PROVEN] = { "st_flow", "st_flow_set" },
+		[CONNTRACK_TABLE_HALF] = { "st_half", "st_half_set" },
+	};
+	int r = 0;
+
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
+		conntrack_table_done(&state->tables[i]);
+		state->sweeps[i] = (struct conntrack_sweep){ 0 };
+		r = conntrack_table_open(weir_object_map(object, maps[i][0]),
+					 weir_object_map(object, maps[i][1]),
+					 (enum conntrack_table_kind)i, &state->tables[i]);
+	}
+	state->is_on = state->tables[0].set_count > CONNTRACK_SETS_OFF;
+	return r;
 }
 
 static int conntrack_attach(void *data, struct weir_object *object, struct weir_diag *diag)
@@ -110,15 +136,57 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 
 	state->counters = weir_object_map(object, "ctr_conntrack");
 	state->shared = weir_object_map(object, "cfg_conntrack");
-	if (!state->counters || !state->shared)
-		return weir_diag_error(diag, NULL, "the packet program lacks ctr_conntrack"),
-		       -ENOENT;
-	int r = seed_set(state);
+	int r = state->counters && state->shared ? seed_set(state) : -ENOENT;
 
+	if (!r)
+		r = tables_open(state, object);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));
 	return r;
+}
+
+static void conntrack_live(void *data, const struct weir_config *config)
+{
+	const struct conntrack_section *section =
+		config->sections[weir_feature_index(&weir_conntrack)];
+	struct conntrack *state = data;
+
+	state->capacity = section->capacity;
+	state->half_open = section->half_open;
+	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
+		state->timeout_ticks[i] =
+			(uint32_t)(section->timeouts[i].value >> CONNTRACK_TICK_SHIFT);
+}
+
+/* A part of each table a second: all of a small one, an eighth of a large one. */
+static void conntrack_tick(void *data, uint64_t now_ns)
+{
+	struct conntrack *state = data;
+	uint32_t now = conntrack_now();
+
+	(void)now_ns;
+	for (int i = 0; i < CONNTRACK_TABLES; i++) {
+		struct conntrack_table *table = &state->tables[i];
+		struct conntrack_sweep *sweep = &state->sweeps[i];
+		uint32_t part =
+			table->set_count / 8 > SWEEP_LEAST ? table->set_count / 8 + 1 : SWEEP_LEAST;
+
+		sweep->live += conntrack_table_sweep(table, now, sweep->next, part);
+		sweep->next += part;
+		if (sweep->next < table->set_count)
+			continue;
+		*sweep = (struct conntrack_sweep){ .seen = sweep->live };
+	}
+}
+
+static void conntrack_free(void *data)
+{
+	struct conntrack *state = data;
+
+	for (int i = 0; state && i < CONNTRACK_TABLES; i++)
+		conntrack_table_done(&state->tables[i]);
+	free(state);
 }
 
 static void counters_read(const struct conntrack *state, uint64_t sums[CONNTRACK_COUNTER_COUNT])
@@ -128,6 +196,29 @@ static void counters_read(const struct conntrack *state, uint64_t sums[CONNTRACK
 		weir_map_sum(state->counters, 0, CONNTRACK_COUNTER_COUNT, 1, sums);
 }
 
+static int gauges_add(const struct conntrack *state, struct weir_snapshot *snapshot)
+{
+	const struct {
+		const char *metric, *help;
+		uint32_t value;
+	} gauges[] = {
+		{ "conntrack_flows", "proven flows, as of the last round of the sweep",
+		  state->sweeps[CONNTRACK_TABLE_PROVEN].seen },
+		{ "conntrack_flows_capacity", "proven flows there is room for",
+		  state->is_on ? state->capacity : 0 },
+		{ "conntrack_half_open", "half-open flows, as of the last round of the sweep",
+		  state->sweeps[CONNTRACK_TABLE_HALF].seen },
+		{ "conntrack_half_open_capacity", "half-open flows there is room for",
+		  state->is_on ? state->half_open : 0 },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(gauges) && !r; i++)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, gauges[i].metric, gauges[i].help,
+				      gauges[i].value, NULL);
+	return r;
+}
+
 static int conntrack_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct conntrack *state = data;
@@ -135,6 +226,7 @@ static int conntrack_snapshot(void *data, struct weir_snapshot *snapshot)
 	int r = 0;
 
 	counters_read(state, sums);
+	r = gauges_add(state, snapshot);
 	for (size_t i = 0; !r && i < CONNTRACK_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
@@ -149,6 +241,10 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	counters_read(state, sums);
 	weir_json_open_object(json, "conntrack");
 	weir_json_put_bool(json, "on", state->is_on);
+	weir_json_put_uint(json, "flows", state->sweeps[CONNTRACK_TABLE_PROVEN].seen);
+	weir_json_put_uint(json, "capacity", state->is_on ? state->capacity : 0);
+	weir_json_put_uint(json, "half_open", state->sweeps[CONNTRACK_TABLE_HALF].seen);
+	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
 	for (size_t i = 0; i < CONNTRACK_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
 	weir_json_close_object(json);
@@ -161,8 +257,11 @@ const struct weir_feature weir_conntrack = {
 	.section_size = sizeof(struct conntrack_section),
 	.constants = conntrack_constants_set,
 	.state_new = conntrack_state_new,
-	.state_free = free,
+	.state_free = conntrack_free,
 	.attach = conntrack_attach,
+	.live = conntrack_live,
+	.tick = conntrack_tick,
 	.snapshot = conntrack_snapshot,
 	.status = conntrack_status,
+	.ops = conntrack_ops,
 };

@@ -153,6 +153,9 @@ struct conntrack_shared {
 	__u32 old_half;
 };
 
+/* Sets of the tables while nothing is tracked; more where something is. */
+#define CONNTRACK_SETS_OFF 1
+
 #define CONNTRACK_FRAGMENTS 8192
 #define CONNTRACK_PAIRS 16384		 /* a power of two */
 #define CONNTRACK_PAIR_TICKS (600u * 60) /* for so long, fragments may come ahead of their first */

@@ -6,7 +6,7 @@
 
 #include "core/engine.h"
 #include "core/feature.h"
-#include "features/conntrack/conntrack.h"
+#include "features/conntrack/conntrack_table.h"
 
 /* Less than a tick would be none; an entry's time is compared modulo 2^31 ticks. */
 #define CONNTRACK_TIMEOUT_LEAST_NS 1000000000ULL
@@ -32,11 +32,21 @@ struct conntrack {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_map *counters;  /* borrowed, as the next; NULL before the first object */
 	struct weir_map *shared;
-	bool is_on; /* in the policy that is live */
+	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
+	uint64_t seed;
+	bool is_on;
+	uint32_t capacity, half_open; /* of the live policy, as the next */
+	uint32_t timeout_ticks[CONNTRACK_STATE_COUNT];
+	struct conntrack_sweep {
+		uint32_t next; /* set */
+		uint32_t live; /* counted since the first set */
+		uint32_t seen; /* the same of the last whole round */
+	} sweeps[CONNTRACK_TABLES];
 };
 
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_field conntrack_fields[];
+extern const struct weir_op *const conntrack_ops[];
 
 /* Places are in whole sets, and an eighth more than flows, since a set fills before the table does.
  */

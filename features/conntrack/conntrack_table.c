@@ -58,11 +58,11 @@ static uint16_t tag_at(const struct conntrack_set *set, uint32_t way)
 
 static void tag_put(struct conntrack_set *set, uint32_t way, uint16_t tag)
 {
-	uint64_t *word = &set->tags[way / 4], old = __atomic_load_n(word, __ATOMIC_RELAXED), new;
+	__u64 *word = &set->tags[way / 4], old = __atomic_load_n(word, __ATOMIC_RELAXED), new;
 	uint32_t shift = way % 4 * 16;
 
 	do {
-		new = (old & ~(0xffffULL << shift)) | (uint64_t)tag << shift;
+		new = (old & ~(0xffffULL << shift)) | (__u64)tag << shift;
 	} while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 }
@@ -141,7 +141,7 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 
 static uint32_t set_sweep(struct conntrack_table *table, uint32_t number, uint32_t now)
 {
-	uint32_t swept = 0;
+	uint32_t live = 0;
 
 	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
 		uint32_t index = number * CONNTRACK_WAYS + way;
@@ -152,21 +152,23 @@ static uint32_t set_sweep(struct conntrack_table *table, uint32_t number, uint32
 		uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE);
 
 		/* A packet takes what is past its time for gone, so it is not revived meanwhile. */
-		if (word & CONNTRACK_LIVE && !is_there(word, flow->expires_ticks, now))
-			swept += conntrack_table_remove(table, index, word);
+		if (is_there(word, flow->expires_ticks, now))
+			live++;
+		else if (word & CONNTRACK_LIVE)
+			conntrack_table_remove(table, index, word);
 	}
-	return swept;
+	return live;
 }
 
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count)
 {
-	uint32_t swept = 0;
+	uint32_t live = 0;
 
 	for (uint32_t number = from; number < from + count && number < table->set_count; number++)
 		if (table->sets[number].tags[0] | table->sets[number].tags[1])
-			swept += set_sweep(table, number, now);
-	return swept;
+			live += set_sweep(table, number, now);
+	return live;
 }
 
 static bool set_has(const struct conntrack_table *table, uint32_t number,

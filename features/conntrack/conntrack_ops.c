@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow list, count, show and flush: they read the tables in place, on a worker where those are
+ * large. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "features/conntrack/conntrack_state.h"
+#include "features/conntrack/conntrack_view.h"
+
+#define LIMIT_DEFAULT 1000
+#define LIMIT_MOST 1000000
+#define SHOW_MOST 20
+#define HEAVY_SETS 4096 /* about a millisecond to look at */
+
+/* What a call does with each flow that passes its filter. */
+struct query {
+	struct conntrack *state;
+	struct weir_filter *filter;
+	struct weir_json_out json;
+	struct conntrack_view view; /* of the flow at hand */
+	uint64_t limit, total, shown;
+	uint64_t by_state[CONNTRACK_STATE_COUNT];
+	uint64_t by_table[CONNTRACK_TABLES];
+	int (*each)(struct query *query, uint32_t index);
+};
+
+static struct conntrack *state_of(struct weir_engine *engine)
+{
+	return weir_engine_state(engine, &weir_conntrack);
+}
+
+static bool flows_are_heavy(struct weir_engine *engine, const struct weir_call *call)
+{
+	const struct conntrack *state = state_of(engine);
+
+	(void)call;
+	return state->tables[CONNTRACK_TABLE_PROVEN].set_count +
+		       state->tables[CONNTRACK_TABLE_HALF].set_count >
+	       HEAVY_SETS;
+}
+
+static int query_visit(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	struct query *query = arg;
+
+	query->view.flow = flow;
+	if (!weir_filter_matches(query->filter, conntrack_filter_get, &query->view))
+		return 0;
+	query->total++;
+	return query->each(query, index);
+}
+
+/* -EINVAL: the filter is wrong, and says where. */
+static int query_run(struct query *query, struct weir_call *call)
+{
+	const char *text = weir_call_str(call, "filter");
+	int r = weir_filter_new(text ? text : "", conntrack_filter_fields, &call->diag,
+				&query->filter);
+
+	query->view.now = conntrack_now();
+	query->view.timeout_ticks = query->state->timeout_ticks;
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
+		query->view.table = (enum conntrack_table_kind)i;
+		r = conntrack_table_each(&query->state->tables[i], query->view.now, query_visit,
+					 query);
+	}
+	weir_filter_free(query->filter);
+	return r;
+}
+
+/* Where nothing is tracked there is nothing to show, and why is said. */
+static void put_tracking(const struct conntrack *state, struct weir_json_out *json)
+{
+	weir_json_put_bool(json, "tracked", state->is_on);
+	if (!state->is_on)
+		weir_json_put_str(json, "note",
+				  "connections are not tracked: no policy denies by default and no "
+				  "rule asks for a state; conntrack: {enabled: true} tracks them");
+}
+
+static int list_each(struct query *query, uint32_t index)
+{
+	(void)index;
+	if (query->shown >= query->limit)
+		return 0;
+	query->shown++;
+	conntrack_view_put(&query->view, &query->json);
+	return query->json.out->failed ? -ENOMEM : 0;
+}
+
+/* The flows that pass the filter, as `each` puts them. */
+static int put_flows(struct query *query, struct weir_call *call)
+{
+	weir_json_open_object(&query->json, NULL);
+	put_tracking(query->state, &query->json);
+	weir_json_open_array(&query->json, "flows");
+	int r = query_run(query, call);
+
+	weir_json_close_array(&query->json);
+	weir_json_put_uint(&query->json, "shown", query->shown);
+	weir_json_put_uint(&query->json, "total", query->total);
+	weir_json_close_object(&query->json);
+	return r;
+}
+
+static int run_list(struct weir_engine *engine, struct weir_call *call)
+{
+	struct query query = {
+		.state = state_of(engine),
+		.json = { .out = &call->reply },
+		.limit = weir_call_uint(call, "limit", LIMIT_DEFAULT),
+		.each = list_each,
+	};
+
+	if (query.limit > LIMIT_MOST)
+		return weir_diag_error(&call->diag, "narrow the list by a filter",
+				       "--limit: %d is the most", LIMIT_MOST);
+	return put_flows(&query, call);
+}
+
+static int count_each(struct query *query, uint32_t index)
+{
+	const struct conntrack_flow *flow = query->view.flow;
+
+	(void)index;
+	query->by_state[conntrack_state_of(flow->key.proto, flow->word)]++;
+	query->by_table[query->view.table]++;
+	return 0;
+}
+
+static void put_capacities(const struct conntrack *state, struct weir_json_out *json)
+{
+	weir_json_put_uint(json, "capacity", state->is_on ? state->capacity : 0);
+	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
+}
+
+static int run_count(struct weir_engine *engine, struct weir_call *call)
+{
+	struct query query = {
+		.state = state_of(engine),
+		.json = { .out = &call->reply },
+		.each = count_each,
+	};
+	int r = query_run(&query, call);
+
+	if (r)
+		return r;
+	weir_json_open_object(&query.json, NULL);
+	put_tracking(query.state, &query.json);
+	weir_json_put_uint(&query.json, "total", query.total);
+	weir_json_put_uint(&query.json, "proven", query.by_table[CONNTRACK_TABLE_PROVEN]);
+	weir_json_put_uint(&query.json, "half_open", query.by_table[CONNTRACK_TABLE_HALF]);
+	put_capacities(query.state, &query.json);
+	weir_json_open_object(&query.json, "states");
+	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
+		weir_json_put_uint(&query.json, conntrack_state_name((enum conntrack_state)i),
+				   query.by_state[i]);
+	weir_json_close_object(&query.json);
+	weir_json_close_object(&query.json);
+	return 0;
+}
+
+static int flush_each(struct query *query, uint32_t index)
+{
+	struct conntrack_table *table = &query->state->tables[query->view.table];
+
+	query->shown += conntrack_table_remove(table, index, query->view.flow->word);
+	return 0;
+}
+
+static int run_flush(struct weir_engine *engine, struct weir_call *call)
+{
+	struct query query = {
+		.state = state_of(engine),
+		.json = { .out = &call->reply },
+		.each = flush_each,
+	};
+	const char *text = weir_call_str(call, "filter");
+
+	if ((!text || !text[0]) && !weir_call_flag(call, "all"))
+		return weir_diag_error(&call->diag, "name them by a filter, or write --all",
+				       "all flows would be forgotten");
+	int r = query_run(&query, call);
+
+	if (r)
+		return r;
+	weir_json_open_object(&query.json, NULL);
+	put_tracking(query.state, &query.json);
+	weir_json_put_uint(&query.json, "flushed", query.shown);
+	weir_json_close_object(&query.json);
+	return 0;
+}
+
+/* What the window check knows, which is too much for a list. */
+static void put_sides(const struct conntrack_flow *flow, struct weir_json_out *json)
+{
+	static const char *const keys[2] = { "initiator", "responder" };
+
+	for (int i = 0; i < 2; i++) {
+		const struct conntrack_side *side = &flow->side[i];
+
+		if (!side->was_seen)
+			continue;
+		weir_json_open_object(json, keys[i]);
+		weir_json_put_uint(json, "end", side->end);
+		weir_json_put_uint(json, "max_end", side->max_end);
+		weir_json_put_uint(json, "max_window", side->max_win);
+		weir_json_put_uint(json, "scale", side->scale);
+		weir_json_close_object(json);
+	}
+}
+
+static int show_each(struct query *query, uint32_t index)
+{
+	(void)index;
+	if (query->shown >= query->limit)
+		return 0;
+	query->shown++;
+	weir_json_open_object(&query->json, NULL);
+	conntrack_view_members(&query->view, &query->json);
+	put_sides(query->view.flow, &query->json);
+	weir_json_close_object(&query->json);
+	return query->json.out->failed ? -ENOMEM : 0;
+}
+
+static int run_show(struct weir_engine *engine, struct weir_call *call)
+{
+	struct query query = {
+		.state = state_of(engine),
+		.json = { .out = &call->reply },
+		.limit = SHOW_MOST,
+		.each = show_each,
+	};
+	int r = put_flows(&query, call);
+
+	if (!r && !query.total)
+		return weir_diag_error(&call->diag, "weir flow list shows those there are",
+				       "no flow passes this filter"),
+		       -ENOENT;
+	return r;
+}
+
+#define FILTER_ARG(more)                                                                         \
+	{                                                                                        \
+		.name = "filter", .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REST | (more),         \
+		.metavar = "FILTER",                                                             \
+		.help = "which: src=10.0.0.0/8 and port=443 and state=established; the page on " \
+			"connections has the fields"                                             \
+	}
+
+static const struct weir_arg list_args[] = {
+	FILTER_ARG(0),
+	{ .name = "limit",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "N",
+	  .help = "show no more than so many",
+	  .fallback = "1000" },
+	{ 0 },
+};
+
+static const struct weir_arg count_args[] = { FILTER_ARG(0), { 0 } };
+static const struct weir_arg show_args[] = { FILTER_ARG(WEIR_ARG_REQUIRED), { 0 } };
+
+static const struct weir_arg flush_args[] = {
+	FILTER_ARG(0),
+	{ .name = "all", .type = WEIR_ARG_BOOL, .help = "every flow, where there is no filter" },
+	{ 0 },
+};
+
+static const struct weir_op flow_list = {
+	.name = "flow.list",
+	.summary = "Show the connections that are tracked",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = list_args,
+	.example = "flow list src=10.0.0.0/8 and port=443 and state=established",
+	.run = run_list,
+	.is_heavy = flows_are_heavy,
+};
+
+static const struct weir_op flow_count = {
+	.name = "flow.count",
+	.summary = "Count the connections that are tracked, by state",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = count_args,
+	.example = "flow count proto=tcp and not state=established",
+	.run = run_count,
+	.is_heavy = flows_are_heavy,
+};
+
+static const struct weir_op flow_show = {
+	.name = "flow.show",
+	.summary = "Show all that is known of some connections",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = show_args,
+	.example = "flow show host=10.0.0.7 and port=22",
+	.run = run_show,
+	.is_heavy = flows_are_heavy,
+};
+
+static const struct weir_op flow_flush = {
+	.name = "flow.flush",
+	.summary = "Forget connections: their next packets are judged as those of new ones",
+	.kind = WEIR_OP_WRITE,
+	.role = WEIR_ROLE_OPERATOR,
+	.args = flush_args,
+	.example = "flow flush host=10.0.0.7",
+	.run = run_flush,
+	.is_heavy = flows_are_heavy,
+};
+
+const struct weir_op *const conntrack_ops[] = {
+	&flow_list, &flow_count, &flow_show, &flow_flush, NULL,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A flow as people see it: what a filter can ask of it, and its words in JSON. */
+#ifndef WEIR_CONNTRACK_VIEW_H
+#define WEIR_CONNTRACK_VIEW_H
+
+#include "base/filter.h"
+#include "base/json.h"
+#include "features/conntrack/conntrack_table.h"
+
+struct conntrack_view {
+	const struct conntrack_flow *flow;
+	enum conntrack_table_kind table;
+	uint32_t now;
+	const uint32_t *timeout_ticks; /* by state: of the live policy */
+};
+
+extern const struct weir_filter_field conntrack_filter_fields[];
+/* For weir_filter_matches(); the item is a struct conntrack_view. */
+size_t conntrack_filter_get(const void *item, size_t field,
+			    union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX]);
+/* Members of the open object. */
+void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json);
+/* An object of the open array. */
+void conntrack_view_put(const struct conntrack_view *view, struct weir_json_out *json);
+/* The initiator's end (0) and the responder's (1), as numbers of the key. */
+unsigned conntrack_initiator(const struct conntrack_flow *flow);
+const char *conntrack_state_name(enum conntrack_state state);
+/* The four names of the overview; NULL for protocols that have no such stages. */
+const char *conntrack_stage_name(enum conntrack_state state);
+
+#endif
