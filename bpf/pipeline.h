@@ -26,7 +26,7 @@
 /* The end of the path, where nothing spoke. */
 static __always_inline enum weir_reason default_policy(const struct pkt *p)
 {
-	return rules_default(p);
+	return conntrack_granted(p) ?: rules_default(p);
 }
 
 /* Neither lists nor rules can be asked about a packet without addresses. */
@@ -63,7 +63,6 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	       source_stage(p, ctx, hook) ?:
 	       conntrack_stage(p, ctx, hook) ?:
 	       rules_stage(p) ?:
-	       conntrack_granted(p) ?:
 	       default_policy(p);
 	/* clang-format on */
 }
