@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "confirm.h"
 
@@ -25,6 +27,7 @@ static int run_apply(struct weir_engine *engine, struct weir_call *call)
 		.text = weir_buf_str(&call->body),
 		.len = call->body.len,
 		.file = weir_call_str(call, "name"),
+		.drops_oldest = weir_call_flag(call, "drop-oldest"),
 	};
 	int r = confirm_arg(call, &apply.confirm_ns);
 
@@ -60,10 +63,19 @@ static int run_rollback(struct weir_engine *engine, struct weir_call *call)
 				 call);
 }
 
+#define DROP_OLDEST                                                                             \
+	{                                                                                       \
+		.name = "drop-oldest", .type = WEIR_ARG_BOOL,                                   \
+		.help = "where a table shrinks below what is stored: forget what was not seen " \
+			"for "                                                                  \
+			"the longest time"                                                      \
+	}
+
 static const struct weir_arg apply_args[] = {
 	{ "name", WEIR_ARG_STRING, 0, "NAME", "what to call the file in messages", NULL, NULL },
 	{ "confirm", WEIR_ARG_DURATION, 0, "DURATION",
 	  "on trial: rolled back unless weir confirm comes within 5s to 1h", NULL, NULL },
+	DROP_OLDEST,
 	{ 0 },
 };
 
@@ -76,6 +88,41 @@ const struct weir_op weir_op_apply = {
 	.upload = "a configuration",
 	.example = "apply weir.yaml --confirm 60s",
 	.run = run_apply,
+};
+
+/* The file the daemon was started with, as it is now. */
+static int run_reload(struct weir_engine *engine, struct weir_call *call)
+{
+	const char *file = engine->options.config_file;
+	_cleanup_buf_ struct weir_buf text = {};
+	int r = file ? weir_file_read(file, WEIR_CONFIG_BYTES_MAX, &text) : -ENOENT;
+
+	if (r) {
+		weir_diag_error(&call->diag, "weir apply FILE makes another one live", "%s: %s",
+				file ? file : "no configuration file", strerror(-r));
+		return r;
+	}
+	return weir_engine_apply(engine,
+				 &(struct weir_apply){
+					 .text = weir_buf_str(&text),
+					 .len = text.len,
+					 .file = file,
+					 .is_file = true,
+					 .drops_oldest = weir_call_flag(call, "drop-oldest"),
+				 },
+				 call);
+}
+
+static const struct weir_arg reload_args[] = { DROP_OLDEST, { 0 } };
+
+const struct weir_op weir_op_reload = {
+	.name = "reload",
+	.summary = "Read the configuration file again and make it live, losing nothing",
+	.kind = WEIR_OP_WRITE,
+	.role = WEIR_ROLE_ADMIN,
+	.args = reload_args,
+	.example = "reload",
+	.run = run_reload,
 };
 
 const struct weir_op weir_op_confirm = {

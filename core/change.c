@@ -40,8 +40,12 @@ static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	job->result =
-		job->is_heavy ? job->call->op->run(job->engine, job->call) : weir_job_steps(job);
+	if (job->is_settling)
+		weir_job_settle(job);
+	else if (job->is_heavy)
+		job->result = job->call->op->run(job->engine, job->call);
+	else
+		job->result = weir_job_steps(job);
 }
 
 static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
@@ -85,28 +89,65 @@ static void job_flip_own(struct job *job)
 	job->is_flipped = true;
 }
 
-static int job_switch(struct job *job)
+/*
+ * Where state comes over, the new maps are pinned before the first program uses them: a run that is
+ * killed in between is followed by one that finds the old ones beside them.
+ */
+static int job_pin_first(struct job *job)
+{
+	const char *pin_dir = job->engine->options.pin_dir;
+
+	if (!weir_object_has_old(job->object))
+		return 0;
+	return weir_object_pin(job->object, pin_dir, WEIR_PIN_ALL, weir_job_diag(job));
+}
+
+static void job_pin_back(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 
-	if (!job->object)
-		return 0;
-	job_flip_own(job);
-	int r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
+	if (weir_object_has_old(job->object))
+		weir_object_pin(engine->object, engine->options.pin_dir, WEIR_PIN_ALL,
+				weir_job_diag(job));
+}
 
-	if (r && job->is_apply)
-		job_unpersist(job);
-	if (r)
-		return r;
+/* The object of the job is the engine's from now on. */
+static void job_take_object(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+
 	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
 	 * enough. */
-	weir_object_pin(job->object, engine->options.pin_dir, weir_job_diag(job));
+	weir_object_pin(job->object, engine->options.pin_dir, WEIR_PIN_NEW, weir_job_diag(job));
 	if (job->commit) {
 		weir_commit_free(engine->commit);
 		engine->commit = weir_take(job->commit);
 	}
 	weir_object_free(engine->object);
 	engine->object = weir_take(job->object);
+}
+
+static int job_switch(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+	uint64_t since = weir_clock_monotonic_ns();
+
+	if (!job->object)
+		return 0;
+	int r = job_pin_first(job);
+
+	if (!r) {
+		job_flip_own(job);
+		r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
+	}
+	if (r)
+		job_pin_back(job);
+	if (r && job->is_apply)
+		job_unpersist(job);
+	if (r)
+		return r;
+	job_take_object(job);
+	job->step_ns[WEIR_STEP_SWITCH] += weir_clock_monotonic_ns() - since;
 	return 0;
 }
 
@@ -151,6 +192,7 @@ static void reply_apply(struct job *job, bool is_changed)
 	weir_json_put_bool(&json, "changed", is_changed);
 	weir_json_put_uint(&json, "ms",
 			   (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS);
+	weir_job_put_steps(job, &json);
 	weir_confirm_put(job->engine, &json);
 	if (job->call->diag.count)
 		weir_json_put_diag(&json, "warnings", &job->call->diag);
@@ -218,8 +260,7 @@ static void job_live(struct job *job)
 	if (!keeps_policy(job))
 		features_live(engine);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
-	if (job->is_apply && job->call)
-		reply_apply(job, weir_engine_revision(engine) != before);
+	job->is_changed = weir_engine_revision(engine) != before;
 	change_publish(job);
 }
 
@@ -256,6 +297,7 @@ static void warnings_publish(const struct job *job)
 }
 
 static void queue_next(struct weir_engine *engine);
+static void job_done(void *arg);
 
 static void job_end(struct job *job)
 {
@@ -277,17 +319,54 @@ static void job_end(struct job *job)
 	queue_next(engine);
 }
 
+/* Everything is live; what is left is only to be told. */
+static void job_finish(struct job *job)
+{
+	if (!job->result && job->is_apply && job->call)
+		reply_apply(job, job->is_changed);
+	job_end(job);
+}
+
+/* State is in maps of another size: what the old ones have comes over. */
+static bool job_settles(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+
+	if (job->result || job->is_heavy || job->is_settling ||
+	    !weir_object_has_old(engine->object))
+		return false;
+	job->is_settling = true;
+	return engine->loop->work(engine->loop, job_work, job_done, job) == 0;
+}
+
+/* Without a program that knows nothing of the old maps they stay in memory; they are empty. */
+static void job_settled(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+
+	if (job->object &&
+	    !weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job)))
+		job_take_object(job);
+	weir_engine_attach_features(engine, engine->object, weir_job_diag(job));
+	job_finish(job);
+}
+
 static void job_done(void *arg)
 {
 	struct job *job = arg;
 
+	if (job->is_settling) {
+		job_settled(job);
+		return;
+	}
 	if (!job->result && !job->is_heavy)
 		job->result = job_switch(job);
 	if (!job->result && job->is_confirm)
 		job_confirmed(job);
 	else if (!job->result && !job->is_heavy)
 		job_live(job);
-	job_end(job);
+	if (!job_settles(job))
+		job_finish(job);
 }
 
 static void job_start(struct job *job)
@@ -332,7 +411,8 @@ static void queue_next(struct weir_engine *engine)
 		engine->waiting = job->next;
 		if (!engine->waiting)
 			engine->waiting_end = &engine->waiting;
-		if (job->is_apply || job->is_confirm || job->change || job->is_heavy) {
+		if (job->is_apply || job->is_confirm || job->change || job->is_heavy ||
+		    job->is_settling) {
 			job_start(job);
 			continue;
 		}
@@ -421,6 +501,7 @@ int weir_engine_apply(struct weir_engine *engine, const struct weir_apply *apply
 	job->is_file = apply->is_file;
 	job->confirm_ns = apply->confirm_ns;
 	job->ends_trial_ns = apply->ends_trial_ns;
+	job->drops_oldest = apply->drops_oldest;
 	job->text = text;
 	if (call)
 		queue_add_first(engine, job);
@@ -451,6 +532,17 @@ int weir_engine_change(struct weir_engine *engine, struct weir_change *change)
 	job->change = change;
 	queue_add_first(engine, job);
 	return WEIR_OP_PENDING;
+}
+
+int weir_engine_settle(struct weir_engine *engine)
+{
+	struct job *job = weir_object_has_old(engine->object) ? job_new(engine, NULL) : NULL;
+
+	if (!job)
+		return weir_object_has_old(engine->object) ? -ENOMEM : 0;
+	job->is_settling = true;
+	queue_add_first(engine, job);
+	return 0;
 }
 
 bool weir_engine_is_idle(const struct weir_engine *engine)
@@ -493,7 +585,9 @@ static int first_load(struct weir_engine *engine, const struct weir_image *image
 		return r;
 	}
 	r = weir_commit_new(engine->object, pin_dir, diag, &engine->commit);
-	return r ? r : weir_engine_attach_features(engine, engine->object, diag);
+	if (!r)
+		r = weir_engine_attach_features(engine, engine->object, diag);
+	return r ? r : weir_state_fits(engine, engine->config, true, diag);
 }
 
 static int first_stage(struct weir_engine *engine, const struct weir_image *image,
@@ -522,7 +616,9 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 	if (!r)
 		r = weir_object_try(engine->object, diag);
 	if (!r)
-		r = weir_object_pin(engine->object, engine->options.pin_dir, diag);
+		r = weir_object_pin(
+			engine->object, engine->options.pin_dir,
+			weir_object_has_old(engine->object) ? WEIR_PIN_ALL : WEIR_PIN_NEW, diag);
 	if (r)
 		return r;
 	policy_remember(engine, image);

@@ -6,12 +6,23 @@
 
 #include "engine_private.h"
 
+enum weir_step {
+	WEIR_STEP_COMPILE,
+	WEIR_STEP_LOAD,
+	WEIR_STEP_STAGE,
+	WEIR_STEP_SWITCH,
+	WEIR_STEP_SETTLE,
+	WEIR_STEPS,
+};
+
 struct job {
 	struct weir_engine *engine;
 	struct job *next;
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
 	bool is_apply;
+	bool is_settling;		    /* live, and state comes over: on a worker */
+	bool drops_oldest;		    /* where state has no room any more */
 	bool is_heavy;			    /* the call only looks, but takes long: on a worker */
 	bool is_file;			    /* the text is that of the configuration file */
 	bool is_confirm;		    /* what is live stays: only policy.json changes */
@@ -24,11 +35,14 @@ struct job {
 	uint32_t policy_classes;
 	struct weir_object *object; /* when the constants ask for a new program */
 	struct weir_commit *commit; /* its own, when it has maps of its own for the policy */
+	bool is_changed;	    /* there is a new revision */
 	bool is_flipped;	    /* so it is live from its first packet on */
 	struct weir_policy_file policy;
 	bool same; /* the image is live already */
 	struct weir_diag diag;
 	uint64_t started_ns;
+	uint64_t step_ns[WEIR_STEPS]; /* how long each took; 0: there was none */
+	struct weir_settling settling;
 	int result;
 };
 
@@ -42,6 +56,15 @@ int weir_engine_attach_features(struct weir_engine *engine, struct weir_object *
 /* Near lines a slot is to have for this image. */
 uint32_t weir_engine_near_capacity(const struct weir_engine *engine,
 				   const struct weir_image *image);
+/* state.c: the second half of a change that gave state maps another size. Worker: brings over what
+ * the old ones have and loads a program that knows nothing of those. */
+void weir_job_settle(struct job *job);
+/* Worker: whether what features have stored fits. */
+int weir_state_fits(struct weir_engine *engine, const struct weir_config *config, bool drops,
+		    struct weir_diag *diag);
+int weir_job_fits(struct job *job);
+/* What it did, into an open object. */
+void weir_job_put_steps(const struct job *job, struct weir_json_out *json);
 /* A program that cannot judge a plain packet must not take over. */
 int weir_object_try(struct weir_object *object, struct weir_diag *diag);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "change_private.h"
 #include "compile.h"
 #include "confirm.h"
@@ -57,6 +58,8 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 		return r;
 	}
 	r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
+	if (!r)
+		r = weir_job_fits(job);
 	if (!r && !weir_object_policy_is_reused(job->object))
 		r = weir_commit_new(job->object, engine->options.pin_dir, weir_job_diag(job),
 				    &job->commit);
@@ -160,12 +163,24 @@ static void job_note_image(struct job *job)
 	weir_image_free(weir_take(job->image));
 }
 
+/* Notes how long a step took that began at `since`; returns now. */
+static uint64_t step_note(struct job *job, enum weir_step step, uint64_t since)
+{
+	uint64_t now = weir_clock_monotonic_ns();
+
+	job->step_ns[step] += now - since;
+	return now;
+}
+
 static int job_stage(struct job *job)
 {
+	uint64_t since = weir_clock_monotonic_ns();
 	int r = job_compile(job);
 
+	since = step_note(job, WEIR_STEP_COMPILE, since);
 	if (!r)
 		r = job_load(job);
+	since = step_note(job, WEIR_STEP_LOAD, since);
 	if (r)
 		return r;
 	struct weir_commit *commit = job->commit ? job->commit : job->engine->commit;
@@ -176,6 +191,7 @@ static int job_stage(struct job *job)
 	job_note_image(job);
 	if (!r && job->object)
 		r = weir_object_try(job->object, weir_job_diag(job));
+	step_note(job, WEIR_STEP_STAGE, since);
 	return r;
 }
 

@@ -169,6 +169,11 @@ static void grace_wait(struct weir_commit *commit, uint32_t spare)
 	bpf_map_update_elem(commit->outer_fd, &spare, &commit->slots[spare].fd, BPF_ANY);
 }
 
+void weir_commit_grace(struct weir_commit *commit)
+{
+	grace_wait(commit, !weir_commit_slot(commit));
+}
+
 static int image_map_new(uint32_t lines)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);

@@ -39,6 +39,15 @@ struct weir_constants *weir_constants_new(void)
 	return calloc(1, sizeof(struct weir_constants));
 }
 
+struct weir_constants *weir_constants_copy(const struct weir_constants *constants)
+{
+	struct weir_constants *copy = weir_constants_new();
+
+	if (copy)
+		*copy = *constants;
+	return copy;
+}
+
 void weir_constants_free(struct weir_constants *constants)
 {
 	free(constants);
@@ -123,8 +132,7 @@ static struct bpf_map *rodata_find(struct bpf_object *object)
 	return NULL;
 }
 
-static int constant_write(struct bpf_object *object, const char *name, const void *value,
-			  size_t size)
+int weir_constant_write(struct bpf_object *object, const char *name, const void *value, size_t size)
 {
 	const struct btf *btf = bpf_object__btf(object);
 	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
@@ -153,11 +161,12 @@ int weir_constants_write(const struct weir_constants *constants, struct bpf_obje
 {
 	for (size_t i = 0; i < constants->count; i++) {
 		const struct constant *constant = &constants->values[i];
-		int r = constant_write(object, constant->name, constant->value, constant->size);
+		int r = weir_constant_write(object, constant->name, constant->value,
+					    constant->size);
 
 		if (r)
 			return r;
 	}
-	return constant_write(object, "probe_constants", constants->probe,
-			      sizeof(constants->probe));
+	return weir_constant_write(object, "probe_constants", constants->probe,
+				   sizeof(constants->probe));
 }

@@ -10,6 +10,9 @@ struct bpf_object;
 
 /* Writes all of them into the opened object's read-only data. */
 int weir_constants_write(const struct weir_constants *constants, struct bpf_object *object);
+/* One of them, outside of what makes programs equal. */
+int weir_constant_write(struct bpf_object *object, const char *name, const void *value,
+			size_t size);
 /* 0 when nobody asked for a capacity of that map. */
 uint32_t weir_constants_capacity_of(const struct weir_constants *constants, const char *map);
 /* The probes' secret: of each load its own, so it does not count when constants are compared. */

@@ -338,7 +338,9 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 		r = weir_events_new(engine->object, event_drained, engine, &engine->events);
 	if (!r)
 		r = snapshot_take(engine);
-	return r ? r : watches_start(engine);
+	if (!r)
+		r = watches_start(engine);
+	return r ? r : weir_engine_settle(engine);
 }
 
 int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options,

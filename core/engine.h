@@ -33,6 +33,7 @@ struct weir_apply {
 	const char *file;	/* where it comes from, or NULL */
 	bool is_file;		/* it is what the configuration file says now */
 	uint64_t confirm_ns;	/* on trial: it goes back unless confirmed within; 0 = for good */
+	bool drops_oldest;	/* state that has no room any more may go, the oldest first */
 	uint64_t ends_trial_ns; /* back from the trial with this deadline, if it is still that; or 0
 				 */
 };

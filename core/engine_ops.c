@@ -205,6 +205,7 @@ ROW(interface_detach, .name = "interface.detach", .summary = "Watch an interface
 const struct weir_op *const weir_engine_ops[] = {
 	&op_status,
 	&weir_op_apply,
+	&weir_op_reload,
 	&op_diff,
 	&op_check,
 	&weir_op_confirm,

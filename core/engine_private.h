@@ -42,7 +42,7 @@ struct weir_engine {
 extern const struct weir_op *const weir_engine_ops[];
 extern const struct weir_op weir_explain_op; /* explain_ops.c: one of them */
 /* … those of apply_ops.c. */
-extern const struct weir_op weir_op_apply, weir_op_confirm, weir_op_rollback;
+extern const struct weir_op weir_op_apply, weir_op_reload, weir_op_confirm, weir_op_rollback;
 
 /* Runs a checked call: reads at once, writes in their turn. */
 void weir_engine_run(struct weir_engine *engine, struct weir_call *call);
@@ -51,6 +51,8 @@ void weir_changes_init(struct weir_engine *engine);
 void weir_changes_done(struct weir_engine *engine);
 /* Ends the trial of what is live: it stays. Returns WEIR_OP_PENDING, or -errno. */
 int weir_engine_confirm(struct weir_engine *engine, struct weir_call *call);
+/* After a start whose state maps have another size: what the old ones have comes over. */
+int weir_engine_settle(struct weir_engine *engine);
 /* The first policy, at start, on the caller's thread. */
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 /* What the configuration and the command line want attached. */

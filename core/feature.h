@@ -56,6 +56,13 @@ struct weir_change {
 	void *upload;
 };
 
+/* How far state has come over into maps of another size; read while it is written. */
+struct weir_settling {
+	uint64_t total, done; /* entries looked at */
+	uint64_t moved;	      /* brought over; packets bring over their own meanwhile */
+	uint64_t dropped;     /* for want of room */
+};
+
 enum weir_metric_kind {
 	WEIR_METRIC_COUNTER,
 	WEIR_METRIC_GAUGE,
@@ -105,6 +112,16 @@ struct weir_feature {
 	/* The live sets of a loaded object are to be made what the state says (at start, adoption,
 	 * reload). */
 	int (*attach)(void *state, struct weir_object *object, struct weir_diag *diag);
+	/*
+	 * State maps of the object attached last have another size (weir_object_has_old()): whether
+	 * what is stored has room. Worker; nothing is live yet. -ENOSPC with the numbers in diag,
+	 * unless `drops`: then the oldest will go.
+	 */
+	int (*fits)(void *state, const struct weir_config *config, bool drops,
+		    struct weir_diag *diag);
+	/* The new program is everywhere and no packet is in the old one any more: what only the old
+	 * maps have comes over. Worker. Cannot fail: what finds no room is counted as dropped. */
+	void (*settle)(void *state, struct weir_settling *settling);
 	/* A policy went live; `config` is it. */
 	void (*live)(void *state, const struct weir_config *config);
 	/* About once a second. */

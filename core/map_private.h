@@ -11,7 +11,8 @@ struct bpf_map;
 
 struct weir_map {
 	struct bpf_map *bpf;
-	bool reused; /* taken over with its content */
+	char name[16]; /* libbpf gives a map that is taken over the name it has in the kernel */
+	bool reused;   /* taken over with its content */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,7 +21,10 @@
 #include "map_private.h"
 #include "pin.h"
 
-#define OBJECT_MAPS_MAX 32
+#define OBJECT_MAPS_MAX 48
+#define OBJECT_OLD_MAX 8
+#define STATE_PREFIX "st_"
+#define OLD_PREFIX "st_old_"
 #define PROBE_BYTES_MAX 2048
 
 struct weir_object {
@@ -31,6 +35,13 @@ struct weir_object {
 	uint32_t secret[4];
 	bool loaded[WEIR_PROGRAM_COUNT];
 	bool policy_reused;
+	/* State maps that do not fit any more, by their names; until the object is loaded. */
+	struct {
+		char name[BPF_OBJ_NAME_LEN];
+		int fd;
+	} old[OBJECT_OLD_MAX];
+	size_t old_count;
+	bool has_old;
 };
 
 static struct bpf_program *object_program(const struct weir_object *object,
@@ -55,17 +66,26 @@ static struct bpf_program *object_program(const struct weir_object *object,
 	return NULL;
 }
 
-/* What a pinned map must be like for the program to take it as its own. */
-static bool map_fits(const struct bpf_map *map, int fd)
+/* Whether a map means what the program's own would; its size is given. */
+static bool map_is_like(const struct bpf_map *map, int fd, uint32_t *ret_entries)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return false;
+	*ret_entries = info.max_entries;
+	return info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map) &&
 	       info.map_flags == bpf_map__map_flags(map);
+}
+
+/* What a pinned map must be like for the program to take it as its own. */
+static bool map_fits(const struct bpf_map *map, int fd)
+{
+	uint32_t entries = 0;
+
+	return map_is_like(map, fd, &entries) && entries == bpf_map__max_entries(map);
 }
 
 /* Maps of another layout version mean something else: none of them is taken. */
@@ -116,6 +136,81 @@ static bool policy_fits(const struct weir_object *object, const struct weir_obje
 	return true;
 }
 
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* A state map of another size: what is in it is to come over (state.c). */
+static void old_keep(struct weir_object *object, const struct bpf_map *map, int fd)
+{
+	const char *name = bpf_map__name(map);
+	uint32_t entries;
+
+	if (!has_prefix(name, STATE_PREFIX) || !map_is_like(map, fd, &entries) ||
+	    object->old_count == OBJECT_OLD_MAX)
+		return;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return;
+	snprintf(object->old[object->old_count].name, BPF_OBJ_NAME_LEN, "%s", name);
+	object->old[object->old_count++].fd = copy;
+}
+
+static void old_forget(struct weir_object *object)
+{
+	for (size_t i = 0; i < object->old_count; i++)
+		close(object->old[i].fd);
+	object->old_count = 0;
+	object->has_old = false;
+}
+
+/* A run that was killed while state came over left the rest of it pinned under its old name. */
+static int old_find_pinned(const struct bpf_map *map, const char *pin_dir)
+{
+	int fd = pin_dir ? weir_pin_get(pin_dir, "maps", bpf_map__name(map)) : -ENOENT;
+	uint32_t entries = 0;
+
+	if (fd >= 0 && map_is_like(map, fd, &entries) && entries > bpf_map__max_entries(map))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -ENOENT;
+}
+
+static int old_find(const struct weir_object *object, const struct bpf_map *map,
+		    const char *pin_dir)
+{
+	const char *name = bpf_map__name(map) + strlen(OLD_PREFIX);
+
+	for (size_t i = 0; i < object->old_count; i++)
+		if (strcmp(object->old[i].name + strlen(STATE_PREFIX), name) == 0)
+			return fcntl(object->old[i].fd, F_DUPFD_CLOEXEC, 0);
+	return old_find_pinned(map, pin_dir);
+}
+
+/* After all others: what did not fit goes to its place. */
+static int object_take_old(struct weir_object *object, const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object->skeleton->obj) {
+		if (!has_prefix(bpf_map__name(map), OLD_PREFIX))
+			continue;
+		_cleanup_close_ int fd = old_find(object, map, pin_dir);
+
+		if (fd < 0)
+			continue;
+		int r = bpf_map__reuse_fd(map, fd);
+
+		if (r)
+			return r;
+		object->has_old = true;
+	}
+	return 0;
+}
+
 static int object_add_map(struct weir_object *object, struct bpf_map *map,
 			  const struct weir_object *from, const char *pin_dir)
 {
@@ -127,13 +222,16 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map,
 	uint32_t capacity = weir_constants_capacity_of(object->constants, bpf_map__name(map));
 
 	*entry = (struct weir_map){ .bpf = map };
+	snprintf(entry->name, sizeof(entry->name), "%s", bpf_map__name(map));
 	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
-	if (strncmp(bpf_map__name(map), "tmp_", 4) == 0)
+	if (has_prefix(bpf_map__name(map), "tmp_") || has_prefix(bpf_map__name(map), OLD_PREFIX))
 		return 0;
 	if (capacity && bpf_map__set_max_entries(map, capacity))
 		return -EINVAL;
 	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
 
+	if (old >= 0 && !map_fits(map, old))
+		old_keep(object, map, old);
 	if (old < 0 || !map_fits(map, old) ||
 	    (is_policy_map(bpf_map__name(map)) && !object->policy_reused))
 		return 0;
@@ -155,13 +253,21 @@ static int object_take_maps(struct weir_object *object, const struct weir_object
 		if (r)
 			return r;
 	}
-	return 0;
+	return object_take_old(object, from ? NULL : pin_dir);
+}
+
+static int object_mark_old(const struct weir_object *object)
+{
+	uint32_t exists = object->has_old;
+
+	return weir_constant_write(object->skeleton->obj, "old_state", &exists, sizeof(exists));
 }
 
 static int object_open(struct weir_object *object, const struct weir_object *from,
 		       const char *pin_dir, bool frags)
 {
 	object->map_count = 0;
+	old_forget(object);
 	weir_main__destroy(object->skeleton);
 	object->skeleton = weir_main__open();
 	if (!object->skeleton)
@@ -172,7 +278,7 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 
 	if (!r)
 		r = object_take_maps(object, from, pin_dir);
-	return r;
+	return r ? r : object_mark_old(object);
 }
 
 /* The kernel's own words matter only when loading fails for good: until then they are kept. */
@@ -270,6 +376,7 @@ void weir_object_free(struct weir_object *object)
 {
 	if (!object)
 		return;
+	old_forget(object);
 	weir_main__destroy(object->skeleton);
 	weir_constants_free(object->constants);
 	free(object);
@@ -284,18 +391,19 @@ uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.max_entries : 0;
 }
 
-int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
+int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
+		    struct weir_diag *diag)
 {
 	for (size_t i = 0; i < object->map_count; i++) {
 		struct weir_map *map = &object->maps[i];
-		int r = map->reused ? 0 :
-				      weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps",
-						       bpf_map__name(map->bpf));
+		int r = map->reused && which == WEIR_PIN_NEW ?
+				0 :
+				weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
 
 		if (r) {
 			weir_diag_error(diag, "weir doctor",
-					"map %s: cannot be pinned below %s: %s",
-					bpf_map__name(map->bpf), pin_dir, strerror(-r));
+					"map %s: cannot be pinned below %s: %s", map->name, pin_dir,
+					strerror(-r));
 			return r;
 		}
 	}
@@ -344,7 +452,7 @@ void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_byte
 struct weir_map *weir_object_map(struct weir_object *object, const char *name)
 {
 	for (size_t i = 0; i < object->map_count; i++)
-		if (strcmp(bpf_map__name(object->maps[i].bpf), name) == 0)
+		if (strcmp(object->maps[i].name, name) == 0)
 			return &object->maps[i];
 	return NULL;
 }
@@ -354,6 +462,11 @@ int weir_object_map_fd(const struct weir_object *object, const char *name)
 	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
 
 	return map ? bpf_map__fd(map->bpf) : -ENOENT;
+}
+
+bool weir_object_has_old(const struct weir_object *object)
+{
+	return object->has_old;
 }
 
 bool weir_object_policy_is_reused(const struct weir_object *object)

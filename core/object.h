@@ -23,6 +23,8 @@ enum weir_program {
 /* What an object is loaded with. Equal constants mean an equal program: compared to know whether a
  * change needs a new one. */
 struct weir_constants *weir_constants_new(void);
+/* NULL when out of memory. */
+struct weir_constants *weir_constants_copy(const struct weir_constants *constants);
 void weir_constants_free(struct weir_constants *constants);
 static inline void weir_constants_freep(struct weir_constants **constants)
 {
@@ -50,8 +52,15 @@ static inline void weir_object_freep(struct weir_object **object)
 
 /* Entries of the map pinned under that name, 0 when there is none. */
 uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map);
-/* Pins every map that is not pinned yet, new before old (rename). */
-int weir_object_pin(struct weir_object *object, const char *pin_dir, struct weir_diag *diag);
+enum weir_pinned {
+	WEIR_PIN_NEW, /* maps that were not taken over */
+	WEIR_PIN_ALL,
+};
+/* Pins maps, new before old (rename). */
+int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
+		    struct weir_diag *diag);
+/* Whether state maps got another size, and what was in them is still to come over (state.c). */
+bool weir_object_has_old(const struct weir_object *object);
 const struct weir_constants *weir_object_constants(const struct weir_object *object);
 /* -ENOENT when the kernel could not take that program (frags before 5.18). */
 int weir_object_program_fd(const struct weir_object *object, enum weir_program program);

@@ -9,7 +9,7 @@
 
 #include "../../abi/reason.h"
 #include "../../bpf/lib/route.h"
-#include "conntrack_keep.bpf.h"
+#include "conntrack_old.bpf.h"
 
 /* Ends swapped, direction turned: where the flow's own first packet would meet this interface. */
 static __always_inline void pkt_swap(struct pkt *p)
@@ -123,8 +123,12 @@ static __always_inline enum conn_answer plain_judge(struct conn_work *work, cons
  * it. */
 __noinline int conn_judge_tcp(struct conn_work *work)
 {
-	struct conn_tcp_options options = { conntrack_constants.checks_windows,
-					    conntrack_constants.is_asymmetric };
+	/* While a reload brings flows over, one of two programs may not have seen a packet. */
+	struct conn_tcp_options options = {
+		.notes_windows = conntrack_constants.checks_windows,
+		.checks_windows = conntrack_constants.checks_windows && !old_state.exists,
+		.is_asymmetric = conntrack_constants.is_asymmetric,
+	};
 
 	return work ? tcp_judge(&work->flow, &work->segment, &options) : CONN_ANSWER_INVALID;
 }
@@ -191,7 +195,7 @@ __noinline int conn_judge(struct pkt *p)
 	if (!p || !work || !key_of(work, p))
 		return WEIR_PASS;
 	segment_of(work, p);
-	return conn_find(work) ? conn_go_on(p) : conn_begin(p);
+	return conn_find_or_fetch(p, work) ? conn_go_on(p) : conn_begin(p);
 }
 
 /* An ICMP error about a flow passes where no rule speaks. */
@@ -201,7 +205,7 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 
 	if (!p || !work)
 		return WEIR_PASS;
-	if (!has_key || !conn_find(work))
+	if (!has_key || !conn_find_or_fetch(p, work))
 		return conn_is_invalid(p);
 	p->state = WEIR_CONN_RELATED;
 	p->granted = true;

@@ -95,7 +95,7 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 }
 
 /* A table that is taken over was filled by the seed it has. */
-static int seed_set(struct conntrack *state)
+static int shared_set(struct conntrack *state)
 {
 	struct conntrack_shared shared = {};
 	uint32_t zero = 0;
@@ -104,30 +104,43 @@ static int seed_set(struct conntrack *state)
 	if (!r && !shared.seed) {
 		r = weir_random_bytes(&shared.seed, sizeof(shared.seed));
 		shared.seed |= 1;
-		if (!r)
-			r = weir_map_set(state->shared, &zero, &shared);
 	}
 	state->seed = shared.seed;
+	shared.old_proven = state->old[CONNTRACK_TABLE_PROVEN].set_count;
+	shared.old_half = state->old[CONNTRACK_TABLE_HALF].set_count;
+	return r ? r : weir_map_set(state->shared, &zero, &shared);
+}
+
+static int tables_open(struct conntrack_table tables[CONNTRACK_TABLES], struct weir_object *object,
+		       const char *const maps[CONNTRACK_TABLES][2])
+{
+	int r = 0;
+
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
+		conntrack_table_done(&tables[i]);
+		r = conntrack_table_open(weir_object_map(object, maps[i][0]),
+					 weir_object_map(object, maps[i][1]),
+					 (enum conntrack_table_kind)i, &tables[i]);
+	}
 	return r;
 }
 
-static int tables_open(struct conntrack *state, struct weir_object *object)
+static int all_tables_open(struct conntrack *state, struct weir_object *object)
 {
 	static const char *const maps[CONNTRACK_TABLES][2] = {
 		[CONNTRACK_TABLE_PROVEN] = { "st_flow", "st_flow_set" },
 		[CONNTRACK_TABLE_HALF] = { "st_half", "st_half_set" },
 	};
-	int r = 0;
+	static const char *const old_maps[CONNTRACK_TABLES][2] = {
+		[CONNTRACK_TABLE_PROVEN] = { "st_old_flow", "st_old_flow_set" },
+		[CONNTRACK_TABLE_HALF] = { "st_old_half", "st_old_half_set" },
+	};
+	int r = tables_open(state->tables, object, maps);
 
-	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
-		conntrack_table_done(&state->tables[i]);
+	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		state->sweeps[i] = (struct conntrack_sweep){ 0 };
-		r = conntrack_table_open(weir_object_map(object, maps[i][0]),
-					 weir_object_map(object, maps[i][1]),
-					 (enum conntrack_table_kind)i, &state->tables[i]);
-	}
 	state->is_on = state->tables[0].set_count > CONNTRACK_SETS_OFF;
-	return r;
+	return r ? r : tables_open(state->old, object, old_maps);
 }
 
 static int conntrack_attach(void *data, struct weir_object *object, struct weir_diag *diag)
@@ -136,10 +149,10 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 
 	state->counters = weir_object_map(object, "ctr_conntrack");
 	state->shared = weir_object_map(object, "cfg_conntrack");
-	int r = state->counters && state->shared ? seed_set(state) : -ENOENT;
+	int r = state->counters && state->shared ? all_tables_open(state, object) : -ENOENT;
 
 	if (!r)
-		r = tables_open(state, object);
+		r = shared_set(state);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));
@@ -184,8 +197,10 @@ static void conntrack_free(void *data)
 {
 	struct conntrack *state = data;
 
-	for (int i = 0; state && i < CONNTRACK_TABLES; i++)
+	for (int i = 0; state && i < CONNTRACK_TABLES; i++) {
 		conntrack_table_done(&state->tables[i]);
+		conntrack_table_done(&state->old[i]);
+	}
 	free(state);
 }
 
@@ -259,6 +274,8 @@ const struct weir_feature weir_conntrack = {
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
 	.attach = conntrack_attach,
+	.fits = conntrack_fits,
+	.settle = conntrack_settle,
 	.live = conntrack_live,
 	.tick = conntrack_tick,
 	.snapshot = conntrack_snapshot,

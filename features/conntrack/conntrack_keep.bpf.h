@@ -80,27 +80,62 @@ static __always_inline void flow_forget(const struct conn_work *work)
 		half_remove(work->index);
 }
 
-/* Half-open: at its place, whoever was there makes room. */
-__noinline int conn_add(struct pkt *p)
+/* What a flow keeps when it moves from one place to another. */
+static __always_inline void flow_inherit(struct conntrack_flow *flow,
+					 const struct conntrack_flow *from)
 {
-	struct conn_work *work = conn_work();
-	int index = p && work ? conn_place_half(work) : -1;
+	flow->let_in = from->let_in;
+	flow->mark = from->mark;
+	flow->born = from->born;
+	flow->rule = from->rule;
+}
 
-	if (index < 0)
-		return 0;
-	__u32 at = index, number = at / CONNTRACK_WAYS;
+/* A place of the half-open table is this CPU's; whoever was there makes room. */
+static __always_inline struct conntrack_flow *half_claim(const struct conn_work *work, __u32 at)
+{
 	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_half, &at);
 
 	if (!flow)
-		return 0;
+		return NULL;
 	bool was_there = !flow_is_gone(flow, work->now);
 
 	if (!flow_claim(flow, flow->word)) {
 		conn_count(CONNTRACK_COUNT_RACED);
-		return 0;
+		return NULL;
 	}
 	if (was_there)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
+	return flow;
+}
+
+static __always_inline bool half_tag(const struct conn_work *work, __u32 at)
+{
+	__u32 number = at / CONNTRACK_WAYS;
+
+	return tag_put(bpf_map_lookup_elem(&st_half_set, &number), at % CONNTRACK_WAYS,
+		       conntrack_tag(work->hash));
+}
+
+static __always_inline bool half_write(struct conn_work *work, const struct conntrack_flow *from,
+				       __u32 at)
+{
+	struct conntrack_flow *flow = half_claim(work, at);
+
+	if (!flow)
+		return false;
+	flow_inherit(flow, from);
+	flow_write(flow, work);
+	return half_tag(work, at);
+}
+
+__noinline int conn_add(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	int index = p && work ? conn_place_half(work) : -1;
+	struct conntrack_flow *flow = index < 0 ? NULL : half_claim(work, index);
+
+	if (!p || !work || !flow)
+		return 0;
 	conn_count(work->flow.marks & CONNTRACK_PICKED_UP ? CONNTRACK_COUNT_PICKED_UP :
 							    CONNTRACK_COUNT_NEW);
 	flow->let_in = 0;
@@ -110,13 +145,10 @@ __noinline int conn_add(struct pkt *p)
 		work->flow.marks |= CONNTRACK_MARKED;
 	flow_note(flow, p, 0);
 	flow_write(flow, work);
-	tag_put(bpf_map_lookup_elem(&st_half_set, &number), at % CONNTRACK_WAYS,
-		conntrack_tag(work->hash));
-	return 1;
+	return half_tag(work, index);
 }
 
-/* Copies what the proven flow keeps of the half-open one. */
-static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *half,
+static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *from,
 					 __u32 at)
 {
 	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_flow, &at);
@@ -124,10 +156,7 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
 
 	if (!flow || !flow_claim(flow, flow->word))
 		return false;
-	flow->let_in = half->let_in;
-	flow->mark = half->mark;
-	flow->born = half->born;
-	flow->rule = half->rule;
+	flow_inherit(flow, from);
 	flow_write(flow, work);
 	return tag_put(bpf_map_lookup_elem(&st_flow_set, &number), at % CONNTRACK_WAYS,
 		       conntrack_tag(work->hash));

@@ -33,6 +33,8 @@ struct conntrack {
 	struct weir_map *counters;  /* borrowed, as the next; NULL before the first object */
 	struct weir_map *shared;
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
+	struct conntrack_table old[CONNTRACK_TABLES];	 /* of before a reload, or closed */
+	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
 	uint64_t seed;
 	bool is_on;
 	uint32_t capacity, half_open; /* of the live policy, as the next */
@@ -47,6 +49,10 @@ struct conntrack {
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
+/* conntrack_move.c */
+int conntrack_fits(void *state, const struct weir_config *config, bool drops,
+		   struct weir_diag *diag);
+void conntrack_settle(void *state, struct weir_settling *settling);
 
 /* Places are in whole sets, and an eighth more than flows, since a set fills before the table does.
  */

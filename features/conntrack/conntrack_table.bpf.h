@@ -7,6 +7,7 @@
 #define WEIR_CONNTRACK_TABLE_BPF_H
 
 #include "../../bpf/lib/clock.h"
+#include "../../bpf/lib/old_state.h"
 #include "conntrack_tcp.bpf.h"
 
 const volatile struct conntrack_constants conntrack_constants = {};
@@ -151,12 +152,6 @@ static __always_inline struct conntrack_flow *flow_at(__u32 table, __u32 index)
 				      bpf_map_lookup_elem(&st_half, &index);
 }
 
-static __always_inline struct conntrack_set *flow_set_at(__u32 table, __u32 set)
-{
-	return table == CONN_PROVEN ? bpf_map_lookup_elem(&st_flow_set, &set) :
-				      bpf_map_lookup_elem(&st_half_set, &set);
-}
-
 static __always_inline bool flow_is_gone(const struct conntrack_flow *flow, __u32 now)
 {
 	return !(flow->word & CONNTRACK_LIVE) || (int)(flow->expires_ticks - now) < 0;
@@ -187,10 +182,9 @@ static __always_inline __u32 tag_lowest(__u64 matching)
 }
 
 /* The place of the flow in a set, as index of its table; -1: not there. */
-static __always_inline int flow_set_look(struct conn_work *work, __u32 table, __u32 number)
+static __always_inline int flow_set_look(const struct conn_work *work, void *flows,
+					 const struct conntrack_set *set, __u32 number)
 {
-	const struct conntrack_set *set = flow_set_at(table, number);
-
 	if (!set)
 		return -1;
 	LOOP_ROLLED
@@ -201,7 +195,7 @@ static __always_inline int flow_set_look(struct conn_work *work, __u32 table, __
 		LOOP_ROLLED
 		for (int i = 0; i < 4 && matching; i++) {
 			__u32 index = number * CONNTRACK_WAYS + half * 4 + tag_lowest(matching);
-			const struct conntrack_flow *flow = flow_at(table, index);
+			const struct conntrack_flow *flow = bpf_map_lookup_elem(flows, &index);
 
 			if (flow && key_is(&flow->key, &work->key) &&
 			    !flow_is_gone(flow, work->now))
@@ -215,12 +209,16 @@ static __always_inline int flow_set_look(struct conn_work *work, __u32 table, __
 /* Global, each of them, so that the verifier walks it once. */
 __noinline int conn_look_proven(struct conn_work *work, __u32 number)
 {
-	return work ? flow_set_look(work, CONN_PROVEN, number) : -1;
+	const struct conntrack_set *set = bpf_map_lookup_elem(&st_flow_set, &number);
+
+	return work ? flow_set_look(work, &st_flow, set, number) : -1;
 }
 
 __noinline int conn_look_half(struct conn_work *work, __u32 number)
 {
-	return work ? flow_set_look(work, CONN_HALF, number) : -1;
+	const struct conntrack_set *set = bpf_map_lookup_elem(&st_half_set, &number);
+
+	return work ? flow_set_look(work, &st_half, set, number) : -1;
 }
 
 /* Where the flow of work->key is: into work->table and work->index. */

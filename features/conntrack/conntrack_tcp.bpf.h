@@ -32,7 +32,8 @@ struct conn_tcp {
 };
 
 struct conn_tcp_options {
-	bool checks_windows;
+	bool notes_windows;  /* what packets show is kept */
+	bool checks_windows; /* … and those that contradict it are invalid */
 	bool is_asymmetric;
 };
 
@@ -206,7 +207,7 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 
 	if (checks && !(seq_holds(own, other, s) && ack_holds(own, other, s)))
 		return CONN_ANSWER_INVALID;
-	if (checks || s->flags & TCP_FIN)
+	if (options->notes_windows || s->flags & TCP_FIN)
 		sides_note(flow, s);
 	tcp_mark(flow, s);
 	return tcp_stands(flow, s);

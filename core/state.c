@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * State that comes over into maps of another size, while packets pass:
+ *
+ *   1. a program is loaded whose maps st_NAME are new, and which asks st_old_NAME for what it does
+ *      not find there (bpf/lib/old_state.h); both are pinned
+ *   2. each link goes over to it; after a grace period no packet is in the program before
+ *   3. what no packet has fetched is copied
+ *   4. a program that knows nothing of st_old_NAME takes over, and the old maps are gone
+ *
+ * Whoever is killed in between leaves a program that works, and pins from which the next start goes
+ * on. docs/design/reload.md
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "change_private.h"
+#include "compile.h"
+#include "confirm.h"
+
+int weir_state_fits(struct weir_engine *engine, const struct weir_config *config, bool drops,
+		    struct weir_diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->fits)
+			r = weir_features[i]->fits(engine->states[i], config, drops, diag);
+	return r;
+}
+
+int weir_job_fits(struct job *job)
+{
+	if (!weir_object_has_old(job->object))
+		return 0;
+	return weir_state_fits(job->engine, job->config ? job->config : job->engine->config,
+			       job->drops_oldest || weir_confirm_is_timed(job), weir_job_diag(job));
+}
+
+/* The same program once more, on the same maps but for the old ones. */
+static void object_renew(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+	struct weir_constants *constants =
+		weir_constants_copy(weir_object_constants(engine->object));
+
+	if (!constants)
+		return;
+	if (weir_object_new(NULL, engine->object, constants, weir_job_diag(job), &job->object))
+		weir_constants_free(constants);
+}
+
+void weir_job_settle(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+	uint64_t since = weir_clock_monotonic_ns();
+
+	weir_commit_grace(engine->commit);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->settle)
+			weir_features[i]->settle(engine->states[i], &job->settling);
+	object_renew(job);
+	job->step_ns[WEIR_STEP_SETTLE] += weir_clock_monotonic_ns() - since;
+}
+
+void weir_job_put_steps(const struct job *job, struct weir_json_out *json)
+{
+	static const char *const names[WEIR_STEPS] = { "compile", "load", "stage", "switch",
+						       "settle" };
+
+	weir_json_put_str(json, "program", job->step_ns[WEIR_STEP_SWITCH] ? "replaced" : "kept");
+	weir_json_open_object(json, "steps_ms");
+	for (int i = 0; i < WEIR_STEPS; i++)
+		if (job->step_ns[i])
+			weir_json_put_real(json, names[i], (double)(job->step_ns[i] / 1000) / 1000);
+	weir_json_close_object(json);
+	if (!job->is_settling)
+		return;
+	weir_json_open_object(json, "state");
+	weir_json_put_uint(json, "moved", job->settling.moved);
+	weir_json_put_uint(json, "dropped", job->settling.dropped);
+	weir_json_close_object(json);
+}

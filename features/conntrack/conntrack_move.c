@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows that come over when the tables get another size: whether they have room, and the copying of
+ * those that no packet has fetched (conntrack_old.bpf.h). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "features/conntrack/conntrack_state.h"
+
+static const char *const table_names[CONNTRACK_TABLES] = {
+	[CONNTRACK_TABLE_PROVEN] = "flows that have proven themselves",
+	[CONNTRACK_TABLE_HALF] = "half-open flows",
+};
+
+static const char *const table_keys[CONNTRACK_TABLES] = {
+	[CONNTRACK_TABLE_PROVEN] = "conntrack.capacity",
+	[CONNTRACK_TABLE_HALF] = "conntrack.half-open",
+};
+
+static int table_fits(const struct conntrack *state, int kind, uint32_t capacity, bool drops,
+		      struct weir_diag *diag)
+{
+	uint32_t stored = conntrack_table_count(&state->old[kind], conntrack_now());
+
+	if (stored <= capacity)
+		return 0;
+	if (drops) {
+		weir_diag_warning_key(diag, table_keys[kind], NULL,
+				      "%u %s are tracked, %u have room: the %u not seen for the "
+				      "longest time are forgotten",
+				      stored, table_names[kind], capacity, stored - capacity);
+		return 0;
+	}
+	weir_diag_key(diag, table_keys[kind],
+		      "write a larger number, or add --drop-oldest: those not seen for the longest "
+		      "time are forgotten",
+		      "%u %s are tracked, and %u would have room", stored, table_names[kind],
+		      capacity);
+	return -ENOSPC;
+}
+
+int conntrack_fits(void *data, const struct weir_config *config, bool drops, struct weir_diag *diag)
+{
+	const struct conntrack_section *section =
+		config->sections[weir_feature_index(&weir_conntrack)];
+	const uint32_t capacities[CONNTRACK_TABLES] = {
+		[CONNTRACK_TABLE_PROVEN] = section->capacity,
+		[CONNTRACK_TABLE_HALF] = section->half_open,
+	};
+	struct conntrack *state = data;
+	int r = 0;
+
+	/* Where nothing is tracked any more there is nothing to keep. */
+	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !r; i++) {
+		r = table_fits(state, i, capacities[i], drops, diag);
+		state->room[i] = capacities[i];
+	}
+	return r;
+}
+
+/* Ticks since a flow's last packet, to a second. */
+static uint32_t idle_ticks(const struct conntrack *state, const struct conntrack_flow *flow,
+			   uint32_t now)
+{
+	uint32_t most = state->timeout_ticks[conntrack_state_of(flow->key.proto, flow->word)];
+	int32_t left = (int32_t)(flow->expires_ticks - now);
+
+	return left < 0 || (uint32_t)left > most ? 0 : most - (uint32_t)left;
+}
+
+struct idles {
+	const struct conntrack *state;
+	uint32_t now;
+	uint32_t *at;
+	uint32_t count, room;
+};
+
+static int idle_add(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	struct idles *idles = arg;
+
+	(void)index;
+	if (idles->count < idles->room)
+		idles->at[idles->count++] = idle_ticks(idles->state, flow, idles->now);
+	return 0;
+}
+
+static int idle_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How long a flow may have been idle to be among the `keep` freshest. Out of memory: all are as
+ * good as each other, and those that come too late find no room. */
+static uint32_t idle_limit(const struct conntrack *state, const struct conntrack_table *table,
+			   uint32_t now, uint32_t keep)
+{
+	uint32_t stored = conntrack_table_count(table, now);
+
+	if (stored <= keep || !keep)
+		return UINT32_MAX;
+	_cleanup_free_ uint32_t *at = calloc(stored, sizeof(*at));
+	struct idles idles = { state, now, at, 0, at ? stored : 0 };
+
+	conntrack_table_each(table, now, idle_add, &idles);
+	if (idles.count <= keep)
+		return UINT32_MAX;
+	qsort(at, idles.count, sizeof(*at), idle_compare);
+	return at[keep - 1];
+}
+
+struct moving {
+	struct conntrack *state;
+	struct weir_settling *settling;
+	struct conntrack_table *to;
+	uint32_t now, idle_limit, left; /* room for so many more */
+};
+
+static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	struct moving *moving = arg;
+	struct conntrack *state = moving->state;
+	const struct conntrack_table *proven = &state->tables[CONNTRACK_TABLE_PROVEN];
+
+	(void)index;
+	moving->settling->done++;
+	if (moving->to != proven &&
+	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
+		return 0;
+	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
+	int r = has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) :
+			   -ENOSPC;
+
+	if (r == 0) {
+		moving->settling->moved++;
+		moving->left--;
+	} else if (r == -ENOSPC) {
+		moving->settling->dropped++;
+	}
+	return 0;
+}
+
+void conntrack_settle(void *data, struct weir_settling *settling)
+{
+	struct conntrack *state = data;
+	uint32_t now = conntrack_now();
+
+	if (!state->is_on)
+		return;
+	for (int i = 0; i < CONNTRACK_TABLES; i++)
+		settling->total += conntrack_table_count(&state->old[i], now);
+	for (int i = 0; i < CONNTRACK_TABLES; i++) {
+		uint32_t there = conntrack_table_count(&state->tables[i], now);
+		struct moving moving = {
+			.state = state,
+			.settling = settling,
+			.to = &state->tables[i],
+			.now = now,
+			.idle_limit = idle_limit(state, &state->old[i], now, state->room[i]),
+			.left = state->room[i] > there ? state->room[i] - there : 0,
+		};
+
+		conntrack_table_each(&state->old[i], now, flow_move, &moving);
+	}
+}
