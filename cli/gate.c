@@ -87,6 +87,8 @@ static void look(struct gate *gate)
 		.state_dir = weir_json_str(weir_json_get(gate->status, "state_dir"), ""),
 		.interfaces = weir_json_get(gate->status, "interfaces"),
 		.session = gate->has_session ? &gate->session : NULL,
+		.is_tracked_now = weir_json_bool(
+			weir_json_get(weir_json_get(gate->status, "conntrack"), "on"), false),
 	};
 
 	weir_preview_done(&gate->preview);

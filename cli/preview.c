@@ -115,7 +115,8 @@ static int look_start(struct look *look)
 	return 0;
 }
 
-static int probe_open(const struct look *look, const struct weir_config *config,
+/* `is_granted`: connections of now pass there where no rule speaks. */
+static int probe_open(const struct look *look, const struct weir_config *config, bool is_granted,
 		      struct weir_diag *diag, struct weir_probe **probe)
 {
 	_cleanup_state_copy_ char *copy = NULL;
@@ -130,7 +131,10 @@ static int probe_open(const struct look *look, const struct weir_config *config,
 	return weir_probe_new(config,
 			      &(struct weir_probe_options){ .state_dir = copy,
 							    .ifaces = look->ifaces,
-							    .iface_count = look->iface_count },
+							    .iface_count = look->iface_count,
+							    .learns = true,
+							    .adopts = true,
+							    .adopts_granted = is_granted },
 			      diag, probe);
 }
 
@@ -145,6 +149,7 @@ static int judge_way(struct weir_probe *probe, const struct weir_flow *flow,
 		.proto = flow->proto,
 		.sport = is_in ? flow->sport : flow->dport,
 		.dport = is_in ? flow->dport : flow->sport,
+		.given = WEIR_FRAME_TCP_FLAGS,
 		.tcp_flags = !is_port ? TCP_ACK :
 			     is_in    ? TCP_SYN :
 					TCP_SYN | TCP_ACK,
@@ -183,7 +188,7 @@ static int flow_is_cut(struct look *look, struct weir_flow *flow, struct weir_di
 		return r;
 	if (!is_there || !filters_now(look->wish, name))
 		return 1;
-	r = probe_open(look, look->wish->now, diag, &look->now);
+	r = probe_open(look, look->wish->now, true, diag, &look->now);
 	if (r == 0)
 		r = judge(look->now, flow, filters_egress_now(look->wish, name), &reason);
 	return r < 0 ? r : !weir_reason_is_drop(reason);
@@ -291,6 +296,9 @@ static int session_look(struct look *look, struct weir_diag *diag, struct weir_p
 	flow = *look->wish->session;
 	if (!flow_place(look, &flow))
 		return 0;
+	/* Should the line break, he is to come in again: asked as for a new one. */
+	flow.kind = WEIR_FLOW_PORT;
+	flow.sport = STRANGER_PORT;
 	int r = flow_is_cut(look, &flow, diag);
 
 	if (r > 0)
@@ -320,7 +328,7 @@ int weir_preview_make(const struct weir_preview_wish *wish, struct weir_diag *di
 	int r = look_start(&look);
 
 	if (r == 0 && look.iface_count > 0)
-		r = probe_open(&look, wish->next, diag, &look.next);
+		r = probe_open(&look, wish->next, !wish->is_tracked_now, diag, &look.next);
 	if (r == 0 && look.iface_count > 0)
 		r = all_look(&look, diag, &preview);
 	if (r < 0) {

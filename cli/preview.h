@@ -20,6 +20,8 @@ struct weir_preview_wish {
 	const char *state_dir;		    /* the daemon's */
 	const struct weir_json *interfaces; /* of its status: those it watches */
 	const struct weir_flow *session;    /* of the administrator, or NULL */
+	bool is_tracked_now; /* live connections are known, and judged again; else they are taken
+				over */
 };
 
 struct weir_preview {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "change_private.h"
@@ -46,120 +47,6 @@ static void job_work(void *arg)
 		job->result = job->call->op->run(job->engine, job->call);
 	else
 		job->result = weir_job_steps(job);
-}
-
-static void policy_remember(struct weir_engine *engine, const struct weir_image *image)
-{
-	engine->policy_bytes = weir_image_bytes(image);
-	engine->policy_classes = weir_image_class_count(image);
-}
-
-static void features_live(struct weir_engine *engine)
-{
-	for (size_t i = 0; weir_features[i]; i++)
-		if (weir_features[i]->live)
-			weir_features[i]->live(engine->states[i], engine->config);
-}
-
-/* The programs would not go over, after the new text was written: a restart must not make live what
- * was refused. */
-static void job_unpersist(struct job *job)
-{
-	struct weir_engine *engine = job->engine;
-	int r = weir_policy_file_write(engine->options.state_dir, &engine->policy);
-
-	if (r)
-		weir_diag_error(weir_job_diag(job), "apply the configuration that is live again",
-				"%s/policy.json: still says what was refused: %s",
-				engine->options.state_dir, strerror(-r));
-}
-
-static void policy_flip(struct weir_commit *commit, struct weir_object *object, uint64_t revision)
-{
-	weir_patch_staged(commit, object);
-	weir_commit_flip(commit, revision);
-}
-
-/* Maps of its own are read by nobody yet: the new policy is live there before the first packet. */
-static void job_flip_own(struct job *job)
-{
-	if (!job->commit)
-		return;
-	policy_flip(job->commit, job->object, weir_engine_revision(job->engine) + 1);
-	job->is_flipped = true;
-}
-
-/*
- * Where state comes over, the new maps are pinned before the first program uses them: a run that is
- * killed in between is followed by one that finds the old ones beside them.
- */
-static int job_pin_first(struct job *job)
-{
-	const char *pin_dir = job->engine->options.pin_dir;
-
-	if (!weir_object_has_old(job->object))
-		return 0;
-	return weir_object_pin(job->object, pin_dir, WEIR_PIN_ALL, weir_job_diag(job));
-}
-
-static void job_pin_back(struct job *job)
-{
-	struct weir_engine *engine = job->engine;
-
-	if (weir_object_has_old(job->object))
-		weir_object_pin(engine->object, engine->options.pin_dir, WEIR_PIN_ALL,
-				weir_job_diag(job));
-}
-
-/* The object of the job is the engine's from now on. */
-static void job_take_object(struct job *job)
-{
-	struct weir_engine *engine = job->engine;
-
-	/* Not pinned, a resized map is made anew at the next start and filled again: a warning is
-	 * enough. */
-	weir_object_pin(job->object, engine->options.pin_dir, WEIR_PIN_NEW, weir_job_diag(job));
-	if (job->commit) {
-		weir_commit_free(engine->commit);
-		engine->commit = weir_take(job->commit);
-	}
-	weir_object_free(engine->object);
-	engine->object = weir_take(job->object);
-}
-
-static int job_switch(struct job *job)
-{
-	struct weir_engine *engine = job->engine;
-	uint64_t since = weir_clock_monotonic_ns();
-
-	if (!job->object)
-		return 0;
-	int r = job_pin_first(job);
-
-	if (!r) {
-		job_flip_own(job);
-		r = weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job));
-	}
-	if (r)
-		job_pin_back(job);
-	if (r && job->is_apply)
-		job_unpersist(job);
-	if (r)
-		return r;
-	job_take_object(job);
-	job->step_ns[WEIR_STEP_SWITCH] += weir_clock_monotonic_ns() - since;
-	return 0;
-}
-
-/* Features let go of the maps of an object that did not make it. */
-static void job_unload(struct job *job)
-{
-	struct weir_engine *engine = job->engine;
-
-	for (size_t i = 0; weir_features[i] && job->object; i++)
-		if (weir_features[i]->attach)
-			weir_features[i]->attach(engine->states[i], engine->object,
-						 weir_job_diag(job));
 }
 
 static void job_adopt_policy(struct job *job)
@@ -236,7 +123,7 @@ static void job_flip(struct job *job)
 	struct weir_engine *engine = job->engine;
 
 	if (!job->same && !keeps_policy(job))
-		policy_flip(engine->commit, engine->object, weir_engine_revision(engine) + 1);
+		weir_policy_flip(engine->commit, engine->object, weir_engine_revision(engine) + 1);
 	else if (!job->is_apply ||
 		 strcmp(job->policy.current.text, engine->policy.current.text ?: ""))
 		weir_engine_bump(engine);
@@ -258,7 +145,7 @@ static void job_live(struct job *job)
 	if (job->is_apply)
 		job_adopt_config(job);
 	if (!keeps_policy(job))
-		features_live(engine);
+		weir_features_live(engine);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
 	job->is_changed = weir_engine_revision(engine) != before;
 	change_publish(job);
@@ -305,7 +192,7 @@ static void job_end(struct job *job)
 	int result = job->result;
 
 	if (result)
-		job_unload(job);
+		weir_job_unload(job);
 	engine->running = NULL;
 	if (!job->call && job->diag.count)
 		warnings_publish(job);
@@ -346,7 +233,7 @@ static void job_settled(struct job *job)
 
 	if (job->object &&
 	    !weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job)))
-		job_take_object(job);
+		weir_job_take_object(job);
 	weir_engine_attach_features(engine, engine->object, weir_job_diag(job));
 	job_finish(job);
 }
@@ -360,7 +247,7 @@ static void job_done(void *arg)
 		return;
 	}
 	if (!job->result && !job->is_heavy)
-		job->result = job_switch(job);
+		job->result = weir_job_switch(job);
 	if (!job->result && job->is_confirm)
 		job_confirmed(job);
 	else if (!job->result && !job->is_heavy)
@@ -563,65 +450,4 @@ void weir_changes_done(struct weir_engine *engine)
 		engine->waiting = job->next;
 		job_free(job);
 	}
-}
-
-/* The maps pinned before are taken over, where they still fit what was compiled. */
-static int first_load(struct weir_engine *engine, const struct weir_image *image,
-		      struct weir_diag *diag)
-{
-	const char *pin_dir = engine->options.pin_dir;
-	uint32_t count = 0, lines = weir_object_pinned_capacity(pin_dir, "tab_near");
-	struct weir_constants *constants = NULL;
-
-	weir_image_near(image, &count);
-	int r = weir_compile_constants(engine->config, image,
-				       weir_near_capacity_for(count, lines / WEIR_POLICY_SLOTS),
-				       &constants);
-
-	if (!r)
-		r = weir_object_new(pin_dir, NULL, constants, diag, &engine->object);
-	if (r) {
-		weir_constants_free(constants);
-		return r;
-	}
-	r = weir_commit_new(engine->object, pin_dir, diag, &engine->commit);
-	if (!r)
-		r = weir_engine_attach_features(engine, engine->object, diag);
-	return r ? r : weir_state_fits(engine, engine->config, true, diag);
-}
-
-static int first_stage(struct weir_engine *engine, const struct weir_image *image,
-		       struct weir_diag *diag)
-{
-	int r = first_load(engine, image, diag);
-
-	if (r || weir_commit_is_live(engine->commit, image))
-		return r;
-	uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
-
-	r = weir_commit_stage(engine->commit, image, diag);
-	if (!r)
-		policy_flip(engine->commit, engine->object, (live > file ? live : file) + 1);
-	return r;
-}
-
-int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
-{
-	struct weir_compile_input input = { .config = engine->config, .states = engine->states };
-	_cleanup_image_ struct weir_image *image = NULL;
-	int r = weir_compile_input(&input, diag, &image);
-
-	if (!r)
-		r = first_stage(engine, image, diag);
-	if (!r)
-		r = weir_object_try(engine->object, diag);
-	if (!r)
-		r = weir_object_pin(
-			engine->object, engine->options.pin_dir,
-			weir_object_has_old(engine->object) ? WEIR_PIN_ALL : WEIR_PIN_NEW, diag);
-	if (r)
-		return r;
-	policy_remember(engine, image);
-	features_live(engine);
-	return 0;
 }

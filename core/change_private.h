@@ -68,4 +68,17 @@ void weir_job_put_steps(const struct job *job, struct weir_json_out *json);
 /* A program that cannot judge a plain packet must not take over. */
 int weir_object_try(struct weir_object *object, struct weir_diag *diag);
 
+/* change_switch.c: the programs of the job's object take over on every interface. Nothing has
+ * changed when it fails. */
+int weir_job_switch(struct job *job);
+/* The object of the job is the engine's from now on. */
+void weir_job_take_object(struct job *job);
+/* Features let go of the maps of an object that did not make it. */
+void weir_job_unload(struct job *job);
+/* What was staged is live, and says so of every interface. */
+void weir_policy_flip(struct weir_commit *commit, struct weir_object *object, uint64_t revision);
+/* change_first.c: what is to be known of the live policy later; the features are told. */
+void weir_policy_remember(struct weir_engine *engine, const struct weir_image *image);
+void weir_features_live(struct weir_engine *engine);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "change_private.h"
@@ -60,6 +61,9 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 	r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
 	if (!r)
 		r = weir_job_fits(job);
+	if (!r)
+		weir_adopt(engine->states, job_config(job), WEIR_ADOPTED_GRANTED,
+			   weir_job_diag(job));
 	if (!r && !weir_object_policy_is_reused(job->object))
 		r = weir_commit_new(job->object, engine->options.pin_dir, weir_job_diag(job),
 				    &job->commit);

@@ -20,6 +20,7 @@
 
 struct weir_engine;
 struct weir_object;
+struct weir_kernel_flow;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -112,6 +113,15 @@ struct weir_feature {
 	/* The live sets of a loaded object are to be made what the state says (at start, adoption,
 	 * reload). */
 	int (*attach)(void *state, struct weir_object *object, struct weir_diag *diag);
+	/* Whether it wants to hear of the connections the kernel knows: it follows them from now
+	 * on, in tables that are new. After attach. */
+	bool (*wants_flows)(const void *state);
+	/*
+	 * One of them; told more than once perhaps. `is_granted`: it was there before, so it passes
+	 * where no rule speaks. Start, or a worker. False: there is no room.
+	 */
+	bool (*adopt)(void *state, const struct weir_config *config,
+		      const struct weir_kernel_flow *flow, bool is_granted);
 	/*
 	 * State maps of the object attached last have another size (weir_object_has_old()): whether
 	 * what is stored has room. Worker; nothing is live yet. -ENOSPC with the numbers in diag,

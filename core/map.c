@@ -19,6 +19,11 @@ uint32_t weir_map_capacity(const struct weir_map *map)
 	return bpf_map__max_entries(map->bpf);
 }
 
+bool weir_map_is_reused(const struct weir_map *map)
+{
+	return map->reused;
+}
+
 int weir_map_get(struct weir_map *map, const void *key, void *value)
 {
 	return bpf_map_lookup_elem(bpf_map__fd(map->bpf), key, value) ? -errno : 0;

@@ -15,6 +15,8 @@ struct weir_constants;
 /* Borrowed from the object, or NULL when it has no such map. */
 struct weir_map *weir_object_map(struct weir_object *object, const char *name);
 uint32_t weir_map_capacity(const struct weir_map *map);
+/* Whether it was there before, with its content. */
+bool weir_map_is_reused(const struct weir_map *map);
 /* Each returns 0 or -errno (-ENOENT absent, -E2BIG full). Sizes are those of the map. */
 int weir_map_get(struct weir_map *map, const void *key, void *value);
 int weir_map_set(struct weir_map *map, const void *key, const void *value);

@@ -11,6 +11,7 @@
 
 #include "abi/packet.h"
 #include "base/addr.h"
+#include "adopt.h"
 #include "base/cleanup.h"
 #include "commit.h"
 #include "compile.h"
@@ -106,6 +107,10 @@ int weir_probe_new(const struct weir_config *config, const struct weir_probe_opt
 		r = weir_compile_input(&input, diag, &image);
 	if (!r)
 		r = object_load(probe, config, image, options->learns, diag);
+	if (!r && options->adopts)
+		weir_adopt(probe->states, config,
+			   options->adopts_granted ? WEIR_ADOPTED_GRANTED : WEIR_ADOPTED_KNOWN,
+			   diag);
 	if (!r)
 		r = policy_load(probe, options, image, diag);
 	if (r)

@@ -24,6 +24,9 @@ struct weir_probe_options {
 	size_t iface_count;
 	/* Connections are followed from packet to packet; else each is judged as if alone. */
 	bool learns;
+	/* It knows the connections of this network namespace: they are adopted, as a start does. */
+	bool adopts;
+	bool adopts_granted; /* and they pass where no rule speaks */
 };
 
 /* options may be NULL. */

@@ -6,6 +6,12 @@
 
 #include "parse.h"
 
+static __always_inline bool proto_has_ports(__u32 proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_UDPLITE ||
+	       proto == PROTO_SCTP || proto == PROTO_DCCP;
+}
+
 /*
  * The packet that an ICMP error holds, of which 8 bytes of the transport header are all that is
  * sure to be there (RFC 792). The cursor is at the first byte of the buffer; *p is zeroed, `outer`
@@ -23,16 +29,18 @@ static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, cons
 		return false;
 	if (!header_peek(c, sizeof(struct ports_header), p))
 		return false;
-	const struct ports_header *h = c->at;
-
-	p->sport = h->sport;
-	p->dport = h->dport;
 	if (payload.next == payload.icmp) {
 		const struct icmp_header *icmp = c->at;
 
 		p->icmp_type = icmp->type;
 		p->icmp_id = icmp->id;
 		p->seen |= PKT_ICMP;
+	} else if (proto_has_ports(payload.next)) {
+		const struct ports_header *h = c->at;
+
+		p->sport = h->sport;
+		p->dport = h->dport;
+		p->seen |= PKT_PORTS;
 	}
 	return true;
 }

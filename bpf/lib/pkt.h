@@ -103,6 +103,7 @@ enum tcp_flag {
 	TCP_SYN = 0x02,
 	TCP_RST = 0x04,
 	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
 };
 
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&

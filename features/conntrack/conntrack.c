@@ -140,6 +140,7 @@ static int all_tables_open(struct conntrack *state, struct weir_object *object)
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		state->sweeps[i] = (struct conntrack_sweep){ 0 };
 	state->is_on = state->tables[0].set_count > CONNTRACK_SETS_OFF;
+	state->is_reused = weir_map_is_reused(weir_object_map(object, "st_flow"));
 	return r ? r : tables_open(state->old, object, old_maps);
 }
 
@@ -260,6 +261,7 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "capacity", state->is_on ? state->capacity : 0);
 	weir_json_put_uint(json, "half_open", state->sweeps[CONNTRACK_TABLE_HALF].seen);
 	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
+	weir_json_put_uint(json, "adopted", state->adopted);
 	for (size_t i = 0; i < CONNTRACK_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
 	weir_json_close_object(json);
@@ -274,6 +276,8 @@ const struct weir_feature weir_conntrack = {
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
 	.attach = conntrack_attach,
+	.wants_flows = conntrack_wants_flows,
+	.adopt = conntrack_adopt,
 	.fits = conntrack_fits,
 	.settle = conntrack_settle,
 	.live = conntrack_live,

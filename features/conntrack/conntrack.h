@@ -20,19 +20,24 @@ struct conntrack_key {
 	struct weir_addr addr[2];
 	__be16 port[2];
 	__u8 proto;
-	__u8 family; /* 4 or 6: a mapped address on a wire is not an IPv4 one */
-	__u16 spare;
+	__u8 family;	 /* 4 or 6: a mapped address on a wire is not an IPv4 one */
+	__u16 requester; /* ICMP: 1 + the end that asks */
 };
 
 /* What the window check knows of a side. Sequence numbers in host byte order. */
 struct conntrack_side {
-	__u32 end;	/* highest sequence number sent, plus one */
-	__u32 max_end;	/* highest the other side has room for */
-	__u32 max_win;	/* largest window announced, in bytes */
-	__u8 scale;	/* of its windows */
-	__u8 has_scale; /* its SYN had the option */
-	__u8 was_seen;
-	__u8 spare;
+	__u32 end;	 /* highest sequence number sent, plus one */
+	__u32 max_end;	 /* highest the other side has room for */
+	__u32 max_win;	 /* largest window announced, in bytes */
+	__u16 after_syn; /* until its SYN is acknowledged: how many bytes `end` is past it */
+	__u8 scale;	 /* of its windows */
+	__u8 flags;	 /* enum conntrack_side_flag */
+};
+
+enum conntrack_side_flag {
+	CONNTRACK_SIDE_SEEN = 1 << 0,
+	CONNTRACK_SIDE_SCALES = 1 << 1, /* its SYN had the option */
+	CONNTRACK_SIDE_LIMIT = 1 << 2,	/* max_end is known */
 };
 
 /* Of conntrack_flow.word. Side 0 is the initiator. */
@@ -55,6 +60,11 @@ enum conntrack_mark {
 	CONNTRACK_MOVING = 1 << 17,
 };
 
+/* What TCP shows. */
+#define CONNTRACK_TCP_MARKS                                                            \
+	((CONNTRACK_SYN | CONNTRACK_SYN_ACKED | CONNTRACK_FIN | CONNTRACK_FIN_ACKED) * \
+		 CONNTRACK_BOTH |                                                      \
+	 CONNTRACK_RESET)
 #define CONNTRACK_BOTH 3u /* sides: CONNTRACK_SYN * CONNTRACK_BOTH */
 #define CONNTRACK_MARKS 0x3ffffu
 #define CONNTRACK_TURN                                                             \
@@ -70,8 +80,11 @@ struct conntrack_flow {
 	__u32 mark;
 	__u32 born; /* tick */
 	struct conntrack_side side[2];
+	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
+	 * the connection, and both begin anew. */
+	struct conntrack_side again;
 	__u32 rule; /* the row of the rule that let it in, 0 for none */
-	__u32 spare[7];
+	__u32 spare[3];
 };
 
 /* In flow.let_in: at which bit each place stands, and what one is. */
@@ -231,6 +244,8 @@ static inline enum conntrack_state conntrack_tcp_state(__u32 marks)
 
 	if (marks & CONNTRACK_RESET)
 		return CONNTRACK_RESET_SEEN;
+	if (marks & CONNTRACK_PICKED_UP && !(marks & CONNTRACK_ANSWERED))
+		return CONNTRACK_SYN_SENT; /* nobody says that the other side knows of it */
 	if (conntrack_is_over(marks))
 		return CONNTRACK_TIME_WAIT;
 	if (fins)
@@ -253,6 +268,16 @@ static inline enum conntrack_state conntrack_state_of(__u32 proto, __u32 marks)
 	return marks & CONNTRACK_AGAIN	  ? CONNTRACK_STREAM :
 	       marks & CONNTRACK_ANSWERED ? CONNTRACK_REPLIED :
 					    CONNTRACK_ONE_WAY;
+}
+
+/* Whether a flow has shown that there are two sides to it, and that the first is who it says. */
+static inline _Bool conntrack_is_proven(__u32 proto, __u32 marks)
+{
+	if (marks & CONNTRACK_RESET || !(marks & CONNTRACK_ANSWERED))
+		return 0;
+	if (proto == CONNTRACK_TCP || proto == CONNTRACK_SCTP)
+		return !(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH);
+	return marks & CONNTRACK_AGAIN;
 }
 
 #endif

@@ -88,6 +88,7 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 	flow->mark = from->mark;
 	flow->born = from->born;
 	flow->rule = from->rule;
+	flow->again = from->again;
 }
 
 /* A place of the half-open table is this CPU's; whoever was there makes room. */
@@ -140,6 +141,7 @@ __noinline int conn_add(struct pkt *p)
 							    CONNTRACK_COUNT_NEW);
 	flow->let_in = 0;
 	flow->rule = 0;
+	flow->again = (struct conntrack_side){};
 	flow->born = work->now;
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
@@ -220,13 +222,15 @@ __noinline int conn_keep(struct pkt *p)
 	if (p->seen & PKT_TCP) {
 		flow->side[0] = work->flow.side[0];
 		flow->side[1] = work->flow.side[1];
+		if (p->tcp_flags & TCP_SYN)
+			flow->again = work->flow.again;
 	}
 	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
 
 	if (word != work->word)
 		__sync_val_compare_and_swap(&flow->word, work->word, word);
 	flow_refresh(flow, p, work);
-	if (work->table == CONN_HALF && conn_is_proven(work->key.proto, work->flow.marks))
+	if (work->table == CONN_HALF && conntrack_is_proven(work->key.proto, work->flow.marks))
 		conn_prove(p);
 	return 0;
 }

@@ -89,7 +89,7 @@ static __always_inline void key_set(struct conn_work *work, const struct pkt *p,
 	key->port[1] = later ? sport : dport;
 	key->proto = p->proto;
 	key->family = p->seen & PKT_IPV4 ? 4 : 6;
-	key->spare = 0;
+	key->requester = 0;
 	work->hash = conntrack_hash(key, conn_seed());
 	work->now = conn_tick();
 }
@@ -122,10 +122,13 @@ static __always_inline bool key_set_icmp(struct conn_work *work, const struct pk
 
 	if (!request)
 		return false;
-	if (p->icmp_type == request)
-		key_set(work, p, p->icmp_id, be16(request));
-	else
+	bool is_answer = p->icmp_type != request;
+
+	if (is_answer)
 		key_set(work, p, be16(request), p->icmp_id);
+	else
+		key_set(work, p, p->icmp_id, be16(request));
+	work->key.requester = 1 + (work->side != is_answer);
 	return true;
 }
 
@@ -247,12 +250,8 @@ static __always_inline bool embedded_key(const struct pkt *inner, const struct p
 {
 	struct conn_work *work = conn_work();
 
-	if (!work || inner->src.be64[0] != p->dst.be64[0] || inner->src.be64[1] != p->dst.be64[1])
-		return false;
-	if (inner->seen & PKT_ICMP)
-		return key_set_icmp(work, inner);
-	key_set(work, inner, inner->sport, inner->dport);
-	return true;
+	return work && inner->src.be64[0] == p->dst.be64[0] &&
+	       inner->src.be64[1] == p->dst.be64[1] && key_of(work, inner);
 }
 
 #endif

@@ -9,9 +9,9 @@
 #include "conntrack_keep.bpf.h"
 
 /*
- * writes: nobody: what is in it was st_flow of the program before, which may still write there
- * until every interface has gone over reads: packets whose flow is not found;
- * features/conntrack/conntrack_move.c full: cannot be: nothing is added
+ * writes: the program before, whose st_flow it is, until every interface has gone over
+ * reads: packets whose flow is not found; features/conntrack/conntrack_move.c
+ * full: cannot be: nothing is added
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

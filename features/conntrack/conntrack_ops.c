@@ -201,7 +201,7 @@ static void put_sides(const struct conntrack_flow *flow, struct weir_json_out *j
 	for (int i = 0; i < 2; i++) {
 		const struct conntrack_side *side = &flow->side[i];
 
-		if (!side->was_seen)
+		if (!(side->flags & CONNTRACK_SIDE_SEEN))
 			continue;
 		weir_json_open_object(json, keys[i]);
 		weir_json_put_uint(json, "end", side->end);

@@ -37,6 +37,8 @@ struct conntrack {
 	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
 	uint64_t seed;
 	bool is_on;
+	bool is_reused;		      /* the tables were there before */
+	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
 	uint32_t timeout_ticks[CONNTRACK_STATE_COUNT];
 	struct conntrack_sweep {
@@ -49,6 +51,10 @@ struct conntrack {
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
+/* conntrack_adopt.c */
+bool conntrack_wants_flows(const void *state);
+bool conntrack_adopt(void *state, const struct weir_config *config,
+		     const struct weir_kernel_flow *flow, bool is_granted);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);

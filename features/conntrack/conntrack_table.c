@@ -86,7 +86,7 @@ static bool flow_copy(const struct conntrack_flow *flow, struct conntrack_flow *
 	*ret_copy = *flow;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	ret_copy->word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
-	return !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
+	return before & CONNTRACK_LIVE && !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
 }
 
 int conntrack_table_each(const struct conntrack_table *table, uint32_t now,

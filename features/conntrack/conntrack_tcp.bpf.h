@@ -29,6 +29,7 @@ struct conn_segment {
 struct conn_tcp {
 	__u32 marks;
 	struct conntrack_side side[2];
+	struct conntrack_side again; /* as in the flow; only where the packet has SYN */
 };
 
 struct conn_tcp_options {
@@ -43,6 +44,18 @@ enum conn_answer {
 	CONN_ANSWER_INVALID = WEIR_CONN_INVALID,
 	CONN_ANSWER_ANEW = WEIR_CONN_STATES, /* the flow is over, and its ends begin another */
 };
+
+/* Flags that are sent together, PSH, ECE and CWR aside: by the number they make, a bit each. */
+#define TCP_FLAGS_TOGETHER (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK | TCP_URG)
+#define TCP_FLAGS_SENT                                                                 \
+	(1ULL << TCP_SYN | 1ULL << (TCP_SYN | TCP_URG) | 1ULL << (TCP_SYN | TCP_ACK) | \
+	 1ULL << TCP_RST | 1ULL << (TCP_RST | TCP_ACK) | 1ULL << (TCP_FIN | TCP_ACK) | \
+	 1ULL << (TCP_FIN | TCP_ACK | TCP_URG) | 1ULL << TCP_ACK | 1ULL << (TCP_ACK | TCP_URG))
+
+static __always_inline bool flags_are_sent(__u32 flags)
+{
+	return TCP_FLAGS_SENT >> (flags & TCP_FLAGS_TOGETHER) & 1;
+}
 
 static __always_inline bool seq_is_after(__u32 a, __u32 b)
 {
@@ -68,7 +81,7 @@ static __always_inline bool ack_holds(const struct conntrack_side *own,
 {
 	__u32 oldest = own->max_win > CONN_ACK_WINDOW ? own->max_win : CONN_ACK_WINDOW;
 
-	if (!(s->flags & TCP_ACK) || !other->was_seen)
+	if (!(s->flags & TCP_ACK) || !(other->flags & CONNTRACK_SIDE_SEEN))
 		return true;
 	return !seq_is_after(s->ack, other->end) && !seq_is_after(other->end - oldest, s->ack);
 }
@@ -78,21 +91,65 @@ static __always_inline bool seq_holds(const struct conntrack_side *own,
 				      const struct conntrack_side *other,
 				      const struct conn_segment *s)
 {
-	if (!own->was_seen || !other->was_seen)
+	if (!(own->flags & other->flags & CONNTRACK_SIDE_SEEN))
 		return true;
-	return !seq_is_after(s->seq, own->max_end) &&
-	       !seq_is_after(own->end - other->max_win, s->end);
+	if (own->flags & CONNTRACK_SIDE_LIMIT && seq_is_after(s->seq, own->max_end))
+		return false;
+	return !seq_is_after(own->end - other->max_win, s->end);
 }
 
-static __always_inline void side_scale(struct conn_tcp *flow, const struct conn_segment *s)
+/* The number behind a side's SYN, while that is not acknowledged. */
+static __always_inline __u32 side_first(const struct conntrack_side *side)
 {
-	struct conntrack_side *own = &flow->side[s->side & 1];
+	return side->end - side->after_syn;
+}
 
-	own->has_scale = s->scale >= 0;
-	own->scale = s->scale >= 0 ? s->scale : 0;
-	/* Only if both have the option does either scale. */
-	if (s->flags & TCP_ACK && !(own->has_scale && flow->side[!s->side].has_scale))
+/* How far an acknowledgement of a SYN may go beyond it: what is sent along with it, or right after
+ * (RFC 7413). */
+#define CONN_SYN_DATA 0xfffffu
+
+static __always_inline bool ack_covers_syn(const struct conntrack_side *side, __u32 ack)
+{
+	return ack - side_first(side) <= CONN_SYN_DATA;
+}
+
+static __always_inline void side_raise(struct conntrack_side *side, __u32 max_end)
+{
+	side->max_end =
+		side->flags & CONNTRACK_SIDE_LIMIT ? seq_later(max_end, side->max_end) : max_end;
+	side->flags |= CONNTRACK_SIDE_LIMIT;
+}
+
+/* Only if both have the option does either scale. */
+static __always_inline void sides_scale(struct conn_tcp *flow)
+{
+	if (!(flow->side[0].flags & flow->side[1].flags & CONNTRACK_SIDE_SCALES))
 		flow->side[0].scale = flow->side[1].scale = 0;
+}
+
+/* What a SYN says of its side, and nothing it said before. */
+static __always_inline void side_begin(struct conntrack_side *side, const struct conn_segment *s)
+{
+	*side = (struct conntrack_side){
+		.end = s->end,
+		.max_win = s->window ? s->window : 1,
+		.after_syn = s->end - s->seq - 1,
+		.scale = s->scale >= 0 ? s->scale : 0,
+		.flags = CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
+	};
+}
+
+/* Limits that are known once both sides were seen: each announced a window, whatever was
+ * acknowledged. */
+static __always_inline void sides_limit(struct conn_tcp *flow)
+{
+	for (int i = 0; i < 2; i++) {
+		struct conntrack_side *side = &flow->side[i], *other = &flow->side[!i];
+
+		if (side->flags & other->flags & CONNTRACK_SIDE_SEEN &&
+		    !(side->flags & CONNTRACK_SIDE_LIMIT))
+			side_raise(side, side->end + other->max_win);
+	}
 }
 
 /* The packet was good: what it shows is kept. */
@@ -102,18 +159,22 @@ static __always_inline void sides_note(struct conn_tcp *flow, const struct conn_
 	__u32 window = s->flags & TCP_SYN ? s->window : s->window << (own->scale & 15);
 
 	window = window ? window : 1; /* a closed one is probed with one byte */
-	if (!own->was_seen) {
+	if (!(own->flags & CONNTRACK_SIDE_SEEN)) {
 		own->end = s->end;
 		own->max_win = window;
+		own->flags |= CONNTRACK_SIDE_SEEN;
 	}
-	own->end = seq_later(s->end, own->end);
+	if (seq_is_after(s->end, own->end)) {
+		__u32 past = own->after_syn + (s->end - own->end);
+
+		own->after_syn = past < 0xffff ? past : 0xffff;
+		own->end = s->end;
+	}
 	if (window > own->max_win)
 		own->max_win = window;
 	if (s->flags & TCP_ACK)
-		other->max_end = own->was_seen || other->max_end ?
-					 seq_later(s->ack + window, other->max_end) :
-					 s->ack + window;
-	own->was_seen = 1;
+		side_raise(other, s->ack + window);
+	sides_limit(flow);
 }
 
 static __always_inline enum conn_answer tcp_stands(const struct conn_tcp *flow,
@@ -130,7 +191,8 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 
 	if (checks && s->side && !(flow->marks & CONNTRACK_SYN << 1)) {
 		/* It refuses the connection: only who saw the SYN can. */
-		if (!(s->flags & TCP_ACK) || s->ack != other->end)
+		if (!(s->flags & TCP_ACK) || !ack_covers_syn(other, s->ack) ||
+		    seq_is_after(s->ack, other->end))
 			return CONN_ANSWER_INVALID;
 	} else if (checks && !seq_holds(own, other, s)) {
 		return CONN_ANSWER_INVALID;
@@ -142,36 +204,64 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const struct conn_segment *s)
 {
 	__u32 own = CONNTRACK_SYN << s->side;
+	struct conntrack_side *side = &flow->side[s->side & 1];
 
 	if (conntrack_is_over(flow->marks))
 		return CONN_ANSWER_ANEW;
-	if (!(~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH))
-		return s->side ? CONN_ANSWER_INVALID : CONN_ANSWER_ESTABLISHED;
-	if (!(flow->marks & own) || !(flow->marks & CONNTRACK_ANSWERED)) {
-		/* The other side's opening at the same time, or one more attempt. */
-		flow->side[s->side & 1] =
-			(struct conntrack_side){ .max_end = flow->side[s->side & 1].max_end };
-		side_scale(flow, s);
-		sides_note(flow, s);
+	if (!(~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH)) {
+		if (s->side)
+			return CONN_ANSWER_INVALID;
+		side_begin(&flow->again, s);
+		return CONN_ANSWER_ESTABLISHED;
+	}
+	if (flow->marks & own && side_first(side) == s->seq + 1) {
+		sides_note(flow, s); /* sent again, perhaps without its data */
+	} else if (!(flow->marks & own) || !(flow->marks & CONNTRACK_ANSWERED)) {
+		/* The other side's opening at the same time, or another attempt. */
+		side_begin(side, s);
+		if (flow->side[!s->side].flags & CONNTRACK_SIDE_SEEN)
+			sides_scale(flow);
+		sides_limit(flow);
 		flow->marks |= own;
 	}
 	return tcp_stands(flow, s);
+}
+
+/* The responder has lost the connection and takes up the SYN that came by since. */
+static __always_inline enum conn_answer tcp_again(struct conn_tcp *flow,
+						  const struct conn_segment *s)
+{
+	flow->marks = (flow->marks & ~(CONNTRACK_TCP_MARKS | CONNTRACK_PICKED_UP)) |
+		      CONNTRACK_SYN * CONNTRACK_BOTH | CONNTRACK_SYN_ACKED;
+	flow->side[0] = flow->again;
+	side_begin(&flow->side[1], s);
+	flow->again = (struct conntrack_side){};
+	sides_scale(flow);
+	sides_note(flow, s);
+	return CONN_ANSWER_ESTABLISHED;
 }
 
 static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
 						    const struct conn_segment *s, bool checks)
 {
 	__u32 own = CONNTRACK_SYN << s->side, other = CONNTRACK_SYN << !s->side,
-	      acked = CONNTRACK_SYN_ACKED << !s->side;
+	      acked = CONNTRACK_SYN_ACKED << !s->side, own_acked = CONNTRACK_SYN_ACKED << s->side;
+	struct conntrack_side *side = &flow->side[s->side & 1], *to = &flow->side[!s->side];
 
 	if (!(flow->marks & other))
 		return CONN_ANSWER_INVALID;
-	if (!(~flow->marks & (own | acked)))
+	if (s->side && flow->again.flags & CONNTRACK_SIDE_SEEN &&
+	    ack_covers_syn(&flow->again, s->ack) && !seq_is_after(s->ack, flow->again.end))
+		return tcp_again(flow, s);
+	if (flow->marks & own_acked)
 		return tcp_stands(flow, s); /* sent again */
-	if (checks && s->ack != flow->side[!s->side].end)
+	if (checks && (!ack_covers_syn(to, s->ack) || seq_is_after(s->ack, to->end)))
 		return CONN_ANSWER_INVALID;
-	if (!(flow->marks & own))
-		side_scale(flow, s);
+	/* Who keeps no state until he is acknowledged may answer each SYN by another number. */
+	if (!(flow->marks & own) || side_first(side) != s->seq + 1) {
+		side_begin(side, s);
+		sides_scale(flow);
+	}
 	sides_note(flow, s);
 	flow->marks |= own | acked;
 	return tcp_stands(flow, s);
@@ -181,10 +271,11 @@ static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
 static __always_inline void tcp_mark(struct conn_tcp *flow, const struct conn_segment *s)
 {
 	__u32 both = CONNTRACK_SYN * CONNTRACK_BOTH, fin = CONNTRACK_FIN << !s->side;
+	const struct conntrack_side *other = &flow->side[!s->side];
 
-	if ((flow->marks & both) == both)
+	if ((flow->marks & both) == both && ack_covers_syn(other, s->ack))
 		flow->marks |= CONNTRACK_SYN_ACKED << !s->side;
-	if (flow->marks & fin && !seq_is_after(flow->side[!s->side].end, s->ack))
+	if (flow->marks & fin && !seq_is_after(other->end, s->ack))
 		flow->marks |= CONNTRACK_FIN_ACKED << !s->side;
 	if (s->flags & TCP_FIN)
 		flow->marks |= CONNTRACK_FIN << s->side;
@@ -196,8 +287,6 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 {
 	bool checks = conn_checks(flow, options), is_open = flow->marks & CONNTRACK_SYN << 1;
 
-	if (!(s->flags & TCP_ACK))
-		return CONN_ANSWER_INVALID;
 	if (!is_open && options->is_asymmetric)
 		flow->marks |=
 			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH | CONNTRACK_ANSWERED;
@@ -207,9 +296,10 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 
 	if (checks && !(seq_holds(own, other, s) && ack_holds(own, other, s)))
 		return CONN_ANSWER_INVALID;
+	/* Before the note: what it acknowledges is held against what was there. */
+	tcp_mark(flow, s);
 	if (options->notes_windows || s->flags & TCP_FIN)
 		sides_note(flow, s);
-	tcp_mark(flow, s);
 	return tcp_stands(flow, s);
 }
 
@@ -221,7 +311,7 @@ static __always_inline enum conn_answer tcp_judge(struct conn_tcp *flow,
 	bool checks = conn_checks(flow, options);
 	enum conn_answer answer;
 
-	if (!(s->flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)))
+	if (!flags_are_sent(s->flags))
 		return CONN_ANSWER_INVALID;
 	if (s->flags & TCP_RST)
 		answer = tcp_reset(flow, s, checks);
@@ -233,7 +323,8 @@ static __always_inline enum conn_answer tcp_judge(struct conn_tcp *flow,
 		answer = tcp_syn_ack(flow, s, checks);
 	else
 		answer = tcp_plain(flow, s, options);
-	if (s->side && answer == CONN_ANSWER_ESTABLISHED)
+	if (s->side && answer == CONN_ANSWER_ESTABLISHED &&
+	    flow->marks & (CONNTRACK_SYN << 1 | CONNTRACK_RESET))
 		flow->marks |= CONNTRACK_ANSWERED;
 	return answer;
 }
@@ -245,17 +336,17 @@ static __always_inline enum conn_answer tcp_begin(struct conn_tcp *flow,
 {
 	__u32 kind = s->flags & (TCP_SYN | TCP_RST | TCP_ACK);
 
-	if (kind == TCP_SYN) {
-		side_scale(flow, s);
-		flow->marks = CONNTRACK_SYN;
-	} else if (picks_up &&
-		   (kind == TCP_ACK || (is_asymmetric && kind == (TCP_SYN | TCP_ACK)))) {
-		flow->marks = CONNTRACK_PICKED_UP |
-			      (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH |
-			      (s->flags & TCP_FIN ? CONNTRACK_FIN : 0);
-	} else {
+	if (!flags_are_sent(s->flags))
 		return CONN_ANSWER_INVALID;
+	if (kind == TCP_SYN) {
+		side_begin(&flow->side[0], s);
+		flow->marks = CONNTRACK_SYN;
+		return CONN_ANSWER_NEW;
 	}
+	if (!picks_up || (kind != TCP_ACK && !(is_asymmetric && kind == (TCP_SYN | TCP_ACK))))
+		return CONN_ANSWER_INVALID;
+	flow->marks = CONNTRACK_PICKED_UP | (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH |
+		      (s->flags & TCP_FIN ? CONNTRACK_FIN : 0);
 	sides_note(flow, s);
 	return CONN_ANSWER_NEW;
 }
@@ -292,16 +383,6 @@ static __always_inline __u32 sctp_marks(__u32 chunk, __u32 side)
 		return CONNTRACK_RESET;
 	}
 	return 0;
-}
-
-/* Whether a flow has shown that there are two sides to it, and that the first is who it says. */
-static __always_inline bool conn_is_proven(__u32 proto, __u32 marks)
-{
-	if (marks & CONNTRACK_RESET || !(marks & CONNTRACK_ANSWERED))
-		return false;
-	if (proto == PROTO_TCP || proto == PROTO_SCTP)
-		return !(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH);
-	return marks & CONNTRACK_AGAIN;
 }
 
 #endif

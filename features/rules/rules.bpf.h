@@ -174,6 +174,7 @@ static __always_inline struct rules_search *search_new(void)
 	if (!search)
 		return NULL;
 	search->rank = RULES_NO_RANK;
+	search->mark_rank = 0; /* the mark of a flow gives way to any rule's */
 	return search;
 }
 

@@ -157,12 +157,20 @@ DENYING = PLAIN + "rules: {policy: [{interface: 'wi*', ingress: deny}]}\n"
 
 
 def test_default_deny_is_looked_at_unasked(daemon, pair):
+    untracked = DENYING + "conntrack: {enabled: false}\n"
     with connected(pair):
-        refused = apply(daemon, DENYING)
+        refused = apply(daemon, untracked)
         assert refused.returncode == FAILED and "1 live connection would be cut" in refused.stderr
         assert live(daemon) == PLAIN
-        other = DENYING.replace("wi*", "other*")
+        other = untracked.replace("wi*", "other*")
         assert apply(daemon, other).returncode == 0
+
+
+def test_default_deny_takes_over_what_is_connected(daemon, pair):
+    with connected(pair):
+        done = apply(daemon, DENYING)
+        assert done.returncode == 0 and "Would be cut" not in done.stderr, done.stderr
+    assert live(daemon) == DENYING
 
 
 def test_session_of_ones_own_is_kept_as_default_deny_comes(daemon, pair):

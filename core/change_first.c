@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first policy of a run: compiled, then loaded for, on the caller's thread. */
+#include "adopt.h"
+#include "base/cleanup.h"
+#include "change_private.h"
+#include "compile.h"
+#include "near.h"
+
+void weir_policy_remember(struct weir_engine *engine, const struct weir_image *image)
+{
+	engine->policy_bytes = weir_image_bytes(image);
+	engine->policy_classes = weir_image_class_count(image);
+}
+
+void weir_features_live(struct weir_engine *engine)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->live)
+			weir_features[i]->live(engine->states[i], engine->config);
+}
+
+/* The maps pinned before are taken over, where they still fit what was compiled. */
+static int first_load(struct weir_engine *engine, const struct weir_image *image,
+		      struct weir_diag *diag)
+{
+	const char *pin_dir = engine->options.pin_dir;
+	uint32_t count = 0, lines = weir_object_pinned_capacity(pin_dir, "tab_near");
+	struct weir_constants *constants = NULL;
+
+	weir_image_near(image, &count);
+	int r = weir_compile_constants(engine->config, image,
+				       weir_near_capacity_for(count, lines / WEIR_POLICY_SLOTS),
+				       &constants);
+
+	if (!r)
+		r = weir_object_new(pin_dir, NULL, constants, diag, &engine->object);
+	if (r) {
+		weir_constants_free(constants);
+		return r;
+	}
+	r = weir_commit_new(engine->object, pin_dir, diag, &engine->commit);
+	if (!r)
+		r = weir_engine_attach_features(engine, engine->object, diag);
+	if (!r)
+		r = weir_object_has_old(engine->object) ?
+			    weir_state_fits(engine, engine->config, true, diag) :
+			    0;
+	if (!r)
+		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_GRANTED, diag);
+	return r;
+}
+
+static int first_stage(struct weir_engine *engine, const struct weir_image *image,
+		       struct weir_diag *diag)
+{
+	int r = first_load(engine, image, diag);
+
+	if (r || weir_commit_is_live(engine->commit, image))
+		return r;
+	uint64_t live = weir_commit_revision(engine->commit), file = engine->policy.revision;
+
+	r = weir_commit_stage(engine->commit, image, diag);
+	if (!r)
+		weir_policy_flip(engine->commit, engine->object, (live > file ? live : file) + 1);
+	return r;
+}
+
+int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
+{
+	struct weir_compile_input input = { .config = engine->config, .states = engine->states };
+	_cleanup_image_ struct weir_image *image = NULL;
+	int r = weir_compile_input(&input, diag, &image);
+
+	if (!r)
+		r = first_stage(engine, image, diag);
+	if (!r)
+		r = weir_object_try(engine->object, diag);
+	if (!r)
+		r = weir_object_pin(
+			engine->object, engine->options.pin_dir,
+			weir_object_has_old(engine->object) ? WEIR_PIN_ALL : WEIR_PIN_NEW, diag);
+	if (r)
+		return r;
+	weir_policy_remember(engine, image);
+	weir_features_live(engine);
+	return 0;
+}
