@@ -25,17 +25,25 @@ static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, cons
 	p->len = outer->len;
 	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p, &payload) : !parse_ipv6(c, p, &payload))
 		return false;
+	/* What follows the error is no part of it. */
+	__u32 end = outer->l3_offset + outer->ip_len;
+
+	c->limit = c->limit < end ? c->limit : end;
 	if (!parse_extensions(c, p, &payload) || payload.fragment & IPV6_OFFSET_MASK)
 		return false;
+	bool is_icmp = payload.next == payload.icmp, has_ports = proto_has_ports(payload.next);
+
+	if (!is_icmp && !has_ports)
+		return true;
 	if (!header_peek(c, sizeof(struct ports_header), p))
 		return false;
-	if (payload.next == payload.icmp) {
+	if (is_icmp) {
 		const struct icmp_header *icmp = c->at;
 
 		p->icmp_type = icmp->type;
 		p->icmp_id = icmp->id;
 		p->seen |= PKT_ICMP;
-	} else if (proto_has_ports(payload.next)) {
+	} else {
 		const struct ports_header *h = c->at;
 
 		p->sport = h->sport;
@@ -67,10 +75,10 @@ static __always_inline int parse_window_scale(struct cursor *c, const struct pkt
 		const struct tcp_option *option = c->at;
 		__u32 kind = option->kind, length = kind == TCP_OPTION_NONE ? 1 : option->length;
 
-		if (kind == TCP_OPTION_SCALE)
+		if (kind == TCP_OPTION_SCALE && length == sizeof(struct tcp_option))
 			return option->value > TCP_SCALE_MAX ? TCP_SCALE_MAX : option->value;
 		at = here + length;
-		more = kind != TCP_OPTION_END && length;
+		more = kind != TCP_OPTION_END && (kind == TCP_OPTION_NONE || length >= 2);
 	}
 	return -1;
 }

@@ -50,8 +50,10 @@ static __always_inline void segment_of(struct conn_work *work, const struct pkt 
 	struct conn_segment *s = &work->segment;
 
 	s->seq = p->tcp_seq;
-	s->end =
-		p->tcp_seq + p->tcp_bytes + !!(p->tcp_flags & TCP_SYN) + !!(p->tcp_flags & TCP_FIN);
+	/* What a reset carries is no data. */
+	s->end = p->tcp_flags & TCP_RST ? p->tcp_seq :
+					  p->tcp_seq + p->tcp_bytes + !!(p->tcp_flags & TCP_SYN) +
+						  !!(p->tcp_flags & TCP_FIN);
 	s->ack = p->tcp_ack;
 	s->window = p->tcp_window;
 	s->flags = p->tcp_flags;
@@ -75,7 +77,7 @@ static __always_inline enum conn_answer flow_begin(struct conn_work *work, const
 		return CONN_ANSWER_INVALID;
 	if (p->proto == PROTO_SCTP && p->seen & PKT_PORTS) {
 		flow->marks = sctp_marks(p->chunk, 0);
-		if (p->chunk != SCTP_INIT && conntrack_constants.picks_up)
+		if (conntrack_constants.picks_up && sctp_picks_up(p->chunk))
 			flow->marks |= CONNTRACK_PICKED_UP |
 				       (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH;
 		return flow->marks & CONNTRACK_SYN ? CONN_ANSWER_NEW : CONN_ANSWER_INVALID;

@@ -166,6 +166,7 @@ static void conntrack_live(void *data, const struct weir_config *config)
 		config->sections[weir_feature_index(&weir_conntrack)];
 	struct conntrack *state = data;
 
+	state->enabled = section->enabled;
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)

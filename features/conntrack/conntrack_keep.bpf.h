@@ -71,13 +71,13 @@ static __always_inline void flow_forget(const struct conn_work *work)
 {
 	struct conntrack_flow *flow = flow_at(work->table, work->index);
 
-	if (!flow || __sync_val_compare_and_swap(&flow->word, work->word, word_next(work->word)) !=
-			     work->word)
+	if (!flow || !flow_claim(flow, work->word))
 		return;
 	if (work->table == CONN_PROVEN)
 		proven_remove(work->index);
 	else
 		half_remove(work->index);
+	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
 }
 
 /* What a flow keeps when it moves from one place to another. */
@@ -98,9 +98,11 @@ static __always_inline struct conntrack_flow *half_claim(const struct conn_work 
 
 	if (!flow)
 		return NULL;
-	bool was_there = !flow_is_gone(flow, work->now);
+	__u32 word = *(volatile __u32 *)&flow->word;
+	bool was_there = word_is_there(word, flow->expires_ticks, work->now);
 
-	if (!flow_claim(flow, flow->word)) {
+	/* Free by its tag, and then somebody was faster. */
+	if ((was_there && !work->displaces) || !flow_claim(flow, word)) {
 		conn_count(CONNTRACK_COUNT_RACED);
 		return NULL;
 	}
@@ -125,8 +127,9 @@ static __always_inline bool half_write(struct conn_work *work, const struct conn
 	if (!flow)
 		return false;
 	flow_inherit(flow, from);
+	half_tag(work, at);
 	flow_write(flow, work);
-	return half_tag(work, at);
+	return true;
 }
 
 __noinline int conn_add(struct pkt *p)
@@ -146,8 +149,9 @@ __noinline int conn_add(struct pkt *p)
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
 	flow_note(flow, p, 0);
+	half_tag(work, index);
 	flow_write(flow, work);
-	return half_tag(work, index);
+	return 1;
 }
 
 static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *from,
@@ -156,12 +160,18 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
 	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_flow, &at);
 	__u32 number = at / CONNTRACK_WAYS;
 
-	if (!flow || !flow_claim(flow, flow->word))
+	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
+
+	/* Chosen as free, gone or over: it must still be so. */
+	if (!flow ||
+	    (word_is_there(word, flow->expires_ticks, work->now) && !conntrack_is_over(word)) ||
+	    !flow_claim(flow, word))
 		return false;
 	flow_inherit(flow, from);
+	tag_put(bpf_map_lookup_elem(&st_flow_set, &number), at % CONNTRACK_WAYS,
+		conntrack_tag(work->hash));
 	flow_write(flow, work);
-	return tag_put(bpf_map_lookup_elem(&st_flow_set, &number), at % CONNTRACK_WAYS,
-		       conntrack_tag(work->hash));
+	return true;
 }
 
 /*
@@ -190,7 +200,7 @@ __noinline int conn_prove(struct pkt *p)
 		return 0;
 	}
 	half_remove(index);
-	__sync_val_compare_and_swap(&half->word, moving, word_next(moving));
+	flow_free(half, moving);
 	conn_count(CONNTRACK_COUNT_PROVEN);
 	return 1;
 }
@@ -199,19 +209,70 @@ __noinline int conn_prove(struct pkt *p)
 static __always_inline void flow_refresh(struct conntrack_flow *flow, const struct pkt *p,
 					 const struct conn_work *work)
 {
-	__u32 expires_ticks = work->now + conn_lifetime(work->key.proto, work->flow.marks);
-	__u32 gain = expires_ticks - flow->expires_ticks;
+	__u32 life_ticks = conn_lifetime(work->key.proto, work->flow.marks);
+	__u32 expires_ticks = work->now + life_ticks, gain = expires_ticks - flow->expires_ticks;
+	__u32 step = life_ticks / 8 < CONN_REFRESH_TICKS ? life_ticks / 8 : CONN_REFRESH_TICKS;
 
-	if (gain < CONN_REFRESH_TICKS)
+	/* What is under way after a reset does not keep the flow. */
+	if (work->word & CONNTRACK_RESET || gain < step)
 		return;
 	flow->expires_ticks = expires_ticks;
 	pair_note(p, work->now);
 }
 
+/* Numbers only go up, whoever else is at it. What is given up after some attempts was overtaken by
+ * as many others. */
+static __always_inline void seq_raise(__u32 *at, __u32 to)
+{
+	bool done = false;
+
+	LOOP_ROLLED
+	for (int i = 0; i < 4 && !done; i++) {
+		__u32 old = *(volatile __u32 *)at;
+
+		done = !seq_is_after(to, old) || __sync_val_compare_and_swap(at, old, to) == old;
+	}
+}
+
 /*
- * The flow of a packet is brought up to date. Each side's numbers are written by that side's
- * packets; two of them on two CPUs at once may leave the older, until the next.
+ * What a packet shows of both sides. Packets of the two directions are on two CPUs at once: each
+ * raises what it has seen to be higher, and leaves alone what it has not, or an answer would take
+ * back what was just sent.
  */
+static __always_inline void sides_keep(struct conntrack_flow *flow, const struct conn_work *work)
+{
+	__u32 own = work->segment.side & 1;
+	const struct conntrack_side *noted = &work->flow.side[own];
+	struct conntrack_side *side = &flow->side[own], *other = &flow->side[!own];
+
+	seq_raise(&side->end, noted->end);
+	seq_raise(&other->max_end, work->flow.side[!own].max_end);
+	if (noted->max_win > side->max_win)
+		side->max_win = noted->max_win;
+	if (noted->after_syn != side->after_syn)
+		side->after_syn = noted->after_syn;
+	side->flags |= noted->flags;
+	other->flags |= work->flow.side[!own].flags;
+}
+
+/* A SYN begins its side anew, the first packet of a side fills it in, and where numbers are not
+ * followed a FIN does: the few packets that set what others only raise. */
+static __always_inline void sides_set(struct conntrack_flow *flow, const struct conn_work *work)
+{
+	flow->side[0] = work->flow.side[0];
+	flow->side[1] = work->flow.side[1];
+	flow->again = work->flow.again;
+}
+
+static __always_inline bool sides_are_set(const struct conntrack_flow *flow, const struct pkt *p)
+{
+	return p->tcp_flags & TCP_SYN ||
+	       (flow->side[0].flags & flow->side[1].flags) !=
+		       (CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT) ||
+	       (p->tcp_flags & TCP_FIN && !conntrack_constants.checks_windows);
+}
+
+/* The flow of a packet is brought up to date. */
 __noinline int conn_keep(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
@@ -219,12 +280,10 @@ __noinline int conn_keep(struct pkt *p)
 
 	if (!p || !flow || !conn_writes(p))
 		return 0;
-	if (p->seen & PKT_TCP) {
-		flow->side[0] = work->flow.side[0];
-		flow->side[1] = work->flow.side[1];
-		if (p->tcp_flags & TCP_SYN)
-			flow->again = work->flow.again;
-	}
+	if (p->seen & PKT_TCP && sides_are_set(flow, p))
+		sides_set(flow, work);
+	else if (p->seen & PKT_TCP)
+		sides_keep(flow, work);
 	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
 
 	if (word != work->word)

@@ -75,9 +75,12 @@ static void put_tracking(const struct conntrack *state, struct weir_json_out *js
 {
 	weir_json_put_bool(json, "tracked", state->is_on);
 	if (!state->is_on)
-		weir_json_put_str(json, "note",
-				  "connections are not tracked: no policy denies by default and no "
-				  "rule asks for a state; conntrack: {enabled: true} tracks them");
+		weir_json_put_str(
+			json, "note",
+			state->enabled == CONNTRACK_OFF ?
+				"connections are not tracked: conntrack: {enabled: false}" :
+				"connections are not tracked: no policy denies by default and no "
+				"rule asks for a state; conntrack: {enabled: true} tracks them");
 }
 
 static int list_each(struct query *query, uint32_t index)

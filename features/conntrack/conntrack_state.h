@@ -36,6 +36,7 @@ struct conntrack {
 	struct conntrack_table old[CONNTRACK_TABLES];	 /* of before a reload, or closed */
 	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
 	uint64_t seed;
+	int enabled; /* enum conntrack_switch, of the live policy */
 	bool is_on;
 	bool is_reused;		      /* the tables were there before */
 	uint64_t adopted;	      /* connections of before, in this run */

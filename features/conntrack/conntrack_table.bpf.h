@@ -103,11 +103,12 @@ struct conn_work {
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
 	__u32 index;
-	__u32 now;    /* tick */
-	__u8 table;   /* enum conn_table */
-	__u8 side;    /* which end of the key the sender is */
-	__u8 is_kept; /* the flow is to be changed, or made, if the packet passes */
-	__u8 is_over; /* the one that was found: the packet begins it anew */
+	__u32 now;	/* tick */
+	__u8 table;	/* enum conn_table */
+	__u8 side;	/* which end of the key the sender is */
+	__u8 is_kept;	/* the flow is to be changed, or made, if the packet passes */
+	__u8 displaces; /* the place it gets is taken from another */
+	__u8 is_over;	/* the one that was found: the packet begins it anew */
 };
 
 /*
@@ -152,9 +153,14 @@ static __always_inline struct conntrack_flow *flow_at(__u32 table, __u32 index)
 				      bpf_map_lookup_elem(&st_half, &index);
 }
 
+static __always_inline bool word_is_there(__u32 word, __u32 expires_ticks, __u32 now)
+{
+	return word & CONNTRACK_LIVE && (int)(expires_ticks - now) >= 0;
+}
+
 static __always_inline bool flow_is_gone(const struct conntrack_flow *flow, __u32 now)
 {
-	return !(flow->word & CONNTRACK_LIVE) || (int)(flow->expires_ticks - now) < 0;
+	return !word_is_there(flow->word, flow->expires_ticks, now);
 }
 
 /* Bits, not a chain of comparisons: the verifier walks each branch. */
@@ -274,6 +280,14 @@ static __always_inline bool flow_claim(struct conntrack_flow *flow, __u32 word)
 		       word;
 }
 
+/* Gives a place back that was claimed, once its tag is gone: or who takes it next would lose his. */
+static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
+{
+	__sync_val_compare_and_swap(&flow->word, word,
+				    word & CONNTRACK_LIVE ? word_next(word) :
+							    word & ~CONNTRACK_MARKS);
+}
+
 static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 {
 	__u32 state = conntrack_state_of(proto, marks);
@@ -292,7 +306,8 @@ static __always_inline int set_free_way(const struct conntrack_set *set)
 	return second ? 4 + (int)tag_lowest(second) : -1;
 }
 
-/* Writes the flow of `work` where it was claimed, and lets it be found. */
+/* Writes the flow of `work` where it was claimed. Its tag stands already: the place must not look
+ * free once the word says otherwise. */
 static __always_inline void flow_write(struct conntrack_flow *flow, const struct conn_work *work)
 {
 	__u32 marks = work->flow.marks | CONNTRACK_LIVE, word = flow->word;
@@ -316,6 +331,7 @@ __noinline int conn_place_half(struct conn_work *work)
 		return -1;
 	int way = set_free_way(set);
 
+	work->displaces = way < 0;
 	if (way < 0)
 		way = set->next++ & (CONNTRACK_WAYS - 1);
 	return number * CONNTRACK_WAYS + way;

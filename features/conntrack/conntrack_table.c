@@ -133,9 +133,11 @@ uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now
 
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
 {
-	if (word & CONNTRACK_MOVING || !word_change(&table->flows[index], word, word_next(word)))
+	if (word & CONNTRACK_MOVING ||
+	    !word_change(&table->flows[index], word, word_next(word) | CONNTRACK_MOVING))
 		return false;
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
+	word_change(&table->flows[index], word_next(word) | CONNTRACK_MOVING, word_next(word));
 	return true;
 }
 
@@ -198,22 +200,23 @@ bool conntrack_table_has(const struct conntrack_table *table, const struct connt
 }
 
 static bool place_write(struct conntrack_table *table, uint32_t index,
-			const struct conntrack_flow *from, uint16_t tag)
+			const struct conntrack_flow *from, uint16_t tag, uint32_t now)
 {
 	struct conntrack_flow *flow = &table->flows[index];
 	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
 	uint32_t busy = word_next(word) | CONNTRACK_MOVING;
 
-	if (word & CONNTRACK_MOVING || !word_change(flow, word, busy))
+	if (word & CONNTRACK_MOVING || is_there(word, flow->expires_ticks, now) ||
+	    !word_change(flow, word, busy))
 		return false;
 	struct conntrack_flow fresh = *from;
 
 	fresh.word = busy;
 	*flow = fresh;
+	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
 	word_change(flow, busy,
 		    word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
 			    CONNTRACK_LIVE);
-	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
 	return true;
 }
 
@@ -226,7 +229,7 @@ static bool set_add(struct conntrack_table *table, uint32_t number,
 
 		if ((!tag_at(&table->sets[number], way) ||
 		     !is_there(flow->word, flow->expires_ticks, now)) &&
-		    place_write(table, index, from, tag))
+		    place_write(table, index, from, tag, now))
 			return true;
 	}
 	return false;

@@ -206,7 +206,9 @@ static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const str
 	__u32 own = CONNTRACK_SYN << s->side;
 	struct conntrack_side *side = &flow->side[s->side & 1];
 
-	if (conntrack_is_over(flow->marks))
+	/* One that was picked up, and that nobody answered, has nothing to lose. */
+	if (conntrack_is_over(flow->marks) ||
+	    (flow->marks & (CONNTRACK_PICKED_UP | CONNTRACK_ANSWERED)) == CONNTRACK_PICKED_UP)
 		return CONN_ANSWER_ANEW;
 	if (!(~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH)) {
 		if (s->side)
@@ -287,7 +289,7 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 {
 	bool checks = conn_checks(flow, options), is_open = flow->marks & CONNTRACK_SYN << 1;
 
-	if (!is_open && options->is_asymmetric)
+	if (!is_open && options->is_asymmetric && !s->side)
 		flow->marks |=
 			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH | CONNTRACK_ANSWERED;
 	else if (!is_open) /* the responder may say that it knows better (RFC 5961, 4) */
@@ -298,6 +300,8 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 		return CONN_ANSWER_INVALID;
 	/* Before the note: what it acknowledges is held against what was there. */
 	tcp_mark(flow, s);
+	if (!options->notes_windows && s->flags & TCP_FIN)
+		flow->side[s->side & 1].end = s->end; /* the numbers before it were not followed */
 	if (options->notes_windows || s->flags & TCP_FIN)
 		sides_note(flow, s);
 	return tcp_stands(flow, s);
@@ -364,6 +368,15 @@ enum sctp_chunk {
 	SCTP_COOKIE_ECHO = 10,
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
+
+/* What may begin an association: the first chunk does; a heartbeat, data and what acknowledges or
+ * ends it in order show one whose beginning was not seen. */
+#define SCTP_PICKED_UP (1u << 0 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 10)
+
+static __always_inline bool sctp_picks_up(__u32 chunk)
+{
+	return chunk < 32 && SCTP_PICKED_UP >> chunk & 1;
+}
 
 static __always_inline __u32 sctp_marks(__u32 chunk, __u32 side)
 {
