@@ -266,9 +266,9 @@ static __always_inline void sides_set(struct conntrack_flow *flow, const struct 
 
 static __always_inline bool sides_are_set(const struct conntrack_flow *flow, const struct pkt *p)
 {
-	return p->tcp_flags & TCP_SYN ||
-	       (flow->side[0].flags & flow->side[1].flags) !=
-		       (CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT) ||
+	__u32 known = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT;
+
+	return p->tcp_flags & TCP_SYN || ~(flow->side[0].flags & flow->side[1].flags) & known ||
 	       (p->tcp_flags & TCP_FIN && !conntrack_constants.checks_windows);
 }
 
