@@ -7,9 +7,10 @@
 #include "packet.h"
 
 /* A row: X(identifier, name, help). */
-#define WEIR_EVENT_KINDS(X)                                             \
-	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped") \
-	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")
+#define WEIR_EVENT_KINDS(X)                                                 \
+	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")     \
+	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched") \
+	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown")
 
 enum weir_event_kind {
 #define X(identifier, name, help) identifier,
@@ -39,6 +40,18 @@ struct weir_event {
 	__u8 tcp_flags;
 	__u8 fragment; /* 1: part of a fragmented datagram */
 	__u32 rule;    /* number of the rule that matched, 0 = none */
+};
+
+#define WEIR_PAYLOAD_BYTES 256
+
+/* WEIR_EVENT_PAYLOAD: the first bytes of what a TCP segment carries. */
+struct weir_event_payload {
+	struct weir_event event;
+	__u32 bytes;	  /* of the segment; more than WEIR_PAYLOAD_BYTES: the rest is not here */
+	__u8 side;	  /* 0: from the initiator of the flow */
+	__u8 begins_line; /* the sender's segment before ended with a newline, or there was none */
+	__u16 spare;
+	__u8 data[WEIR_PAYLOAD_BYTES];
 };
 
 /* Constants of the ring: rodata `emit_constants`. */

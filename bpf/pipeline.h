@@ -102,7 +102,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 	p->iface_slot = iface_slot(p->ifindex);
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
-	conntrack_settle(p, !reason_is_drop(reason));
+	conntrack_settle(p, ctx, hook, !reason_is_drop(reason));
 	return pipeline_end(p, reason);
 }
 

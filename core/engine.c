@@ -52,6 +52,8 @@ static void event_drained(void *arg, const struct weir_event *event)
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->event)
 			weir_features[i]->event(engine->states[i], event);
+	if (event->kind == WEIR_EVENT_PAYLOAD)
+		return; /* people's words are for helpers alone */
 	weir_event_to_json(event, interface_name(engine, event->ifindex), engine->states, &text);
 	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text),
 			    text.len);

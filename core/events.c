@@ -19,8 +19,12 @@ static int event_take(void *arg, void *bytes, size_t size)
 {
 	struct weir_events *events = arg;
 
-	if (size >= sizeof(struct weir_event))
-		events->each(events->arg, bytes);
+	const struct weir_event *event = bytes;
+
+	if (size < sizeof(*event) ||
+	    (event->kind == WEIR_EVENT_PAYLOAD && size < sizeof(struct weir_event_payload)))
+		return 0;
+	events->each(events->arg, event);
 	return 0;
 }
 

@@ -185,6 +185,17 @@ void weir_probe_describe(struct weir_probe *probe, const struct weir_probe_resul
 	describe(probe->states, result, json);
 }
 
+static const char *conn_state_name(uint8_t state)
+{
+	static const char *const names[WEIR_CONN_STATES] = {
+		[WEIR_CONN_UNTRACKED] = "untracked",	 [WEIR_CONN_NEW] = "new",
+		[WEIR_CONN_ESTABLISHED] = "established", [WEIR_CONN_RELATED] = "related",
+		[WEIR_CONN_INVALID] = "invalid",
+	};
+
+	return state < WEIR_CONN_STATES ? names[state] : "?";
+}
+
 void weir_verdict_put(void *const *states, const struct weir_probe_result *result,
 		      struct weir_json_out *json)
 {
@@ -192,6 +203,7 @@ void weir_verdict_put(void *const *states, const struct weir_probe_result *resul
 	weir_json_put_str(json, "reason", weir_reason_name(result->reason));
 	weir_json_put_str(json, "help", weir_reason_help(result->reason));
 	weir_json_put_str(json, "stage", weir_reason_stage(result->reason));
+	weir_json_put_str(json, "state", conn_state_name(result->state));
 	describe(states, result, json);
 }
 

@@ -75,6 +75,7 @@ struct pkt {
 	__u8 granted;	/* passes where no rule speaks: related, expected, taken over */
 	__u8 briefly;	/* the verdict of rules holds for this packet, not for its flow */
 	__u8 own_flags; /* tcp_flags, while turned */
+	__u8 pending;	/* its flow is changed, or begun, once it is known to pass */
 };
 
 /* IP protocol numbers that mean something to parsing or to a stage. */

@@ -9,7 +9,7 @@
 
 #include "../../abi/reason.h"
 #include "../../bpf/lib/route.h"
-#include "conntrack_old.bpf.h"
+#include "conntrack_help.bpf.h"
 
 /* Ends swapped, direction turned: where the flow's own first packet would meet this interface. */
 static __always_inline void pkt_swap(struct pkt *p)
@@ -98,8 +98,15 @@ __noinline int conn_begin(struct pkt *p)
 	if (flow_begin(work, p) == CONN_ANSWER_INVALID)
 		return conn_is_invalid(p);
 	work->flow.marks |= work->side ? CONNTRACK_SECOND : 0;
-	work->is_kept = true;
+	work->is_kept = p->pending = true;
 	p->state = WEIR_CONN_NEW;
+	if (conn_has_helper(p))
+		work->flow.marks |= CONNTRACK_HELPED;
+	if (conntrack_constants.helps && conn_is_expected(p)) {
+		work->flow.marks |= CONNTRACK_GRANTED;
+		p->state = WEIR_CONN_RELATED;
+		p->granted = true;
+	}
 	return WEIR_PASS;
 }
 
@@ -178,7 +185,6 @@ __noinline int conn_go_on(struct pkt *p)
 	if (answer == CONN_ANSWER_INVALID)
 		return conn_is_invalid(p);
 	p->state = answer;
-	work->is_kept = true;
 	if (work->word & CONNTRACK_MARKED) {
 		p->mark = flow->mark;
 		p->has_mark = true;
@@ -187,7 +193,10 @@ __noinline int conn_go_on(struct pkt *p)
 		conn_keep(p);
 		return WEIR_PASS_ESTABLISHED;
 	}
+	work->is_kept = p->pending = true;
 	p->granted = !!(work->word & CONNTRACK_GRANTED);
+	if (p->granted && answer == CONN_ANSWER_NEW)
+		p->state = WEIR_CONN_RELATED; /* at the next hook it meets */
 	pkt_turn(p, work->segment.side);
 	return WEIR_PASS;
 }
@@ -277,13 +286,20 @@ static __always_inline enum weir_reason conntrack_granted(const struct pkt *p)
 }
 
 /* The packet is judged: only what passes begins a flow, or changes it. */
-static __always_inline void conntrack_settle(struct pkt *p, bool passes)
+static __always_inline void conntrack_settle(struct pkt *p, void *ctx, enum hook hook, bool passes)
 {
 	if (!conntrack_constants.enabled || p->state == WEIR_CONN_UNTRACKED)
 		return;
-	pkt_turn_back(p);
-	if (passes)
-		conn_settle(p);
+	if (p->pending) {
+		pkt_turn_back(p);
+		if (passes)
+			conn_settle(p);
+		if (passes && conntrack_constants.helps && p->state == WEIR_CONN_RELATED &&
+		    conn_writes(p))
+			expected_settle(p);
+	}
+	if (conntrack_constants.helps && passes)
+		conn_help(p, ctx, hook);
 }
 
 #endif

@@ -34,7 +34,7 @@ static bool is_wanted(const struct conntrack_section *section, const struct weir
 	       (section->enabled == CONNTRACK_AUTO && weir_image_asks(image, WEIR_ASK_CONNECTIONS));
 }
 
-static int capacities_set(const struct conntrack_sizes *sizes, bool is_on,
+static int capacities_set(const struct conntrack_sizes *sizes, bool is_on, bool helps,
 			  struct weir_constants *constants)
 {
 	const struct {
@@ -47,6 +47,7 @@ static int capacities_set(const struct conntrack_sizes *sizes, bool is_on,
 		{ "st_half_set", sizes->half },
 		{ "st_ports", is_on ? CONNTRACK_FRAGMENTS : 1 },
 		{ "st_pair", is_on ? CONNTRACK_PAIRS : 1 },
+		{ "set_expect", helps ? CONNTRACK_EXPECTED : 1 },
 	};
 	int r = 0;
 
@@ -67,6 +68,9 @@ static int conntrack_constants_set(const void *data, const struct weir_image *im
 		.is_asymmetric = section->asymmetric,
 	};
 	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
+	struct conntrack_helpers helpers = {};
+
+	values.helps = is_on && conntrack_helpers_fill(section, &helpers);
 
 	if (is_on)
 		sizes = (struct conntrack_sizes){ conntrack_sets(section->capacity),
@@ -78,7 +82,9 @@ static int conntrack_constants_set(const void *data, const struct weir_image *im
 
 	if (!r)
 		r = weir_constants_set(constants, "conntrack_sizes", &sizes, sizeof(sizes));
-	return r ? r : capacities_set(&sizes, is_on, constants);
+	if (!r)
+		r = weir_constants_set(constants, "conntrack_helpers", &helpers, sizeof(helpers));
+	return r ? r : capacities_set(&sizes, is_on, values.helps, constants);
 }
 
 static int conntrack_state_new(struct weir_engine *engine, const char *state_dir,
@@ -150,7 +156,10 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 
 	state->counters = weir_object_map(object, "ctr_conntrack");
 	state->shared = weir_object_map(object, "cfg_conntrack");
-	int r = state->counters && state->shared ? all_tables_open(state, object) : -ENOENT;
+	state->expected = weir_object_map(object, "set_expect");
+	int r = state->counters && state->shared && state->expected ?
+			all_tables_open(state, object) :
+			-ENOENT;
 
 	if (!r)
 		r = shared_set(state);
@@ -181,6 +190,7 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 	uint32_t now = conntrack_now();
 
 	(void)now_ns;
+	conntrack_expectations_sweep(state, now);
 	for (int i = 0; i < CONNTRACK_TABLES; i++) {
 		struct conntrack_table *table = &state->tables[i];
 		struct conntrack_sweep *sweep = &state->sweeps[i];
@@ -263,6 +273,8 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "half_open", state->sweeps[CONNTRACK_TABLE_HALF].seen);
 	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
 	weir_json_put_uint(json, "adopted", state->adopted);
+	weir_json_put_uint(json, "expectations", state->expectations);
+	weir_json_put_uint(json, "offers_refused", state->offers_refused);
 	for (size_t i = 0; i < CONNTRACK_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
 	weir_json_close_object(json);
@@ -273,6 +285,7 @@ const struct weir_feature weir_conntrack = {
 	.summary = "connections, and what state each packet of one is in",
 	.fields = conntrack_fields,
 	.section_size = sizeof(struct conntrack_section),
+	.check = conntrack_helpers_check,
 	.constants = conntrack_constants_set,
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
@@ -282,6 +295,7 @@ const struct weir_feature weir_conntrack = {
 	.fits = conntrack_fits,
 	.settle = conntrack_settle,
 	.live = conntrack_live,
+	.event = conntrack_event,
 	.tick = conntrack_tick,
 	.snapshot = conntrack_snapshot,
 	.status = conntrack_status,

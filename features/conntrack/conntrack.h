@@ -83,8 +83,10 @@ struct conntrack_flow {
 	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
 	 * the connection, and both begin anew. */
 	struct conntrack_side again;
-	__u32 rule; /* the row of the rule that let it in, 0 for none */
-	__u32 spare[3];
+	__u32 rule;    /* the row of the rule that let it in, 0 for none */
+	__u32 in_line; /* of a control connection: a bit for each side whose last segment did not
+			  end a line */
+	__u32 spare[2];
 };
 
 /* In flow.let_in: at which bit each place stands, and what one is. */
@@ -138,6 +140,24 @@ struct conntrack_sizes {
 	__u32 half;
 };
 
+#define CONNTRACK_HELPER_PORTS 8
+
+/* Rodata `conntrack_helpers`. */
+struct conntrack_helpers {
+	__be16 ftp[CONNTRACK_HELPER_PORTS]; /* 0: unused */
+};
+
+#define CONNTRACK_EXPECTED 4096
+
+/* set_expect: a connection that a helper has heard is to come. */
+struct conntrack_expectation {
+	struct weir_addr src, dst;
+	__be16 dport;
+	__u8 proto;
+	__u8 family;
+	__u32 spare; /* all of a key is compared */
+};
+
 /* ctr_conntrack: a row each. X(identifier, name, help). */
 #define CONNTRACK_COUNTERS(X)                                                                 \
 	X(CONNTRACK_COUNT_NEW, "new", "flows that began")                                     \
@@ -177,6 +197,7 @@ _Static_assert(sizeof(struct conntrack_key) == 40, "five words are compared");
 _Static_assert(sizeof(struct conntrack_side) == 16, "two are half a line");
 _Static_assert(sizeof(struct conntrack_flow) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct conntrack_flow, side) == 64, "the second is for windows");
+_Static_assert(sizeof(struct conntrack_expectation) == 40, "nothing in it is left unsaid");
 _Static_assert(sizeof(struct conntrack_set) == 32, "two in a line");
 _Static_assert(sizeof(struct conntrack_constants) <= 64, "as large as a constant may be");
 

@@ -16,6 +16,18 @@ static const char *const switch_names[] = { "auto", "true", "false", NULL };
 	  .most = CONNTRACK_TIMEOUT_MOST_NS,                             \
 	  .help = words "." },
 
+#define HELPERS(member) (offsetof(struct conntrack_section, helpers.member) - SECTION(helpers))
+
+static const struct weir_field helper_fields[] = {
+	{ .key = "ftp",
+	  .type = WEIR_FIELD_STRINGS,
+	  .offset = HELPERS(ftp),
+	  .count_offset = HELPERS(ftp_count),
+	  .help = "Ports of FTP servers, [21] as a rule: the data connections they and their "
+		  "clients agree on are let in, from and to the two only." },
+	{ 0 },
+};
+
 static const struct weir_field timeout_fields[] = { CONNTRACK_STATES(TIMEOUT){ 0 } };
 
 const struct weir_field conntrack_fields[] = {
@@ -64,5 +76,11 @@ const struct weir_field conntrack_fields[] = {
 	  .size = sizeof(((struct conntrack_section *)0)->timeouts),
 	  .fields = timeout_fields,
 	  .help = "How long a flow is remembered after its last packet, by its state." },
+	{ .key = "helpers",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SECTION(helpers),
+	  .size = sizeof(((struct conntrack_section *)0)->helpers),
+	  .fields = helper_fields,
+	  .help = "Protocols whose words open second connections." },
 	{ 0 },
 };

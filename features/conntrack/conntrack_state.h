@@ -26,12 +26,18 @@ struct conntrack_section {
 	bool pick_up;
 	bool asymmetric;
 	struct weir_quantity timeouts[CONNTRACK_STATE_COUNT];
+	struct {
+		char **ftp;
+		unsigned ftp_count;
+	} helpers;
 };
 
 struct conntrack {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_map *counters;  /* borrowed, as the next; NULL before the first object */
 	struct weir_map *shared;
+	struct weir_map *expected;
+	uint64_t expectations, offers_refused;		 /* written, and not */
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
 	struct conntrack_table old[CONNTRACK_TABLES];	 /* of before a reload, or closed */
 	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
@@ -56,6 +62,15 @@ extern const struct weir_op *const conntrack_ops[];
 bool conntrack_wants_flows(const void *state);
 bool conntrack_adopt(void *state, const struct weir_config *config,
 		     const struct weir_kernel_flow *flow, bool is_granted);
+/* conntrack_help.c */
+int conntrack_helpers_check(const struct weir_config *config, const void *section,
+			    struct weir_diag *diag);
+/* Fills in the ports; returns whether there are any. */
+bool conntrack_helpers_fill(const struct conntrack_section *section,
+			    struct conntrack_helpers *helpers);
+void conntrack_event(void *state, const struct weir_event *event);
+/* Expectations that nothing came of go. */
+void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);
