@@ -280,7 +280,7 @@ static __always_inline bool flow_claim(struct conntrack_flow *flow, __u32 word)
 		       word;
 }
 
-/* Gives a place back that was claimed, once its tag is gone: or who takes it next would lose his. */
+/* Gives a place back that was claimed, once its tag is gone: who takes it next would lose his. */
 static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
 {
 	__sync_val_compare_and_swap(&flow->word, word,
