@@ -173,7 +173,7 @@ __noinline int conn_go_on(struct pkt *p)
 	work->flow.marks = work->word & CONNTRACK_MARKS;
 	work->flow.side[0] = flow->side[0];
 	work->flow.side[1] = flow->side[1];
-	if (p->tcp_flags & TCP_SYN)
+	if (p->tcp_flags & (TCP_SYN | TCP_RST))
 		work->flow.again = flow->again;
 	work->segment.side = work->side != !!(work->word & CONNTRACK_SECOND);
 	int answer = flow_judge(work, p);

@@ -29,7 +29,7 @@ struct conn_segment {
 struct conn_tcp {
 	__u32 marks;
 	struct conntrack_side side[2];
-	struct conntrack_side again; /* as in the flow; only where the packet has SYN */
+	struct conntrack_side again; /* as in the flow; only where the packet has SYN or RST */
 };
 
 struct conn_tcp_options {
@@ -107,10 +107,14 @@ static __always_inline __u32 side_first(const struct conntrack_side *side)
 /* How far an acknowledgement of a SYN may go beyond it: what is sent along with it, or right after
  * (RFC 7413). */
 #define CONN_SYN_DATA 0xfffffu
+#define CONN_AFTER_SYN_MOST 0xffffu /* and then it is not known how far exactly */
 
 static __always_inline bool ack_covers_syn(const struct conntrack_side *side, __u32 ack)
 {
-	return ack - side_first(side) <= CONN_SYN_DATA;
+	__u32 first = side->after_syn < CONN_AFTER_SYN_MOST ? side_first(side) :
+							      side->end - CONN_SYN_DATA;
+
+	return ack - first <= CONN_SYN_DATA;
 }
 
 static __always_inline void side_raise(struct conntrack_side *side, __u32 max_end)
@@ -121,10 +125,14 @@ static __always_inline void side_raise(struct conntrack_side *side, __u32 max_en
 }
 
 /* Only if both have the option does either scale. */
-static __always_inline void sides_scale(struct conn_tcp *flow)
+static __always_inline __u32 side_window(const struct conn_tcp *flow, const struct conn_segment *s)
 {
-	if (!(flow->side[0].flags & flow->side[1].flags & CONNTRACK_SIDE_SCALES))
-		flow->side[0].scale = flow->side[1].scale = 0;
+	bool scales = flow->side[0].flags & flow->side[1].flags & CONNTRACK_SIDE_SCALES;
+	__u32 window = scales && !(s->flags & TCP_SYN) ?
+			       s->window << (flow->side[s->side & 1].scale & 15) :
+			       s->window;
+
+	return window ? window : 1; /* a closed one is probed with one byte */
 }
 
 /* What a SYN says of its side, and nothing it said before. */
@@ -156,9 +164,8 @@ static __always_inline void sides_limit(struct conn_tcp *flow)
 static __always_inline void sides_note(struct conn_tcp *flow, const struct conn_segment *s)
 {
 	struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
-	__u32 window = s->flags & TCP_SYN ? s->window : s->window << (own->scale & 15);
+	__u32 window = side_window(flow, s);
 
-	window = window ? window : 1; /* a closed one is probed with one byte */
 	if (!(own->flags & CONNTRACK_SIDE_SEEN)) {
 		own->end = s->end;
 		own->max_win = window;
@@ -167,7 +174,7 @@ static __always_inline void sides_note(struct conn_tcp *flow, const struct conn_
 	if (seq_is_after(s->end, own->end)) {
 		__u32 past = own->after_syn + (s->end - own->end);
 
-		own->after_syn = past < 0xffff ? past : 0xffff;
+		own->after_syn = past < CONN_AFTER_SYN_MOST ? past : CONN_AFTER_SYN_MOST;
 		own->end = s->end;
 	}
 	if (window > own->max_win)
@@ -184,6 +191,13 @@ static __always_inline enum conn_answer tcp_stands(const struct conn_tcp *flow,
 							     CONN_ANSWER_NEW;
 }
 
+/* It answers the SYN that came by since: the responder has lost the connection. */
+static __always_inline bool takes_up(const struct conn_tcp *flow, const struct conn_segment *s)
+{
+	return s->side && s->flags & TCP_ACK && flow->again.flags & CONNTRACK_SIDE_SEEN &&
+	       ack_covers_syn(&flow->again, s->ack) && !seq_is_after(s->ack, flow->again.end);
+}
+
 static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 						  const struct conn_segment *s, bool checks)
 {
@@ -194,7 +208,7 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 		if (!(s->flags & TCP_ACK) || !ack_covers_syn(other, s->ack) ||
 		    seq_is_after(s->ack, other->end))
 			return CONN_ANSWER_INVALID;
-	} else if (checks && !seq_holds(own, other, s)) {
+	} else if (checks && !seq_holds(own, other, s) && !takes_up(flow, s)) {
 		return CONN_ANSWER_INVALID;
 	}
 	flow->marks |= CONNTRACK_RESET;
@@ -221,8 +235,6 @@ static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const str
 	} else if (!(flow->marks & own) || !(flow->marks & CONNTRACK_ANSWERED)) {
 		/* The other side's opening at the same time, or another attempt. */
 		side_begin(side, s);
-		if (flow->side[!s->side].flags & CONNTRACK_SIDE_SEEN)
-			sides_scale(flow);
 		sides_limit(flow);
 		flow->marks |= own;
 	}
@@ -238,7 +250,6 @@ static __always_inline enum conn_answer tcp_again(struct conn_tcp *flow,
 	flow->side[0] = flow->again;
 	side_begin(&flow->side[1], s);
 	flow->again = (struct conntrack_side){};
-	sides_scale(flow);
 	sides_note(flow, s);
 	return CONN_ANSWER_ESTABLISHED;
 }
@@ -252,18 +263,15 @@ static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
 
 	if (!(flow->marks & other))
 		return CONN_ANSWER_INVALID;
-	if (s->side && flow->again.flags & CONNTRACK_SIDE_SEEN &&
-	    ack_covers_syn(&flow->again, s->ack) && !seq_is_after(s->ack, flow->again.end))
+	if (takes_up(flow, s))
 		return tcp_again(flow, s);
 	if (flow->marks & own_acked)
 		return tcp_stands(flow, s); /* sent again */
 	if (checks && (!ack_covers_syn(to, s->ack) || seq_is_after(s->ack, to->end)))
 		return CONN_ANSWER_INVALID;
 	/* Who keeps no state until he is acknowledged may answer each SYN by another number. */
-	if (!(flow->marks & own) || side_first(side) != s->seq + 1) {
+	if (!(flow->marks & own) || side_first(side) != s->seq + 1)
 		side_begin(side, s);
-		sides_scale(flow);
-	}
 	sides_note(flow, s);
 	flow->marks |= own | acked;
 	return tcp_stands(flow, s);
@@ -300,8 +308,10 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 		return CONN_ANSWER_INVALID;
 	/* Before the note: what it acknowledges is held against what was there. */
 	tcp_mark(flow, s);
-	if (!options->notes_windows && s->flags & TCP_FIN)
-		flow->side[s->side & 1].end = s->end; /* the numbers before it were not followed */
+	/* Where the numbers before it were not followed, it sets them. */
+	if (!options->notes_windows && s->flags & TCP_FIN &&
+	    flow->marks & CONNTRACK_SYN_ACKED << s->side)
+		flow->side[s->side & 1].end = s->end;
 	if (options->notes_windows || s->flags & TCP_FIN)
 		sides_note(flow, s);
 	return tcp_stands(flow, s);

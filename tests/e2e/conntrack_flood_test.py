@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a flood of packets that prove nothing does to connections that have proven themselves:
+nothing. 100 attack packets for each packet of theirs, a table ten times as large as they need, and
+a default policy that drops whatever belongs to no connection that was let in."""
+import random
+import socket
+import struct
+
+import pytest
+
+from harness.daemon import Daemon
+from harness.net import Pair
+from harness.wire import packet_socket
+
+CONNECTIONS, CAPACITY, PORT = 200, 2000, 9000
+ATTACKS_A_PACKET = 100
+CONFIG = f"""
+api: {{listen: off}}
+interfaces: [{{name: wire, egress: true}}]
+conntrack: {{capacity: {CAPACITY}, half-open: {CAPACITY}}}
+rules:
+  rules:
+    - {{name: open, proto: 'tcp, udp', dport: {PORT}-{PORT + 1}, action: allow, direction: ingress}}
+  policy: [{{interface: "*", ingress: deny, egress: deny}}]
+"""
+SYN, ACK = 0x02, 0x10
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+class Attack:
+    """Frames to the open port from addresses and ports drawn at random."""
+
+    def __init__(self, pair, kind):
+        self.kind, self.rng = kind, random.Random(kind)
+        self.sock = packet_socket(pair.outside, pair.far, 0)
+        with pair.inside.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as probe:
+            probe.bind((pair.wire, 0))
+            mac = probe.getsockname()[4]
+        self.link = mac + b"\x02\x00\x00\x00\x00\x02" + b"\x08\x00"
+        self.target = socket.inet_aton(pair.inside_v4)
+
+    def transport(self):
+        sport = self.rng.randrange(1024, 65536)
+        if self.kind == "udp":
+            return 17, struct.pack("!HHHH", sport, PORT + 1, 8, 0)
+        flags = SYN if self.kind == "syn" else ACK
+        return 6, struct.pack("!HHIIBBHHH", sport, PORT + 1, self.rng.getrandbits(32),
+                              self.rng.getrandbits(32), 5 << 4, flags, 1024, 0, 0)
+
+    def send(self, count):
+        for _ in range(count):
+            proto, transport = self.transport()
+            # 198.18.0.0/15 is for such tests (RFC 2544).
+            source = struct.pack("!I", 0xC6120000 | self.rng.getrandbits(17))
+            header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(transport), 0, 0, 64, proto, 0,
+                                 source, self.target)
+            header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+            self.sock.send(self.link + header + transport)
+
+
+class Server:
+    """Answers what it gets, on all its connections."""
+
+    def __init__(self, pair):
+        with pair.inside.entered():
+            self.listener = socket.create_server((pair.inside_v4, PORT), backlog=CONNECTIONS)
+        self.clients, self.accepted = [], []
+        for _ in range(CONNECTIONS):
+            with pair.outside.entered():
+                client = socket.socket()
+            client.settimeout(10)
+            client.connect((pair.inside_v4, PORT))
+            self.clients.append(client)
+            self.accepted.append(self.listener.accept()[0])
+
+    def echo(self, client, served, text):
+        client.sendall(text)
+        assert served.recv(len(text)) == text
+        served.sendall(text)
+        assert client.recv(len(text)) == text
+
+    def close(self):
+        for sock in [self.listener, *self.clients, *self.accepted]:
+            sock.close()
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with Pair("flood", addresses=True) as pair:
+        yield pair
+
+
+def counts(daemon):
+    return daemon.ask("flow", "count")
+
+
+@pytest.mark.parametrize("kind", ["syn", "ack", "udp"])
+def test_every_proven_flow_survives_a_hundred_attacks_a_packet(pair, kind):
+    with Daemon(pair.inside, config=CONFIG) as daemon:
+        daemon.start()
+        server, attack = Server(pair), Attack(pair, kind)
+        try:
+            before = counts(daemon)
+            assert before["proven"] == CONNECTIONS
+            for client, served in zip(server.clients, server.accepted):
+                attack.send(4 * ATTACKS_A_PACKET)   # two of theirs, and what acknowledges them
+                server.echo(client, served, b"still here")
+            after, status = counts(daemon), daemon.status()["conntrack"]
+            assert after["proven"] == CONNECTIONS
+            known = daemon.ask("flow", "count", "proto=tcp", "dport=9000", "table=proven")
+            assert known["total"] == CONNECTIONS
+            assert status["displaced"] > CAPACITY, "the flood filled the table of those unproven"
+            assert status["refused"] == 0
+            assert after["half_open"] <= CAPACITY * 9 / 8 + 8
+        finally:
+            server.close()
+            attack.sock.close()
+
+
+def test_connections_begin_while_the_flood_goes_on(pair):
+    with Daemon(pair.inside, config=CONFIG) as daemon:
+        daemon.start()
+        attack = Attack(pair, "syn")
+        with pair.inside.entered():
+            listener = socket.create_server((pair.inside_v4, PORT))
+        attack.send(3 * CAPACITY)
+        opened = 0
+        for _ in range(50):
+            attack.send(ATTACKS_A_PACKET)
+            with pair.outside.entered():
+                client = socket.socket()
+            client.settimeout(10)
+            client.connect((pair.inside_v4, PORT))
+            served = listener.accept()[0]
+            client.sendall(b"x")
+            opened += served.recv(1) == b"x"
+            client.close()
+            served.close()
+        listener.close()
+        attack.sock.close()
+        assert opened == 50
+        assert daemon.ask("flow", "count", "dport=9000", "table=proven")["total"] == 50
