@@ -9,17 +9,29 @@ from harness.daemon import HELPERS
 
 IN_XDP, IN_TC, OUT_TC = PROGRAMS = range(3)
 TOLD = struct.Struct("=16sIII")
+FOLLOWED = struct.Struct("=16s16sI")
+STATES = ("untracked", "new", "established", "related", "invalid")
 Told = collections.namedtuple("Told", "reason rule mark dropped")
+
+Followed = collections.namedtuple("Followed", "reason flow state")
 
 
 def as_yaml(config):
     """JSON is YAML. {"rules": …, "block": …}"""
-    return "memory: 1GiB\nconntrack: {enabled: false}\n" + "".join(f"{key}: {json.dumps(value)}\n"
-                                      for key, value in config.items())
+    return "memory: 1GiB\n" + "".join(
+        f"{key}: {json.dumps(value)}\n"
+        for key, value in {"conntrack": {"enabled": False}, **config}.items())
 
 
 def question(program, interface, frame):
     return struct.pack("=BBH", program, interface, len(frame)) + frame
+
+
+def key(ends, proto, family, requester=0):
+    """struct conntrack_key. ends: [(address, as four or sixteen bytes, port)]"""
+    mapped = bytes(10) + b"\xff\xff" if family == 4 else b""
+    return b"".join(mapped + address for address, _ in ends) + struct.pack(
+        "!HHBB", *(port for _, port in ends), proto, family) + struct.pack("=H", requester)
 
 
 class Judge:
@@ -51,6 +63,15 @@ class Judge:
             self.ask("p", len(some), b"".join(some))
             for row in TOLD.iter_unpack(self.read(TOLD.size * len(some))):
                 yield Told(row[0].rstrip(b"\0").decode(), *row[1:])
+
+    def follow(self, questions, piece=200):
+        """Followed of each; questions: question() + key()."""
+        for start in range(0, len(questions), piece):
+            some = questions[start:start + piece]
+            self.ask("f", len(some), b"".join(some))
+            for reason, flow, state in FOLLOWED.iter_unpack(self.read(FOLLOWED.size * len(some))):
+                yield Followed(reason.rstrip(b"\0").decode(), flow.rstrip(b"\0").decode(),
+                               STATES[state])
 
     def hits(self, count):
         """[(packets, bytes)] of the rules, in order."""
