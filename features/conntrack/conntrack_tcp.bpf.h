@@ -9,6 +9,8 @@
 #ifndef WEIR_CONNTRACK_TCP_BPF_H
 #define WEIR_CONNTRACK_TCP_BPF_H
 
+#include <stdbool.h>
+
 #include "../../bpf/lib/pkt.h"
 #include "conntrack.h"
 

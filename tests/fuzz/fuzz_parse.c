@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libFuzzer: hostile bytes through parse.h. Any read past the buffer is the sanitizers' to find;
- * here stands what must be true of struct pkt whatever the bytes are. Input: three bytes of choice,
- * then the packet.
+ * libFuzzer: hostile bytes through parse.h, and through parse_inner.h where that is asked: of an
+ * ICMP error, of a SYN. Any read past the buffer is the sanitizers' to find; here stands what must
+ * be true of struct pkt whatever the bytes are. Input: three bytes of choice, then the packet.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/lib/parse.h"
+#include "bpf/lib/parse_inner.h"
 
 #define REQUIRE(condition)                \
 	do {                              \
@@ -153,6 +153,64 @@ static void cut_keeps_the_addresses(const struct choice *choice, const struct pk
 		!memcmp(&cut.dst, &p->dst, sizeof(p->dst)));
 }
 
+static bool is_icmp_error(const struct pkt *p)
+{
+	if (!(p->seen & PKT_ICMP))
+		return false;
+	return p->seen & PKT_IPV6 ? p->icmp_type >= 1 && p->icmp_type <= 4 :
+				    (p->icmp_type >= 3 && p->icmp_type <= 5) ||
+					    p->icmp_type == 11 || p->icmp_type == 12;
+}
+
+/* What was found lies in the buffer, behind the header of the error. */
+static void embedded_is_inside(const struct pkt *p, const __u8 *bytes, size_t length)
+{
+	struct cursor c = cursor_init((void *)bytes, (__u8 *)bytes + length);
+	struct pkt inner = { 0 };
+	bool found = parse_embedded(&c, &inner, p);
+	size_t ip = p->l4_offset + 8u;
+
+	REQUIRE((inner.seen & PKT_IP) != PKT_IP);
+	if (inner.seen & PKT_IP)
+		REQUIRE((inner.seen & PKT_IP) == (p->seen & PKT_IP));
+	if (inner.seen & PKT_IPV4)
+		REQUIRE(ip + 20 <= length && !memcmp(inner.src.bytes + 12, bytes + ip + 12, 4) &&
+			!memcmp(inner.dst.bytes + 12, bytes + ip + 16, 4));
+	if (inner.seen & PKT_IPV6)
+		REQUIRE(ip + 40 <= length && !memcmp(inner.src.bytes, bytes + ip + 8, 16) &&
+			!memcmp(inner.dst.bytes, bytes + ip + 24, 16));
+	if (!found) {
+		REQUIRE(!inner.sport && !inner.dport && !(inner.seen & PKT_ICMP));
+		return;
+	}
+	REQUIRE(inner.seen & PKT_IP && c.offset >= ip + 20);
+	if (inner.seen & (PKT_PORTS | PKT_ICMP))
+		REQUIRE(c.offset + 8u <= length && c.offset + 8u <= p->l3_offset + p->ip_len);
+	if (inner.seen & PKT_PORTS)
+		REQUIRE(!memcmp(&inner.sport, bytes + c.offset, 2) &&
+			!memcmp(&inner.dport, bytes + c.offset + 2, 2));
+	else
+		REQUIRE(!inner.sport && !inner.dport);
+	if (inner.seen & PKT_ICMP)
+		REQUIRE(inner.proto == (inner.seen & PKT_IPV4 ? 1 : 58) &&
+			inner.icmp_type == bytes[c.offset]);
+}
+
+/* A scale is the value of an option of the header: a third byte behind "3, 3". */
+static void scale_is_inside(const struct pkt *p, const __u8 *bytes, size_t length)
+{
+	struct cursor c = cursor_init((void *)bytes, (__u8 *)bytes + length);
+	int scale = parse_window_scale(&c, p);
+	size_t at = p->l4_offset + 20u, end = p->l4_offset + p->tcp_words * 4u;
+	bool is_there = false;
+
+	REQUIRE(scale >= -1 && scale <= 14);
+	for (; scale >= 0 && at + 3 <= end && at + 3 <= length; at++)
+		is_there |= bytes[at] == 3 && bytes[at + 1] == 3 &&
+			    (bytes[at + 2] == scale || (scale == 14 && bytes[at + 2] > 14));
+	REQUIRE(scale < 0 || is_there);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -170,5 +228,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	addresses_are_the_headers(&p, bytes);
 	if (p.seen & PKT_IP)
 		cut_keeps_the_addresses(&choice, &p, bytes);
+	if (is_icmp_error(&p))
+		embedded_is_inside(&p, bytes, length);
+	if (p.seen & PKT_TCP)
+		scale_is_inside(&p, bytes, length);
 	return 0;
 }
