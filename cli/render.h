@@ -20,6 +20,12 @@ void weir_render_removed(const struct weir_view *view);
 void weir_render_rules(const struct weir_view *view);
 void weir_render_rule_hits(const struct weir_view *view);
 void weir_render_rule_edit(const struct weir_view *view);
+void weir_render_flows(const struct weir_view *view);
+void weir_render_flow_details(const struct weir_view *view);
+void weir_render_flow_count(const struct weir_view *view);
+void weir_render_flow_flush(const struct weir_view *view);
+/* The line of status on connection tracking. */
+void weir_render_flow_status(const struct weir_view *view, const struct weir_json *conntrack);
 /* The part of status that counts rules and tells default policies. */
 void weir_render_rules_status(const struct weir_view *view, const struct weir_json *rules);
 /* "ssh-guard (deny, runtime)"; a rule without a name is "number 12". */

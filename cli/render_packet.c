@@ -5,20 +5,6 @@
 #include "base/units.h"
 #include "cli/render.h"
 
-static void endpoint_add(struct weir_buf *out, const struct weir_json *packet,
-			 const char *address_key, const char *port_key)
-{
-	const char *address = weir_view_str(packet, address_key);
-	uint64_t port = weir_view_uint(packet, port_key);
-	bool brackets = port && strchr(address, ':');
-
-	weir_buf_add_str(out, brackets ? "[" : "");
-	weir_buf_add_visible(out, address[0] ? address : "?");
-	weir_buf_add_str(out, brackets ? "]" : "");
-	if (port)
-		weir_buf_addf(out, ":%llu", (unsigned long long)port);
-}
-
 static void proto_add(struct weir_buf *out, const struct weir_json *proto)
 {
 	static const struct {
@@ -51,9 +37,9 @@ static void packet_add(struct weir_buf *out, const struct weir_json *packet)
 	if (!weir_view_str(packet, "src")[0] && !weir_view_str(packet, "dst")[0])
 		return;
 	proto_add(out, weir_json_get(packet, "proto"));
-	endpoint_add(out, packet, "src", "sport");
+	weir_view_add_endpoint(out, packet, "src", "sport");
 	weir_buf_add_str(out, " > ");
-	endpoint_add(out, packet, "dst", "dport");
+	weir_view_add_endpoint(out, packet, "dst", "dport");
 	if (weir_view_uint(packet, "vlan"))
 		weir_buf_addf(out, " vlan %llu",
 			      (unsigned long long)weir_view_uint(packet, "vlan"));

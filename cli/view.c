@@ -132,6 +132,20 @@ void weir_view_add_plural(struct weir_buf *out, uint64_t count, const char *one,
 	weir_buf_addf(out, " %s", count == 1 ? one : many);
 }
 
+void weir_view_add_endpoint(struct weir_buf *out, const struct weir_json *object,
+			    const char *address_key, const char *port_key)
+{
+	const char *address = weir_view_str(object, address_key);
+	uint64_t port = weir_view_uint(object, port_key);
+	bool brackets = port && strchr(address, ':');
+
+	weir_buf_add_str(out, brackets ? "[" : "");
+	weir_buf_add_visible(out, address[0] ? address : "?");
+	weir_buf_add_str(out, brackets ? "]" : "");
+	if (port)
+		weir_buf_addf(out, ":%llu", (unsigned long long)port);
+}
+
 void weir_view_add_seconds(struct weir_buf *out, uint64_t ms)
 {
 	if (ms < 10)

@@ -36,6 +36,9 @@ void weir_view_heading(const struct weir_view *view, const char *format, ...)
 void weir_view_add_colored(const struct weir_view *view, enum weir_color color, const char *text);
 /* "1,234 entries", "1 entry" */
 void weir_view_add_plural(struct weir_buf *out, uint64_t count, const char *one, const char *many);
+/* "192.0.2.1:443", "[2001:db8::1]:443"; the address alone where there is no port. */
+void weir_view_add_endpoint(struct weir_buf *out, const struct weir_json *object,
+			    const char *address_key, const char *port_key);
 /* "0.61 s" */
 void weir_view_add_seconds(struct weir_buf *out, uint64_t ms);
 /* Red for a reason that drops, green for one that passes. */
