@@ -306,21 +306,6 @@ static void rules_count(struct import *import)
 		}
 }
 
-/* Reported once: whoever denies the rest cuts off the answers to what this machine asks. */
-static void state_tell(struct fold *fold)
-{
-	for (size_t i = 0; i < fold->out.count; i++) {
-		const struct import_flat *flat = &fold->out.at[i];
-		if (flat->why || !flat->rule || !import_match_has(&flat->match, IMPORT_STATE))
-			continue;
-		import_note(
-			fold->import, flat->rule->where, flat->rule->text,
-			"Weir tracks no connections yet: the state of each packet is untracked, "
-			"so answers need rules of their own");
-		return;
-	}
-}
-
 void import_fold(struct import *import, struct import_flats *ret_flats, bool ret_deny[IMPORT_WAYS])
 {
 	struct fold fold = { .import = import };
@@ -335,6 +320,5 @@ void import_fold(struct import *import, struct import_flats *ret_flats, bool ret
 		base_policy(&fold, &fold.bases[i], ret_deny);
 	}
 	rules_count(import);
-	state_tell(&fold);
 	*ret_flats = fold.out;
 }

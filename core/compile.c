@@ -34,6 +34,14 @@ bool weir_config_denies_by_default(const struct weir_config *config)
 	return false;
 }
 
+bool weir_config_tracks(const struct weir_config *config)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->tracks && weir_features[i]->tracks(config->sections[i]))
+			return true;
+	return false;
+}
+
 static int features_each(struct weir_compile *compile, const struct weir_compile_input *input,
 			 int (*step)(const struct weir_feature *, struct weir_compile *))
 {

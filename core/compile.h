@@ -20,6 +20,8 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 		       struct weir_image **ret_image);
 /* Whether any feature denies by default what it does not name. */
 bool weir_config_denies_by_default(const struct weir_config *config);
+/* Whether any tracks connections, or would where the policy asks for them. */
+bool weir_config_tracks(const struct weir_config *config);
 /* The configuration alone: check, replay. */
 int weir_compile(const struct weir_config *config, struct weir_diag *diag,
 		 struct weir_image **ret_image);

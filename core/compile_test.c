@@ -27,10 +27,25 @@ static void configuration_denies_by_default_when_one_feature_does(void **state)
 	assert_true(denies_by_default("fake: {enabled: false}\n"));
 }
 
+static bool tracks(const char *text)
+{
+	_cleanup_config_ struct weir_config *config = NULL;
+
+	assert_int_equal(weir_config_parse(text, strlen(text), NULL, NULL, &config), 0);
+	return weir_config_tracks(config);
+}
+
+static void configuration_tracks_when_one_feature_does(void **state)
+{
+	assert_true(tracks("fake: {enabled: true}\n"));
+	assert_false(tracks("fake: {enabled: false}\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(configuration_denies_by_default_when_one_feature_does),
+		cmocka_unit_test(configuration_tracks_when_one_feature_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,8 @@ struct weir_feature {
 		       struct weir_diag *diag);
 	/* Whether the section lets in nothing but what it names: who is not named is cut off. */
 	bool (*denies_by_default)(const void *section);
+	/* Whether the section lets connections be tracked where a policy asks for them. */
+	bool (*tracks)(const void *section);
 	/* Names the rodata the section asks for, by weir_constants_set(); `image` is the policy it
 	 * is for, compiled (weir_image_asks()). */
 	int (*constants)(const void *section, const struct weir_image *image,

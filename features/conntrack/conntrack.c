@@ -34,6 +34,13 @@ static bool is_wanted(const struct conntrack_section *section, const struct weir
 	       (section->enabled == CONNTRACK_AUTO && weir_image_asks(image, WEIR_ASK_CONNECTIONS));
 }
 
+static bool conntrack_tracks(const void *data)
+{
+	const struct conntrack_section *section = data;
+
+	return section->enabled != CONNTRACK_OFF;
+}
+
 static int capacities_set(const struct conntrack_sizes *sizes, bool is_on, bool helps,
 			  struct weir_constants *constants)
 {
@@ -286,6 +293,7 @@ const struct weir_feature weir_conntrack = {
 	.fields = conntrack_fields,
 	.section_size = sizeof(struct conntrack_section),
 	.check = conntrack_helpers_check,
+	.tracks = conntrack_tracks,
 	.constants = conntrack_constants_set,
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,

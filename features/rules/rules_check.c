@@ -196,7 +196,8 @@ static int check_names(const struct rules_section *section, struct weir_diag *di
 	return result;
 }
 
-static int check_rules(const struct rules_section *section, struct weir_diag *diag)
+static int check_rules(const struct weir_config *config, const struct rules_section *section,
+		       struct weir_diag *diag)
 {
 	int result = 0;
 	for (unsigned i = 0; i < section->rule_count; i++) {
@@ -205,7 +206,7 @@ static int check_rules(const struct rules_section *section, struct weir_diag *di
 		snprintf(path, sizeof(path), "rules.rules[%u]", i);
 		int r = rules_rule_read(&section->rules[i], path, diag, &rule);
 		if (r == 0) {
-			rules_rule_warn(&rule, path, diag);
+			rules_rule_warn(config, &rule, path, diag);
 			r = check_group_of(section, i, diag);
 		}
 		rules_rule_done(&rule);
@@ -226,7 +227,7 @@ int rules_check(const struct weir_config *config, const void *data, struct weir_
 	r[1] = check_sets(section, diag);
 	r[2] = check_policies(section, diag);
 	r[3] = check_names(section, diag);
-	r[4] = check_rules(section, diag);
+	r[4] = check_rules(config, section, diag);
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(r); i++)
 		if (r[i] < 0)
 			return r[i];

@@ -60,8 +60,7 @@ const struct weir_field rules_rule_fields[] = {
 		      "syn/syn,ack,rst,fin. Several, between spaces, are alternatives."),
 	CONDITION_KEY("state", state,
 		      "What connection tracking says: new, established, related, invalid, "
-		      "untracked. "
-		      "Until it is there, every packet is untracked."),
+		      "untracked."),
 	CONDITION_KEY("fragment", fragment, "none, first, later, or any for both."),
 	CONDITION_KEY("length", length, "Bytes of the IP packet: 0-127, 1500."),
 	CONDITION_KEY("dscp", dscp, "DSCP by number or name: ef, af41, 0-7."),

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "core/compile.h"
 #include "features/rules/rules_ops.h"
 #include "features/rules/rules_store.h"
 
@@ -44,6 +45,12 @@ size_t weir_feature_index(const struct weir_feature *feature)
 {
 	(void)feature;
 	return 0;
+}
+
+bool weir_config_tracks(const struct weir_config *config)
+{
+	(void)config;
+	return true;
 }
 
 struct weir_map *weir_object_map(struct weir_object *object, const char *name)

@@ -66,7 +66,7 @@ static int text_check(const struct rules_state *state, const struct rules_text *
 	int r = rules_rule_read(text, "", &call->diag, &rule);
 	if (r < 0)
 		return r;
-	rules_rule_warn(&rule, "", &call->diag);
+	rules_rule_warn(state->config, &rule, "", &call->diag);
 	rules_text_check_egress(state->config, text, "direction", &call->diag);
 	rules_rule_done(&rule);
 	return 0;

@@ -79,7 +79,8 @@ void rules_check_egress(const struct weir_config *config, const struct rules_sec
 bool rules_group_is_on(const struct rules_section *section, const char *group);
 bool rules_group_exists(const struct rules_section *section, const char *group);
 /* rules_warn.c. `path` as for rules_rule_read(). */
-void rules_rule_warn(const struct rules_rule *rule, const char *path, struct weir_diag *diag);
+void rules_rule_warn(const struct weir_config *config, const struct rules_rule *rule,
+		     const char *path, struct weir_diag *diag);
 
 /* Names that nothing has, names that two have: refused in what a person does now; a start, the end
  * of a trial, and a look without the lists of run time, go on without them. */

@@ -401,16 +401,28 @@ def test_check_warns_of_a_name_that_may_be_a_list_of_run_time(cleared, tmp_path)
     assert "no set and no list 'guests'" in refusal(daemon, "apply", "-", text=config)
 
 
-@pytest.mark.parametrize("words, said", [
-    (["--state", "established"], "does not track connections"),
-    (["--mark", "7"], "a mark is set at TC hooks only"),
+@pytest.mark.parametrize("words, more, said", [
+    (["--state", "established"], "conntrack: {enabled: false}\n", "connections are not tracked"),
+    (["--mark", "7"], "", "a mark is set at TC hooks only"),
 ])
-def test_rules_that_are_not_what_they_look_like_are_warned_of(cleared, words, said):
+def test_rules_that_are_not_what_they_look_like_are_warned_of(cleared, words, more, said):
     daemon, _ = cleared
+    daemon.apply(more + RULES)
     assert said in daemon.verb("rule", "add", "x", "--action", "allow", *words).stderr
     quiet = daemon.verb("rule", "add", "y", "--action", "allow", "--state", "not established",
                         "--direction", "egress", "--mark", "7")
     assert (quiet.returncode, quiet.stderr) == (0, "")
     key, value = words[0].removeprefix("--"), words[1]
-    done = daemon.verb("check", "-", text=RULES + f"    - {{{key}: {value}, action: allow}}\n")
+    rule = f"    - {{{key}: {value}, action: allow}}\n"
+    done = daemon.verb("check", "-", text=more + RULES + rule)
     assert done.returncode == 0 and said in done.stderr
+
+
+def test_rule_that_asks_for_a_state_has_connections_tracked(cleared):
+    daemon, _ = cleared
+    assert not daemon.status()["conntrack"]["on"]
+    done = daemon.verb("rule", "add", "x", "--action", "allow", "--state", "established")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert daemon.status()["conntrack"]["on"]
+    daemon.say("rule", "del", "x")
+    assert not daemon.status()["conntrack"]["on"]

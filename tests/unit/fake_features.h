@@ -154,6 +154,13 @@ static bool fake_denies_by_default(const void *section)
 	return !fake->enabled;
 }
 
+static bool fake_tracks(const void *section)
+{
+	const struct fake_section *fake = section;
+
+	return fake->enabled;
+}
+
 static const struct weir_feature fake_feature = {
 	.name = "fake",
 	.summary = "A made-up feature.",
@@ -162,6 +169,7 @@ static const struct weir_feature fake_feature = {
 	.check = fake_check,
 	.advise = fake_advise,
 	.denies_by_default = fake_denies_by_default,
+	.tracks = fake_tracks,
 };
 
 static const struct weir_feature bare_feature = { .name = "bare", .summary = "Has no keys." };
