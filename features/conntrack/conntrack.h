@@ -26,18 +26,21 @@ struct conntrack_key {
 
 /* What the window check knows of a side. Sequence numbers in host byte order. */
 struct conntrack_side {
-	__u32 end;	 /* highest sequence number sent, plus one */
-	__u32 max_end;	 /* highest the other side has room for */
-	__u32 max_win;	 /* largest window announced, in bytes */
-	__u16 after_syn; /* until its SYN is acknowledged: how many bytes `end` is past it */
-	__u8 scale;	 /* of its windows */
-	__u8 flags;	 /* enum conntrack_side_flag */
+	__u32 end;     /* highest sequence number sent, plus one */
+	__u32 max_end; /* highest the other side has room for */
+	__u32 max_win; /* largest window announced, in bytes */
+	__u32 first;   /* right behind its SYN */
+	__u8 scale;    /* of its windows */
+	__u8 flags;    /* enum conntrack_side_flag */
+	__u16 spare;
 };
 
 enum conntrack_side_flag {
 	CONNTRACK_SIDE_SEEN = 1 << 0,
 	CONNTRACK_SIDE_SCALES = 1 << 1, /* its SYN had the option */
 	CONNTRACK_SIDE_LIMIT = 1 << 2,	/* max_end is known */
+	CONNTRACK_SIDE_IN_LINE = 1
+				 << 3, /* of a control connection: its last segment ended no line */
 };
 
 /* Of conntrack_flow.word. Side 0 is the initiator. */
@@ -83,10 +86,7 @@ struct conntrack_flow {
 	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
 	 * the connection, and both begin anew. */
 	struct conntrack_side again;
-	__u32 rule;    /* the row of the rule that let it in, 0 for none */
-	__u32 in_line; /* of a control connection: a bit for each side whose last segment did not
-			  end a line */
-	__u32 spare[2];
+	__u32 rule; /* the row of the rule that let it in, 0 for none */
 };
 
 /* In flow.let_in: at which bit each place stands, and what one is. */
@@ -194,7 +194,7 @@ struct conntrack_shared {
 #define CONNTRACK_PAIR_TICKS (600u * 60) /* for so long, fragments may come ahead of their first */
 
 _Static_assert(sizeof(struct conntrack_key) == 40, "five words are compared");
-_Static_assert(sizeof(struct conntrack_side) == 16, "two are half a line");
+_Static_assert(sizeof(struct conntrack_side) == 20, "three and a number are a line");
 _Static_assert(sizeof(struct conntrack_flow) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct conntrack_flow, side) == 64, "the second is for windows");
 _Static_assert(sizeof(struct conntrack_expectation) == 40, "nothing in it is left unsaid");

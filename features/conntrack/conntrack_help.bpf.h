@@ -78,14 +78,14 @@ static __always_inline bool conn_has_helper(const struct pkt *p)
 static __always_inline __u8 line_begins(const struct conn_work *work, bool ends_line)
 {
 	struct conntrack_flow *flow = flow_at(work->table, work->index);
-	__u32 bit = 1u << (work->segment.side & 1);
 
 	if (!flow)
 		return false;
-	bool begins = !(flow->in_line & bit);
+	struct conntrack_side *side = &flow->side[work->segment.side & 1];
+	__u8 flags = side->flags;
 
-	flow->in_line = ends_line ? flow->in_line & ~bit : flow->in_line | bit;
-	return begins;
+	side->flags = ends_line ? flags & ~CONNTRACK_SIDE_IN_LINE : flags | CONNTRACK_SIDE_IN_LINE;
+	return !(flags & CONNTRACK_SIDE_IN_LINE);
 }
 
 static __always_inline struct weir_event_payload *payload_new(void)

@@ -249,27 +249,34 @@ static __always_inline void sides_keep(struct conntrack_flow *flow, const struct
 	seq_raise(&other->max_end, work->flow.side[!own].max_end);
 	if (noted->max_win > side->max_win)
 		side->max_win = noted->max_win;
-	if (noted->after_syn != side->after_syn)
-		side->after_syn = noted->after_syn;
 	side->flags |= noted->flags;
 	other->flags |= work->flow.side[!own].flags;
 }
 
-/* A SYN begins its side anew, the first packet of a side fills it in, and where numbers are not
- * followed a FIN does: the few packets that set what others only raise. */
-static __always_inline void sides_set(struct conntrack_flow *flow, const struct conn_work *work)
-{
-	flow->side[0] = work->flow.side[0];
-	flow->side[1] = work->flow.side[1];
-	flow->again = work->flow.again;
-}
-
+/* The few packets that set what others only raise: a SYN begins its side anew, the first packet of
+ * a side fills it in, and where numbers are not followed a FIN does. */
 static __always_inline bool sides_are_set(const struct conntrack_flow *flow, const struct pkt *p)
 {
 	__u32 known = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT;
 
-	return p->tcp_flags & TCP_SYN || ~(flow->side[0].flags & flow->side[1].flags) & known ||
-	       (p->tcp_flags & TCP_FIN && !conntrack_constants.checks_windows);
+	if (p->tcp_flags & TCP_SYN)
+		return true;
+	return conntrack_constants.checks_windows ?
+		       ~(flow->side[0].flags & flow->side[1].flags) & known :
+		       p->tcp_flags & TCP_FIN;
+}
+
+static __always_inline void sides_write(struct conntrack_flow *flow, const struct pkt *p,
+					const struct conn_work *work)
+{
+	if (p->tcp_flags & TCP_SYN)
+		flow->again = work->flow.again;
+	if (sides_are_set(flow, p)) {
+		flow->side[0] = work->flow.side[0];
+		flow->side[1] = work->flow.side[1];
+	} else if (conntrack_constants.checks_windows) {
+		sides_keep(flow, work);
+	}
 }
 
 /* The flow of a packet is brought up to date. */
@@ -280,10 +287,8 @@ __noinline int conn_keep(struct pkt *p)
 
 	if (!p || !flow || !conn_writes(p))
 		return 0;
-	if (p->seen & PKT_TCP && sides_are_set(flow, p))
-		sides_set(flow, work);
-	else if (p->seen & PKT_TCP)
-		sides_keep(flow, work);
+	if (p->seen & PKT_TCP)
+		sides_write(flow, p, work);
 	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
 
 	if (word != work->word)

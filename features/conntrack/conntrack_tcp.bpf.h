@@ -100,23 +100,13 @@ static __always_inline bool seq_holds(const struct conntrack_side *own,
 	return !seq_is_after(own->end - other->max_win, s->end);
 }
 
-/* The number behind a side's SYN, while that is not acknowledged. */
-static __always_inline __u32 side_first(const struct conntrack_side *side)
-{
-	return side->end - side->after_syn;
-}
-
 /* How far an acknowledgement of a SYN may go beyond it: what is sent along with it, or right after
  * (RFC 7413). */
 #define CONN_SYN_DATA 0xfffffu
-#define CONN_AFTER_SYN_MOST 0xffffu /* and then it is not known how far exactly */
 
 static __always_inline bool ack_covers_syn(const struct conntrack_side *side, __u32 ack)
 {
-	__u32 first = side->after_syn < CONN_AFTER_SYN_MOST ? side_first(side) :
-							      side->end - CONN_SYN_DATA;
-
-	return ack - first <= CONN_SYN_DATA;
+	return ack - side->first <= CONN_SYN_DATA;
 }
 
 static __always_inline void side_raise(struct conntrack_side *side, __u32 max_end)
@@ -143,7 +133,7 @@ static __always_inline void side_begin(struct conntrack_side *side, const struct
 	*side = (struct conntrack_side){
 		.end = s->end,
 		.max_win = s->window ? s->window : 1,
-		.after_syn = s->end - s->seq - 1,
+		.first = s->seq + 1,
 		.scale = s->scale >= 0 ? s->scale : 0,
 		.flags = CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
 	};
@@ -173,12 +163,7 @@ static __always_inline void sides_note(struct conn_tcp *flow, const struct conn_
 		own->max_win = window;
 		own->flags |= CONNTRACK_SIDE_SEEN;
 	}
-	if (seq_is_after(s->end, own->end)) {
-		__u32 past = own->after_syn + (s->end - own->end);
-
-		own->after_syn = past < CONN_AFTER_SYN_MOST ? past : CONN_AFTER_SYN_MOST;
-		own->end = s->end;
-	}
+	own->end = seq_later(s->end, own->end);
 	if (window > own->max_win)
 		own->max_win = window;
 	if (s->flags & TCP_ACK)
@@ -232,7 +217,7 @@ static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const str
 		side_begin(&flow->again, s);
 		return CONN_ANSWER_ESTABLISHED;
 	}
-	if (flow->marks & own && side_first(side) == s->seq + 1) {
+	if (flow->marks & own && side->first == s->seq + 1) {
 		sides_note(flow, s); /* sent again, perhaps without its data */
 	} else if (!(flow->marks & own) || !(flow->marks & CONNTRACK_ANSWERED)) {
 		/* The other side's opening at the same time, or another attempt. */
@@ -267,12 +252,12 @@ static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
 		return CONN_ANSWER_INVALID;
 	if (takes_up(flow, s))
 		return tcp_again(flow, s);
-	if (flow->marks & own_acked)
+	if (!(~flow->marks & (own_acked | acked)))
 		return tcp_stands(flow, s); /* sent again */
 	if (checks && (!ack_covers_syn(to, s->ack) || seq_is_after(s->ack, to->end)))
 		return CONN_ANSWER_INVALID;
 	/* Who keeps no state until he is acknowledged may answer each SYN by another number. */
-	if (!(flow->marks & own) || side_first(side) != s->seq + 1)
+	if (!(flow->marks & own) || side->first != s->seq + 1)
 		side_begin(side, s);
 	sides_note(flow, s);
 	flow->marks |= own | acked;
@@ -311,8 +296,7 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 	/* Before the note: what it acknowledges is held against what was there. */
 	tcp_mark(flow, s);
 	/* Where the numbers before it were not followed, it sets them. */
-	if (!options->notes_windows && s->flags & TCP_FIN &&
-	    flow->marks & CONNTRACK_SYN_ACKED << s->side)
+	if (!options->notes_windows && s->flags & TCP_FIN)
 		flow->side[s->side & 1].end = s->end;
 	if (options->notes_windows || s->flags & TCP_FIN)
 		sides_note(flow, s);

@@ -182,9 +182,9 @@ def note_numbers(flow, s, packet, config):
     me, other = flow.sides[s], flow.sides[1 - s]
     if me.begin is None:
         me.begin, me.scale = packet.seq, packet.scale
-    if config.window_check:
+    if config.window_check or packet.flags & SYN:
         me.end = later(me.end, end_of(packet))
-    elif s == 0 and me.end is None or packet.flags & (SYN | FIN):
+    elif s == 0 and me.end is None or packet.flags & FIN:   # numbers are not followed: it sets them
         me.end = end_of(packet)
     window = window_of(flow, s, packet)
     me.max_win = max(me.max_win, window)
@@ -240,7 +240,8 @@ def tcp_reset(flow, s, packet, config):
         if s == 1 and not flow.sides[1].syn:
             if not packet.flags & ACK or not is_answer_to(flow.sides[0], packet):
                 return INVALID
-        elif not is_in_window(flow, s, packet):
+        elif not is_in_window(flow, s, packet) and not (
+                s == 1 and flow.again and packet.flags & ACK and is_answer_to(flow.again, packet)):
             return INVALID
     became = IGNORED if flow.is_reset else TAKEN
     flow.is_reset = True
@@ -278,7 +279,7 @@ def tcp_syn_ack(flow, s, packet, config):
         return tcp_both_again(flow, packet, config)
     if not other.syn:
         return INVALID
-    if me.syn_acked:                                        # known long since
+    if me.syn_acked and other.syn_acked:                    # known long since
         return IGNORED
     if is_checked(flow, config) and not is_answer_to(other, packet):
         return INVALID
