@@ -182,7 +182,9 @@ static int flow_is_cut(struct look *look, struct weir_flow *flow, struct weir_di
 	char name[IF_NAMESIZE] = "";
 	bool is_there = if_indextoname(flow->ifindex, name);
 	uint32_t reason = 0;
-	int r = judge(look->next, flow, is_egress_watched(look->wish, name), &flow->reason);
+	int r = judge(look->next, flow,
+		      is_egress_watched(look->wish, name) || weir_probe_follows(look->next),
+		      &flow->reason);
 
 	if (r < 0 || !weir_reason_is_drop(flow->reason))
 		return r;

@@ -137,6 +137,7 @@ static void job_live(struct job *job)
 	if (!job->is_flipped)
 		job_flip(job);
 	if (!keeps_policy(job)) {
+		engine->follows = job->follows;
 		engine->policy_bytes = job->policy_bytes;
 		engine->policy_classes = job->policy_classes;
 	}
@@ -146,6 +147,7 @@ static void job_live(struct job *job)
 		job_adopt_config(job);
 	if (!keeps_policy(job))
 		weir_features_live(engine);
+	weir_interfaces_follow(engine->interfaces, engine->follows);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
 	job->is_changed = weir_engine_revision(engine) != before;
 	change_publish(job);

@@ -31,6 +31,7 @@ struct job {
 
 	struct weir_config *config;
 	struct weir_image *image; /* while the worker has it */
+	bool follows;		  /* connections, by the image */
 	uint64_t policy_bytes;	  /* of the image */
 	uint32_t policy_classes;
 	struct weir_object *object; /* when the constants ask for a new program */

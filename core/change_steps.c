@@ -162,6 +162,7 @@ static int job_persist(struct job *job)
 /* What is to be known of it later; giving hundreds of megabytes back is not for the loop. */
 static void job_note_image(struct job *job)
 {
+	job->follows = weir_image_follows(job->image, job_config(job));
 	job->policy_bytes = weir_image_bytes(job->image);
 	job->policy_classes = weir_image_class_count(job->image);
 	weir_image_free(weir_take(job->image));

@@ -42,6 +42,11 @@ bool weir_config_tracks(const struct weir_config *config)
 	return false;
 }
 
+bool weir_image_follows(const struct weir_image *image, const struct weir_config *config)
+{
+	return weir_image_asks(image, WEIR_ASK_CONNECTIONS) && weir_config_tracks(config);
+}
+
 static int features_each(struct weir_compile *compile, const struct weir_compile_input *input,
 			 int (*step)(const struct weir_feature *, struct weir_compile *))
 {

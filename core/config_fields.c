@@ -27,7 +27,8 @@ static const struct weir_field interface_fields[] = {
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = offsetof(struct weir_interface_config, egress),
 	  .fallback = "false",
-	  .help = "Whether packets that leave by this interface are filtered too (by tc)." },
+	  .help = "Whether packets that leave by this interface are filtered too (by tc). They are "
+		  "where connections are tracked, whatever this says." },
 	{ 0 }
 };
 

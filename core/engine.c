@@ -245,6 +245,7 @@ int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_co
 							    .hook = engine->options.hook };
 	for (unsigned i = 0; i < count; i++)
 		wanted[extras + i] = config->interfaces[i];
+	weir_interfaces_follow(engine->interfaces, engine->follows);
 	return weir_interfaces_want(engine->interfaces, wanted, count + extras);
 }
 

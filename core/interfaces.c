@@ -26,6 +26,7 @@ struct watched {
 };
 
 struct weir_interfaces {
+	bool both_ways; /* egress too, whether wanted or not */
 	struct weir_object *object;
 	struct weir_interfaces_options options;
 	struct weir_wanted_list wanted;
@@ -119,11 +120,17 @@ static int ingress_attach(struct weir_interfaces *interfaces, struct watched *wa
 	return 0;
 }
 
+static bool is_watched_egress(const struct weir_interfaces *interfaces,
+			      const struct watched *watched)
+{
+	return watched->wanted.egress || interfaces->both_ways;
+}
+
 static int egress_attach(struct weir_interfaces *interfaces, struct watched *watched)
 {
 	const char *pin_dir = interfaces->options.pin_dir;
 
-	if (!watched->wanted.egress) {
+	if (!is_watched_egress(interfaces, watched)) {
 		weir_hook_detach(&watched->device, WEIR_EGRESS, pin_dir, &watched->egress);
 		return 0;
 	}
@@ -356,7 +363,17 @@ static bool is_watched(void *arg, uint32_t ifindex, enum weir_direction directio
 {
 	const struct watched *watched = watched_find(arg, ifindex);
 
-	return watched && (direction == WEIR_INGRESS || watched->wanted.egress);
+	return watched && (direction == WEIR_INGRESS || is_watched_egress(arg, watched));
+}
+
+void weir_interfaces_follow(struct weir_interfaces *interfaces, bool both_ways)
+{
+	if (interfaces->both_ways == both_ways)
+		return;
+	interfaces->both_ways = both_ways;
+	for (size_t i = 0; i < interfaces->watched_count; i++)
+		if (interfaces->watched[i].ingress.mode != WEIR_MODE_NONE)
+			egress_attach(interfaces, &interfaces->watched[i]);
 }
 
 int weir_interfaces_want(struct weir_interfaces *interfaces,

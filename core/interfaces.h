@@ -31,6 +31,9 @@ void weir_interfaces_free(struct weir_interfaces *interfaces);
  * detaches what differs. */
 int weir_interfaces_want(struct weir_interfaces *interfaces,
 			 const struct weir_interface_config *wanted, unsigned count);
+/* Whether packets that leave are looked at on every watched interface, asked for or not: where
+ * connections are followed. */
+void weir_interfaces_follow(struct weir_interfaces *interfaces, bool both_ways);
 /* At run time. The first refusal is told in diag. -ENOENT: no such device now. */
 int weir_interfaces_attach(struct weir_interfaces *interfaces,
 			   const struct weir_interface_config *wanted, struct weir_diag *diag);

@@ -24,6 +24,7 @@
 struct weir_probe {
 	struct weir_object *object;
 	struct weir_commit *commit;
+	bool follows;
 	void *states[WEIR_FEATURES_MAX];
 };
 
@@ -115,11 +116,17 @@ int weir_probe_new(const struct weir_config *config, const struct weir_probe_opt
 		r = policy_load(probe, options, image, diag);
 	if (r)
 		return r;
+	probe->follows = weir_image_follows(image, config);
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->live)
 			weir_features[i]->live(probe->states[i], config);
 	*ret_probe = weir_take(probe);
 	return 0;
+}
+
+bool weir_probe_follows(const struct weir_probe *probe)
+{
+	return probe->follows;
 }
 
 void weir_probe_free(struct weir_probe *probe)

@@ -39,6 +39,8 @@ static inline void weir_probe_freep(struct weir_probe **probe)
 }
 #define _cleanup_probe_ __attribute__((cleanup(weir_probe_freep)))
 
+/* Whether its configuration follows connections, and so looks at packets that leave. */
+bool weir_probe_follows(const struct weir_probe *probe);
 /* Judges a frame (Ethernet header first; 14 bytes at least, 2,048 are looked at) as the XDP program
  * does where it arrives, the TC one where it leaves. About 2 us. */
 int weir_probe_run(struct weir_probe *probe, enum weir_direction direction, const void *frame,

@@ -28,10 +28,18 @@ uint32_t conntrack_sets(uint32_t capacity)
 	return sets > CONNTRACK_SETS_OFF ? sets : CONNTRACK_SETS_OFF + 1;
 }
 
+static int conntrack_compile(struct weir_compile *compile)
+{
+	const struct conntrack_section *section = compile->section;
+
+	if (section->enabled == CONNTRACK_ON)
+		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	return 0;
+}
+
 static bool is_wanted(const struct conntrack_section *section, const struct weir_image *image)
 {
-	return section->enabled == CONNTRACK_ON ||
-	       (section->enabled == CONNTRACK_AUTO && weir_image_asks(image, WEIR_ASK_CONNECTIONS));
+	return section->enabled != CONNTRACK_OFF && weir_image_asks(image, WEIR_ASK_CONNECTIONS);
 }
 
 static bool conntrack_tracks(const void *data)
@@ -295,6 +303,7 @@ const struct weir_feature weir_conntrack = {
 	.check = conntrack_helpers_check,
 	.tracks = conntrack_tracks,
 	.constants = conntrack_constants_set,
+	.compile = conntrack_compile,
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
 	.attach = conntrack_attach,

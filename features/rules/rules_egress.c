@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/compile.h"
 #include "features/rules/rules_state.h"
 
 static void egress_warn(const char *key, const char *interface, struct weir_diag *diag)
@@ -17,11 +18,25 @@ static void egress_warn(const char *key, const char *interface, struct weir_diag
 		entry->key = strdup(key);
 }
 
+/* Where connections are tracked, packets that leave are looked at anyway. */
+static bool is_followed(const struct weir_config *config)
+{
+	const struct rules_section *section = rules_section_of(config);
+	if (!weir_config_tracks(config))
+		return false;
+	for (unsigned i = 0; section->enabled && i < section->rule_count; i++)
+		if (section->rules[i].state && section->rules[i].enabled)
+			return true;
+	return weir_config_denies_by_default(config);
+}
+
 /* One warning a key: the first such interface. */
 static void egress_look(const struct weir_config *config, const char *names_text, const char *key,
 			struct weir_diag *diag)
 {
 	struct rules_names names = { 0 };
+	if (is_followed(config))
+		return;
 	if (names_text && rules_names_read(names_text, key, NULL, &names) < 0)
 		return;
 	for (unsigned i = 0; i < config->interface_count; i++) {

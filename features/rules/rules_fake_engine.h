@@ -47,6 +47,12 @@ size_t weir_feature_index(const struct weir_feature *feature)
 	return 0;
 }
 
+bool weir_config_denies_by_default(const struct weir_config *config)
+{
+	(void)config;
+	return false;
+}
+
 bool weir_config_tracks(const struct weir_config *config)
 {
 	(void)config;
