@@ -12,6 +12,9 @@ struct weir_object;
 struct weir_map;
 struct weir_constants;
 
+/* Whether the object has maps st_old_NAME that were st_NAME until now; else there are none, or they
+ * were left by a reload that was cut short. */
+bool weir_object_old_is_fresh(const struct weir_object *object);
 /* Borrowed from the object, or NULL when it has no such map. */
 struct weir_map *weir_object_map(struct weir_object *object, const char *name);
 uint32_t weir_map_capacity(const struct weir_map *map);

@@ -464,6 +464,11 @@ int weir_object_map_fd(const struct weir_object *object, const char *name)
 	return map ? bpf_map__fd(map->bpf) : -ENOENT;
 }
 
+bool weir_object_old_is_fresh(const struct weir_object *object)
+{
+	return object->old_count > 0;
+}
+
 bool weir_object_has_old(const struct weir_object *object)
 {
 	return object->has_old;

@@ -2,10 +2,12 @@
 /*
  * State that comes over into maps of another size, while packets pass:
  *
- *   1. a program is loaded whose maps st_NAME are new, and which asks st_old_NAME for what it does
- *      not find there (bpf/lib/old_state.h); both are pinned
- *   2. each link goes over to it; after a grace period no packet is in the program before
- *   3. what no packet has fetched is copied
+ *   1. a program is loaded whose maps st_NAME are new, and which has those of before as st_old_NAME
+ *      (bpf/lib/old_state.h); all are pinned
+ *   2. each link goes over to it. It works in st_old_NAME, as the program before does beside it
+ *   3. after a grace period, when no packet is in the program before, it is turned: it works in
+ *      st_NAME, and fetches what it does not find there. After another, what no packet has fetched
+ *      is copied
  *   4. a program that knows nothing of st_old_NAME takes over, and the old maps are gone
  *
  * Whoever is killed in between leaves a program that works, and pins from which the next start goes
@@ -57,6 +59,10 @@ void weir_job_settle(struct job *job)
 	struct weir_engine *engine = job->engine;
 	uint64_t since = weir_clock_monotonic_ns();
 
+	weir_commit_grace(engine->commit);
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->turn)
+			weir_features[i]->turn(engine->states[i]);
 	weir_commit_grace(engine->commit);
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->settle)

@@ -132,10 +132,11 @@ static __always_inline enum conn_answer plain_judge(struct conn_work *work, cons
  * it. */
 __noinline int conn_judge_tcp(struct conn_work *work)
 {
-	/* While a reload brings flows over, one of two programs may not have seen a packet. */
+	/* Packets that were under way when flows began to be fetched are not in the copies. */
+	bool may_lack = old_state.exists && work && !work->in_old;
 	struct conn_tcp_options options = {
 		.notes_windows = conntrack_constants.checks_windows,
-		.checks_windows = conntrack_constants.checks_windows && !old_state.exists,
+		.checks_windows = conntrack_constants.checks_windows && !may_lack,
 		.is_asymmetric = conntrack_constants.is_asymmetric,
 	};
 

@@ -116,7 +116,7 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 }
 
 /* A table that is taken over was filled by the seed it has. */
-static int shared_set(struct conntrack *state)
+static int shared_set(struct conntrack *state, const struct weir_object *object)
 {
 	struct conntrack_shared shared = {};
 	uint32_t zero = 0;
@@ -127,8 +127,13 @@ static int shared_set(struct conntrack *state)
 		shared.seed |= 1;
 	}
 	state->seed = shared.seed;
-	shared.old_proven = state->old[CONNTRACK_TABLE_PROVEN].set_count;
-	shared.old_half = state->old[CONNTRACK_TABLE_HALF].set_count;
+	/* Of a reload that was cut short, it stays as it was. */
+	if (!weir_object_old_is_fresh(object)) {
+		state->turning = NULL;
+	} else if (object != state->turning) {
+		shared.is_turned = 0;
+		state->turning = object;
+	}
 	return r ? r : weir_map_set(state->shared, &zero, &shared);
 }
 
@@ -177,7 +182,7 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 			-ENOENT;
 
 	if (!r)
-		r = shared_set(state);
+		r = shared_set(state, object);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));
@@ -310,6 +315,7 @@ const struct weir_feature weir_conntrack = {
 	.wants_flows = conntrack_wants_flows,
 	.adopt = conntrack_adopt,
 	.fits = conntrack_fits,
+	.turn = conntrack_turn,
 	.settle = conntrack_settle,
 	.live = conntrack_live,
 	.event = conntrack_event,

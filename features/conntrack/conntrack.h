@@ -98,7 +98,8 @@ struct conntrack_flow {
 struct conntrack_set {
 	__u64 tags[CONNTRACK_WAYS / 4];
 	__u32 next; /* half-open flows: the place that is taken next when all are in use */
-	__u32 spare[3];
+	__u32 sets; /* of the first set: how many the table has */
+	__u32 spare[2];
 };
 
 /* A row: X(identifier, name, timeout, help). The names of states, and of timeouts. */
@@ -181,9 +182,11 @@ enum conntrack_counter {
 
 /* cfg_conntrack: one row, kept over every reload. */
 struct conntrack_shared {
-	__u64 seed;	  /* of the hash; 0: no table was ever used */
-	__u32 old_proven; /* sets of the tables of before a reload, while flows are fetched; or 0 */
-	__u32 old_half;
+	__u64 seed; /* of the hash; 0: no table was ever used */
+	/* Of a program that has tables of before a reload: 0, it works in those, as the program
+	 * before does beside it; 1, in its own, and fetches from those. One store turns it. */
+	__u32 is_turned;
+	__u32 spare;
 };
 
 /* Sets of the tables while nothing is tracked; more where something is. */

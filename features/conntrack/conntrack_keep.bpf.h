@@ -52,20 +52,6 @@ static __always_inline void flow_note(struct conntrack_flow *flow, const struct 
 	let_in_note(flow, p, side);
 }
 
-static __always_inline void half_remove(__u32 index)
-{
-	__u32 number = index / CONNTRACK_WAYS;
-
-	tag_put(bpf_map_lookup_elem(&st_half_set, &number), index % CONNTRACK_WAYS, 0);
-}
-
-static __always_inline void proven_remove(__u32 index)
-{
-	__u32 number = index / CONNTRACK_WAYS;
-
-	tag_put(bpf_map_lookup_elem(&st_flow_set, &number), index % CONNTRACK_WAYS, 0);
-}
-
 /* Its ends begin another: what was there is forgotten at once. */
 static __always_inline void flow_forget(const struct conn_work *work)
 {
@@ -73,10 +59,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 
 	if (!flow || !flow_claim(flow, work->word))
 		return;
-	if (work->table == CONN_PROVEN)
-		proven_remove(work->index);
-	else
-		half_remove(work->index);
+	tag_put(work->table, work->index, 0);
 	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
 }
 
@@ -94,7 +77,7 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 /* A place of the half-open table is this CPU's; whoever was there makes room. */
 static __always_inline struct conntrack_flow *half_claim(const struct conn_work *work, __u32 at)
 {
-	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_half, &at);
+	struct conntrack_flow *flow = flow_at(half_of(work), at);
 
 	if (!flow)
 		return NULL;
@@ -111,14 +94,6 @@ static __always_inline struct conntrack_flow *half_claim(const struct conn_work 
 	return flow;
 }
 
-static __always_inline bool half_tag(const struct conn_work *work, __u32 at)
-{
-	__u32 number = at / CONNTRACK_WAYS;
-
-	return tag_put(bpf_map_lookup_elem(&st_half_set, &number), at % CONNTRACK_WAYS,
-		       conntrack_tag(work->hash));
-}
-
 static __always_inline bool half_write(struct conn_work *work, const struct conntrack_flow *from,
 				       __u32 at)
 {
@@ -127,7 +102,7 @@ static __always_inline bool half_write(struct conn_work *work, const struct conn
 	if (!flow)
 		return false;
 	flow_inherit(flow, from);
-	half_tag(work, at);
+	tag_put(half_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
 	return true;
 }
@@ -149,7 +124,7 @@ __noinline int conn_add(struct pkt *p)
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
 	flow_note(flow, p, 0);
-	half_tag(work, index);
+	tag_put(half_of(work), index, conntrack_tag(work->hash));
 	flow_write(flow, work);
 	return 1;
 }
@@ -157,9 +132,7 @@ __noinline int conn_add(struct pkt *p)
 static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *from,
 					 __u32 at)
 {
-	struct conntrack_flow *flow = bpf_map_lookup_elem(&st_flow, &at);
-	__u32 number = at / CONNTRACK_WAYS;
-
+	struct conntrack_flow *flow = flow_at(proven_of(work), at);
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
 
 	/* Chosen as free, gone or over: it must still be so. */
@@ -168,8 +141,7 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
 	    !flow_claim(flow, word))
 		return false;
 	flow_inherit(flow, from);
-	tag_put(bpf_map_lookup_elem(&st_flow_set, &number), at % CONNTRACK_WAYS,
-		conntrack_tag(work->hash));
+	tag_put(proven_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
 	return true;
 }
@@ -182,7 +154,7 @@ __noinline int conn_prove(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 	__u32 index = work ? work->index : 0;
-	struct conntrack_flow *half = bpf_map_lookup_elem(&st_half, &index);
+	struct conntrack_flow *half = work ? flow_at(half_of(work), index) : NULL;
 
 	if (!p || !work || !half)
 		return 0;
@@ -199,7 +171,7 @@ __noinline int conn_prove(struct pkt *p)
 		__sync_val_compare_and_swap(&half->word, moving, word);
 		return 0;
 	}
-	half_remove(index);
+	tag_put(half_of(work), index, 0);
 	flow_free(half, moving);
 	conn_count(CONNTRACK_COUNT_PROVEN);
 	return 1;
@@ -294,7 +266,7 @@ __noinline int conn_keep(struct pkt *p)
 	if (word != work->word)
 		__sync_val_compare_and_swap(&flow->word, work->word, word);
 	flow_refresh(flow, p, work);
-	if (work->table == CONN_HALF && conntrack_is_proven(work->key.proto, work->flow.marks))
+	if (table_is_half(work->table) && conntrack_is_proven(work->key.proto, work->flow.marks))
 		conn_prove(p);
 	return 0;
 }

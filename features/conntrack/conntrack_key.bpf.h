@@ -65,10 +65,16 @@ struct {
 	__type(value, struct pkt);
 } tmp_embedded SEC(".maps");
 
-static __always_inline __u64 conn_seed(void)
+static __always_inline const struct conntrack_shared *conn_shared(void)
 {
 	__u32 zero = 0;
-	const struct conntrack_shared *shared = bpf_map_lookup_elem(&cfg_conntrack, &zero);
+
+	return bpf_map_lookup_elem(&cfg_conntrack, &zero);
+}
+
+static __always_inline __u64 conn_seed(void)
+{
+	const struct conntrack_shared *shared = conn_shared();
 
 	return shared ? shared->seed : 0;
 }
@@ -90,7 +96,10 @@ static __always_inline void key_set(struct conn_work *work, const struct pkt *p,
 	key->proto = p->proto;
 	key->family = p->seen & PKT_IPV4 ? 4 : 6;
 	key->requester = 0;
-	work->hash = conntrack_hash(key, conn_seed());
+	const struct conntrack_shared *shared = conn_shared();
+
+	work->hash = conntrack_hash(key, shared ? shared->seed : 0);
+	work->in_old = old_state.exists && shared && !*(volatile __u32 *)&shared->is_turned;
 	work->now = conn_tick();
 }
 
@@ -149,9 +158,12 @@ static __always_inline bool key_of(struct conn_work *work, const struct pkt *p)
 
 static __always_inline __u32 pair_row(const struct pkt *p)
 {
-	__u64 hash = conntrack_mix(conn_seed() + p->proto, p->src.be64[0] ^ p->dst.be64[0]);
+	__u64 seed = conn_seed() + p->proto;
+	__u64 src = conntrack_mix(conntrack_mix(seed, p->src.be64[0]), p->src.be64[1]);
+	__u64 dst = conntrack_mix(conntrack_mix(seed, p->dst.be64[0]), p->dst.be64[1]);
 
-	return conntrack_mix(hash, p->src.be64[1] ^ p->dst.be64[1]) & (CONNTRACK_PAIRS - 1);
+	/* The same in both directions, and not known without the seed. */
+	return (src + dst) >> 32 & (CONNTRACK_PAIRS - 1);
 }
 
 static __always_inline void pair_note(const struct pkt *p, __u32 now)

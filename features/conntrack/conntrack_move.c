@@ -128,7 +128,11 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 	moving->settling->done++;
 	if (moving->to != proven &&
 	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
+		return 0; /* it has proven itself since */
+	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now)) {
+		conntrack_table_merge(moving->to, flow, state->seed, moving->now);
 		return 0;
+	}
 	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
 	int r = has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) :
 			   -ENOSPC;
@@ -140,6 +144,19 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 		moving->settling->dropped++;
 	}
 	return 0;
+}
+
+void conntrack_turn(void *data)
+{
+	struct conntrack *state = data;
+	struct conntrack_shared shared = {};
+	uint32_t zero = 0;
+
+	/* One store of a row that nobody else writes; the seed in it stays. */
+	if (weir_map_get(state->shared, &zero, &shared))
+		return;
+	shared.is_turned = 1;
+	weir_map_set(state->shared, &zero, &shared);
 }
 
 void conntrack_settle(void *data, struct weir_settling *settling)

@@ -39,7 +39,8 @@ struct conntrack {
 	struct weir_map *expected;
 	uint64_t expectations, offers_refused;		 /* written, and not */
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
-	struct conntrack_table old[CONNTRACK_TABLES];	 /* of before a reload, or closed */
+	const struct weir_object *turning; /* the last that had tables of before; only compared */
+	struct conntrack_table old[CONNTRACK_TABLES]; /* of before a reload, or closed */
 	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
@@ -74,6 +75,7 @@ void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);
+void conntrack_turn(void *state);
 void conntrack_settle(void *state, struct weir_settling *settling);
 
 /* Places are in whole sets, and an eighth more than flows, since a set fills before the table does.

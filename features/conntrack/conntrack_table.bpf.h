@@ -1,99 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/*
- * Finding, placing and forgetting flows. Two tables: those that have proven themselves, and the
- * half-open ones, which are all that a flood can fill. docs/design/conntrack.md has the races.
- */
+/* Finding, placing and forgetting flows. docs/design/conntrack.md has the races. */
 #ifndef WEIR_CONNTRACK_TABLE_BPF_H
 #define WEIR_CONNTRACK_TABLE_BPF_H
 
-#include "../../bpf/lib/clock.h"
-#include "../../bpf/lib/old_state.h"
-#include "conntrack_tcp.bpf.h"
-
-const volatile struct conntrack_constants conntrack_constants = {};
-const volatile struct conntrack_sizes conntrack_sizes = { .proven = 1, .half = 1 };
-
-/*
- * writes: the data path, by compare-and-swap; conntrack_table.c (sweep, flush, adoption) likewise
- * reads: every packet that has a flow
- * full: a flow that proves itself takes the place of one that is over, else is refused and counted
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CONNTRACK_WAYS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct conntrack_flow);
-} st_flow SEC(".maps");
-
-/*
- * writes: with st_flow
- * reads: every packet
- * full: with st_flow
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct conntrack_set);
-} st_flow_set SEC(".maps");
-
-/*
- * writes: the data path, by compare-and-swap; conntrack_table.c (sweep, flush, adoption) likewise
- * reads: packets without a proven flow
- * full: the oldest of a set makes room, and is counted
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CONNTRACK_WAYS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct conntrack_flow);
-} st_half SEC(".maps");
-
-/*
- * writes: with st_half
- * reads: packets without a proven flow
- * full: with st_half
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct conntrack_set);
-} st_half_set SEC(".maps");
-
-/*
- * writes: features/conntrack/conntrack.c, at start and around a reload
- * reads: every packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct conntrack_shared);
-} cfg_conntrack SEC(".maps");
-
-/*
- * writes: the data path, each CPU its own
- * reads: features/conntrack/conntrack.c
- * full: cannot be: a row a counter
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, CONNTRACK_COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} ctr_conntrack SEC(".maps");
-
-enum conn_table {
-	CONN_NOWHERE,
-	CONN_PROVEN,
-	CONN_HALF,
-};
+#include "conntrack_maps.bpf.h"
 
 /* What is known of a packet's flow, between the functions that deal with it. */
 struct conn_work {
@@ -108,6 +18,7 @@ struct conn_work {
 	__u8 side;	/* which end of the key the sender is */
 	__u8 is_kept;	/* the flow is to be changed, or made, if the packet passes */
 	__u8 displaces; /* the place it gets is taken from another */
+	__u8 in_old;	/* it works in the tables of before a reload */
 	__u8 is_over;	/* the one that was found: the packet begins it anew */
 };
 
@@ -147,10 +58,21 @@ static __always_inline __u32 conn_tick(void)
 	return clock_ns() >> CONNTRACK_TICK_SHIFT;
 }
 
-static __always_inline struct conntrack_flow *flow_at(__u32 table, __u32 index)
+/* The tables the packet works in: around a reload the old ones, until no packet works in the
+ * program before. */
+static __always_inline __u32 proven_of(const struct conn_work *work)
 {
-	return table == CONN_PROVEN ? bpf_map_lookup_elem(&st_flow, &index) :
-				      bpf_map_lookup_elem(&st_half, &index);
+	return old_state.exists && work->in_old ? CONN_OLD_PROVEN : CONN_PROVEN;
+}
+
+static __always_inline __u32 half_of(const struct conn_work *work)
+{
+	return old_state.exists && work->in_old ? CONN_OLD_HALF : CONN_HALF;
+}
+
+static __always_inline bool table_is_half(__u32 table)
+{
+	return table == CONN_HALF || table == CONN_OLD_HALF;
 }
 
 static __always_inline bool word_is_there(__u32 word, __u32 expires_ticks, __u32 now)
@@ -187,11 +109,13 @@ static __always_inline __u32 tag_lowest(__u64 matching)
 	return (lowest > 0x8000) + (lowest > 0x80000000) + (lowest > 0x800000000000);
 }
 
-/* The place of the flow in a set, as index of its table; -1: not there. */
-static __always_inline int flow_set_look(const struct conn_work *work, void *flows,
-					 const struct conntrack_set *set, __u32 number)
+/* The place of the flow in a set, as index of its table; -1: not there. Global, like each of these,
+ * so that the verifier walks it once. */
+__noinline int conn_look(struct conn_work *work, __u32 table, __u32 number)
 {
-	if (!set)
+	const struct conntrack_set *set = set_at(table, number);
+
+	if (!work || !set)
 		return -1;
 	LOOP_ROLLED
 	for (__u32 half = 0; half < CONNTRACK_WAYS / 4; half++) {
@@ -201,7 +125,7 @@ static __always_inline int flow_set_look(const struct conn_work *work, void *flo
 		LOOP_ROLLED
 		for (int i = 0; i < 4 && matching; i++) {
 			__u32 index = number * CONNTRACK_WAYS + half * 4 + tag_lowest(matching);
-			const struct conntrack_flow *flow = bpf_map_lookup_elem(flows, &index);
+			const struct conntrack_flow *flow = flow_at(table, index);
 
 			if (flow && key_is(&flow->key, &work->key) &&
 			    !flow_is_gone(flow, work->now))
@@ -212,33 +136,30 @@ static __always_inline int flow_set_look(const struct conn_work *work, void *flo
 	return -1;
 }
 
-/* Global, each of them, so that the verifier walks it once. */
-__noinline int conn_look_proven(struct conn_work *work, __u32 number)
+static __always_inline int proven_look(struct conn_work *work, __u32 table)
 {
-	const struct conntrack_set *set = bpf_map_lookup_elem(&st_flow_set, &number);
+	__u32 sets = table_sets(table);
+	int index = conn_look(work, table, conntrack_first_set(work->hash, sets));
 
-	return work ? flow_set_look(work, &st_flow, set, number) : -1;
+	if (index < 0)
+		index = conn_look(work, table, conntrack_second_set(work->hash, sets));
+	return index;
 }
 
-__noinline int conn_look_half(struct conn_work *work, __u32 number)
+static __always_inline int half_look(struct conn_work *work, __u32 table)
 {
-	const struct conntrack_set *set = bpf_map_lookup_elem(&st_half_set, &number);
-
-	return work ? flow_set_look(work, &st_half, set, number) : -1;
+	return conn_look(work, table, conntrack_first_set(work->hash, table_sets(table)));
 }
 
 /* Where the flow of work->key is: into work->table and work->index. */
 static __always_inline bool conn_find(struct conn_work *work)
 {
-	int index = conn_look_proven(work, conntrack_first_set(work->hash, conntrack_sizes.proven));
+	int index = proven_look(work, proven_of(work));
 
-	work->table = CONN_PROVEN;
-	if (index < 0)
-		index = conn_look_proven(work,
-					 conntrack_second_set(work->hash, conntrack_sizes.proven));
+	work->table = proven_of(work);
 	if (index < 0) {
-		index = conn_look_half(work, conntrack_first_set(work->hash, conntrack_sizes.half));
-		work->table = CONN_HALF;
+		index = half_look(work, half_of(work));
+		work->table = half_of(work);
 	}
 	work->index = index;
 	if (index < 0)
@@ -246,15 +167,16 @@ static __always_inline bool conn_find(struct conn_work *work)
 	return index >= 0;
 }
 
-/* Puts a tag in its place, or 0. Others may be changing the other three at the same time. */
-static __always_inline bool tag_put(struct conntrack_set *set, __u32 way, __u16 tag)
+/* Puts a tag at the place, or 0. Others may be changing the other three at the same time. */
+static __always_inline void tag_put(__u32 table, __u32 index, __u16 tag)
 {
-	__u32 shift = (way & 3) * 16;
+	struct conntrack_set *set = set_at(table, index / CONNTRACK_WAYS);
+	__u32 shift = (index & 3) * 16;
 	bool done = false;
 
 	if (!set)
-		return false;
-	__u64 *word = &set->tags[way / 4 & 1];
+		return;
+	__u64 *word = &set->tags[index / 4 & 1];
 
 	LOOP_ROLLED
 	for (int i = 0; i < 8 && !done; i++) {
@@ -263,7 +185,6 @@ static __always_inline bool tag_put(struct conntrack_set *set, __u32 way, __u16 
 
 		done = __sync_val_compare_and_swap(word, old, new) == old;
 	}
-	return done;
 }
 
 /* The word of the next flow at the same place, until it has marks. */
@@ -324,8 +245,8 @@ __noinline int conn_place_half(struct conn_work *work)
 {
 	if (!work)
 		return -1;
-	__u32 number = conntrack_first_set(work->hash, conntrack_sizes.half);
-	struct conntrack_set *set = bpf_map_lookup_elem(&st_half_set, &number);
+	__u32 number = conntrack_first_set(work->hash, table_sets(half_of(work)));
+	struct conntrack_set *set = set_at(half_of(work), number);
 
 	if (!set)
 		return -1;
@@ -344,11 +265,10 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 
 	if (!work)
 		return -1;
-
 	LOOP_ROLLED
 	for (__u32 way = 0; way < CONNTRACK_WAYS; way++) {
 		__u32 index = number * CONNTRACK_WAYS + way;
-		const struct conntrack_flow *flow = bpf_map_lookup_elem(&st_flow, &index);
+		const struct conntrack_flow *flow = flow_at(proven_of(work), index);
 
 		if (flow && (flow_is_gone(flow, work->now) || conntrack_is_over(flow->word)))
 			spare = index;
@@ -356,9 +276,9 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 	return spare;
 }
 
-static __always_inline int proven_free(__u32 number)
+static __always_inline int proven_free(const struct conn_work *work, __u32 number)
 {
-	const struct conntrack_set *set = bpf_map_lookup_elem(&st_flow_set, &number);
+	const struct conntrack_set *set = set_at(proven_of(work), number);
 	int way = set ? set_free_way(set) : -1;
 
 	return way < 0 ? -1 : (int)(number * CONNTRACK_WAYS) + way;
@@ -369,12 +289,13 @@ __noinline int conn_place_proven(struct conn_work *work)
 {
 	if (!work)
 		return -1;
-	__u32 first = conntrack_first_set(work->hash, conntrack_sizes.proven);
-	__u32 second = conntrack_second_set(work->hash, conntrack_sizes.proven);
-	int index = proven_free(first);
+	__u32 sets = table_sets(proven_of(work));
+	__u32 first = conntrack_first_set(work->hash, sets);
+	__u32 second = conntrack_second_set(work->hash, sets);
+	int index = proven_free(work, first);
 
 	if (index < 0)
-		index = proven_free(second);
+		index = proven_free(work, second);
 	if (index < 0)
 		index = conn_spare(work, first);
 	return index < 0 ? conn_spare(work, second) : index;

@@ -33,6 +33,7 @@ int conntrack_table_open(struct weir_map *flows, struct weir_map *sets,
 	table.flows = table.flow_memory.at;
 	table.sets = table.set_memory.at;
 	table.set_count = weir_map_capacity(sets);
+	table.sets[0].sets = table.set_count;
 	*ret_table = table;
 	return 0;
 }
@@ -173,30 +174,67 @@ uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint
 	return live;
 }
 
-static bool set_has(const struct conntrack_table *table, uint32_t number,
-		    const struct conntrack_key *key, uint16_t tag, uint32_t now)
+static struct conntrack_flow *set_find(const struct conntrack_table *table, uint32_t number,
+				       const struct conntrack_key *key, uint16_t tag, uint32_t now)
 {
 	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
-		const struct conntrack_flow *flow = &table->flows[number * CONNTRACK_WAYS + way];
+		struct conntrack_flow *flow = &table->flows[number * CONNTRACK_WAYS + way];
 
 		if (tag_at(&table->sets[number], way) == tag &&
 		    memcmp(&flow->key, key, sizeof(*key)) == 0 &&
 		    is_there(flow->word, flow->expires_ticks, now))
-			return true;
+			return flow;
 	}
-	return false;
+	return NULL;
+}
+
+static struct conntrack_flow *table_find(const struct conntrack_table *table,
+					 const struct conntrack_key *key, uint64_t seed,
+					 uint32_t now)
+{
+	uint64_t hash = conntrack_hash(key, seed);
+	uint16_t tag = conntrack_tag(hash);
+	struct conntrack_flow *flow =
+		set_find(table, conntrack_first_set(hash, table->set_count), key, tag, now);
+
+	if (!flow && table->kind == CONNTRACK_TABLE_PROVEN)
+		flow = set_find(table, conntrack_second_set(hash, table->set_count), key, tag, now);
+	return flow;
 }
 
 bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
 			 uint64_t seed, uint32_t now)
 {
-	uint64_t hash = conntrack_hash(key, seed);
+	return table_find(table, key, seed, now);
+}
 
-	return set_has(table, conntrack_first_set(hash, table->set_count), key, conntrack_tag(hash),
-		       now) ||
-	       (table->kind == CONNTRACK_TABLE_PROVEN &&
-		set_has(table, conntrack_second_set(hash, table->set_count), key,
-			conntrack_tag(hash), now));
+/* As the packet programs raise them: whoever else is at it. */
+static void seq_raise(uint32_t *at, uint32_t to)
+{
+	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
+
+	while ((int32_t)(to - old) > 0 &&
+	       !__atomic_compare_exchange_n(at, &old, to, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
+			   uint64_t seed, uint32_t now)
+{
+	struct conntrack_flow *flow = table_find(table, &from->key, seed, now);
+
+	if (!flow)
+		return;
+	for (int i = 0; i < 2; i++) {
+		seq_raise(&flow->side[i].end, from->side[i].end);
+		seq_raise(&flow->side[i].max_end, from->side[i].max_end);
+	}
+	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+
+	word_change(flow, word,
+		    word | (from->word &
+			    (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN)));
 }
 
 static bool place_write(struct conntrack_table *table, uint32_t index,

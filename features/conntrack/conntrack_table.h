@@ -47,6 +47,10 @@ uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint
 /* Whether a flow of that key is there. */
 bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
 			 uint64_t seed, uint32_t now);
+/* Adds what `from` has seen of a flow that the table has too, if it still does: marks and higher
+ * sequence numbers. Both began as one. */
+void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
+			   uint64_t seed, uint32_t now);
 /* Places a flow (its word without turn) by its key; one that is there already stays as it is.
  * -EEXIST, -ENOSPC: every place it may have holds one that lives. */
 int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,
