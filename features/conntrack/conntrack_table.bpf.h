@@ -109,9 +109,9 @@ static __always_inline __u32 tag_lowest(__u64 matching)
 	return (lowest > 0x8000) + (lowest > 0x80000000) + (lowest > 0x800000000000);
 }
 
-/* The place of the flow in a set, as index of its table; -1: not there. Global, like each of these,
- * so that the verifier walks it once. */
-__noinline int conn_look(struct conn_work *work, __u32 table, __u32 number)
+/* The place of the flow in a set, as index of its table; -1: not there. */
+static __always_inline int set_look(const struct conn_work *work, enum conn_table table,
+				    __u32 number)
 {
 	const struct conntrack_set *set = set_at(table, number);
 
@@ -136,19 +136,47 @@ __noinline int conn_look(struct conn_work *work, __u32 table, __u32 number)
 	return -1;
 }
 
+/* Global, each of them, so that the verifier walks it once; one a table, so that it is known there.
+ */
+__noinline int conn_look_proven(struct conn_work *work, __u32 number)
+{
+	return set_look(work, CONN_PROVEN, number);
+}
+
+__noinline int conn_look_half(struct conn_work *work, __u32 number)
+{
+	return set_look(work, CONN_HALF, number);
+}
+
+__noinline int conn_look_old_proven(struct conn_work *work, __u32 number)
+{
+	return set_look(work, CONN_OLD_PROVEN, number);
+}
+
+__noinline int conn_look_old_half(struct conn_work *work, __u32 number)
+{
+	return set_look(work, CONN_OLD_HALF, number);
+}
+
 static __always_inline int proven_look(struct conn_work *work, __u32 table)
 {
-	__u32 sets = table_sets(table);
-	int index = conn_look(work, table, conntrack_first_set(work->hash, sets));
+	__u32 sets = table_sets(table), first = conntrack_first_set(work->hash, sets),
+	      second = conntrack_second_set(work->hash, sets);
+	bool is_old = old_state.exists && table == CONN_OLD_PROVEN;
+	int index = is_old ? conn_look_old_proven(work, first) : conn_look_proven(work, first);
 
 	if (index < 0)
-		index = conn_look(work, table, conntrack_second_set(work->hash, sets));
+		index = is_old ? conn_look_old_proven(work, second) :
+				 conn_look_proven(work, second);
 	return index;
 }
 
 static __always_inline int half_look(struct conn_work *work, __u32 table)
 {
-	return conn_look(work, table, conntrack_first_set(work->hash, table_sets(table)));
+	__u32 number = conntrack_first_set(work->hash, table_sets(table));
+
+	return old_state.exists && table == CONN_OLD_HALF ? conn_look_old_half(work, number) :
+							    conn_look_half(work, number);
 }
 
 /* Where the flow of work->key is: into work->table and work->index. */
