@@ -149,7 +149,7 @@ static int judge_way(struct weir_probe *probe, const struct weir_flow *flow,
 		.proto = flow->proto,
 		.sport = is_in ? flow->sport : flow->dport,
 		.dport = is_in ? flow->dport : flow->sport,
-		.given = WEIR_FRAME_TCP_FLAGS,
+		.given = flow->proto == IPPROTO_TCP ? WEIR_FRAME_TCP_FLAGS : 0,
 		.tcp_flags = !is_port ? TCP_ACK :
 			     is_in    ? TCP_SYN :
 					TCP_SYN | TCP_ACK,

@@ -162,8 +162,10 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 	r = ingress_attach(interfaces, watched);
 	if (!r)
 		r = egress_attach(interfaces, watched);
-	if (r && watched->ingress.mode == WEIR_MODE_NONE)
+	if (r && watched->ingress.mode == WEIR_MODE_NONE) {
 		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
+		watched->slot = 0; /* the next one takes the row, and what it counts */
+	}
 	watched->refused = r;
 	return r;
 }

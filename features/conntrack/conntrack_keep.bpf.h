@@ -241,8 +241,16 @@ static __always_inline bool sides_are_set(const struct conntrack_flow *flow, con
 static __always_inline void sides_write(struct conntrack_flow *flow, const struct pkt *p,
 					const struct conn_work *work)
 {
+	__u32 known = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT;
+
 	if (p->tcp_flags & TCP_SYN)
 		flow->again = work->flow.again;
+	/* What is not followed is not known: should it be checked again, it begins anew. */
+	if (!conntrack_constants.checks_windows && !(p->tcp_flags & TCP_SYN) &&
+	    (flow->side[0].flags | flow->side[1].flags) & known) {
+		flow->side[0].flags &= ~known;
+		flow->side[1].flags &= ~known;
+	}
 	if (sides_are_set(flow, p)) {
 		flow->side[0] = work->flow.side[0];
 		flow->side[1] = work->flow.side[1];
