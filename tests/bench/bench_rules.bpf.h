@@ -12,7 +12,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BENCH_TUPLES);
+	__uint(max_entries, BENCH_TUPLES_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct bench_tuple);
@@ -47,13 +47,23 @@ static __always_inline void tuple6_write(__u8 *data, const struct bench_tuple *t
 	__builtin_memcpy(data + SOURCE6 + 16, &tuple->dst, 16);
 }
 
+static __always_inline void ports_write(__u8 *data, const struct bench_tuple *tuple)
+{
+	*(__be16 *)data = tuple->sport;
+	*(__be16 *)(data + 2) = tuple->dport;
+	*(__be32 *)(data + 4) = tuple->tcp_seq;
+	*(__be32 *)(data + 8) = tuple->tcp_ack;
+	data[12] = tuple->tcp_offset;
+	data[13] = tuple->tcp_flags;
+}
+
 /* Gives the packet the next five-tuple; NULL when it is no packet of ours. */
 static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool is_v4)
 {
 	__u8 *data = (void *)(long)ctx->data;
 	__u32 zero = 0;
 	struct bench_state *now = bpf_map_lookup_elem(&state, &zero);
-	__u32 at = now ? now->next++ & (BENCH_TUPLES - 1) : 0;
+	__u32 at = now ? now->next++ & now->tuple_mask : 0;
 	struct bench_tuple *tuple = bpf_map_lookup_elem(&tuples, &at);
 
 	if (!now || !tuple || data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
@@ -62,8 +72,7 @@ static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool i
 		tuple4_write(data, tuple, now->tuple_sum4);
 	else
 		tuple6_write(data, tuple);
-	*(__be16 *)(data + (is_v4 ? PORTS4 : PORTS6)) = tuple->sport;
-	*(__be16 *)(data + (is_v4 ? PORTS4 : PORTS6) + 2) = tuple->dport;
+	ports_write(data + (is_v4 ? PORTS4 : PORTS6), tuple);
 	return now;
 }
 
