@@ -48,6 +48,9 @@ int bench_size(int argc, char **argv);
 int bench_fill(int argc, char **argv);
 int bench_ruleset(int argc, char **argv);
 int bench_rules(int argc, char **argv);
+int bench_track(int argc, char **argv);
+int bench_flows(int argc, char **argv);
+int bench_survive(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);

@@ -13,10 +13,12 @@
 #define BENCH_TUPLES_MAX (1 << 20)
 #define BENCH_TUPLE_FRAME_BYTES 100
 #define BENCH_RULES_MAX 10000
+#define BENCH_LRU_FLOWS 100000
 
-/* Of tuples: byte 13 of a TCP header, and byte 12 of one with a usual SYN's options. */
+/* Of tuples: byte 13 of a TCP header, and byte 12, without and with a usual SYN's options. */
 #define BENCH_SYN 0x02
 #define BENCH_ACK 0x10
+#define BENCH_PLAIN_OFFSET 0x50
 #define BENCH_SYN_OFFSET 0xa0
 
 struct bench_state {
@@ -48,6 +50,13 @@ struct bench_rule {
 	__u8 proto;
 	__u8 passes;
 	__u8 spare[6];
+};
+
+/* What a plain LRU hash of flows is asked by. */
+struct bench_lru_key {
+	struct weir_addr src, dst;
+	__be16 sport, dport;
+	__u32 proto;
 };
 
 struct bench_ruleset {

@@ -205,7 +205,7 @@ void bench_tuple_frame_make(bool is_v4, unsigned char *frame)
 
 void bench_tuple_set(bool is_v4, struct bench_tuple *tuple)
 {
-	tuple->tcp_offset = 0x50;
+	tuple->tcp_offset = BENCH_PLAIN_OFFSET;
 	tuple->tcp_flags = BENCH_SYN;
 	tuple->tcp_seq = htonl((uint32_t)tuple_payload_bytes(is_v4) << 16);
 	tuple->tcp_ack = 0;
