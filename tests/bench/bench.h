@@ -31,7 +31,7 @@ struct bench_list {
 struct bench_programs {
 	struct bpf_object *object;
 	struct weir_addr *keys;	     /* mapped, BENCH_KEYS of them */
-	struct bench_tuple *tuples;  /* mapped, BENCH_TUPLES of them */
+	struct bench_tuple *tuples;  /* mapped, BENCH_TUPLES_MAX of them */
 	struct bench_ruleset *rules; /* mapped: what the linear walk goes through */
 	struct bench_state *state;
 };
@@ -48,6 +48,9 @@ int bench_size(int argc, char **argv);
 int bench_fill(int argc, char **argv);
 int bench_ruleset(int argc, char **argv);
 int bench_rules(int argc, char **argv);
+int bench_track(int argc, char **argv);
+int bench_flows(int argc, char **argv);
+int bench_survive(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);
@@ -66,15 +69,18 @@ int bench_program(const struct bench_programs *programs, const char *name);
 int bench_map(const struct bench_programs *programs, const char *name);
 /* Puts the addresses of a file before the generator. */
 int bench_keys_read(struct bench_programs *programs, const char *file);
-/* Likewise five-tuples, and the rules of the linear walk. */
+/* Likewise five-tuples, of which the file has any power of two up to BENCH_TUPLES_MAX, and the
+ * rules of the linear walk. */
 int bench_tuples_read(struct bench_programs *programs, const char *file);
 int bench_rules_read(struct bench_programs *programs, const char *file);
 int bench_trie_fill(const struct bench_programs *programs, const struct bench_list *list,
 		    bool is_v4);
 /* A UDP packet of BENCH_FRAME_BYTES from nowhere to 02:00:00:00:00:02. */
 void bench_frame_make(bool is_v4, unsigned char *frame);
-/* One of BENCH_TUPLE_FRAME_BYTES that is well-formed as TCP (a SYN) and as UDP; all that a tuple
- * says is still zero. */
+/* One of BENCH_TUPLE_FRAME_BYTES; all that a tuple says is still zero. Behind a TCP header without
+ * options stand those of a usual SYN (BENCH_SYN_OFFSET makes them its own). */
 void bench_tuple_frame_make(bool is_v4, unsigned char *frame);
+/* All but addresses, ports and protocol: well-formed as TCP (a SYN without options) and as UDP. */
+void bench_tuple_set(bool is_v4, struct bench_tuple *tuple);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BENCH_TUPLES);
+	__uint(max_entries, BENCH_TUPLES_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct bench_tuple);
@@ -47,13 +47,23 @@ static __always_inline void tuple6_write(__u8 *data, const struct bench_tuple *t
 	__builtin_memcpy(data + SOURCE6 + 16, &tuple->dst, 16);
 }
 
+static __always_inline void ports_write(__u8 *data, const struct bench_tuple *tuple)
+{
+	*(__be16 *)data = tuple->sport;
+	*(__be16 *)(data + 2) = tuple->dport;
+	*(__be32 *)(data + 4) = tuple->tcp_seq;
+	*(__be32 *)(data + 8) = tuple->tcp_ack;
+	data[12] = tuple->tcp_offset;
+	data[13] = tuple->tcp_flags;
+}
+
 /* Gives the packet the next five-tuple; NULL when it is no packet of ours. */
 static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool is_v4)
 {
 	__u8 *data = (void *)(long)ctx->data;
 	__u32 zero = 0;
 	struct bench_state *now = bpf_map_lookup_elem(&state, &zero);
-	__u32 at = now ? now->next++ & (BENCH_TUPLES - 1) : 0;
+	__u32 at = now ? now->next++ & now->tuple_mask : 0;
 	struct bench_tuple *tuple = bpf_map_lookup_elem(&tuples, &at);
 
 	if (!now || !tuple || data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
@@ -62,8 +72,7 @@ static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool i
 		tuple4_write(data, tuple, now->tuple_sum4);
 	else
 		tuple6_write(data, tuple);
-	*(__be16 *)(data + (is_v4 ? PORTS4 : PORTS6)) = tuple->sport;
-	*(__be16 *)(data + (is_v4 ? PORTS4 : PORTS6) + 2) = tuple->dport;
+	ports_write(data + (is_v4 ? PORTS4 : PORTS6), tuple);
 	return now;
 }
 
@@ -83,11 +92,25 @@ int tuple6(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
+/* A live frame is sent again and again; where it is routed it comes back with other addresses of
+ * the link, and another TTL. */
+static __always_inline void frame_renew(struct xdp_md *ctx, bool is_v4)
+{
+	static const __u8 link[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
+	__u8 *data = (void *)(long)ctx->data;
+
+	if (data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+		return;
+	__builtin_memcpy(data, link, sizeof(link));
+	data[is_v4 ? L3 + 8 : L3 + 7] = 64;
+}
+
 SEC("xdp")
 int live_tuple4(struct xdp_md *ctx)
 {
 	struct bench_state *now = tuple_next(ctx, true);
 
+	frame_renew(ctx, true);
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
@@ -96,7 +119,41 @@ int live_tuple6(struct xdp_md *ctx)
 {
 	struct bench_state *now = tuple_next(ctx, false);
 
+	frame_renew(ctx, false);
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BENCH_LRU_FLOWS);
+	__type(key, struct bench_lru_key);
+	__type(value, __u64);
+} lru SEC(".maps");
+
+/* Connection tracking the plain way: whatever comes is kept, the longest not asked for makes room.
+ */
+SEC("xdp")
+int lru4(struct xdp_md *ctx)
+{
+	__u8 *data = (void *)(long)ctx->data;
+	struct bench_lru_key key = {};
+	__u64 one = 1;
+
+	if (data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	key.src.be32[2] = key.dst.be32[2] = bpf_htonl(0xffff);
+	__builtin_memcpy(&key.src.be32[3], data + SOURCE4, 4);
+	__builtin_memcpy(&key.dst.be32[3], data + SOURCE4 + 4, 4);
+	key.sport = *(__be16 *)(data + PORTS4);
+	key.dport = *(__be16 *)(data + PORTS4 + 2);
+	key.proto = data[L3 + 9];
+	__u64 *packets = bpf_map_lookup_elem(&lru, &key);
+
+	if (packets)
+		++*packets;
+	else
+		bpf_map_update_elem(&lru, &key, &one, BPF_ANY);
+	return XDP_PASS;
 }
 
 struct walk {

@@ -9,24 +9,37 @@
 #define BENCH_KEYS (1 << 20) /* source addresses a run goes through, again and again */
 #define BENCH_TRIE_MAX 4000000
 #define BENCH_FRAME_BYTES 64
-#define BENCH_TUPLES (1 << 16) /* five-tuples a run goes through */
-#define BENCH_TUPLE_FRAME_BYTES 80
+#define BENCH_TUPLES (1 << 16) /* five-tuples a run over rules goes through */
+#define BENCH_TUPLES_MAX (1 << 20)
+#define BENCH_TUPLE_FRAME_BYTES 100
 #define BENCH_RULES_MAX 10000
+#define BENCH_LRU_FLOWS 100000
+
+/* Of tuples: byte 13 of a TCP header, and byte 12, without and with a usual SYN's options. */
+#define BENCH_SYN 0x02
+#define BENCH_ACK 0x10
+#define BENCH_PLAIN_OFFSET 0x50
+#define BENCH_SYN_OFFSET 0xa0
 
 struct bench_state {
 	__u32 next;	   /* of the keys or the tuples */
 	__u32 out_ifindex; /* where live frames leave */
 	__u32 sum4;	   /* of the 16-bit words of the IPv4 header but for source and checksum */
 	__u32 tuple_sum4;  /* likewise of a tuple's frame, with no addresses and no protocol */
+	__u32 tuple_mask;  /* tuples less one: a power of two */
 };
 
-/* A packet as rules see it, and how it must end. */
+/* A packet, and how rules must end it. What follows stands where TCP has it, also in UDP's header
+ * and data: bench_tuple_set() makes it right for either. */
 struct bench_tuple {
 	struct weir_addr src, dst;
 	__be16 sport, dport;
 	__u8 proto;
 	__u8 passes;
-	__u8 spare[2];
+	__u8 tcp_offset; /* byte 12 of the header */
+	__u8 tcp_flags;
+	__be32 tcp_seq;
+	__be32 tcp_ack;
 };
 
 /* A rule the plain way: what a linear walk compares. IPv4 is in the last word. */
@@ -37,6 +50,13 @@ struct bench_rule {
 	__u8 proto;
 	__u8 passes;
 	__u8 spare[6];
+};
+
+/* What a plain LRU hash of flows is asked by. */
+struct bench_lru_key {
+	struct weir_addr src, dst;
+	__be16 sport, dport;
+	__u32 proto;
 };
 
 struct bench_ruleset {

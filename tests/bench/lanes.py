@@ -83,7 +83,7 @@ class Lane:
 
     def passed(self):
         said = self.namespace.run(self.iptables, "-t", "mangle", "-nvxL", "PREROUTING").stdout
-        return int(re.search(r"policy DROP (\d+) packets", said)[1])
+        return int(re.search(r"policy \w+ (\d+) packets", said)[1])
 
     def close(self):
         self.namespace.delete()

@@ -3,17 +3,15 @@
  * Program time by prog-run: Weir's real program, its look-up alone, the LPM trie and nothing, each
  * behind the same generator of sources, in turn.
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "core/image.h"
-#include "tests/bench/bench.h"
-#include "tests/bench/bench_state.h"
 #include "tests/bench/policy.h"
+#include "tests/bench/timing.h"
 
 #define CHECKED 20000 /* answers compared before anything is timed */
 
@@ -29,60 +27,23 @@ struct net {
 	bool is_v4;
 	struct bench_policy policy;
 	struct bench_programs programs;
-	int contenders[CONTENDERS];
-	int source; /* the generator */
+	struct bench_contender contenders[CONTENDERS];
+	struct bench_timing timing;
 	uint32_t packets;
 	unsigned rounds;
 };
-
-static int contender_choose(struct net *net, enum contender contender)
-{
-	uint32_t zero = 0;
-
-	return bpf_map_update_elem(bench_map(&net->programs, "target"), &zero,
-				   &net->contenders[contender], BPF_ANY) ?
-		       bench_error("choosing a packet program") :
-		       0;
-}
-
-static int run(struct net *net, uint32_t repeat, uint32_t *ret_verdict)
-{
-	unsigned char frame[BENCH_FRAME_BYTES];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		    .repeat = (int)repeat);
-
-	bench_frame_make(net->is_v4, frame);
-	if (bpf_prog_test_run_opts(net->source, &opts))
-		return bench_error("running a packet program");
-	*ret_verdict = opts.retval;
-	return 0;
-}
-
-static int run_timed(struct net *net, enum contender contender, double *ret_ns)
-{
-	uint32_t verdict;
-
-	if (contender_choose(net, contender))
-		return -1;
-	int64_t start = bench_cpu_ns();
-
-	if (run(net, net->packets, &verdict))
-		return -1;
-	*ret_ns = (double)(bench_cpu_ns() - start) / net->packets;
-	return 0;
-}
 
 /* A figure counts only if the answers are right: all agree, and are what the file promises. */
 static int answers_check(struct net *net, uint32_t expected)
 {
 	for (int contender = CONTENDER_WEIR; contender < CONTENDERS; contender++) {
-		if (contender_choose(net, contender))
+		if (bench_timing_choose(&net->timing, net->contenders[contender].program))
 			return -1;
 		net->programs.state->next = 0;
 		for (uint32_t i = 0; i < CHECKED; i++) {
 			uint32_t verdict;
 
-			if (run(net, 1, &verdict))
+			if (bench_timing_run(&net->timing, 1, &verdict))
 				return -1;
 			if (verdict == expected)
 				continue;
@@ -94,31 +55,17 @@ static int answers_check(struct net *net, uint32_t expected)
 	return 0;
 }
 
-static void rounds_print(const char *name, const double *ns, unsigned count, const char *after)
-{
-	printf("\"%s\":[", name);
-	for (unsigned i = 0; i < count; i++)
-		printf("%s%.2f", i ? "," : "", ns[i]);
-	printf("]%s", after);
-}
-
 static int keys_measure(struct net *net, const char *name, uint32_t expected)
 {
-	static const char *const names[CONTENDERS] = { "empty", "weir", "lookup", "trie" };
-	_cleanup_free_ double *ns = calloc((size_t)CONTENDERS * net->rounds, sizeof(*ns));
 	char file[32];
 
 	snprintf(file, sizeof(file), "%s.keys", name);
-	if (!ns || bench_keys_read(&net->programs, file) || answers_check(net, expected))
+	if (bench_keys_read(&net->programs, file) || answers_check(net, expected))
 		return -1;
-	for (unsigned round = 0; round < net->rounds; round++)
-		for (int i = 0; i < CONTENDERS; i++)
-			if (run_timed(net, i, &ns[i * net->rounds + round]))
-				return -1;
 	printf(",\"%s\":{", name);
-	for (int i = 0; i < CONTENDERS; i++)
-		rounds_print(names[i], ns + i * net->rounds, net->rounds,
-			     i + 1 < CONTENDERS ? "," : "}");
+	if (bench_timing_rounds(&net->timing, net->contenders, CONTENDERS, net->rounds, NULL, NULL))
+		return -1;
+	putchar('}');
 	return 0;
 }
 
@@ -144,14 +91,18 @@ static int net_prepare(struct net *net)
 	    bench_programs_load(net->policy.object, &net->programs) ||
 	    bench_list_read("list.bin", &list))
 		return -1;
-	net->source = bench_program(&net->programs, net->is_v4 ? "source4" : "source6");
-	net->contenders[CONTENDER_EMPTY] = bench_program(&net->programs, "empty");
-	net->contenders[CONTENDER_WEIR] =
-		weir_object_program_fd(net->policy.object, WEIR_PROGRAM_XDP);
-	net->contenders[CONTENDER_LOOKUP] =
-		bench_program(&net->programs, net->is_v4 ? "lookup4" : "lookup6");
-	net->contenders[CONTENDER_TRIE] =
-		bench_program(&net->programs, net->is_v4 ? "trie4" : "trie6");
+	bench_timing_sources(&net->timing, &net->programs, net->is_v4);
+	const struct bench_contender contenders[CONTENDERS] = {
+		{ "empty", bench_program(&net->programs, "empty"), net->packets },
+		{ "weir", weir_object_program_fd(net->policy.object, WEIR_PROGRAM_XDP),
+		  net->packets },
+		{ "lookup", bench_program(&net->programs, net->is_v4 ? "lookup4" : "lookup6"),
+		  net->packets },
+		{ "trie", bench_program(&net->programs, net->is_v4 ? "trie4" : "trie6"),
+		  net->packets },
+	};
+
+	memcpy(net->contenders, contenders, sizeof(contenders));
 
 	int r = bench_trie_fill(&net->programs, &list, net->is_v4);
 

@@ -78,7 +78,7 @@ int bench_programs_load(const struct weir_object *weir, struct bench_programs *r
 		map_memory(bench_map(&programs, "keys"), BENCH_KEYS * sizeof(struct weir_addr));
 	programs.state = map_memory(bench_map(&programs, "state"), sizeof(struct bench_state));
 	programs.tuples = map_memory(bench_map(&programs, "tuples"),
-				     BENCH_TUPLES * sizeof(struct bench_tuple));
+				     BENCH_TUPLES_MAX * sizeof(struct bench_tuple));
 	programs.rules = map_memory(bench_map(&programs, "rules"), sizeof(struct bench_ruleset));
 	if (!programs.keys || !programs.state || !programs.tuples || !programs.rules)
 		return bench_error("mapping the keys");
@@ -115,10 +115,14 @@ int bench_keys_read(struct bench_programs *programs, const char *file)
 int bench_tuples_read(struct bench_programs *programs, const char *file)
 {
 	_cleanup_fclose_ FILE *in = fopen(file, "re");
+	size_t count =
+		in ? fread(programs->tuples, sizeof(struct bench_tuple), BENCH_TUPLES_MAX, in) : 0;
 
-	if (!in ||
-	    fread(programs->tuples, sizeof(struct bench_tuple), BENCH_TUPLES, in) != BENCH_TUPLES)
+	if (!count || count & (count - 1)) {
+		errno = in && !ferror(in) ? EINVAL : errno;
 		return bench_error(file);
+	}
+	programs->state->tuple_mask = (uint32_t)count - 1;
 	programs->state->next = 0;
 	return 0;
 }
@@ -174,19 +178,35 @@ void bench_frame_make(bool is_v4, unsigned char *frame)
 		memcpy(frame + 14, ip6, sizeof(ip6));
 }
 
+static uint16_t tuple_payload_bytes(bool is_v4)
+{
+	return BENCH_TUPLE_FRAME_BYTES - 14 - (is_v4 ? 20 : 40);
+}
+
 void bench_tuple_frame_make(bool is_v4, unsigned char *frame)
 {
 	static const unsigned char link[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
-	static const unsigned char ip4[20] = { [0] = 0x45, [3] = 66, [8] = 64 };
-	static const unsigned char ip6[40] = { [0] = 0x60, [5] = 26, [7] = 64 };
-	unsigned char *ports = frame + 14 + (is_v4 ? sizeof(ip4) : sizeof(ip6));
+	const unsigned char ip4[20] = { [0] = 0x45, [3] = BENCH_TUPLE_FRAME_BYTES - 14, [8] = 64 };
+	const unsigned char ip6[40] = {
+		[0] = 0x60, [5] = (unsigned char)tuple_payload_bytes(false), [7] = 64
+	};
+	static const unsigned char options[20] = { 2, 4, 5, 180, 4, 2, 8, 10, 0, 0,
+						   0, 1, 0, 0,	 0, 0, 1, 3,  3, 7 };
+	unsigned char *tcp = frame + BENCH_TUPLE_FRAME_BYTES - tuple_payload_bytes(is_v4);
 
 	memset(frame, 0, BENCH_TUPLE_FRAME_BYTES);
 	memcpy(frame, link, sizeof(link));
 	frame[12] = is_v4 ? 0x08 : 0x86;
 	frame[13] = is_v4 ? 0x00 : 0xdd;
 	memcpy(frame + 14, is_v4 ? ip4 : ip6, is_v4 ? sizeof(ip4) : sizeof(ip6));
-	ports[5] = is_v4 ? 46 : 26; /* UDP's length, part of TCP's sequence number */
-	ports[12] = 0x50;	    /* TCP's header length, part of UDP's payload */
-	ports[13] = 0x02;
+	tcp[14] = 0x10; /* a window of 4,096 */
+	memcpy(tcp + 20, options, sizeof(options));
+}
+
+void bench_tuple_set(bool is_v4, struct bench_tuple *tuple)
+{
+	tuple->tcp_offset = BENCH_PLAIN_OFFSET;
+	tuple->tcp_flags = BENCH_SYN;
+	tuple->tcp_seq = htonl((uint32_t)tuple_payload_bytes(is_v4) << 16);
+	tuple->tcp_ack = 0;
 }

@@ -3,7 +3,6 @@
  * Rules by prog-run: Weir's real program with the rules and without any, the plain walk, and
  * nothing, each behind the same generator of five-tuples, in turn.
  */
-#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +11,8 @@
 
 #include "base/cleanup.h"
 #include "core/image.h"
-#include "tests/bench/bench.h"
-#include "tests/bench/bench_state.h"
 #include "tests/bench/policy.h"
+#include "tests/bench/timing.h"
 
 #define CHECKED 20000		/* answers compared before anything is timed */
 #define POLICY_BYTES (4u << 20) /* the most weir.yaml takes */
@@ -31,49 +29,19 @@ struct rules_run {
 	bool is_v4;
 	struct bench_policy bare, policy;
 	struct bench_programs programs;
-	int contenders[CONTENDERS];
-	int generator;
+	struct bench_contender contenders[CONTENDERS];
+	struct bench_timing timing;
 	uint32_t packets;
-	uint32_t linear_packets; /* fewer: it may take a thousand times as long */
 	unsigned rounds;
 };
 
-static int contender_choose(struct rules_run *run, enum contender contender)
+/* Each begins with the first tuple. */
+static int tuples_rewind(void *arg, unsigned contender, unsigned round)
 {
-	uint32_t zero = 0;
+	struct rules_run *run = arg;
 
+	(void)contender, (void)round;
 	run->programs.state->next = 0;
-	return bpf_map_update_elem(bench_map(&run->programs, "target"), &zero,
-				   &run->contenders[contender], BPF_ANY) ?
-		       bench_error("choosing a packet program") :
-		       0;
-}
-
-static int packets_run(struct rules_run *run, uint32_t repeat, uint32_t *ret_verdict)
-{
-	unsigned char frame[BENCH_TUPLE_FRAME_BYTES];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		    .repeat = (int)repeat);
-
-	bench_tuple_frame_make(run->is_v4, frame);
-	if (bpf_prog_test_run_opts(run->generator, &opts))
-		return bench_error("running a packet program");
-	*ret_verdict = opts.retval;
-	return 0;
-}
-
-static int run_timed(struct rules_run *run, enum contender contender, double *ret_ns)
-{
-	uint32_t packets = contender == CONTENDER_LINEAR ? run->linear_packets : run->packets;
-	uint32_t verdict;
-
-	if (contender_choose(run, contender))
-		return -1;
-	int64_t start = bench_cpu_ns();
-
-	if (packets_run(run, packets, &verdict))
-		return -1;
-	*ret_ns = (double)(bench_cpu_ns() - start) / packets;
 	return 0;
 }
 
@@ -82,13 +50,14 @@ static int run_timed(struct rules_run *run, enum contender contender, double *re
 static int answers_check(struct rules_run *run, const char *file)
 {
 	for (int contender = CONTENDER_WEIR; contender < CONTENDERS; contender++) {
-		if (contender_choose(run, contender))
+		if (bench_timing_choose(&run->timing, run->contenders[contender].program))
 			return -1;
+		run->programs.state->next = 0;
 		for (uint32_t i = 0; i < CHECKED; i++) {
 			uint32_t verdict,
 				right = run->programs.tuples[i].passes ? XDP_PASS : XDP_DROP;
 
-			if (packets_run(run, 1, &verdict))
+			if (bench_timing_run(&run->timing, 1, &verdict))
 				return -1;
 			if (verdict == right)
 				continue;
@@ -101,31 +70,18 @@ static int answers_check(struct rules_run *run, const char *file)
 	return 0;
 }
 
-static void rounds_print(const char *name, const double *ns, unsigned count, const char *after)
-{
-	printf("\"%s\":[", name);
-	for (unsigned i = 0; i < count; i++)
-		printf("%s%.2f", i ? "," : "", ns[i]);
-	printf("]%s", after);
-}
-
 static int tuples_measure(struct rules_run *run, const char *name)
 {
-	static const char *const names[CONTENDERS] = { "empty", "bare", "weir", "linear" };
-	_cleanup_free_ double *ns = calloc((size_t)CONTENDERS * run->rounds, sizeof(*ns));
 	char file[32];
 
 	snprintf(file, sizeof(file), "%s.tuples", name);
-	if (!ns || bench_tuples_read(&run->programs, file) || answers_check(run, file))
+	if (bench_tuples_read(&run->programs, file) || answers_check(run, file))
 		return -1;
-	for (unsigned round = 0; round < run->rounds; round++)
-		for (int i = 0; i < CONTENDERS; i++)
-			if (run_timed(run, i, &ns[i * run->rounds + round]))
-				return -1;
 	printf(",\"%s\":{", name);
-	for (int i = 0; i < CONTENDERS; i++)
-		rounds_print(names[i], ns + i * run->rounds, run->rounds,
-			     i + 1 < CONTENDERS ? "," : "}");
+	if (bench_timing_rounds(&run->timing, run->contenders, CONTENDERS, run->rounds,
+				tuples_rewind, run))
+		return -1;
+	putchar('}');
 	return 0;
 }
 
@@ -145,17 +101,20 @@ static int run_prepare(struct rules_run *run)
 	    bench_programs_load(NULL, &run->programs) ||
 	    bench_rules_read(&run->programs, "rules.bin"))
 		return -1;
-	run->generator = bench_program(&run->programs, run->is_v4 ? "tuple4" : "tuple6");
-	run->contenders[CONTENDER_EMPTY] = bench_program(&run->programs, "empty");
-	run->contenders[CONTENDER_BARE] =
-		weir_object_program_fd(run->bare.object, WEIR_PROGRAM_XDP);
-	run->contenders[CONTENDER_WEIR] =
-		weir_object_program_fd(run->policy.object, WEIR_PROGRAM_XDP);
-	run->contenders[CONTENDER_LINEAR] =
-		bench_program(&run->programs, run->is_v4 ? "linear4" : "linear6");
-	run->linear_packets = 20000000 / (run->programs.rules->count + 100);
-	if (run->linear_packets > run->packets)
-		run->linear_packets = run->packets;
+	bench_timing_tuples(&run->timing, &run->programs, run->is_v4);
+	/* Fewer for the walk: it may take a thousand times as long. */
+	uint32_t few = 20000000 / (run->programs.rules->count + 100);
+	const struct bench_contender contenders[CONTENDERS] = {
+		{ "empty", bench_program(&run->programs, "empty"), run->packets },
+		{ "bare", weir_object_program_fd(run->bare.object, WEIR_PROGRAM_XDP),
+		  run->packets },
+		{ "weir", weir_object_program_fd(run->policy.object, WEIR_PROGRAM_XDP),
+		  run->packets },
+		{ "linear", bench_program(&run->programs, run->is_v4 ? "linear4" : "linear6"),
+		  few < run->packets ? few : run->packets },
+	};
+
+	memcpy(run->contenders, contenders, sizeof(contenders));
 	return 0;
 }
 

@@ -12,7 +12,7 @@ SHAPE_NAMES = {"five": "five-tuples", "acl": "access list", "ports": "ports only
 MEETS = {"first": "the first matches", "last": "the last matches", "none": "none matches",
          "mixed": "any rule"}
 TARGETS = {("v4-five", 1000): 60, ("v4-five", 10000): 250}      # ns of the rules' share
-TUPLES, TUPLE_BYTES, PASSES_AT = 1 << 16, 40, 37                # struct bench_tuple
+TUPLES, TUPLE_BYTES, PASSES_AT = 1 << 16, 48, 37                # struct bench_tuple
 WALKED = 3000000        # rules a walk may compare in a round
 WALK_PACKETS = (500, 100000)
 WALKS = ("linear XDP", "nft rules", "iptables")

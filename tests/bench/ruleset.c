@@ -69,14 +69,16 @@ static __be16 port_in(const __u16 *ports)
 static struct bench_tuple tuple_in(const struct ruleset *set, uint32_t at)
 {
 	const struct bench_rule *rule = &set->rules[at];
-
-	return (struct bench_tuple){
+	struct bench_tuple tuple = {
 		.src = address_in(set->shape->is_v4, &rule->src, &rule->src_mask),
 		.dst = address_in(set->shape->is_v4, &rule->dst, &rule->dst_mask),
 		.sport = port_in(rule->sport),
 		.dport = port_in(rule->dport),
 		.proto = rule->proto,
 	};
+
+	bench_tuple_set(set->shape->is_v4, &tuple);
+	return tuple;
 }
 
 /* Near some rule, but with something else in it. */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows for live frames: in a daemon's tables, and in files, as packets to send and as what the
+ * kernel's own tracking is filled with. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/flows.h"
+#include "tests/bench/ruleset.h"
+
+/* Packets of the flows: one of each, then drawn evenly. Or each of a flow of its own. */
+static int tuples_write(const struct bench_flow_kind *kind, bool is_v4,
+			const struct bench_tuple *flows, uint32_t count)
+{
+	_cleanup_fclose_ FILE *out = fopen("packets.tuples", "we");
+
+	for (uint32_t i = 0; out && i < BENCH_TUPLES_MAX; i++) {
+		uint32_t at = i < count ? i : count ? ruleset_below(count) : 0;
+		struct bench_tuple tuple = count ? flows[at] : bench_flow_draw(kind, is_v4);
+
+		fwrite(&tuple, sizeof(tuple), 1, out);
+	}
+	return out && !ferror(out) ? 0 : bench_error("packets.tuples");
+}
+
+/* A line of conntrack's own file format for each flow. */
+static int kernel_write(bool is_v4, const struct bench_tuple *flows, uint32_t count)
+{
+	_cleanup_fclose_ FILE *out = fopen("flows.conntrack", "we");
+	int family = is_v4 ? AF_INET : AF_INET6, word = is_v4 ? 3 : 0;
+
+	for (uint32_t i = 0; out && i < count; i++) {
+		char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+
+		inet_ntop(family, &flows[i].src.be32[word], src, sizeof(src));
+		inet_ntop(family, &flows[i].dst.be32[word], dst, sizeof(dst));
+		fprintf(out,
+			"-A -p %s -s %s -d %s --sport %u --dport %u -t 3600 "
+			"-u SEEN_REPLY,ASSURED%s\n",
+			flows[i].proto == CONNTRACK_TCP ? "tcp" : "udp", src, dst,
+			ntohs(flows[i].sport), ntohs(flows[i].dport),
+			flows[i].proto == CONNTRACK_TCP ? " --state ESTABLISHED" : "");
+	}
+	return out && !ferror(out) ? 0 : bench_error("flows.conntrack");
+}
+
+/* flows 4|6 KIND COUNT FOLDER PIN_DIR: fills the tables pinned there, writes packets.tuples and
+ * flows.conntrack. COUNT 0: packets of flows that nobody knows. */
+int bench_flows(int argc, char **argv)
+{
+	const struct bench_flow_kind *kind = argc == 5 ? bench_flow_kind_find(argv[1]) : NULL;
+	struct bench_tables tables = {};
+
+	if (!kind || chdir(argv[3])) {
+		fputs("usage: weir-bench flows 4|6 KIND COUNT FOLDER PIN_DIR\n", stderr);
+		return 2;
+	}
+	bool is_v4 = argv[0][0] == '4';
+	uint32_t count = (uint32_t)strtoul(argv[2], NULL, 10);
+	_cleanup_free_ struct bench_tuple *flows = calloc(count + 1, sizeof(*flows));
+
+	if (!flows || bench_tables_open_pinned(argv[4], &tables))
+		return 1;
+	bench_tables_fill(&tables, kind, is_v4, count, flows);
+	bench_tables_done(&tables);
+	return tuples_write(kind, is_v4, flows, count) || kernel_write(is_v4, flows, count) ? 1 : 0;
+}
