@@ -91,7 +91,7 @@ static __always_inline void key_set(struct conn_work *work, const struct pkt *p,
 	key->family = p->seen & PKT_IPV4 ? 4 : 6;
 	key->requester = 0;
 	work->hash = conntrack_hash(key, conn_seed());
-	work->now = conn_tick();
+	conn_look_at_clock(work);
 }
 
 /* Echo, time stamp, information and address mask: the type of the request this is, or answers; 0:

@@ -99,6 +99,7 @@ enum conn_table {
 struct conn_work {
 	struct conntrack_key key;
 	__u64 hash;
+	__u64 clocked;	      /* kept from packet to packet: the jiffy of `now` */
 	struct conn_tcp flow; /* as it was found, then as it is to be */
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
@@ -145,6 +146,18 @@ static __always_inline void conn_count(enum conntrack_counter counter)
 static __always_inline __u32 conn_tick(void)
 {
 	return clock_ns() >> CONNTRACK_TICK_SHIFT;
+}
+
+/* The coarse clock moves with jiffies, which are read without a call: it is asked once for each (15
+ * ns). */
+static __always_inline void conn_look_at_clock(struct conn_work *work)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (work->clocked == jiffies)
+		return;
+	work->clocked = jiffies;
+	work->now = conn_tick();
 }
 
 /* Two look-ups that end differently: clang would make them one with the map in a register, and the
