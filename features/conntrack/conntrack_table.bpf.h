@@ -110,6 +110,7 @@ struct conn_work {
 	__u8 is_kept;	/* the flow is to be changed, or made, if the packet passes */
 	__u8 displaces; /* the place it gets is taken from another */
 	__u8 is_over;	/* the one that was found: the packet begins it anew */
+	__u8 has_sides; /* flow.side was read, and is to be written */
 };
 
 /*
