@@ -6,10 +6,17 @@
 
 #include "parse.h"
 
+/* Extension headers that are followed in the packet of an error: with more of them it is about
+ * nothing that is known. Each is a turn of a loop that the verifier walks. */
+#define EMBEDDED_EXTENSIONS 3
+
+/* A set of bits, not a chain of comparisons, as in proto_is_extension(). */
 static __always_inline bool proto_has_ports(__u32 proto)
 {
-	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_UDPLITE ||
-	       proto == PROTO_SCTP || proto == PROTO_DCCP;
+	__u64 ports = proto & 0x80 ? HIGH_BIT(PROTO_SCTP) | HIGH_BIT(PROTO_UDPLITE) :
+				     LOW_BIT(PROTO_TCP) | LOW_BIT(PROTO_UDP) | LOW_BIT(PROTO_DCCP);
+
+	return !(proto & 0x40) && ports >> (proto & 0x3f) & 1;
 }
 
 /*
@@ -19,17 +26,18 @@ static __always_inline bool proto_has_ports(__u32 proto)
  */
 static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, const struct pkt *outer)
 {
-	struct ip_payload payload = { 0 };
-
 	c->offset = (outer->l4_offset + sizeof(struct icmp_header)) & CURSOR_OFFSET_MASK;
 	p->len = outer->len;
-	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p, &payload) : !parse_ipv6(c, p, &payload))
+	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p) : !parse_ipv6(c, p))
 		return false;
+	struct ip_payload payload = payload_of(p);
+
 	/* What follows the error is no part of it. */
 	__u32 end = outer->l3_offset + outer->ip_len;
 
 	c->limit = c->limit < end ? c->limit : end;
-	if (!parse_extensions(c, p, &payload) || payload.fragment & IPV6_OFFSET_MASK)
+	if (!parse_extensions(c, p, &payload, EMBEDDED_EXTENSIONS) ||
+	    payload.fragment & IPV6_OFFSET_MASK)
 		return false;
 	bool is_icmp = payload.next == payload.icmp, has_ports = proto_has_ports(payload.next);
 
@@ -53,15 +61,26 @@ static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, cons
 	return true;
 }
 
+/* 1 or 0, by arithmetic, and so that clang does not see it: the verifier would walk each side of a
+ * branch, in each round of a loop. */
+static __always_inline __u32 is_below(__u32 a, __u32 b)
+{
+	__u64 difference = (__u64)a - b;
+
+	__asm__ volatile("" : "+r"(difference));
+	return difference >> 63;
+}
+
 /*
  * The window scale option of a SYN (RFC 7323, 2.2), of which more than 14 means 14; -1: there is
  * none. The cursor is at the first byte of the buffer. Where the next option begins goes through
- * memory, or the verifier walks the loop once for each sum of lengths.
+ * memory, or the verifier walks the loop once for each sum of lengths; behind the end when this is
+ * the last.
  */
 static __always_inline int parse_window_scale(struct cursor *c, const struct pkt *p)
 {
 	volatile __u16 at = p->l4_offset + sizeof(struct tcp_header);
-	__u32 end = p->l4_offset + p->tcp_words * 4;
+	__u32 end = p->l4_offset + p->tcp_words * 4, value = 0;
 	bool more = true;
 
 	LOOP_ROLLED
@@ -73,14 +92,17 @@ static __always_inline int parse_window_scale(struct cursor *c, const struct pkt
 		    cursor_peek(c, sizeof(struct tcp_option)) != CURSOR_WHOLE)
 			return -1;
 		const struct tcp_option *option = c->at;
-		__u32 kind = option->kind, length = kind == TCP_OPTION_NONE ? 1 : option->length;
+		__u32 is_none = is_below(option->kind ^ TCP_OPTION_NONE, 1);
+		__u32 length = option->length * (1 - is_none) + is_none;
+		__u32 is_last = is_below(option->kind, 1) | (is_below(length, 2) & ~is_none);
 
-		if (kind == TCP_OPTION_SCALE && length == sizeof(struct tcp_option))
-			return option->value > TCP_SCALE_MAX ? TCP_SCALE_MAX : option->value;
-		at = here + length;
-		more = kind != TCP_OPTION_END && (kind == TCP_OPTION_NONE || length >= 2);
+		value = option->value;
+		more = (option->kind ^ TCP_OPTION_SCALE) | (length ^ sizeof(struct tcp_option));
+		at = here + length + (is_last << 15);
 	}
-	return -1;
+	if (more)
+		return -1;
+	return value > TCP_SCALE_MAX ? TCP_SCALE_MAX : value;
 }
 
 #ifdef __bpf__

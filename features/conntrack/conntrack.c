@@ -196,6 +196,8 @@ static void conntrack_live(void *data, const struct weir_config *config)
 	struct conntrack *state = data;
 
 	state->enabled = section->enabled;
+	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !section->window_check; i++)
+		conntrack_table_lose(&state->tables[i], conntrack_now());
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)

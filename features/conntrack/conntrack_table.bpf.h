@@ -9,6 +9,7 @@
 struct conn_work {
 	struct conntrack_key key;
 	__u64 hash;
+	__u64 clocked;	      /* kept from packet to packet: the jiffy of `now` */
 	struct conn_tcp flow; /* as it was found, then as it is to be */
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
@@ -20,6 +21,7 @@ struct conn_work {
 	__u8 displaces; /* the place it gets is taken from another */
 	__u8 in_old;	/* it works in the tables of before a reload */
 	__u8 is_over;	/* the one that was found: the packet begins it anew */
+	__u8 has_sides; /* flow.side was read, and is to be written */
 };
 
 /*
@@ -73,6 +75,18 @@ static __always_inline __u32 half_of(const struct conn_work *work)
 static __always_inline bool table_is_half(__u32 table)
 {
 	return table == CONN_HALF || table == CONN_OLD_HALF;
+}
+
+/* The coarse clock moves with jiffies, which are read without a call: it is asked once for each (15
+ * ns). */
+static __always_inline void conn_look_at_clock(struct conn_work *work)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (work->clocked == jiffies)
+		return;
+	work->clocked = jiffies;
+	work->now = conn_tick();
 }
 
 static __always_inline bool word_is_there(__u32 word, __u32 expires_ticks, __u32 now)

@@ -132,6 +132,21 @@ uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now
 	return count;
 }
 
+static int flow_lose(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	struct conntrack_table *table = arg;
+
+	if (flow->key.proto == CONNTRACK_TCP)
+		__atomic_or_fetch(&table->flows[index].side[0].flags, CONNTRACK_SIDE_LOST,
+				  __ATOMIC_RELAXED);
+	return 0;
+}
+
+void conntrack_table_lose(struct conntrack_table *table, uint32_t now)
+{
+	conntrack_table_each(table, now, flow_lose, table);
+}
+
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
 {
 	if (word & CONNTRACK_MOVING ||

@@ -44,6 +44,9 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 /* Forgets what is past its time in sets [from, from + count); returns how many live on there. */
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count);
+/* Numbers of TCP are not followed from now on: what is known of them by now is never checked again.
+ */
+void conntrack_table_lose(struct conntrack_table *table, uint32_t now);
 /* Whether a flow of that key is there. */
 bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
 			 uint64_t seed, uint32_t now);

@@ -73,7 +73,7 @@ static __always_inline bool conn_checks(const struct conn_tcp *flow,
 					const struct conn_tcp_options *options)
 {
 	return options->checks_windows && !options->is_asymmetric &&
-	       !(flow->marks & CONNTRACK_PICKED_UP);
+	       !(flow->marks & CONNTRACK_PICKED_UP || flow->side[0].flags & CONNTRACK_SIDE_LOST);
 }
 
 /* What it acknowledges was sent, and not too long ago. */
@@ -130,12 +130,14 @@ static __always_inline __u32 side_window(const struct conn_tcp *flow, const stru
 /* What a SYN says of its side, and nothing it said before. */
 static __always_inline void side_begin(struct conntrack_side *side, const struct conn_segment *s)
 {
+	__u8 lost = side->flags & CONNTRACK_SIDE_LOST;
+
 	*side = (struct conntrack_side){
 		.end = s->end,
 		.max_win = s->window ? s->window : 1,
 		.first = s->seq + 1,
 		.scale = s->scale >= 0 ? s->scale : 0,
-		.flags = CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
+		.flags = lost | CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
 	};
 }
 
