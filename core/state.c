@@ -48,10 +48,13 @@ static void object_renew(struct job *job)
 	struct weir_constants *constants =
 		weir_constants_copy(weir_object_constants(engine->object));
 
-	if (!constants)
-		return;
-	if (weir_object_new(NULL, engine->object, constants, weir_job_diag(job), &job->object))
+	uint64_t since = weir_clock_monotonic_ns();
+
+	weir_job_enter(job, WEIR_STEP_LOAD);
+	if (constants &&
+	    weir_object_new(NULL, engine->object, constants, weir_job_diag(job), &job->object))
 		weir_constants_free(constants);
+	job->step_ns[WEIR_STEP_LOAD] += weir_clock_monotonic_ns() - since;
 }
 
 void weir_job_settle(struct job *job)
@@ -68,6 +71,6 @@ void weir_job_settle(struct job *job)
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);
-	object_renew(job);
 	job->step_ns[WEIR_STEP_SETTLE] += weir_clock_monotonic_ns() - since;
+	object_renew(job);
 }
