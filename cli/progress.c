@@ -29,17 +29,38 @@ static void bar_add(struct weir_buf *text, uint64_t done, uint64_t total)
 	weir_buf_add_str(text, "] ");
 }
 
+static void step_add(struct weir_buf *text, const struct weir_progress *progress)
+{
+	uint64_t total = progress->step_total,
+		 done = progress->step_done < total ? progress->step_done : total;
+
+	bar_add(text, done, total);
+	weir_count_format(done, text);
+	weir_buf_add_str(text, " of ");
+	weir_count_format(total, text);
+	weir_buf_add_str(text, "  ");
+}
+
+/* All bytes are there, and the daemon is at it. */
+static void working_add(struct weir_buf *text, const struct weir_progress *progress,
+			uint64_t waited_ns)
+{
+	if (progress->step_total) {
+		step_add(text, progress);
+	} else if (progress->total) {
+		bar_add(text, progress->total, progress->total);
+		weir_size_format(progress->total, text);
+		weir_buf_add_str(text, " sent  ");
+	}
+	weir_buf_addf(text, "%s… %.1f s", progress->working,
+		      (double)waited_ns / (double)WEIR_NS_PER_S);
+}
+
 void weir_progress_format(const struct weir_progress *progress, uint64_t done, uint64_t elapsed_ns,
 			  bool all_done, uint64_t waited_ns, struct weir_buf *text)
 {
 	if (all_done) {
-		if (progress->total) {
-			bar_add(text, progress->total, progress->total);
-			weir_size_format(progress->total, text);
-			weir_buf_add_str(text, " sent  ");
-		}
-		weir_buf_addf(text, "%s… %.1f s", progress->working,
-			      (double)waited_ns / (double)WEIR_NS_PER_S);
+		working_add(text, progress, waited_ns);
 		return;
 	}
 	if (progress->total) {

@@ -11,11 +11,12 @@
 
 /* Zero-initialise, then set what is known. */
 struct weir_progress {
-	int fd;		     /* where it is drawn */
-	bool on;	     /* false: nothing is ever drawn */
-	uint64_t total;	     /* bytes, 0 = unknown */
-	const char *working; /* what is said when all bytes are through: "compiling" */
-	uint64_t quiet_ms;   /* nothing is drawn before this much time has passed */
+	int fd;				/* where it is drawn */
+	bool on;			/* false: nothing is ever drawn */
+	uint64_t total;			/* bytes, 0 = unknown */
+	const char *working;		/* what is said when all bytes are through: "compiling" */
+	uint64_t step_done, step_total; /* of that, in entries; total 0: not known */
+	uint64_t quiet_ms;		/* nothing is drawn before this much time has passed */
 
 	uint64_t start_ns;
 	uint64_t drawn_ns;

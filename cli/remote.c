@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "cli/change_progress.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/gate.h"
@@ -154,11 +155,6 @@ static int text_read(const char *path, struct weir_diag *diag, struct weir_buf *
 	return r;
 }
 
-static void upload_progress(void *arg, uint64_t sent, bool all_sent)
-{
-	weir_progress_tell(arg, sent, all_sent);
-}
-
 static bool is_apply(const struct weir_command *command)
 {
 	return strcmp(command->verb->op->name, "apply") == 0;
@@ -254,8 +250,10 @@ static int remote_ask(const struct weir_command *command, struct weir_terminal *
 		.quiet_ms = request->body_fd_size > BAR_FROM_BYTES ? 0 : 200,
 	};
 
-	request->progress = upload_progress;
-	request->arg = &progress;
+	struct weir_change_progress watching = { &progress, request->socket, 0 };
+
+	request->progress = weir_change_progress_tell;
+	request->arg = &watching;
 	weir_progress_start(&progress);
 	int result = weir_client_ask(request, &diag, &answer);
 	uint64_t elapsed_ms = weir_progress_elapsed_ms(&progress);

@@ -14,6 +14,7 @@ static const struct {
 	{ "events", weir_render_events, "events" },
 	{ "apply", weir_render_apply, "revision" },
 	{ "apply", weir_render_preview, "cut" },
+	{ "reload", weir_render_apply, "revision" },
 	{ "confirm", weir_render_confirm, "confirmed" },
 	{ "diff", weir_render_diff, "changes" },
 	{ "rollback", weir_render_rollback, "revision" },

@@ -6,6 +6,51 @@
 #include "base/units.h"
 #include "cli/render.h"
 
+/* Milliseconds of a step, rounded; 0: it took none, or less than half of one. */
+static uint64_t step_ms(const struct weir_view *view, const char *step)
+{
+	const struct weir_json *steps = weir_json_get(view->answer, "steps_ms");
+
+	return (uint64_t)(weir_json_real(weir_json_get(steps, step), 0) + 0.5);
+}
+
+static void step_add(const struct weir_view *view, const char *step)
+{
+	weir_buf_addf(view->out, "%s ", step);
+	weir_view_add_seconds(view->out, step_ms(view, step));
+}
+
+/* What came over into tables of another size, besides what packets fetched themselves. */
+static void state_add(const struct weir_view *view)
+{
+	const struct weir_json *state = weir_json_get(view->answer, "state");
+	uint64_t dropped = weir_view_uint(state, "dropped");
+
+	if (!state)
+		return;
+	weir_buf_add_str(view->out, ", ");
+	weir_view_add_plural(view->out, weir_view_uint(state, "moved"), "flow", "flows");
+	weir_buf_add_str(view->out, " moved in ");
+	weir_view_add_seconds(view->out, step_ms(view, "settle"));
+	weir_buf_add_str(view->out, dropped ? ", " : ", none dropped");
+	if (dropped) {
+		weir_count_format(dropped, view->out);
+		weir_buf_add_str(view->out, " dropped");
+	}
+}
+
+static void program_add(const struct weir_view *view)
+{
+	if (strcmp(weir_view_str(view->answer, "program"), "replaced"))
+		return;
+	weir_buf_add_str(view->out, ": program replaced (");
+	step_add(view, "load");
+	weir_buf_add_str(view->out, ", ");
+	step_add(view, "switch");
+	state_add(view);
+	weir_buf_add_char(view->out, ')');
+}
+
 static void revision_line(const struct weir_view *view)
 {
 	weir_buf_addf(view->out, "revision %llu",
@@ -18,6 +63,7 @@ static void revision_line(const struct weir_view *view)
 	} else {
 		weir_buf_add_str(view->out, " is live");
 	}
+	program_add(view);
 	weir_buf_add_char(view->out, '\n');
 }
 

@@ -229,6 +229,40 @@ static void apply_tells_changes_and_revision(void **state)
 		     "nothing to change; revision 13 stays\n");
 }
 
+static void reload_tells_what_became_of_program_and_flows(void **state)
+{
+	assert_shown(
+		"reload",
+		"{\"revision\":7,\"changed\":true,\"ms\":1204,\"program\":\"replaced\","
+		"\"steps_ms\":{\"compile\":0.767,\"load\":401.9,\"stage\":0.2,\"switch\":0.973,"
+		"\"settle\":612.4},\"state\":{\"moved\":12345,\"dropped\":0}}",
+		false,
+		"revision 7 live in 1.20 s: program replaced (load 0.40 s, switch 1 ms, "
+		"12,345 flows moved in 0.61 s, none dropped)\n");
+	assert_shown("reload",
+		     "{\"revision\":8,\"changed\":true,\"ms\":600,\"program\":\"replaced\","
+		     "\"steps_ms\":{\"load\":300,\"switch\":12,\"settle\":250},"
+		     "\"state\":{\"moved\":1,\"dropped\":2500}}",
+		     false,
+		     "revision 8 live in 0.60 s: program replaced (load 0.30 s, switch 0.01 s, "
+		     "1 flow moved in 0.25 s, 2,500 dropped)\n");
+}
+
+static void reload_of_the_same_tables_tells_of_no_flows(void **state)
+{
+	assert_shown("reload",
+		     "{\"revision\":7,\"changed\":true,\"ms\":310,\"program\":\"replaced\","
+		     "\"steps_ms\":{\"load\":300,\"switch\":1}}",
+		     false,
+		     "revision 7 live in 0.31 s: program replaced (load 0.30 s, switch 1 ms)\n");
+	assert_shown("reload",
+		     "{\"revision\":7,\"changed\":true,\"ms\":2,\"program\":\"kept\","
+		     "\"steps_ms\":{\"compile\":1.5}}",
+		     false, "revision 7 live in 2 ms\n");
+	assert_shown("reload", "{\"revision\":7,\"changed\":false,\"program\":\"kept\"}", false,
+		     "nothing to change; revision 7 stays\n");
+}
+
 static void preview_is_what_would_be_cut(void **state)
 {
 	assert_shown(
@@ -435,6 +469,8 @@ int main(void)
 		cmocka_unit_test(diff_shows_what_an_added_mapping_holds),
 		cmocka_unit_test(diff_without_changes_says_so),
 		cmocka_unit_test(apply_tells_changes_and_revision),
+		cmocka_unit_test(reload_tells_what_became_of_program_and_flows),
+		cmocka_unit_test(reload_of_the_same_tables_tells_of_no_flows),
 		cmocka_unit_test(preview_is_what_would_be_cut),
 		cmocka_unit_test(apply_on_trial_tells_how_long),
 		cmocka_unit_test(config_is_shown_as_it_stands),

@@ -86,10 +86,12 @@ static void reply_apply(struct job *job, bool is_changed)
 	weir_json_close_object(&json);
 }
 
-static const char *job_what(const struct job *job)
+const char *weir_job_what(const struct job *job)
 {
 	if (job->call)
 		return job->call->op->name;
+	if (!job->is_apply)
+		return "start";
 	return job->ends_trial_ns ? "rollback" : "reload";
 }
 
@@ -107,7 +109,7 @@ static void change_publish(struct job *job)
 
 	weir_event_open(&json, "change");
 	weir_json_put_uint(&json, "revision", weir_engine_revision(job->engine));
-	weir_json_put_str(&json, "what", job_what(job));
+	weir_json_put_str(&json, "what", weir_job_what(job));
 	weir_json_put_str(&json, "who", job_who(job));
 	weir_json_close_object(&json);
 	weir_engine_publish(job->engine, "change", weir_buf_str(&text), text.len);
@@ -177,7 +179,7 @@ static void warnings_publish(const struct job *job)
 		weir_buf_add_str(&text, i ? "; " : "");
 		weir_diag_entry_format(&job->diag.entries[i], &text);
 	}
-	weir_buf_addf(&what, "%s%s", job_what(job), job->result ? " refused" : "");
+	weir_buf_addf(&what, "%s%s", weir_job_what(job), job->result ? " refused" : "");
 	weir_event_open(&json, "warning");
 	weir_json_put_str(&json, "what", weir_buf_str(&what));
 	weir_json_put_str(&json, "detail", weir_buf_str(&text));

@@ -6,6 +6,7 @@
 
 #include "engine_private.h"
 
+/* In the order they come. */
 enum weir_step {
 	WEIR_STEP_COMPILE,
 	WEIR_STEP_LOAD,
@@ -42,6 +43,7 @@ struct job {
 	bool same; /* the image is live already */
 	struct weir_diag diag;
 	uint64_t started_ns;
+	enum weir_step step;	      /* now; written by whoever is at it, read by the loop */
 	uint64_t step_ns[WEIR_STEPS]; /* how long each took; 0: there was none */
 	struct weir_settling settling;
 	int result;
@@ -64,8 +66,14 @@ void weir_job_settle(struct job *job);
 int weir_state_fits(struct weir_engine *engine, const struct weir_config *config, bool drops,
 		    struct weir_diag *diag);
 int weir_job_fits(struct job *job);
+/* change_told.c: the next step begins. */
+void weir_job_enter(struct job *job, enum weir_step step);
+/* How far it is, as member "change" of an open object: any thread may be at it meanwhile. */
+void weir_job_put_progress(const struct job *job, struct weir_json_out *json);
 /* What it did, into an open object. */
 void weir_job_put_steps(const struct job *job, struct weir_json_out *json);
+/* Which operation, or why without one. */
+const char *weir_job_what(const struct job *job);
 /* A program that cannot judge a plain packet must not take over. */
 int weir_object_try(struct weir_object *object, struct weir_diag *diag);
 

@@ -183,9 +183,11 @@ static int job_stage(struct job *job)
 	int r = job_compile(job);
 
 	since = step_note(job, WEIR_STEP_COMPILE, since);
+	weir_job_enter(job, WEIR_STEP_LOAD);
 	if (!r)
 		r = job_load(job);
 	since = step_note(job, WEIR_STEP_LOAD, since);
+	weir_job_enter(job, WEIR_STEP_STAGE);
 	if (r)
 		return r;
 	struct weir_commit *commit = job->commit ? job->commit : job->engine->commit;

@@ -81,6 +81,7 @@ int weir_job_switch(struct job *job)
 
 	if (!job->object)
 		return 0;
+	weir_job_enter(job, WEIR_STEP_SWITCH);
 	int r = job_pin_first(job);
 
 	if (!r) {

@@ -391,23 +391,50 @@ uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.max_entries : 0;
 }
 
+static int map_pin(const struct weir_map *map, const char *pin_dir, struct weir_diag *diag)
+{
+	int r = weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
+
+	if (r)
+		weir_diag_error(diag, "weir doctor", "map %s: cannot be pinned below %s: %s",
+				map->name, pin_dir, strerror(-r));
+	return r;
+}
+
+enum pin_pass {
+	PIN_OLD_STATE, /* maps st_old_NAME */
+	PIN_OTHERS,
+};
+
+static int maps_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
+		    enum pin_pass pass, struct weir_diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < object->map_count && !r; i++) {
+		struct weir_map *map = &object->maps[i];
+		bool is_old_state = has_prefix(map->name, OLD_PREFIX);
+
+		if (is_old_state == (pass == PIN_OLD_STATE) &&
+		    !(map->reused && which == WEIR_PIN_NEW))
+			r = map_pin(map, pin_dir, diag);
+	}
+	return r;
+}
+
+/*
+ * A run may be killed between any two pins, and the next one must find what is stored: in st_NAME
+ * where its size is the wanted one, else there or in st_old_NAME. So what state comes from is
+ * pinned under its old name before another map takes the place of its own, and the other way round
+ * where all of it is in its own again.
+ */
 int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
 		    struct weir_diag *diag)
 {
-	for (size_t i = 0; i < object->map_count; i++) {
-		struct weir_map *map = &object->maps[i];
-		int r = map->reused && which == WEIR_PIN_NEW ?
-				0 :
-				weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
+	enum pin_pass first = object->has_old ? PIN_OLD_STATE : PIN_OTHERS;
+	int r = maps_pin(object, pin_dir, which, first, diag);
 
-		if (r) {
-			weir_diag_error(diag, "weir doctor",
-					"map %s: cannot be pinned below %s: %s", map->name, pin_dir,
-					strerror(-r));
-			return r;
-		}
-	}
-	return 0;
+	return r ? r : maps_pin(object, pin_dir, which, !first, diag);
 }
 
 const struct weir_constants *weir_object_constants(const struct weir_object *object)

@@ -48,10 +48,13 @@ static void object_renew(struct job *job)
 	struct weir_constants *constants =
 		weir_constants_copy(weir_object_constants(engine->object));
 
-	if (!constants)
-		return;
-	if (weir_object_new(NULL, engine->object, constants, weir_job_diag(job), &job->object))
+	uint64_t since = weir_clock_monotonic_ns();
+
+	weir_job_enter(job, WEIR_STEP_LOAD);
+	if (constants &&
+	    weir_object_new(NULL, engine->object, constants, weir_job_diag(job), &job->object))
 		weir_constants_free(constants);
+	job->step_ns[WEIR_STEP_LOAD] += weir_clock_monotonic_ns() - since;
 }
 
 void weir_job_settle(struct job *job)
@@ -59,6 +62,7 @@ void weir_job_settle(struct job *job)
 	struct weir_engine *engine = job->engine;
 	uint64_t since = weir_clock_monotonic_ns();
 
+	weir_job_enter(job, WEIR_STEP_SETTLE);
 	weir_commit_grace(engine->commit);
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->turn)
@@ -67,25 +71,6 @@ void weir_job_settle(struct job *job)
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);
-	object_renew(job);
 	job->step_ns[WEIR_STEP_SETTLE] += weir_clock_monotonic_ns() - since;
-}
-
-void weir_job_put_steps(const struct job *job, struct weir_json_out *json)
-{
-	static const char *const names[WEIR_STEPS] = { "compile", "load", "stage", "switch",
-						       "settle" };
-
-	weir_json_put_str(json, "program", job->step_ns[WEIR_STEP_SWITCH] ? "replaced" : "kept");
-	weir_json_open_object(json, "steps_ms");
-	for (int i = 0; i < WEIR_STEPS; i++)
-		if (job->step_ns[i])
-			weir_json_put_real(json, names[i], (double)(job->step_ns[i] / 1000) / 1000);
-	weir_json_close_object(json);
-	if (!job->is_settling)
-		return;
-	weir_json_open_object(json, "state");
-	weir_json_put_uint(json, "moved", job->settling.moved);
-	weir_json_put_uint(json, "dropped", job->settling.dropped);
-	weir_json_close_object(json);
+	object_renew(job);
 }

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "change_private.h"
 #include "confirm.h"
-#include "engine_private.h"
 
 static void put_counts(const char *key, const struct weir_count counts[WEIR_REASONS_MAX],
 		       struct weir_json_out *json)
@@ -115,6 +115,8 @@ int weir_status_write(struct weir_engine *engine, struct weir_buf *text)
 	weir_json_put_str(&json, "config_file", engine->options.config_file);
 	weir_json_put_str(&json, "state_dir", engine->options.state_dir);
 	weir_confirm_put(engine, &json);
+	if (engine->running && !engine->running->is_heavy)
+		weir_job_put_progress(engine->running, &json);
 	put_policy(engine, &json);
 	weir_status_put_interfaces(engine->snapshot, &json);
 	weir_status_put_reasons(engine->snapshot, &json);

@@ -137,21 +137,23 @@ static int shared_set(struct conntrack *state, const struct weir_object *object)
 	return r ? r : weir_map_set(state->shared, &zero, &shared);
 }
 
+struct tables {
+	struct conntrack_table now[CONNTRACK_TABLES], old[CONNTRACK_TABLES];
+};
+
 static int tables_open(struct conntrack_table tables[CONNTRACK_TABLES], struct weir_object *object,
 		       const char *const maps[CONNTRACK_TABLES][2])
 {
 	int r = 0;
 
-	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
-		conntrack_table_done(&tables[i]);
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++)
 		r = conntrack_table_open(weir_object_map(object, maps[i][0]),
 					 weir_object_map(object, maps[i][1]),
 					 (enum conntrack_table_kind)i, &tables[i]);
-	}
 	return r;
 }
 
-static int all_tables_open(struct conntrack *state, struct weir_object *object)
+static int all_tables_open(struct tables *tables, struct weir_object *object)
 {
 	static const char *const maps[CONNTRACK_TABLES][2] = {
 		[CONNTRACK_TABLE_PROVEN] = { "st_flow", "st_flow_set" },
@@ -161,13 +163,39 @@ static int all_tables_open(struct conntrack *state, struct weir_object *object)
 		[CONNTRACK_TABLE_PROVEN] = { "st_old_flow", "st_old_flow_set" },
 		[CONNTRACK_TABLE_HALF] = { "st_old_half", "st_old_half_set" },
 	};
-	int r = tables_open(state->tables, object, maps);
+	int r = tables_open(tables->now, object, maps);
 
-	for (int i = 0; i < CONNTRACK_TABLES; i++)
-		state->sweeps[i] = (struct conntrack_sweep){ 0 };
-	state->is_on = state->tables[0].set_count > CONNTRACK_SETS_OFF;
+	return r ? r : tables_open(tables->old, object, old_maps);
+}
+
+static void tables_done(struct tables *tables)
+{
+	for (int i = 0; i < CONNTRACK_TABLES; i++) {
+		conntrack_table_done(&tables->now[i]);
+		conntrack_table_done(&tables->old[i]);
+	}
+}
+
+/* Those of the object before are let go of once all of this one's are there: a change that is
+ * refused for want of memory leaves them to be looked at. */
+static int tables_take(struct conntrack *state, struct weir_object *object)
+{
+	struct tables next = {}, before;
+	int r = all_tables_open(&next, object);
+
+	if (r) {
+		tables_done(&next);
+		return r;
+	}
+	memcpy(before.now, state->tables, sizeof(before.now));
+	memcpy(before.old, state->old, sizeof(before.old));
+	tables_done(&before);
+	memcpy(state->tables, next.now, sizeof(next.now));
+	memcpy(state->old, next.old, sizeof(next.old));
+	memset(state->sweeps, 0, sizeof(state->sweeps));
+	state->is_on = next.now[CONNTRACK_TABLE_PROVEN].set_count > CONNTRACK_SETS_OFF;
 	state->is_reused = weir_map_is_reused(weir_object_map(object, "st_flow"));
-	return r ? r : tables_open(state->old, object, old_maps);
+	return 0;
 }
 
 static int conntrack_attach(void *data, struct weir_object *object, struct weir_diag *diag)
@@ -177,9 +205,8 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 	state->counters = weir_object_map(object, "ctr_conntrack");
 	state->shared = weir_object_map(object, "cfg_conntrack");
 	state->expected = weir_object_map(object, "set_expect");
-	int r = state->counters && state->shared && state->expected ?
-			all_tables_open(state, object) :
-			-ENOENT;
+	int r = state->counters && state->shared && state->expected ? tables_take(state, object) :
+								      -ENOENT;
 
 	if (!r)
 		r = shared_set(state, object);

@@ -36,9 +36,11 @@ static bool flows_are_heavy(struct weir_engine *engine, const struct weir_call *
 	const struct conntrack *state = state_of(engine);
 
 	(void)call;
-	return state->tables[CONNTRACK_TABLE_PROVEN].set_count +
-		       state->tables[CONNTRACK_TABLE_HALF].set_count >
-	       HEAVY_SETS;
+	/* A change may be taking up other tables on its worker: then it is waited for. */
+	return !weir_engine_is_idle(engine) ||
+	       state->tables[CONNTRACK_TABLE_PROVEN].set_count +
+			       state->tables[CONNTRACK_TABLE_HALF].set_count >
+		       HEAVY_SETS;
 }
 
 static int query_visit(const struct conntrack_flow *flow, uint32_t index, void *arg)

@@ -252,6 +252,19 @@ static void proven_flow_goes_to_its_second_set_when_the_first_is_full(void **sta
 	table_free(&table);
 }
 
+/* Places are an eighth more than flows (conntrack_sets): each has one, once others make room. */
+static void table_holds_as_many_proven_flows_as_it_is_for(void **state)
+{
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 100000 / 8 * 9 / 8);
+
+	for (uint32_t number = 1; number <= 100000; number++)
+		assert_int_equal(add(&table, number), 0);
+	assert_int_equal(conntrack_table_count(&table, NOW), 100000);
+	for (uint32_t number = 1; number <= 100000; number += 97)
+		assert_true(has(&table, number, NOW));
+	table_free(&table);
+}
+
 static void half_open_flow_has_no_second_set(void **state)
 {
 	struct conntrack_table table = table_new(CONNTRACK_TABLE_HALF, 4);
@@ -559,6 +572,7 @@ int main(void)
 		cmocka_unit_test(set_of_half_open_flows_holds_eight),
 		cmocka_unit_test(full_set_gives_the_place_of_what_is_past_its_time),
 		cmocka_unit_test(proven_flow_goes_to_its_second_set_when_the_first_is_full),
+		cmocka_unit_test(table_holds_as_many_proven_flows_as_it_is_for),
 		cmocka_unit_test(half_open_flow_has_no_second_set),
 		cmocka_unit_test(word_has_marks_and_a_turn_a_flow),
 		cmocka_unit_test(turn_and_moving_of_the_flow_that_is_added_are_left_out),

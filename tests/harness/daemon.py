@@ -54,6 +54,7 @@ class Daemon:
     def __init__(self, namespace, config="api: {listen: off}\n", interfaces=(), label="daemon",
                  state=None, prefix=()):
         self.namespace, self.interfaces, self.prefix = namespace, interfaces, list(prefix)
+        self.binary = WEIR
         self.name = unique(label)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=self.name + "-"))
         self.home.chmod(0o755)
@@ -70,8 +71,8 @@ class Daemon:
     # --- life ------------------------------------------------------------------------------
 
     def command(self):
-        words = [*self.prefix, WEIR, "daemon", "--config", self.config, "--state-dir", self.state,
-                 "--run-dir", self.run_dir, "--pin-dir", self.pin_dir]
+        words = [*self.prefix, self.binary, "daemon", "--config", self.config, "--state-dir",
+                 self.state, "--run-dir", self.run_dir, "--pin-dir", self.pin_dir]
         for interface in self.interfaces:
             words += ["--interface", interface]
         return self.namespace.command(*words)

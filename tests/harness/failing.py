@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""System calls of a daemon that fail, or that it dies at: the other side of failing.c."""
+import mmap
+import struct
+
+from harness.daemon import HELPERS, Daemon
+
+BPF = {"map_create": 0, "map_lookup": 1, "map_update": 2, "map_delete": 3, "map_next": 4,
+       "prog_load": 5, "obj_pin": 6, "obj_get": 7, "prog_run": 10, "obj_info": 15, "btf_load": 18,
+       "map_freeze": 22, "lookup_batch": 24, "link_create": 28, "link_update": 29, "bind_map": 35}
+KINDS = {**BPF, **{name: 64 + number for number, name in enumerate(
+    ("mmap", "rename", "unlink", "open", "write", "fsync", "alloc"))}}
+HEAD = struct.Struct("=IIiII")       # struct plan of failing.c
+SIZE = HEAD.size + 4 * (64 + 7)
+
+
+class FailingDaemon(Daemon):
+    """A daemon whose calls are counted, and of which one fails when told so."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, prefix=(), **options)
+        path = self.home / "failing"
+        path.write_bytes(bytes(SIZE))
+        with open(path, "r+b") as file:
+            self.plan = mmap.mmap(file.fileno(), SIZE)
+        self.prefix = ["env", f"LD_PRELOAD={HELPERS / 'failing.so'}", f"FAILING={path}"]
+
+    def arm(self, kind, number, error=0, after=False, lasts=False):
+        """The number-th call of that kind from now on fails with errno `error`; where that is 0,
+        the daemon is killed before it, or right after it."""
+        self.disarm()
+        self.plan[HEAD.size:] = bytes(SIZE - HEAD.size)
+        self.plan[:HEAD.size] = HEAD.pack(KINDS[kind], number, error, after, lasts)
+
+    def disarm(self):
+        self.plan[:HEAD.size] = bytes(HEAD.size)
+
+    def counts(self):
+        """{kind: calls} since arm()."""
+        counts = struct.unpack(f"={64 + 7}I", self.plan[HEAD.size:])
+        return {name: counts[number] for name, number in KINDS.items() if counts[number]}
+
+    def close(self):
+        super().close()
+        self.plan.close()
