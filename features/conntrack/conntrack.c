@@ -21,7 +21,7 @@ static const struct {
 
 uint32_t conntrack_sets(uint32_t capacity)
 {
-	uint64_t places = (uint64_t)capacity + capacity / 8;
+	uint64_t places = (uint64_t)capacity + capacity / 4;
 
 	uint32_t sets = (uint32_t)((places + CONNTRACK_WAYS - 1) / CONNTRACK_WAYS);
 

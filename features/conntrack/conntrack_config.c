@@ -45,7 +45,7 @@ const struct weir_field conntrack_fields[] = {
 	  .least = 1,
 	  .most = CAPACITY_MOST,
 	  .help = "Flows that have proven themselves: both sides were seen, and the first again. "
-		  "About 150 bytes each." },
+		  "About 165 bytes each." },
 	{ .key = "half-open",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(half_open),

@@ -78,7 +78,7 @@ int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 void conntrack_turn(void *state);
 void conntrack_settle(void *state, struct weir_settling *settling);
 
-/* Places are in whole sets, and an eighth more than flows, since a set fills before the table does.
+/* Places are in whole sets, and a quarter more than flows, since a set fills before the table does.
  */
 uint32_t conntrack_sets(uint32_t capacity);
 

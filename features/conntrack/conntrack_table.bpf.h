@@ -318,12 +318,27 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 	return spare;
 }
 
-static __always_inline int proven_free(const struct conn_work *work, __u32 number)
+/* How many places of a set are free. */
+static __always_inline __u32 set_free(const struct conntrack_set *set)
 {
-	const struct conntrack_set *set = set_at(proven_of(work), number);
-	int way = set ? set_free_way(set) : -1;
+	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0) >> 15;
+	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0) >> 15;
 
-	return way < 0 ? -1 : (int)(number * CONNTRACK_WAYS) + way;
+	return ((first + second) * 0x0001000100010001ULL) >> 48;
+}
+
+/* The emptier of two sets: of sets taken as they come, some are full long before the table is. */
+static __always_inline int proven_free(const struct conn_work *work, __u32 first, __u32 second)
+{
+	const struct conntrack_set *a = set_at(proven_of(work), first);
+	const struct conntrack_set *b = set_at(proven_of(work), second);
+
+	if (!a || !b)
+		return -1;
+	bool takes_second = set_free(b) > set_free(a);
+	int way = set_free_way(takes_second ? b : a);
+
+	return way < 0 ? -1 : (int)((takes_second ? second : first) * CONNTRACK_WAYS) + way;
 }
 
 /* The place of a flow that has proven itself: never that of one that lives. */
@@ -334,10 +349,8 @@ __noinline int conn_place_proven(struct conn_work *work)
 	__u32 sets = table_sets(proven_of(work));
 	__u32 first = conntrack_first_set(work->hash, sets);
 	__u32 second = conntrack_second_set(work->hash, sets);
-	int index = proven_free(work, first);
+	int index = proven_free(work, first, second);
 
-	if (index < 0)
-		index = proven_free(work, second);
 	if (index < 0)
 		index = conn_spare(work, first);
 	return index < 0 ? conn_spare(work, second) : index;

@@ -252,10 +252,10 @@ static void proven_flow_goes_to_its_second_set_when_the_first_is_full(void **sta
 	table_free(&table);
 }
 
-/* Places are an eighth more than flows (conntrack_sets): each has one, once others make room. */
+/* Places are a quarter more than flows (conntrack_sets): each has one, once others make room. */
 static void table_holds_as_many_proven_flows_as_it_is_for(void **state)
 {
-	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 100000 / 8 * 9 / 8);
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 100000 / 8 * 5 / 4);
 
 	for (uint32_t number = 1; number <= 100000; number++)
 		assert_int_equal(add(&table, number), 0);
