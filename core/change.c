@@ -22,6 +22,8 @@
 #include "near.h"
 #include "patch.h"
 
+#define SETTLE_AGAIN_TICKS 5
+
 static void job_free(struct job *job)
 {
 	if (job->change && job->change->free)
@@ -239,6 +241,7 @@ static void job_settled(struct job *job)
 	    !weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job)))
 		weir_job_take_object(job);
 	weir_engine_attach_features(engine, engine->object, weir_job_diag(job));
+	engine->settles_again = weir_object_has_old(engine->object) ? SETTLE_AGAIN_TICKS : 0;
 	job_finish(job);
 }
 

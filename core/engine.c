@@ -118,6 +118,9 @@ void weir_engine_tick(void *arg)
 	for (size_t i = 0; weir_features[i] && !engine->running; i++)
 		if (weir_features[i]->tick)
 			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
+	/* The program that lets go of the old maps could not be loaded: once more. */
+	if (engine->settles_again && !engine->running && --engine->settles_again == 0)
+		weir_engine_settle(engine);
 	if (snapshot_take(engine))
 		return; /* out of memory: the view stays a second older */
 	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)

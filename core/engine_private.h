@@ -33,8 +33,9 @@ struct weir_engine {
 	struct job *running;
 	struct job *waiting, **waiting_end; /* first come, first served */
 	uint64_t started_ns;
-	bool follows;	       /* connections, by the live policy */
-	uint64_t policy_bytes; /* of the live image */
+	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
+	bool follows;		/* connections, by the live policy */
+	uint64_t policy_bytes;	/* of the live image */
 	uint32_t policy_classes;
 	uint64_t last_change_ms;
 };
