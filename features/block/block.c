@@ -104,10 +104,14 @@ static void state_set_limit(struct block_state *state)
 static int attach_refuse(const struct block_state *state, const struct block_list *list, int error,
 			 struct weir_diag *diag)
 {
-	weir_diag_key(diag, "block.live", "raise it, or let entries expire",
-		      "the live set of %u prefixes does not hold the entries of list %s that are "
-		      "in force: %s",
-		      weir_map_capacity(state->live.entries), list->name, strerror(-error));
+	size_t entries = 0;
+	for (size_t i = 0; i < state->runtime.count; i++)
+		entries += state->runtime.at[i]->single_count;
+	weir_diag_key(
+		diag, "block.live", "raise it, or let entries expire",
+		"the live set of %u prefixes does not hold the %zu entries that are in force, "
+		"those of list %s among them: %s",
+		weir_map_capacity(state->live.entries), entries, list->name, strerror(-error));
 	return error;
 }
 

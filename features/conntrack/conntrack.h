@@ -37,12 +37,11 @@ struct conntrack_side {
 
 enum conntrack_side_flag {
 	CONNTRACK_SIDE_SEEN = 1 << 0,
-	CONNTRACK_SIDE_SCALES = 1 << 1, /* its SYN had the option */
-	CONNTRACK_SIDE_LIMIT = 1 << 2,	/* max_end is known */
-	/* Of side 0: there was a time in which numbers were not followed, so they never are again. */
+	CONNTRACK_SIDE_SCALES = 1 << 1,	 /* its SYN had the option */
+	CONNTRACK_SIDE_LIMIT = 1 << 2,	 /* max_end is known */
+	CONNTRACK_SIDE_IN_LINE = 1 << 3, /* control connection: its last segment ended no line */
+	/* Of side 0: numbers were not followed for a time, so they never are again. */
 	CONNTRACK_SIDE_LOST = 1 << 4,
-	CONNTRACK_SIDE_IN_LINE = 1
-				 << 3, /* of a control connection: its last segment ended no line */
 };
 
 /* Of conntrack_flow.word. Side 0 is the initiator. */

@@ -253,7 +253,8 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 }
 
 static bool place_write(struct conntrack_table *table, uint32_t index,
-			const struct conntrack_flow *from, uint16_t tag, uint32_t now)
+			const struct conntrack_flow *from, uint16_t tag, uint32_t now,
+			uint32_t *ret_word)
 {
 	struct conntrack_flow *flow = &table->flows[index];
 	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
@@ -267,9 +268,9 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 	fresh.word = busy;
 	*flow = fresh;
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
-	word_change(flow, busy,
-		    word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
-			    CONNTRACK_LIVE);
+	*ret_word = word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
+		    CONNTRACK_LIVE;
+	word_change(flow, busy, *ret_word);
 	return true;
 }
 
@@ -282,8 +283,9 @@ struct squeeze {
 };
 
 /* The index of the place it got, or -1. */
-static int64_t set_add(struct conntrack_table *table, uint32_t number,
-		       const struct conntrack_flow *from, uint16_t tag, uint32_t now)
+static int64_t set_put(struct conntrack_table *table, uint32_t number,
+		       const struct conntrack_flow *from, uint16_t tag, uint32_t now,
+		       uint32_t *ret_word)
 {
 	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
 		uint32_t index = number * CONNTRACK_WAYS + way;
@@ -291,10 +293,18 @@ static int64_t set_add(struct conntrack_table *table, uint32_t number,
 
 		if ((!tag_at(&table->sets[number], way) ||
 		     !is_there(flow->word, flow->expires_ticks, now)) &&
-		    place_write(table, index, from, tag, now))
+		    place_write(table, index, from, tag, now, ret_word))
 			return index;
 	}
 	return -1;
+}
+
+static int64_t set_add(struct conntrack_table *table, uint32_t number,
+		       const struct conntrack_flow *from, uint16_t tag, uint32_t now)
+{
+	uint32_t word;
+
+	return set_put(table, number, from, tag, now, &word);
 }
 
 /* A flow goes to another set, where it is before it leaves this one: packets find it in either. One
@@ -304,13 +314,14 @@ static bool flow_shift(struct conntrack_table *table, uint32_t index,
 		       const struct squeeze *squeeze)
 {
 	uint64_t hash = conntrack_hash(&flow->key, squeeze->seed);
-	int64_t copy = set_add(table, to, flow, conntrack_tag(hash), squeeze->now);
+	uint32_t word;
+	int64_t copy = set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &word);
 
 	if (copy < 0)
 		return false;
 	if (conntrack_table_remove(table, index, flow->word))
 		return true;
-	conntrack_table_remove(table, (uint32_t)copy, table->flows[copy].word);
+	conntrack_table_remove(table, (uint32_t)copy, word);
 	return false;
 }
 
