@@ -100,7 +100,7 @@ static __always_inline void key_set(struct conn_work *work, const struct pkt *p,
 
 	work->hash = conntrack_hash(key, shared ? shared->seed : 0);
 	work->in_old = old_state.exists && shared && !*(volatile __u32 *)&shared->is_turned;
-	work->now = conn_tick();
+	conn_look_at_clock(work);
 }
 
 /* Echo, time stamp, information and address mask: the type of the request this is, or answers; 0:

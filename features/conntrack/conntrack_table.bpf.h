@@ -9,6 +9,7 @@
 struct conn_work {
 	struct conntrack_key key;
 	__u64 hash;
+	__u64 clocked;	      /* kept from packet to packet: the jiffy of `now` */
 	struct conn_tcp flow; /* as it was found, then as it is to be */
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
@@ -56,6 +57,18 @@ static __always_inline void conn_count(enum conntrack_counter counter)
 static __always_inline __u32 conn_tick(void)
 {
 	return clock_ns() >> CONNTRACK_TICK_SHIFT;
+}
+
+/* The coarse clock moves with jiffies, which are read without a call: it is asked once for each (15
+ * ns). */
+static __always_inline void conn_look_at_clock(struct conn_work *work)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (work->clocked == jiffies)
+		return;
+	work->clocked = jiffies;
+	work->now = conn_tick();
 }
 
 /* The tables the packet works in: around a reload the old ones, until no packet works in the
