@@ -162,6 +162,18 @@ static __always_inline bool flow_is_let_in(const struct conntrack_flow *flow, co
 	       (__u16)(let_in >> let_in_shift(p, side)) == let_in_place(p);
 }
 
+/* Both sides' numbers are another cache line: those who open, close, move or check windows read it.
+ */
+static __always_inline bool sides_matter(const struct conn_work *work, const struct pkt *p)
+{
+	__u32 opened = CONNTRACK_SYN_ACKED * CONNTRACK_BOTH, fins = CONNTRACK_FIN * CONNTRACK_BOTH;
+
+	return table_is_half(work->table) ||
+	       (p->seen & PKT_TCP &&
+		(conntrack_constants.checks_windows || p->tcp_flags & (TCP_SYN | TCP_FIN) ||
+		 p->tcp_flags & TCP_RST || (work->word & (opened | fins)) != opened));
+}
+
 /* A packet of a flow that is there. */
 __noinline int conn_go_on(struct pkt *p)
 {
@@ -172,8 +184,11 @@ __noinline int conn_go_on(struct pkt *p)
 		return WEIR_PASS;
 	work->word = flow->word;
 	work->flow.marks = work->word & CONNTRACK_MARKS;
-	work->flow.side[0] = flow->side[0];
-	work->flow.side[1] = flow->side[1];
+	work->has_sides = sides_matter(work, p);
+	if (work->has_sides) {
+		work->flow.side[0] = flow->side[0];
+		work->flow.side[1] = flow->side[1];
+	}
 	if (p->tcp_flags & (TCP_SYN | TCP_RST))
 		work->flow.again = flow->again;
 	work->segment.side = work->side != !!(work->word & CONNTRACK_SECOND);
@@ -191,7 +206,8 @@ __noinline int conn_go_on(struct pkt *p)
 		p->has_mark = true;
 	}
 	if (answer == CONN_ANSWER_ESTABLISHED && flow_is_let_in(flow, p, work->segment.side)) {
-		conn_keep(p);
+		if (conn_writes(p))
+			flow_keep(flow, p, work);
 		return WEIR_PASS_ESTABLISHED;
 	}
 	work->is_kept = p->pending = true;
@@ -208,7 +224,8 @@ __noinline int conn_judge(struct pkt *p)
 
 	if (!p || !work || !key_of(work, p))
 		return WEIR_PASS;
-	segment_of(work, p);
+	if (p->seen & PKT_TCP)
+		segment_of(work, p);
 	return conn_find_or_fetch(p, work) ? conn_go_on(p) : conn_begin(p);
 }
 

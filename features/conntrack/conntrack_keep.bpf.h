@@ -259,16 +259,24 @@ static __always_inline void sides_write(struct conntrack_flow *flow, const struc
 	}
 }
 
-/* The flow of a packet is brought up to date. */
-__noinline int conn_keep(struct pkt *p)
+/* A seam: flow_keep() is in line where every packet of a flow goes by. */
+__noinline int conn_keep_sides(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
 
-	if (!p || !flow || !conn_writes(p))
+	if (!p || !flow)
 		return 0;
-	if (p->seen & PKT_TCP)
-		sides_write(flow, p, work);
+	sides_write(flow, p, work);
+	return 0;
+}
+
+/* The flow of a packet is brought up to date. */
+static __always_inline void flow_keep(struct conntrack_flow *flow, struct pkt *p,
+				      struct conn_work *work)
+{
+	if (work->has_sides && p->seen & PKT_TCP)
+		conn_keep_sides(p);
 	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
 
 	if (word != work->word)
@@ -276,7 +284,6 @@ __noinline int conn_keep(struct pkt *p)
 	flow_refresh(flow, p, work);
 	if (table_is_half(work->table) && conntrack_is_proven(work->key.proto, work->flow.marks))
 		conn_prove(p);
-	return 0;
 }
 
 __noinline int conn_settle(struct pkt *p)
@@ -298,7 +305,8 @@ __noinline int conn_settle(struct pkt *p)
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
 	flow_note(flow, p, work->segment.side);
-	return conn_keep(p);
+	flow_keep(flow, p, work);
+	return 0;
 }
 
 #endif

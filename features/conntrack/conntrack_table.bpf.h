@@ -21,6 +21,7 @@ struct conn_work {
 	__u8 displaces; /* the place it gets is taken from another */
 	__u8 in_old;	/* it works in the tables of before a reload */
 	__u8 is_over;	/* the one that was found: the packet begins it anew */
+	__u8 has_sides; /* flow.side was read, and is to be written */
 };
 
 /*
