@@ -58,9 +58,19 @@ static __always_inline __u32 rules_popcount(__u64 x)
 	return (x * 0x0101010101010101ULL) >> 56;
 }
 
+/* The number of the lowest bit that is set. A de Bruijn sequence: its six bits from each place on
+ * are all different. */
+#define RULES_SEQUENCE 0x03f79d71b4cb0a89ULL
+
+static const __u8 rules_places[64] = { 0,  1,  48, 2,  57, 49, 28, 3,  61, 58, 50, 42, 38,
+				       29, 17, 4,  62, 55, 59, 36, 53, 51, 43, 22, 45, 39,
+				       33, 30, 24, 18, 12, 5,  63, 47, 56, 27, 60, 41, 37,
+				       16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15,
+				       34, 20, 31, 10, 25, 14, 19, 9,  13, 8,  7,  6 };
+
 static __always_inline __u32 rules_lowest(__u64 x)
 {
-	return rules_popcount((x & -x) - 1);
+	return rules_places[((x & -x) * RULES_SEQUENCE) >> 58];
 }
 
 static __always_inline __u32 minute_of_week(void)
