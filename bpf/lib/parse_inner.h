@@ -53,15 +53,26 @@ static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, cons
 	return true;
 }
 
+/* 1 or 0, by arithmetic, and so that clang does not see it: the verifier would walk each side of a
+ * branch, in each round of a loop. */
+static __always_inline __u32 is_below(__u32 a, __u32 b)
+{
+	__u64 difference = (__u64)a - b;
+
+	__asm__ volatile("" : "+r"(difference));
+	return difference >> 63;
+}
+
 /*
  * The window scale option of a SYN (RFC 7323, 2.2), of which more than 14 means 14; -1: there is
  * none. The cursor is at the first byte of the buffer. Where the next option begins goes through
- * memory, or the verifier walks the loop once for each sum of lengths.
+ * memory, or the verifier walks the loop once for each sum of lengths; behind the end when this is
+ * the last.
  */
 static __always_inline int parse_window_scale(struct cursor *c, const struct pkt *p)
 {
 	volatile __u16 at = p->l4_offset + sizeof(struct tcp_header);
-	__u32 end = p->l4_offset + p->tcp_words * 4;
+	__u32 end = p->l4_offset + p->tcp_words * 4, value = 0;
 	bool more = true;
 
 	LOOP_ROLLED
@@ -73,14 +84,17 @@ static __always_inline int parse_window_scale(struct cursor *c, const struct pkt
 		    cursor_peek(c, sizeof(struct tcp_option)) != CURSOR_WHOLE)
 			return -1;
 		const struct tcp_option *option = c->at;
-		__u32 kind = option->kind, length = kind == TCP_OPTION_NONE ? 1 : option->length;
+		__u32 is_none = is_below(option->kind ^ TCP_OPTION_NONE, 1);
+		__u32 length = option->length * (1 - is_none) + is_none;
+		__u32 is_last = is_below(option->kind, 1) | (is_below(length, 2) & ~is_none);
 
-		if (kind == TCP_OPTION_SCALE && length == sizeof(struct tcp_option))
-			return option->value > TCP_SCALE_MAX ? TCP_SCALE_MAX : option->value;
-		at = here + length;
-		more = kind != TCP_OPTION_END && (kind == TCP_OPTION_NONE || length >= 2);
+		value = option->value;
+		more = (option->kind ^ TCP_OPTION_SCALE) | (length ^ sizeof(struct tcp_option));
+		at = here + length + (is_last << 15);
 	}
-	return -1;
+	if (more)
+		return -1;
+	return value > TCP_SCALE_MAX ? TCP_SCALE_MAX : value;
 }
 
 #ifdef __bpf__
