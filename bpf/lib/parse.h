@@ -157,8 +157,7 @@ static __always_inline __u32 ip_limit(const struct cursor *c, const struct pkt *
 
 /* Returns whether what follows the header can be read on; the addresses are set wherever there is a
  * header at all. */
-static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
-				       struct ip_payload *ret_payload)
+static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p)
 {
 	if (!header_peek(c, sizeof(struct ipv4_header), p))
 		return false;
@@ -182,12 +181,6 @@ static __always_inline bool parse_ipv4(struct cursor *c, struct pkt *p,
 	p->proto = h->proto;
 	p->fragment = (fragment & IPV4_OFFSET_MASK) * 8 | (fragment & IPV4_MORE ? IPV6_MORE : 0);
 	p->fragment_id = h->id;
-	*ret_payload = (struct ip_payload){
-		.low_extensions = IPV4_EXTENSIONS,
-		.fragment = p->fragment,
-		.next = h->proto,
-		.icmp = PROTO_ICMP,
-	};
 	if (header > IPV4_IHL_MIN * 4)
 		p->seen |= PKT_OPTIONS;
 	c->limit = ip_limit(c, p, 0, total);
@@ -207,8 +200,7 @@ static __always_inline __u16 ipv6_length(__u32 payload)
 	return length > 0xffff ? 0xffff : length;
 }
 
-static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
-				       struct ip_payload *ret_payload)
+static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p)
 {
 	if (!header_peek(c, sizeof(struct ipv6_header), p))
 		return false;
@@ -231,15 +223,28 @@ static __always_inline bool parse_ipv6(struct cursor *c, struct pkt *p,
 	 * another state to the verifier for each of them. */
 	p->fragment = p->fragment_bytes = h->payload_length;
 	p->fragment_id = h->version_class_flow;
-	*ret_payload = (struct ip_payload){
-		.low_extensions = IPV6_EXTENSIONS,
-		.high_extensions = IPV6_HIGH_EXTENSIONS,
-		.next = h->next,
-		.icmp = PROTO_ICMPV6,
-	};
 	c->limit = ip_limit(c, p, sizeof(*h), be16(h->payload_length));
 	cursor_advance(c, sizeof(*h));
 	return true;
+}
+
+/*
+ * What follows either header. Made of what was written to memory, and the same way for both: of
+ * what stands in registers the verifier knows which version it was, and walks all that follows once
+ * for each.
+ */
+static __always_inline struct ip_payload payload_of(const struct pkt *p)
+{
+	__u64 is_v6 = -(__u64)(*(const volatile __u32 *)&p->seen / PKT_IPV6 & 1);
+
+	__asm__ volatile("" : "+r"(is_v6));
+	return (struct ip_payload){
+		.low_extensions = IPV4_EXTENSIONS | (IPV6_EXTENSIONS & is_v6),
+		.high_extensions = IPV6_HIGH_EXTENSIONS & is_v6,
+		.fragment = *(const volatile __u16 *)&p->fragment & ~is_v6,
+		.next = *(const volatile __u8 *)&p->proto,
+		.icmp = PROTO_ICMP ^ ((PROTO_ICMP ^ PROTO_ICMPV6) & is_v6),
+	};
 }
 
 /* A set of bits, not a chain of comparisons: the verifier walks each branch, and this stands in a
@@ -462,7 +467,6 @@ static __always_inline void pkt_forget_path(struct pkt *p)
  */
 static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 ethertype)
 {
-	struct ip_payload payload = { 0 };
 	bool whole = false;
 
 	p->ethertype = ethertype;
@@ -477,11 +481,13 @@ static __always_inline void parse_ip(struct cursor *c, struct pkt *p, __be16 eth
 	}
 	p->l3_offset = c->offset;
 	if (p->ethertype == be16(WIRE_IPV4))
-		whole = parse_ipv4(c, p, &payload);
+		whole = parse_ipv4(c, p);
 	else if (p->ethertype == be16(WIRE_IPV6))
-		whole = parse_ipv6(c, p, &payload);
+		whole = parse_ipv6(c, p);
 	else if (p->ethertype == be16(WIRE_ARP))
 		p->seen |= PKT_ARP;
+	struct ip_payload payload = payload_of(p);
+
 	if (whole && parse_extensions(c, p, &payload))
 		parse_transport(c, p, &payload);
 	payload_note_fragment(&payload, p);

@@ -19,12 +19,12 @@ static __always_inline bool proto_has_ports(__u32 proto)
  */
 static __always_inline bool parse_embedded(struct cursor *c, struct pkt *p, const struct pkt *outer)
 {
-	struct ip_payload payload = { 0 };
-
 	c->offset = (outer->l4_offset + sizeof(struct icmp_header)) & CURSOR_OFFSET_MASK;
 	p->len = outer->len;
-	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p, &payload) : !parse_ipv6(c, p, &payload))
+	if (outer->seen & PKT_IPV4 ? !parse_ipv4(c, p) : !parse_ipv6(c, p))
 		return false;
+	struct ip_payload payload = payload_of(p);
+
 	/* What follows the error is no part of it. */
 	__u32 end = outer->l3_offset + outer->ip_len;
 
