@@ -150,24 +150,33 @@ enum conn_table {
 	CONN_OLD_HALF,
 };
 
+/* A row of a map, whose look-up stays this one's: clang would make one call of all of them, with
+ * the map in a register, and the kernel could not put the look-up in place of the call (20 ns). */
+#define ROW_OF(map, row, number)                                   \
+	({                                                         \
+		void *found = bpf_map_lookup_elem(&(map), &(row)); \
+		__asm__ volatile("" : "+r"(found) : "i"(number));  \
+		found;                                             \
+	})
+
 static __always_inline struct conntrack_flow *flow_at(__u32 table, __u32 index)
 {
 	if (old_state.exists && table == CONN_OLD_PROVEN)
-		return bpf_map_lookup_elem(&st_old_flow, &index);
+		return ROW_OF(st_old_flow, index, CONN_OLD_PROVEN);
 	if (old_state.exists && table == CONN_OLD_HALF)
-		return bpf_map_lookup_elem(&st_old_half, &index);
-	return table == CONN_PROVEN ? bpf_map_lookup_elem(&st_flow, &index) :
-				      bpf_map_lookup_elem(&st_half, &index);
+		return ROW_OF(st_old_half, index, CONN_OLD_HALF);
+	return table == CONN_PROVEN ? ROW_OF(st_flow, index, CONN_PROVEN) :
+				      ROW_OF(st_half, index, CONN_HALF);
 }
 
 static __always_inline struct conntrack_set *set_at(__u32 table, __u32 number)
 {
 	if (old_state.exists && table == CONN_OLD_PROVEN)
-		return bpf_map_lookup_elem(&st_old_flow_set, &number);
+		return ROW_OF(st_old_flow_set, number, CONN_OLD_PROVEN);
 	if (old_state.exists && table == CONN_OLD_HALF)
-		return bpf_map_lookup_elem(&st_old_half_set, &number);
-	return table == CONN_PROVEN ? bpf_map_lookup_elem(&st_flow_set, &number) :
-				      bpf_map_lookup_elem(&st_half_set, &number);
+		return ROW_OF(st_old_half_set, number, CONN_OLD_HALF);
+	return table == CONN_PROVEN ? ROW_OF(st_flow_set, number, CONN_PROVEN) :
+				      ROW_OF(st_half_set, number, CONN_HALF);
 }
 
 /* How many sets a table has; an old one says so in its first. */
