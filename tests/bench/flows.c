@@ -225,6 +225,7 @@ void bench_tables_clear(struct bench_tables *tables)
 static struct conntrack_side side_at(uint32_t end)
 {
 	return (struct conntrack_side){ .end = end,
+					.first = end,
 					.max_end = end + ROOM,
 					.max_win = ROOM,
 					.flags = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_SCALES |
