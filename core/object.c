@@ -190,25 +190,67 @@ static int old_find(const struct weir_object *object, const struct bpf_map *map,
 	return old_find_pinned(map, pin_dir);
 }
 
+static int old_take(struct weir_object *object, struct bpf_map *map, int fd)
+{
+	int r = bpf_map__reuse_fd(map, fd);
+
+	object->has_old |= r == 0;
+	return r;
+}
+
+/* The map st_NAME of a map st_old_NAME, when it is one of before. */
+static int old_find_kept(const struct weir_object *object, const struct bpf_map *old)
+{
+	char name[2 * BPF_OBJ_NAME_LEN];
+
+	snprintf(name, sizeof(name), STATE_PREFIX "%s", bpf_map__name(old) + strlen(OLD_PREFIX));
+	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
+
+	return map && map->reused ? bpf_map__fd(map->bpf) : -ENOENT;
+}
+
+/*
+ * Where one table comes over and another keeps its map, that map is the old one as well: until it
+ * is turned, the new program works in what the one before works in, whichever table it is.
+ */
+static int object_keep_others(struct weir_object *object, const bool *is_taken)
+{
+	struct bpf_map *map;
+	size_t i = 0;
+	int r = 0;
+
+	bpf_object__for_each_map(map, object->skeleton->obj) {
+		int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) && !is_taken[i] ?
+				 old_find_kept(object, map) :
+				 -ENOENT;
+
+		i++;
+		if (fd >= 0 && !r)
+			r = old_take(object, map, fd);
+	}
+	return r;
+}
+
 /* After all others: what did not fit goes to its place. */
 static int object_take_old(struct weir_object *object, const char *pin_dir)
 {
+	bool is_taken[2 * OBJECT_MAPS_MAX] = {};
 	struct bpf_map *map;
+	size_t i = 0;
 
 	bpf_object__for_each_map(map, object->skeleton->obj) {
-		if (!has_prefix(bpf_map__name(map), OLD_PREFIX))
-			continue;
-		_cleanup_close_ int fd = old_find(object, map, pin_dir);
-
-		if (fd < 0)
-			continue;
-		int r = bpf_map__reuse_fd(map, fd);
+		if (i == WEIR_ARRAY_SIZE(is_taken))
+			return -E2BIG;
+		_cleanup_close_ int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) ?
+						 old_find(object, map, pin_dir) :
+						 -ENOENT;
+		int r = fd < 0 ? 0 : old_take(object, map, fd);
 
 		if (r)
 			return r;
-		object->has_old = true;
+		is_taken[i++] = fd >= 0;
 	}
-	return 0;
+	return object->has_old ? object_keep_others(object, is_taken) : 0;
 }
 
 static int object_add_map(struct weir_object *object, struct bpf_map *map,

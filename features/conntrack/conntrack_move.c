@@ -17,6 +17,12 @@ static const char *const table_keys[CONNTRACK_TABLES] = {
 	[CONNTRACK_TABLE_HALF] = "conntrack.half-open",
 };
 
+/* Whether only the other table has another size: then this one is what it was. */
+static bool table_stays(const struct conntrack *state, int kind)
+{
+	return state->old[kind].set_count == state->tables[kind].set_count;
+}
+
 static int table_fits(const struct conntrack *state, int kind, uint32_t capacity, bool drops,
 		      struct weir_diag *diag)
 {
@@ -52,7 +58,8 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 
 	/* Where nothing is tracked any more there is nothing to keep. */
 	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !r; i++) {
-		r = table_fits(state, i, capacities[i], drops, diag);
+		if (!table_stays(state, i))
+			r = table_fits(state, i, capacities[i], drops, diag);
 		state->room[i] = capacities[i];
 	}
 	return r;
@@ -167,7 +174,8 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 	if (!state->is_on)
 		return;
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
-		settling->total += conntrack_table_count(&state->old[i], now);
+		if (!table_stays(state, i))
+			settling->total += conntrack_table_count(&state->old[i], now);
 	for (int i = 0; i < CONNTRACK_TABLES; i++) {
 		uint32_t there = conntrack_table_count(&state->tables[i], now);
 		struct moving moving = {
@@ -179,6 +187,7 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 			.left = state->room[i] > there ? state->room[i] - there : 0,
 		};
 
-		conntrack_table_each(&state->old[i], now, flow_move, &moving);
+		if (!table_stays(state, i))
+			conntrack_table_each(&state->old[i], now, flow_move, &moving);
 	}
 }
