@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of another size, features on and off, other constants, another run of the daemon, while
 packets pass a host that denies by default: none is lost, no flow is cut, no counter falls."""
+import itertools
 import json
 import os
 import re
@@ -12,7 +13,6 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 
-from harness.clients import connect_error
 from harness.daemon import HELPERS, WEIR, Refused
 from harness.frames import ether
 from harness.live import LiveFrames
@@ -62,7 +62,7 @@ def ring_drops(pair):
 
 
 CHANGES = [     # one after the other, each a reload; what is not named is as at first
-    dict(capacity=5000), dict(capacity=700, half_open=3000), dict(capacity=20000, half_open=64),
+    dict(capacity=5000), dict(half_open=2000), dict(capacity=700, half_open=3000), dict(capacity=20000, half_open=64),
     dict(timeouts={"established": "1h", "stream": "5m"}), dict(more=listed(level="strict")),
     dict(more=listed(live=128)), dict(more=listed(live=4096, level="basic")),
     dict(helpers={"ftp": [21]}), dict(enabled="auto"), dict(),
@@ -122,7 +122,7 @@ http {{ access_log off; client_body_temp_path {home}/body; proxy_temp_path {home
         for port in (5201, 5202):
             self.serve("iperf3", "-s", "-p", port)
         for port in (80, 5201, 5202):
-            wait_for(lambda at=port: connect_error(pair.outside, pair.inside_v6, at) == 0,
+            wait_for(lambda at=port: f":{at} " in pair.inside.run("ss", "-Hltn").stdout,
                      f"port {port} is served")
 
     def serve(self, *words):
@@ -161,8 +161,9 @@ http {{ access_log off; client_body_temp_path {home}/body; proxy_temp_path {home
 @pytest.mark.parametrize("hook", ["tc", "xdp"])
 def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook):
     seconds = 12
-    daemon = weir_daemon(pair.inside, config=configured(is_open=True, hook=hook, half_open=20000))
+    daemon = weir_daemon(pair.inside, config=configured(200000, 20000, is_open=True, hook=hook))
     servers = Servers(pair, tmp_path)
+    sizes = itertools.cycle([(200000, 20000), (200000, 30000), (300000, 30000), (300000, 20000)])
     try:
         servers.iperf(seconds + 3)
         wait_for(lambda: len([key for key in flows(daemon) if key[4] in (5201, 5202)]) >= 6,
@@ -171,8 +172,7 @@ def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook)
         ended, count = time.monotonic() + seconds, 0
         while time.monotonic() < ended:
             count += 1
-            reload(daemon, configured(hook=hook, capacity=10000 + count % 2,
-                                      half_open=20000 + count % 3))
+            reload(daemon, configured(*next(sizes), hook=hook))
         said = servers.answers()
     finally:
         servers.close()
