@@ -156,7 +156,6 @@ def start_again(site):
     site.assert_whole()
 
 
-@pytest.mark.xfail(strict=False, reason="the program before is turned back while it is live")
 def test_old_tables_that_stay_do_not_stand_in_the_way_of_the_next_reload(site):
     """The program without them is refused; then the tables get a third size."""
     daemon = site.daemon

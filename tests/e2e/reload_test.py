@@ -62,7 +62,8 @@ def ring_drops(pair):
 
 
 CHANGES = [     # one after the other, each a reload; what is not named is as at first
-    dict(capacity=5000), dict(half_open=2000), dict(capacity=700, half_open=3000), dict(capacity=20000, half_open=64),
+    dict(capacity=5000), dict(half_open=2000), dict(capacity=700, half_open=3000),
+    dict(capacity=20000, half_open=64),
     dict(timeouts={"established": "1h", "stream": "5m"}), dict(more=listed(level="strict")),
     dict(more=listed(live=128)), dict(more=listed(live=4096, level="basic")),
     dict(helpers={"ftp": [21]}), dict(enabled="auto"), dict(),
