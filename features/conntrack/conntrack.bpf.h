@@ -170,7 +170,7 @@ static __always_inline bool sides_matter(const struct conn_work *work, const str
 {
 	__u32 opened = CONNTRACK_SYN_ACKED * CONNTRACK_BOTH, fins = CONNTRACK_FIN * CONNTRACK_BOTH;
 
-	return work->table == CONN_HALF ||
+	return table_is_half(work->table) ||
 	       (p->seen & PKT_TCP &&
 		(conntrack_constants.checks_windows || p->tcp_flags & (TCP_SYN | TCP_FIN) ||
 		 p->tcp_flags & TCP_RST || (work->word & (opened | fins)) != opened));

@@ -131,7 +131,7 @@ static int shared_set(struct conntrack *state, const struct weir_object *object)
 	if (!weir_object_old_is_fresh(object)) {
 		state->turning = NULL;
 	} else if (object != state->turning) {
-		/* Where the program that is live has old tables still, it must not be turned back. */
+		/* A program that is live and has old tables still must not be turned back. */
 		if (!state->turning)
 			shared.is_turned = 0;
 		state->turning = object;
