@@ -297,11 +297,28 @@ static void call_run(struct weir_engine *engine, struct weir_call *call)
 		weir_call_finish(call, r);
 }
 
+/*
+ * Maps that the change before left as old ones are let go of first: a program that has some of its
+ * own is not to be loaded beside one that still has those (conntrack.c: is_turned).
+ */
+static bool job_lets_state_pass(struct job *job)
+{
+	struct weir_engine *engine = job->engine;
+
+	if ((!job->is_apply && !job->change) || job->is_behind_state ||
+	    !weir_object_has_old(engine->object))
+		return false;
+	job->is_behind_state = true;
+	return weir_engine_settle(engine) == 0;
+}
+
 static void queue_next(struct weir_engine *engine)
 {
 	while (engine->waiting && !engine->running) {
 		struct job *job = engine->waiting;
 
+		if (job_lets_state_pass(job))
+			continue;
 		engine->waiting = job->next;
 		if (!engine->waiting)
 			engine->waiting_end = &engine->waiting;

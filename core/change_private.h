@@ -22,11 +22,12 @@ struct job {
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
 	bool is_apply;
-	bool is_settling;		    /* live, and state comes over: on a worker */
-	bool drops_oldest;		    /* where state has no room any more */
-	bool is_heavy;			    /* the call only looks, but takes long: on a worker */
-	bool is_file;			    /* the text is that of the configuration file */
-	bool is_confirm;		    /* what is live stays: only policy.json changes */
+	bool is_behind_state; /* old state maps were tried to be let go of before it */
+	bool is_settling;     /* live, and state comes over: on a worker */
+	bool drops_oldest;    /* where state has no room any more */
+	bool is_heavy;	      /* the call only looks, but takes long: on a worker */
+	bool is_file;	      /* the text is that of the configuration file */
+	bool is_confirm;      /* what is live stays: only policy.json changes */
 	uint64_t confirm_ns, ends_trial_ns; /* as in struct weir_apply */
 	struct weir_policy_text text;	    /* of an apply */
 

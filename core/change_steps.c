@@ -49,6 +49,19 @@ static int job_compile(struct job *job)
 	return weir_compile_input(&input, weir_job_diag(job), &job->image);
 }
 
+/* The live program cannot have old state maps while another gets some: change.c tried to rid it of
+ * them first. */
+static int old_state_check(struct job *job)
+{
+	if (!weir_object_has_old(job->engine->object) || !weir_object_old_is_fresh(job->object))
+		return 0;
+	weir_diag_error(weir_job_diag(job),
+			"try again in a moment; weir events tells why it failed",
+			"tables cannot get another size: the change before has not let go of its "
+			"old ones yet");
+	return -EBUSY;
+}
+
 static int object_prepare(struct job *job, struct weir_constants *constants)
 {
 	struct weir_engine *engine = job->engine;
@@ -58,7 +71,9 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 		weir_constants_free(constants);
 		return r;
 	}
-	r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
+	r = old_state_check(job);
+	if (!r)
+		r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
 	if (!r)
 		r = weir_job_fits(job);
 	if (!r)
