@@ -18,7 +18,7 @@ from harness.frames import ether
 from harness.live import LiveFrames
 from harness.net import Pair
 from harness.observer import observe_sources, settled
-from harness.site import (Ratchet, capacities, configured, counters, drops, flows, reload,
+from harness.site import (Ratchet, capacities, configured, counters, drops, flows, reload, told,
                           wait_until_settled)
 from harness.talk import Talk
 from harness.wait import SLOWNESS, wait_for
@@ -137,7 +137,7 @@ http {{ access_log off; client_body_temp_path {home}/body; proxy_temp_path {home
     def iperf(self, seconds):
         for version, port in (("v4", 5201), ("v6", 5202)):
             self.ask(f"iperf3 {version}", "iperf3", "-c", getattr(self.pair, f"inside_{version}"),
-                     "-p", port, "--bidir", "-t", seconds, "-J")
+                     "-p", port, "--bidir", "-b", "300M", "-t", seconds, "-J")
 
     def wrk(self, seconds):
         """A connection for each request, so that flows begin all the time."""
@@ -184,7 +184,7 @@ def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook)
         end = json.loads(said[name])["end"]
         print(hook, name, f"{end['sum_sent']['bytes']:,} bytes there, "
               f"{end['sum_sent_bidir_reverse']['bytes']:,} back")
-    assert not drops(daemon)
+    assert not drops(daemon), told(daemon)
 
 
 def test_windows_are_checked_again_without_a_flow_cut(weir_daemon, pair):

@@ -14,11 +14,12 @@ def configured(capacity=1000, half_open=1000, is_open=False, hook="tc", more="",
     tracking = {"enabled": True, "pick-up": False, "capacity": capacity, "half-open": half_open,
                 **conntrack}
     rules = [{"name": "known", "state": "established,related", "action": "allow"},
-             {"name": "neighbours", "proto": "icmpv6", "icmp-type": "133-136", "action": "allow"},
+             {"name": "neighbours", "proto": "icmpv6", "icmp-type": "131-136,143",
+              "action": "allow"},
              {"name": "web", "proto": "tcp", "dport": 80, "state": "new", "action": "allow"}]
     if is_open:
         rules.append({"name": "open", "action": "allow"})
-    return (f"api: {{listen: off}}\nevents: {{rate: 0/s}}\nconntrack: {json.dumps(tracking)}\n"
+    return (f"api: {{listen: off}}\nevents: {{rate: 50/s}}\nconntrack: {json.dumps(tracking)}\n"
             f"interfaces: [{{name: wire, hook: {hook}, egress: true}}]\n{more}"
             "rules: " + json.dumps({"policy": [{"ingress": "deny", "egress": "deny"}],
                                     "rules": rules}) + "\n")
@@ -47,6 +48,13 @@ def flows(daemon, *words):
 def drops(daemon):
     return {reason: count for reason, count in daemon.reasons().items()
             if reason.startswith("drop")}
+
+
+def told(daemon):
+    """The packets that were dropped, or some of them: why a test fails."""
+    return [{name: row.get(name) for name in ("direction", "src", "dst", "proto", "sport", "dport",
+                                              "len")}
+            for row in daemon.ask("events", "--kind", "drop")["events"]]
 
 
 def old_places(daemon):
