@@ -156,6 +156,18 @@ def start_again(site):
     site.assert_whole()
 
 
+def test_hook_that_cannot_go_back_cuts_no_flow(site):
+    """The second link is refused, and then the way back of the first."""
+    before = site.look()
+    site.daemon.arm("link_update", 2, errno.EPERM, lasts=True)
+    with pytest.raises(Refused):
+        reload(site.daemon, configured(*site.next_sizes()))
+    assert site.look()[:2] == before[:2]
+    site.assert_whole()
+    site.assert_whole()
+    site.finish()
+
+
 def test_old_tables_that_stay_do_not_stand_in_the_way_of_the_next_reload(site):
     """The program without them is refused; then the tables get a third size."""
     daemon = site.daemon

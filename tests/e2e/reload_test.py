@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of another size, features on and off, other constants, another run of the daemon, while
 packets pass a host that denies by default: none is lost, no flow is cut, no counter falls."""
+import contextlib
 import itertools
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -325,3 +327,23 @@ def test_a_million_flows_come_over(weir_daemon, pair):
         print(f"{FLOWS:,} flows into a table for {capacity:,}: {answer['steps_ms']}")
         assert answer["state"] == {"moved": FLOWS, "dropped": 0}
         assert daemon.ask("flow", "count")["proven"] == FLOWS
+    daemon.config.write_text(configured(capacity=2 * FLOWS))
+    shown = on_terminal(daemon, "reload")
+    assert "loading the program…" in shown
+    assert re.search(rf"live in .*: program replaced \(load .*, switch .*, {FLOWS:,} flows moved in "
+                     r".*, none dropped\)\r\n$", shown)
+
+
+def on_terminal(daemon, *words):
+    """What a terminal gets of a verb, all that is drawn over included."""
+    ours, its = pty.openpty()
+    shown = b""
+    with subprocess.Popen(daemon.namespace.command(WEIR, *words), env=daemon.environment(),
+                          stdin=its, stdout=its, stderr=its) as asking:
+        os.close(its)
+        with contextlib.suppress(OSError):      # EIO once nobody has the other end
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    assert asking.returncode == 0
+    return shown.decode()
