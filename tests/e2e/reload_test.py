@@ -330,8 +330,8 @@ def test_a_million_flows_come_over(weir_daemon, pair):
     daemon.config.write_text(configured(capacity=2 * FLOWS))
     shown = on_terminal(daemon, "reload")
     assert "loading the program…" in shown
-    assert re.search(rf"live in .*: program replaced \(load .*, switch .*, {FLOWS:,} flows moved in "
-                     r".*, none dropped\)\r\n$", shown)
+    assert re.search(rf"live in .*: program replaced \(load .*, switch .*, {FLOWS:,} flows moved "
+                     r"in .*, none dropped\)\r\n$", shown)
 
 
 def on_terminal(daemon, *words):

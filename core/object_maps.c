@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which maps an object uses: those of the one before, pinned ones, its own; and pinning them. What
+ * state maps of another size have comes over in state.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "constants.h"
+#include "object_private.h"
+#include "pin.h"
+
+#define STATE_PREFIX "st_"
+#define OLD_PREFIX "st_old_"
+
+/* Whether a map means what the program's own would; its size is given. */
+static bool map_is_like(const struct bpf_map *map, int fd, uint32_t *ret_entries)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return false;
+	*ret_entries = info.max_entries;
+	return info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+/* What a pinned map must be like for the program to take it as its own. */
+static bool map_fits(const struct bpf_map *map, int fd)
+{
+	uint32_t entries = 0;
+
+	return map_is_like(map, fd, &entries) && entries == bpf_map__max_entries(map);
+}
+
+/* Maps of another layout version mean something else: none of them is taken. */
+static bool pins_are_ours(const char *pin_dir)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", "cfg_live");
+	struct weir_live live = {};
+	__u32 zero = 0;
+
+	return fd >= 0 && bpf_map_lookup_elem(fd, &zero, &live) == 0 &&
+	       live.layout == WEIR_LAYOUT_VERSION;
+}
+
+static int map_find_old(const struct weir_object *from, const char *pin_dir, const char *name)
+{
+	if (from) {
+		int fd = weir_object_map_fd(from, name);
+
+		return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return pin_dir ? weir_pin_get(pin_dir, "maps", name) : -ENOENT;
+}
+
+static const char *const policy_maps[] = { "cfg_live", "tab_policy", "tab_head", "tab_near" };
+
+static bool is_policy_map(const char *name)
+{
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps); i++)
+		if (strcmp(name, policy_maps[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool policy_fits(const struct weir_object *object, const struct weir_object *from,
+			const char *pin_dir)
+{
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps); i++) {
+		_cleanup_close_ int old = map_find_old(from, pin_dir, policy_maps[i]);
+		struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, policy_maps[i]);
+		uint32_t capacity = weir_constants_capacity_of(object->constants, policy_maps[i]);
+
+		if (capacity && bpf_map__set_max_entries(map, capacity))
+			return false;
+		if (old < 0 || !map_fits(map, old))
+			return false;
+	}
+	return true;
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* A state map of another size: what is in it is to come over (state.c). */
+static void old_keep(struct weir_object *object, const struct bpf_map *map, int fd)
+{
+	const char *name = bpf_map__name(map);
+	uint32_t entries;
+
+	if (!has_prefix(name, STATE_PREFIX) || !map_is_like(map, fd, &entries) ||
+	    object->old_count == OBJECT_OLD_MAX)
+		return;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return;
+	snprintf(object->old[object->old_count].name, BPF_OBJ_NAME_LEN, "%s", name);
+	object->old[object->old_count++].fd = copy;
+}
+
+void weir_object_forget_old(struct weir_object *object)
+{
+	for (size_t i = 0; i < object->old_count; i++)
+		close(object->old[i].fd);
+	object->old_count = 0;
+	object->has_old = false;
+}
+
+/* A run that was killed while state came over left the rest of it pinned under its old name. */
+static int old_find_pinned(const struct bpf_map *map, const char *pin_dir)
+{
+	int fd = pin_dir ? weir_pin_get(pin_dir, "maps", bpf_map__name(map)) : -ENOENT;
+	uint32_t entries = 0;
+
+	if (fd >= 0 && map_is_like(map, fd, &entries) && entries > bpf_map__max_entries(map))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -ENOENT;
+}
+
+static int old_find(const struct weir_object *object, const struct bpf_map *map,
+		    const char *pin_dir)
+{
+	const char *name = bpf_map__name(map) + strlen(OLD_PREFIX);
+
+	for (size_t i = 0; i < object->old_count; i++)
+		if (strcmp(object->old[i].name + strlen(STATE_PREFIX), name) == 0)
+			return fcntl(object->old[i].fd, F_DUPFD_CLOEXEC, 0);
+	return old_find_pinned(map, pin_dir);
+}
+
+static int old_take(struct weir_object *object, struct bpf_map *map, int fd)
+{
+	int r = bpf_map__reuse_fd(map, fd);
+
+	object->has_old |= r == 0;
+	return r;
+}
+
+/* The map st_NAME of a map st_old_NAME, when it is one of before. */
+static int old_find_kept(const struct weir_object *object, const struct bpf_map *old)
+{
+	char name[2 * BPF_OBJ_NAME_LEN];
+
+	snprintf(name, sizeof(name), STATE_PREFIX "%s", bpf_map__name(old) + strlen(OLD_PREFIX));
+	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
+
+	return map && map->reused ? bpf_map__fd(map->bpf) : -ENOENT;
+}
+
+/*
+ * Where one table comes over and another keeps its map, that map is the old one as well: until it
+ * is turned, the new program works in what the one before works in, whichever table it is.
+ */
+static int object_keep_others(struct weir_object *object, const bool *is_taken)
+{
+	struct bpf_map *map;
+	size_t i = 0;
+	int r = 0;
+
+	bpf_object__for_each_map(map, object->bpf) {
+		int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) && !is_taken[i] ?
+				 old_find_kept(object, map) :
+				 -ENOENT;
+
+		i++;
+		if (fd >= 0 && !r)
+			r = old_take(object, map, fd);
+	}
+	return r;
+}
+
+/* After all others: what did not fit goes to its place. */
+static int object_take_old(struct weir_object *object, const char *pin_dir)
+{
+	bool is_taken[2 * OBJECT_MAPS_MAX] = {};
+	struct bpf_map *map;
+	size_t i = 0;
+
+	bpf_object__for_each_map(map, object->bpf) {
+		if (i == WEIR_ARRAY_SIZE(is_taken))
+			return -E2BIG;
+		_cleanup_close_ int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) ?
+						 old_find(object, map, pin_dir) :
+						 -ENOENT;
+		int r = fd < 0 ? 0 : old_take(object, map, fd);
+
+		if (r)
+			return r;
+		is_taken[i++] = fd >= 0;
+	}
+	return object->has_old ? object_keep_others(object, is_taken) : 0;
+}
+
+static int object_add_map(struct weir_object *object, struct bpf_map *map,
+			  const struct weir_object *from, const char *pin_dir)
+{
+	if (bpf_map__is_internal(map))
+		return 0;
+	if (object->map_count == OBJECT_MAPS_MAX)
+		return -E2BIG;
+	struct weir_map *entry = &object->maps[object->map_count++];
+	uint32_t capacity = weir_constants_capacity_of(object->constants, bpf_map__name(map));
+
+	*entry = (struct weir_map){ .bpf = map };
+	snprintf(entry->name, sizeof(entry->name), "%s", bpf_map__name(map));
+	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
+	if (has_prefix(bpf_map__name(map), "tmp_") || has_prefix(bpf_map__name(map), OLD_PREFIX))
+		return 0;
+	if (capacity && bpf_map__set_max_entries(map, capacity))
+		return -EINVAL;
+	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
+
+	if (old >= 0 && !map_fits(map, old))
+		old_keep(object, map, old);
+	if (old < 0 || !map_fits(map, old) ||
+	    (is_policy_map(bpf_map__name(map)) && !object->policy_reused))
+		return 0;
+	entry->reused = bpf_map__reuse_fd(map, old) == 0;
+	return 0;
+}
+
+int weir_object_take_maps(struct weir_object *object, const struct weir_object *from,
+			  const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	if (!from && pin_dir && !pins_are_ours(pin_dir))
+		pin_dir = NULL;
+	object->policy_reused = policy_fits(object, from, pin_dir);
+	bpf_object__for_each_map(map, object->bpf) {
+		int r = object_add_map(object, map, from, pin_dir);
+
+		if (r)
+			return r;
+	}
+	return object_take_old(object, from ? NULL : pin_dir);
+}
+
+uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", map);
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.max_entries : 0;
+}
+
+static int map_pin(const struct weir_map *map, const char *pin_dir, struct weir_diag *diag)
+{
+	int r = weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
+
+	if (r)
+		weir_diag_error(diag, "weir doctor", "map %s: cannot be pinned below %s: %s",
+				map->name, pin_dir, strerror(-r));
+	return r;
+}
+
+enum pin_pass {
+	PIN_OLD_STATE, /* maps st_old_NAME */
+	PIN_OTHERS,
+};
+
+static int maps_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
+		    enum pin_pass pass, struct weir_diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < object->map_count && !r; i++) {
+		struct weir_map *map = &object->maps[i];
+		bool is_old_state = has_prefix(map->name, OLD_PREFIX);
+
+		if (is_old_state == (pass == PIN_OLD_STATE) &&
+		    !(map->reused && which == WEIR_PIN_NEW))
+			r = map_pin(map, pin_dir, diag);
+	}
+	return r;
+}
+
+/*
+ * A run may be killed between any two pins, and the next one must find what is stored: in st_NAME
+ * where its size is the wanted one, else there or in st_old_NAME. So what state comes from is
+ * pinned under its old name before another map takes the place of its own, and the other way round
+ * where all of it is in its own again.
+ */
+int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
+		    struct weir_diag *diag)
+{
+	enum pin_pass first = object->has_old ? PIN_OLD_STATE : PIN_OTHERS;
+	int r = maps_pin(object, pin_dir, which, first, diag);
+
+	return r ? r : maps_pin(object, pin_dir, which, !first, diag);
+}
+
+struct weir_map *weir_object_map(struct weir_object *object, const char *name)
+{
+	for (size_t i = 0; i < object->map_count; i++)
+		if (strcmp(object->maps[i].name, name) == 0)
+			return &object->maps[i];
+	return NULL;
+}
+
+int weir_object_map_fd(const struct weir_object *object, const char *name)
+{
+	const struct weir_map *map = weir_object_map((struct weir_object *)object, name);
+
+	return map ? bpf_map__fd(map->bpf) : -ENOENT;
+}
+
+bool weir_object_old_is_fresh(const struct weir_object *object)
+{
+	return object->old_count > 0;
+}
+
+bool weir_object_has_old(const struct weir_object *object)
+{
+	return object->has_old;
+}
+
+bool weir_object_policy_is_reused(const struct weir_object *object)
+{
+	return object->policy_reused;
+}
