@@ -269,24 +269,21 @@ static int map_pin(const struct weir_map *map, const char *pin_dir, struct weir_
 	return r;
 }
 
-enum pin_pass {
-	PIN_OLD_STATE, /* maps st_old_NAME */
-	PIN_OTHERS,
-};
+/* Where nothing is to come over there is nothing to pin. */
+static void old_unpin(const struct weir_object *object, const char *pin_dir)
+{
+	for (size_t i = 0; i < object->map_count; i++)
+		if (has_prefix(object->maps[i].name, OLD_PREFIX))
+			weir_pin_remove(pin_dir, "maps", object->maps[i].name);
+}
 
-static int maps_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
-		    enum pin_pass pass, struct weir_diag *diag)
+static int old_pin(const struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < object->map_count && !r; i++) {
-		struct weir_map *map = &object->maps[i];
-		bool is_old_state = has_prefix(map->name, OLD_PREFIX);
-
-		if (is_old_state == (pass == PIN_OLD_STATE) &&
-		    !(map->reused && which == WEIR_PIN_NEW))
-			r = map_pin(map, pin_dir, diag);
-	}
+	for (size_t i = 0; i < object->map_count && object->has_old && !r; i++)
+		if (has_prefix(object->maps[i].name, OLD_PREFIX))
+			r = map_pin(&object->maps[i], pin_dir, diag);
 	return r;
 }
 
@@ -294,15 +291,21 @@ static int maps_pin(struct weir_object *object, const char *pin_dir, enum weir_p
  * A run may be killed between any two pins, and the next one must find what is stored: in st_NAME
  * where its size is the wanted one, else there or in st_old_NAME. So what state comes from is
  * pinned under its old name before another map takes the place of its own, and the other way round
- * where all of it is in its own again.
+ * where all of it is in its own again: then the old pins go, also when there is no memory for
+ * others, or a start would bring over once more what has long changed.
  */
 int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
 		    struct weir_diag *diag)
 {
-	enum pin_pass first = object->has_old ? PIN_OLD_STATE : PIN_OTHERS;
-	int r = maps_pin(object, pin_dir, which, first, diag);
+	int r = old_pin(object, pin_dir, diag);
 
-	return r ? r : maps_pin(object, pin_dir, which, !first, diag);
+	for (size_t i = 0; i < object->map_count && !r; i++)
+		if (!has_prefix(object->maps[i].name, OLD_PREFIX) &&
+		    !(object->maps[i].reused && which == WEIR_PIN_NEW))
+			r = map_pin(&object->maps[i], pin_dir, diag);
+	if (!object->has_old && (!r || which == WEIR_PIN_NEW))
+		old_unpin(object, pin_dir);
+	return r;
 }
 
 struct weir_map *weir_object_map(struct weir_object *object, const char *name)

@@ -14,8 +14,7 @@ import pytest
 from harness import kernel
 from harness.daemon import SANITIZED, WEIR, Refused
 from harness.failing import FailingDaemon
-from harness.site import (DUMMY_PLACES, capacities, configured, drops, flows, old_places, reload,
-                          wait_until_settled)
+from harness.site import (capacities, configured, drops, flows, has_old, reload, wait_until_settled)
 from harness.talk import Talk
 from harness.wait import pause, wait_for
 
@@ -156,6 +155,16 @@ def start_again(site):
     site.assert_whole()
 
 
+def test_pins_of_old_tables_go_where_no_other_can_be_made(site):
+    """Or the next start would bring over once more what was in them."""
+    renames = calls_of_a_reload(site)["rename"]
+    site.daemon.arm("rename", renames, errno.ENOMEM, lasts=True)
+    reload(site.daemon, configured(*site.next_sizes()))
+    site.daemon.disarm()
+    assert not has_old(site.daemon)
+    site.assert_whole()
+
+
 def test_hook_that_cannot_go_back_cuts_no_flow(site):
     """The second link is refused, and then the way back of the first."""
     before = site.look()
@@ -175,7 +184,7 @@ def test_old_tables_that_stay_do_not_stand_in_the_way_of_the_next_reload(site):
     daemon.arm("link_update", 3, errno.EPERM)
     reload(daemon, configured(*SIZES[1], is_open=True))
     daemon.disarm()
-    assert old_places(daemon) > DUMMY_PLACES
+    assert has_old(daemon)
     with Talk(site.pair, port=30000) as later:
         before = drops(daemon)
         daemon.config.write_text(configured(3000, 700))
