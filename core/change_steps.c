@@ -88,12 +88,17 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 int weir_engine_attach_features(struct weir_engine *engine, struct weir_object *object,
 				struct weir_diag *diag)
 {
-	int r = 0;
+	int first = 0;
 
-	for (size_t i = 0; weir_features[i] && !r; i++)
-		if (weir_features[i]->attach)
-			r = weir_features[i]->attach(engine->states[i], object, diag);
-	return r;
+	/* All of them, whichever fails: the object whose maps they have may be about to be freed. */
+	for (size_t i = 0; weir_features[i]; i++) {
+		int r = weir_features[i]->attach ?
+				weir_features[i]->attach(engine->states[i], object, diag) :
+				0;
+
+		first = first ? first : r;
+	}
+	return first;
 }
 
 uint32_t weir_engine_near_capacity(const struct weir_engine *engine, const struct weir_image *image)

@@ -113,7 +113,7 @@ struct weir_feature {
 			 void **ret_state);
 	void (*state_free)(void *state);
 	/* The live sets of a loaded object are to be made what the state says (at start, adoption,
-	 * reload). */
+	 * reload). No map of the object before is used any more, also when it fails. */
 	int (*attach)(void *state, struct weir_object *object, struct weir_diag *diag);
 	/* Whether it wants to hear of the connections the kernel knows: it follows them from now
 	 * on, in tables that are new. After attach. */
