@@ -135,7 +135,7 @@ static __always_inline enum conn_answer plain_judge(struct conn_work *work, cons
 __noinline int conn_judge_tcp(struct conn_work *work)
 {
 	/* Packets that were under way when flows began to be fetched are not in the copies. */
-	bool may_lack = old_state.exists && work && !work->in_old;
+	bool may_lack = old_state.exists && work && work->has_turned;
 	struct conn_tcp_options options = {
 		.notes_windows = conntrack_constants.checks_windows,
 		.checks_windows = conntrack_constants.checks_windows && !may_lack,
@@ -220,6 +220,13 @@ __noinline int conn_go_on(struct pkt *p)
 	return WEIR_PASS;
 }
 
+/* It may have left the half-open ones just when it was looked for there, and have been among the
+ * others since. A SYN comes before that. */
+static __always_inline bool conn_has_moved(const struct pkt *p, struct conn_work *work)
+{
+	return !(p->tcp_flags & TCP_SYN) && conn_find(work);
+}
+
 __noinline int conn_judge(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
@@ -228,7 +235,8 @@ __noinline int conn_judge(struct pkt *p)
 		return WEIR_PASS;
 	if (p->seen & PKT_TCP)
 		segment_of(work, p);
-	return conn_find_or_fetch(p, work) ? conn_go_on(p) : conn_begin(p);
+	return conn_find_or_fetch(p, work) || conn_has_moved(p, work) ? conn_go_on(p) :
+									conn_begin(p);
 }
 
 /* An ICMP error about a flow passes where no rule speaks. */

@@ -63,6 +63,26 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
 }
 
+static __always_inline void old_forget_at(const struct conn_work *work, __u32 table, int index)
+{
+	struct conntrack_flow *flow = index < 0 ? NULL : flow_at(table, index);
+	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
+
+	if (flow)
+		__sync_val_compare_and_swap(&flow->word, word, word_next(word));
+}
+
+/* It may not come over any more: it would stand in the way of the one that begins. */
+__noinline int conn_forget_old(struct conn_work *work)
+{
+	if (!work)
+		return 0;
+	old_forget_at(work, CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
+	old_forget_at(work, CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
+	work->in_old = false;
+	return 0;
+}
+
 /* What a flow keeps when it moves from one place to another. */
 static __always_inline void flow_inherit(struct conntrack_flow *flow,
 					 const struct conntrack_flow *from)
@@ -75,43 +95,61 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 }
 
 /* A place of the half-open table is this CPU's; whoever was there makes room. */
-static __always_inline struct conntrack_flow *half_claim(const struct conn_work *work, __u32 at)
+static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 {
 	struct conntrack_flow *flow = flow_at(half_of(work), at);
 
 	if (!flow)
-		return NULL;
+		return false;
 	__u32 word = *(volatile __u32 *)&flow->word;
 	bool was_there = word_is_there(word, flow->expires_ticks, work->now);
 
 	/* Free by its tag, and then somebody was faster. */
-	if ((was_there && !work->displaces) || !flow_claim(flow, word)) {
-		conn_count(CONNTRACK_COUNT_RACED);
-		return NULL;
-	}
+	if ((was_there && !work->displaces) || !flow_claim(flow, word))
+		return false;
 	if (was_there)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
-	return flow;
+	return true;
 }
 
-static __always_inline bool half_write(struct conn_work *work, const struct conntrack_flow *from,
-				       __u32 at)
+/* How often a place is chosen that somebody else takes: should all fail, the flow is not kept. */
+#define CONN_ATTEMPTS 4
+
+/* The index of a place that is this CPU's; -1: none. */
+__noinline int conn_claim_half(struct conn_work *work)
 {
-	struct conntrack_flow *flow = half_claim(work, at);
+	if (!work)
+		return -1;
+	LOOP_ROLLED
+	for (__u32 attempt = 0; attempt < CONN_ATTEMPTS; attempt++) {
+		int at = conn_place_half(work, attempt);
+
+		if (at >= 0 && half_claim(work, at))
+			return at;
+	}
+	conn_count(CONNTRACK_COUNT_RACED);
+	return -1;
+}
+
+static __always_inline bool half_write(struct conn_work *work, const struct conntrack_flow *from)
+{
+	int at = conn_claim_half(work);
+	struct conntrack_flow *flow = at < 0 ? NULL : flow_at(half_of(work), at);
 
 	if (!flow)
 		return false;
 	flow_inherit(flow, from);
 	tag_put(half_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
+	work->index = at;
 	return true;
 }
 
 __noinline int conn_add(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
-	int index = p && work ? conn_place_half(work) : -1;
-	struct conntrack_flow *flow = index < 0 ? NULL : half_claim(work, index);
+	int index = p && work ? conn_claim_half(work) : -1;
+	struct conntrack_flow *flow = index < 0 ? NULL : flow_at(half_of(work), index);
 
 	if (!p || !work || !flow)
 		return 0;
@@ -129,20 +167,45 @@ __noinline int conn_add(struct pkt *p)
 	return 1;
 }
 
-static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *from,
-					 __u32 at)
+/* Chosen as free, gone or over: it must still be so. */
+static __always_inline bool proven_claim(const struct conn_work *work, __u32 at)
 {
 	struct conntrack_flow *flow = flow_at(proven_of(work), at);
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
 
-	/* Chosen as free, gone or over: it must still be so. */
-	if (!flow ||
-	    (word_is_there(word, flow->expires_ticks, work->now) && !conntrack_is_over(word)) ||
-	    !flow_claim(flow, word))
+	return flow &&
+	       (!word_is_there(word, flow->expires_ticks, work->now) || conntrack_is_over(word)) &&
+	       flow_claim(flow, word);
+}
+
+/* The index of a place that is this CPU's; -1: none. */
+__noinline int conn_claim_proven(struct conn_work *work)
+{
+	int at = 0;
+
+	if (!work)
+		return -1;
+	LOOP_ROLLED
+	for (__u32 attempt = 0; attempt < CONN_ATTEMPTS && at >= 0; attempt++) {
+		at = conn_place_proven(work, attempt);
+		if (at >= 0 && proven_claim(work, at))
+			return at;
+	}
+	conn_count(at < 0 ? CONNTRACK_COUNT_REFUSED : CONNTRACK_COUNT_RACED);
+	return -1;
+}
+
+static __always_inline bool proven_write(struct conn_work *work, const struct conntrack_flow *from)
+{
+	int at = conn_claim_proven(work);
+	struct conntrack_flow *flow = at < 0 ? NULL : flow_at(proven_of(work), at);
+
+	if (!flow)
 		return false;
 	flow_inherit(flow, from);
 	tag_put(proven_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
+	work->index = at;
 	return true;
 }
 
@@ -163,11 +226,8 @@ __noinline int conn_prove(struct pkt *p)
 	if (word & CONNTRACK_MOVING || !(word & CONNTRACK_LIVE) ||
 	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
 		return 0;
-	int at = conn_place_proven(work);
-
 	work->flow.marks &= ~CONNTRACK_MOVING;
-	if (at < 0 || !proven_write(work, half, at)) {
-		conn_count(at < 0 ? CONNTRACK_COUNT_REFUSED : CONNTRACK_COUNT_RACED);
+	if (!proven_write(work, half)) {
 		__sync_val_compare_and_swap(&half->word, moving, word);
 		return 0;
 	}
@@ -286,6 +346,8 @@ __noinline int conn_settle(struct pkt *p)
 		return 0;
 	if (work->is_over)
 		flow_forget(work);
+	if (old_state.exists && work->is_over && work->has_turned)
+		conn_forget_old(work);
 	if (work->table == CONN_NOWHERE || work->is_over) {
 		pair_note(p, work->now);
 		return conn_add(p);

@@ -99,7 +99,8 @@ static __always_inline void key_set(struct conn_work *work, const struct pkt *p,
 	const struct conntrack_shared *shared = conn_shared();
 
 	work->hash = conntrack_hash(key, shared ? shared->seed : 0);
-	work->in_old = old_state.exists && shared && !*(volatile __u32 *)&shared->is_turned;
+	work->has_turned = old_state.exists && shared && *(volatile __u32 *)&shared->is_turned;
+	work->in_old = old_state.exists && !work->has_turned;
 	conn_look_at_clock(work);
 }
 

@@ -131,8 +131,9 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 	struct conntrack *state = moving->state;
 	const struct conntrack_table *proven = &state->tables[CONNTRACK_TABLE_PROVEN];
 
-	(void)index;
 	moving->settling->done++;
+	if (!conntrack_table_take(&state->old[moving->to->kind], index, flow->word))
+		return 0; /* its ends have begun another since */
 	if (moving->to != proven &&
 	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
 		return 0; /* it has proven itself since */

@@ -17,31 +17,22 @@ static __always_inline void old_take(struct conn_work *work, const struct conntr
 	work->flow.side[1] = old->side[1];
 }
 
-static __always_inline bool proven_fetch(struct conn_work *work, const struct conntrack_flow *old)
+static __always_inline bool old_bring(struct conn_work *work, const struct conntrack_flow *old,
+				      bool is_proven)
 {
 	old_take(work, old);
-	int index = conn_place_proven(work);
-
-	if (index < 0 || !proven_write(work, old, index))
+	if (!(is_proven ? proven_write(work, old) : half_write(work, old)))
 		return false;
-	work->index = index;
-	work->table = CONN_PROVEN;
+	work->table = is_proven ? CONN_PROVEN : CONN_HALF;
+	conn_count(CONNTRACK_COUNT_MOVED);
 	return true;
 }
 
-static __always_inline bool half_fetch(struct conn_work *work, const struct conntrack_flow *old)
-{
-	old_take(work, old);
-	int index = conn_place_half(work);
-
-	if (index < 0 || !half_write(work, old, index))
-		return false;
-	work->index = index;
-	work->table = CONN_HALF;
-	return true;
-}
-
-/* 1: the flow was there, and is here now. */
+/*
+ * 1: the flow was there, and is here now. Whoever puts the mark MOVING on it brings it over, alone,
+ * or it would be here twice. Who comes while that is done, or finds no place, works with it where
+ * it was: settling takes along what that changes.
+ */
 __noinline int conn_fetch(struct conn_work *work)
 {
 	if (!work)
@@ -51,12 +42,24 @@ __noinline int conn_fetch(struct conn_work *work)
 
 	if (index < 0)
 		index = half_look(work, CONN_OLD_HALF);
-	const struct conntrack_flow *old =
-		index < 0 ? NULL : flow_at(is_proven ? CONN_OLD_PROVEN : CONN_OLD_HALF, index);
+	__u32 table = is_proven ? CONN_OLD_PROVEN : CONN_OLD_HALF;
+	struct conntrack_flow *old = index < 0 ? NULL : flow_at(table, index);
 
-	if (!old || !(is_proven ? proven_fetch(work, old) : half_fetch(work, old)))
+	if (!old)
 		return 0;
-	conn_count(CONNTRACK_COUNT_MOVED);
+	__u32 word = *(volatile __u32 *)&old->word, moving = word | CONNTRACK_MOVING;
+
+	if (!(word & CONNTRACK_MOVING) &&
+	    __sync_val_compare_and_swap(&old->word, word, moving) == word) {
+		if (old_bring(work, old, is_proven))
+			return 1;
+		__sync_val_compare_and_swap(&old->word, moving, word);
+	} else if (conn_find(work)) {
+		return 1;
+	}
+	work->in_old = true;
+	work->table = table;
+	work->index = index;
 	return 1;
 }
 

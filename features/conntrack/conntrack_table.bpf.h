@@ -14,14 +14,15 @@ struct conn_work {
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
 	__u32 index;
-	__u32 now;	/* tick */
-	__u8 table;	/* enum conn_table */
-	__u8 side;	/* which end of the key the sender is */
-	__u8 is_kept;	/* the flow is to be changed, or made, if the packet passes */
-	__u8 displaces; /* the place it gets is taken from another */
-	__u8 in_old;	/* it works in the tables of before a reload */
-	__u8 is_over;	/* the one that was found: the packet begins it anew */
-	__u8 has_sides; /* flow.side was read, and is to be written */
+	__u32 now;	 /* tick */
+	__u8 table;	 /* enum conn_table */
+	__u8 side;	 /* which end of the key the sender is */
+	__u8 is_kept;	 /* the flow is to be changed, or made, if the packet passes */
+	__u8 displaces;	 /* the place it gets is taken from another */
+	__u8 in_old;	 /* it works in the tables of before a reload */
+	__u8 has_turned; /* and others may be working in those that are new */
+	__u8 is_over;	 /* the one that was found: the packet begins it anew */
+	__u8 has_sides;	 /* flow.side was read, and is to be written */
 };
 
 /*
@@ -259,14 +260,16 @@ static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 }
 
 /* A free place of a set, judged by tags alone; -1 when all are in use. */
-static __always_inline int set_free_way(const struct conntrack_set *set)
+static __always_inline int set_free_way(const struct conntrack_set *set, __u32 attempt)
 {
-	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0);
-	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0);
+	__u32 half = attempt & 1;
+	__u64 free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
 
-	if (first)
-		return tag_lowest(first);
-	return second ? 4 + (int)tag_lowest(second) : -1;
+	if (!free) {
+		half ^= 1;
+		free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
+	}
+	return free ? (int)(half * 4 + tag_lowest(free)) : -1;
 }
 
 /* Writes the flow of `work` where it was claimed. Its tag stands already: the place must not look
@@ -282,8 +285,9 @@ static __always_inline void flow_write(struct conntrack_flow *flow, const struct
 	__sync_val_compare_and_swap(&flow->word, word, (word & ~CONNTRACK_MARKS) | marks);
 }
 
-/* The place of a half-open flow: a free one, else the one whose turn it is. */
-__noinline int conn_place_half(struct conn_work *work)
+/* The place of a half-open flow: a free one, else the one whose turn it is. Another at each
+ * attempt, as the one before may be somebody's who has not said so yet. */
+__noinline int conn_place_half(struct conn_work *work, __u32 attempt)
 {
 	if (!work)
 		return -1;
@@ -292,7 +296,7 @@ __noinline int conn_place_half(struct conn_work *work)
 
 	if (!set)
 		return -1;
-	int way = set_free_way(set);
+	int way = set_free_way(set, attempt);
 
 	work->displaces = way < 0;
 	if (way < 0)
@@ -328,7 +332,8 @@ static __always_inline __u32 set_free(const struct conntrack_set *set)
 }
 
 /* The emptier of two sets: of sets taken as they come, some are full long before the table is. */
-static __always_inline int proven_free(const struct conn_work *work, __u32 first, __u32 second)
+static __always_inline int proven_free(const struct conn_work *work, __u32 first, __u32 second,
+				       __u32 attempt)
 {
 	const struct conntrack_set *a = set_at(proven_of(work), first);
 	const struct conntrack_set *b = set_at(proven_of(work), second);
@@ -336,20 +341,20 @@ static __always_inline int proven_free(const struct conn_work *work, __u32 first
 	if (!a || !b)
 		return -1;
 	bool takes_second = set_free(b) > set_free(a);
-	int way = set_free_way(takes_second ? b : a);
+	int way = set_free_way(takes_second ? b : a, attempt);
 
 	return way < 0 ? -1 : (int)((takes_second ? second : first) * CONNTRACK_WAYS) + way;
 }
 
 /* The place of a flow that has proven itself: never that of one that lives. */
-__noinline int conn_place_proven(struct conn_work *work)
+__noinline int conn_place_proven(struct conn_work *work, __u32 attempt)
 {
 	if (!work)
 		return -1;
 	__u32 sets = table_sets(proven_of(work));
 	__u32 first = conntrack_first_set(work->hash, sets);
 	__u32 second = conntrack_second_set(work->hash, sets);
-	int index = proven_free(work, first, second);
+	int index = proven_free(work, first, second, attempt);
 
 	if (index < 0)
 		index = conn_spare(work, first);

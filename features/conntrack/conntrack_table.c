@@ -157,6 +157,18 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 	return true;
 }
 
+bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word)
+{
+	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_RELAXED);
+
+	while (now & CONNTRACK_LIVE && !((now ^ word) & ~CONNTRACK_MARKS))
+		if (now & CONNTRACK_MOVING ||
+		    __atomic_compare_exchange_n(at, &now, now | CONNTRACK_MOVING, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 static uint32_t set_sweep(struct conntrack_table *table, uint32_t number, uint32_t now)
 {
 	uint32_t live = 0;
@@ -239,7 +251,8 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 {
 	struct conntrack_flow *flow = table_find(table, &from->key, seed, now);
 
-	if (!flow)
+	/* Its ends may have begun another since, which has nothing of this one. */
+	if (!flow || flow->born != from->born)
 		return;
 	for (int i = 0; i < 2; i++) {
 		seq_raise(&flow->side[i].end, from->side[i].end);

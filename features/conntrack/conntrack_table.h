@@ -41,6 +41,9 @@ int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now);
 /* Forgets the flow that was found there with that word; false: it has changed since. */
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* Marks the flow that was found there with that word as one that comes over to another table: from
+ * now on packets leave that to the caller. True also where one was first; false: it is gone. */
+bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word);
 /* Forgets what is past its time in sets [from, from + count); returns how many live on there. */
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count);

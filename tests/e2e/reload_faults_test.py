@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 
@@ -198,6 +199,41 @@ def test_old_tables_that_stay_do_not_stand_in_the_way_of_the_next_reload(site):
         site.talk.go_on()
         assert capacities(daemon) == (3000, 700) and drops(daemon) == before
     wait_until_settled(daemon)
+
+
+def converse(pair, port):
+    """A connection of one client port, which the server closes first: it may begin anew at once."""
+    client = pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        for sock, address in ((client, (pair.outside_v4, port)), (server, (pair.inside_v4, 80))):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.settimeout(10)
+            sock.bind(address)
+        server.listen()
+        client.connect((pair.inside_v4, 80))
+        return client, server.accept()[0]
+
+
+def test_connection_that_begins_anew_gets_nothing_of_the_one_before(site):
+    """The one before is over, and in the old tables, from which flows still come over."""
+    daemon = site.daemon
+    for sock in reversed(converse(site.pair, 40001)):
+        sock.close()
+    daemon.arm("link_update", 3, errno.EPERM)
+    reload(daemon, configured(*SIZES[1]))
+    assert has_old(daemon)
+    client, server = converse(site.pair, 40001)
+    daemon.disarm()
+    wait_until_settled(daemon)
+    client.send(b"still here")
+    assert server.recv(64) == b"still here"
+    server.send(b"and here")
+    assert client.recv(64) == b"and here"
+    states = [row["state"] for key, row in flows(daemon).items() if key[2] == 40001]
+    assert states == ["established"]
+    assert not drops(daemon)
+    client.close()
+    server.close()
 
 
 def test_killed_at_any_step_goes_on_from_there(site):
