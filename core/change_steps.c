@@ -90,7 +90,7 @@ int weir_engine_attach_features(struct weir_engine *engine, struct weir_object *
 {
 	int first = 0;
 
-	/* All of them, whichever fails: the object whose maps they have may be about to be freed. */
+	/* All of them, whichever fails: the object whose maps they have may be freed next. */
 	for (size_t i = 0; weir_features[i]; i++) {
 		int r = weir_features[i]->attach ?
 				weir_features[i]->attach(engine->states[i], object, diag) :
