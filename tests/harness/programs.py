@@ -11,7 +11,7 @@ import tempfile
 from harness.wait import SLOWNESS, wait_for
 
 WEB, SSH, DNS, FTP, IPERF = 80, 22, 53, 21, 5201
-BIG_BYTES, SLOW_BYTES = 20_000_000, 7_000_000
+BIG_BYTES, SLOW_BYTES = 20_000_000, 15_000_000
 SMALL = "a small page\n"
 LONG_NAME = "long.test"             # whose TXT record is longer than a packet
 LONG_TEXT = [f"{number:03}" + "t" * 240 for number in range(14)]
