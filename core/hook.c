@@ -77,22 +77,14 @@ static enum weir_program tc_program(const struct weir_device *device, enum weir_
 	return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN_IP : WEIR_PROGRAM_TC_OUT_IP;
 }
 
-/* A pinned link of ours goes on with the first of these programs it takes. -ENOENT when there is
- * none. */
+/* A pinned link of ours goes on with this program. -ENOENT when there is none that takes it. */
 static int link_adopt(struct weir_object *object, const char *pin_dir, const char *name,
-		      const enum weir_program *programs, size_t count,
-		      enum weir_program *ret_program)
+		      enum weir_program program)
 {
 	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
 
-	for (size_t i = 0; fd >= 0 && i < count; i++) {
-		int program_fd = weir_object_program_fd(object, programs[i]);
-
-		if (program_fd < 0 || bpf_link_update(fd, program_fd, NULL))
-			continue;
-		*ret_program = programs[i];
+	if (fd >= 0 && !bpf_link_update(fd, weir_object_program_fd(object, program), NULL))
 		return weir_take_fd(fd);
-	}
 	if (fd >= 0 &&
 	    errno == ENOLINK) /* its device is gone, and another one has its number now */
 		weir_pin_remove(pin_dir, "links", name);
@@ -185,11 +177,10 @@ static void foreign_xdp_describe(const struct weir_device *device, char *why, si
 		 device->name);
 }
 
-static int xdp_link(struct weir_object *object, const struct weir_device *device,
-		    enum weir_program program, __u32 flags)
+static int xdp_link(struct weir_object *object, const struct weir_device *device, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	int program_fd = weir_object_program_fd(object, program);
+	int program_fd = weir_object_program_fd(object, WEIR_PROGRAM_XDP);
 	int fd = program_fd < 0 ? program_fd :
 				  bpf_link_create(program_fd, (int)device->ifindex, BPF_XDP, &opts);
 
@@ -212,26 +203,20 @@ static bool xdp_is_ours(const struct weir_device *device, const char *hook, cons
 	       bpf_xdp_query((int)device->ifindex, 0, &query) == 0 && query.prog_id == info.prog_id;
 }
 
-/* Multi-buffer first: the plain program would refuse a later, larger MTU. Drivers without it take
- * the plain one. */
 static int xdp_attach_mode(struct weir_object *object, const struct weir_device *device,
 			   enum weir_mode mode, const char *pin_dir, struct weir_hook_state *state)
 {
 	__u32 flags = mode == WEIR_MODE_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 	const char *hook = mode == WEIR_MODE_XDP_NATIVE ? "xdp" : "xdpg",
 		   *other = mode == WEIR_MODE_XDP_NATIVE ? "xdpg" : "xdp";
-	static const enum weir_program programs[] = { WEIR_PROGRAM_XDP_FRAGS, WEIR_PROGRAM_XDP };
-	enum weir_program program;
 	char name[48];
 
 	pin_name(name, device, hook);
-	int fd = link_adopt(object, pin_dir, name, programs, WEIR_ARRAY_SIZE(programs), &program);
+	int fd = link_adopt(object, pin_dir, name, WEIR_PROGRAM_XDP);
 
 	state->adopted = fd >= 0;
 	if (fd < 0)
-		fd = xdp_link(object, device, program = WEIR_PROGRAM_XDP_FRAGS, flags);
-	if (fd < 0 && fd != -EBUSY && fd != -EEXIST)
-		fd = xdp_link(object, device, program = WEIR_PROGRAM_XDP, flags);
+		fd = xdp_link(object, device, flags);
 	if (fd >= 0 && !state->adopted)
 		fd = link_keep(fd, pin_dir, name);
 	if (fd == -EEXIST && xdp_is_ours(device, other, pin_dir))
@@ -241,7 +226,7 @@ static int xdp_attach_mode(struct weir_object *object, const struct weir_device 
 	links_remove_others(device, pin_dir, hook);
 	state->mode = mode;
 	state->link_fd = fd;
-	state->program = program;
+	state->program = WEIR_PROGRAM_XDP;
 	return 0;
 }
 
@@ -289,7 +274,7 @@ static int tcx_attach(struct weir_object *object, const struct weir_device *devi
 	char name[48];
 
 	pin_name(name, device, direction == WEIR_INGRESS ? "in" : "out");
-	int fd = link_adopt(object, pin_dir, name, &program, 1, &program);
+	int fd = link_adopt(object, pin_dir, name, program);
 
 	state->adopted = fd >= 0;
 	if (fd < 0) {

@@ -27,9 +27,8 @@ static struct bpf_program *object_program(const struct weir_object *object,
 {
 	switch (program) {
 	case WEIR_PROGRAM_XDP:
-		return object->skeleton->progs.weir_xdp;
-	case WEIR_PROGRAM_XDP_FRAGS:
-		return object->skeleton->progs.weir_xdp_frags;
+		return object->takes_frags ? object->skeleton->progs.weir_xdp_frags :
+					     object->skeleton->progs.weir_xdp;
 	case WEIR_PROGRAM_TC_IN:
 		return object->skeleton->progs.weir_tc_in;
 	case WEIR_PROGRAM_TC_OUT:
@@ -52,7 +51,7 @@ static int object_mark_old(const struct weir_object *object)
 }
 
 static int object_open(struct weir_object *object, const struct weir_object *from,
-		       const char *pin_dir, bool frags)
+		       const char *pin_dir)
 {
 	object->map_count = 0;
 	weir_object_forget_old(object);
@@ -61,8 +60,8 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 	if (!object->skeleton)
 		return -errno;
 	object->bpf = object->skeleton->obj;
-	bpf_program__set_autoload(object->skeleton->progs.weir_xdp_frags, frags);
-	object->loaded[WEIR_PROGRAM_XDP_FRAGS] = frags;
+	bpf_program__set_autoload(object->skeleton->progs.weir_xdp_frags, object->takes_frags);
+	bpf_program__set_autoload(object->skeleton->progs.weir_xdp, !object->takes_frags);
 	int r = weir_constants_write(object->constants, object->skeleton->obj);
 
 	if (!r)
@@ -87,12 +86,14 @@ static int load_log_add(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-/* Multi-buffer XDP came with 5.18: a kernel that refuses it is asked once more without. */
+/* Multi-buffer XDP came with 5.18: a kernel that refuses it is asked once more without. Where it is
+ * there, every driver takes such a program, whether or not it has frames in several buffers. */
 static int object_load(struct weir_object *object, const struct weir_object *from,
 		       const char *pin_dir)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
-		int r = object_open(object, from, pin_dir, attempt == 0);
+		object->takes_frags = attempt == 0;
+		int r = object_open(object, from, pin_dir);
 
 		if (r)
 			return r;
@@ -148,8 +149,6 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 
 	object->constants = constants;
 	weir_constants_secret(constants, object->secret);
-	for (int i = 0; i < WEIR_PROGRAM_COUNT; i++)
-		object->loaded[i] = true;
 	r = object_load(object, mapped_from, pin_dir);
 	libbpf_set_print(print);
 	if (r) {
@@ -178,7 +177,7 @@ const struct weir_constants *weir_object_constants(const struct weir_object *obj
 
 int weir_object_program_fd(const struct weir_object *object, enum weir_program program)
 {
-	return object->loaded[program] ? bpf_program__fd(object_program(object, program)) : -ENOENT;
+	return bpf_program__fd(object_program(object, program));
 }
 
 static bool program_info(const struct weir_object *object, enum weir_program program,
@@ -249,8 +248,8 @@ int weir_object_probe(struct weir_object *object, enum weir_program program, con
 	int r = weir_map_get(told, &zero, &before);
 
 	if (!r)
-		r = program <= WEIR_PROGRAM_XDP_FRAGS ? probe_xdp(fd, &mark, frame, len) :
-							probe_skb(fd, &mark, frame, len);
+		r = program == WEIR_PROGRAM_XDP ? probe_xdp(fd, &mark, frame, len) :
+						  probe_skb(fd, &mark, frame, len);
 	if (!r)
 		r = weir_map_get(told, &zero, &after);
 	if (r)

@@ -12,7 +12,6 @@
 
 enum weir_program {
 	WEIR_PROGRAM_XDP,
-	WEIR_PROGRAM_XDP_FRAGS,
 	WEIR_PROGRAM_TC_IN,
 	WEIR_PROGRAM_TC_OUT,
 	WEIR_PROGRAM_TC_IN_IP,
@@ -62,7 +61,6 @@ int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_p
 /* Whether state maps got another size, and what was in them is still to come over (state.c). */
 bool weir_object_has_old(const struct weir_object *object);
 const struct weir_constants *weir_object_constants(const struct weir_object *object);
-/* -ENOENT when the kernel could not take that program (frags before 5.18). */
 int weir_object_program_fd(const struct weir_object *object, enum weir_program program);
 uint32_t weir_object_program_id(const struct weir_object *object, enum weir_program program);
 /* Descriptor of a map by name, for core only. */

@@ -20,7 +20,7 @@ struct weir_object {
 	struct weir_map maps[OBJECT_MAPS_MAX];
 	size_t map_count;
 	uint32_t secret[4];
-	bool loaded[WEIR_PROGRAM_COUNT];
+	bool takes_frags; /* the XDP program takes frames in several buffers */
 	bool policy_reused;
 	/* State maps that do not fit any more, by their names; until the object is loaded. */
 	struct {
