@@ -47,6 +47,8 @@ class Side:
         self.is_lowered |= any(after(end, s.end) for end in self.syns)
         if s.seq + 1 & M32 != self.first:
             self.max_win = self.widest = 0
+            if self.end is not None and after(s.end, self.end):
+                self.room = None        # nf begins the side anew, too
         self.syns.append(s.end)
         self.first = s.seq + 1 & M32
         self.has_opened |= s.is_syn
