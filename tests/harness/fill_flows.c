@@ -36,22 +36,32 @@ static void *values_map(int fd, size_t size, uint32_t *ret_entries)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+static struct weir_addr mapped(uint32_t address)
+{
+	struct weir_addr addr = {};
+
+	addr.bytes[10] = addr.bytes[11] = 0xff;
+	addr.be32[3] = htonl(address);
+	return addr;
+}
+
+/* Ends in the order of keys (conntrack_key.bpf.h). */
 static struct conntrack_flow flow_of(uint32_t number, uint32_t now)
 {
+	struct weir_addr from = mapped(0x0a000000 + number), to = mapped(0xc0000201);
+	bool later = from.be64[1] > to.be64[1];
 	struct conntrack_flow flow = {
 		.key = { .proto = CONNTRACK_TCP, .family = 4 },
 		.word = (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH |
-			CONNTRACK_ANSWERED | CONNTRACK_PICKED_UP,
+			CONNTRACK_ANSWERED | CONNTRACK_PICKED_UP | (later ? CONNTRACK_SECOND : 0),
 		.born = now,
 		.expires_ticks = now + LIFE_TICKS,
 	};
 
-	for (int end = 0; end < 2; end++)
-		flow.key.addr[end].bytes[10] = flow.key.addr[end].bytes[11] = 0xff;
-	flow.key.addr[0].be32[3] = htonl(0x0a000000 + number);
-	flow.key.addr[1].be32[3] = htonl(0xc0000201);
-	flow.key.port[0] = htons(40000);
-	flow.key.port[1] = htons(443);
+	flow.key.addr[later] = from;
+	flow.key.addr[!later] = to;
+	flow.key.port[later] = htons(40000);
+	flow.key.port[!later] = htons(443);
 	return flow;
 }
 
