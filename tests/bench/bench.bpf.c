@@ -82,7 +82,7 @@ static __always_inline struct bench_state *source_next(struct xdp_md *ctx, bool 
 	return now;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int source4(struct xdp_md *ctx)
 {
 	if (source_next(ctx, true))
@@ -90,7 +90,7 @@ int source4(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int source6(struct xdp_md *ctx)
 {
 	if (source_next(ctx, false))
@@ -98,7 +98,7 @@ int source6(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int live4(struct xdp_md *ctx)
 {
 	struct bench_state *now = source_next(ctx, true);
@@ -106,7 +106,7 @@ int live4(struct xdp_md *ctx)
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int live6(struct xdp_md *ctx)
 {
 	struct bench_state *now = source_next(ctx, false);
@@ -114,7 +114,7 @@ int live6(struct xdp_md *ctx)
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int empty(struct xdp_md *ctx)
 {
 	return XDP_DROP;
@@ -129,7 +129,7 @@ static __always_inline int lookup(struct pkt *p)
 	return p->class ? XDP_DROP : XDP_PASS;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int lookup4(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
@@ -142,7 +142,7 @@ int lookup4(struct xdp_md *ctx)
 	return lookup(&p);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int lookup6(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
@@ -154,7 +154,7 @@ int lookup6(struct xdp_md *ctx)
 	return lookup(&p);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int trie4(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
@@ -166,7 +166,7 @@ int trie4(struct xdp_md *ctx)
 	return bpf_map_lookup_elem(&lpm4, &key) ? XDP_DROP : XDP_PASS;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int trie6(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;

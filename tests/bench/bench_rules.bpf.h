@@ -76,7 +76,7 @@ static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool i
 	return now;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int tuple4(struct xdp_md *ctx)
 {
 	if (tuple_next(ctx, true))
@@ -84,7 +84,7 @@ int tuple4(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int tuple6(struct xdp_md *ctx)
 {
 	if (tuple_next(ctx, false))
@@ -105,7 +105,7 @@ static __always_inline void frame_renew(struct xdp_md *ctx, bool is_v4)
 	data[is_v4 ? L3 + 8 : L3 + 7] = 64;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int live_tuple4(struct xdp_md *ctx)
 {
 	struct bench_state *now = tuple_next(ctx, true);
@@ -114,7 +114,7 @@ int live_tuple4(struct xdp_md *ctx)
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int live_tuple6(struct xdp_md *ctx)
 {
 	struct bench_state *now = tuple_next(ctx, false);
@@ -132,7 +132,7 @@ struct {
 
 /* Connection tracking the plain way: whatever comes is kept, the longest not asked for makes room.
  */
-SEC("xdp")
+SEC("xdp.frags")
 int lru4(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
@@ -198,7 +198,7 @@ static long step6(__u32 at, struct walk *walk)
 	return 1;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int linear4(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
@@ -216,7 +216,7 @@ int linear4(struct xdp_md *ctx)
 	return walk.verdict;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int linear6(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
