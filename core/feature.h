@@ -132,8 +132,8 @@ struct weir_feature {
 	int (*fits)(void *state, const struct weir_config *config, bool drops,
 		    struct weir_diag *diag);
 	/* The new program is everywhere and no packet is in the one before: from now on it works in
-	 * its own maps. Worker. */
-	void (*turn)(void *state);
+	 * its own maps. Worker. Where it fails it works on in the old ones. */
+	int (*turn)(void *state);
 	/* … and no packet works in the old maps any more: what only they have comes over. Worker.
 	 * Cannot fail: what finds no room is counted as dropped. */
 	void (*settle)(void *state, struct weir_settling *settling);

@@ -57,20 +57,38 @@ static void object_renew(struct job *job)
 	job->step_ns[WEIR_STEP_LOAD] += weir_clock_monotonic_ns() - since;
 }
 
+/* No packet works in the program before, then none in the old maps. */
+static int features_turn(struct weir_engine *engine)
+{
+	int r = 0;
+
+	weir_commit_grace(engine->commit);
+	for (size_t i = 0; weir_features[i] && !r; i++)
+		if (weir_features[i]->turn)
+			r = weir_features[i]->turn(engine->states[i]);
+	if (!r)
+		weir_commit_grace(engine->commit);
+	return r;
+}
+
 void weir_job_settle(struct job *job)
 {
 	struct weir_engine *engine = job->engine;
 	uint64_t since = weir_clock_monotonic_ns();
 
 	weir_job_enter(job, WEIR_STEP_SETTLE);
-	weir_commit_grace(engine->commit);
-	for (size_t i = 0; weir_features[i]; i++)
-		if (weir_features[i]->turn)
-			weir_features[i]->turn(engine->states[i]);
-	weir_commit_grace(engine->commit);
-	for (size_t i = 0; weir_features[i]; i++)
+	int r = features_turn(engine);
+
+	if (r)
+		weir_diag_warning(
+			weir_job_diag(job), NULL,
+			"what is in tables of another size stays there, and is tried to be "
+			"brought over again: %s",
+			strerror(-r));
+	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);
 	job->step_ns[WEIR_STEP_SETTLE] += weir_clock_monotonic_ns() - since;
-	object_renew(job);
+	if (!r)
+		object_renew(job);
 }

@@ -203,7 +203,7 @@ __noinline int conn_go_on(struct pkt *p)
 	if (answer == CONN_ANSWER_INVALID)
 		return conn_is_invalid(p);
 	p->state = answer;
-	if (work->word & CONNTRACK_MARKED) {
+	if (work->word & CONNTRACK_MARKED && is_of_policy(flow, p)) {
 		p->mark = flow->mark;
 		p->has_mark = true;
 	}
@@ -220,11 +220,19 @@ __noinline int conn_go_on(struct pkt *p)
 	return WEIR_PASS;
 }
 
-/* It may have left the half-open ones just when it was looked for there, and have been among the
- * others since. A SYN comes before that. */
+/* It may have left the half-open ones, or the old table, just when it was looked for there, and
+ * have been among the others since. A SYN comes before the first. */
 static __always_inline bool conn_has_moved(const struct pkt *p, struct conn_work *work)
 {
-	return !(p->tcp_flags & TCP_SYN) && conn_find(work);
+	__u8 in_old = work->in_old;
+
+	if (!old_state.exists)
+		return !(p->tcp_flags & TCP_SYN) && conn_find(work);
+	work->in_old = false;
+	if (conn_find(work))
+		return true;
+	work->in_old = in_old;
+	return in_old && conn_find(work);
 }
 
 __noinline int conn_judge(struct pkt *p)

@@ -115,6 +115,13 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 	return 0;
 }
 
+/* Whether flows come over. Where nothing was tracked before, those that the kernel knows are in the
+ * new tables from the start. */
+static bool had_tables(const struct conntrack *state)
+{
+	return state->old[CONNTRACK_TABLE_PROVEN].set_count > CONNTRACK_SETS_OFF;
+}
+
 /* A table that is taken over was filled by the seed it has. */
 static int shared_set(struct conntrack *state, const struct weir_object *object)
 {
@@ -133,7 +140,7 @@ static int shared_set(struct conntrack *state, const struct weir_object *object)
 	} else if (object != state->turning) {
 		/* A program that is live and has old tables still must not be turned back. */
 		if (!state->turning)
-			shared.is_turned = 0;
+			shared.is_turned = !had_tables(state);
 		state->turning = object;
 	}
 	return r ? r : weir_map_set(state->shared, &zero, &shared);
@@ -218,6 +225,13 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 	return r;
 }
 
+/* Numbers are not followed from now on, neither of what is there nor of what still comes over. */
+static void tables_lose(struct conntrack *state, int kind)
+{
+	conntrack_table_lose(&state->tables[kind], conntrack_now());
+	conntrack_table_lose(&state->old[kind], conntrack_now());
+}
+
 static void conntrack_live(void *data, const struct weir_config *config)
 {
 	const struct conntrack_section *section =
@@ -226,9 +240,10 @@ static void conntrack_live(void *data, const struct weir_config *config)
 
 	state->enabled = section->enabled;
 	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !section->window_check; i++)
-		conntrack_table_lose(&state->tables[i], conntrack_now());
+		tables_lose(state, i);
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
+	memcpy(state->old_timeout_ticks, state->timeout_ticks, sizeof(state->timeout_ticks));
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
 		state->timeout_ticks[i] =
 			(uint32_t)(section->timeouts[i].value >> CONNTRACK_TICK_SHIFT);

@@ -42,14 +42,27 @@ static __always_inline void let_in_note(struct conntrack_flow *flow, const struc
 	*(volatile __u64 *)&flow->let_in = (__u64)p->generation << 32 | places;
 }
 
+/* What the flow has of a rule, it has by the policy that judges this packet. */
+static __always_inline bool is_of_policy(const struct conntrack_flow *flow, const struct pkt *p)
+{
+	return *(volatile __u64 *)&flow->let_in >> 32 == p->generation;
+}
+
 static __always_inline void flow_note(struct conntrack_flow *flow, const struct pkt *p, __u32 side)
 {
 	if (p->has_mark)
 		flow->mark = p->mark;
 	if (p->state == WEIR_CONN_INVALID || p->briefly)
 		return;
-	flow->rule = p->rule ? p->rule : flow->rule;
+	if (p->rule || !is_of_policy(flow, p))
+		flow->rule = p->rule;
 	let_in_note(flow, p, side);
+}
+
+/* Whether the place has gone to another flow since. */
+static __always_inline bool turn_has_passed(__u32 word, __u32 before)
+{
+	return (word ^ before) & ~CONNTRACK_MARKS;
 }
 
 /* Its ends begin another: what was there is forgotten at once. */
@@ -223,7 +236,8 @@ __noinline int conn_prove(struct pkt *p)
 		return 0;
 	__u32 word = half->word, moving = word | CONNTRACK_MOVING;
 
-	if (word & CONNTRACK_MOVING || !(word & CONNTRACK_LIVE) ||
+	if (turn_has_passed(word, work->word) || word & CONNTRACK_MOVING ||
+	    !(word & CONNTRACK_LIVE) ||
 	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
 		return 0;
 	work->flow.marks &= ~CONNTRACK_MOVING;
@@ -354,10 +368,12 @@ __noinline int conn_settle(struct pkt *p)
 	}
 	struct conntrack_flow *flow = flow_at(work->table, work->index);
 
-	if (!flow)
+	if (!flow || turn_has_passed(*(volatile __u32 *)&flow->word, work->word))
 		return 0;
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
+	else if (!is_of_policy(flow, p))
+		work->flow.marks &= ~CONNTRACK_MARKED;
 	flow_note(flow, p, work->segment.side);
 	flow_keep(flow, p, work);
 	return 0;

@@ -69,7 +69,7 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 static uint32_t idle_ticks(const struct conntrack *state, const struct conntrack_flow *flow,
 			   uint32_t now)
 {
-	uint32_t most = state->timeout_ticks[conntrack_state_of(flow->key.proto, flow->word)];
+	uint32_t most = state->old_timeout_ticks[conntrack_state_of(flow->key.proto, flow->word)];
 	int32_t left = (int32_t)(flow->expires_ticks - now);
 
 	return left < 0 || (uint32_t)left > most ? 0 : most - (uint32_t)left;
@@ -125,27 +125,38 @@ struct moving {
 	uint32_t now, idle_limit, left; /* room for so many more */
 };
 
+/* -EEXIST: it is there, and has what it was seen to do. */
+static int flow_bring(struct moving *moving, const struct conntrack_flow *flow)
+{
+	struct conntrack *state = moving->state;
+	const struct conntrack_table *proven = &state->tables[CONNTRACK_TABLE_PROVEN];
+
+	if (moving->to != proven &&
+	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
+		return -EEXIST; /* it has proven itself since */
+	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now)) {
+		conntrack_table_merge(moving->to, flow, state->seed, moving->now);
+		return -EEXIST;
+	}
+	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
+	return has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) : -ENOSPC;
+}
+
 static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *arg)
 {
 	struct moving *moving = arg;
 	struct conntrack *state = moving->state;
-	const struct conntrack_table *proven = &state->tables[CONNTRACK_TABLE_PROVEN];
+	struct conntrack_table *from = &state->old[moving->to->kind];
 
 	moving->settling->done++;
-	if (!conntrack_table_take(&state->old[moving->to->kind], index, flow->word))
-		return 0; /* its ends have begun another since */
-	if (moving->to != proven &&
-	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
-		return 0; /* it has proven itself since */
-	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now)) {
-		conntrack_table_merge(moving->to, flow, state->seed, moving->now);
-		return 0;
-	}
-	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
-	int r = has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) :
-			   -ENOSPC;
+	if (!conntrack_table_take(from, index, flow->word))
+		return 0; /* a packet brought it over, or its ends have begun another */
+	int r = flow_bring(moving, flow);
+	bool was_there = conntrack_table_let_go(from, index, flow->word);
 
-	if (r == 0) {
+	if (r == 0 && !was_there) {
+		conntrack_table_forget(moving->to, flow, state->seed, moving->now);
+	} else if (r == 0) {
 		moving->settling->moved++;
 		moving->left--;
 	} else if (r == -ENOSPC) {
@@ -154,17 +165,17 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 	return 0;
 }
 
-void conntrack_turn(void *data)
+int conntrack_turn(void *data)
 {
 	struct conntrack *state = data;
 	struct conntrack_shared shared = {};
 	uint32_t zero = 0;
 
 	/* One store of a row that nobody else writes; the seed in it stays. */
-	if (weir_map_get(state->shared, &zero, &shared))
-		return;
+	int r = weir_map_get(state->shared, &zero, &shared);
+
 	shared.is_turned = 1;
-	weir_map_set(state->shared, &zero, &shared);
+	return r ? r : weir_map_set(state->shared, &zero, &shared);
 }
 
 void conntrack_settle(void *data, struct weir_settling *settling)

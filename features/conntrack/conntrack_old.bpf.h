@@ -15,6 +15,8 @@ static __always_inline void old_take(struct conn_work *work, const struct conntr
 	work->flow.marks = old->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING;
 	work->flow.side[0] = old->side[0];
 	work->flow.side[1] = old->side[1];
+	if (!conntrack_constants.checks_windows)
+		work->flow.side[0].flags |= CONNTRACK_SIDE_LOST;
 }
 
 static __always_inline bool old_bring(struct conn_work *work, const struct conntrack_flow *old,
@@ -26,6 +28,16 @@ static __always_inline bool old_bring(struct conn_work *work, const struct connt
 	work->table = is_proven ? CONN_PROVEN : CONN_HALF;
 	conn_count(CONNTRACK_COUNT_MOVED);
 	return true;
+}
+
+/* It is here: whoever looks there once more must not find what it was. */
+static __always_inline void old_let_go(__u32 table, __u32 index, __u32 moving)
+{
+	struct conntrack_flow *old = flow_at(table, index);
+
+	tag_put(table, index, 0);
+	if (old)
+		flow_free(old, moving);
 }
 
 /*
@@ -51,8 +63,10 @@ __noinline int conn_fetch(struct conn_work *work)
 
 	if (!(word & CONNTRACK_MOVING) &&
 	    __sync_val_compare_and_swap(&old->word, word, moving) == word) {
-		if (old_bring(work, old, is_proven))
+		if (old_bring(work, old, is_proven)) {
+			old_let_go(table, index, moving);
 			return 1;
+		}
 		__sync_val_compare_and_swap(&old->word, moving, word);
 	} else if (conn_find(work)) {
 		return 1;

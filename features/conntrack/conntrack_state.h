@@ -49,6 +49,8 @@ struct conntrack {
 	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
 	uint32_t timeout_ticks[CONNTRACK_STATE_COUNT];
+	uint32_t old_timeout_ticks[CONNTRACK_STATE_COUNT]; /* by which flows in `old` got their time
+							    */
 	struct conntrack_sweep {
 		uint32_t next; /* set */
 		uint32_t live; /* counted since the first set */
@@ -75,7 +77,7 @@ void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);
-void conntrack_turn(void *state);
+int conntrack_turn(void *state);
 void conntrack_settle(void *state, struct weir_settling *settling);
 
 /* Places are in whole sets, and a quarter more than flows, since a set fills before the table does.

@@ -316,7 +316,8 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 		__u32 index = number * CONNTRACK_WAYS + way;
 		const struct conntrack_flow *flow = flow_at(proven_of(work), index);
 
-		if (flow && (flow_is_gone(flow, work->now) || conntrack_is_over(flow->word)))
+		if (flow && !(flow->word & CONNTRACK_MOVING) &&
+		    (flow_is_gone(flow, work->now) || conntrack_is_over(flow->word)))
 			spare = index;
 	}
 	return spare;

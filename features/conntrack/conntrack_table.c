@@ -157,15 +157,43 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 	return true;
 }
 
+static bool is_of_turn(uint32_t word, uint32_t before)
+{
+	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
+}
+
+/* How long a packet may take to bring over the flow it has marked. */
+#define TAKE_NS 1000000
+
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word)
 {
-	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_RELAXED);
+	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	uint64_t until = now & CONNTRACK_MOVING ? weir_clock_monotonic_ns() + TAKE_NS : 0;
 
-	while (now & CONNTRACK_LIVE && !((now ^ word) & ~CONNTRACK_MARKS))
+	while (until && is_of_turn(now, word) && weir_clock_monotonic_ns() < until)
+		now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	while (is_of_turn(now, word))
 		if (now & CONNTRACK_MOVING ||
 		    __atomic_compare_exchange_n(at, &now, now | CONNTRACK_MOVING, false,
 						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			return true;
+	return false;
+}
+
+bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word)
+{
+	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+	while (is_of_turn(now, word)) {
+		/* MOVING until its tag is gone: who takes the place next would lose his. */
+		if (!__atomic_compare_exchange_n(at, &now, word_next(now) | CONNTRACK_MOVING, false,
+						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			continue;
+		tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
+		word_change(&table->flows[index], word_next(now) | CONNTRACK_MOVING,
+			    word_next(now));
+		return true;
+	}
 	return false;
 }
 
@@ -259,10 +287,21 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 		seq_raise(&flow->side[i].max_end, from->side[i].max_end);
 	}
 	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+	uint32_t seen = from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN);
 
-	word_change(flow, word,
-		    word | (from->word &
-			    (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN)));
+	while (is_of_turn(word, word) &&
+	       !__atomic_compare_exchange_n(&flow->word, &word, word | seen, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+}
+
+void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,
+			    uint64_t seed, uint32_t now)
+{
+	struct conntrack_flow *flow = table_find(table, &from->key, seed, now);
+
+	if (flow && flow->born == from->born)
+		conntrack_table_remove(table, (uint32_t)(flow - table->flows), flow->word);
 }
 
 static bool place_write(struct conntrack_table *table, uint32_t index,

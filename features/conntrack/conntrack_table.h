@@ -44,6 +44,8 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 /* Marks the flow that was found there with that word as one that comes over to another table: from
  * now on packets leave that to the caller. True also where one was first; false: it is gone. */
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* Forgets the flow that was taken: it is elsewhere. False: it was gone already. */
+bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word);
 /* Forgets what is past its time in sets [from, from + count); returns how many live on there. */
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count);
@@ -57,6 +59,9 @@ bool conntrack_table_has(const struct conntrack_table *table, const struct connt
  * sequence numbers. Both began as one. */
 void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
 			   uint64_t seed, uint32_t now);
+/* Forgets the flow of the same ends that was born in the same tick. */
+void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,
+			    uint64_t seed, uint32_t now);
 /* Places a flow (its word without turn) by its key; one that is there already stays as it is.
  * -EEXIST, -ENOSPC: every place it may have holds one that lives. */
 int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,

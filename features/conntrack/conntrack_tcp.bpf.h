@@ -236,7 +236,10 @@ static __always_inline enum conn_answer tcp_again(struct conn_tcp *flow,
 {
 	flow->marks = (flow->marks & ~(CONNTRACK_TCP_MARKS | CONNTRACK_PICKED_UP)) |
 		      CONNTRACK_SYN * CONNTRACK_BOTH | CONNTRACK_SYN_ACKED;
+	__u8 lost = flow->side[0].flags & CONNTRACK_SIDE_LOST;
+
 	flow->side[0] = flow->again;
+	flow->side[0].flags |= lost;
 	side_begin(&flow->side[1], s);
 	flow->again = (struct conntrack_side){};
 	sides_note(flow, s);

@@ -236,6 +236,19 @@ def test_connection_that_begins_anew_gets_nothing_of_the_one_before(site):
     server.close()
 
 
+def test_what_is_forgotten_does_not_come_back(site):
+    """The program without old tables is refused, and what is in those is brought over again."""
+    daemon = site.daemon
+    daemon.arm("link_update", 3, errno.EPERM)
+    reload(daemon, configured(*SIZES[1]))
+    assert has_old(daemon)
+    daemon.ask("flow", "flush", "--all")
+    assert not flows(daemon)
+    daemon.disarm()
+    wait_until_settled(daemon)
+    assert not flows(daemon)
+
+
 def test_killed_at_any_step_goes_on_from_there(site):
     counts = calls_of_a_reload(site)
     points = [(kind, number, after) for kind in KILLED_AT

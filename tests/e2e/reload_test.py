@@ -189,12 +189,30 @@ def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook)
     assert not drops(daemon), told(daemon)
 
 
-def test_windows_are_checked_again_without_a_flow_cut(weir_daemon, pair):
+@pytest.mark.parametrize("capacity", [1000, 2000])
+def test_windows_are_checked_again_without_a_flow_cut(weir_daemon, pair, capacity):
+    """Also of flows that come over into other tables while they are not."""
     daemon = weir_daemon(pair.inside, config=configured(is_open=True))
     with Talk(pair) as talk:
-        for change in ({"window-check": False}, {}):
-            reload(daemon, configured(**change))
-            talk.go_on(5)
+        for checks in (False, True):
+            reload(daemon, configured(capacity, **{"window-check": checks}))
+            for _ in range(3):
+                talk.go_on()
+        assert not drops(daemon)
+
+
+def test_tracking_that_is_switched_on_knows_who_talks(weir_daemon, pair):
+    """By the host's sockets, and from the first packet on."""
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True, enabled=False))
+    with Talk(pair) as talk:
+        daemon.config.write_text(configured())
+        with subprocess.Popen(daemon.namespace.command(WEIR, "reload"), env=daemon.environment(),
+                              stdout=subprocess.DEVNULL) as asking:
+            while asking.poll() is None:
+                talk.go_on()
+        talk.go_on()
+        assert asking.returncode == 0 and not drops(daemon), told(daemon)
+        assert daemon.status()["conntrack"]["adopted"] >= len(talk.all)
 
 
 def test_times_of_lists_and_counts_survive(weir_daemon, pair, hook="tc"):
