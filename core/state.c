@@ -79,6 +79,8 @@ void weir_job_settle(struct job *job)
 	weir_job_enter(job, WEIR_STEP_SETTLE);
 	int r = features_turn(engine);
 
+	if (r) /* until it works, what is followed is not shown: once more at once */
+		r = features_turn(engine);
 	if (r)
 		weir_diag_warning(
 			weir_job_diag(job), NULL,
