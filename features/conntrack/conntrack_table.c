@@ -286,10 +286,10 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 		seq_raise(&flow->side[i].end, from->side[i].end);
 		seq_raise(&flow->side[i].max_end, from->side[i].max_end);
 	}
-	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED), found = word;
 	uint32_t seen = from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN);
 
-	while (is_of_turn(word, word) &&
+	while (is_of_turn(word, found) &&
 	       !__atomic_compare_exchange_n(&flow->word, &word, word | seen, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		;

@@ -4,40 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "features/conntrack/conntrack_table.h"
+#include "features/conntrack/conntrack_fake_table.h"
 
 #define SEED 0x5eed5eed5eed5eedULL
 #define NOW 1000u
 #define LATER 2000u
-
-static struct conntrack_table table_new(enum conntrack_table_kind kind, uint32_t sets)
-{
-	struct conntrack_table table = {
-		.kind = kind,
-		.flows = calloc((size_t)sets * CONNTRACK_WAYS, sizeof(*table.flows)),
-		.sets = calloc(sets, sizeof(*table.sets)),
-		.set_count = sets,
-	};
-
-	assert_non_null(table.flows);
-	assert_non_null(table.sets);
-	return table;
-}
-
-static void table_free(struct conntrack_table *table)
-{
-	free(table->flows);
-	free(table->sets);
-}
 
 /* 10.0.x.y:1024 to 192.0.2.1:443, x and y from the number. */
 static struct conntrack_key key_of(uint32_t number)

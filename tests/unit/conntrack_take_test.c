@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes over from one table to another, over plain memory: who takes a flow, and what a
  * copy of it gets that was made before. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "features/conntrack/conntrack_table.h"
+#include "features/conntrack/conntrack_fake_table.h"
 
 #define SEED 0x5eed5eed5eed5eedULL
 #define NOW 1000u
-
-static struct conntrack_table table_new(void)
-{
-	struct conntrack_table table = {
-		.kind = CONNTRACK_TABLE_PROVEN,
-		.flows = calloc(CONNTRACK_WAYS, sizeof(*table.flows)),
-		.sets = calloc(1, sizeof(*table.sets)),
-		.set_count = 1,
-	};
-
-	assert_non_null(table.flows);
-	assert_non_null(table.sets);
-	return table;
-}
-
-static void table_free(struct conntrack_table *table)
-{
-	free(table->flows);
-	free(table->sets);
-}
 
 static struct conntrack_flow flow_born(uint32_t born)
 {
@@ -45,12 +17,18 @@ static struct conntrack_flow flow_born(uint32_t born)
 	};
 }
 
+static struct conntrack_table table_with(const struct conntrack_flow *flow)
+{
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 1);
+
+	assert_int_equal(conntrack_table_add(&table, flow, SEED, NOW), 0);
+	return table;
+}
+
 static void flow_is_taken_and_stays_there(void **state)
 {
-	struct conntrack_table table = table_new();
 	struct conntrack_flow flow = flow_born(1);
-
-	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
+	struct conntrack_table table = table_with(&flow);
 	uint32_t word = table.flows[0].word;
 
 	assert_true(conntrack_table_take(&table, 0, word));
@@ -62,10 +40,8 @@ static void flow_is_taken_and_stays_there(void **state)
 /* A packet was first: it may have been killed with its CPU's work undone, so it is taken again. */
 static void flow_that_a_packet_has_taken_is_taken(void **state)
 {
-	struct conntrack_table table = table_new();
 	struct conntrack_flow flow = flow_born(1);
-
-	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
+	struct conntrack_table table = table_with(&flow);
 	uint32_t word = table.flows[0].word;
 
 	table.flows[0].word |= CONNTRACK_MOVING | CONNTRACK_FIN;
@@ -76,10 +52,8 @@ static void flow_that_a_packet_has_taken_is_taken(void **state)
 
 static void flow_that_was_forgotten_is_not_taken(void **state)
 {
-	struct conntrack_table table = table_new();
 	struct conntrack_flow flow = flow_born(1);
-
-	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
+	struct conntrack_table table = table_with(&flow);
 	uint32_t word = table.flows[0].word;
 
 	table.flows[0].word = (word & ~CONNTRACK_MARKS) + CONNTRACK_TURN;
@@ -91,12 +65,27 @@ static void flow_that_was_forgotten_is_not_taken(void **state)
 	table_free(&table);
 }
 
+static void flow_that_is_let_go_leaves_its_place(void **state)
+{
+	struct conntrack_flow flow = flow_born(1);
+	struct conntrack_table table = table_with(&flow);
+	uint32_t word = table.flows[0].word;
+
+	assert_true(conntrack_table_take(&table, 0, word));
+	assert_true(conntrack_table_let_go(&table, 0, word));
+	assert_false(conntrack_table_has(&table, &flow.key, SEED, NOW));
+	assert_int_equal(table.sets[0].tags[0], 0);
+	assert_false(conntrack_table_take(&table, 0, word));
+	assert_false(conntrack_table_let_go(&table, 0, word));
+	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
+	table_free(&table);
+}
+
 static void copy_gets_what_was_seen_since(void **state)
 {
-	struct conntrack_table table = table_new();
 	struct conntrack_flow flow = flow_born(1), old = flow;
+	struct conntrack_table table = table_with(&flow);
 
-	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
 	old.side[0].end = 5100; /* higher */
 	old.side[1].end = 6900; /* lower */
 	old.word |= CONNTRACK_FIN;
@@ -109,10 +98,9 @@ static void copy_gets_what_was_seen_since(void **state)
 
 static void flow_of_the_same_ends_gets_nothing_of_the_one_before(void **state)
 {
-	struct conntrack_table table = table_new();
 	struct conntrack_flow flow = flow_born(2), old = flow_born(1);
+	struct conntrack_table table = table_with(&flow);
 
-	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
 	old.side[0].end = 5100;
 	old.word |= CONNTRACK_FIN_ACKED * CONNTRACK_BOTH;
 	conntrack_table_merge(&table, &old, SEED, NOW);
@@ -127,6 +115,7 @@ int main(void)
 		cmocka_unit_test(flow_is_taken_and_stays_there),
 		cmocka_unit_test(flow_that_a_packet_has_taken_is_taken),
 		cmocka_unit_test(flow_that_was_forgotten_is_not_taken),
+		cmocka_unit_test(flow_that_is_let_go_leaves_its_place),
 		cmocka_unit_test(copy_gets_what_was_seen_since),
 		cmocka_unit_test(flow_of_the_same_ends_gets_nothing_of_the_one_before),
 	};
