@@ -229,6 +229,7 @@ static bool job_settles(struct job *job)
 	    !weir_object_has_old(engine->object))
 		return false;
 	job->is_settling = true;
+	engine->settles_again = SETTLE_AGAIN_TICKS; /* where no worker can be had */
 	return engine->loop->work(engine->loop, job_work, job_done, job) == 0;
 }
 
@@ -241,6 +242,7 @@ static void job_settled(struct job *job)
 	    !weir_interfaces_switch(engine->interfaces, job->object, weir_job_diag(job)))
 		weir_job_take_object(job);
 	weir_engine_attach_features(engine, engine->object, weir_job_diag(job));
+	engine->holds_old &= !job->has_settled;
 	engine->settles_again = weir_object_has_old(engine->object) ? SETTLE_AGAIN_TICKS : 0;
 	job_finish(job);
 }

@@ -81,6 +81,7 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 			weir_object_has_old(engine->object) ? WEIR_PIN_ALL : WEIR_PIN_NEW, diag);
 	if (r)
 		return r;
+	engine->holds_old = weir_object_has_old(engine->object);
 	engine->follows = weir_image_follows(image, engine->config);
 	weir_policy_remember(engine, image);
 	weir_features_live(engine);

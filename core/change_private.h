@@ -24,6 +24,7 @@ struct job {
 	bool is_apply;
 	bool is_behind_state; /* old state maps were tried to be let go of before it */
 	bool is_settling;     /* live, and state comes over: on a worker */
+	bool has_settled;     /* and all of it has */
 	bool drops_oldest;    /* where state has no room any more */
 	bool is_heavy;	      /* the call only looks, but takes long: on a worker */
 	bool is_file;	      /* the text is that of the configuration file */

@@ -49,16 +49,19 @@ static int job_compile(struct job *job)
 	return weir_compile_input(&input, weir_job_diag(job), &job->image);
 }
 
-/* The live program cannot have old state maps while another gets some: change.c tried to rid it of
- * them first. */
+/* The live program cannot have old state maps while another gets some, nor be followed by one that
+ * knows nothing of what is still in them: change.c tried to rid it of them first. */
 static int old_state_check(struct job *job)
 {
-	if (!weir_object_has_old(job->engine->object) || !weir_object_old_is_fresh(job->object))
+	const struct weir_engine *engine = job->engine;
+
+	if (!weir_object_has_old(engine->object) ||
+	    (!engine->holds_old && !weir_object_resize(job->object)))
 		return 0;
 	weir_diag_error(weir_job_diag(job),
 			"try again in a moment; weir events tells why it failed",
-			"tables cannot get another size: the change before has not let go of its "
-			"old ones yet");
+			"the packet programs cannot be replaced: the change before gave tables "
+			"another size, and has not let go of the old ones yet");
 	return -EBUSY;
 }
 

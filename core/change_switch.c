@@ -72,6 +72,7 @@ void weir_job_take_object(struct job *job)
 	}
 	weir_object_free(engine->object);
 	engine->object = weir_take(job->object);
+	engine->holds_old = weir_object_has_old(engine->object);
 }
 
 int weir_job_switch(struct job *job)

@@ -160,18 +160,18 @@ unsigned weir_commit_slot(const struct weir_commit *commit)
 }
 
 /* Filling a map of maps waits for a grace period too, so where membarrier is refused (nohz_full) a
- * rewrite of the slot serves. */
-static void grace_wait(struct weir_commit *commit, uint32_t spare)
+ * slot gets once more what it has. Where none was ever filled, no packet has read one. */
+int weir_commit_grace(struct weir_commit *commit)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 ||
-	    commit->slots[spare].fd < 0)
-		return;
-	bpf_map_update_elem(commit->outer_fd, &spare, &commit->slots[spare].fd, BPF_ANY);
-}
-
-void weir_commit_grace(struct weir_commit *commit)
-{
-	grace_wait(commit, !weir_commit_slot(commit));
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+		return 0;
+	for (uint32_t i = 0; i < WEIR_POLICY_SLOTS; i++)
+		if (commit->slots[i].fd >= 0)
+			return bpf_map_update_elem(commit->outer_fd, &i, &commit->slots[i].fd,
+						   BPF_ANY) ?
+				       -errno :
+				       0;
+	return 0;
 }
 
 static int image_map_new(uint32_t lines)
@@ -229,9 +229,10 @@ int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image
 	uint32_t spare = !weir_commit_slot(commit), count = 0;
 	const struct weir_line *lines = weir_image_lines(image, &count);
 
-	grace_wait(commit, spare);
-	int r = weir_near_write(&commit->near, spare, image);
+	int r = weir_commit_grace(commit);
 
+	if (!r)
+		r = weir_near_write(&commit->near, spare, image);
 	if (!r)
 		r = slot_fits(&commit->slots[spare], count) ?
 			    lines_write(commit->slots[spare].fd, lines, count) :

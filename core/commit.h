@@ -27,8 +27,9 @@ static inline void weir_commit_freep(struct weir_commit **commit)
  * Nothing is live by it. */
 int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image,
 		      struct weir_diag *diag);
-/* Waits until every packet that was under way has left the packet programs. */
-void weir_commit_grace(struct weir_commit *commit);
+/* Waits until every packet that was under way has left the packet programs, or fails: then some
+ * may still be there. */
+int weir_commit_grace(struct weir_commit *commit);
 /* Makes what was staged live under this revision. */
 void weir_commit_flip(struct weir_commit *commit, uint64_t revision);
 /* A new revision of the same slot: a live set changed. */

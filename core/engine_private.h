@@ -34,6 +34,7 @@ struct weir_engine {
 	struct job *waiting, **waiting_end; /* first come, first served */
 	uint64_t started_ns;
 	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
+	bool holds_old;		/* there are such, and what is in them has not come over */
 	bool follows;		/* connections, by the live policy */
 	uint64_t policy_bytes;	/* of the live image */
 	uint32_t policy_classes;

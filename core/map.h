@@ -12,9 +12,9 @@ struct weir_object;
 struct weir_map;
 struct weir_constants;
 
-/* Whether the object has maps st_old_NAME that were st_NAME until now; else there are none, or they
- * were left by a reload that was cut short. */
-bool weir_object_old_is_fresh(const struct weir_object *object);
+/* A number no other object of this run has, where its maps st_old_NAME were st_NAME until now; 0
+ * where there are none, or they were left by a reload that was cut short. */
+uint64_t weir_object_resize(const struct weir_object *object);
 /* Borrowed from the object, or NULL when it has no such map. */
 struct weir_map *weir_object_map(struct weir_object *object, const char *name);
 uint32_t weir_map_capacity(const struct weir_map *map);

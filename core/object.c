@@ -126,6 +126,9 @@ static void load_tell(int r, struct weir_diag *diag)
 			load_log_len ? "; the kernel says: " : "", load_log);
 }
 
+/* Objects are made one at a time. */
+static uint64_t objects_made;
+
 static int object_set_secret(struct weir_object *object)
 {
 	int r = weir_random_bytes(object->secret, sizeof(object->secret));
@@ -147,6 +150,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 		return r;
 	libbpf_print_fn_t print = libbpf_set_print(load_log_add);
 
+	object->number = ++objects_made;
 	object->constants = constants;
 	weir_constants_secret(constants, object->secret);
 	r = object_load(object, mapped_from, pin_dir);

@@ -19,45 +19,61 @@
 #define STATE_PREFIX "st_"
 #define OLD_PREFIX "st_old_"
 
-/* Whether a map means what the program's own would; its size is given. */
-static bool map_is_like(const struct bpf_map *map, int fd, uint32_t *ret_entries)
+/* How a map of before compares to the program's own. */
+enum likeness {
+	MAP_OTHER, /* it means something else */
+	MAP_SMALLER,
+	MAP_FITS,
+	MAP_LARGER,
+};
+
+/* An enum likeness, or an error: what cannot be looked at must not count as not there, or what is
+ * in it would be lost without a word. */
+static int map_compare(const struct bpf_map *map, int fd)
 {
+	uint32_t entries = bpf_map__max_entries(map);
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return false;
-	*ret_entries = info.max_entries;
-	return info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
+		return -errno;
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map) ||
+	    info.map_flags != bpf_map__map_flags(map))
+		return MAP_OTHER;
+	if (info.max_entries == entries)
+		return MAP_FITS;
+	return info.max_entries < entries ? MAP_SMALLER : MAP_LARGER;
 }
 
-/* What a pinned map must be like for the program to take it as its own. */
-static bool map_fits(const struct bpf_map *map, int fd)
+static int fd_copy(int fd)
 {
-	uint32_t entries = 0;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	return map_is_like(map, fd, &entries) && entries == bpf_map__max_entries(map);
+	return copy < 0 ? -errno : copy;
 }
 
-/* Maps of another layout version mean something else: none of them is taken. */
-static bool pins_are_ours(const char *pin_dir)
+/* Maps of another layout version mean something else: none of them is taken. 1, 0 or an error. */
+static int pins_are_ours(const char *pin_dir)
 {
 	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", "cfg_live");
 	struct weir_live live = {};
 	__u32 zero = 0;
 
-	return fd >= 0 && bpf_map_lookup_elem(fd, &zero, &live) == 0 &&
-	       live.layout == WEIR_LAYOUT_VERSION;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (bpf_map_lookup_elem(fd, &zero, &live))
+		return -errno;
+	return live.layout == WEIR_LAYOUT_VERSION;
 }
 
+/* A descriptor of the map of before; -ENOENT where there is none. */
 static int map_find_old(const struct weir_object *from, const char *pin_dir, const char *name)
 {
 	if (from) {
 		int fd = weir_object_map_fd(from, name);
 
-		return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? fd : fd_copy(fd);
 	}
 	return pin_dir ? weir_pin_get(pin_dir, "maps", name) : -ENOENT;
 }
@@ -72,20 +88,32 @@ static bool is_policy_map(const char *name)
 	return false;
 }
 
-static bool policy_fits(const struct weir_object *object, const struct weir_object *from,
-			const char *pin_dir)
+static int policy_map_fits(const struct weir_object *object, const char *name,
+			   const struct weir_object *from, const char *pin_dir)
 {
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps); i++) {
-		_cleanup_close_ int old = map_find_old(from, pin_dir, policy_maps[i]);
-		struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, policy_maps[i]);
-		uint32_t capacity = weir_constants_capacity_of(object->constants, policy_maps[i]);
+	_cleanup_close_ int old = map_find_old(from, pin_dir, name);
+	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, name);
+	uint32_t capacity = weir_constants_capacity_of(object->constants, name);
+	int r = capacity ? bpf_map__set_max_entries(map, capacity) : 0;
 
-		if (capacity && bpf_map__set_max_entries(map, capacity))
-			return false;
-		if (old < 0 || !map_fits(map, old))
-			return false;
-	}
-	return true;
+	if (r)
+		return r;
+	if (old < 0)
+		return old == -ENOENT ? 0 : old;
+	int likeness = map_compare(map, old);
+
+	return likeness < 0 ? likeness : likeness == MAP_FITS;
+}
+
+/* 1 where all of them fit, else 0 or an error. */
+static int policy_fits(const struct weir_object *object, const struct weir_object *from,
+		       const char *pin_dir)
+{
+	int fits = 1;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policy_maps) && fits == 1; i++)
+		fits = policy_map_fits(object, policy_maps[i], from, pin_dir);
+	return fits;
 }
 
 static bool has_prefix(const char *name, const char *prefix)
@@ -94,20 +122,21 @@ static bool has_prefix(const char *name, const char *prefix)
 }
 
 /* A state map of another size: what is in it is to come over (state.c). */
-static void old_keep(struct weir_object *object, const struct bpf_map *map, int fd)
+static int old_keep(struct weir_object *object, const struct bpf_map *map, int fd)
 {
 	const char *name = bpf_map__name(map);
-	uint32_t entries;
 
-	if (!has_prefix(name, STATE_PREFIX) || !map_is_like(map, fd, &entries) ||
-	    object->old_count == OBJECT_OLD_MAX)
-		return;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (!has_prefix(name, STATE_PREFIX))
+		return 0;
+	if (object->old_count == OBJECT_OLD_MAX)
+		return -E2BIG;
+	int copy = fd_copy(fd);
 
 	if (copy < 0)
-		return;
+		return copy;
 	snprintf(object->old[object->old_count].name, BPF_OBJ_NAME_LEN, "%s", name);
 	object->old[object->old_count++].fd = copy;
+	return 0;
 }
 
 void weir_object_forget_old(struct weir_object *object)
@@ -121,14 +150,13 @@ void weir_object_forget_old(struct weir_object *object)
 /* A run that was killed while state came over left the rest of it pinned under its old name. */
 static int old_find_pinned(const struct bpf_map *map, const char *pin_dir)
 {
-	int fd = pin_dir ? weir_pin_get(pin_dir, "maps", bpf_map__name(map)) : -ENOENT;
-	uint32_t entries = 0;
+	_cleanup_close_ int fd =
+		pin_dir ? weir_pin_get(pin_dir, "maps", bpf_map__name(map)) : -ENOENT;
+	int likeness = fd < 0 ? fd : map_compare(map, fd);
 
-	if (fd >= 0 && map_is_like(map, fd, &entries) && entries > bpf_map__max_entries(map))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -ENOENT;
+	if (likeness < 0)
+		return likeness;
+	return likeness == MAP_LARGER ? weir_take_fd(fd) : -ENOENT;
 }
 
 static int old_find(const struct weir_object *object, const struct bpf_map *map,
@@ -138,7 +166,7 @@ static int old_find(const struct weir_object *object, const struct bpf_map *map,
 
 	for (size_t i = 0; i < object->old_count; i++)
 		if (strcmp(object->old[i].name + strlen(STATE_PREFIX), name) == 0)
-			return fcntl(object->old[i].fd, F_DUPFD_CLOEXEC, 0);
+			return fd_copy(object->old[i].fd);
 	return old_find_pinned(map, pin_dir);
 }
 
@@ -196,7 +224,7 @@ static int object_take_old(struct weir_object *object, const char *pin_dir)
 		_cleanup_close_ int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) ?
 						 old_find(object, map, pin_dir) :
 						 -ENOENT;
-		int r = fd < 0 ? 0 : old_take(object, map, fd);
+		int r = fd == -ENOENT ? 0 : fd < 0 ? fd : old_take(object, map, fd);
 
 		if (r)
 			return r;
@@ -205,49 +233,70 @@ static int object_take_old(struct weir_object *object, const char *pin_dir)
 	return object->has_old ? object_keep_others(object, is_taken) : 0;
 }
 
+/* The map of before is the program's own where it fits. */
+static int map_take(struct weir_object *object, struct weir_map *entry, int old)
+{
+	int likeness = map_compare(entry->bpf, old);
+
+	if (likeness < 0)
+		return likeness;
+	if (likeness != MAP_FITS)
+		return likeness == MAP_OTHER ? 0 : old_keep(object, entry->bpf, old);
+	if (is_policy_map(entry->name) && !object->policy_reused)
+		return 0;
+	int r = bpf_map__reuse_fd(entry->bpf, old);
+
+	entry->reused = r == 0;
+	return r;
+}
+
 static int object_add_map(struct weir_object *object, struct bpf_map *map,
 			  const struct weir_object *from, const char *pin_dir)
 {
+	const char *name = bpf_map__name(map);
+
 	if (bpf_map__is_internal(map))
 		return 0;
 	if (object->map_count == OBJECT_MAPS_MAX)
 		return -E2BIG;
 	struct weir_map *entry = &object->maps[object->map_count++];
-	uint32_t capacity = weir_constants_capacity_of(object->constants, bpf_map__name(map));
+	uint32_t capacity = weir_constants_capacity_of(object->constants, name);
 
 	*entry = (struct weir_map){ .bpf = map };
-	snprintf(entry->name, sizeof(entry->name), "%s", bpf_map__name(map));
+	snprintf(entry->name, sizeof(entry->name), "%s", name);
 	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
-	if (has_prefix(bpf_map__name(map), "tmp_") || has_prefix(bpf_map__name(map), OLD_PREFIX))
+	if (has_prefix(name, "tmp_") || has_prefix(name, OLD_PREFIX))
 		return 0;
 	if (capacity && bpf_map__set_max_entries(map, capacity))
 		return -EINVAL;
-	_cleanup_close_ int old = map_find_old(from, pin_dir, bpf_map__name(map));
+	_cleanup_close_ int old = map_find_old(from, pin_dir, name);
 
-	if (old >= 0 && !map_fits(map, old))
-		old_keep(object, map, old);
-	if (old < 0 || !map_fits(map, old) ||
-	    (is_policy_map(bpf_map__name(map)) && !object->policy_reused))
-		return 0;
-	entry->reused = bpf_map__reuse_fd(map, old) == 0;
-	return 0;
+	if (old < 0)
+		return old == -ENOENT ? 0 : old;
+	return map_take(object, entry, old);
+}
+
+static int policy_look(struct weir_object *object, const struct weir_object *from,
+		       const char *pin_dir)
+{
+	int fits = policy_fits(object, from, pin_dir);
+
+	object->policy_reused = fits > 0;
+	return fits < 0 ? fits : 0;
 }
 
 int weir_object_take_maps(struct weir_object *object, const struct weir_object *from,
 			  const char *pin_dir)
 {
+	int ours = !from && pin_dir ? pins_are_ours(pin_dir) : 0;
+	const char *pins = ours > 0 ? pin_dir : NULL;
 	struct bpf_map *map;
+	int r = ours < 0 ? ours : policy_look(object, from, pins);
 
-	if (!from && pin_dir && !pins_are_ours(pin_dir))
-		pin_dir = NULL;
-	object->policy_reused = policy_fits(object, from, pin_dir);
-	bpf_object__for_each_map(map, object->bpf) {
-		int r = object_add_map(object, map, from, pin_dir);
-
-		if (r)
-			return r;
-	}
-	return object_take_old(object, from ? NULL : pin_dir);
+	bpf_object__for_each_map(map, object->bpf)
+		if (!r)
+			r = object_add_map(object, map, from, pins);
+	return r ? r : object_take_old(object, pins);
 }
 
 uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
@@ -323,9 +372,9 @@ int weir_object_map_fd(const struct weir_object *object, const char *name)
 	return map ? bpf_map__fd(map->bpf) : -ENOENT;
 }
 
-bool weir_object_old_is_fresh(const struct weir_object *object)
+uint64_t weir_object_resize(const struct weir_object *object)
 {
-	return object->old_count > 0;
+	return object->old_count ? object->number : 0;
 }
 
 bool weir_object_has_old(const struct weir_object *object)

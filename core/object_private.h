@@ -19,6 +19,7 @@ struct weir_object {
 	struct weir_constants *constants;
 	struct weir_map maps[OBJECT_MAPS_MAX];
 	size_t map_count;
+	uint64_t number; /* of this object alone; from 1 */
 	uint32_t secret[4];
 	bool takes_frags; /* the XDP program takes frames in several buffers */
 	bool policy_reused;

@@ -60,15 +60,12 @@ static void object_renew(struct job *job)
 /* No packet works in the program before, then none in the old maps. */
 static int features_turn(struct weir_engine *engine)
 {
-	int r = 0;
+	int r = weir_commit_grace(engine->commit);
 
-	weir_commit_grace(engine->commit);
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->turn)
 			r = weir_features[i]->turn(engine->states[i]);
-	if (!r)
-		weir_commit_grace(engine->commit);
-	return r;
+	return r ? r : weir_commit_grace(engine->commit);
 }
 
 void weir_job_settle(struct job *job)
@@ -91,6 +88,7 @@ void weir_job_settle(struct job *job)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);
 	job->step_ns[WEIR_STEP_SETTLE] += weir_clock_monotonic_ns() - since;
+	job->has_settled = r == 0;
 	if (!r)
 		object_renew(job);
 }

@@ -125,6 +125,7 @@ static bool had_tables(const struct conntrack *state)
 /* A table that is taken over was filled by the seed it has. */
 static int shared_set(struct conntrack *state, const struct weir_object *object)
 {
+	uint64_t resize = weir_object_resize(object);
 	struct conntrack_shared shared = {};
 	uint32_t zero = 0;
 	int r = weir_map_get(state->shared, &zero, &shared);
@@ -133,17 +134,16 @@ static int shared_set(struct conntrack *state, const struct weir_object *object)
 		r = weir_random_bytes(&shared.seed, sizeof(shared.seed));
 		shared.seed |= 1;
 	}
+	if (r) /* what is known of it stays */
+		return r;
 	state->seed = shared.seed;
-	/* Of a reload that was cut short, it stays as it was. */
-	if (!weir_object_old_is_fresh(object)) {
-		state->turning = NULL;
-	} else if (object != state->turning) {
-		/* A program that is live and has old tables still must not be turned back. */
-		if (!state->turning)
-			shared.is_turned = !had_tables(state);
-		state->turning = object;
+	/* Of a reload that was cut short, it stays as it was; and once for each: a program that is
+	 * live and still has old tables must not be turned back. */
+	if (resize && resize != state->resize) {
+		shared.is_turned = !had_tables(state);
+		state->resize = resize;
 	}
-	return r ? r : weir_map_set(state->shared, &zero, &shared);
+	return weir_map_set(state->shared, &zero, &shared);
 }
 
 struct tables {
@@ -185,6 +185,19 @@ static void tables_done(struct tables *tables)
 	}
 }
 
+/* What was counted last stays until another round has been gone: a reload forgets no flow. In the
+ * first tables of a run are those of the run before. */
+static struct conntrack_sweep sweep_anew(const struct conntrack *state, int kind, bool is_first)
+{
+	struct conntrack_sweep sweep = { .seen = state->sweeps[kind].seen };
+
+	if (is_first)
+		sweep.seen = conntrack_table_count(&state->tables[kind], conntrack_now());
+	if (!state->is_on)
+		sweep.seen = 0;
+	return sweep;
+}
+
 /* Those of the object before are let go of once all of this one's are there: a change that is
  * refused for want of memory leaves them to be looked at. */
 static int tables_take(struct conntrack *state, struct weir_object *object)
@@ -201,8 +214,9 @@ static int tables_take(struct conntrack *state, struct weir_object *object)
 	tables_done(&before);
 	memcpy(state->tables, next.now, sizeof(next.now));
 	memcpy(state->old, next.old, sizeof(next.old));
-	memset(state->sweeps, 0, sizeof(state->sweeps));
 	state->is_on = next.now[CONNTRACK_TABLE_PROVEN].set_count > CONNTRACK_SETS_OFF;
+	for (int i = 0; i < CONNTRACK_TABLES; i++)
+		state->sweeps[i] = sweep_anew(state, i, !before.now[i].set_count);
 	state->is_reused = weir_map_is_reused(weir_object_map(object, "st_flow"));
 	return 0;
 }

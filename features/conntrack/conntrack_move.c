@@ -17,8 +17,7 @@ static const char *const table_keys[CONNTRACK_TABLES] = {
 	[CONNTRACK_TABLE_HALF] = "conntrack.half-open",
 };
 
-/* Whether only the other table has another size: then this one is what it was. */
-static bool table_stays(const struct conntrack *state, int kind)
+bool conntrack_table_stays(const struct conntrack *state, int kind)
 {
 	return state->old[kind].set_count == state->tables[kind].set_count;
 }
@@ -58,7 +57,7 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 
 	/* Where nothing is tracked any more there is nothing to keep. */
 	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !r; i++) {
-		if (!table_stays(state, i))
+		if (!conntrack_table_stays(state, i))
 			r = table_fits(state, i, capacities[i], drops, diag);
 		state->room[i] = capacities[i];
 	}
@@ -186,7 +185,7 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 	if (!state->is_on)
 		return;
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
-		if (!table_stays(state, i))
+		if (!conntrack_table_stays(state, i))
 			settling->total += conntrack_table_count(&state->old[i], now);
 	for (int i = 0; i < CONNTRACK_TABLES; i++) {
 		uint32_t there = conntrack_table_count(&state->tables[i], now);
@@ -199,7 +198,7 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 			.left = state->room[i] > there ? state->room[i] - there : 0,
 		};
 
-		if (!table_stays(state, i))
+		if (!conntrack_table_stays(state, i))
 			conntrack_table_each(&state->old[i], now, flow_move, &moving);
 	}
 }

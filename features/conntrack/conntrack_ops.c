@@ -23,6 +23,7 @@ struct query {
 	uint64_t limit, total, shown;
 	uint64_t by_state[CONNTRACK_STATE_COUNT];
 	uint64_t by_table[CONNTRACK_TABLES];
+	struct conntrack_table *table; /* … and where it lies */
 	int (*each)(struct query *query, uint32_t index);
 };
 
@@ -54,6 +55,27 @@ static int query_visit(const struct conntrack_flow *flow, uint32_t index, void *
 	return query->each(query, index);
 }
 
+static int query_table(struct query *query, struct conntrack_table *table)
+{
+	query->table = table;
+	query->view.table = table->kind;
+	return conntrack_table_each(table, query->view.now, query_visit, query);
+}
+
+/* What a reload could not bring over yet is in the tables of before it, and is followed there. */
+static int query_tables(struct query *query)
+{
+	struct conntrack *state = query->state;
+	int r = 0;
+
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
+		r = query_table(query, &state->tables[i]);
+		if (!r && state->old[i].set_count && !conntrack_table_stays(state, i))
+			r = query_table(query, &state->old[i]);
+	}
+	return r;
+}
+
 /* -EINVAL: the filter is wrong, and says where. */
 static int query_run(struct query *query, struct weir_call *call)
 {
@@ -63,11 +85,8 @@ static int query_run(struct query *query, struct weir_call *call)
 
 	query->view.now = conntrack_now();
 	query->view.timeout_ticks = query->state->timeout_ticks;
-	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
-		query->view.table = (enum conntrack_table_kind)i;
-		r = conntrack_table_each(&query->state->tables[i], query->view.now, query_visit,
-					 query);
-	}
+	if (!r)
+		r = query_tables(query);
 	weir_filter_free(query->filter);
 	return r;
 }
@@ -169,9 +188,7 @@ static int run_count(struct weir_engine *engine, struct weir_call *call)
 
 static int flush_each(struct query *query, uint32_t index)
 {
-	struct conntrack_table *table = &query->state->tables[query->view.table];
-
-	query->shown += conntrack_table_remove(table, index, query->view.flow->word);
+	query->shown += conntrack_table_remove(query->table, index, query->view.flow->word);
 	return 0;
 }
 

@@ -39,7 +39,7 @@ struct conntrack {
 	struct weir_map *expected;
 	uint64_t expectations, offers_refused;		 /* written, and not */
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
-	const struct weir_object *turning; /* the last that had tables of before; only compared */
+	uint64_t resize; /* the last there was (weir_object_resize()) */
 	struct conntrack_table old[CONNTRACK_TABLES]; /* of before a reload, or closed */
 	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
 	uint64_t seed;
@@ -77,6 +77,8 @@ void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);
+/* Whether only the other table has another size: then this one is what it was. */
+bool conntrack_table_stays(const struct conntrack *state, int kind);
 int conntrack_turn(void *state);
 void conntrack_settle(void *state, struct weir_settling *settling);
 

@@ -32,7 +32,8 @@ ERRORS = {"prog_load": errno.EACCES, "link_update": errno.EPERM, "map_create": e
           "obj_pin": errno.ENOMEM, "rename": errno.EIO, "mmap": errno.ENOMEM,
           "map_update": errno.ENOMEM, "map_lookup": errno.ENOENT, "prog_run": errno.EPERM,
           "open": errno.EMFILE, "write": errno.ENOSPC, "fsync": errno.EIO,
-          "btf_load": errno.EPERM, "map_freeze": errno.EPERM, "alloc": errno.ENOMEM}
+          "btf_load": errno.EPERM, "map_freeze": errno.EPERM, "alloc": errno.ENOMEM,
+          "dup": errno.EMFILE, "obj_info": errno.ENOMEM, "membarrier": errno.EPERM}
 LASTING = {"prog_load", "map_create", "write"}
 KILLED_AT = ("rename", "link_update", "map_update", "mmap", "prog_load", "map_create", "fsync")
 
@@ -113,8 +114,10 @@ def test_failure_at_any_step_leaves_the_old_program_running(site):
     points += [("alloc", number) for number in range(1, counts["alloc"] + 1, 97)]
     outcomes = {"refused": 0, "live": 0}
     must = [("prog_load", 1), ("map_create", 1), ("link_update", 1), ("link_update", 2),
-            ("obj_pin", 1), ("mmap", 5)]
+            ("obj_pin", 1), ("mmap", 5), ("dup", 1), ("obj_info", 1)]
     always = [("mmap", number) for number in range(10, counts["mmap"] + 1)]
+    always += [("dup", number) for number in range(1, counts["dup"] + 1, 4)]
+    always += [("obj_info", number) for number in range(1, counts["obj_info"] + 1, 4)]
     for kind, number in must + always + chosen(points):
         what = f"{kind} {number}, seed {SEED}"
         before = site.look()
@@ -199,6 +202,58 @@ def test_old_tables_that_stay_do_not_stand_in_the_way_of_the_next_reload(site):
         site.talk.go_on()
         assert capacities(daemon) == (3000, 700) and drops(daemon) == before
     wait_until_settled(daemon)
+
+
+def leave_in_old_tables(site):
+    """A reload whose state cannot be brought over: what turns the program fails from here on."""
+    for number in range(calls_of_a_reload(site)["map_lookup"], 0, -1):
+        site.daemon.arm("map_lookup", number, errno.EPERM, lasts=True)
+        reload(site.daemon, configured(*site.next_sizes()))
+        if has_old(site.daemon):
+            return
+        site.finish()
+    raise AssertionError("none of its calls turns the program")
+
+
+def other_constants(site):
+    """The sizes that are live, and another program."""
+    return configured(*site.next_sizes(), timeouts={"other": "7m"})
+
+
+def test_flows_that_could_not_come_over_are_followed_where_they_are(site):
+    leave_in_old_tables(site)
+    site.assert_whole()
+    with pytest.raises(Refused, match="has not let go of the old ones yet"):
+        reload(site.daemon, other_constants(site))
+    assert has_old(site.daemon)
+    site.assert_whole()
+    site.daemon.disarm()
+    reload(site.daemon, other_constants(site))
+    wait_until_settled(site.daemon)
+    site.assert_whole()
+
+
+def test_change_refused_while_old_tables_stay_cuts_no_flow(site):
+    """All has come over, and the program that knows nothing of the old tables is refused."""
+    site.daemon.arm("link_update", 3, errno.EPERM, lasts=True)
+    reload(site.daemon, configured(*site.next_sizes()))
+    assert has_old(site.daemon)
+    site.assert_whole()
+    with pytest.raises(Refused):
+        reload(site.daemon, other_constants(site))
+    site.assert_whole()
+    site.daemon.disarm()
+    wait_until_settled(site.daemon)
+    site.assert_whole()
+
+
+def test_no_grace_period_by_membarrier(site):
+    """As on kernels with nohz_full: maps of maps have one of their own."""
+    site.daemon.arm("membarrier", 1, errno.EINVAL, lasts=True)
+    reload(site.daemon, configured(*site.next_sizes()))
+    assert site.daemon.counts()["membarrier"] >= 2
+    assert not has_old(site.daemon)
+    site.assert_whole()
 
 
 def converse(pair, port):

@@ -28,6 +28,8 @@ enum kind {
 	KIND_WRITE,
 	KIND_FSYNC,
 	KIND_ALLOC,
+	KIND_DUP, /* by fcntl */
+	KIND_MEMBARRIER,
 	KINDS,
 };
 
@@ -106,6 +108,8 @@ long syscall(long number, ...)
 	va_end(list);
 	if (!next)
 		next = NEXT(syscall);
+	if (number == SYS_membarrier)
+		CALL(KIND_MEMBARRIER, long, next(number, a[0], a[1], a[2]));
 	if (number != SYS_bpf)
 		return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	CALL((uint32_t)a[0], long, next(number, a[0], a[1], a[2], a[3], a[4], a[5]));
@@ -136,6 +140,18 @@ int open(const char *path, int flags, ...)
 	mode_t mode = va_arg(list, mode_t);
 	va_end(list);
 	CALL(KIND_OPEN, int, NEXT(open)(path, flags, mode));
+}
+
+int fcntl(int fd, int command, ...)
+{
+	va_list list;
+
+	va_start(list, command);
+	void *arg = va_arg(list, void *);
+	va_end(list);
+	if (command != F_DUPFD_CLOEXEC)
+		return NEXT(fcntl)(fd, command, arg);
+	CALL(KIND_DUP, int, NEXT(fcntl)(fd, command, arg));
 }
 
 /* To files: the loop's own pipes never fail. */
