@@ -3,26 +3,50 @@
 
 #include <string.h>
 
-#include "feature.h"
 #include "kernel_flows.h"
 
 struct adopting {
 	void *const *states;
 	const struct weir_config *config;
 	bool wants[WEIR_FEATURES_MAX];
-	bool is_granted;
+	enum weir_adopted_as as;
 	uint64_t refused;
 };
+
+/*
+ * Began between the first telling and the attaching of the programs. The policy is in force by now,
+ * and what it refused must not be granted: that has no answer. Of a UDP socket nobody knows whether
+ * it had one.
+ */
+static bool is_late(const struct weir_kernel_flow *flow)
+{
+	bool is_guess =
+		flow->source == WEIR_KERNEL_FLOW_SOCKET && flow->stage == WEIR_KERNEL_FLOW_UNSTAGED;
+
+	return flow->answered && !is_guess && flow->stage != WEIR_KERNEL_FLOW_TIME_WAIT &&
+	       flow->stage != WEIR_KERNEL_FLOW_RESET;
+}
 
 static int flow_hand(const struct weir_kernel_flow *flow, void *arg)
 {
 	struct adopting *adopting = arg;
 
+	if (adopting->as == WEIR_ADOPTED_LATE && !is_late(flow))
+		return 0;
 	for (size_t i = 0; weir_features[i]; i++)
 		if (adopting->wants[i])
 			adopting->refused += !weir_features[i]->adopt(
-				adopting->states[i], adopting->config, flow, adopting->is_granted);
+				adopting->states[i], adopting->config, flow, adopting->as);
 	return 0;
+}
+
+/* Whatever stands in the way was told of the first time. */
+static void flows_hand_unheard(struct adopting *adopting)
+{
+	struct weir_diag unheard = {};
+
+	weir_kernel_flows_each(&unheard, flow_hand, adopting);
+	weir_diag_done(&unheard);
 }
 
 void weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
@@ -31,7 +55,7 @@ void weir_adopt(void *const *states, const struct weir_config *config, enum weir
 	struct adopting adopting = {
 		.states = states,
 		.config = config,
-		.is_granted = as == WEIR_ADOPTED_GRANTED,
+		.as = as,
 	};
 	bool is_wanted = false;
 
@@ -40,6 +64,10 @@ void weir_adopt(void *const *states, const struct weir_config *config, enum weir
 			weir_features[i]->wants_flows && weir_features[i]->wants_flows(states[i]);
 	if (!is_wanted)
 		return;
+	if (as == WEIR_ADOPTED_LATE) {
+		flows_hand_unheard(&adopting);
+		return;
+	}
 	int r = weir_kernel_flows_each(diag, flow_hand, &adopting);
 
 	if (r)

@@ -3,17 +3,13 @@
 #ifndef WEIR_CORE_ADOPT_H
 #define WEIR_CORE_ADOPT_H
 
-#include "config.h"
-
-enum weir_adopted_as {
-	WEIR_ADOPTED_KNOWN,   /* judged like any that goes on */
-	WEIR_ADOPTED_GRANTED, /* passes where no rule speaks */
-};
+#include "feature.h"
 
 /*
- * To the features whose states these are and who want them; before a program of theirs is attached.
- * Blocks: start or a worker. What cannot be had is a warning in diag: those connections are then
- * taken for new when their next packet comes.
+ * To the features whose states these are and who want them; before a program of theirs is attached,
+ * and once more, as WEIR_ADOPTED_LATE, when it is. Blocks: start or a worker. What cannot be had is
+ * a warning in diag, the first time: those connections are then taken for new when their next
+ * packet comes.
  */
 void weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
 		struct weir_diag *diag);

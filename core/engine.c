@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -340,6 +341,8 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 	policy_keep(engine, diag);
 	engine->log = weir_event_log_new(engine->config->events.keep);
 	r = engine->log ? interfaces_start(engine, diag) : -ENOMEM;
+	if (!r)
+		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, diag);
 	if (!r)
 		r = weir_events_new(engine->object, event_drained, engine, &engine->events);
 	if (!r)

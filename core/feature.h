@@ -77,6 +77,13 @@ struct weir_iface_patch {
 	const char *name;
 };
 
+/* What becomes of a connection that the kernel knew before its packets came by here. */
+enum weir_adopted_as {
+	WEIR_ADOPTED_KNOWN,   /* judged like any that goes on */
+	WEIR_ADOPTED_GRANTED, /* passes where no rule speaks */
+	WEIR_ADOPTED_LATE,    /* likewise, unless it is there: packets of it may have come by */
+};
+
 struct weir_feature {
 	const char *name;    /* folder, config section, metric and operation prefix */
 	const char *summary; /* one line for the reference */
@@ -118,12 +125,9 @@ struct weir_feature {
 	/* Whether it wants to hear of the connections the kernel knows: it follows them from now
 	 * on, in tables that are new. After attach. */
 	bool (*wants_flows)(const void *state);
-	/*
-	 * One of them; told more than once perhaps. `is_granted`: it was there before, so it passes
-	 * where no rule speaks. Start, or a worker. False: there is no room.
-	 */
+	/* One of them; told more than once perhaps. Start, or a worker. False: there is no room. */
 	bool (*adopt)(void *state, const struct weir_config *config,
-		      const struct weir_kernel_flow *flow, bool is_granted);
+		      const struct weir_kernel_flow *flow, enum weir_adopted_as as);
 	/*
 	 * State maps of the object attached last have another size (weir_object_has_old()): whether
 	 * what is stored has room. Worker; nothing is live yet. -ENOSPC with the numbers in diag,

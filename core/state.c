@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "change_private.h"
@@ -84,6 +85,8 @@ void weir_job_settle(struct job *job)
 			"what is in tables of another size stays there, and is tried to be "
 			"brought over again: %s",
 			strerror(-r));
+	if (!r && (job->is_apply || job->change)) /* the first time after a switch */
+		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, weir_job_diag(job));
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);

@@ -90,20 +90,33 @@ static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint
 	};
 }
 
+/* Tracked already, and perhaps let in by the policy of before: that was live for some packets after
+ * the programs that track. */
+static bool late_is_there(struct conntrack *state, const struct conntrack_key *key, uint32_t now)
+{
+	uint32_t revision = (uint32_t)weir_engine_revision(state->engine);
+
+	return conntrack_table_grant(&state->tables[CONNTRACK_TABLE_PROVEN], key, state->seed,
+				     revision, now) ||
+	       conntrack_table_grant(&state->tables[CONNTRACK_TABLE_HALF], key, state->seed,
+				     revision, now);
+}
+
 bool conntrack_adopt(void *data, const struct weir_config *config,
-		     const struct weir_kernel_flow *from, bool is_granted)
+		     const struct weir_kernel_flow *from, enum weir_adopted_as as)
 {
 	struct conntrack *state = data;
 	uint32_t now = conntrack_now();
 	struct conntrack_flow flow;
 
-	flow_fill(from, is_granted, now, config, &flow);
+	flow_fill(from, as != WEIR_ADOPTED_KNOWN, now, config, &flow);
 	bool is_proven = conntrack_is_proven(flow.key.proto, flow.word);
 	struct conntrack_table *table =
 		&state->tables[is_proven ? CONNTRACK_TABLE_PROVEN : CONNTRACK_TABLE_HALF];
 
-	if (conntrack_table_has(&state->tables[CONNTRACK_TABLE_PROVEN], &flow.key, state->seed,
-				now))
+	if (as == WEIR_ADOPTED_LATE ? late_is_there(state, &flow.key, now) :
+				      conntrack_table_has(&state->tables[CONNTRACK_TABLE_PROVEN],
+							  &flow.key, state->seed, now))
 		return true;
 	int r = conntrack_table_add(table, &flow, state->seed, now);
 

@@ -64,7 +64,7 @@ extern const struct weir_op *const conntrack_ops[];
 /* conntrack_adopt.c */
 bool conntrack_wants_flows(const void *state);
 bool conntrack_adopt(void *state, const struct weir_config *config,
-		     const struct weir_kernel_flow *flow, bool is_granted);
+		     const struct weir_kernel_flow *flow, enum weir_adopted_as as);
 /* conntrack_help.c */
 int conntrack_helpers_check(const struct weir_config *config, const void *section,
 			    struct weir_diag *diag);

@@ -263,6 +263,16 @@ bool conntrack_table_has(const struct conntrack_table *table, const struct connt
 	return table_find(table, key, seed, now);
 }
 
+bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack_key *key,
+			   uint64_t seed, uint32_t revision, uint32_t now)
+{
+	struct conntrack_flow *flow = table_find(table, key, seed, now);
+
+	if (flow && __atomic_load_n(&flow->let_in, __ATOMIC_RELAXED) >> 32 != revision)
+		__atomic_or_fetch(&flow->word, CONNTRACK_GRANTED, __ATOMIC_SEQ_CST);
+	return flow;
+}
+
 /* As the packet programs raise them: whoever else is at it. */
 static void seq_raise(uint32_t *at, uint32_t to)
 {

@@ -55,6 +55,10 @@ void conntrack_table_lose(struct conntrack_table *table, uint32_t now);
 /* Whether a flow of that key is there. */
 bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
 			 uint64_t seed, uint32_t now);
+/* Whether a flow of that key is there. One that was let in by another policy than that of this
+ * revision passes from now on where no rule speaks. */
+bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack_key *key,
+			   uint64_t seed, uint32_t revision, uint32_t now);
 /* Adds what `from` has seen of a flow that the table has too, if it still does: marks and higher
  * sequence numbers. Both began as one. */
 void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,

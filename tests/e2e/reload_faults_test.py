@@ -33,7 +33,8 @@ ERRORS = {"prog_load": errno.EACCES, "link_update": errno.EPERM, "map_create": e
           "map_update": errno.ENOMEM, "map_lookup": errno.ENOENT, "prog_run": errno.EPERM,
           "open": errno.EMFILE, "write": errno.ENOSPC, "fsync": errno.EIO,
           "btf_load": errno.EPERM, "map_freeze": errno.EPERM, "alloc": errno.ENOMEM,
-          "dup": errno.EMFILE, "obj_info": errno.ENOMEM, "obj_get": errno.ENOMEM, "membarrier": errno.EPERM}
+          "dup": errno.EMFILE, "obj_info": errno.ENOMEM, "obj_get": errno.ENOMEM,
+          "membarrier": errno.EPERM}
 LASTING = {"prog_load", "map_create", "write"}
 KILLED_AT = ("rename", "link_update", "map_update", "mmap", "prog_load", "map_create", "fsync")
 
