@@ -76,7 +76,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
 }
 
-static __always_inline void old_forget_at(const struct conn_work *work, __u32 table, int index)
+static __always_inline void old_forget_at(__u32 table, int index)
 {
 	struct conntrack_flow *flow = index < 0 ? NULL : flow_at(table, index);
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
@@ -90,8 +90,8 @@ __noinline int conn_forget_old(struct conn_work *work)
 {
 	if (!work)
 		return 0;
-	old_forget_at(work, CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
-	old_forget_at(work, CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
+	old_forget_at(CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
+	old_forget_at(CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
 	work->in_old = false;
 	return 0;
 }
