@@ -125,9 +125,6 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 	return true;
 }
 
-/* How often a place is chosen that somebody else takes: should all fail, the flow is not kept. */
-#define CONN_ATTEMPTS 4
-
 /* The index of a place that is this CPU's; -1: none. */
 __noinline int conn_claim_half(struct conn_work *work)
 {

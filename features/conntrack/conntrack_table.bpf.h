@@ -259,17 +259,38 @@ static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 	return state < CONNTRACK_STATE_COUNT ? conntrack_constants.timeout_ticks[state] : 0;
 }
 
-/* A free place of a set, judged by tags alone; -1 when all are in use. */
-static __always_inline int set_free_way(const struct conntrack_set *set, __u32 attempt)
+/* Free places of a set, judged by tags alone: a bit for each, those of the two halves side by side,
+ * so that whoever takes the next bit changes the half as well. */
+static __always_inline __u64 set_free(const struct conntrack_set *set)
 {
-	__u32 half = attempt & 1;
-	__u64 free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
+	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0);
+	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0);
 
-	if (!free) {
-		half ^= 1;
-		free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
-	}
-	return free ? (int)(half * 4 + tag_lowest(free)) : -1;
+	return first >> 15 | second >> 14;
+}
+
+static __always_inline __u32 free_count(__u64 free)
+{
+	__u64 ones = 0x0001000100010001ULL;
+
+	return (free - (free >> 1 & ones)) * ones >> 48;
+}
+
+/* How often a place is chosen that somebody else takes: should all fail, the flow is not kept. */
+#define CONN_ATTEMPTS 4
+
+/*
+ * The free place for an attempt, a place further each time: the one before may be somebody's whose
+ * tag does not stand yet, or never will if he was killed. -1: there are not so many.
+ */
+static __always_inline int free_way(__u64 free, __u32 attempt)
+{
+	free &= free - (attempt > 0);
+	free &= free - (attempt > 1);
+	free &= free - (attempt > 2);
+	__u64 lowest = free & -free;
+
+	return free ? (int)(!!(lowest & 0x0002000200020002ULL) * 4 + tag_lowest(free)) : -1;
 }
 
 /* Writes the flow of `work` where it was claimed. Its tag stands already: the place must not look
@@ -296,7 +317,7 @@ __noinline int conn_place_half(struct conn_work *work, __u32 attempt)
 
 	if (!set)
 		return -1;
-	int way = set_free_way(set, attempt);
+	int way = free_way(set_free(set), attempt);
 
 	work->displaces = way < 0;
 	if (way < 0)
@@ -323,15 +344,6 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 	return spare;
 }
 
-/* How many places of a set are free. */
-static __always_inline __u32 set_free(const struct conntrack_set *set)
-{
-	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0) >> 15;
-	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0) >> 15;
-
-	return ((first + second) * 0x0001000100010001ULL) >> 48;
-}
-
 /* The emptier of two sets: of sets taken as they come, some are full long before the table is. */
 static __always_inline int proven_free(const struct conn_work *work, __u32 first, __u32 second,
 				       __u32 attempt)
@@ -341,8 +353,9 @@ static __always_inline int proven_free(const struct conn_work *work, __u32 first
 
 	if (!a || !b)
 		return -1;
-	bool takes_second = set_free(b) > set_free(a);
-	int way = set_free_way(takes_second ? b : a, attempt);
+	__u64 free_a = set_free(a), free_b = set_free(b);
+	bool takes_second = free_count(free_b) > free_count(free_a);
+	int way = free_way(takes_second ? free_b : free_a, attempt);
 
 	return way < 0 ? -1 : (int)((takes_second ? second : first) * CONNTRACK_WAYS) + way;
 }

@@ -39,4 +39,20 @@ int fetch(struct xdp_md *ctx)
 	return work && conn_fetch(work) ? (int)(work->table << 16 | work->index) : -1;
 }
 
+SEC("xdp")
+int claim_half(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	return work ? conn_claim_half(work) : -2;
+}
+
+SEC("xdp")
+int claim_proven(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	return work ? conn_claim_proven(work) : -2;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flow tables in the kernel, a set of eight places each: what packets of two CPUs do to each
-other is made by hand here, a flow that has just come."""
+"""The flow tables in the kernel, a set of eight places each: who gets a place. What packets of two
+CPUs do to each other is made by hand here: a place that somebody holds, a flow that has just
+come."""
 import os
 import pathlib
 import platform
@@ -13,7 +14,7 @@ import pytest
 TREE = pathlib.Path(__file__).resolve().parents[2]
 PROVEN, HALF, OLD_PROVEN, OLD_HALF = range(4)                   # as conntrack_bpf.c counts tables
 IN_PROVEN, IN_HALF = 1 << 16, 2 << 16                           # as `fetch` tells where a flow is
-MOVED = 10                                                      # a row of ctr_conntrack
+DISPLACED, RACED, MOVED = 6, 8, 10                              # rows of ctr_conntrack
 UDP, ANSWERED, AGAIN = 17, 1 << 12, 1 << 13
 PROVEN_BY = {UDP: ANSWERED | AGAIN}
 
@@ -50,6 +51,10 @@ def tables(request, programs):
     return tell
 
 
+def others(kind, table, places):
+    return [f"{kind} {table} {place}" for place in places]
+
+
 @pytest.mark.parametrize("shared, table, where", [("st_flow", PROVEN, IN_PROVEN),
                                                   ("st_half", HALF, IN_HALF)])
 def test_flow_of_a_table_that_keeps_its_map_is_not_moved_within_it(tables, shared, table, where):
@@ -66,3 +71,21 @@ def test_flow_of_an_old_table_is_brought_over(tables, old, table, where):
                                        f"run fetch {UDP} 0 0", f"count {MOVED}", f"lives {table}",
                                        f"lives {old}")
     assert (found, moved, there, left) == (where, 1, 1, 0)
+
+
+@pytest.mark.parametrize("step, table", [("claim_half", HALF), ("claim_proven", PROVEN)])
+@pytest.mark.parametrize("lived", [(), (4, 5, 6, 7), (0, 1, 2, 3)])
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_places_that_others_hold_are_passed_over(tables, step, table, lived, held):
+    """They look free: their tags do not stand yet."""
+    free = [place for place in (0, 4, 1, 5, 2, 6, 3, 7) if place not in lived]
+    place, raced = tables(*others("live", table, lived), *others("held", table, free[:held]),
+                          f"run {step} {UDP} 0 0", f"count {RACED}")
+    assert place in free[held:] and raced == 0
+
+
+def test_half_open_flow_takes_a_place_in_turn_where_the_only_free_one_is_held(tables):
+    place, displaced, raced = tables(*others("live", HALF, range(1, 8)), f"held {HALF} 0",
+                                     f"run claim_half {UDP} 0 0", f"count {DISPLACED}",
+                                     f"count {RACED}")
+    assert place in range(1, 8) and (displaced, raced) == (1, 0)
