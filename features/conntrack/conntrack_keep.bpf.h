@@ -201,7 +201,10 @@ __noinline int conn_claim_proven(struct conn_work *work)
 		if (at >= 0 && proven_claim(work, at))
 			return at;
 	}
-	conn_count(at < 0 ? CONNTRACK_COUNT_REFUSED : CONNTRACK_COUNT_RACED);
+	if (at >= 0)
+		conn_count(CONNTRACK_COUNT_RACED);
+	else if (!conntrack_is_proven(work->key.proto, work->word)) /* a flow counts once */
+		conn_count(CONNTRACK_COUNT_REFUSED);
 	return -1;
 }
 
@@ -238,6 +241,8 @@ __noinline int conn_prove(struct pkt *p)
 	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
 		return 0;
 	work->flow.marks &= ~CONNTRACK_MOVING;
+	work->is_weak =
+		conntrack_constants.is_asymmetric || !conntrack_has_shaken(work->key.proto, word);
 	if (!proven_write(work, half)) {
 		__sync_val_compare_and_swap(&half->word, moving, word);
 		return 0;

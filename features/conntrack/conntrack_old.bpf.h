@@ -23,6 +23,9 @@ static __always_inline bool old_bring(struct conn_work *work, const struct connt
 				      bool is_proven)
 {
 	old_take(work, old);
+	/* It has its place already, and was counted when it could not get one. */
+	work->word = old->word;
+	work->is_weak = false;
 	if (!(is_proven ? proven_write(work, old) : half_write(work, old)))
 		return false;
 	work->table = is_proven ? CONN_PROVEN : CONN_HALF;

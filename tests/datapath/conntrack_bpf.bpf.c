@@ -36,6 +36,8 @@ int fetch(struct xdp_md *ctx)
 {
 	struct conn_work *work = work_of(ctx);
 
+	if (work)
+		work->is_weak = true; /* so the packet before left it */
 	return work && conn_fetch(work) ? (int)(work->table << 16 | work->index) : -1;
 }
 
@@ -53,6 +55,15 @@ int claim_proven(struct xdp_md *ctx)
 	struct conn_work *work = work_of(ctx);
 
 	return work ? conn_claim_proven(work) : -2;
+}
+
+/* Of the flow at the first place of the half-open table. */
+SEC("xdp")
+int prove(struct xdp_md *ctx)
+{
+	struct pkt p = {};
+
+	return work_of(ctx) ? conn_prove(&p) : -2;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,7 +3,7 @@
  * Fills flow tables of one set each and has the kernel take a step. Reads commands, a line each,
  * and answers each with a line; conntrack_bpf_test.py knows what must come of them.
  *
- *   live|gone|held TABLE PLACE   somebody else's flow; of one that is past its time; of nobody yet
+ *   KIND TABLE PLACE             somebody else's flow, of a kind in `kinds`; `held`: of nobody yet
  *   flow TABLE PLACE PROTO MARKS the flow that steps are about
  *   run STEP PROTO FOUND MARKS   takes a step; prints what it gives
  *   count COUNTER                of enum conntrack_counter
@@ -157,17 +157,36 @@ static void place_fill(unsigned table, unsigned place, struct conntrack_flow flo
 	sets[table]->tags[place / 4] |= tag << place % 4 * 16;
 }
 
+static const struct {
+	const char *name;
+	__u32 marks, expires_ticks;
+} kinds[] = {
+	{ "live", CONNTRACK_SYN, LATER },
+	{ "gone", CONNTRACK_SYN, EARLIER },
+	{ "busy", CONNTRACK_MOVING, EARLIER },
+	{ "reset", CONNTRACK_RESET, LATER },
+	{ "closing", CONNTRACK_FIN_ACKED, LATER },
+	{ "ending", CONNTRACK_FIN_ACKED << 1, LATER }, /* by the other side */
+	{ "closed", CONNTRACK_FIN_ACKED *CONNTRACK_BOTH, LATER },
+};
+
 static void other_put(const char *what, unsigned table, unsigned place)
 {
 	if (strcmp(what, "held") == 0) {
 		flows[table][place].word = CONNTRACK_TURN | CONNTRACK_MOVING;
 		return;
 	}
+	size_t i = 0;
+
+	while (i < sizeof(kinds) / sizeof(kinds[0]) && strcmp(kinds[i].name, what))
+		i++;
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		fatal(what);
 	place_fill(table, place,
 		   (struct conntrack_flow){
 			   .key = key_of(CONNTRACK_TCP, place + 1),
-			   .word = CONNTRACK_TURN | CONNTRACK_LIVE | CONNTRACK_SYN,
-			   .expires_ticks = strcmp(what, "live") == 0 ? LATER : EARLIER,
+			   .word = CONNTRACK_TURN | CONNTRACK_LIVE | kinds[i].marks,
+			   .expires_ticks = kinds[i].expires_ticks,
 		   });
 }
 
