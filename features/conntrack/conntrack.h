@@ -12,6 +12,7 @@
 #include "../../abi/packet.h"
 
 #define CONNTRACK_WAYS 8
+#define CONNTRACK_RESERVED 2	/* of them, for flows that have shaken hands: 1 in 4 */
 #define CONNTRACK_TICK_SHIFT 24 /* a tick is 2^24 ns, 16.8 ms, of CLOCK_MONOTONIC_COARSE */
 
 /* Which end is the initiator is a mark; ends stand in an order of their own, so that both
@@ -169,7 +170,8 @@ struct conntrack_expectation {
 	X(CONNTRACK_COUNT_RELATED, "related", "ICMP errors about a flow")                     \
 	X(CONNTRACK_COUNT_EXPECTED, "expected", "flows a helper expected")                    \
 	X(CONNTRACK_COUNT_DISPLACED, "displaced", "half-open flows forgotten for newer ones") \
-	X(CONNTRACK_COUNT_REFUSED, "refused", "proven flows for which the table had no room") \
+	X(CONNTRACK_COUNT_REFUSED, "refused",                                                 \
+	  "flows that proved themselves and found no room, once each")                        \
 	X(CONNTRACK_COUNT_RACED, "raced", "flows not kept since two CPUs wanted one place")   \
 	X(CONNTRACK_COUNT_EARLY, "early_fragments", "fragments ahead of their first")         \
 	X(CONNTRACK_COUNT_MOVED, "moved", "flows fetched from the table of before a reload")
@@ -303,6 +305,16 @@ static inline _Bool conntrack_is_proven(__u32 proto, __u32 marks)
 	if (proto == CONNTRACK_TCP || proto == CONNTRACK_SCTP)
 		return !(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH);
 	return marks & CONNTRACK_AGAIN;
+}
+
+/*
+ * Whether, of a flow that has proven itself, the initiator has repeated a number that was sent to
+ * its address alone. Where there is none, or none is checked (SCTP's cookie), whoever forges an
+ * address sends a second packet like the first.
+ */
+static inline _Bool conntrack_has_shaken(__u32 proto, __u32 marks)
+{
+	return proto == CONNTRACK_TCP && !(marks & CONNTRACK_PICKED_UP);
 }
 
 #endif

@@ -45,7 +45,8 @@ const struct weir_field conntrack_fields[] = {
 	  .least = 1,
 	  .most = CAPACITY_MOST,
 	  .help = "Flows that have proven themselves: both sides were seen, and the first again. "
-		  "About 165 bytes each." },
+		  "About 165 bytes each. A quarter of the room is for TCP whose handshake was "
+		  "seen." },
 	{ .key = "half-open",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(half_open),
@@ -69,7 +70,8 @@ const struct weir_field conntrack_fields[] = {
 	  .offset = SECTION(asymmetric),
 	  .fallback = "false",
 	  .help = "Only one direction of a connection may come by here: it counts as established "
-		  "without an answer, and windows are not checked." },
+		  "without an answer, and windows are not checked. None has then shown that its "
+		  "sender hears the answers, so a quarter of the room stays unused." },
 	{ .key = "timeouts",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SECTION(timeouts),

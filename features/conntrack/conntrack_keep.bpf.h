@@ -76,7 +76,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
 }
 
-static __always_inline void old_forget_at(const struct conn_work *work, __u32 table, int index)
+static __always_inline void old_forget_at(__u32 table, int index)
 {
 	struct conntrack_flow *flow = index < 0 ? NULL : flow_at(table, index);
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
@@ -90,8 +90,8 @@ __noinline int conn_forget_old(struct conn_work *work)
 {
 	if (!work)
 		return 0;
-	old_forget_at(work, CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
-	old_forget_at(work, CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
+	old_forget_at(CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
+	old_forget_at(CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
 	work->in_old = false;
 	return 0;
 }
@@ -124,9 +124,6 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
 	return true;
 }
-
-/* How often a place is chosen that somebody else takes: should all fail, the flow is not kept. */
-#define CONN_ATTEMPTS 4
 
 /* The index of a place that is this CPU's; -1: none. */
 __noinline int conn_claim_half(struct conn_work *work)
@@ -204,7 +201,10 @@ __noinline int conn_claim_proven(struct conn_work *work)
 		if (at >= 0 && proven_claim(work, at))
 			return at;
 	}
-	conn_count(at < 0 ? CONNTRACK_COUNT_REFUSED : CONNTRACK_COUNT_RACED);
+	if (at >= 0)
+		conn_count(CONNTRACK_COUNT_RACED);
+	else if (!conntrack_is_proven(work->key.proto, work->word)) /* a flow counts once */
+		conn_count(CONNTRACK_COUNT_REFUSED);
 	return -1;
 }
 
@@ -241,6 +241,8 @@ __noinline int conn_prove(struct pkt *p)
 	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
 		return 0;
 	work->flow.marks &= ~CONNTRACK_MOVING;
+	work->is_weak =
+		conntrack_constants.is_asymmetric || !conntrack_has_shaken(work->key.proto, word);
 	if (!proven_write(work, half)) {
 		__sync_val_compare_and_swap(&half->word, moving, word);
 		return 0;

@@ -17,7 +17,8 @@ const volatile struct conntrack_sizes conntrack_sizes = { .proven = 1, .half = 1
 /*
  * writes: the data path, by compare-and-swap; conntrack_table.c (sweep, flush, adoption) likewise
  * reads: every packet that has a flow
- * full: a flow that proves itself takes the place of one that is over, else is refused and counted
+ * full: a flow that proves itself takes the place of one that is over, else is refused and counted;
+ * the last two places of a set are for those that have shaken hands
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

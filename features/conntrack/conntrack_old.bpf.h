@@ -23,6 +23,9 @@ static __always_inline bool old_bring(struct conn_work *work, const struct connt
 				      bool is_proven)
 {
 	old_take(work, old);
+	/* It has its place already, and was counted when it could not get one. */
+	work->word = old->word;
+	work->is_weak = false;
 	if (!(is_proven ? proven_write(work, old) : half_write(work, old)))
 		return false;
 	work->table = is_proven ? CONN_PROVEN : CONN_HALF;
@@ -43,7 +46,8 @@ static __always_inline void old_let_go(__u32 table, __u32 index, __u32 moving)
 /*
  * 1: the flow was there, and is here now. Whoever puts the mark MOVING on it brings it over, alone,
  * or it would be here twice. Who comes while that is done, or finds no place, works with it where
- * it was: settling takes along what that changes.
+ * it was: settling takes along what that changes. A table that kept its size is its own old one:
+ * what is found there came since it was looked for, and stays.
  */
 __noinline int conn_fetch(struct conn_work *work)
 {
@@ -59,6 +63,8 @@ __noinline int conn_fetch(struct conn_work *work)
 
 	if (!old)
 		return 0;
+	if (old == flow_at(is_proven ? CONN_PROVEN : CONN_HALF, index))
+		return conn_find(work);
 	__u32 word = *(volatile __u32 *)&old->word, moving = word | CONNTRACK_MOVING;
 
 	if (!(word & CONNTRACK_MOVING) &&

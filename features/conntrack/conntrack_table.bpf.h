@@ -23,6 +23,7 @@ struct conn_work {
 	__u8 has_turned; /* and others may be working in those that are new */
 	__u8 is_over;	 /* the one that was found: the packet begins it anew */
 	__u8 has_sides;	 /* flow.side was read, and is to be written */
+	__u8 is_weak;	 /* it is to leave places to those that have shaken hands */
 };
 
 /*
@@ -259,17 +260,44 @@ static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 	return state < CONNTRACK_STATE_COUNT ? conntrack_constants.timeout_ticks[state] : 0;
 }
 
-/* A free place of a set, judged by tags alone; -1 when all are in use. */
-static __always_inline int set_free_way(const struct conntrack_set *set, __u32 attempt)
+/* Free places of a set, judged by tags alone: a bit for each, those of the two halves side by side,
+ * so that whoever takes the next bit changes the half as well. */
+static __always_inline __u64 set_free(const struct conntrack_set *set)
 {
-	__u32 half = attempt & 1;
-	__u64 free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
+	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0);
+	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0);
 
-	if (!free) {
-		half ^= 1;
-		free = tags_matching(*(volatile __u64 *)&set->tags[half], 0);
-	}
-	return free ? (int)(half * 4 + tag_lowest(free)) : -1;
+	return first >> 15 | second >> 14;
+}
+
+static __always_inline __u32 free_count(__u64 free)
+{
+	__u64 ones = 0x0001000100010001ULL;
+
+	return (free - (free >> 1 & ones)) * ones >> 48;
+}
+
+/* How often a place is chosen that somebody else takes: should all fail, the flow is not kept. */
+#define CONN_ATTEMPTS 4
+
+/*
+ * The free place for an attempt, a place further each time: the one before may be somebody's whose
+ * tag does not stand yet, or never will if he was killed. -1: there are not so many.
+ */
+static __always_inline int free_way(__u64 free, __u32 attempt)
+{
+	free &= free - (attempt > 0);
+	free &= free - (attempt > 1);
+	free &= free - (attempt > 2);
+	__u64 lowest = free & -free;
+
+	return free ? (int)(!!(lowest & 0x0002000200020002ULL) * 4 + tag_lowest(free)) : -1;
+}
+
+/* How many places of a set a flow leaves to others. */
+static __always_inline __u32 places_left(const struct conn_work *work)
+{
+	return work->is_weak ? CONNTRACK_RESERVED : 0;
 }
 
 /* Writes the flow of `work` where it was claimed. Its tag stands already: the place must not look
@@ -296,7 +324,7 @@ __noinline int conn_place_half(struct conn_work *work, __u32 attempt)
 
 	if (!set)
 		return -1;
-	int way = set_free_way(set, attempt);
+	int way = free_way(set_free(set), attempt);
 
 	work->displaces = way < 0;
 	if (way < 0)
@@ -304,32 +332,36 @@ __noinline int conn_place_half(struct conn_work *work, __u32 attempt)
 	return number * CONNTRACK_WAYS + way;
 }
 
+/* 1: nobody lives there, or what does is over, and nobody is at it. Bits, as in key_is(). */
+static __always_inline __u64 flow_is_spare(const struct conntrack_flow *flow, __u32 now)
+{
+	__u32 word = flow->word, is_live = word / CONNTRACK_LIVE,
+	      is_moving = word / CONNTRACK_MOVING, is_late = (flow->expires_ticks - now) >> 31,
+	      is_reset = word / CONNTRACK_RESET,
+	      is_closed = word / CONNTRACK_FIN_ACKED & word / (CONNTRACK_FIN_ACKED << 1);
+
+	return (~is_live | is_late | is_reset | is_closed) & ~is_moving & 1;
+}
+
 /* In a set without a free place, one whose flow is gone, or over. */
 __noinline int conn_spare(struct conn_work *work, __u32 number)
 {
-	int spare = -1;
+	__u64 spare = 0;
 
 	if (!work)
 		return -1;
 	LOOP_ROLLED
 	for (__u32 way = 0; way < CONNTRACK_WAYS; way++) {
-		__u32 index = number * CONNTRACK_WAYS + way;
-		const struct conntrack_flow *flow = flow_at(proven_of(work), index);
+		const struct conntrack_flow *flow =
+			flow_at(proven_of(work), number * CONNTRACK_WAYS + way);
 
-		if (flow && !(flow->word & CONNTRACK_MOVING) &&
-		    (flow_is_gone(flow, work->now) || conntrack_is_over(flow->word)))
-			spare = index;
+		if (!flow)
+			return -1;
+		spare |= flow_is_spare(flow, work->now) << (way % 4 * 16 + way / 4);
 	}
-	return spare;
-}
-
-/* How many places of a set are free. */
-static __always_inline __u32 set_free(const struct conntrack_set *set)
-{
-	__u64 first = tags_matching(*(volatile __u64 *)&set->tags[0], 0) >> 15;
-	__u64 second = tags_matching(*(volatile __u64 *)&set->tags[1], 0) >> 15;
-
-	return ((first + second) * 0x0001000100010001ULL) >> 48;
+	if (free_count(spare) <= places_left(work))
+		return -1;
+	return number * CONNTRACK_WAYS + free_way(spare, 0);
 }
 
 /* The emptier of two sets: of sets taken as they come, some are full long before the table is. */
@@ -341,13 +373,16 @@ static __always_inline int proven_free(const struct conn_work *work, __u32 first
 
 	if (!a || !b)
 		return -1;
-	bool takes_second = set_free(b) > set_free(a);
-	int way = set_free_way(takes_second ? b : a, attempt);
+	__u64 free_a = set_free(a), free_b = set_free(b);
+	bool takes_second = free_count(free_b) > free_count(free_a);
+	__u64 free = takes_second ? free_b : free_a;
+	int way = free_count(free) > places_left(work) ? free_way(free, attempt) : -1;
 
 	return way < 0 ? -1 : (int)((takes_second ? second : first) * CONNTRACK_WAYS) + way;
 }
 
-/* The place of a flow that has proven itself: never that of one that lives. */
+/* The place of a flow that has proven itself: never that of one that lives, nor for a weak one
+ * what is reserved. */
 __noinline int conn_place_proven(struct conn_work *work, __u32 attempt)
 {
 	if (!work)

@@ -52,7 +52,8 @@ def test_table_of_four_million_flows(weir_daemon, pair):
 
 
 def test_full_table_refuses_by_number_and_forgets_nobody(weir_daemon, pair):
-    """UDP flows that prove themselves, three times as many as have room."""
+    """UDP flows that prove themselves, several times as many as have room: three quarters of the
+    places, of which there are a quarter more than the capacity."""
     daemon = weir_daemon(pair.inside, config=configured(capacity=64, half_open=1000, is_open=True))
     there = [ether() / IP(src="198.18.0.1", dst="198.18.0.2") / UDP(sport=1000 + i, dport=9)
              for i in range(300)]
@@ -68,5 +69,5 @@ def test_full_table_refuses_by_number_and_forgets_nobody(weir_daemon, pair):
             assert not seen or seen[-1] <= proven, "one that had proven itself was forgotten"
             seen.append(proven)
     status = daemon.status()["conntrack"]
-    assert 64 <= len(seen[-1]) <= 64 * 5 / 4 + 8
-    assert status["refused"] >= 300 - len(seen[-1])
+    assert 55 <= len(seen[-1]) <= 80 * 3 / 4
+    assert status["refused"] == 300 - len(seen[-1])

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What tests/datapath/conntrack_bpf.c asks of conntrack_bpf.bpf.c. */
+#ifndef WEIR_TESTS_CONNTRACK_ASK_BPF_H
+#define WEIR_TESTS_CONNTRACK_ASK_BPF_H
+
+#include "features/conntrack/conntrack.h"
+
+#define CONNTRACK_QUESTION_NOW 1000u /* tick */
+
+struct conntrack_question {
+	struct conntrack_key key;
+	__u32 found; /* the flow's word as the packet found it */
+	__u32 marks; /* and what is to become of it */
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The steps of the flow tables one by one, for tests/datapath/conntrack_bpf.c: the frame says which
+ * flow, the verdict is what the step gives.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <bpf/bpf_helpers.h>
+
+#include "features/conntrack/conntrack_old.bpf.h"
+#include "tests/datapath/conntrack_ask.bpf.h"
+
+static __always_inline struct conn_work *work_of(struct xdp_md *ctx)
+{
+	struct conntrack_question *question = (void *)(long)ctx->data;
+	struct conn_work *work = conn_work();
+
+	if (!work || (void *)(question + 1) > (void *)(long)ctx->data_end)
+		return NULL;
+	*work = (struct conn_work){
+		.key = question->key,
+		.now = CONNTRACK_QUESTION_NOW,
+		.word = question->found,
+		.flow.marks = question->marks,
+		.table = CONN_HALF,
+		.has_turned = true,
+	};
+	work->hash = conntrack_hash(&work->key, 0);
+	return work;
+}
+
+/* The table the flow is in then (enum conn_table) and its place there. */
+SEC("xdp")
+int fetch(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	if (work)
+		work->is_weak = true; /* so the packet before left it */
+	return work && conn_fetch(work) ? (int)(work->table << 16 | work->index) : -1;
+}
+
+SEC("xdp")
+int claim_half(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	return work ? conn_claim_half(work) : -2;
+}
+
+SEC("xdp")
+int claim_proven(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	return work ? conn_claim_proven(work) : -2;
+}
+
+/* Of the flow at the first place of the half-open table. */
+SEC("xdp")
+int prove(struct xdp_md *ctx)
+{
+	struct pkt p = {};
+
+	return work_of(ctx) ? conn_prove(&p) : -2;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fills flow tables of one set each and has the kernel take a step. Reads commands, a line each,
+ * and answers each with a line; conntrack_bpf_test.py knows what must come of them.
+ *
+ *   KIND TABLE PLACE             somebody else's flow, of a kind in `kinds`; `held`: of nobody yet
+ *   flow TABLE PLACE PROTO MARKS the flow that steps are about
+ *   run STEP PROTO FOUND MARKS   takes a step; prints what it gives
+ *   count COUNTER                of enum conntrack_counter
+ *   lives TABLE                  how many flows are there
+ *
+ * TABLE: 0 proven, 1 half-open, 2 and 3 the same of before a reload; numbers in any base.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tests/datapath/conntrack_ask.bpf.h"
+
+#define TABLES 4
+#define LATER (CONNTRACK_QUESTION_NOW + 1000)
+#define EARLIER (CONNTRACK_QUESTION_NOW - 1)
+#define CPUS_MOST 1024
+
+static const char *const flow_maps[TABLES] = { "st_flow", "st_half", "st_old_flow", "st_old_half" };
+static const char *const set_maps[TABLES] = { "st_flow_set", "st_half_set", "st_old_flow_set",
+					      "st_old_half_set" };
+static struct conntrack_flow *flows[TABLES];
+static struct conntrack_set *sets[TABLES];
+
+static void fatal(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct bpf_map *map_of(struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	if (!map)
+		fatal(name);
+	return map;
+}
+
+static char constants[4096]; /* of the object, to be changed */
+
+static size_t constants_read(struct bpf_object *object)
+{
+	size_t bytes;
+	const void *from = bpf_map__initial_value(map_of(object, ".rodata"), &bytes);
+
+	if (!from || bytes > sizeof(constants))
+		fatal(".rodata");
+	memcpy(constants, from, bytes);
+	return bytes;
+}
+
+static void *constant_of(struct bpf_object *object, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	const struct btf_type *section = btf__type_by_id(
+		btf, (__u32)btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC));
+
+	for (int i = 0; i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
+		const struct btf_type *type = btf__type_by_id(btf, info->type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name) == 0)
+			return constants + info->offset;
+	}
+	fatal(name);
+	return NULL;
+}
+
+/* A table that kept its size: the map is the old one as well. */
+static void map_share(struct bpf_object *object, const char *name, const char *old)
+{
+	struct bpf_map *map = map_of(object, name);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(map));
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, bpf_map__value_size(map),
+				bpf_map__max_entries(map), &opts);
+
+	if (fd < 0 || bpf_map__reuse_fd(map, fd) || bpf_map__reuse_fd(map_of(object, old), fd))
+		fatal(name);
+}
+
+static void *map_memory(struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = map_of(object, name);
+	void *at = mmap(NULL, (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map),
+			PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (at == MAP_FAILED)
+		fatal(name);
+	return at;
+}
+
+static void constants_set(struct bpf_object *object, bool is_asymmetric)
+{
+	size_t bytes = constants_read(object);
+	struct conntrack_constants *values = constant_of(object, "conntrack_constants");
+
+	values->is_asymmetric = is_asymmetric;
+	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
+		values->timeout_ticks[i] = 1000;
+	*(__u32 *)constant_of(object, "old_state") = 1;
+	if (bpf_map__set_initial_value(map_of(object, ".rodata"), constants, bytes))
+		fatal(".rodata");
+}
+
+static struct bpf_object *object_new(const char *path, const char *shared, bool is_asymmetric)
+{
+	struct bpf_object *object = bpf_object__open(path);
+
+	if (!object)
+		fatal(path);
+	constants_set(object, is_asymmetric);
+	for (int i = 0; i < 2; i++) {
+		if (strcmp(shared, flow_maps[i]))
+			continue;
+		map_share(object, flow_maps[i], flow_maps[i + 2]);
+		map_share(object, set_maps[i], set_maps[i + 2]);
+	}
+	if (bpf_object__load(object))
+		fatal(path);
+	for (int i = 0; i < TABLES; i++) {
+		/* By libbpf a map that is reused has its own name. */
+		bool is_shared = i >= 2 && strcmp(shared, flow_maps[i - 2]) == 0;
+
+		flows[i] = is_shared ? flows[i - 2] : map_memory(object, flow_maps[i]);
+		sets[i] = is_shared ? sets[i - 2] : map_memory(object, set_maps[i]);
+		sets[i]->sets = 1;
+	}
+	return object;
+}
+
+static struct conntrack_key key_of(unsigned proto, unsigned number)
+{
+	struct conntrack_key key = { .proto = (__u8)proto, .family = 4 };
+
+	key.port[0] = (__be16)number;
+	return key;
+}
+
+static void place_fill(unsigned table, unsigned place, struct conntrack_flow flow)
+{
+	__u64 tag = conntrack_tag(conntrack_hash(&flow.key, 0));
+
+	flows[table][place] = flow;
+	sets[table]->tags[place / 4] &= ~(0xffffULL << place % 4 * 16);
+	sets[table]->tags[place / 4] |= tag << place % 4 * 16;
+}
+
+static const struct {
+	const char *name;
+	__u32 marks, expires_ticks;
+} kinds[] = {
+	{ "live", CONNTRACK_SYN, LATER },
+	{ "gone", CONNTRACK_SYN, EARLIER },
+	{ "busy", CONNTRACK_MOVING, EARLIER },
+	{ "reset", CONNTRACK_RESET, LATER },
+	{ "closing", CONNTRACK_FIN_ACKED, LATER },
+	{ "ending", CONNTRACK_FIN_ACKED << 1, LATER }, /* by the other side */
+	{ "closed", CONNTRACK_FIN_ACKED *CONNTRACK_BOTH, LATER },
+};
+
+static void other_put(const char *what, unsigned table, unsigned place)
+{
+	if (strcmp(what, "held") == 0) {
+		flows[table][place].word = CONNTRACK_TURN | CONNTRACK_MOVING;
+		return;
+	}
+	size_t i = 0;
+
+	while (i < sizeof(kinds) / sizeof(kinds[0]) && strcmp(kinds[i].name, what))
+		i++;
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		fatal(what);
+	place_fill(table, place,
+		   (struct conntrack_flow){
+			   .key = key_of(CONNTRACK_TCP, place + 1),
+			   .word = CONNTRACK_TURN | CONNTRACK_LIVE | kinds[i].marks,
+			   .expires_ticks = kinds[i].expires_ticks,
+		   });
+}
+
+static void flow_put(unsigned table, unsigned place, unsigned proto, unsigned marks)
+{
+	place_fill(table, place,
+		   (struct conntrack_flow){ .key = key_of(proto, 0),
+					    .word = CONNTRACK_LIVE | marks,
+					    .expires_ticks = LATER });
+}
+
+static int step(struct bpf_object *object, const char *name, unsigned proto, unsigned found,
+		unsigned marks)
+{
+	struct conntrack_question question = { .key = key_of(proto, 0),
+					       .found = CONNTRACK_LIVE | found,
+					       .marks = CONNTRACK_LIVE | marks };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &question, .data_size_in = sizeof(question),
+		    .repeat = 1);
+	const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	if (!program || bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+		fatal(name);
+	return (int)opts.retval;
+}
+
+static unsigned long counted(struct bpf_object *object, __u32 counter)
+{
+	static __u64 counts[CPUS_MOST];
+	unsigned long sum = 0;
+
+	memset(counts, 0, sizeof(counts));
+	if (libbpf_num_possible_cpus() > CPUS_MOST ||
+	    bpf_map_lookup_elem(bpf_map__fd(map_of(object, "ctr_conntrack")), &counter, counts))
+		fatal("ctr_conntrack");
+	for (int i = 0; i < CPUS_MOST; i++)
+		sum += counts[i];
+	return sum;
+}
+
+static unsigned lives(unsigned table)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < CONNTRACK_WAYS; i++)
+		count += !!(flows[table][i].word & CONNTRACK_LIVE);
+	return count;
+}
+
+static void obey(struct bpf_object *object, const char *line)
+{
+	char word[16], name[16];
+	int n[4], read = sscanf(line, "%15s %i %i %i %i", word, &n[0], &n[1], &n[2], &n[3]);
+
+	if (strcmp(word, "run") == 0 &&
+	    sscanf(line, "%*s %15s %i %i %i", name, &n[0], &n[1], &n[2]) == 4)
+		printf("%d\n", step(object, name, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2]));
+	else if (strcmp(word, "count") == 0 && read == 2)
+		printf("%lu\n", counted(object, (__u32)n[0]));
+	else if (read < 2 || n[0] < 0 || n[0] >= TABLES)
+		fatal(line);
+	else if (strcmp(word, "lives") == 0)
+		printf("%u\n", lives((unsigned)n[0]));
+	else if (strcmp(word, "flow") == 0 && read == 5)
+		flow_put((unsigned)n[0], (unsigned)n[1] % CONNTRACK_WAYS, (unsigned)n[2],
+			 (unsigned)n[3]);
+	else
+		other_put(word, (unsigned)n[0], (unsigned)n[1] % CONNTRACK_WAYS);
+}
+
+/* conntrack_bpf OBJECT SHARED ASYMMETRIC: the map that is the old one too, or `none`; 0 or 1. */
+int main(int argc, char **argv)
+{
+	char line[80];
+
+	if (argc != 4) {
+		fputs("usage: conntrack_bpf OBJECT SHARED ASYMMETRIC\n", stderr);
+		return 2;
+	}
+	struct bpf_object *object = object_new(argv[1], argv[2], argv[3][0] == '1');
+
+	while (fgets(line, sizeof(line), stdin))
+		obey(object, line);
+	bpf_object__close(object);
+	return 0;
+}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flow tables in the kernel, a set of eight places each: who gets a place, and who leaves it to
+others. What packets of two CPUs do to each other is made by hand here: a place that somebody holds,
+a flow that has just come."""
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+PROVEN, HALF, OLD_PROVEN, OLD_HALF = range(4)                   # as conntrack_bpf.c counts tables
+IN_PROVEN, IN_HALF = 1 << 16, 2 << 16                           # as `fetch` tells where a flow is
+DISPLACED, REFUSED, RACED, MOVED = 6, 7, 8, 10                  # rows of ctr_conntrack
+TCP, UDP, SCTP = 6, 17, 132
+OPEN, PICKED_UP, ANSWERED, AGAIN = 0xF, 1 << 9, 1 << 12, 1 << 13
+PROVEN_BY = {TCP: OPEN | ANSWERED, SCTP: OPEN | ANSWERED, UDP: ANSWERED | AGAIN}
+WAYS, RESERVED = 8, 2
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("conntrack-bpf")
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+                    f"-I{TREE}", str(TREE / "tests/datapath/conntrack_bpf.c"), "-o",
+                    str(folder / "conntrack_bpf"), "-lbpf"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["clang-19", "clang-14"])
+def tables(request, programs):
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("loading BPF programs needs root")
+    compiled = programs / f"conntrack-{request.param}.bpf.o"
+    endian = "el" if sys.byteorder == "little" else "eb"
+    subprocess.run([request.param, "-target", f"bpf{endian}", "-mcpu=v3", "-O2", "-g",
+                    "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+                    f"-I{TREE}", "-idirafter", f"/usr/include/{platform.machine()}-linux-gnu",
+                    "-c", str(TREE / "tests/datapath/conntrack_bpf.bpf.c"), "-o", str(compiled)],
+                   check=True)
+
+    def tell(*commands, shared="none", asymmetric=0):
+        done = subprocess.run([programs / "conntrack_bpf", compiled, shared, str(asymmetric)],
+                              input="".join(command + "\n" for command in commands), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [int(line) for line in done.stdout.split()]
+    return tell
+
+
+def others(kind, table, places):
+    return [f"{kind} {table} {place}" for place in places]
+
+
+def proves(proto, found=0, marks=None):
+    """A packet of the flow at the first place of the half-open table proves it."""
+    marks = PROVEN_BY[proto] if marks is None else marks
+    return [f"flow {HALF} 0 {proto} {marks}", f"run prove {proto} {found} {marks}"]
+
+
+@pytest.mark.parametrize("shared, table, where", [("st_flow", PROVEN, IN_PROVEN),
+                                                  ("st_half", HALF, IN_HALF)])
+def test_flow_of_a_table_that_keeps_its_map_is_not_moved_within_it(tables, shared, table, where):
+    """It came between the look into the table and the look into the old one, which it is."""
+    found, moved, lives = tables(f"flow {table} 3 {UDP} {PROVEN_BY[UDP]}", f"run fetch {UDP} 0 0",
+                                 f"count {MOVED}", f"lives {table}", shared=shared)
+    assert (found, moved, lives) == (where | 3, 0, 1)
+
+
+@pytest.mark.parametrize("old, table, where", [(OLD_PROVEN, PROVEN, IN_PROVEN),
+                                               (OLD_HALF, HALF, IN_HALF)])
+def test_flow_of_an_old_table_is_brought_over(tables, old, table, where):
+    found, moved, there, left = tables(f"flow {old} 3 {UDP} {PROVEN_BY[UDP]}",
+                                       f"run fetch {UDP} 0 0", f"count {MOVED}", f"lives {table}",
+                                       f"lives {old}")
+    assert (found, moved, there, left) == (where, 1, 1, 0)
+
+
+@pytest.mark.parametrize("step, table", [("claim_half", HALF), ("claim_proven", PROVEN)])
+@pytest.mark.parametrize("lived", [(), (4, 5, 6, 7), (0, 1, 2, 3)])
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_places_that_others_hold_are_passed_over(tables, step, table, lived, held):
+    """They look free: their tags do not stand yet."""
+    free = [place for place in (0, 4, 1, 5, 2, 6, 3, 7) if place not in lived]
+    place, raced = tables(*others("live", table, lived), *others("held", table, free[:held]),
+                          f"run {step} {UDP} 0 0", f"count {RACED}")
+    assert place in free[held:] and raced == 0
+
+
+def test_half_open_flow_takes_a_place_in_turn_where_the_only_free_one_is_held(tables):
+    place, displaced, raced = tables(*others("live", HALF, range(1, 8)), f"held {HALF} 0",
+                                     f"run claim_half {UDP} 0 0", f"count {DISPLACED}",
+                                     f"count {RACED}")
+    assert place in range(1, 8) and (displaced, raced) == (1, 0)
+
+
+@pytest.mark.parametrize("taken", range(WAYS + 1))
+@pytest.mark.parametrize("proto", PROVEN_BY)
+def test_two_places_of_a_set_are_left_to_those_that_have_shaken_hands(tables, proto, taken):
+    kept, refused = tables(*others("live", PROVEN, range(taken)), *proves(proto),
+                           f"count {REFUSED}")
+    assert kept == (taken < WAYS - (0 if proto == TCP else RESERVED))
+    assert refused == (not kept)
+
+
+@pytest.mark.parametrize("over", range(4))
+@pytest.mark.parametrize("kind", ["gone", "reset", "closed"])
+@pytest.mark.parametrize("proto", [TCP, UDP])
+def test_places_of_flows_past_their_time_or_over_count_as_free(tables, proto, kind, over):
+    kept, = tables(*others("live", PROVEN, range(over, WAYS)),
+                   *others(kind, PROVEN, range(over)), *proves(proto))
+    assert kept == (over > (0 if proto == TCP else RESERVED))
+
+
+@pytest.mark.parametrize("kind", ["closing", "ending", "busy"])
+def test_places_of_flows_that_close_or_that_somebody_moves_are_passed_over(tables, kind):
+    assert tables(*others(kind, PROVEN, range(WAYS)), *proves(TCP)) == [0]
+    assert tables(*others(kind, PROVEN, range(WAYS - 1)), f"gone {PROVEN} {WAYS - 1}",
+                  *proves(TCP)) == [1]
+
+
+def test_tcp_whose_handshake_was_not_seen_leaves_places_to_others(tables):
+    six = others("live", PROVEN, range(6))
+    assert tables(*six, *proves(TCP)) == [1]
+    assert tables(*six, *proves(TCP, marks=PROVEN_BY[TCP] | PICKED_UP)) == [0]
+    assert tables(*six, *proves(TCP), asymmetric=1) == [0]
+
+
+def test_flow_that_finds_no_room_is_counted_when_it_proves_itself_and_not_again(tables):
+    once = tables(*others("live", PROVEN, range(6)), *proves(UDP, found=ANSWERED),
+                  *proves(UDP, found=ANSWERED | AGAIN), f"count {REFUSED}")
+    assert once == [0, 0, 1]
+
+
+def test_flow_that_had_a_place_before_a_reload_may_have_one_of_the_last(tables):
+    found, refused = tables(*others("live", PROVEN, range(7)),
+                            f"flow {OLD_PROVEN} 0 {UDP} {PROVEN_BY[UDP]}", f"run fetch {UDP} 0 0",
+                            f"count {REFUSED}")
+    assert (found, refused) == (IN_PROVEN | 7, 0)
+
+
+def test_flow_that_finds_no_room_after_a_reload_stays_and_is_not_counted(tables):
+    found, refused = tables(*others("live", PROVEN, range(8)),
+                            f"flow {OLD_PROVEN} 0 {UDP} {PROVEN_BY[UDP]}", f"run fetch {UDP} 0 0",
+                            f"count {REFUSED}")
+    assert (found, refused) == (3 << 16, 0)
