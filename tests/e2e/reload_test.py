@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of another size, features on and off, other constants, another run of the daemon, while
 packets pass a host that denies by default: none is lost, no flow is cut, no counter falls."""
+import collections
 import contextlib
 import itertools
 import json
@@ -12,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Raw
 
 from harness.daemon import HELPERS, WEIR, Refused
@@ -201,6 +202,64 @@ def test_windows_are_checked_again_without_a_flow_cut(weir_daemon, pair, capacit
         assert not drops(daemon)
 
 
+class Connection:
+    """Segments of a connection from outside to port 80, which rules let begin."""
+    ENDS = ("198.18.7.1", 4000), (LIVE_TO, 80)
+
+    def __init__(self, pair, stack):
+        self.wires = [stack.enter_context(make(pair)) for make in (Wire.inward, Wire.outward)]
+        self.next = [0, 0]
+
+    def passes(self, side, flags, ahead=0):
+        """An honest segment, but for how far ahead it is."""
+        src, dst = self.ENDS[::-1] if side else self.ENDS
+        return self.wires[side].passes(ether() / IP(src=src[0], dst=dst[0]) / TCP(
+            sport=src[1], dport=dst[1], flags=flags, seq=(self.next[side] + ahead) % 2**32,
+            ack=self.next[1 - side] if "A" in flags else 0, window=8000))
+
+    def opens(self, *first):
+        self.next = list(first)
+        for side, flags in ((0, "S"), (1, "SA"), (0, "A")):
+            assert self.passes(side, flags)
+            self.next[side] += "S" in flags
+        return self
+
+    def goes_on(self, bytes_each):
+        """Each side is that far on, and nobody has seen it come there."""
+        self.next = [(number + bytes_each) % 2**32 for number in self.next]
+        return [self.passes(side, "A") for side in (0, 1, 0)] == [True] * 3
+
+    def is_checked(self):
+        return not any(self.passes(side, "A", 10_000_000) for side in (0, 1))
+
+    def ends_by(self, how):
+        steps = {"reset": [(0, "RA")], "closed": [(0, "FA"), (1, "FA"), (0, "A")]}[how]
+        for side, flags in steps:
+            assert self.passes(side, flags)
+            self.next[side] += "F" in flags
+
+
+@pytest.mark.parametrize("off, on, how", [(1000, 1000, "reset"), (1000, 2000, "closed"),
+                                          (2000, 2000, "closed"), (2000, 700, "reset")])
+def test_numbers_that_were_not_followed_are_not_checked_until_a_flow_begins_anew(
+        weir_daemon, pair, off, on, how):
+    """`off` and `on`: sizes of the table without the check, and with it again."""
+    daemon = weir_daemon(pair.inside, config=configured())
+    with contextlib.ExitStack() as stack:
+        flow = Connection(pair, stack).opens(1000, 3_000_000_000)
+        assert flow.is_checked() and flow.goes_on(0)
+        reload(daemon, configured(off, **{"window-check": False}))
+        assert flow.goes_on(10_000_000)
+        reload(daemon, configured(on))
+        assert flow.goes_on(0) and flow.goes_on(10_000_000) and flow.goes_on(700_000_000)
+        dropped = sum(drops(daemon).values())
+        assert dropped == 2, "what was sent to see that windows are checked"
+        flow.ends_by(how)
+        flow.opens(50_000, 60_000)
+        assert flow.is_checked() and flow.goes_on(0)
+        assert sum(drops(daemon).values()) == dropped + 2
+
+
 def test_tracking_that_is_switched_on_knows_who_talks(weir_daemon, pair):
     """By the host's sockets, and from the first packet on."""
     daemon = weir_daemon(pair.inside, config=configured(is_open=True, enabled=False))
@@ -275,6 +334,42 @@ def test_drop_oldest_keeps_those_seen_last(weir_daemon, pair):
     assert answer["state"]["dropped"] == 300
     assert {row["sport"] for row in flows(daemon).values()} == {2000}
     assert len(flows(daemon)) == 150
+
+
+def fill_connections(pair, count, first_port):
+    """So many established TCP flows."""
+    wires = {}
+    with Wire.inward(pair) as wires[False], Wire.outward(pair) as wires[True]:
+        for is_back, flags, seq, ack in ((False, "S", 1, 0), (True, "SA", 7, 2),
+                                         (False, "A", 2, 8)):
+            frames = []
+            for number in range(count):
+                ends = [(f"198.18.4.{number}", first_port), (LIVE_TO, 80)]
+                (src, sport), (dst, dport) = ends[::-1] if is_back else ends
+                frames.append(ether() / IP(src=src, dst=dst) / TCP(
+                    sport=sport, dport=dport, flags=flags, seq=seq, ack=ack))
+            assert all(wires[is_back].verdicts(frames))
+
+
+@pytest.mark.parametrize("stream", ["1m", "1h"])
+@pytest.mark.parametrize("established", ["1m", "10d"])
+def test_drop_oldest_goes_by_when_a_flow_was_seen_whatever_its_timeouts(
+        weir_daemon, pair, established, stream):
+    """A connection lasts days, datagrams minutes, and the same reload makes that longer or
+    shorter: who was seen last stays all the same."""
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    for port in (1000, 2000):
+        if port == 2000:
+            wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3,
+                     "they are idle", 20)
+        fill(pair, 60, port)
+        fill_connections(pair, 40, port)
+    answer = reload(daemon, configured(capacity=100, is_open=True, timeouts={
+        "established": established, "stream": stream}), "--drop-oldest")
+    assert answer["state"]["dropped"] == 100
+    rows = flows(daemon)
+    assert {row["sport"] for row in rows.values()} == {2000}
+    assert collections.Counter(row["proto"] for row in rows.values()) == {"udp": 60, "tcp": 40}
 
 
 def test_live_set_below_its_entries_is_refused_with_both_numbers(weir_daemon, pair):

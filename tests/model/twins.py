@@ -95,6 +95,8 @@ def script_of(block):
     head, *rows = block.split("\n")
     lines = []
     for row in rows:
+        if row.startswith("# "):
+            continue            # whose scenario it is
         packet, nf, weir, why = re.fullmatch(
             r"(.+?) += (\w+)(?: / (\w+) \(([\w-]+)\))?", row).groups()
         lines.append(Line(packet, nf, weir or nf, why))
