@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import tempfile
+import time
 
 from bench import control, flow_lanes
 from bench.measure import MIB, median, net, net_ratio, program
@@ -18,6 +19,8 @@ HIT_TARGETS = {1: 15, 100000: 45, 1000000: 80}          # ns
 NEW_TARGET = 130
 ROUND_TRIP_S = 0.1
 IDLE_S = 20
+ENDING_S = 60
+SHARE_MOST = 2          # % of a core
 BUCKET_BYTES = 8        # of the kernel's hash
 
 
@@ -162,19 +165,36 @@ def survive_rows(report):
                    completed / found["handshakes"] * 100, "%")
 
 
+def share_of(pid, seconds):
+    """Of one core, while so many pass; packets only compare a flow's time with the clock, so this
+    is all that ending costs."""
+    start, cpu = time.monotonic(), control.cpu_s(pid)
+    pause(seconds)
+    return (control.cpu_s(pid) - cpu) / (time.monotonic() - start) * 100
+
+
+def ending_row(report, lane, count, seconds):
+    """All end in that time, evenly; the sweep needs eight seconds more for the last."""
+    program("flows", "4", "udp", count, lane.folder, lane.daemon.pin_dir, seconds)
+    before = program("taken", lane.daemon.pin_dir)
+    share = share_of(lane.daemon.process.pid, seconds)
+    gone = before - program("taken", lane.daemon.pin_dir)
+    if gone < count / 2:
+        raise RuntimeError(f"{gone} of {count} flows were forgotten")
+    report.add("G5", f"daemon, {gone:,} of {flows(count)} ending in {seconds} s: of one core",
+               share, "%", most=SHARE_MOST)
+
+
 def expiry_rows(report, quick):
-    count, seconds = (10000, 2) if quick else (1000000, IDLE_S)
+    count, idle_s, ending_s = (10000, 2, 12) if quick else (1000000, IDLE_S, ENDING_S)
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = pathlib.Path(name)
         with flow_lanes.Weir("weir", "4", folder) as lane:
-            if lane.daemon.verb("flow", "count").returncode:
-                report.skipped("G5", "daemon with a table of flows", "no `weir flow count` yet")
-                return
+            ending_row(report, lane, count, ending_s)
+        with flow_lanes.Weir("weir", "4", folder) as lane:
             program("flows", "4", "udp", count, folder, lane.daemon.pin_dir)
             pid = lane.daemon.process.pid
-            start = control.cpu_s(pid)
-            pause(seconds)
-            share = (control.cpu_s(pid) - start) / seconds * 100
-            report.add("G5", f"daemon with {flows(count)} for {seconds} s: of one core", share, "%")
+            report.add("G5", f"daemon with {flows(count)} for {idle_s} s: of one core",
+                       share_of(pid, idle_s), "%")
             report.add("G5", f"daemon with {flows(count)}: resident",
                        control.resident_bytes(pid) / MIB, "MiB")
