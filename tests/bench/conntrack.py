@@ -13,8 +13,10 @@ from harness.wait import pause, wait_for
 SIZES = (1, 1000, 100000, 1000000)
 HITS = (("udp", "true", "UDP stream"), ("tcp", "true", "TCP, windows checked"),
         ("tcp", "false", "TCP, not checked"))
+TRACKING = ("weir", "nf_conntrack")
 OTHERS = (("new-udp", "UDP, new flow"), ("new-tcp", "TCP, new flow"),
-          ("refused", "TCP, new, denied"), ("prove", "UDP, flow proves itself"))
+          ("refused", "TCP, new, denied"), ("prove", "UDP, flow proves itself"),
+          ("miss", "TCP, of no flow"))
 HIT_TARGETS = {1: 15, 100000: 45, 1000000: 80}          # ns
 NEW_TARGET = 130
 ROUND_TRIP_S = 0.1
@@ -33,8 +35,13 @@ def flows(count):
     return f"{count:,} flow{'s' if count > 1 else ''}"
 
 
+def picks_up(kind):
+    """A packet that begins a flow is no miss."""
+    return kind != "miss"
+
+
 def net_row(report, family, kind, what, checked, count, rounds, packets, most):
-    options = f"enabled: true, window-check: {checked}"
+    options = f"enabled: true, window-check: {checked}, pick-up: {picks_up(kind)}".lower()
     found = program("track", family, kind, options, count, rounds, packets)
     report.add("G5", f"net, v{family}, {what}, {flows(count)}: adds", median(added(found)), "ns",
                "without tracking", median(added(found, "off", "empty")), most=most)
@@ -61,11 +68,13 @@ class Race:
 
     def __init__(self, stack, family, kind, count, routed):
         self.family, self.kind, self.count = family, kind, count
+        self.is_hit = kind in {name for name, *_ in HITS}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         kinds = {"empty": flow_lanes.Empty, "weir off": flow_lanes.WeirOff,
                  "weir": flow_lanes.Weir, "nft": flow_lanes.Nft, "nf_conntrack": flow_lanes.Kernel}
-        self.lanes = {name: stack.enter_context(lane(name, family, self.folder, routed))
+        self.lanes = {name: stack.enter_context(lane(name, family, self.folder, routed,
+                                                     picks_up(kind)))
                       for name, lane in kinds.items()}
         program("flows", family, kind, count, self.folder, self.lanes["weir"].daemon.pin_dir)
         for lane in self.lanes.values():
@@ -83,12 +92,15 @@ class Race:
 
 def live_row(report, race, what, rounds, packets):
     """Packets of flows that are known come once before, so that those timed are hits."""
-    if race.count:
+    if race.is_hit:
         race.run(1, race.count)
     before = {name: lane.passed() for name, lane in race.lanes.items()}
+    unfit = {name: race.lanes[name].unfit() for name in TRACKING}
     found = race.run(rounds, packets)
     ns = {name: row["ns"] for name, row in found.items()}
     check(race, found, before)
+    if race.kind == "miss":
+        check_misses(race, found, unfit)
     ours, theirs = added(ns, "weir", "weir off"), added(ns, "nf_conntrack", "nft")
     report.add("G5", f"end to end, {what}: adds", median(ours), "ns",
                "nf_conntrack", median(theirs),
@@ -111,12 +123,19 @@ def check(race, found, before):
         if name != "empty" and abs(passed - arrived) > strangers(arrived):
             raise RuntimeError(f"{name}: {passed} of {arrived} packets passed")
     daemon, arrived = race.lanes["weir"].daemon, found["weir"]["arrived"]
-    reason = "pass_established" if race.count else "pass_policy"
+    reason = "pass_established" if race.is_hit else "pass_policy"
     wait_for(lambda: abs(daemon.reasons().get(reason, 0) - arrived) <= strangers(arrived),
              f"{arrived} packets ended with {reason}: {daemon.reasons()}", 5)
     kept = race.lanes["nf_conntrack"].count()
     if race.count and kept != race.count:
         raise RuntimeError(f"nf_conntrack knows {kept} flows")
+
+
+def check_misses(race, found, before):
+    for name in TRACKING:
+        arrived = found[name]["arrived"]
+        wait_for(lambda lane=race.lanes[name], want=before[name] + arrived:
+                 abs(lane.unfit() - want) <= strangers(arrived), f"{name}: {arrived} misses", 5)
 
 
 def live_rows(report, rounds, packets, sizes):
@@ -139,6 +158,14 @@ def live_rows(report, rounds, packets, sizes):
                     live_row(report, Race(stack, family, kind, 0, routed=True),
                              f"v{family}, {proto}, new flow, routed", rounds,
                              min(packets, most // rounds))
+            for count in sizes[1::2]:
+                where = f"v{family}, TCP of no flow, {flows(count)}"
+                if count > most:
+                    report.skipped("G5", where, f"nf_conntrack_max is {most:,} and read-only")
+                    continue
+                with contextlib.ExitStack() as stack:
+                    live_row(report, Race(stack, family, "miss", count, routed=False), where,
+                             rounds, packets)
 
 
 def memory_rows(report, found):
