@@ -110,14 +110,14 @@ int main(int argc, char **argv)
 		{ "size", bench_size },	      { "fill", bench_fill },
 		{ "ruleset", bench_ruleset }, { "rules", bench_rules },
 		{ "track", bench_track },     { "flows", bench_flows },
-		{ "survive", bench_survive },
+		{ "taken", bench_taken },     { "survive", bench_survive },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
-	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|survive ...; see "
+	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive ...; see "
 	      "tests/bench/run\n",
 	      stderr);
 	return 2;

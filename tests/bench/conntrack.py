@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import tempfile
+import time
 
 from bench import control, flow_lanes
 from bench.measure import MIB, median, net, net_ratio, program
@@ -12,12 +13,16 @@ from harness.wait import pause, wait_for
 SIZES = (1, 1000, 100000, 1000000)
 HITS = (("udp", "true", "UDP stream"), ("tcp", "true", "TCP, windows checked"),
         ("tcp", "false", "TCP, not checked"))
+TRACKING = ("weir", "nf_conntrack")
 OTHERS = (("new-udp", "UDP, new flow"), ("new-tcp", "TCP, new flow"),
-          ("refused", "TCP, new, denied"), ("prove", "UDP, flow proves itself"))
+          ("refused", "TCP, new, denied"), ("prove", "UDP, flow proves itself"),
+          ("miss", "TCP, of no flow"))
 HIT_TARGETS = {1: 15, 100000: 45, 1000000: 80}          # ns
 NEW_TARGET = 130
 ROUND_TRIP_S = 0.1
 IDLE_S = 20
+ENDING_S = 60
+SHARE_MOST = 2          # % of a core
 BUCKET_BYTES = 8        # of the kernel's hash
 
 
@@ -30,8 +35,13 @@ def flows(count):
     return f"{count:,} flow{'s' if count > 1 else ''}"
 
 
+def picks_up(kind):
+    """A packet that begins a flow is no miss."""
+    return kind != "miss"
+
+
 def net_row(report, family, kind, what, checked, count, rounds, packets, most):
-    options = f"enabled: true, window-check: {checked}"
+    options = f"enabled: true, window-check: {checked}, pick-up: {picks_up(kind)}".lower()
     found = program("track", family, kind, options, count, rounds, packets)
     report.add("G5", f"net, v{family}, {what}, {flows(count)}: adds", median(added(found)), "ns",
                "without tracking", median(added(found, "off", "empty")), most=most)
@@ -58,11 +68,13 @@ class Race:
 
     def __init__(self, stack, family, kind, count, routed):
         self.family, self.kind, self.count = family, kind, count
+        self.is_hit = kind in {name for name, *_ in HITS}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         kinds = {"empty": flow_lanes.Empty, "weir off": flow_lanes.WeirOff,
                  "weir": flow_lanes.Weir, "nft": flow_lanes.Nft, "nf_conntrack": flow_lanes.Kernel}
-        self.lanes = {name: stack.enter_context(lane(name, family, self.folder, routed))
+        self.lanes = {name: stack.enter_context(lane(name, family, self.folder, routed,
+                                                     picks_up(kind)))
                       for name, lane in kinds.items()}
         program("flows", family, kind, count, self.folder, self.lanes["weir"].daemon.pin_dir)
         for lane in self.lanes.values():
@@ -80,12 +92,15 @@ class Race:
 
 def live_row(report, race, what, rounds, packets):
     """Packets of flows that are known come once before, so that those timed are hits."""
-    if race.count:
+    if race.is_hit:
         race.run(1, race.count)
     before = {name: lane.passed() for name, lane in race.lanes.items()}
+    unfit = {name: race.lanes[name].unfit() for name in TRACKING}
     found = race.run(rounds, packets)
     ns = {name: row["ns"] for name, row in found.items()}
     check(race, found, before)
+    if race.kind == "miss":
+        check_misses(race, found, unfit)
     ours, theirs = added(ns, "weir", "weir off"), added(ns, "nf_conntrack", "nft")
     report.add("G5", f"end to end, {what}: adds", median(ours), "ns",
                "nf_conntrack", median(theirs),
@@ -108,12 +123,19 @@ def check(race, found, before):
         if name != "empty" and abs(passed - arrived) > strangers(arrived):
             raise RuntimeError(f"{name}: {passed} of {arrived} packets passed")
     daemon, arrived = race.lanes["weir"].daemon, found["weir"]["arrived"]
-    reason = "pass_established" if race.count else "pass_policy"
+    reason = "pass_established" if race.is_hit else "pass_policy"
     wait_for(lambda: abs(daemon.reasons().get(reason, 0) - arrived) <= strangers(arrived),
              f"{arrived} packets ended with {reason}: {daemon.reasons()}", 5)
     kept = race.lanes["nf_conntrack"].count()
     if race.count and kept != race.count:
         raise RuntimeError(f"nf_conntrack knows {kept} flows")
+
+
+def check_misses(race, found, before):
+    for name in TRACKING:
+        arrived = found[name]["arrived"]
+        wait_for(lambda lane=race.lanes[name], want=before[name] + arrived:
+                 abs(lane.unfit() - want) <= strangers(arrived), f"{name}: {arrived} misses", 5)
 
 
 def live_rows(report, rounds, packets, sizes):
@@ -136,6 +158,14 @@ def live_rows(report, rounds, packets, sizes):
                     live_row(report, Race(stack, family, kind, 0, routed=True),
                              f"v{family}, {proto}, new flow, routed", rounds,
                              min(packets, most // rounds))
+            for count in sizes[1::2]:
+                where = f"v{family}, TCP of no flow, {flows(count)}"
+                if count > most:
+                    report.skipped("G5", where, f"nf_conntrack_max is {most:,} and read-only")
+                    continue
+                with contextlib.ExitStack() as stack:
+                    live_row(report, Race(stack, family, "miss", count, routed=False), where,
+                             rounds, packets)
 
 
 def memory_rows(report, found):
@@ -162,19 +192,36 @@ def survive_rows(report):
                    completed / found["handshakes"] * 100, "%")
 
 
+def share_of(pid, seconds):
+    """Of one core, while so many pass; packets only compare a flow's time with the clock, so this
+    is all that ending costs."""
+    start, cpu = time.monotonic(), control.cpu_s(pid)
+    pause(seconds)
+    return (control.cpu_s(pid) - cpu) / (time.monotonic() - start) * 100
+
+
+def ending_row(report, lane, count, seconds):
+    """All end in that time, evenly; the sweep needs eight seconds more for the last."""
+    program("flows", "4", "udp", count, lane.folder, lane.daemon.pin_dir, seconds)
+    before = program("taken", lane.daemon.pin_dir)
+    share = share_of(lane.daemon.process.pid, seconds)
+    gone = before - program("taken", lane.daemon.pin_dir)
+    if gone < count / 2:
+        raise RuntimeError(f"{gone} of {count} flows were forgotten")
+    report.add("G5", f"daemon, {gone:,} of {flows(count)} ending in {seconds} s: of one core",
+               share, "%", most=SHARE_MOST)
+
+
 def expiry_rows(report, quick):
-    count, seconds = (10000, 2) if quick else (1000000, IDLE_S)
+    count, idle_s, ending_s = (10000, 2, 12) if quick else (1000000, IDLE_S, ENDING_S)
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = pathlib.Path(name)
         with flow_lanes.Weir("weir", "4", folder) as lane:
-            if lane.daemon.verb("flow", "count").returncode:
-                report.skipped("G5", "daemon with a table of flows", "no `weir flow count` yet")
-                return
+            ending_row(report, lane, count, ending_s)
+        with flow_lanes.Weir("weir", "4", folder) as lane:
             program("flows", "4", "udp", count, folder, lane.daemon.pin_dir)
             pid = lane.daemon.process.pid
-            start = control.cpu_s(pid)
-            pause(seconds)
-            share = (control.cpu_s(pid) - start) / seconds * 100
-            report.add("G5", f"daemon with {flows(count)} for {seconds} s: of one core", share, "%")
+            report.add("G5", f"daemon with {flows(count)} for {idle_s} s: of one core",
+                       share_of(pid, idle_s), "%")
             report.add("G5", f"daemon with {flows(count)}: resident",
                        control.resident_bytes(pid) / MIB, "MiB")

@@ -14,8 +14,9 @@
 
 /* Packets of the flows: one of each, then drawn evenly. Or each of a flow of its own. */
 static int tuples_write(const struct bench_flow_kind *kind, bool is_v4,
-			const struct bench_tuple *flows, uint32_t count)
+			const struct bench_tuple *flows, uint32_t flow_count)
 {
+	uint32_t count = kind->table == CONNTRACK_TABLE_PROVEN ? flow_count : 0;
 	_cleanup_fclose_ FILE *out = fopen("packets.tuples", "we");
 
 	for (uint32_t i = 0; out && i < BENCH_TUPLES_MAX; i++) {
@@ -48,15 +49,23 @@ static int kernel_write(bool is_v4, const struct bench_tuple *flows, uint32_t co
 	return out && !ferror(out) ? 0 : bench_error("flows.conntrack");
 }
 
-/* flows 4|6 KIND COUNT FOLDER PIN_DIR: fills the tables pinned there, writes packets.tuples and
- * flows.conntrack. COUNT 0: packets of flows that nobody knows. */
+/* Of that kind where its flows are to be there, or else of UDP. */
+static const struct bench_flow_kind *filled(const struct bench_flow_kind *kind)
+{
+	return kind->table == CONNTRACK_TABLE_PROVEN ? kind : bench_flow_kind_find("udp");
+}
+
+/* flows 4|6 KIND COUNT FOLDER PIN_DIR [SECONDS]: fills the tables pinned there, writes
+ * packets.tuples and flows.conntrack; the flows in the tables end within SECONDS. Where COUNT is 0
+ * or packets of that kind have no flow, packets of flows that nobody knows. */
 int bench_flows(int argc, char **argv)
 {
-	const struct bench_flow_kind *kind = argc == 5 ? bench_flow_kind_find(argv[1]) : NULL;
+	const struct bench_flow_kind *kind =
+		argc == 5 || argc == 6 ? bench_flow_kind_find(argv[1]) : NULL;
 	struct bench_tables tables = {};
 
 	if (!kind || chdir(argv[3])) {
-		fputs("usage: weir-bench flows 4|6 KIND COUNT FOLDER PIN_DIR\n", stderr);
+		fputs("usage: weir-bench flows 4|6 KIND COUNT FOLDER PIN_DIR [SECONDS]\n", stderr);
 		return 2;
 	}
 	bool is_v4 = argv[0][0] == '4';
@@ -65,7 +74,26 @@ int bench_flows(int argc, char **argv)
 
 	if (!flows || bench_tables_open_pinned(argv[4], &tables))
 		return 1;
-	bench_tables_fill(&tables, kind, is_v4, count, flows);
+	bench_tables_fill(&tables, filled(kind), is_v4, count, flows);
+	int r = tuples_write(kind, is_v4, flows, count) ?: kernel_write(is_v4, flows, count);
+
+	if (argc == 6)
+		bench_tables_end(&tables, filled(kind)->table,
+				 (uint32_t)strtoul(argv[5], NULL, 10));
 	bench_tables_done(&tables);
-	return tuples_write(kind, is_v4, flows, count) || kernel_write(is_v4, flows, count) ? 1 : 0;
+	return r ? 1 : 0;
+}
+
+/* taken PIN_DIR: prints how many flows nobody has forgotten yet. */
+int bench_taken(int argc, char **argv)
+{
+	struct bench_tables tables = {};
+
+	if (argc != 1 || bench_tables_open_pinned(argv[0], &tables)) {
+		fputs("usage: weir-bench taken PIN_DIR\n", stderr);
+		return 2;
+	}
+	printf("%u\n", bench_tables_taken(&tables, CONNTRACK_TABLE_PROVEN));
+	bench_tables_done(&tables);
+	return 0;
 }

@@ -3,6 +3,7 @@
 namespaces share: set for a measurement, and put back."""
 import contextlib
 import pathlib
+import re
 
 from bench.lanes import Lane, kernel_bytes
 from harness.daemon import Daemon
@@ -41,8 +42,8 @@ class FlowLane(Lane):
     device that throws them away: the kernel keeps only flows whose first packet got so far."""
     slow_packets = 0
 
-    def __init__(self, name, family, folder, routed=False):
-        self.routed = routed
+    def __init__(self, name, family, folder, routed=False, picks_up=True):
+        self.routed, self.picks_up = routed, picks_up
         super().__init__(name, family, folder)
 
     def wire(self):
@@ -71,10 +72,23 @@ class Weir(FlowLane):
 
     def load(self):
         self.daemon = Daemon(self.namespace, label="bench", interfaces=())
+        self.configure(1000000)
+        self.daemon.start()
+
+    def configure(self, capacity):
         self.daemon.config.write_text(
             "api: {listen: off}\nmemory: 1GiB\ninterfaces: [{name: in, hook: xdp}]\n"
-            f"conntrack: {{enabled: {self.tracks}, capacity: 1000000}}\n")
-        self.daemon.start()
+            f"conntrack: {{enabled: {self.tracks}, capacity: {capacity}, pick-up: "
+            f"{str(self.picks_up).lower()}}}\n")
+
+    def resize(self, capacity):
+        """The answer of the reload."""
+        self.configure(capacity)
+        return self.daemon.ask("reload")
+
+    def unfit(self):
+        """Packets that belonged to no flow and began none."""
+        return self.daemon.status()["conntrack"]["invalid"]
 
     def close(self):
         if self.daemon:
@@ -101,7 +115,8 @@ class Kernel(Nft):
     def load(self):
         super().load()
         self.namespace.run("sysctl", "-qw",
-                           *(f"net.netfilter.nf_conntrack_{setting}" for setting in PATIENT))
+                           *(f"net.netfilter.nf_conntrack_{setting}" for setting in PATIENT),
+                           f"net.netfilter.nf_conntrack_tcp_loose={int(self.picks_up)}")
 
     def fill(self):
         before = kernel_bytes()
@@ -110,3 +125,7 @@ class Kernel(Nft):
 
     def count(self):
         return int(self.namespace.run("conntrack", "-C").stdout)
+
+    def unfit(self):
+        said = self.namespace.run("conntrack", "-S").stdout
+        return sum(map(int, re.findall(r"\binvalid=(\d+)", said)))

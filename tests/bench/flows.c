@@ -19,7 +19,8 @@
 #define ACK 0x02000000u
 #define SYN_BYTES (1u + BENCH_TUPLE_FRAME_BYTES - 74) /* it, and what an IPv4 frame has behind it */
 #define ROOM 65536u				      /* bytes each side takes */
-#define LIFETIME_TICKS (60u * 3600)		      /* longer than any run */
+#define SECOND_TICKS 60u
+#define LIFETIME_TICKS (SECOND_TICKS * 3600) /* longer than any run */
 
 #define TCP_MARKS ((CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH | CONNTRACK_ANSWERED)
 #define DENY "rules: {rules: [{proto: tcp, action: deny}]}\n"
@@ -33,6 +34,8 @@ static const struct bench_flow_kind kinds[] = {
 	  WEIR_PASS_POLICY, CONNTRACK_COUNT_NEW },
 	{ "new-tcp", CONNTRACK_TCP, BENCH_SYN, BENCH_SYN_OFFSET, CONNTRACK_TABLES, 0, "",
 	  WEIR_PASS_POLICY, CONNTRACK_COUNT_NEW },
+	{ "miss", CONNTRACK_TCP, BENCH_ACK, BENCH_PLAIN_OFFSET, CONNTRACK_TABLES, 0, "",
+	  WEIR_PASS_POLICY, CONNTRACK_COUNT_INVALID },
 	{ "refused", CONNTRACK_TCP, BENCH_SYN, BENCH_SYN_OFFSET, CONNTRACK_TABLES, 0, DENY,
 	  WEIR_DROP_RULE, -1 },
 	{ "prove", CONNTRACK_UDP, BENCH_ACK, BENCH_PLAIN_OFFSET, CONNTRACK_TABLE_HALF,
@@ -255,6 +258,26 @@ void bench_tables_fill(struct bench_tables *tables, const struct bench_flow_kind
 			ret_tuples[i] = bench_flow_draw(kind, is_v4);
 		} while (!flow_add(tables, kind, is_v4, &ret_tuples[i]));
 	}
+}
+
+void bench_tables_end(struct bench_tables *tables, enum conntrack_table_kind kind, uint32_t seconds)
+{
+	const struct conntrack_table *table = &tables->at[kind];
+	uint32_t now = conntrack_now();
+
+	for (uint32_t i = 0; i < table->set_count * CONNTRACK_WAYS; i++)
+		if (table->flows[i].word & CONNTRACK_LIVE)
+			table->flows[i].expires_ticks = now + ruleset_below(seconds * SECOND_TICKS);
+}
+
+uint32_t bench_tables_taken(const struct bench_tables *tables, enum conntrack_table_kind kind)
+{
+	const struct conntrack_table *table = &tables->at[kind];
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < table->set_count * CONNTRACK_WAYS; i++)
+		taken += (table->flows[i].word & CONNTRACK_LIVE) != 0;
+	return taken;
 }
 
 uint32_t bench_tables_known(const struct bench_tables *tables, enum conntrack_table_kind kind,

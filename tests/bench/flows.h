@@ -47,6 +47,11 @@ void bench_tables_clear(struct bench_tables *tables);
 /* Draws flows of that kind which find room in its table, and writes them there. */
 void bench_tables_fill(struct bench_tables *tables, const struct bench_flow_kind *kind, bool is_v4,
 		       uint32_t count, struct bench_tuple *ret_tuples);
+/* From now on flows end evenly over so many seconds, whatever becomes of them. */
+void bench_tables_end(struct bench_tables *tables, enum conntrack_table_kind kind,
+		      uint32_t seconds);
+/* Places that hold a flow which nobody has forgotten yet, past its time or not. */
+uint32_t bench_tables_taken(const struct bench_tables *tables, enum conntrack_table_kind kind);
 /* How many of the packets' flows are there. */
 uint32_t bench_tables_known(const struct bench_tables *tables, enum conntrack_table_kind kind,
 			    bool is_v4, const struct bench_tuple *tuples, uint32_t count);

@@ -8,12 +8,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +32,7 @@ enum kind {
 	KIND_ALLOC,
 	KIND_DUP, /* by fcntl */
 	KIND_MEMBARRIER,
+	KIND_FILTER,
 	KINDS,
 };
 
@@ -167,6 +170,24 @@ ssize_t write(int fd, const void *bytes, size_t count)
 int fsync(int fd)
 {
 	CALL(KIND_FSYNC, int, NEXT(fsync)(fd));
+}
+
+static int is_filter(int fd, const void *bytes, size_t count)
+{
+	const struct nlmsghdr *message = bytes;
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return count >= sizeof(*message) && message->nlmsg_type == RTM_NEWTFILTER &&
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_NETLINK;
+}
+
+/* A program put at a clsact qdisc, or in the place of the one there: these are no links. */
+ssize_t send(int fd, const void *bytes, size_t count, int flags)
+{
+	if (!is_filter(fd, bytes, count))
+		return NEXT(send)(fd, bytes, count, flags);
+	CALL(KIND_FILTER, ssize_t, NEXT(send)(fd, bytes, count, flags));
 }
 
 extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes),

@@ -8,11 +8,11 @@ from harness.daemon import HELPERS, Daemon
 BPF = {"map_create": 0, "map_lookup": 1, "map_update": 2, "map_delete": 3, "map_next": 4,
        "prog_load": 5, "obj_pin": 6, "obj_get": 7, "prog_run": 10, "obj_info": 15, "btf_load": 18,
        "map_freeze": 22, "lookup_batch": 24, "link_create": 28, "link_update": 29, "bind_map": 35}
-KINDS = {**BPF, **{name: 64 + number for number, name in enumerate(
-    ("mmap", "rename", "unlink", "open", "write", "fsync", "alloc", "dup", "membarrier"))}}
+OTHERS = ("mmap", "rename", "unlink", "open", "write", "fsync", "alloc", "dup", "membarrier",
+          "filter")
+KINDS = {**BPF, **{name: 64 + number for number, name in enumerate(OTHERS)}}
 HEAD = struct.Struct("=IIiII")       # struct plan of failing.c
-COUNTS = 64 + 9
-SIZE = HEAD.size + 4 * COUNTS
+SIZE = HEAD.size + 4 * (max(KINDS.values()) + 1)
 
 
 class FailingDaemon(Daemon):
@@ -38,7 +38,7 @@ class FailingDaemon(Daemon):
 
     def counts(self):
         """{kind: calls} since arm()."""
-        counts = struct.unpack(f"={COUNTS}I", self.plan[HEAD.size:])
+        counts = struct.unpack_from(f"={max(KINDS.values()) + 1}I", self.plan, HEAD.size)
         return {name: counts[number] for name, number in KINDS.items() if counts[number]}
 
     def close(self):

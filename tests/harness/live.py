@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames at full speed, made in the kernel: the other side of live_frames.c."""
 import collections
+import contextlib
+import pathlib
 import re
 import signal
 import subprocess
 
 from harness.daemon import HELPERS
-from harness.wait import SLOWNESS
+from harness.wait import SLOWNESS, wait_for
 
 
 class LiveFrames:
@@ -20,6 +22,17 @@ class LiveFrames:
         self.process.stdin.close()
         self.process.stdin = None
         self.mpps = None
+
+    @contextlib.contextmanager
+    def held(self):
+        """No more come meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
+        try:
+            wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", "they stop")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """Gives {source: frames sent}."""

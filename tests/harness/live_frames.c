@@ -86,8 +86,8 @@ static long long generate(int program, __u32 ifindex)
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
 
 		if (bpf_prog_test_run_opts(program, &run)) {
-			if (errno == EINTR)
-				break;
+			if (errno == EINTR) /* told to stop for good, or for a while */
+				continue;
 			return -errno;
 		}
 		sent += CHUNK;

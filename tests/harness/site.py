@@ -3,14 +3,16 @@
 import json
 import threading
 
-from harness.wait import pause, wait_for
+from harness.wait import SLOWNESS, pause, wait_for
 
+# Of UDP: a reload takes longer than 30 s where the processor is emulated.
+TIMEOUTS = {"answered": "20m", "stream": "20m"} if SLOWNESS > 1 else {}
 
 
 def configured(capacity=1000, half_open=1000, is_open=False, hook="tc", more="", **conntrack):
     """Flows that are remembered pass, and what begins one only while `is_open`."""
     tracking = {"enabled": True, "pick-up": False, "capacity": capacity, "half-open": half_open,
-                **conntrack}
+                **conntrack, "timeouts": {**conntrack.get("timeouts", {}), **TIMEOUTS}}
     rules = [{"name": "known", "state": "established,related", "action": "allow"},
              {"name": "neighbours", "proto": "icmpv6", "icmp-type": "131-136,143",
               "action": "allow"},
