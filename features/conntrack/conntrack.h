@@ -260,6 +260,18 @@ enum conntrack_proto {
 	CONNTRACK_UDPLITE = 136,
 };
 
+/* The word of the next flow at the same place, until it has marks. */
+static inline __u32 conntrack_word_next(__u32 word)
+{
+	return (word & ~CONNTRACK_MARKS) + CONNTRACK_TURN;
+}
+
+/* Whether a flow of that word and end is there at `now`, all in ticks. */
+static inline _Bool conntrack_is_there(__u32 word, __u32 expires_ticks, __u32 now)
+{
+	return word & CONNTRACK_LIVE && (int)(expires_ticks - now) >= 0;
+}
+
 static inline _Bool conntrack_is_over(__u32 marks)
 {
 	return marks & CONNTRACK_RESET || !(~marks & CONNTRACK_FIN_ACKED * CONNTRACK_BOTH);

@@ -73,7 +73,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	if (!flow || !flow_claim(flow, work->word))
 		return;
 	tag_put(work->table, work->index, 0);
-	flow_free(flow, word_next(work->word) | CONNTRACK_MOVING);
+	flow_free(flow, conntrack_word_next(work->word) | CONNTRACK_MOVING);
 }
 
 static __always_inline void old_forget_at(__u32 table, int index)
@@ -82,7 +82,7 @@ static __always_inline void old_forget_at(__u32 table, int index)
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
 
 	if (flow)
-		__sync_val_compare_and_swap(&flow->word, word, word_next(word));
+		__sync_val_compare_and_swap(&flow->word, word, conntrack_word_next(word));
 }
 
 /* It may not come over any more: it would stand in the way of the one that begins. */
@@ -115,7 +115,7 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 	if (!flow)
 		return false;
 	__u32 word = *(volatile __u32 *)&flow->word;
-	bool was_there = word_is_there(word, flow->expires_ticks, work->now);
+	bool was_there = conntrack_is_there(word, flow->expires_ticks, work->now);
 
 	/* Free by its tag, and then somebody was faster. */
 	if ((was_there && !work->displaces) || !flow_claim(flow, word))
@@ -184,7 +184,8 @@ static __always_inline bool proven_claim(const struct conn_work *work, __u32 at)
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
 
 	return flow &&
-	       (!word_is_there(word, flow->expires_ticks, work->now) || conntrack_is_over(word)) &&
+	       (!conntrack_is_there(word, flow->expires_ticks, work->now) ||
+		conntrack_is_over(word)) &&
 	       flow_claim(flow, word);
 }
 

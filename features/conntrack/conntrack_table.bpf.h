@@ -91,14 +91,9 @@ static __always_inline void conn_look_at_clock(struct conn_work *work)
 	work->now = conn_tick();
 }
 
-static __always_inline bool word_is_there(__u32 word, __u32 expires_ticks, __u32 now)
-{
-	return word & CONNTRACK_LIVE && (int)(expires_ticks - now) >= 0;
-}
-
 static __always_inline bool flow_is_gone(const struct conntrack_flow *flow, __u32 now)
 {
-	return !word_is_there(flow->word, flow->expires_ticks, now);
+	return !conntrack_is_there(flow->word, flow->expires_ticks, now);
 }
 
 /* Bits, not a chain of comparisons: the verifier walks each branch. */
@@ -231,25 +226,19 @@ static __always_inline void tag_put(__u32 table, __u32 index, __u16 tag)
 	}
 }
 
-/* The word of the next flow at the same place, until it has marks. */
-static __always_inline __u32 word_next(__u32 word)
-{
-	return (word & ~CONNTRACK_MARKS) + CONNTRACK_TURN;
-}
-
 /* Makes a place this CPU's, whose flow is gone or may go, for flow_write(). */
 static __always_inline bool flow_claim(struct conntrack_flow *flow, __u32 word)
 {
 	return !(word & CONNTRACK_MOVING) &&
-	       __sync_val_compare_and_swap(&flow->word, word, word_next(word) | CONNTRACK_MOVING) ==
-		       word;
+	       __sync_val_compare_and_swap(&flow->word, word,
+					   conntrack_word_next(word) | CONNTRACK_MOVING) == word;
 }
 
 /* Gives a place back that was claimed, once its tag is gone: who takes it next would lose his. */
 static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
 {
 	__sync_val_compare_and_swap(&flow->word, word,
-				    word & CONNTRACK_LIVE ? word_next(word) :
+				    word & CONNTRACK_LIVE ? conntrack_word_next(word) :
 							    word & ~CONNTRACK_MARKS);
 }
 

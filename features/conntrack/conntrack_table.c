@@ -45,11 +45,6 @@ void conntrack_table_done(struct conntrack_table *table)
 	*table = (struct conntrack_table){ .kind = table->kind };
 }
 
-static bool is_there(uint32_t word, uint32_t expires_ticks, uint32_t now)
-{
-	return word & CONNTRACK_LIVE && (int32_t)(expires_ticks - now) >= 0;
-}
-
 static uint16_t tag_at(const struct conntrack_set *set, uint32_t way)
 {
 	uint64_t tags = __atomic_load_n(&set->tags[way / 4], __ATOMIC_ACQUIRE);
@@ -72,11 +67,6 @@ static bool word_change(struct conntrack_flow *flow, uint32_t old, uint32_t new)
 {
 	return __atomic_compare_exchange_n(&flow->word, &old, new, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_RELAXED);
-}
-
-static uint32_t word_next(uint32_t word)
-{
-	return (word & ~CONNTRACK_MARKS) + CONNTRACK_TURN;
 }
 
 /* Whole when the place held one flow all the time: then its turn is the same before and after. */
@@ -104,7 +94,7 @@ int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 			struct conntrack_flow copy;
 
 			if (!tag_at(set, way) || !flow_copy(&table->flows[index], &copy) ||
-			    !is_there(copy.word, copy.expires_ticks, now))
+			    !conntrack_is_there(copy.word, copy.expires_ticks, now))
 				continue;
 			int r = each(&copy, index, arg);
 
@@ -150,10 +140,11 @@ void conntrack_table_lose(struct conntrack_table *table, uint32_t now)
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
 {
 	if (word & CONNTRACK_MOVING ||
-	    !word_change(&table->flows[index], word, word_next(word) | CONNTRACK_MOVING))
+	    !word_change(&table->flows[index], word, conntrack_word_next(word) | CONNTRACK_MOVING))
 		return false;
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
-	word_change(&table->flows[index], word_next(word) | CONNTRACK_MOVING, word_next(word));
+	word_change(&table->flows[index], conntrack_word_next(word) | CONNTRACK_MOVING,
+		    conntrack_word_next(word));
 	return true;
 }
 
@@ -186,12 +177,13 @@ bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint3
 
 	while (is_of_turn(now, word)) {
 		/* MOVING until its tag is gone: who takes the place next would lose his. */
-		if (!__atomic_compare_exchange_n(at, &now, word_next(now) | CONNTRACK_MOVING, false,
+		if (!__atomic_compare_exchange_n(at, &now,
+						 conntrack_word_next(now) | CONNTRACK_MOVING, false,
 						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			continue;
 		tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
-		word_change(&table->flows[index], word_next(now) | CONNTRACK_MOVING,
-			    word_next(now));
+		word_change(&table->flows[index], conntrack_word_next(now) | CONNTRACK_MOVING,
+			    conntrack_word_next(now));
 		return true;
 	}
 	return false;
@@ -210,7 +202,7 @@ static uint32_t set_sweep(struct conntrack_table *table, uint32_t number, uint32
 		uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE);
 
 		/* A packet takes what is past its time for gone, so it is not revived meanwhile. */
-		if (is_there(word, flow->expires_ticks, now))
+		if (conntrack_is_there(word, flow->expires_ticks, now))
 			live++;
 		else if (word & CONNTRACK_LIVE)
 			conntrack_table_remove(table, index, word);
@@ -237,7 +229,7 @@ static struct conntrack_flow *set_find(const struct conntrack_table *table, uint
 
 		if (tag_at(&table->sets[number], way) == tag &&
 		    memcmp(&flow->key, key, sizeof(*key)) == 0 &&
-		    is_there(flow->word, flow->expires_ticks, now))
+		    conntrack_is_there(flow->word, flow->expires_ticks, now))
 			return flow;
 	}
 	return NULL;
@@ -320,9 +312,9 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 {
 	struct conntrack_flow *flow = &table->flows[index];
 	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
-	uint32_t busy = word_next(word) | CONNTRACK_MOVING;
+	uint32_t busy = conntrack_word_next(word) | CONNTRACK_MOVING;
 
-	if (word & CONNTRACK_MOVING || is_there(word, flow->expires_ticks, now) ||
+	if (word & CONNTRACK_MOVING || conntrack_is_there(word, flow->expires_ticks, now) ||
 	    !word_change(flow, word, busy))
 		return false;
 	struct conntrack_flow fresh = *from;
@@ -330,7 +322,7 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 	fresh.word = busy;
 	*flow = fresh;
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
-	*ret_word = word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
+	*ret_word = conntrack_word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
 		    CONNTRACK_LIVE;
 	word_change(flow, busy, *ret_word);
 	return true;
@@ -354,7 +346,7 @@ static int64_t set_put(struct conntrack_table *table, uint32_t number,
 		const struct conntrack_flow *flow = &table->flows[index];
 
 		if ((!tag_at(&table->sets[number], way) ||
-		     !is_there(flow->word, flow->expires_ticks, now)) &&
+		     !conntrack_is_there(flow->word, flow->expires_ticks, now)) &&
 		    place_write(table, index, from, tag, now, ret_word))
 			return index;
 	}
