@@ -99,7 +99,7 @@ def standing(request):
     with contextlib.ExitStack() as stack:
         gateway = stack.enter_context(Gateway("policy"))
         daemon = stack.enter_context(Daemon(gateway.inside))
-        yield Site(gateway, daemon.start(), request.param)
+        yield Site(gateway, daemon, request.param)
 
 
 @pytest.fixture
