@@ -22,6 +22,7 @@ LIVES = {
     "gre": (["> gre", "< gre", "> gre"], "> gre", "< gre"),
     "sctp": (["> INIT", "< INIT-ACK", "> COOKIE-ECHO", "< COOKIE-ACK"], "> DATA", "< SACK"),
 }
+ATTEMPT = (["> S"], "> S seq-1", None)
 PROTOS = {"tcp": "tcp", "udp": "udp", "ping": "icmp, icmpv6", "gre": "gre", "sctp": "sctp"}
 TURNED = str.maketrans("<>", "><")
 DENIED = [{"interface": "*", "ingress": "deny", "egress": "deny"}]
@@ -41,10 +42,10 @@ class Live:
     """A flow, begun on the left or on the right."""
 
     def __init__(self, site, kind, family, begins="left"):
-        self.site, self.kind = site, kind
+        self.site = site
         self.talk = Talk(family, next(site.numbers))
         self.is_turned = begins == "right"
-        lines, *self.next = LIVES[kind]
+        lines, *self.next = ATTEMPT if kind == "attempt" else LIVES[kind]
         assert None not in [self.mark_of(line) for line in lines], "it is let in"
 
     def mark_of(self, line):
@@ -204,6 +205,20 @@ def test_rule_of_another_flow_changes_nothing_of_this_one(site, who):
     site.load([allow("in", "tcp", mark=0x10)])
     assert [datagrams.says(who), datagrams.says(1 - who)] == [None, None]
     assert_let_in(connection, who, 0x10, "in")
+
+
+@each_family
+def test_attempt_that_nobody_answers_meets_what_was_written_since(site, family):
+    """kernel selftest: conntrack_tcp_unreplied.sh"""
+    site.load([allow("in", "tcp", mark=0x10)], DENIED)
+    live = Live(site, "attempt", family)
+    site.load([allow("in", "tcp", mark=0x20)])
+    assert live.says(0) == 0x20
+    assert (live.row()["state"], live.row()["mark"]) == ("syn_sent", 0x20)
+    site.load([])
+    assert live.says(0) is None
+    site.load([allow("else", "tcp")])
+    assert live.says(0) == 0 and live.row()["rule"] == site.id_of("else")
 
 
 # --- the default policy alone --------------------------------------------------------------------
