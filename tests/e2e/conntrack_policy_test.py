@@ -207,6 +207,43 @@ def test_rule_of_another_flow_changes_nothing_of_this_one(site, who):
     assert_let_in(connection, who, 0x10, "in")
 
 
+def is_refused(site, kind="tcp"):
+    with pytest.raises(AssertionError, match="it is let in"):
+        Live(site, kind, 4)
+    return True
+
+
+@each_side
+def test_rule_for_what_goes_on_keeps_flows_whose_own_rule_is_gone(site, who):
+    going_on = allow("going-on", state="established, related", mark=0x70)
+    own = allow("in", "tcp", mark=0x10)
+    site.load([going_on, own], DENIED)
+    live = Live(site, "tcp", 4)
+    # As soon as both sides were seen it goes on.
+    assert_let_in(live, who, 0x70, "going-on")
+    for rules in ([going_on], [going_on, {**own, "action": "deny"}]):
+        site.load(rules)
+        assert_let_in(live, who, 0x70, "going-on")
+        assert is_refused(site)
+    site.load([])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+
+
+@each_side
+def test_rule_for_what_is_new_holds_for_the_flow_that_it_let_in(site, who):
+    own = allow("in", "tcp", state="new", mark=0x10)
+    site.load([own], DENIED)
+    live = Live(site, "tcp", 4)
+    site.load([{**own, "mark": 0x11}])
+    assert_let_in(live, who, 0x11, "in")
+    site.load([{"name": "cut", "state": "established", "action": "deny"}, own])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+    site.load([own])
+    assert_let_in(live, who, 0x10, "in")
+    site.load([])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+
+
 @each_family
 def test_attempt_that_nobody_answers_meets_what_was_written_since(site, family):
     """kernel selftest: conntrack_tcp_unreplied.sh"""
@@ -257,8 +294,7 @@ def test_default_policy_of_a_direction_cuts_what_began_in_it_alone(site, kind, w
 
 def test_flow_that_was_refused_before_begins_once_the_default_allows(site):
     site.load(policy=DENIED)
-    with pytest.raises(AssertionError, match="it is let in"):
-        Live(site, "tcp", 4)
+    assert is_refused(site)
     site.load(policy=[])
     assert_let_in(Live(site, "tcp", 4), 0, 0, None)
 
