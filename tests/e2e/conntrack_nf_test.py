@@ -200,18 +200,19 @@ def test_fragmented_ping_is_answered_as_one(standing, family):
 
 # --- two processors --------------------------------------------------------------------------
 
-def send_at_once(gateway, packets):
-    """The same packets from two processors at the same time, and what left."""
+def send_at_once(gateway, shares):
+    """Each of two processors its share, at the same time; gives what left."""
     barrier = threading.Barrier(2)
 
-    def send(cpu):
+    def send(cpu, packets):
         os.sched_setaffinity(0, {cpu})
         barrier.wait()
         for side, packet in packets:
             gateway.outs[side].send(ether(side, packet))
 
     cpus = sorted(os.sched_getaffinity(0))
-    threads = [threading.Thread(target=send, args=(cpu,)) for cpu in (cpus[0], cpus[-1])]
+    threads = [threading.Thread(target=send, args=share)
+               for share in zip((cpus[0], cpus[-1]), shares)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -219,8 +220,8 @@ def send_at_once(gateway, packets):
     rows = []
 
     def have_left():
-        rows.extend(gateway.waiting("right"))
-        return len(rows) >= 2 * len(packets)
+        rows.extend(gateway.waiting("right") + gateway.waiting("left"))
+        return len(rows) >= sum(map(len, shares))
     wait_for(have_left, "all packets get through")
     return rows
 
@@ -231,13 +232,31 @@ def streams(twins):
 
 @pytest.mark.parametrize("hook", ["tc", "xdp"])
 def test_first_packets_of_a_flow_on_two_processors_make_one_flow(standing, hook):
+    """kernel selftest: conntrack_clash.sh"""
     twins = standing(hook, True)
     talks = [Talk((4, 6)[number % 2], next(twins.numbers)) for number in range(300)]
     first = [talk.packet("> udp 10") for talk in talks]
     before = streams(twins)
     for gateway in (twins.nf, twins.weir):
-        assert {row.mark for row in send_at_once(gateway, first)} == {STATES.index("new")}
+        assert {row.mark for row in send_at_once(gateway, (first, first))} == {STATES.index("new")}
     for line in ("< udp 10", "> udp 10"):
         states = twins.states(talk.packet(line) for talk in talks)
         assert set(states) == {("established", "established")}
+    assert streams(twins) - before == len(talks)
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_first_packets_of_both_ends_on_two_processors_make_one_flow(standing, hook):
+    """kernel selftest: conntrack_reverse_clash.sh"""
+    twins = standing(hook, True)
+    talks = [Talk((4, 6)[number % 2], next(twins.numbers)) for number in range(300)]
+    shares = [[talk.packet(line) for talk in talks] for line in ("> udp 10", "< udp 10")]
+    before = streams(twins)
+    for gateway in (twins.nf, twins.weir):
+        rows = send_at_once(gateway, shares)
+        assert len(rows) == 2 * len(talks)
+        assert {row.mark for row in rows} <= {STATES.index(name) for name in ("new", "established")}
+    for line in ("< udp 10", "> udp 10", "< udp 10"):
+        states = twins.states(talk.packet(line) for talk in talks)
+    assert set(states) == {("established", "established")}
     assert streams(twins) - before == len(talks)

@@ -22,6 +22,7 @@ LIVES = {
     "gre": (["> gre", "< gre", "> gre"], "> gre", "< gre"),
     "sctp": (["> INIT", "< INIT-ACK", "> COOKIE-ECHO", "< COOKIE-ACK"], "> DATA", "< SACK"),
 }
+ATTEMPT = (["> S"], "> S seq-1", None)
 PROTOS = {"tcp": "tcp", "udp": "udp", "ping": "icmp, icmpv6", "gre": "gre", "sctp": "sctp"}
 TURNED = str.maketrans("<>", "><")
 DENIED = [{"interface": "*", "ingress": "deny", "egress": "deny"}]
@@ -41,10 +42,10 @@ class Live:
     """A flow, begun on the left or on the right."""
 
     def __init__(self, site, kind, family, begins="left"):
-        self.site, self.kind = site, kind
+        self.site = site
         self.talk = Talk(family, next(site.numbers))
         self.is_turned = begins == "right"
-        lines, *self.next = LIVES[kind]
+        lines, *self.next = ATTEMPT if kind == "attempt" else LIVES[kind]
         assert None not in [self.mark_of(line) for line in lines], "it is let in"
 
     def mark_of(self, line):
@@ -99,7 +100,7 @@ def standing(request):
     with contextlib.ExitStack() as stack:
         gateway = stack.enter_context(Gateway("policy"))
         daemon = stack.enter_context(Daemon(gateway.inside))
-        yield Site(gateway, daemon.start(), request.param)
+        yield Site(gateway, daemon, request.param)
 
 
 @pytest.fixture
@@ -206,6 +207,57 @@ def test_rule_of_another_flow_changes_nothing_of_this_one(site, who):
     assert_let_in(connection, who, 0x10, "in")
 
 
+def is_refused(site, kind="tcp"):
+    with pytest.raises(AssertionError, match="it is let in"):
+        Live(site, kind, 4)
+    return True
+
+
+@each_side
+def test_rule_for_what_goes_on_keeps_flows_whose_own_rule_is_gone(site, who):
+    going_on = allow("going-on", state="established, related", mark=0x70)
+    own = allow("in", "tcp", mark=0x10)
+    site.load([going_on, own], DENIED)
+    live = Live(site, "tcp", 4)
+    # As soon as both sides were seen it goes on.
+    assert_let_in(live, who, 0x70, "going-on")
+    for rules in ([going_on], [going_on, {**own, "action": "deny"}]):
+        site.load(rules)
+        assert_let_in(live, who, 0x70, "going-on")
+        assert is_refused(site)
+    site.load([])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+
+
+@each_side
+def test_rule_for_what_is_new_holds_for_the_flow_that_it_let_in(site, who):
+    own = allow("in", "tcp", state="new", mark=0x10)
+    site.load([own], DENIED)
+    live = Live(site, "tcp", 4)
+    site.load([{**own, "mark": 0x11}])
+    assert_let_in(live, who, 0x11, "in")
+    site.load([{"name": "cut", "state": "established", "action": "deny"}, own])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+    site.load([own])
+    assert_let_in(live, who, 0x10, "in")
+    site.load([])
+    assert [live.says(who), live.says(1 - who)] == [None, None]
+
+
+@each_family
+def test_attempt_that_nobody_answers_meets_what_was_written_since(site, family):
+    """kernel selftest: conntrack_tcp_unreplied.sh"""
+    site.load([allow("in", "tcp", mark=0x10)], DENIED)
+    live = Live(site, "attempt", family)
+    site.load([allow("in", "tcp", mark=0x20)])
+    assert live.says(0) == 0x20
+    assert (live.row()["state"], live.row()["mark"]) == ("syn_sent", 0x20)
+    site.load([])
+    assert live.says(0) is None
+    site.load([allow("else", "tcp")])
+    assert live.says(0) == 0 and live.row()["rule"] == site.id_of("else")
+
+
 # --- the default policy alone --------------------------------------------------------------------
 
 @each_kind
@@ -242,8 +294,7 @@ def test_default_policy_of_a_direction_cuts_what_began_in_it_alone(site, kind, w
 
 def test_flow_that_was_refused_before_begins_once_the_default_allows(site):
     site.load(policy=DENIED)
-    with pytest.raises(AssertionError, match="it is let in"):
-        Live(site, "tcp", 4)
+    assert is_refused(site)
     site.load(policy=[])
     assert_let_in(Live(site, "tcp", 4), 0, 0, None)
 

@@ -174,7 +174,7 @@ class Loopback:
 def standing():
     with (Pair("flow") as pair, contextlib.closing(Loopback(pair)) as loopback,
           Daemon(pair.inside, config=CONFIG) as daemon):
-        yield pair, daemon.start(), loopback
+        yield pair, daemon, loopback
 
 
 @pytest.fixture

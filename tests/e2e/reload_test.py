@@ -2,6 +2,7 @@
 """Tables of another size, features on and off, other constants, another run of the daemon, while
 packets pass a host that denies by default: none is lost, no flow is cut, no counter falls."""
 import collections
+import concurrent.futures
 import contextlib
 import itertools
 import json
@@ -10,6 +11,7 @@ import pty
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -310,6 +312,48 @@ def test_times_of_lists_and_counts_survive(weir_daemon, pair, hook="tc"):
         wait_for(lambda: [row["hits"]["packets"] for row in daemon.entries()
                           if row["entry"] == "192.0.2.1"] == [8], "each of 8 is counted")
         assert daemon.export("block", "--list", "kept") == exported
+
+
+def test_flows_are_listed_counted_and_flushed_while_tables_change_size(weir_daemon, pair):
+    """kernel selftest: conntrack_resize.sh. None is there twice, and none is missed."""
+    pair.inside.run("ethtool", "-K", pair.wire, "gro", "on")
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    tell(pair, SOURCES)
+    assert len(fill(pair, 200, first_port=3000)) == 200
+    known, ended = flows(daemon, "sport=3000").keys(), threading.Event()
+
+    def looks_at_all():
+        assert flows(daemon).keys() >= known
+
+    def looks_at_some():
+        assert daemon.ask("flow", "count", "sport=3000", "state=stream")["total"] == 200
+        assert len(flows(daemon, "src=198.18.2.16/28")) == len(SOURCES) // 2
+
+    def flushes():
+        """They come again at once, for frames go on."""
+        daemon.say("flow", "flush", "src=198.18.2.0/28")
+
+    def over_and_over(look):
+        rounds = 0
+        while not ended.is_set():
+            look()
+            rounds += 1
+        return rounds
+
+    with (LiveFrames(pair.outside, pair.far, SOURCES),
+          concurrent.futures.ThreadPoolExecutor() as pool):
+        asking = [pool.submit(over_and_over, look)
+                  for look in (looks_at_all, looks_at_some, flushes)]
+        try:
+            for sizes in 2 * ((4000, 1000), (300, 500), (300, 2000), (1000, 1000)):
+                reload(daemon, configured(*sizes, is_open=True))
+        finally:
+            ended.set()
+        rounds = [task.result() for task in asking]
+    print("8 reloads; asked", rounds)
+    assert min(rounds) >= 2
+    assert len(known) == 200 and flows(daemon, "sport=3000").keys() == known
+    assert not drops(daemon)
 
 
 # --- what does not fit ---------------------------------------------------------------------------
