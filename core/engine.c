@@ -17,7 +17,6 @@
 #include "event_json.h"
 #include "event_log.h"
 #include "patch.h"
-#include "pin.h"
 #include "snapshot_make.h"
 
 #define TICK_MS 1000
@@ -291,22 +290,6 @@ static int watches_start(struct weir_engine *engine)
 	return weir_confirm_watch(engine);
 }
 
-static int dirs_make(const struct weir_engine_options *options, struct weir_diag *diag)
-{
-	int r = weir_file_make_dirs(options->state_dir, 0700);
-
-	if (r)
-		return weir_diag_error(diag, "choose another --state-dir", "%s: cannot be made: %s",
-				       options->state_dir, strerror(-r)),
-		       r;
-	r = weir_file_make_dirs(options->run_dir, 0755);
-	if (r)
-		return weir_diag_error(diag, "choose another --run-dir", "%s: cannot be made: %s",
-				       options->run_dir, strerror(-r)),
-		       r;
-	return weir_pin_prepare(options->pin_dir, diag);
-}
-
 /* The policy of the file is from now on the one applied last: rollback, diff without a daemon and
  * the next start go by it. */
 static void policy_keep(struct weir_engine *engine, struct weir_diag *diag)
@@ -324,7 +307,7 @@ static void policy_keep(struct weir_engine *engine, struct weir_diag *diag)
 
 static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 {
-	int r = dirs_make(&engine->options, diag);
+	int r = weir_dirs_take(&engine->dirs, &engine->options, diag);
 
 	if (!r)
 		r = weir_policy_file_read(engine->options.state_dir, diag, &engine->policy);
@@ -361,6 +344,7 @@ int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *op
 		return -ENOMEM;
 	engine->loop = loop;
 	engine->options = *options;
+	weir_dirs_init(&engine->dirs);
 	engine->started_ns = weir_clock_monotonic_ns();
 	weir_changes_init(engine);
 	int r = engine_start(engine, diag);
@@ -398,6 +382,7 @@ void weir_engine_free(struct weir_engine *engine)
 	weir_config_free(engine->config);
 	weir_policy_file_done(&engine->policy);
 	weir_event_log_free(engine->log);
+	weir_dirs_done(&engine->dirs);
 	free(engine);
 }
 

@@ -5,6 +5,7 @@
 #define WEIR_CORE_ENGINE_PRIVATE_H
 
 #include "commit.h"
+#include "dirs.h"
 #include "engine.h"
 #include "events.h"
 #include "interfaces.h"
@@ -15,6 +16,7 @@ struct job;
 struct weir_engine {
 	struct weir_loop *loop;
 	struct weir_engine_options options;
+	struct weir_dirs dirs;
 	struct weir_object *object;
 	struct weir_commit *commit;
 	struct weir_interfaces *interfaces;

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import kernel
-from harness.daemon import WEIR
+from harness.daemon import WEIR, remove_pins
 from harness.frames import udp
 from harness.wait import SLOWNESS, pause, wait_for
 
@@ -108,6 +108,29 @@ def expected(state, addresses):
 @pytest.fixture
 def started(weir_daemon, pair):
     return weir_daemon(pair.inside, config=configuration({"192.168.0.1"}), interfaces=[pair.wire])
+
+
+@pytest.mark.parametrize("another", [{}, {"run_dir": "run2"},
+                                     {"run_dir": "run2", "state": "state2"},
+                                     {"run_dir": "run2", "pin_dir": "pins2"}])
+def test_second_daemon_is_refused_before_it_touches_what_is_live(started, another):
+    """It would put its own programs and policy in the place of the first one's."""
+    daemon = started
+    before = (kernel.link_ids(daemon.pin_dir), kernel.map_ids(daemon.pin_dir),
+              daemon.status()["revision"])
+    names = {"state": daemon.state, "run_dir": daemon.run_dir, "pin_dir": daemon.pin_dir}
+    words = [str(word) for word in daemon.command()]
+    for what, name in another.items():
+        words[words.index(str(names[what]))] = str(names[what].with_name(
+            f"{daemon.name}-{name}" if what == "pin_dir" else name))
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60)
+        assert done.returncode == 1 and "another daemon has /" in done.stderr, done.stderr
+        assert before == (kernel.link_ids(daemon.pin_dir), kernel.map_ids(daemon.pin_dir),
+                          daemon.status()["revision"])
+    finally:
+        remove_pins(daemon.pin_dir.with_name(f"{daemon.name}-pins2"))
 
 
 def test_kill_changes_no_verdict_and_restart_adopts(started, pair, wire):
