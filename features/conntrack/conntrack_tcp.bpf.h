@@ -187,6 +187,23 @@ static __always_inline bool takes_up(const struct conn_tcp *flow, const struct c
 	       ack_covers_syn(&flow->again, s->ack) && !seq_is_after(s->ack, flow->again.end);
 }
 
+/*
+ * Of a connection that stands, the receiver of a reset takes the next number alone for true, and
+ * asks back for any other in its window (RFC 5961, 3): believed is what lies between the lowest
+ * that may be next for him and the highest that was sent.
+ */
+static __always_inline bool reset_is_next(const struct conn_tcp *flow, const struct conn_segment *s)
+{
+	const struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
+
+	if (flow->marks & CONNTRACK_FIN * CONNTRACK_BOTH ||
+	    ~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH ||
+	    !(own->flags & CONNTRACK_SIDE_LIMIT))
+		return true;
+	return !seq_is_after(own->max_end - other->max_win, s->seq) &&
+	       !seq_is_after(s->seq, own->end);
+}
+
 static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 						  const struct conn_segment *s, bool checks)
 {
@@ -197,8 +214,11 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 		if (!(s->flags & TCP_ACK) || !ack_covers_syn(other, s->ack) ||
 		    seq_is_after(s->ack, other->end))
 			return CONN_ANSWER_INVALID;
-	} else if (checks && !seq_holds(own, other, s) && !takes_up(flow, s)) {
-		return CONN_ANSWER_INVALID;
+	} else if (checks && !takes_up(flow, s)) {
+		if (!seq_holds(own, other, s))
+			return CONN_ANSWER_INVALID;
+		if (!reset_is_next(flow, s))
+			return tcp_stands(flow, s);
 	}
 	flow->marks |= CONNTRACK_RESET;
 	return tcp_stands(flow, s);

@@ -240,12 +240,23 @@ def tcp_reset(flow, s, packet, config):
         if s == 1 and not flow.sides[1].syn:
             if not packet.flags & ACK or not is_answer_to(flow.sides[0], packet):
                 return INVALID
-        elif not is_in_window(flow, s, packet) and not (
-                s == 1 and flow.again and packet.flags & ACK and is_answer_to(flow.again, packet)):
-            return INVALID
+        elif not (s == 1 and flow.again and packet.flags & ACK
+                  and is_answer_to(flow.again, packet)):
+            if not is_in_window(flow, s, packet):
+                return INVALID
+            if flow.name() == "established" and not is_next_number(flow, s, packet):
+                return IGNORED
     became = IGNORED if flow.is_reset else TAKEN
     flow.is_reset = True
     return became
+
+
+def is_next_number(flow, s, packet):
+    """RFC 5961, 3: another is asked back for, and ends nothing. What is acknowledged is known from
+    the room that is left, at the most."""
+    me, other = flow.sides[s], flow.sides[1 - s]
+    acknowledged = (me.max_end - other.max_win) % (1 << 32)
+    return not before(packet.seq, acknowledged) and not before(me.end, packet.seq)
 
 
 def tcp_syn(flow, s, packet, config):

@@ -52,8 +52,8 @@ DIFFERENCES = {
                      "the window.",
     "reset-early": "A reset of the initiator before any answer: Weir takes any, nf those with the "
                    "right numbers.",
-    "reset-old": "A reset below what the other side has acknowledged: nf says invalid, Weir takes "
-                 "it within the window, like any other packet.",
+    "reset-old": "A reset below what the other side has acknowledged: nf says invalid, Weir lets "
+                 "it pass within the window, and believes none but the next number.",
     "reset-rest": "After a reset Weir lets pass what was under way, for `timeouts.reset`; nf goes "
                   "on checking numbers, and forgets a flow that was not answered at once.",
     "reset-reuse": "A SYN after a reset is new for Weir. For nf it is so when the side begins "

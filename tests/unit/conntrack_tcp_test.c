@@ -12,11 +12,40 @@
 
 /* --- RST --------------------------------------------------------------------------------- */
 
-static void rst_in_the_window_resets(void **state)
+static void rst_with_the_next_number_resets(void **state)
 {
 	struct conn_tcp flow = established();
 
 	assert_int_equal(send(&flow, INITIATOR, TCP_RST, 1001, 0), CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(state_of(&flow), CONNTRACK_RESET_SEEN);
+	flow = established();
+	assert_int_equal(send(&flow, RESPONDER, RST_ACK, 5001, 1001), CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(state_of(&flow), CONNTRACK_RESET_SEEN);
+}
+
+/* 100 bytes are under way: whether they arrived, nobody in between knows. */
+static void rst_with_any_number_that_may_be_next_resets(void **state)
+{
+	static const uint32_t resets[] = { 1001, 1050, 1101 }, stays[] = { 1000, 1102 };
+
+	for (size_t i = 0; i < 5; i++) {
+		struct conn_tcp flow = established();
+		bool is_next = i < 3;
+
+		send_bytes(&flow, INITIATOR, 1001, 100, 5001);
+		assert_int_equal(send(&flow, INITIATOR, TCP_RST, is_next ? resets[i] : stays[i - 3],
+				      0),
+				 CONN_ANSWER_ESTABLISHED);
+		assert_int_equal(state_of(&flow),
+				 is_next ? CONNTRACK_RESET_SEEN : CONNTRACK_ESTABLISHED);
+	}
+}
+
+static void rst_in_the_window_of_a_flow_that_closes_resets(void **state)
+{
+	struct conn_tcp flow = fin_wait();
+
+	assert_int_equal(send(&flow, RESPONDER, TCP_RST, 5300, 0), CONN_ANSWER_ESTABLISHED);
 	assert_int_equal(state_of(&flow), CONNTRACK_RESET_SEEN);
 }
 
@@ -31,13 +60,13 @@ static void rst_outside_the_window_is_invalid(void **state)
 	flow_is(&flow, &before);
 }
 
-static void rst_at_the_edges_of_the_window_resets(void **state)
+static void rst_at_the_edges_of_the_window_passes_and_changes_nothing(void **state)
 {
-	struct conn_tcp flow = established();
+	struct conn_tcp flow = established(), before = flow;
 
 	assert_int_equal(send(&flow, INITIATOR, TCP_RST, 1801, 0), CONN_ANSWER_ESTABLISHED);
-	flow = established();
 	assert_int_equal(send(&flow, INITIATOR, TCP_RST, 201, 0), CONN_ANSWER_ESTABLISHED);
+	flow_is(&flow, &before);
 }
 
 static void rst_of_any_number_resets_where_windows_are_not_checked(void **state)
@@ -346,9 +375,11 @@ static void sctp_abort_resets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rst_in_the_window_resets),
+		cmocka_unit_test(rst_with_the_next_number_resets),
+		cmocka_unit_test(rst_with_any_number_that_may_be_next_resets),
+		cmocka_unit_test(rst_in_the_window_of_a_flow_that_closes_resets),
 		cmocka_unit_test(rst_outside_the_window_is_invalid),
-		cmocka_unit_test(rst_at_the_edges_of_the_window_resets),
+		cmocka_unit_test(rst_at_the_edges_of_the_window_passes_and_changes_nothing),
 		cmocka_unit_test(rst_of_any_number_resets_where_windows_are_not_checked),
 		cmocka_unit_test(rst_that_refuses_must_acknowledge_the_syn),
 		cmocka_unit_test(rst_that_refuses_need_not_where_windows_are_not_checked),

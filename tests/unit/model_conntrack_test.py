@@ -125,11 +125,23 @@ def test_a_refusal_must_acknowledge_the_syn():
           (tcp(A, "S", 9000), "new", "syn_sent")])
 
 
-def test_a_reset_is_taken_within_the_window_only():
+def test_a_reset_ends_a_connection_by_the_next_number_only():
     tell([*OPEN, (tcp(A, "R", 1002), "invalid", "established"),
           (tcp(A, "R", -1000), "invalid", "established"),
-          (tcp(A, "R", -999), "established", "reset"), (tcp(B, "A", 1, 1), "established", "reset")])
-    tell([*OPEN, (tcp(A, "R", 1001), "established", "reset")])
+          (tcp(A, "R", -999), "established", "established"),
+          (tcp(A, "R", 1001), "established", "established"),
+          (tcp(A, "R", 1), "established", "reset"), (tcp(B, "A", 1, 1), "established", "reset")])
+
+
+def test_a_reset_is_believed_by_any_number_that_may_be_the_next():
+    data = [*OPEN, (tcp(A, "A", 1, 1, length=100), "established", "established")]
+    for seq, becomes in ((0, "established"), (1, "reset"), (101, "reset"), (102, "established")):
+        tell([*data, (tcp(A, "R", seq), "established", becomes)])
+
+
+def test_a_reset_in_the_window_ends_a_connection_that_closes():
+    tell([*OPEN, (tcp(A, "FA", 1, 1), "established", "fin_wait"),
+          (tcp(B, "R", 700), "established", "reset")])
 
 
 def test_without_the_check_any_number_will_do():
