@@ -29,6 +29,7 @@ TRACK = """table inet track {
 PLACES = {"host": ("server", ["eth0"], False), "host-with-nf": ("server", ["eth0"], True),
           "gateway": ("gateway", ["lan", "wan"], True)}
 TALKS, MORE_CHUNKS, CHUNK_BYTES, OPENING_PORT, TRANSFER_PORT = 12, 100, 65536, 18000, 19000
+PACE_S = 0.002 * SLOWNESS ** 2          # an emulated kernel takes so much longer to start Weir
 
 
 def configured(devices, is_open=False):
@@ -96,7 +97,7 @@ class Opener:
             try:
                 sock.connect(self.to)
                 self.opened.append(sock)
-                pause(0.002)
+                pause(PACE_S)
             except OSError as e:
                 self.error = e
                 sock.close()
