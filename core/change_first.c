@@ -45,8 +45,6 @@ static int first_load(struct weir_engine *engine, const struct weir_image *image
 		r = weir_object_has_old(engine->object) ?
 			    weir_state_fits(engine, engine->config, true, diag) :
 			    0;
-	if (!r)
-		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_GRANTED, diag);
 	return r;
 }
 
@@ -75,6 +73,9 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 		r = first_stage(engine, image, diag);
 	if (!r)
 		r = weir_object_try(engine->object, diag);
+	/* Late, but before the pins: a start that finds tables takes them for whole. */
+	if (!r)
+		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_GRANTED, diag);
 	if (!r)
 		r = weir_object_pin(
 			engine->object, engine->options.pin_dir,

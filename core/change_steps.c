@@ -79,9 +79,6 @@ static int object_prepare(struct job *job, struct weir_constants *constants)
 		r = weir_engine_attach_features(engine, job->object, weir_job_diag(job));
 	if (!r)
 		r = weir_job_fits(job);
-	if (!r)
-		weir_adopt(engine->states, job_config(job), WEIR_ADOPTED_GRANTED,
-			   weir_job_diag(job));
 	if (!r && !weir_object_policy_is_reused(job->object))
 		r = weir_commit_new(job->object, engine->options.pin_dir, weir_job_diag(job),
 				    &job->commit);
@@ -221,6 +218,10 @@ static int job_stage(struct job *job)
 	job_note_image(job);
 	if (!r && job->object)
 		r = weir_object_try(job->object, weir_job_diag(job));
+	/* Late: what begins between this and the switch is looked for once more when it settles. */
+	if (!r && job->object)
+		weir_adopt(job->engine->states, job_config(job), WEIR_ADOPTED_GRANTED,
+			   weir_job_diag(job));
 	step_note(job, WEIR_STEP_STAGE, since);
 	return r;
 }

@@ -69,57 +69,94 @@ static struct conntrack_key key_of(const struct weir_kernel_flow *flow, bool lat
 	return key;
 }
 
-/* Numbers of TCP are not known, so windows are not checked: as for one that was picked up. */
-static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint32_t now,
-		      const struct weir_config *config, struct conntrack_flow *flow)
+static uint32_t expiry_of(const struct conntrack_flow *flow, uint32_t now,
+			  const struct weir_config *config)
 {
 	const struct conntrack_section *section =
 		config->sections[weir_feature_index(&weir_conntrack)];
+	uint64_t left_ns = section->timeouts[conntrack_state_of(flow->key.proto, flow->word)].value;
+
+	return now + (uint32_t)(left_ns >> CONNTRACK_TICK_SHIFT);
+}
+
+/* Numbers of TCP are not known, so windows are not checked: as for one that was picked up. */
+static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint32_t now,
+		      struct conntrack_flow *flow)
+{
 	bool later = is_later(from);
-	uint32_t marks = marks_of(from) | CONNTRACK_PICKED_UP | CONNTRACK_LIVE |
-			 (later ? CONNTRACK_SECOND : 0) | (is_granted ? CONNTRACK_GRANTED : 0) |
-			 (from->answered ? CONNTRACK_ANSWERED : 0) |
-			 (from->answered && from->assured ? CONNTRACK_AGAIN : 0);
-	uint64_t left_ns = section->timeouts[conntrack_state_of(from->proto, marks)].value;
 
 	*flow = (struct conntrack_flow){
 		.key = key_of(from, later),
-		.word = marks,
+		.word = marks_of(from) | CONNTRACK_PICKED_UP | CONNTRACK_LIVE |
+			(later ? CONNTRACK_SECOND : 0) | (is_granted ? CONNTRACK_GRANTED : 0) |
+			(from->answered ? CONNTRACK_ANSWERED : 0) |
+			(from->answered && from->assured ? CONNTRACK_AGAIN : 0),
 		.born = now,
-		.expires_ticks = now + (uint32_t)(left_ns >> CONNTRACK_TICK_SHIFT),
 	};
+}
+
+/*
+ * One that was adopted as half-open has come further by what is told of it now, by the other
+ * source or the second time: with the marks of before its next packets were invalid, for an answer
+ * seems to be missing that went by before the programs were there. What packets made themselves is
+ * left to them, and so is one that a packet is changing right now: it has seen more than the
+ * kernel had when it was asked. Returns whether the flow, with all that is known of it, is to be
+ * put where it was taken from.
+ */
+static bool half_take(struct conntrack_table *half, const struct conntrack_flow *there,
+		      uint32_t index, struct conntrack_flow *flow)
+{
+	const uint32_t adopted = CONNTRACK_PICKED_UP | (flow->word & CONNTRACK_GRANTED),
+		       ends = CONNTRACK_SECOND | adopted;
+	uint32_t known = there->word & CONNTRACK_MARKS;
+
+	if ((known & adopted) != adopted || known & CONNTRACK_RESET ||
+	    (known ^ flow->word) & ends || !(flow->word & ~known & CONNTRACK_MARKS) ||
+	    !conntrack_table_remove(half, index, there->word))
+		return false;
+	uint32_t marks = known | flow->word;
+
+	*flow = *there;
+	flow->word = marks;
+	return true;
 }
 
 /* Tracked already, and perhaps let in by the policy of before: that was live for some packets after
  * the programs that track. */
-static bool late_is_there(struct conntrack *state, const struct conntrack_key *key, uint32_t now)
+static bool is_there(struct conntrack *state, enum conntrack_table_kind kind,
+		     const struct conntrack_key *key, enum weir_adopted_as as, uint32_t now)
 {
-	uint32_t revision = (uint32_t)weir_engine_revision(state->engine);
+	struct conntrack_table *table = &state->tables[kind];
 
-	return conntrack_table_grant(&state->tables[CONNTRACK_TABLE_PROVEN], key, state->seed,
-				     revision, now) ||
-	       conntrack_table_grant(&state->tables[CONNTRACK_TABLE_HALF], key, state->seed,
-				     revision, now);
+	if (as != WEIR_ADOPTED_LATE)
+		return conntrack_table_has(table, key, state->seed, now);
+	return conntrack_table_grant(table, key, state->seed,
+				     (uint32_t)weir_engine_revision(state->engine), now);
 }
 
+/* For a moment a flow that is taken is in no table: a packet that comes just then is lost, and is
+ * sent again. In both it could not be: who proves a flow asks nobody whether it is proven. */
 bool conntrack_adopt(void *data, const struct weir_config *config,
 		     const struct weir_kernel_flow *from, enum weir_adopted_as as)
 {
 	struct conntrack *state = data;
-	uint32_t now = conntrack_now();
-	struct conntrack_flow flow;
+	struct conntrack_table *half = &state->tables[CONNTRACK_TABLE_HALF];
+	uint32_t now = conntrack_now(), index;
+	struct conntrack_flow flow, there;
 
-	flow_fill(from, as != WEIR_ADOPTED_KNOWN, now, config, &flow);
-	bool is_proven = conntrack_is_proven(flow.key.proto, flow.word);
-	struct conntrack_table *table =
-		&state->tables[is_proven ? CONNTRACK_TABLE_PROVEN : CONNTRACK_TABLE_HALF];
-
-	if (as == WEIR_ADOPTED_LATE ? late_is_there(state, &flow.key, now) :
-				      conntrack_table_has(&state->tables[CONNTRACK_TABLE_PROVEN],
-							  &flow.key, state->seed, now))
+	flow_fill(from, as != WEIR_ADOPTED_KNOWN, now, &flow);
+	if (is_there(state, CONNTRACK_TABLE_PROVEN, &flow.key, as, now))
 		return true;
-	int r = conntrack_table_add(table, &flow, state->seed, now);
+	bool is_known = is_there(state, CONNTRACK_TABLE_HALF, &flow.key, as, now);
 
-	state->adopted += r == 0;
+	if (is_known && (!conntrack_table_find(half, &flow.key, state->seed, now, &there, &index) ||
+			 !half_take(half, &there, index, &flow)))
+		return true;
+	flow.expires_ticks = expiry_of(&flow, now, config);
+	bool is_proven = conntrack_is_proven(flow.key.proto, flow.word);
+	int r = conntrack_table_add(is_proven ? &state->tables[CONNTRACK_TABLE_PROVEN] : half,
+				    &flow, state->seed, now);
+
+	state->adopted += r == 0 && !is_known;
 	return r != -ENOSPC;
 }

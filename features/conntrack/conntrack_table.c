@@ -255,6 +255,21 @@ bool conntrack_table_has(const struct conntrack_table *table, const struct connt
 	return table_find(table, key, seed, now);
 }
 
+bool conntrack_table_find(const struct conntrack_table *table, const struct conntrack_key *key,
+			  uint64_t seed, uint32_t now, struct conntrack_flow *ret_flow,
+			  uint32_t *ret_index)
+{
+	const struct conntrack_flow *flow = table_find(table, key, seed, now);
+	struct conntrack_flow copy;
+
+	/* The place may have gone to another since. */
+	if (!flow || !flow_copy(flow, &copy) || memcmp(&copy.key, key, sizeof(*key)) != 0)
+		return false;
+	*ret_flow = copy;
+	*ret_index = (uint32_t)(flow - table->flows);
+	return true;
+}
+
 bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack_key *key,
 			   uint64_t seed, uint32_t revision, uint32_t now)
 {

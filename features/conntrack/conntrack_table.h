@@ -55,6 +55,10 @@ void conntrack_table_lose(struct conntrack_table *table, uint32_t now);
 /* Whether a flow of that key is there. */
 bool conntrack_table_has(const struct conntrack_table *table, const struct conntrack_key *key,
 			 uint64_t seed, uint32_t now);
+/* The flow of that key, as a copy that was whole at one time, and its index. False: none. */
+bool conntrack_table_find(const struct conntrack_table *table, const struct conntrack_key *key,
+			  uint64_t seed, uint32_t now, struct conntrack_flow *ret_flow,
+			  uint32_t *ret_index);
 /* Whether a flow of that key is there. One that was let in by another policy than that of this
  * revision passes from now on where no rule speaks. */
 bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack_key *key,

@@ -289,13 +289,22 @@ static __always_inline enum conn_answer tcp_syn_ack(struct conn_tcp *flow,
 	return tcp_stands(flow, s);
 }
 
+/* Of one that the kernel knew as half-open, nobody has told the number of the SYN. */
+static __always_inline bool acks_syn(const struct conn_tcp *flow, const struct conn_segment *s)
+{
+	const struct conntrack_side *other = &flow->side[!s->side];
+
+	return ack_covers_syn(other, s->ack) ||
+	       (flow->marks & CONNTRACK_PICKED_UP && !other->first);
+}
+
 /* The marks of a packet that acknowledges, and may close. */
 static __always_inline void tcp_mark(struct conn_tcp *flow, const struct conn_segment *s)
 {
 	__u32 both = CONNTRACK_SYN * CONNTRACK_BOTH, fin = CONNTRACK_FIN << !s->side;
 	const struct conntrack_side *other = &flow->side[!s->side];
 
-	if ((flow->marks & both) == both && ack_covers_syn(other, s->ack))
+	if ((flow->marks & both) == both && acks_syn(flow, s))
 		flow->marks |= CONNTRACK_SYN_ACKED << !s->side;
 	if (flow->marks & fin && !seq_is_after(other->end, s->ack))
 		flow->marks |= CONNTRACK_FIN_ACKED << !s->side;

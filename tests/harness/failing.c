@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * LD_PRELOAD into a daemon: makes one system call of a kind fail, or be the last thing the process
- * does. What to fail stands in the file that FAILING names, which the test maps too (failing.py);
- * it counts the calls of each kind there. libbpf and the engine make all their calls through libc,
- * so these few functions see them.
+ * does, or holds the process there until it is told to go on (SIGCONT). What to fail stands in the
+ * file that FAILING names, which the test maps too (failing.py); it counts the calls of each kind
+ * there. libbpf and the engine make all their calls through libc, so these few functions see them.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,10 +36,12 @@ enum kind {
 	KINDS,
 };
 
+#define HELD (-1)
+
 struct plan {
 	uint32_t kind, at; /* the at-th call of that kind, from 1; at 0: none */
-	int32_t error;	   /* errno to fail with; 0: the process is killed instead */
-	uint32_t is_after; /* killed once the call is made, not before */
+	int32_t error;	   /* errno to fail with; 0: the process is killed instead; HELD */
+	uint32_t is_after; /* killed or held once the call is made, not before */
 	uint32_t lasts;	   /* and all later calls of that kind fail, too */
 	uint32_t counts[KINDS];
 };
@@ -71,6 +73,11 @@ static int is_chosen(uint32_t kind)
 	       (plan->at == number || (plan->lasts && number > plan->at));
 }
 
+static int is_held(int after)
+{
+	return plan->error == HELD && !plan->is_after == !after;
+}
+
 /* Gives -1 with errno, or kills. */
 static long fail(void)
 {
@@ -82,21 +89,25 @@ static long fail(void)
 
 static int is_made_first(void)
 {
-	return !plan->error && plan->is_after;
+	return plan->error <= 0 && plan->is_after;
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 /* The call, unless it is the chosen one; where that kills afterwards, it is made before. */
-#define CALL(kind, type, call)                  \
-	do {                                    \
-		int chosen = is_chosen(kind);   \
-		if (chosen && !is_made_first()) \
-			return (type)fail();    \
-		type result = (call);           \
-		if (chosen)                     \
-			return (type)fail();    \
-		return result;                  \
+#define CALL(kind, type, call)                   \
+	do {                                     \
+		int chosen = is_chosen(kind);    \
+		if (chosen && is_held(0))        \
+			chosen = raise(SIGSTOP); \
+		if (chosen && !is_made_first())  \
+			return (type)fail();     \
+		type result = (call);            \
+		if (chosen && is_held(1))        \
+			chosen = raise(SIGSTOP); \
+		if (chosen)                      \
+			return (type)fail();     \
+		return result;                   \
 	} while (0)
 
 long syscall(long number, ...)

@@ -157,6 +157,19 @@ static void ack_of_the_responders_syn_establishes(void **state)
 	assert_int_equal(state_of(&flow), CONNTRACK_ESTABLISHED);
 }
 
+/* Both SYNs went by before anybody looked: nothing is known of their numbers. */
+static void ack_of_any_number_establishes_what_was_read_half_open(void **state)
+{
+	struct conn_tcp flow = { .marks = CONNTRACK_PICKED_UP | CONNTRACK_SYN * CONNTRACK_BOTH |
+					  CONNTRACK_SYN_ACKED | CONNTRACK_ANSWERED };
+
+	assert_int_equal(send(&flow, RESPONDER, TCP_ACK, 5001, 1001), CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(state_of(&flow), CONNTRACK_SYN_RECEIVED);
+	assert_int_equal(send(&flow, INITIATOR, TCP_ACK, 1001, 0x87654321),
+			 CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(state_of(&flow), CONNTRACK_ESTABLISHED);
+}
+
 static void fin_of_one_side_is_fin_wait(void **state)
 {
 	struct conn_tcp flow = fin_wait();
@@ -389,6 +402,7 @@ int main(void)
 		cmocka_unit_test(ack_of_the_initiator_before_an_answer_is_invalid),
 		cmocka_unit_test(ack_of_the_responder_to_a_syn_passes_and_opens_nothing),
 		cmocka_unit_test(ack_of_the_responders_syn_establishes),
+		cmocka_unit_test(ack_of_any_number_establishes_what_was_read_half_open),
 		cmocka_unit_test(fin_of_one_side_is_fin_wait),
 		cmocka_unit_test(fin_of_both_sides_is_closing),
 		cmocka_unit_test(fin_of_both_acknowledged_is_time_wait),
