@@ -308,11 +308,16 @@ static int session_look(struct look *look, struct weir_diag *diag, struct weir_p
 	return r < 0 ? r : 0;
 }
 
+/* Listed before the probe takes over what the kernel knows: whoever begins in between is not asked
+ * about, rather than taken for a stranger. */
 static int all_look(struct look *look, struct weir_diag *diag, struct weir_preview *preview)
 {
 	_cleanup_flows_ struct weir_flows flows = { 0 };
 	int r = weir_flows_read(&flows);
 
+	if (r == 0)
+		r = probe_open(look, look->wish->next, !look->wish->is_tracked_now, diag,
+			       &look->next);
 	if (r == 0)
 		r = session_look(look, diag, preview);
 	for (size_t i = 0; i < flows.count && r == 0; i++)
@@ -329,8 +334,6 @@ int weir_preview_make(const struct weir_preview_wish *wish, struct weir_diag *di
 	_cleanup_preview_ struct weir_preview preview = { 0 };
 	int r = look_start(&look);
 
-	if (r == 0 && look.iface_count > 0)
-		r = probe_open(&look, wish->next, !wish->is_tracked_now, diag, &look.next);
 	if (r == 0 && look.iface_count > 0)
 		r = all_look(&look, diag, &preview);
 	if (r < 0) {

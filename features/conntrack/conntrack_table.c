@@ -270,13 +270,27 @@ bool conntrack_table_find(const struct conntrack_table *table, const struct conn
 	return true;
 }
 
+/* Unless the place has gone to another flow than the one that had this word. */
+static void marks_add(struct conntrack_flow *flow, uint32_t found, uint32_t marks)
+{
+	uint32_t word = found;
+
+	while (is_of_turn(word, found) &&
+	       !__atomic_compare_exchange_n(&flow->word, &word, word | marks, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+}
+
 bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack_key *key,
 			   uint64_t seed, uint32_t revision, uint32_t now)
 {
 	struct conntrack_flow *flow = table_find(table, key, seed, now);
 
-	if (flow && __atomic_load_n(&flow->let_in, __ATOMIC_RELAXED) >> 32 != revision)
-		__atomic_or_fetch(&flow->word, CONNTRACK_GRANTED, __ATOMIC_SEQ_CST);
+	uint32_t word = flow ? __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE) : 0;
+
+	if (flow && memcmp(&flow->key, key, sizeof(*key)) == 0 &&
+	    __atomic_load_n(&flow->let_in, __ATOMIC_RELAXED) >> 32 != revision)
+		marks_add(flow, word, CONNTRACK_GRANTED);
 	return flow;
 }
 
@@ -303,13 +317,8 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 		seq_raise(&flow->side[i].end, from->side[i].end);
 		seq_raise(&flow->side[i].max_end, from->side[i].max_end);
 	}
-	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED), found = word;
-	uint32_t seen = from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN);
-
-	while (is_of_turn(word, found) &&
-	       !__atomic_compare_exchange_n(&flow->word, &word, word | seen, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		;
+	marks_add(flow, __atomic_load_n(&flow->word, __ATOMIC_RELAXED),
+		  from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN));
 }
 
 void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,
