@@ -37,8 +37,10 @@ def configured(devices, is_open=False):
               "action": "allow"}]
     policy = "allow" if is_open else "deny"
     interfaces = [{"name": name, "egress": True} for name in devices]
+    tracking = {"enabled": not is_open, "pick-up": False,
+                "timeouts": {"answered": "20m", "stream": "20m"}}   # not ended by a slow kernel
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            f"conntrack: {json.dumps({'enabled': not is_open, 'pick-up': False})}\n"
+            f"conntrack: {json.dumps(tracking)}\n"
             "rules: " + json.dumps({"policy": [{"ingress": policy, "egress": policy}],
                                     "rules": rules}) + "\n")
 
@@ -221,7 +223,7 @@ def many_sockets():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=list(PLACES))
 def site(request):
     where, devices, is_tracked = PLACES[request.param]
     with contextlib.ExitStack() as stack:
@@ -262,3 +264,20 @@ def test_switching_tracking_on_cuts_nobody_off(site):
     known = known_to_kernel(site.place, site.is_tracked)
     site.daemon.ask("reload")
     assert_goes_on(site, busy, known)
+
+
+@pytest.mark.parametrize("site", ["host", "gateway"], indirect=True)
+def test_look_names_nobody_who_connects_meanwhile(site):
+    """Who begins between the listing and the taking over would be told as cut off."""
+    site.daemon.start()
+    busy = Busy(site.stack, site.chain)
+    wanted = site.daemon.home / "wanted.yaml"
+    wanted.write_text(configured(site.devices))
+    for _ in range(3):
+        before = [len(opener.opened) for opener in busy.openers]
+        looked = site.daemon.ask("apply", wanted, "--dry-run")
+        assert looked["looked_at"] >= len(busy.talk.all) / 2 and not looked["cut"]
+        assert all(len(opener.opened) > count for opener, count in zip(busy.openers, before))
+    site.daemon.config.write_text(wanted.read_text())
+    site.daemon.ask("reload")
+    busy.goes_on()
