@@ -58,7 +58,8 @@
 	X(WEIR_PASS_RELATED, PASS, conntrack, "pass_related",                                      \
 	  "an ICMP error about a flow, or a connection that a helper expected")                    \
 	X(WEIR_PASS_FRAGMENT, PASS, conntrack, "pass_fragment",                                    \
-	  "a fragment ahead of its first, between addresses that have a flow")
+	  "a fragment ahead of its first, between addresses that have a flow")                     \
+	X(WEIR_DROP_LIMIT, DROP, limit, "drop_limit", "more than a limit lets pass")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

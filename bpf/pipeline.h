@@ -20,6 +20,7 @@
 
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack.bpf.h"
+#include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
 #include "../features/sanity/sanity.bpf.h"
 
@@ -61,6 +62,7 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	/* clang-format off */
 	return block_stage(p) ?:
 	       source_stage(p, ctx, hook) ?:
+	       limit_stage(p) ?:
 	       conntrack_stage(p, ctx, hook) ?:
 	       rules_stage(p) ?:
 	       default_policy(p);

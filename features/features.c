@@ -4,6 +4,7 @@
 
 extern const struct weir_feature weir_sanity;
 extern const struct weir_feature weir_block;
+extern const struct weir_feature weir_limit;
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_feature weir_rules;
 
@@ -11,6 +12,7 @@ const struct weir_feature *const weir_features[] = {
 	/* clang-format off */
 	&weir_sanity,
 	&weir_block,
+	&weir_limit,
 	&weir_conntrack,
 	&weir_rules,
 	NULL,

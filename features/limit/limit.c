@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The limit feature as the engine sees it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+#include "features/limit/limit_state.h"
+
+static int limit_constants_set(const void *data, const struct weir_image *image,
+			       struct weir_constants *constants)
+{
+	struct limit_constants values = { .lines = limit_lines(data) };
+
+	(void)image;
+	int r = weir_constants_capacity(constants, "st_limit", values.lines ? values.lines : 1);
+
+	return r ? r : weir_constants_set(constants, "limit_constants", &values, sizeof(values));
+}
+
+static int limit_state_new(struct weir_engine *engine, const char *state_dir,
+			   struct weir_diag *diag, void **ret_state)
+{
+	(void)state_dir, (void)diag;
+	struct limit *state = calloc(1, sizeof(*state));
+
+	if (!state)
+		return -ENOMEM;
+	state->engine = engine;
+	*ret_state = state;
+	return 0;
+}
+
+static void limit_state_free(void *data)
+{
+	struct limit *state = data;
+
+	if (state)
+		weir_map_memory_done(&state->buckets);
+	free(state);
+}
+
+static int limit_attach(void *data, struct weir_object *object, struct weir_diag *diag)
+{
+	struct limit *state = data;
+
+	state->counters = weir_object_map(object, "ctr_limit");
+	int r = state->counters ? limit_table_take(state, object) : -ENOENT;
+
+	if (r)
+		weir_diag_error(diag, NULL, "limit: the buckets cannot be set up: %s",
+				strerror(-r));
+	return r;
+}
+
+static void limit_tick(void *data, uint64_t now_ns)
+{
+	limit_table_sweep(data, now_ns);
+}
+
+/* Of the live policy; without an engine there is none. */
+const struct limit_section *limit_section_of(const struct limit *state)
+{
+	static const struct limit_section none;
+	const struct weir_config *config = state->engine ? weir_engine_config(state->engine) : NULL;
+
+	return config ? config->sections[weir_feature_index(&weir_limit)] : &none;
+}
+
+static unsigned count_of(const struct limit *state)
+{
+	return limit_section_of(state)->limit_count;
+}
+
+void limit_sums_read(const struct limit *state, struct limit_sums *ret_sums)
+{
+	uint16_t rows[LIMITS_MAX];
+
+	memset(ret_sums, 0, sizeof(*ret_sums));
+	if (!count_of(state) || !state->counters)
+		return;
+	limit_count_rows(limit_section_of(state), rows);
+	for (unsigned i = 0; i < count_of(state); i++)
+		weir_map_sum(state->counters, rows[i], 1, LIMIT_COUNT_WORDS,
+			     (uint64_t *)&ret_sums->of[i]);
+}
+
+static struct limit_count sum_of(const struct limit_sums *sums)
+{
+	struct limit_count all = {};
+
+	for (unsigned i = 0; i < LIMITS_MAX; i++) {
+		all.passed += sums->of[i].passed;
+		all.over += sums->of[i].over;
+		all.crowded += sums->of[i].crowded;
+		all.raced += sums->of[i].raced;
+	}
+	return all;
+}
+
+static void limit_status(void *data, struct weir_json_out *json)
+{
+	const struct limit *state = data;
+	struct limit_sums sums;
+
+	limit_sums_read(state, &sums);
+	struct limit_count all = sum_of(&sums);
+
+	weir_json_open_object(json, "limit");
+	weir_json_put_bool(json, "on", count_of(state) != 0);
+	weir_json_put_uint(json, "limits", count_of(state));
+	weir_json_put_uint(json, "sources", count_of(state) ? state->owing_seen : 0);
+	weir_json_put_uint(json, "sources_capacity",
+			   count_of(state) ? (uint64_t)state->lines * LIMIT_WAYS : 0);
+	weir_json_put_uint(json, "passed", all.passed);
+	weir_json_put_uint(json, "over", all.over);
+	weir_json_put_uint(json, "crowded", all.crowded);
+	weir_json_put_uint(json, "raced", all.raced);
+	weir_json_close_object(json);
+}
+
+static int sample_add(struct weir_snapshot *snapshot, const char *metric, const char *help,
+		      uint64_t value, const char *name, const char *result)
+{
+	if (!result)
+		return weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, metric, help, (double)value,
+					 "limit=\"%s\"", name);
+	return weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, metric, help, (double)value,
+				 "limit=\"%s\",result=\"%s\"", name, result);
+}
+
+/* Names need no escaping: limit_check(). */
+static int limit_samples(const struct limit *state, const struct limit_sums *sums,
+			 struct weir_snapshot *snapshot)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < count_of(state) && !r; i++) {
+		const struct limit_count *count = &sums->of[i];
+		const char *name = limit_section_of(state)->limits[i].name;
+		static const char packets[] = "Packets a limit was about.";
+		static const char bytes[] = "Their bytes.";
+
+		r = sample_add(snapshot, "limit_packets_total", packets, count->passed, name,
+			       "passed");
+		r = r	  ?:
+			    sample_add(snapshot, "limit_packets_total", packets, count->over, name,
+				       "over");
+		r = r	  ?:
+			    sample_add(snapshot, "limit_bytes_total", bytes, count->passed_bytes,
+				       name, "passed");
+		r = r	  ?:
+			    sample_add(snapshot, "limit_bytes_total", bytes, count->over_bytes,
+				       name, "over");
+		r = r	  ?:
+			    sample_add(snapshot, "limit_crowded_total",
+				       "Packets passed because no bucket was free.", count->crowded,
+				       name, NULL);
+		r = r	  ?:
+			    sample_add(snapshot, "limit_raced_total",
+				       "Packets passed because other processors were first.",
+				       count->raced, name, NULL);
+	}
+	return r;
+}
+
+static int limit_snapshot(void *data, struct weir_snapshot *snapshot)
+{
+	const struct limit *state = data;
+	struct limit_sums sums;
+
+	limit_sums_read(state, &sums);
+	int r = limit_samples(state, &sums, snapshot);
+
+	if (!r)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources",
+				      "Buckets in use, as of the last round of the sweep.",
+				      count_of(state) ? (double)state->owing_seen : 0, NULL);
+	if (!r)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources_capacity",
+				      "Buckets there are.",
+				      count_of(state) ? (double)state->lines * LIMIT_WAYS : 0,
+				      NULL);
+	return r;
+}
+
+static void limit_describe(void *data, const struct weir_verdict *verdict,
+			   struct weir_json_out *json)
+{
+	const struct limit *state = data;
+	uint16_t rows[LIMITS_MAX];
+
+	if (!state || verdict->reason != WEIR_DROP_LIMIT || !count_of(state))
+		return;
+	limit_count_rows(limit_section_of(state), rows);
+	for (unsigned i = 0; i < count_of(state); i++)
+		if (verdict->list == (LIMIT_LIST | rows[i]))
+			weir_json_put_str(json, "limit", limit_section_of(state)->limits[i].name);
+}
+
+const struct weir_feature weir_limit = {
+	.name = "limit",
+	.summary = "rates that sources must keep to",
+	.fields = limit_fields,
+	.section_size = sizeof(struct limit_section),
+	.check = limit_check,
+	.constants = limit_constants_set,
+	.compile = limit_compile,
+	.state_new = limit_state_new,
+	.state_free = limit_state_free,
+	.attach = limit_attach,
+	.tick = limit_tick,
+	.status = limit_status,
+	.snapshot = limit_snapshot,
+	.describe = limit_describe,
+	.ops = limit_ops,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of `limit:` in weir.yaml. What their texts mean is limit_read.c's. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "features/limit/limit_state.h"
+
+#define SECTION(member) offsetof(struct limit_section, member)
+#define LIMIT(member) offsetof(struct limit_text, member)
+
+const char *const limit_proto_names[] = { "any", "icmp", "tcp", "udp", NULL };
+const char *const limit_flag_names[] = { "any", "syn", NULL };
+const char *const limit_direction_names[] = { "ingress", "egress", NULL };
+static const char *const action_names[] = { "drop", NULL };
+
+#define TEXT_KEY(yaml, member, words)                                                           \
+	{                                                                                       \
+		.key = yaml, .type = WEIR_FIELD_STRING, .offset = LIMIT(member), .help = words, \
+		.wants_value = true                                                             \
+	}
+#define CHOICE_KEY(yaml, member, names, first, words)                                             \
+	{                                                                                         \
+		.key = yaml, .type = WEIR_FIELD_ENUM, .offset = LIMIT(member), .values = (names), \
+		.fallback = first, .wants_value = true, .help = words                             \
+	}
+
+static const struct weir_field limit_limit_fields[] = {
+	{ .key = "name",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = LIMIT(name),
+	  .required = true,
+	  .help = "The limit's name: 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a letter or "
+		  "digit. Its buckets and counters are kept by it." },
+	CHOICE_KEY("proto", proto, limit_proto_names, "any",
+		   "What it is about: icmp (of both versions), tcp, udp or any."),
+	TEXT_KEY("sport", sport, "Source ports, up to 8 ports and ranges: 53, 123, 11211."),
+	TEXT_KEY("dport", dport, "Destination ports, likewise: 53, 8000-8100."),
+	CHOICE_KEY("flags", flags, limit_flag_names, "any",
+		   "syn: only TCP with SYN and without ACK, which begins a connection."),
+	CHOICE_KEY("direction", direction, limit_direction_names, "ingress",
+		   "Packets that arrive at an interface, or leave it."),
+	{ .key = "per",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = LIMIT(per),
+	  .fallback = "source",
+	  .wants_value = true,
+	  .help = "Who has a bucket: each source, each destination, or total for one in all. "
+		  "source/24,/64 is one a network, the length for IPv4 first." },
+	TEXT_KEY("packets", packets,
+		 "Packets a bucket lets pass on average: 10/s, 30/m, 1/h, 10kpps."),
+	TEXT_KEY("bytes", bytes,
+		 "Instead of packets: bytes on the wire, 1MB/s, 64KiB/s, 100Mbit/s."),
+	{ .key = "burst",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = LIMIT(burst),
+	  .least = 1,
+	  .wants_value = true,
+	  .help = "Packets that may come at once, when there were none for a while. What comes in "
+		  "a second, and 1 at the least, without it." },
+	{ .key = "burst-bytes",
+	  .type = WEIR_FIELD_SIZE,
+	  .offset = LIMIT(burst_bytes),
+	  .wants_value = true,
+	  .help = "The same of a limit of bytes. What comes in a second, and 65550 at the least, "
+		  "without it." },
+	CHOICE_KEY("action", action, action_names, "drop",
+		   "What becomes of packets over the limit."),
+	{ .key = "dry-run",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = LIMIT(dry_run),
+	  .fallback = "false",
+	  .help = "Packets over the limit are counted, and pass." },
+	{ 0 },
+};
+
+const struct weir_field limit_fields[] = {
+	{ .key = "sources",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SECTION(sources),
+	  .fallback = "1048576",
+	  .least = LIMIT_WAYS,
+	  .most = 1 << 27,
+	  .help = "Buckets there are in all, 8 bytes each: how many sources that have sent of late "
+		  "can be told apart. When it is changed, all begin anew." },
+	{ .key = "limits",
+	  .type = WEIR_FIELD_SEQUENCE,
+	  .offset = SECTION(limits),
+	  .count_offset = SECTION(limit_count),
+	  .size = sizeof(struct limit_text),
+	  .fields = limit_limit_fields,
+	  .help = "The limits, 16 at most. A packet is held to each that is about it, in order." },
+	{ 0 },
+};
+
+static bool name_is_good(const char *name)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	static const char all[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= LIMIT_NAME_MAX && strchr(first, name[0]) &&
+	       strspn(name, all) == len;
+}
+
+static int name_check(const struct limit_section *section, unsigned index, struct weir_diag *diag)
+{
+	const char *name = section->limits[index].name;
+	char key[48];
+
+	snprintf(key, sizeof(key), "limit.limits[%u].name", index);
+	if (!name_is_good(name))
+		return weir_diag_key(diag, key,
+				     "write 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a "
+				     "letter or digit",
+				     "'%.40s' is not a name", name);
+	for (unsigned i = 0; i < index; i++)
+		if (strcmp(section->limits[i].name, name) == 0)
+			return weir_diag_key(diag, key, "give each a name of its own",
+					     "'%s' is the name of limits[%u] too", name, i);
+	return 0;
+}
+
+int limit_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
+{
+	const struct limit_section *section = data;
+	int result = 0;
+
+	(void)config;
+	if (section->limit_count > LIMITS_MAX)
+		return weir_diag_key(diag, "limit.limits", "leave some out",
+				     "%u limits, where %d are the most", section->limit_count,
+				     LIMITS_MAX);
+	for (unsigned i = 0; i < section->limit_count; i++) {
+		struct limit_meaning meaning;
+		int named = name_check(section, i, diag);
+		int r = limit_read(&section->limits[i], i, diag, &meaning);
+
+		result = result ?: named ?: r;
+	}
+	return result;
+}

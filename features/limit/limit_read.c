@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an entry of `limits:` means: rates, bursts, ports and what a bucket is for. */
+#include <errno.h>
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/units.h"
+#include "features/limit/limit_state.h"
+
+#define PACKETS_MOST 1000000000ULL /* a second */
+#define BYTES_MOST 125000000000ULL /* a second: 1 Tbit/s */
+#define PACKET_BYTES 1514	   /* a frame of Ethernet */
+#define PACKET_BYTES_MOST 65550	   /* what the kernel joins into one packet, with its frame */
+#define ID_SEED 0x6c696d6974ULL	   /* numbers of names stay what they are over restarts */
+
+struct unit {
+	const char *name;
+	uint64_t factor, divisor;
+};
+
+static const struct unit packet_units[] = {
+	{ "", 1, 1 },
+	{ "k", 1000, 1 },
+	{ "M", 1000000, 1 },
+	{ "G", 1000000000, 1 },
+};
+
+static const struct unit byte_units[] = {
+	{ "", 1, 1 },
+	{ "B", 1, 1 },
+	{ "kB", 1000, 1 },
+	{ "KB", 1000, 1 },
+	{ "MB", 1000000, 1 },
+	{ "GB", 1000000000, 1 },
+	{ "KiB", 1ULL << 10, 1 },
+	{ "MiB", 1ULL << 20, 1 },
+	{ "GiB", 1ULL << 30, 1 },
+	{ "bit", 1, 8 },
+	{ "kbit", 1000, 8 },
+	{ "Mbit", 1000000, 8 },
+	{ "Gbit", 1000000000, 8 },
+};
+
+static const struct unit periods[] = {
+	{ "pps", WEIR_NS_PER_S, 1 },
+	{ "/s", WEIR_NS_PER_S, 1 },
+	{ "/m", 60 * WEIR_NS_PER_S, 1 },
+	{ "/h", 3600 * WEIR_NS_PER_S, 1 },
+};
+
+/* One of the two ways in which a rate can be told. */
+struct measure {
+	const char *key, *noun, *mend;
+	const struct unit *units;
+	size_t unit_count;
+	uint64_t most; /* a second */
+	const char *most_text;
+};
+
+static const struct measure packets = {
+	"packets",
+	"a rate",
+	"write a whole number and a period: 10/s, 30/m, 1/h, 500pps, 10kpps",
+	packet_units,
+	WEIR_ARRAY_SIZE(packet_units),
+	PACKETS_MOST,
+	"1000000000/s",
+};
+
+static const struct measure bytes = {
+	"bytes",
+	"a rate of bytes",
+	"write a size and a period: 1MB/s, 64KiB/s, 100Mbit/s, 10MiB/m",
+	byte_units,
+	WEIR_ARRAY_SIZE(byte_units),
+	BYTES_MOST,
+	"125GB/s",
+};
+
+static const struct unit *unit_find(const struct unit *units, size_t count, const char *name,
+				    size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(units[i].name) == len && memcmp(units[i].name, name, len) == 0)
+			return &units[i];
+	return NULL;
+}
+
+/* Digits only; moves *text past them. */
+static int number_read(const char **text, uint64_t *ret_number)
+{
+	const char *p = *text;
+	uint64_t number = 0;
+	bool fits = true;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++)
+		fits = fits && !__builtin_mul_overflow(number, 10, &number) &&
+		       !__builtin_add_overflow(number, (uint64_t)(*p - '0'), &number);
+	*text = p;
+	*ret_number = number;
+	return fits ? 0 : -ERANGE;
+}
+
+/* -EINVAL: no such rate; -ERANGE: too much of it. */
+static int rate_read(const struct measure *measure, const char *text, struct limit_rate *ret_rate)
+{
+	uint64_t number;
+	const struct unit *period = NULL, *unit;
+	int r = number_read(&text, &number);
+
+	if (r == -EINVAL)
+		return r;
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(periods) && !period; i++) {
+		size_t tail = strlen(periods[i].name);
+
+		if (len >= tail && strcmp(text + len - tail, periods[i].name) == 0 &&
+		    (measure == &packets || *periods[i].name == '/'))
+			period = &periods[i];
+	}
+	unit = period ? unit_find(measure->units, measure->unit_count, text,
+				  len - strlen(period->name)) :
+			NULL;
+	if (!unit)
+		return -EINVAL;
+	if (r || __builtin_mul_overflow(number, unit->factor, &number))
+		return -ERANGE;
+	/* In bits it may be no whole number of bytes: over a period eight times as long it is. */
+	*ret_rate = (struct limit_rate){ number, period->factor * unit->divisor };
+	return number / (ret_rate->period_ns / WEIR_NS_PER_S) > measure->most ? -ERANGE : 0;
+}
+
+static const char *key_of(unsigned index, const char *member, char key[64])
+{
+	snprintf(key, 64, "limit.limits[%u].%s", index, member);
+	return key;
+}
+
+static int rate_mean(const struct measure *measure, const char *text, unsigned index,
+		     struct weir_diag *diag, struct limit_rate *ret_rate)
+{
+	char key[64];
+	int r = rate_read(measure, text, ret_rate);
+
+	key_of(index, measure->key, key);
+	if (r == -EINVAL)
+		return weir_diag_key(diag, key, measure->mend, "'%.40s' is not %s", text,
+				     measure->noun);
+	if (r == -ERANGE)
+		return weir_diag_key(diag, key, "write less, or leave the limit out",
+				     "'%.40s' is too large: %s is the most", text,
+				     measure->most_text);
+	if (!ret_rate->count)
+		return weir_diag_key(diag, key, "write at least 1/h, or deny it by a rule",
+				     "a limit of zero lets nothing pass");
+	return 0;
+}
+
+static uint64_t a_second_of(const struct limit_rate *rate, uint64_t least)
+{
+	uint64_t count = rate->count / (rate->period_ns / WEIR_NS_PER_S);
+
+	return count > least ? count : least;
+}
+
+static int burst_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+		      struct limit_meaning *meaning)
+{
+	char key[64];
+	bool counts_bytes = text->bytes;
+
+	if (counts_bytes && text->burst)
+		return weir_diag_key(diag, key_of(index, "burst", key), "write burst-bytes",
+				     "`burst` counts packets, and this limit counts bytes");
+	if (!counts_bytes && text->burst_bytes.text)
+		return weir_diag_key(diag, key_of(index, "burst-bytes", key), "write burst",
+				     "`burst-bytes` is for limits of bytes, and this one counts "
+				     "packets");
+	key_of(index, "burst-bytes", key);
+	if (!counts_bytes) {
+		meaning->burst = text->burst ?: a_second_of(&meaning->rate, 1);
+		return 0;
+	}
+	meaning->burst = text->burst_bytes.text ? text->burst_bytes.value :
+						  a_second_of(&meaning->rate, PACKET_BYTES_MOST);
+	if (meaning->burst < PACKET_BYTES)
+		return weir_diag_key(diag, key, "write 64KiB or more",
+				     "a burst smaller than one packet lets none pass (%d bytes)",
+				     PACKET_BYTES);
+	if (meaning->burst < PACKET_BYTES_MOST && diag)
+		weir_diag_warning_key(diag, key, "write 65550 or more",
+				      "where the kernel joins packets, those larger than the burst "
+				      "never pass");
+	return 0;
+}
+
+/* Cost and room of a bucket; refused when it would take longer than a day to drain. */
+static int bucket_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+		       struct limit_meaning *meaning)
+{
+	char key[64];
+	const struct limit_rate *rate = &meaning->rate;
+	struct limit_row *row = &meaning->row;
+	__extension__ unsigned __int128 drain = (unsigned __int128)meaning->burst * rate->period_ns;
+
+	if (drain / rate->count > LIMIT_DAY_NS)
+		return weir_diag_key(diag,
+				     key_of(index, text->bytes ? "burst-bytes" : "burst", key),
+				     "write a smaller burst or a higher rate",
+				     "a bucket of this burst takes more than a day to drain");
+	__extension__ unsigned __int128 cost =
+		((unsigned __int128)rate->period_ns << LIMIT_NS_SHIFT) + rate->count / 2;
+
+	row->per = (uint64_t)(cost / rate->count);
+	if (row->per >= LIMIT_WHOLE)
+		row->per = (row->per + (1ULL << (LIMIT_PRINT_BITS - 1))) & ~LIMIT_PRINT_MASK;
+	row->room = row->per * meaning->burst + LIMIT_SLACK;
+	row->most = meaning->burst < UINT32_MAX ? (uint32_t)meaning->burst + 1 : UINT32_MAX;
+	row->flags |= text->bytes ? LIMIT_COUNTS_BYTES : 0;
+	row->flags |= drain / rate->count < LIMIT_COARSE_NS ? LIMIT_IS_FINE : 0;
+	row->flags |= text->dry_run ? LIMIT_IS_DRY : 0;
+	return 0;
+}
+
+/* "22" or "8000-8100", with blanks around; moves *text past it. */
+static int span_read(const char **text, struct limit_span *ret_span)
+{
+	uint64_t from, to;
+
+	*text += strspn(*text, " ");
+	if (number_read(text, &from))
+		return -EINVAL;
+	to = from;
+	*text += strspn(*text, " ");
+	if (**text == '-') {
+		*text += 1;
+		*text += strspn(*text, " ");
+		if (number_read(text, &to))
+			return -EINVAL;
+	}
+	*text += strspn(*text, " ");
+	*ret_span = (struct limit_span){ (uint16_t)from, (uint16_t)to };
+	return from > to || to > 65535 ? -EINVAL : 0;
+}
+
+static int ports_mean(const char *text, const char *key, struct weir_diag *diag,
+		      struct limit_span spans[LIMIT_SPANS])
+{
+	const char *rest = text;
+
+	for (unsigned i = 0; i < LIMIT_SPANS; i++)
+		spans[i] = (struct limit_span){ 1, 0 };
+	for (unsigned i = 0; text; i++) {
+		if (i == LIMIT_SPANS)
+			return weir_diag_key(diag, key, "write a second limit for the others",
+					     "more than %d ports or ranges", LIMIT_SPANS);
+		if (span_read(&rest, &spans[i]) || (*rest && *rest != ','))
+			return weir_diag_key(diag, key, "write 53, or 53, 123, 8000-8100",
+					     "'%.40s' are no ports", text);
+		if (!*rest++)
+			break;
+	}
+	return 0;
+}
+
+static int both_ports_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+			   struct limit_meaning *meaning)
+{
+	char key[64];
+	bool has_ports = text->sport || text->dport;
+
+	if (has_ports && (text->proto == LIMIT_PROTO_ICMP || text->proto == LIMIT_PROTO_ANY))
+		return weir_diag_key(diag, key_of(index, text->dport ? "dport" : "sport", key),
+				     "write proto: tcp or proto: udp beside it",
+				     "only TCP and UDP have ports");
+	int r = ports_mean(text->sport, key_of(index, "sport", key), diag, meaning->ports.sport);
+
+	if (!r)
+		r = ports_mean(text->dport, key_of(index, "dport", key), diag,
+			       meaning->ports.dport);
+	meaning->row.flags |= text->sport ? LIMIT_HAS_SPORTS : 0;
+	meaning->row.flags |= text->dport ? LIMIT_HAS_DPORTS : 0;
+	return r;
+}
+
+static uint64_t mask_of(uint64_t bits) /* of 64, from the top */
+{
+	return bits ? htobe64(~0ULL << (64 - (bits < 64 ? bits : 64))) : 0;
+}
+
+/* "/24,/64" behind the end; `ret` are the lengths. */
+static int lengths_read(const char *text, uint64_t *ret_v4, uint64_t *ret_v6)
+{
+	*ret_v4 = 32;
+	*ret_v6 = 128;
+	if (!*text)
+		return 0;
+	if (*text++ != '/' || number_read(&text, ret_v4) || *text++ != ',')
+		return -EINVAL;
+	text += strspn(text, " ");
+	if (*text++ != '/' || number_read(&text, ret_v6) || *text)
+		return -EINVAL;
+	return *ret_v4 >= 1 && *ret_v4 <= 32 && *ret_v6 >= 1 && *ret_v6 <= 128 ? 0 : -EINVAL;
+}
+
+static int per_mean(const char *text, unsigned index, struct weir_diag *diag, struct limit_row *row)
+{
+	static const char *const ends[] = { "source", "destination" };
+	char key[64];
+	uint64_t v4, v6;
+
+	if (strcmp(text, "total") == 0) {
+		row->end = LIMIT_PER_TOTAL;
+		return 0;
+	}
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ends); i++) {
+		size_t len = strlen(ends[i]);
+
+		if (strncmp(text, ends[i], len) != 0 || lengths_read(text + len, &v4, &v6))
+			continue;
+		row->end = (uint8_t)i;
+		row->mask4 = mask_of(32 + v4);
+		row->mask6[0] = mask_of(v6);
+		row->mask6[1] = v6 > 64 ? mask_of(v6 - 64) : 0;
+		return 0;
+	}
+	return weir_diag_key(diag, key_of(index, "per", key),
+			     "write source, destination or total; prefixes as source/24,/64, the "
+			     "length for IPv4 first",
+			     "'%.40s' is nothing a bucket can be for", text);
+}
+
+int limit_read(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+	       struct limit_meaning *ret_meaning)
+{
+	struct limit_meaning meaning = {};
+	char key[64];
+
+	if (!text->packets == !text->bytes)
+		return weir_diag_key(diag, key_of(index, "packets", key),
+				     text->packets ? "write two limits" :
+						     "write packets: 10/s or bytes: 1MB/s",
+				     "a limit counts either packets or bytes");
+	if (text->flags == LIMIT_FLAGS_SYN && text->proto != LIMIT_PROTO_TCP)
+		return weir_diag_key(diag, key_of(index, "flags", key),
+				     "write proto: tcp beside it", "only TCP has flags");
+	int r = rate_mean(text->packets ? &packets : &bytes,
+			  text->packets ? text->packets : text->bytes, index, diag, &meaning.rate);
+
+	if (!r)
+		r = burst_mean(text, index, diag, &meaning);
+	if (!r)
+		r = bucket_mean(text, index, diag, &meaning);
+	if (!r)
+		r = both_ports_mean(text, index, diag, &meaning);
+	if (!r)
+		r = per_mean(text->per, index, diag, &meaning.row);
+	meaning.row.id = weir_hash_bytes(text->name, strlen(text->name), ID_SEED);
+	if (!r)
+		*ret_meaning = meaning;
+	return r;
+}
