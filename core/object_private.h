@@ -7,7 +7,7 @@
 #include "object.h"
 
 #define OBJECT_MAPS_MAX 48
-#define OBJECT_OLD_MAX 8
+#define OBJECT_OLD_MAX 16
 #define OBJECT_MAP_NAME 16 /* BPF_OBJ_NAME_LEN */
 
 struct weir_main;
