@@ -396,3 +396,29 @@ def test_killed_at_any_moment_goes_on_from_there(site):
             site.finish()
         except AssertionError as e:
             raise AssertionError(f"round {number}, {moment:.3f} s, seed {SEED}: {e}") from e
+
+
+def with_extra(text):
+    return text.replace("interfaces: [", "interfaces: [{name: extra}, ")
+
+
+@pytest.mark.outside
+def test_interface_that_goes_away_meanwhile_cuts_no_flow(site):
+    """Another than the flows go by; wherever the reload is just then."""
+    rng, daemon, inside = random.Random(SEED), site.daemon, site.pair.inside
+    for number in range(FAULTS or 200):
+        inside.run("ip", "link", "add", "extra", "type", "veth", "peer", "name", "extra-far")
+        reload(daemon, with_extra(configured(*SIZES[site.at])))
+        wait_for(lambda: any(row["name"] == "extra" and row["attached"]
+                             for row in daemon.status()["interfaces"]), "extra is watched")
+        daemon.config.write_text(with_extra(configured(*site.next_sizes())))
+        with subprocess.Popen(daemon.namespace.command(WEIR, "reload"), env=daemon.environment(),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as asking:
+            pause(rng.uniform(0, 1))
+            inside.run("ip", "link", "del", "extra")
+            said = asking.communicate()[0]
+        assert asking.returncode == 0, f"round {number}, seed {SEED}: {said}"
+        assert capacities(daemon) == site.next_sizes()
+        wait_until_settled(daemon)
+        site.assert_whole()
+        site.at = 1 - site.at
