@@ -70,6 +70,8 @@ int weir_dirs_take(struct weir_dirs *dirs, const struct weir_engine_options *opt
 
 	if (!r)
 		r = dir_take(options->state_dir, &dirs->lock_fd[WEIR_DIR_STATE], diag);
+	if (!r)
+		r = dir_take(options->run_dir, &dirs->lock_fd[WEIR_DIR_RUN], diag);
 	return r ? r : dir_take(options->pin_dir, &dirs->lock_fd[WEIR_DIR_PIN], diag);
 }
 

@@ -9,6 +9,7 @@ struct weir_engine_options;
 
 enum weir_dir {
 	WEIR_DIR_STATE,
+	WEIR_DIR_RUN,
 	WEIR_DIR_PIN,
 	WEIR_DIR_COUNT,
 };
@@ -20,7 +21,7 @@ struct weir_dirs {
 /* None is held yet. */
 void weir_dirs_init(struct weir_dirs *dirs);
 /*
- * Makes state_dir, run_dir and pin_dir, and takes the first and the last: whoever comes second is
+ * Makes state_dir, run_dir and pin_dir, and takes them: whoever comes second is
  * refused (-EADDRINUSE) before he has touched what packets pass through. A kill lets go of them.
  */
 int weir_dirs_take(struct weir_dirs *dirs, const struct weir_engine_options *options,

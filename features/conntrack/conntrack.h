@@ -172,7 +172,8 @@ struct conntrack_expectation {
 	X(CONNTRACK_COUNT_DISPLACED, "displaced", "half-open flows forgotten for newer ones") \
 	X(CONNTRACK_COUNT_REFUSED, "refused",                                                 \
 	  "flows that proved themselves and found no room, once each")                        \
-	X(CONNTRACK_COUNT_RACED, "raced", "flows not kept since two CPUs wanted one place")   \
+	X(CONNTRACK_COUNT_RACED, "raced",                                                     \
+	  "flows not kept: another CPU, or an established flow, has the place")               \
 	X(CONNTRACK_COUNT_EARLY, "early_fragments", "fragments ahead of their first")         \
 	X(CONNTRACK_COUNT_MOVED, "moved", "flows fetched from the table of before a reload")
 

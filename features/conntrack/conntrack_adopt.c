@@ -157,6 +157,9 @@ bool conntrack_adopt(void *data, const struct weir_config *config,
 	int r = conntrack_table_add(is_proven ? &state->tables[CONNTRACK_TABLE_PROVEN] : half,
 				    &flow, state->seed, now);
 
+	/* No room among the proven: it goes on where it was. */
+	if (r == -ENOSPC && is_proven && is_known)
+		r = conntrack_table_add(half, &flow, state->seed, now);
 	state->adopted += r == 0 && !is_known;
 	return r != -ENOSPC;
 }

@@ -107,6 +107,12 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 	flow->again = from->again;
 }
 
+static __always_inline bool has_proven_itself(const struct conntrack_flow *flow, __u32 word)
+{
+	return conntrack_has_shaken(flow->key.proto, word) &&
+	       conntrack_is_proven(flow->key.proto, word);
+}
+
 /* A place of the half-open table is this CPU's; whoever was there makes room. */
 static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 {
@@ -117,8 +123,10 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 	__u32 word = *(volatile __u32 *)&flow->word;
 	bool was_there = conntrack_is_there(word, flow->expires_ticks, work->now);
 
-	/* Free by its tag, and then somebody was faster. */
-	if ((was_there && !work->displaces) || !flow_claim(flow, word))
+	/* Free by its tag, and then somebody was faster. And one that has shaken hands, for which
+	 * the other table has no room, never makes room for what has proven nothing. */
+	if ((was_there && (!work->displaces || has_proven_itself(flow, word))) ||
+	    !flow_claim(flow, word))
 		return false;
 	if (was_there)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
@@ -224,6 +232,37 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
 }
 
 /*
+ * Sets and takes marks of a flow that had this word, whatever others set meanwhile; nothing where
+ * its place has gone to another. What is given up after some attempts was overtaken by as many
+ * others.
+ */
+static __always_inline void marks_change(struct conntrack_flow *flow, __u32 word, __u32 set,
+					 __u32 taken)
+{
+	bool done = false;
+
+	LOOP_ROLLED
+	for (int i = 0; i < 4 && !done; i++) {
+		__u32 found = __sync_val_compare_and_swap(&flow->word, word, (word & ~taken) | set);
+
+		done = found == word || turn_has_passed(found, word);
+		word = found;
+	}
+}
+
+/* What other CPUs saw of the flow while it moved. */
+static __always_inline void half_leave(struct conn_work *work, struct conntrack_flow *half,
+				       __u32 moving)
+{
+	struct conntrack_flow *flow = flow_at(proven_of(work), work->index);
+	__u32 last = __sync_lock_test_and_set(&half->word, conntrack_word_next(moving));
+	__u32 more = last & ~moving & CONNTRACK_MARKS;
+
+	if (more && flow)
+		marks_change(flow, *(volatile __u32 *)&flow->word, more, 0);
+}
+
+/*
  * A half-open flow that has proven itself moves: first it is in both tables, and is found in the
  * larger; then it leaves the smaller. Whoever puts the mark MOVING on it does it, alone.
  */
@@ -245,11 +284,11 @@ __noinline int conn_prove(struct pkt *p)
 	work->is_weak =
 		conntrack_constants.is_asymmetric || !conntrack_has_shaken(work->key.proto, word);
 	if (!proven_write(work, half)) {
-		__sync_val_compare_and_swap(&half->word, moving, word);
+		__sync_fetch_and_and(&half->word, ~CONNTRACK_MOVING);
 		return 0;
 	}
 	tag_put(half_of(work), index, 0);
-	flow_free(half, moving);
+	half_leave(work, half, moving);
 	conn_count(CONNTRACK_COUNT_PROVEN);
 	return 1;
 }
@@ -340,16 +379,24 @@ __noinline int conn_keep_sides(struct pkt *p)
 	return 0;
 }
 
+__noinline int conn_mark(struct conn_work *work)
+{
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+
+	if (flow)
+		marks_change(flow, work->word, work->flow.marks & ~work->word,
+			     work->word & CONNTRACK_MARKS & ~work->flow.marks);
+	return 0;
+}
+
 /* The flow of a packet is brought up to date. */
 static __always_inline void flow_keep(struct conntrack_flow *flow, struct pkt *p,
 				      struct conn_work *work)
 {
 	if (work->has_sides && p->seen & PKT_TCP)
 		conn_keep_sides(p);
-	__u32 word = (work->word & ~CONNTRACK_MARKS) | work->flow.marks;
-
-	if (word != work->word)
-		__sync_val_compare_and_swap(&flow->word, work->word, word);
+	if ((work->word & CONNTRACK_MARKS) != work->flow.marks)
+		conn_mark(work);
 	flow_refresh(flow, p, work);
 	if (table_is_half(work->table) && conntrack_is_proven(work->key.proto, work->flow.marks))
 		conn_prove(p);

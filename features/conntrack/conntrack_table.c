@@ -288,8 +288,10 @@ bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack
 
 	uint32_t word = flow ? __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE) : 0;
 
-	if (flow && memcmp(&flow->key, key, sizeof(*key)) == 0 &&
-	    __atomic_load_n(&flow->let_in, __ATOMIC_RELAXED) >> 32 != revision)
+	uint64_t let_in = flow ? __atomic_load_n(&flow->let_in, __ATOMIC_RELAXED) : 0;
+
+	/* 0: let in for that packet only, by a rule of some hours, say. */
+	if (let_in && memcmp(&flow->key, key, sizeof(*key)) == 0 && let_in >> 32 != revision)
 		marks_add(flow, word, CONNTRACK_GRANTED);
 	return flow;
 }

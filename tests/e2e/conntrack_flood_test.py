@@ -169,6 +169,28 @@ def test_every_proven_flow_survives_a_hundred_attacks_a_packet(pair, kind, famil
 
 
 @pytest.mark.parametrize("family", [4, 6])
+def test_flood_displaces_no_connection_for_which_the_table_has_no_room(pair, family):
+    """It stays among those that are half-open, and has proven itself all the same."""
+    few, many = 20, 60
+    with Daemon(pair.inside, config=CONFIG.replace(f"capacity: {CAPACITY}",
+                                                   f"capacity: {few}")) as daemon:
+        daemon.start()
+        server, attack = Server(pair, many), Attack(pair, "syn", family)
+        try:
+            assert daemon.status()["conntrack"]["refused"] >= many - (few * 5 // 4 + 7)
+            attack.send(4 * CAPACITY)
+            for client, served in zip(server.clients, server.accepted):
+                server.echo(client, served, b"still here")
+            known = daemon.ask("flow", "count", "dport=9000", "and", "state=established")
+            row = daemon.status()["conntrack"]
+            assert known["total"] == many and not row["picked_up"]
+            assert row["displaced"] > CAPACITY
+        finally:
+            server.close()
+            attack.sock.close()
+
+
+@pytest.mark.parametrize("family", [4, 6])
 def test_connections_begin_while_the_flood_goes_on(pair, family):
     with Daemon(pair.inside, config=CONFIG) as daemon:
         daemon.start()

@@ -112,7 +112,8 @@ def started(weir_daemon, pair):
 
 @pytest.mark.parametrize("another", [{}, {"run_dir": "run2"},
                                      {"run_dir": "run2", "state": "state2"},
-                                     {"run_dir": "run2", "pin_dir": "pins2"}])
+                                     {"run_dir": "run2", "pin_dir": "pins2"},
+                                     {"state": "state2", "pin_dir": "pins2"}])
 def test_second_daemon_is_refused_before_it_touches_what_is_live(started, another):
     """It would put its own programs and policy in the place of the first one's."""
     daemon = started
