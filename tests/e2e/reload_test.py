@@ -169,9 +169,11 @@ http {{ access_log off; client_body_temp_path {home}/body; proxy_temp_path {home
         return said
 
     def close(self):
+        """By a request: nginx that is killed leaves its worker behind."""
         for process in (*self.clients.values(), *self.servers):
-            process.kill()
-            process.wait()
+            process.terminate()
+        for process in (*self.clients.values(), *self.servers):
+            process.wait(20 * SLOWNESS)
 
 
 @pytest.mark.outside
