@@ -40,23 +40,29 @@ static const struct unit size_units[] = {
 	{ "TB", 1000000000000 },
 };
 
-static const struct unit rate_prefixes[] = {
+static const struct unit packet_units[] = {
 	{ "", 1 },
 	{ "k", 1000 },
 	{ "M", 1000000 },
 	{ "G", 1000000000 },
 };
 
-/* What the number is counted in; the factor divides. */
-static const struct unit rate_units[] = {
-	{ "pps", 1 },
-	{ "/s", 1 },
-	{ "/m", 60 },
-	{ "/h", 3600 },
+/* In bits, of which a period has eight times as many. */
+static const struct unit bit_units[] = {
+	{ "bit", 1 },
+	{ "kbit", 1000 },
+	{ "Mbit", 1000000 },
+	{ "Gbit", 1000000000 },
 };
 
-/* Whole decimal number; moves *text past it. */
-static int number_read(const char **text, uint64_t *ret_number)
+static const struct unit periods[] = {
+	{ "pps", WEIR_NS_PER_S },
+	{ "/s", WEIR_NS_PER_S },
+	{ "/m", NS_PER_MINUTE },
+	{ "/h", NS_PER_HOUR },
+};
+
+int weir_number_read(const char **text, uint64_t *ret_number)
 {
 	const char *p = *text;
 	if (*p < '0' || *p > '9')
@@ -99,7 +105,7 @@ static size_t letters_length(const char *text)
 static int duration_read_part(const char **text, uint64_t *below, uint64_t *total)
 {
 	uint64_t number, ns;
-	int r = number_read(text, &number);
+	int r = weir_number_read(text, &number);
 	if (r < 0)
 		return r;
 	size_t len = letters_length(*text);
@@ -132,7 +138,7 @@ int weir_duration_from_string(const char *text, uint64_t *ret_ns)
 int weir_size_from_string(const char *text, uint64_t *ret_bytes)
 {
 	uint64_t number, bytes;
-	int r = number_read(&text, &number);
+	int r = weir_number_read(&text, &number);
 	if (r < 0)
 		return r;
 	const struct unit *unit =
@@ -145,39 +151,66 @@ int weir_size_from_string(const char *text, uint64_t *ret_bytes)
 	return 0;
 }
 
-/* The unit with which the text ends, or NULL; what stands before it is the prefix. */
-static const struct unit *rate_find_unit(const char *text, size_t *ret_prefix_len)
+/* The period with which the text ends, or NULL; what stands before it is a unit. */
+static const struct unit *period_find(const char *text, size_t *ret_unit_len)
 {
 	size_t len = strlen(text);
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rate_units); i++) {
-		size_t unit_len = strlen(rate_units[i].name);
-		if (len < unit_len || strcmp(text + len - unit_len, rate_units[i].name) != 0)
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(periods); i++) {
+		size_t period_len = strlen(periods[i].name);
+		if (len < period_len || strcmp(text + len - period_len, periods[i].name) != 0)
 			continue;
-		*ret_prefix_len = len - unit_len;
-		return &rate_units[i];
+		*ret_unit_len = len - period_len;
+		return &periods[i];
 	}
 	return NULL;
 }
 
-int weir_rate_from_string(const char *text, uint64_t *ret_per_second)
+int weir_packet_rate_from_string(const char *text, struct weir_rate *ret_rate)
 {
-	uint64_t number, count;
-	int r = number_read(&text, &number);
+	size_t len;
+	int r = weir_number_read(&text, &ret_rate->count);
 	if (r < 0)
 		return r;
-	size_t prefix_len;
-	const struct unit *unit = rate_find_unit(text, &prefix_len);
+	const struct unit *period = period_find(text, &len);
+	const struct unit *unit =
+		period ? unit_find(packet_units, WEIR_ARRAY_SIZE(packet_units), text, len) : NULL;
 	if (!unit)
 		return -EINVAL;
-	const struct unit *prefix =
-		unit_find(rate_prefixes, WEIR_ARRAY_SIZE(rate_prefixes), text, prefix_len);
-	if (!prefix)
+	ret_rate->period_ns = period->factor;
+	return __builtin_mul_overflow(ret_rate->count, unit->factor, &ret_rate->count) ? -ERANGE :
+											 0;
+}
+
+int weir_byte_rate_from_string(const char *text, struct weir_rate *ret_rate)
+{
+	size_t len;
+	int r = weir_number_read(&text, &ret_rate->count);
+	if (r < 0)
+		return r;
+	const struct unit *period = period_find(text, &len);
+	if (!period || period->name[0] != '/')
 		return -EINVAL;
-	if (__builtin_mul_overflow(number, prefix->factor, &count))
-		return -ERANGE;
-	if (count % unit->factor)
+	const struct unit *unit = unit_find(size_units, WEIR_ARRAY_SIZE(size_units), text, len);
+	const struct unit *bits =
+		unit ? NULL : unit_find(bit_units, WEIR_ARRAY_SIZE(bit_units), text, len);
+	if (!unit && !bits)
 		return -EINVAL;
-	*ret_per_second = count / unit->factor;
+	ret_rate->period_ns = period->factor * (bits ? 8 : 1);
+	return __builtin_mul_overflow(ret_rate->count, (bits ?: unit)->factor, &ret_rate->count) ?
+		       -ERANGE :
+		       0;
+}
+
+int weir_rate_from_string(const char *text, uint64_t *ret_per_second)
+{
+	struct weir_rate rate;
+	int r = weir_packet_rate_from_string(text, &rate);
+	if (r < 0)
+		return r;
+	uint64_t period_s = rate.period_ns / WEIR_NS_PER_S;
+	if (rate.count % period_s)
+		return -EINVAL;
+	*ret_per_second = rate.count / period_s;
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 
 #include "base/buf.h"
 
+/* Digits, and what comes behind them is left: moves *text past them. */
+int weir_number_read(const char **text, uint64_t *ret_number);
 /*
  * Units ns us ms s m h d w: "500ms", "30s", "10m", "1h", "7d", "2w", and sums of them, larger units
  * first ("1h30m"). A bare number is refused except "0".
@@ -22,6 +24,18 @@ int weir_size_from_string(const char *text, uint64_t *ret_bytes);
  * a second and refused: whole numbers a second only.
  */
 int weir_rate_from_string(const char *text, uint64_t *ret_per_second);
+
+/* So many in so long: 0 is a rate, too. */
+struct weir_rate {
+	uint64_t count;
+	uint64_t period_ns;
+};
+
+/* The same with any period: "10/s", "30/m", "1/h", "10kpps". Errors change *ret_rate, too. */
+int weir_packet_rate_from_string(const char *text, struct weir_rate *ret_rate);
+/* Bytes: "1MB/s", "64KiB/m", "100Mbit/s". What is told in bits has a period eight times as long, as
+ * it may be no whole number of bytes. */
+int weir_byte_rate_from_string(const char *text, struct weir_rate *ret_rate);
 
 /* Two units at most, the rest cut off: "1h30m", "9m58s", "250ms", "12d". */
 void weir_duration_format(uint64_t ns, struct weir_buf *text);

@@ -127,6 +127,39 @@ static void rate_that_is_none_or_not_whole_is_refused(void **state)
 	assert_refused(weir_rate_from_string, -EINVAL, bad);
 }
 
+static void assert_rate(int (*read)(const char *, struct weir_rate *), const char *text,
+			uint64_t count, uint64_t period_s)
+{
+	struct weir_rate rate;
+
+	assert_int_equal(read(text, &rate), 0);
+	assert_int_equal(rate.count, count);
+	assert_int_equal(rate.period_ns, period_s * 1000000000);
+}
+
+static void rate_over_any_period_is_kept_as_it_is(void **state)
+{
+	(void)state;
+	assert_rate(weir_packet_rate_from_string, "30/m", 30, 60);
+	assert_rate(weir_packet_rate_from_string, "1/h", 1, 3600);
+	assert_rate(weir_packet_rate_from_string, "10kpps", 10000, 1);
+	assert_rate(weir_byte_rate_from_string, "64KiB/m", 65536, 60);
+	assert_rate(weir_byte_rate_from_string, "1500/s", 1500, 1);
+	assert_rate(weir_byte_rate_from_string, "100Mbit/s", 100000000, 8);
+}
+
+static void rate_of_the_other_kind_is_refused(void **state)
+{
+	struct weir_rate rate;
+
+	(void)state;
+	assert_int_equal(weir_packet_rate_from_string("1MB/s", &rate), -EINVAL);
+	assert_int_equal(weir_packet_rate_from_string("10", &rate), -EINVAL);
+	assert_int_equal(weir_byte_rate_from_string("1MBpps", &rate), -EINVAL);
+	assert_int_equal(weir_byte_rate_from_string("1MB", &rate), -EINVAL);
+	assert_int_equal(weir_byte_rate_from_string("18446744073709551615kB/s", &rate), -ERANGE);
+}
+
 static void rate_past_64_bits_does_not_fit(void **state)
 {
 	static const char *const bad[] = { "18446744073709551616pps", "18446744074Gpps", NULL };
@@ -203,6 +236,8 @@ int main(void)
 		cmocka_unit_test(size_past_64_bits_does_not_fit),
 		cmocka_unit_test(rate_each_form_is_read),
 		cmocka_unit_test(rate_that_is_none_or_not_whole_is_refused),
+		cmocka_unit_test(rate_over_any_period_is_kept_as_it_is),
+		cmocka_unit_test(rate_of_the_other_kind_is_refused),
 		cmocka_unit_test(rate_past_64_bits_does_not_fit),
 		cmocka_unit_test(duration_is_written_with_two_units_at_most),
 		cmocka_unit_test(size_is_written_rounded_to_a_tenth),

@@ -18,46 +18,10 @@
 #define PACKET_BYTES_MOST 65550	   /* what the kernel joins into one packet, with its frame */
 #define ID_SEED 0x6c696d6974ULL	   /* numbers of names stay what they are over restarts */
 
-struct unit {
-	const char *name;
-	uint64_t factor, divisor;
-};
-
-static const struct unit packet_units[] = {
-	{ "", 1, 1 },
-	{ "k", 1000, 1 },
-	{ "M", 1000000, 1 },
-	{ "G", 1000000000, 1 },
-};
-
-static const struct unit byte_units[] = {
-	{ "", 1, 1 },
-	{ "B", 1, 1 },
-	{ "kB", 1000, 1 },
-	{ "KB", 1000, 1 },
-	{ "MB", 1000000, 1 },
-	{ "GB", 1000000000, 1 },
-	{ "KiB", 1ULL << 10, 1 },
-	{ "MiB", 1ULL << 20, 1 },
-	{ "GiB", 1ULL << 30, 1 },
-	{ "bit", 1, 8 },
-	{ "kbit", 1000, 8 },
-	{ "Mbit", 1000000, 8 },
-	{ "Gbit", 1000000000, 8 },
-};
-
-static const struct unit periods[] = {
-	{ "pps", WEIR_NS_PER_S, 1 },
-	{ "/s", WEIR_NS_PER_S, 1 },
-	{ "/m", 60 * WEIR_NS_PER_S, 1 },
-	{ "/h", 3600 * WEIR_NS_PER_S, 1 },
-};
-
 /* One of the two ways in which a rate can be told. */
 struct measure {
 	const char *key, *noun, *mend;
-	const struct unit *units;
-	size_t unit_count;
+	int (*read)(const char *text, struct weir_rate *ret_rate);
 	uint64_t most; /* a second */
 	const char *most_text;
 };
@@ -66,8 +30,7 @@ static const struct measure packets = {
 	"packets",
 	"a rate",
 	"write a whole number and a period: 10/s, 30/m, 1/h, 500pps, 10kpps",
-	packet_units,
-	WEIR_ARRAY_SIZE(packet_units),
+	weir_packet_rate_from_string,
 	PACKETS_MOST,
 	"1000000000/s",
 };
@@ -76,66 +39,20 @@ static const struct measure bytes = {
 	"bytes",
 	"a rate of bytes",
 	"write a size and a period: 1MB/s, 64KiB/s, 100Mbit/s, 10MiB/m",
-	byte_units,
-	WEIR_ARRAY_SIZE(byte_units),
+	weir_byte_rate_from_string,
 	BYTES_MOST,
 	"125GB/s",
 };
 
-static const struct unit *unit_find(const struct unit *units, size_t count, const char *name,
-				    size_t len)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strlen(units[i].name) == len && memcmp(units[i].name, name, len) == 0)
-			return &units[i];
-	return NULL;
-}
-
-/* Digits only; moves *text past them. */
-static int number_read(const char **text, uint64_t *ret_number)
-{
-	const char *p = *text;
-	uint64_t number = 0;
-	bool fits = true;
-
-	if (*p < '0' || *p > '9')
-		return -EINVAL;
-	for (; *p >= '0' && *p <= '9'; p++)
-		fits = fits && !__builtin_mul_overflow(number, 10, &number) &&
-		       !__builtin_add_overflow(number, (uint64_t)(*p - '0'), &number);
-	*text = p;
-	*ret_number = number;
-	return fits ? 0 : -ERANGE;
-}
-
 /* -EINVAL: no such rate; -ERANGE: too much of it. */
-static int rate_read(const struct measure *measure, const char *text, struct limit_rate *ret_rate)
+static int rate_read(const struct measure *measure, const char *text, struct weir_rate *ret_rate)
 {
-	uint64_t number;
-	const struct unit *period = NULL, *unit;
-	int r = number_read(&text, &number);
+	int r = measure->read(text, ret_rate);
 
-	if (r == -EINVAL)
+	if (r)
 		return r;
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(periods) && !period; i++) {
-		size_t tail = strlen(periods[i].name);
-
-		if (len >= tail && strcmp(text + len - tail, periods[i].name) == 0 &&
-		    (measure == &packets || *periods[i].name == '/'))
-			period = &periods[i];
-	}
-	unit = period ? unit_find(measure->units, measure->unit_count, text,
-				  len - strlen(period->name)) :
-			NULL;
-	if (!unit)
-		return -EINVAL;
-	if (r || __builtin_mul_overflow(number, unit->factor, &number))
-		return -ERANGE;
-	/* In bits it may be no whole number of bytes: over a period eight times as long it is. */
-	*ret_rate = (struct limit_rate){ number, period->factor * unit->divisor };
-	return number / (ret_rate->period_ns / WEIR_NS_PER_S) > measure->most ? -ERANGE : 0;
+	return ret_rate->count / (ret_rate->period_ns / WEIR_NS_PER_S) > measure->most ? -ERANGE :
+											 0;
 }
 
 static const char *key_of(unsigned index, const char *member, char key[64])
@@ -145,7 +62,7 @@ static const char *key_of(unsigned index, const char *member, char key[64])
 }
 
 static int rate_mean(const struct measure *measure, const char *text, unsigned index,
-		     struct weir_diag *diag, struct limit_rate *ret_rate)
+		     struct weir_diag *diag, struct weir_rate *ret_rate)
 {
 	char key[64];
 	int r = rate_read(measure, text, ret_rate);
@@ -164,7 +81,7 @@ static int rate_mean(const struct measure *measure, const char *text, unsigned i
 	return 0;
 }
 
-static uint64_t a_second_of(const struct limit_rate *rate, uint64_t least)
+static uint64_t a_second_of(const struct weir_rate *rate, uint64_t least)
 {
 	uint64_t count = rate->count / (rate->period_ns / WEIR_NS_PER_S);
 
@@ -207,7 +124,7 @@ static int bucket_mean(const struct limit_text *text, unsigned index, struct wei
 		       struct limit_meaning *meaning)
 {
 	char key[64];
-	const struct limit_rate *rate = &meaning->rate;
+	const struct weir_rate *rate = &meaning->rate;
 	struct limit_row *row = &meaning->row;
 	__extension__ unsigned __int128 drain = (unsigned __int128)meaning->burst * rate->period_ns;
 
@@ -236,14 +153,14 @@ static int span_read(const char **text, struct limit_span *ret_span)
 	uint64_t from, to;
 
 	*text += strspn(*text, " ");
-	if (number_read(text, &from))
+	if (weir_number_read(text, &from))
 		return -EINVAL;
 	to = from;
 	*text += strspn(*text, " ");
 	if (**text == '-') {
 		*text += 1;
 		*text += strspn(*text, " ");
-		if (number_read(text, &to))
+		if (weir_number_read(text, &to))
 			return -EINVAL;
 	}
 	*text += strspn(*text, " ");
@@ -303,10 +220,10 @@ static int lengths_read(const char *text, uint64_t *ret_v4, uint64_t *ret_v6)
 	*ret_v6 = 128;
 	if (!*text)
 		return 0;
-	if (*text++ != '/' || number_read(&text, ret_v4) || *text++ != ',')
+	if (*text++ != '/' || weir_number_read(&text, ret_v4) || *text++ != ',')
 		return -EINVAL;
 	text += strspn(text, " ");
-	if (*text++ != '/' || number_read(&text, ret_v6) || *text)
+	if (*text++ != '/' || weir_number_read(&text, ret_v6) || *text)
 		return -EINVAL;
 	return *ret_v4 >= 1 && *ret_v4 <= 32 && *ret_v6 >= 1 && *ret_v6 <= 128 ? 0 : -EINVAL;
 }

@@ -3,6 +3,7 @@
 #ifndef WEIR_LIMIT_STATE_H
 #define WEIR_LIMIT_STATE_H
 
+#include "base/units.h"
 #include "core/feature.h"
 #include "features/limit/limit.h"
 
@@ -41,16 +42,11 @@ struct limit_section {
 	unsigned limit_count;
 };
 
-struct limit_rate {
-	uint64_t count; /* packets or bytes */
-	uint64_t period_ns;
-};
-
 /* What an entry means. */
 struct limit_meaning {
-	struct limit_rate rate;
-	uint64_t burst;	      /* packets or bytes */
-	struct limit_row row; /* without `count` */
+	struct weir_rate rate; /* of packets or bytes */
+	uint64_t burst;	       /* packets or bytes */
+	struct limit_row row;  /* without `count` */
 	struct limit_ports ports;
 };
 

@@ -148,7 +148,6 @@ def counts(daemon):
 @pytest.mark.parametrize("kind, family", [("syn", 4), ("syn", 6), ("ack", 4), ("udp", 4)])
 def test_every_proven_flow_survives_a_hundred_attacks_a_packet(pair, kind, family):
     with Daemon(pair.inside, config=CONFIG) as daemon:
-        daemon.start()
         server, attack = Server(pair), Attack(pair, kind, family)
         try:
             before = counts(daemon)
@@ -174,7 +173,6 @@ def test_flood_displaces_no_connection_for_which_the_table_has_no_room(pair, fam
     few, many = 20, 60
     with Daemon(pair.inside, config=CONFIG.replace(f"capacity: {CAPACITY}",
                                                    f"capacity: {few}")) as daemon:
-        daemon.start()
         server, attack = Server(pair, many), Attack(pair, "syn", family)
         try:
             assert daemon.status()["conntrack"]["refused"] >= many - (few * 5 // 4 + 7)
@@ -193,7 +191,6 @@ def test_flood_displaces_no_connection_for_which_the_table_has_no_room(pair, fam
 @pytest.mark.parametrize("family", [4, 6])
 def test_connections_begin_while_the_flood_goes_on(pair, family):
     with Daemon(pair.inside, config=CONFIG) as daemon:
-        daemon.start()
         attack = Attack(pair, "syn", family)
         with pair.inside.entered():
             listener = socket.create_server((pair.inside_v4, PORT))
@@ -221,7 +218,6 @@ def test_forged_flows_that_are_answered_leave_room_for_connections(pair, family)
     """A quarter of the table, which has eight places for each 6.4 flows of its capacity."""
     forged, places, opened = 2 * CAPACITY, (CAPACITY * 5 // 4 + 7) // 8 * 8, 50
     with Daemon(pair.inside, config=CONFIG) as daemon:
-        daemon.start()
         forger = Forger(pair, family)
         try:
             for first in range(0, forged, 100):

@@ -79,6 +79,7 @@ class Daemon:
 
     def launch(self):
         """Starts it and does not wait."""
+        assert not self.process or self.process.poll() is not None, "it runs, and would be left"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
