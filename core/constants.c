@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define CONSTANTS_MAX 32
-#define CONSTANT_BYTES_MAX 64
+#define CONSTANT_BYTES_MAX 128
 
 struct constant {
 	char name[64];

@@ -84,17 +84,18 @@ static int conntrack_constants_set(const void *data, const struct weir_image *im
 	};
 	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
 	struct conntrack_helpers helpers = {};
+	struct conntrack_timeouts timeouts = conntrack_timeouts_of(section);
 
 	values.helps = is_on && conntrack_helpers_fill(section, &helpers);
 
 	if (is_on)
 		sizes = (struct conntrack_sizes){ conntrack_sets(section->capacity),
 						  conntrack_sets(section->half_open) };
-	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
-		values.timeout_ticks[i] =
-			(uint32_t)(section->timeouts[i].value >> CONNTRACK_TICK_SHIFT);
 	int r = weir_constants_set(constants, "conntrack_constants", &values, sizeof(values));
 
+	if (!r)
+		r = weir_constants_set(constants, "conntrack_timeouts", &timeouts,
+				       sizeof(timeouts));
 	if (!r)
 		r = weir_constants_set(constants, "conntrack_sizes", &sizes, sizeof(sizes));
 	if (!r)
@@ -257,10 +258,8 @@ static void conntrack_live(void *data, const struct weir_config *config)
 		tables_lose(state, i);
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
-	memcpy(state->old_timeout_ticks, state->timeout_ticks, sizeof(state->timeout_ticks));
-	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
-		state->timeout_ticks[i] =
-			(uint32_t)(section->timeouts[i].value >> CONNTRACK_TICK_SHIFT);
+	state->old_timeouts = state->timeouts;
+	state->timeouts = conntrack_timeouts_of(section);
 }
 
 /* A part of each table a second: all of a small one, an eighth of a large one. */

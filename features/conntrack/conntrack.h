@@ -105,25 +105,48 @@ struct conntrack_set {
 };
 
 /* A row: X(identifier, name, timeout, help). The names of states, and of timeouts. */
-#define CONNTRACK_STATES(X)                                                                    \
+#define CONNTRACK_TCP_STATES(X)                                                                \
 	X(CONNTRACK_SYN_SENT, "syn_sent", "2m", "TCP: the initiator's SYN was seen")           \
 	X(CONNTRACK_SYN_RECEIVED, "syn_received", "1m", "TCP: both SYNs were seen")            \
 	X(CONNTRACK_ESTABLISHED, "established", "5d", "TCP, SCTP: both SYNs are acknowledged") \
 	X(CONNTRACK_FIN_WAIT, "fin_wait", "2m", "TCP: one side has closed")                    \
 	X(CONNTRACK_CLOSING, "closing", "1m", "TCP: both sides have closed")                   \
 	X(CONNTRACK_TIME_WAIT, "time_wait", "2m", "TCP: and both know it")                     \
-	X(CONNTRACK_RESET_SEEN, "reset", "10s", "TCP: reset by one side")                      \
-	X(CONNTRACK_ONE_WAY, "one_way", "30s", "UDP and others: not answered yet")             \
-	X(CONNTRACK_REPLIED, "answered", "30s", "UDP and others: answered once")               \
-	X(CONNTRACK_STREAM, "stream", "2m", "UDP and others: both sides go on")                \
-	X(CONNTRACK_ECHO, "echo", "30s", "ICMP: requests and answers")                         \
-	X(CONNTRACK_OTHER, "other", "10m", "protocols without ports")
+	X(CONNTRACK_RESET_SEEN, "reset", "10s", "TCP: reset by one side")
+#define CONNTRACK_UDP_STATES(X)                                                    \
+	X(CONNTRACK_ONE_WAY, "one_way", "30s", "UDP and others: not answered yet") \
+	X(CONNTRACK_REPLIED, "answered", "30s", "UDP and others: answered once")   \
+	X(CONNTRACK_STREAM, "stream", "2m", "UDP and others: both sides go on")
+#define CONNTRACK_ICMP_STATES(X) X(CONNTRACK_ECHO, "echo", "30s", "ICMP: requests and answers")
+#define CONNTRACK_OTHER_STATES(X) X(CONNTRACK_OTHER, "other", "10m", "protocols without ports")
+#define CONNTRACK_STATES(X)      \
+	CONNTRACK_TCP_STATES(X)  \
+	CONNTRACK_UDP_STATES(X)  \
+	CONNTRACK_ICMP_STATES(X) \
+	CONNTRACK_OTHER_STATES(X)
 
 enum conntrack_state {
 #define X(identifier, name, timeout, help) identifier,
 	CONNTRACK_STATES(X)
 #undef X
 	CONNTRACK_STATE_COUNT,
+};
+
+/* Timeouts, each protocol's in the order of its states. Those at the numbers of states are TCP's,
+ * UDP's, ICMP's, and that of protocols which have none of their own. */
+enum conntrack_timeout {
+	CONNTRACK_TIMEOUT_TCP = CONNTRACK_SYN_SENT,
+	CONNTRACK_TIMEOUT_UDP = CONNTRACK_ONE_WAY,
+	CONNTRACK_TIMEOUT_ICMP = CONNTRACK_ECHO,
+	CONNTRACK_TIMEOUT_OTHER = CONNTRACK_OTHER,
+	CONNTRACK_TIMEOUT_SCTP = CONNTRACK_STATE_COUNT,
+	CONNTRACK_TIMEOUT_UDPLITE = CONNTRACK_TIMEOUT_SCTP + CONNTRACK_ONE_WAY,
+	CONNTRACK_TIMEOUT_DCCP = CONNTRACK_TIMEOUT_UDPLITE + CONNTRACK_ECHO - CONNTRACK_ONE_WAY,
+	CONNTRACK_TIMEOUT_ICMPV6 = CONNTRACK_TIMEOUT_DCCP + CONNTRACK_ECHO - CONNTRACK_ONE_WAY,
+	CONNTRACK_TIMEOUT_GRE,
+	CONNTRACK_TIMEOUT_ESP,
+	CONNTRACK_TIMEOUT_COUNT,
+	CONNTRACK_TIMEOUT_ROOM = 32, /* a power of two: numbers are cut, not compared */
 };
 
 /* Rodata `conntrack_constants`. */
@@ -134,7 +157,11 @@ struct conntrack_constants {
 	__u8 is_asymmetric;
 	__u8 helps; /* some ports have a helper */
 	__u8 spare[3];
-	__u32 timeout_ticks[CONNTRACK_STATE_COUNT]; /* ticks */
+};
+
+/* Likewise `conntrack_timeouts`. */
+struct conntrack_timeouts {
+	__u32 ticks[CONNTRACK_TIMEOUT_ROOM];
 };
 
 /* Rodata `conntrack_sizes`: sets of each table. */
@@ -206,7 +233,7 @@ _Static_assert(sizeof(struct conntrack_flow) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct conntrack_flow, side) == 64, "the second is for windows");
 _Static_assert(sizeof(struct conntrack_expectation) == 40, "nothing in it is left unsaid");
 _Static_assert(sizeof(struct conntrack_set) == 32, "two in a line");
-_Static_assert(sizeof(struct conntrack_constants) <= 64, "as large as a constant may be");
+_Static_assert(CONNTRACK_TIMEOUT_COUNT <= CONNTRACK_TIMEOUT_ROOM, "each has a place");
 
 /* The hash both sides place flows by: 64 bits, keyed. */
 static inline __u64 conntrack_mix(__u64 hash, __u64 word)
@@ -256,6 +283,8 @@ enum conntrack_proto {
 	CONNTRACK_TCP = 6,
 	CONNTRACK_UDP = 17,
 	CONNTRACK_DCCP = 33,
+	CONNTRACK_GRE = 47,
+	CONNTRACK_ESP = 50,
 	CONNTRACK_ICMPV6 = 58,
 	CONNTRACK_SCTP = 132,
 	CONNTRACK_UDPLITE = 136,
@@ -278,25 +307,45 @@ static inline _Bool conntrack_is_over(__u32 marks)
 	return marks & CONNTRACK_RESET || !(~marks & CONNTRACK_FIN_ACKED * CONNTRACK_BOTH);
 }
 
+/*
+ * States of TCP, by marks up to PICKED_UP. A table: each comparison would be a path of its own for
+ * the verifier. PICKED_UP counts while nobody has answered: whether the other side knows of the
+ * connection is not known then.
+ */
+#define CONNTRACK_TCP_STATE(m)                                                   \
+	((m)&CONNTRACK_RESET			      ? CONNTRACK_RESET_SEEN :   \
+	 (m)&CONNTRACK_PICKED_UP		      ? CONNTRACK_SYN_SENT :     \
+	 !(~(m)&CONNTRACK_FIN_ACKED * CONNTRACK_BOTH) ? CONNTRACK_TIME_WAIT :    \
+	 !(~(m)&CONNTRACK_FIN * CONNTRACK_BOTH)	      ? CONNTRACK_CLOSING :      \
+	 (m)&CONNTRACK_FIN * CONNTRACK_BOTH	      ? CONNTRACK_FIN_WAIT :     \
+	 !(~(m)&CONNTRACK_SYN_ACKED * CONNTRACK_BOTH) ? CONNTRACK_ESTABLISHED :  \
+	 (m)&CONNTRACK_SYN << 1			      ? CONNTRACK_SYN_RECEIVED : \
+							CONNTRACK_SYN_SENT)
+#define CONNTRACK_4(X, m) X(m), X((m) + 1), X((m) + 2), X((m) + 3)
+#define CONNTRACK_16(m)                                                                 \
+	CONNTRACK_4(CONNTRACK_TCP_STATE, m), CONNTRACK_4(CONNTRACK_TCP_STATE, (m) + 4), \
+		CONNTRACK_4(CONNTRACK_TCP_STATE, (m) + 8),                              \
+		CONNTRACK_4(CONNTRACK_TCP_STATE, (m) + 12)
+#define CONNTRACK_64(m) \
+	CONNTRACK_16(m), CONNTRACK_16((m) + 16), CONNTRACK_16((m) + 32), CONNTRACK_16((m) + 48)
+#define CONNTRACK_256(m) \
+	CONNTRACK_64(m), CONNTRACK_64((m) + 64), CONNTRACK_64((m) + 128), CONNTRACK_64((m) + 192)
+static const __u8 conntrack_tcp_states[CONNTRACK_PICKED_UP * 2] = {
+	CONNTRACK_256(0),
+	CONNTRACK_256(256),
+	CONNTRACK_256(512),
+	CONNTRACK_256(768),
+};
+
 static inline enum conntrack_state conntrack_tcp_state(__u32 marks)
 {
-	__u32 fins = marks & CONNTRACK_FIN * CONNTRACK_BOTH;
+	__u32 answered = marks / CONNTRACK_ANSWERED & 1;
+	__u32 row = marks & ~(answered * CONNTRACK_PICKED_UP) & (CONNTRACK_PICKED_UP * 2 - 1);
 
-	if (marks & CONNTRACK_RESET)
-		return CONNTRACK_RESET_SEEN;
-	if (marks & CONNTRACK_PICKED_UP && !(marks & CONNTRACK_ANSWERED))
-		return CONNTRACK_SYN_SENT; /* nobody says that the other side knows of it */
-	if (conntrack_is_over(marks))
-		return CONNTRACK_TIME_WAIT;
-	if (fins)
-		return fins == CONNTRACK_FIN * CONNTRACK_BOTH ? CONNTRACK_CLOSING :
-								CONNTRACK_FIN_WAIT;
-	if (!(~marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH))
-		return CONNTRACK_ESTABLISHED;
-	return marks & CONNTRACK_SYN << 1 ? CONNTRACK_SYN_RECEIVED : CONNTRACK_SYN_SENT;
+	return (enum conntrack_state)conntrack_tcp_states[row];
 }
 
-/* Which name a flow's state has; also how long it lives. */
+/* Which name a flow's state has. */
 static inline enum conntrack_state conntrack_state_of(__u32 proto, __u32 marks)
 {
 	if (proto == CONNTRACK_TCP || proto == CONNTRACK_SCTP)
@@ -308,6 +357,23 @@ static inline enum conntrack_state conntrack_state_of(__u32 proto, __u32 marks)
 	return marks & CONNTRACK_AGAIN	  ? CONNTRACK_STREAM :
 	       marks & CONNTRACK_ANSWERED ? CONNTRACK_REPLIED :
 					    CONNTRACK_ONE_WAY;
+}
+
+/* How far a protocol's timeouts lie behind its states. A table for the same reason. */
+static const __u8 conntrack_timeouts_behind[256] = {
+	[CONNTRACK_SCTP] = CONNTRACK_TIMEOUT_SCTP - CONNTRACK_TIMEOUT_TCP,
+	[CONNTRACK_UDPLITE] = CONNTRACK_TIMEOUT_UDPLITE - CONNTRACK_TIMEOUT_UDP,
+	[CONNTRACK_DCCP] = CONNTRACK_TIMEOUT_DCCP - CONNTRACK_TIMEOUT_UDP,
+	[CONNTRACK_ICMPV6] = CONNTRACK_TIMEOUT_ICMPV6 - CONNTRACK_TIMEOUT_ICMP,
+	[CONNTRACK_GRE] = CONNTRACK_TIMEOUT_GRE - CONNTRACK_TIMEOUT_OTHER,
+	[CONNTRACK_ESP] = CONNTRACK_TIMEOUT_ESP - CONNTRACK_TIMEOUT_OTHER,
+};
+
+/* Which timeout a flow has: enum conntrack_timeout, and how many behind it. */
+static inline __u32 conntrack_timeout_of(__u32 proto, __u32 marks)
+{
+	return (conntrack_state_of(proto, marks) + conntrack_timeouts_behind[proto & 0xff]) &
+	       (CONNTRACK_TIMEOUT_ROOM - 1);
 }
 
 /* Whether a flow has shown that there are two sides to it, and that the first is who it says. */

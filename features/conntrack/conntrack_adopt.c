@@ -74,9 +74,9 @@ static uint32_t expiry_of(const struct conntrack_flow *flow, uint32_t now,
 {
 	const struct conntrack_section *section =
 		config->sections[weir_feature_index(&weir_conntrack)];
-	uint64_t left_ns = section->timeouts[conntrack_state_of(flow->key.proto, flow->word)].value;
+	const struct conntrack_timeouts timeouts = conntrack_timeouts_of(section);
 
-	return now + (uint32_t)(left_ns >> CONNTRACK_TICK_SHIFT);
+	return now + timeouts.ticks[conntrack_timeout_of(flow->key.proto, flow->word)];
 }
 
 /* Numbers of TCP are not known, so windows are not checked: as for one that was picked up. */

@@ -27,7 +27,7 @@ static struct fixture *fixture_new(void)
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		fixture->state.tables[i] = table_new((enum conntrack_table_kind)i, SETS);
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
-		fixture->section.timeouts[i].value = 60000000000;
+		fixture->section.timeouts.of_state[i].value = 60000000000;
 	fixture->config.sections[weir_feature_index(&weir_conntrack)] = &fixture->section;
 	return fixture;
 }

@@ -7,13 +7,14 @@
 
 static const char *const switch_names[] = { "auto", "true", "false", NULL };
 
-#define TIMEOUT(identifier, name, timeout, words)                        \
-	{ .key = name,                                                   \
-	  .type = WEIR_FIELD_DURATION,                                   \
-	  .offset = (size_t)(identifier) * sizeof(struct weir_quantity), \
-	  .fallback = timeout,                                           \
-	  .least = CONNTRACK_TIMEOUT_LEAST_NS,                           \
-	  .most = CONNTRACK_TIMEOUT_MOST_NS,                             \
+#define LIFE(member) (offsetof(struct conntrack_lives, member))
+#define OF_STATE(identifier, name, timeout, words)                                \
+	{ .key = (name),                                                          \
+	  .type = WEIR_FIELD_DURATION,                                            \
+	  .offset = LIFE(of_state) + (identifier) * sizeof(struct weir_quantity), \
+	  .fallback = (timeout),                                                  \
+	  .least = CONNTRACK_TIMEOUT_LEAST_NS,                                    \
+	  .most = CONNTRACK_TIMEOUT_MOST_NS,                                      \
 	  .help = words "." },
 
 #define HELPERS(member) (offsetof(struct conntrack_section, helpers.member) - SECTION(helpers))
@@ -28,7 +29,81 @@ static const struct weir_field helper_fields[] = {
 	{ 0 },
 };
 
-static const struct weir_field timeout_fields[] = { CONNTRACK_STATES(TIMEOUT){ 0 } };
+/* The timeout of a state in one protocol, whose timeouts lie `behind` the states'. */
+#define OF_PROTO(behind, identifier, name)                                    \
+	{ .key = (name),                                                      \
+	  .type = WEIR_FIELD_DURATION,                                        \
+	  .offset = ((identifier) + (behind)) * sizeof(struct weir_quantity), \
+	  .least = CONNTRACK_TIMEOUT_LEAST_NS,                                \
+	  .most = CONNTRACK_TIMEOUT_MOST_NS,                                  \
+	  .help = "As `" name "` of `timeouts`, for this protocol alone." },
+
+#define OF_NEITHER(identifier, name, timeout, words) OF_PROTO(0, identifier, name)
+#define OF_SCTP(identifier, name, timeout, words) \
+	OF_PROTO(CONNTRACK_TIMEOUT_SCTP - CONNTRACK_TIMEOUT_TCP, identifier, name)
+#define OF_UDPLITE(identifier, name, timeout, words) \
+	OF_PROTO(CONNTRACK_TIMEOUT_UDPLITE - CONNTRACK_TIMEOUT_UDP, identifier, name)
+#define OF_DCCP(identifier, name, timeout, words) \
+	OF_PROTO(CONNTRACK_TIMEOUT_DCCP - CONNTRACK_TIMEOUT_UDP, identifier, name)
+
+static const struct weir_field tcp_fields[] = { CONNTRACK_TCP_STATES(OF_NEITHER){ 0 } };
+static const struct weir_field sctp_fields[] = { CONNTRACK_TCP_STATES(OF_SCTP){ 0 } };
+static const struct weir_field udp_fields[] = { CONNTRACK_UDP_STATES(OF_NEITHER){ 0 } };
+static const struct weir_field udplite_fields[] = { CONNTRACK_UDP_STATES(OF_UDPLITE){ 0 } };
+static const struct weir_field dccp_fields[] = { CONNTRACK_UDP_STATES(OF_DCCP){ 0 } };
+
+#define OF_ONE(number, name, words)                                                     \
+	{                                                                               \
+		.key = (name), .type = WEIR_FIELD_DURATION,                             \
+		.offset = LIFE(of_proto) + (number) * sizeof(struct weir_quantity),     \
+		.least = CONNTRACK_TIMEOUT_LEAST_NS, .most = CONNTRACK_TIMEOUT_MOST_NS, \
+		.help = words                                                           \
+	}
+#define OF_SEVERAL(name, words, inner)                                                          \
+	{                                                                                       \
+		.key = (name), .type = WEIR_FIELD_MAPPING, .offset = LIFE(of_proto),            \
+		.size = sizeof(((struct conntrack_lives *)0)->of_proto), .fields = (inner),     \
+		.help = "Timeouts of " words " that differ from those that all protocols have." \
+	}
+
+static const struct weir_field timeout_fields[] = {
+	CONNTRACK_STATES(OF_STATE) OF_SEVERAL("tcp", "TCP", tcp_fields),
+	OF_SEVERAL("sctp", "SCTP", sctp_fields),
+	OF_SEVERAL("udp", "UDP", udp_fields),
+	OF_SEVERAL("udplite", "UDP-Lite", udplite_fields),
+	OF_SEVERAL("dccp", "DCCP", dccp_fields),
+	OF_ONE(CONNTRACK_TIMEOUT_ICMP, "icmp", "`echo` of ICMP alone."),
+	OF_ONE(CONNTRACK_TIMEOUT_ICMPV6, "icmpv6", "`echo` of ICMPv6 alone."),
+	OF_ONE(CONNTRACK_TIMEOUT_GRE, "gre", "`other` of GRE alone."),
+	OF_ONE(CONNTRACK_TIMEOUT_ESP, "esp", "`other` of ESP alone."),
+	{ 0 },
+};
+
+/* By timeout, the state it is of. */
+#define STATE(identifier, name, timeout, words) identifier,
+static const enum conntrack_state timeout_states[CONNTRACK_TIMEOUT_COUNT] = {
+	CONNTRACK_STATES(STATE)		  /* those that all have */
+	CONNTRACK_TCP_STATES(STATE)	  /* SCTP */
+	CONNTRACK_UDP_STATES(STATE)	  /* UDP-Lite */
+	CONNTRACK_UDP_STATES(STATE)	  /* DCCP */
+	CONNTRACK_ECHO,			  /* ICMPv6 */
+	CONNTRACK_OTHER, CONNTRACK_OTHER, /* GRE, ESP */
+};
+#undef STATE
+
+struct conntrack_timeouts conntrack_timeouts_of(const struct conntrack_section *section)
+{
+	const struct conntrack_lives *lives = &section->timeouts;
+	struct conntrack_timeouts timeouts = {};
+
+	for (int i = 0; i < CONNTRACK_TIMEOUT_COUNT; i++) {
+		uint64_t own_ns = lives->of_proto[i].value;
+		uint64_t ns = own_ns ? own_ns : lives->of_state[timeout_states[i]].value;
+
+		timeouts.ticks[i] = (uint32_t)(ns >> CONNTRACK_TICK_SHIFT);
+	}
+	return timeouts;
+}
 
 const struct weir_field conntrack_fields[] = {
 	{ .key = "enabled",
@@ -53,7 +128,8 @@ const struct weir_field conntrack_fields[] = {
 	  .fallback = "65536",
 	  .least = 1,
 	  .most = CAPACITY_MOST,
-	  .help = "Flows that have not. In a flood the oldest make room, and only here." },
+	  .help = "Flows that have not. In a flood they make room for newer ones, set by set "
+		  "in turn, and only here." },
 	{ .key = "window-check",
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = SECTION(window_check),

@@ -12,6 +12,7 @@
 #include "conntrack_tcp.bpf.h"
 
 const volatile struct conntrack_constants conntrack_constants = {};
+const volatile struct conntrack_timeouts conntrack_timeouts = {};
 const volatile struct conntrack_sizes conntrack_sizes = { .proven = 1, .half = 1 };
 
 /*

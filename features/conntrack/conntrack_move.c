@@ -68,7 +68,8 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 static uint32_t idle_ticks(const struct conntrack *state, const struct conntrack_flow *flow,
 			   uint32_t now)
 {
-	uint32_t most = state->old_timeout_ticks[conntrack_state_of(flow->key.proto, flow->word)];
+	uint32_t most =
+		state->old_timeouts.ticks[conntrack_timeout_of(flow->key.proto, flow->word)];
 	int32_t left = (int32_t)(flow->expires_ticks - now);
 
 	return left < 0 || (uint32_t)left > most ? 0 : most - (uint32_t)left;

@@ -84,7 +84,7 @@ static int query_run(struct query *query, struct weir_call *call)
 				&query->filter);
 
 	query->view.now = conntrack_now();
-	query->view.timeout_ticks = query->state->timeout_ticks;
+	query->view.timeouts = &query->state->timeouts;
 	if (!r)
 		r = query_tables(query);
 	weir_filter_free(query->filter);

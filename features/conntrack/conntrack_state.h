@@ -25,7 +25,10 @@ struct conntrack_section {
 	bool window_check;
 	bool pick_up;
 	bool asymmetric;
-	struct weir_quantity timeouts[CONNTRACK_STATE_COUNT];
+	struct conntrack_lives {
+		struct weir_quantity of_state[CONNTRACK_STATE_COUNT];
+		struct weir_quantity of_proto[CONNTRACK_TIMEOUT_COUNT]; /* 0: as of the state */
+	} timeouts;
 	struct {
 		char **ftp;
 		unsigned ftp_count;
@@ -48,9 +51,8 @@ struct conntrack {
 	bool is_reused;		      /* the tables were there before */
 	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
-	uint32_t timeout_ticks[CONNTRACK_STATE_COUNT];
-	uint32_t old_timeout_ticks[CONNTRACK_STATE_COUNT]; /* by which flows in `old` got their time
-							    */
+	struct conntrack_timeouts timeouts;
+	struct conntrack_timeouts old_timeouts; /* by which flows in `old` got their time */
 	struct conntrack_sweep {
 		uint32_t next; /* set */
 		uint32_t live; /* counted since the first set */
@@ -61,6 +63,8 @@ struct conntrack {
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
+/* conntrack_config.c */
+struct conntrack_timeouts conntrack_timeouts_of(const struct conntrack_section *section);
 /* conntrack_adopt.c */
 bool conntrack_wants_flows(const void *state);
 bool conntrack_adopt(void *state, const struct weir_config *config,

@@ -244,9 +244,7 @@ static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
 
 static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 {
-	__u32 state = conntrack_state_of(proto, marks);
-
-	return state < CONNTRACK_STATE_COUNT ? conntrack_constants.timeout_ticks[state] : 0;
+	return conntrack_timeouts.ticks[conntrack_timeout_of(proto, marks)];
 }
 
 /* Free places of a set, judged by tags alone: a bit for each, those of the two halves side by side,

@@ -155,8 +155,9 @@ static uint64_t expires_ns(const struct conntrack_view *view)
 /* From when it would be forgotten; 0 when another policy's timeout was longer. */
 static uint64_t idle_ns(const struct conntrack_view *view)
 {
-	uint64_t most_ns = ticks_ns(view->timeout_ticks[view_state(view)]),
-		 left_ns = expires_ns(view);
+	const struct conntrack_flow *flow = view->flow;
+	uint32_t which = conntrack_timeout_of(flow->key.proto, flow->word);
+	uint64_t most_ns = ticks_ns(view->timeouts->ticks[which]), left_ns = expires_ns(view);
 
 	return most_ns > left_ns ? most_ns - left_ns : 0;
 }

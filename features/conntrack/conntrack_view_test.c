@@ -19,11 +19,15 @@
 #define NOWHERE 0x7ffeu
 
 /* A tick is 2^24 ns, 16.777 ms: 60 of them are 1.007 s, 18,000 are 301.99 s. */
-static const uint32_t timeouts[CONNTRACK_STATE_COUNT] = {
-	[CONNTRACK_SYN_SENT] = 6000, [CONNTRACK_ESTABLISHED] = 18000, [CONNTRACK_RESET_SEEN] = 600,
-	[CONNTRACK_ONE_WAY] = 1800,  [CONNTRACK_STREAM] = 7200,	      [CONNTRACK_ECHO] = 1800,
-	[CONNTRACK_OTHER] = 36000,
-};
+static const struct conntrack_timeouts timeouts = { .ticks = {
+							    [CONNTRACK_SYN_SENT] = 6000,
+							    [CONNTRACK_ESTABLISHED] = 18000,
+							    [CONNTRACK_RESET_SEEN] = 600,
+							    [CONNTRACK_ONE_WAY] = 1800,
+							    [CONNTRACK_STREAM] = 7200,
+							    [CONNTRACK_ECHO] = 1800,
+							    [CONNTRACK_OTHER] = 36000,
+						    } };
 
 static struct weir_addr addr_of(const char *text)
 {
@@ -55,7 +59,7 @@ static struct conntrack_view view_of(const struct conntrack_flow *flow)
 		.flow = flow,
 		.table = CONNTRACK_TABLE_PROVEN,
 		.now = 3000,
-		.timeout_ticks = timeouts,
+		.timeouts = &timeouts,
 	};
 }
 

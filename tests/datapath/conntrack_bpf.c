@@ -105,10 +105,11 @@ static void constants_set(struct bpf_object *object, bool is_asymmetric)
 {
 	size_t bytes = constants_read(object);
 	struct conntrack_constants *values = constant_of(object, "conntrack_constants");
+	struct conntrack_timeouts *timeouts = constant_of(object, "conntrack_timeouts");
 
 	values->is_asymmetric = is_asymmetric;
-	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
-		values->timeout_ticks[i] = 1000;
+	for (int i = 0; i < CONNTRACK_TIMEOUT_COUNT; i++)
+		timeouts->ticks[i] = 1000;
 	*(__u32 *)constant_of(object, "old_state") = 1;
 	if (bpf_map__set_initial_value(map_of(object, ".rodata"), constants, bytes))
 		fatal(".rodata");

@@ -13,7 +13,9 @@ import pytest
 
 from harness.net import Namespace
 from harness.wait import wait_for
-from model.conntrack import ICMP, UDP, Config, Model, Packet, ends_of, requester_of
+from model.conntrack import (ABORT, COOKIE_ECHO, DCCP, ICMP, ICMP_OF, ICMPV6, INIT, INIT_ACK, SCTP,
+                             SHUTDOWN, SHUTDOWN_ACK, SHUTDOWN_COMPLETE, TCP, UDP, UDPLITE, Config,
+                             Model, Packet, ends_of, requester_of)
 from model.conntrack_draw import A, B, DENIED_PORT, Step, lets_in, said, scenario, shrunk
 from model.conntrack_frames import address, frame_of, text_of
 from model.judge import IN_TC, Judge, key, question
@@ -110,17 +112,46 @@ def test_random_conversations_are_judged_as_the_model_does(weir, name):
 
 
 OPEN = [said(A, "S"), said(B, "SA", 0, 1), said(A, "A", 1, 1)]
-ASK, ANSWER = Packet(A, B, 5, 53, UDP), Packet(B, A, 53, 5, UDP)
-# What brings a flow into the state that has this timeout.
+
+
+def associated(*chunks):
+    """SCTP packets of A, and of B where the chunk has a minus."""
+    return [Packet(A, B, 5, 6, SCTP, chunk=chunk) if chunk > 0 else
+            Packet(B, A, 6, 5, SCTP, chunk=-chunk) for chunk in chunks]
+
+
+def asked(proto):
+    """By state, what leads to it."""
+    ask, answer = Packet(A, B, 5, 53, proto), Packet(B, A, 53, 5, proto)
+    return {(proto, "one_way"): [ask], (proto, "answered"): [ask, answer],
+            (proto, "stream"): [ask, answer, ask]}
+
+
+GRE, ESP, OSPF = 47, 50, 89
+SAID = INIT, -INIT_ACK, COOKIE_ECHO
+# What brings a flow of the protocol into the state that has this timeout.
 LEADS_TO = {
-    "syn_sent": OPEN[:1], "syn_received": OPEN[:2], "established": OPEN,
-    "fin_wait": [*OPEN, said(A, "FA", 1, 1)],
-    "closing": [*OPEN, said(A, "FA", 1, 1), said(B, "FA", 1, 1)],
-    "time_wait": [*OPEN, said(A, "FA", 1, 1), said(B, "FA", 1, 2), said(A, "A", 2, 2)],
-    "reset": [*OPEN, said(A, "R", 1)],
-    "one_way": [ASK], "answered": [ASK, ANSWER], "stream": [ASK, ANSWER, ASK],
-    "echo": [Packet(A, B, proto=ICMP, type=8, id=700)], "other": [Packet(A, B, proto=47, length=8)],
+    (TCP, "syn_sent"): OPEN[:1], (TCP, "syn_received"): OPEN[:2], (TCP, "established"): OPEN,
+    (TCP, "fin_wait"): [*OPEN, said(A, "FA", 1, 1)],
+    (TCP, "closing"): [*OPEN, said(A, "FA", 1, 1), said(B, "FA", 1, 1)],
+    (TCP, "time_wait"): [*OPEN, said(A, "FA", 1, 1), said(B, "FA", 1, 2), said(A, "A", 2, 2)],
+    (TCP, "reset"): [*OPEN, said(A, "R", 1)],
+    **asked(UDP),
+    (ICMP, "echo"): [Packet(A, B, proto=ICMP, type=8, id=700)],
+    (OSPF, "other"): [Packet(A, B, proto=OSPF, length=8)],
+    (SCTP, "syn_sent"): associated(INIT), (SCTP, "syn_received"): associated(INIT, -INIT_ACK),
+    (SCTP, "established"): associated(*SAID), (SCTP, "fin_wait"): associated(*SAID, SHUTDOWN),
+    (SCTP, "closing"): associated(*SAID, SHUTDOWN, -SHUTDOWN_ACK),
+    (SCTP, "time_wait"): associated(*SAID, SHUTDOWN, -SHUTDOWN_ACK, SHUTDOWN_COMPLETE),
+    (SCTP, "reset"): associated(*SAID, ABORT),
+    **asked(UDPLITE), **asked(DCCP),
+    (ICMPV6, "echo"): [Packet(A, B, proto=ICMPV6, type=128, id=700, family=6)],
+    (GRE, "other"): [Packet(A, B, proto=GRE, length=8)],
+    (ESP, "other"): [Packet(A, B, proto=ESP, length=8)],
 }
+STATES = list(dict.fromkeys(state for _, state in LEADS_TO))
+HAVE_STATES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", UDPLITE: "udplite", DCCP: "dccp"}
+HAVE_ONE = {ICMP: "icmp", ICMPV6: "icmpv6", GRE: "gre", ESP: "esp"}
 EARLY_S = 0.1       # by how much the program's clock may be coarse
 
 
@@ -128,11 +159,13 @@ class Life:
     """A flow on which nothing is sent any more but what changes nothing, looked at through ICMP
     errors about it."""
 
-    def __init__(self, weir, name, life_s):
+    def __init__(self, weir, which, life_s):
         self.weir, self.life_s, self.world = weir, life_s, next(worlds)
-        steps = LEADS_TO[name]
-        self.vain = said(B, "A", 1, 1) if name == "reset" else said(B, "F", 0, 1)
-        self.about = Packet(9, A, proto=ICMP, type=3, inner=steps[0], length=8)
+        steps = LEADS_TO[which]
+        family = steps[0].family
+        self.vain = said(B, "A", 1, 1) if which == (TCP, "reset") else said(B, "F", 0, 1)
+        self.about = Packet(9, A, proto=ICMP_OF[family], type=3 if family == 4 else 1,
+                            inner=steps[0], length=8, family=family)
         self.before_s = time.monotonic()
         self.send(*steps)
         self.after_s = self.last_s = time.monotonic()
@@ -155,14 +188,35 @@ class Life:
                 and self.last_s - self.after_s < self.life_s + EARLY_S)
 
 
+def by_state(odd_s, even_s):
+    """(`timeouts`, the time of each flow in seconds)."""
+    lives_s = {state: even_s if number % 2 else odd_s for number, state in enumerate(STATES)}
+    return ({state: f"{life_s}s" for state, life_s in lives_s.items()},
+            {(proto, state): lives_s[state] for proto, state in LEADS_TO})
+
+
+def by_proto(odd_s, even_s):
+    """Likewise, where a state's own time would show as one that does not end."""
+    lives_s = {which: even_s if number % 2 else odd_s for number, which in enumerate(LEADS_TO)}
+    timeouts = {state: "9s" for state in STATES}
+    timeouts["other"] = f"{lives_s[OSPF, 'other']}s"
+    for (proto, state), life_s in lives_s.items():
+        if proto in HAVE_STATES:
+            timeouts.setdefault(HAVE_STATES[proto], {})[state] = f"{life_s}s"
+        elif proto in HAVE_ONE:
+            timeouts[HAVE_ONE[proto]] = f"{life_s}s"
+    return timeouts, lives_s
+
+
 @pytest.mark.parametrize("odd_s, even_s", [(1, 2), (2, 1)])
-def test_a_flow_is_forgotten_after_the_timeout_of_its_state(weir, odd_s, even_s):
-    lives_s = {name: even_s if number % 2 else odd_s for number, name in enumerate(LEADS_TO)}
-    weir.take({"pick_up": False,
-               "timeouts": {name: f"{life_s}s" for name, life_s in lives_s.items()}})
-    lives = {name: Life(weir, name, life_s) for name, life_s in lives_s.items()}
+@pytest.mark.parametrize("said_by", [by_state, by_proto])
+def test_a_flow_is_forgotten_after_the_timeout_of_its_protocol_and_state(weir, said_by, odd_s,
+                                                                         even_s):
+    timeouts, lives_s = said_by(odd_s, even_s)
+    weir.take({"pick_up": False, "timeouts": timeouts})
+    lives = {which: Life(weir, which, life_s) for which, life_s in lives_s.items()}
     wait_for(lambda: all([life.has_ended() for life in lives.values()]),
              "every flow is forgotten", 4)
-    wrong = {name: (life.life_s, life.last_s - life.after_s, life.end_s - life.before_s)
-             for name, life in lives.items() if not life.was_right()}
+    wrong = {which: (life.life_s, life.last_s - life.after_s, life.end_s - life.before_s)
+             for which, life in lives.items() if not life.was_right()}
     assert not wrong, f"(timeout, last seen after, gone after), in seconds: {wrong}"
