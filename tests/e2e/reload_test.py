@@ -58,12 +58,6 @@ def tell(pair, sources):
             assert all(wire.verdicts(frames))
 
 
-def ring_drops(pair):
-    """Frames that found the wire's ring full, by the driver's count: they have never met Weir."""
-    text = pair.outside.run("ethtool", "-S", pair.far).stdout
-    return sum(map(int, re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)))
-
-
 CHANGES = [     # one after the other, each a reload; what is not named is as at first
     dict(capacity=5000), dict(half_open=2000), dict(capacity=700, half_open=3000),
     dict(capacity=20000, half_open=64),
@@ -98,7 +92,7 @@ def test_every_reload_loses_no_frame_of_any_flow(weir_daemon, pair, hook):
         tell(pair, SOURCES)
         observer = observe_sources(pair, SOURCES)
         reload(daemon, with_lists(hook))
-        full_before, dropped = ring_drops(pair), drops(daemon)
+        full_before, dropped = pair.ring_drops(), drops(daemon)
         known, started = flows(daemon), time.monotonic()
         with LiveFrames(pair.outside, pair.far, SOURCES) as frames, Ratchet(
                 lambda: counters(daemon)) as ratchet:
@@ -112,7 +106,7 @@ def test_every_reload_loses_no_frame_of_any_flow(weir_daemon, pair, hook):
         lost = sum(sent.values()) - sum(got.values())
         print(f"{hook}: {sum(sent.values()):,} frames, {len(CHANGES)} reloads, {lost} lost")
         assert drops(daemon) == dropped
-        assert lost <= ring_drops(pair) - full_before
+        assert lost <= pair.ring_drops() - full_before
         assert not ratchet.fallen and ratchet.rounds > len(CHANGES)
         aged = time.monotonic() - started
         now = flows(daemon)
@@ -202,7 +196,9 @@ def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook)
     for name in ("iperf3 v4", "iperf3 v6"):
         end = json.loads(said[name])["end"]
         print(hook, name, f"{end['sum_sent']['bytes']:,} bytes there, "
-              f"{end['sum_sent_bidir_reverse']['bytes']:,} back")
+              f"{end['sum_sent_bidir_reverse']['bytes']:,} back, sent again: "
+              f"{end['sum_sent']['retransmits']} there, "
+              f"{end['sum_sent_bidir_reverse']['retransmits']} back")
     assert not drops(daemon), told(daemon)
 
 

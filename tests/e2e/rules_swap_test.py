@@ -5,7 +5,6 @@ import collections
 import http.client
 import json
 import os
-import re
 import socket
 import time
 
@@ -81,14 +80,6 @@ def hits(daemon):
     return {name: daemon.ask("rule", "hits", name)["rules"][0]["packets"] for name in names}
 
 
-def ring_drops(pair):
-    """Frames that found the wire's ring full: they have never met Weir."""
-    text = pair.outside.run("ethtool", "-S", pair.far).stdout
-    counts = re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)
-    assert counts, text
-    return sum(map(int, counts))
-
-
 def swap_for_a_while(daemon):
     """Gives how many, and how many a second."""
     api, start, swaps = Socket(daemon.socket), time.monotonic(), 0
@@ -105,14 +96,14 @@ def test_rules_swapped_under_load_judge_and_count_every_packet(weir_daemon, pair
     pair.inside.run("ethtool", "-K", pair.wire, "gro", "on")
     daemon = weir_daemon(pair.inside, config=POLICIES[0])
     daemon.say("interface", "attach", pair.wire, "--hook", hook)
-    revision, full_before = daemon.status()["revision"], ring_drops(pair)
+    revision, full_before = daemon.status()["revision"], pair.ring_drops()
     with LiveFrames(pair.outside, pair.far, SENT) as frames:
         wait_for(lambda: sum(observer().values()) > 1000, "frames come")
         swaps, rate = swap_for_a_while(daemon)
         sent_each = frames.stop()
     got_each = wait_for(lambda: settled(observer), "the last frames are counted")
     sent, got = by_name(sent_each), by_name(got_each)
-    full, total = ring_drops(pair) - full_before, sum(sent.values())
+    full, total = pair.ring_drops() - full_before, sum(sent.values())
     print(f"{hook}: {total:,} frames at {frames.mpps} Mpps, {swaps} swaps, {rate:.0f} a second; "
           f"{full} found the ring full")
     assert daemon.status()["revision"] == revision + swaps

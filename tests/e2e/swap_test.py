@@ -4,7 +4,6 @@ whole, and each is counted (invariants 3 and 4)."""
 import ipaddress
 import os
 import random
-import re
 import time
 
 import pytest
@@ -60,7 +59,7 @@ def test_swaps_under_load_judge_and_count_every_packet_rightly(weir_daemon, pair
     for name, text in zip("ab", POLICIES):
         files.append(daemon.home / f"{name}.yaml")
         files[-1].write_text(text)
-    revision, full_before = daemon.status()["revision"], ring_drops(pair)
+    revision, full_before = daemon.status()["revision"], pair.ring_drops()
     with LiveFrames(pair.outside, pair.far, SOURCES) as frames:
         wait_for(lambda: sum(observer().values()) > 1000, "frames come")
         start = time.monotonic()
@@ -78,19 +77,10 @@ def test_swaps_under_load_judge_and_count_every_packet_rightly(weir_daemon, pair
     assert sum(got[address] for address in DROPPED) == 0
     lost = {address: sent[address] - got[address] for address in PASSED}
     assert min(got[address] for address in PASSED) > 0 and min(lost.values()) >= 0
-    full = ring_drops(pair) - full_before
+    full = pair.ring_drops() - full_before
     assert sum(lost.values()) <= full, lost
     assert all(0 < got[address] < sent[address] for address in TELLING), "both policies judged"
     reasons = daemon.reasons()
     assert reasons["drop_blocked"] == sum(sent.values()) - sum(got.values()) - full
     # Policy a passes PASSED alone, policy b TELLING too, and both as allowed.
     assert reasons["pass_allowed"] == sum(got.values())
-
-
-def ring_drops(pair):
-    """Frames that found the wire's ring full, by the driver's count: they have never met Weir. None
-    where the machine is quiet, many where the processor is emulated."""
-    text = pair.outside.run("ethtool", "-S", pair.far).stdout
-    counts = re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)
-    assert counts, text
-    return sum(map(int, counts))

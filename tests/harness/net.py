@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import os
 import pathlib
+import re
 import socket
 import subprocess
 
@@ -108,6 +109,14 @@ class Pair:
         target = self.inside_v6 if address and ":" in address else self.inside_v4
         source = ["-I", address] if address else []
         return self.outside.run("ping", "-c1", "-W1", *source, target, check=False).returncode == 0
+
+    def ring_drops(self):
+        """Frames that found the wire's ring full, by the driver's count: they have never met Weir.
+        None where the machine is quiet, many where the processor is emulated."""
+        text = self.outside.run("ethtool", "-S", self.far).stdout
+        counts = re.findall(r"tx_queue_\d+_xdp_xmit_errors: (\d+)", text)
+        assert counts, text
+        return sum(map(int, counts))
 
     def close(self):
         for namespace in (self.inside, self.outside):
