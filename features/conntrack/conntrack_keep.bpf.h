@@ -50,7 +50,11 @@ static __always_inline bool is_of_policy(const struct conntrack_flow *flow, cons
 
 static __always_inline void flow_note(struct conntrack_flow *flow, const struct pkt *p, __u32 side)
 {
-	if (p->has_mark)
+	/* Judged as new just before the answer was seen elsewhere: the mark that the answer got
+	 * stays, or all that skip the rules from now on would bear this one. */
+	bool is_late = p->state == WEIR_CONN_NEW && flow->word & CONNTRACK_ANSWERED;
+
+	if (p->has_mark && !is_late)
 		flow->mark = p->mark;
 	if (p->state == WEIR_CONN_INVALID || p->briefly)
 		return;

@@ -66,4 +66,24 @@ int prove(struct xdp_md *ctx)
 	return work_of(ctx) ? conn_prove(&p) : -2;
 }
 
+/* Of the same flow: a packet that was judged by the word it found passes, and bears the mark 7. The
+ * mark that the flow has then. */
+SEC("xdp")
+int note(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+	struct conntrack_flow *flow = flow_at(CONN_HALF, 0);
+
+	if (!work || !flow)
+		return -2;
+	struct pkt p = {
+		.state = work->word & CONNTRACK_ANSWERED ? WEIR_CONN_ESTABLISHED : WEIR_CONN_NEW,
+		.has_mark = true,
+		.mark = 7,
+	};
+
+	flow_note(flow, &p, 0);
+	return (int)flow->mark;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
