@@ -151,6 +151,7 @@ def test_flow_that_finds_no_room_after_a_reload_stays_and_is_not_counted(tables)
     assert (found, refused) == (3 << 16, 0)
 
 
-@pytest.mark.parametrize("marks, found, mark", [(0, 0, 7), (ANSWERED, ANSWERED, 7), (ANSWERED, 0, 0)])
+@pytest.mark.parametrize("marks, found, mark",
+                         [(0, 0, 7), (ANSWERED, ANSWERED, 7), (ANSWERED, 0, 0)])
 def test_packet_judged_before_the_answer_does_not_undo_its_mark(tables, marks, found, mark):
     assert tables(f"flow {HALF} 0 {UDP} {marks}", f"run note {UDP} {found} 0") == [mark]
