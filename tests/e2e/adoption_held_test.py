@@ -9,7 +9,6 @@ import hashlib
 import ipaddress
 import json
 import os
-import resource
 import select
 import socket
 import threading
@@ -22,7 +21,7 @@ from harness.chain import Chain, client_address, server_address
 from harness.clients import family_of
 from harness.daemon import SANITIZED
 from harness.failing import FailingDaemon
-from harness.net import Pair
+from harness.net import Pair, descriptors
 from harness.site import drops, flows, told
 from harness.talk import Conversation, Talk
 from harness.wait import SLOWNESS, pause, wait_for
@@ -31,8 +30,8 @@ pytestmark = pytest.mark.outside
 held = pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
 
 EACH = 50       # conversations of each kind, family and direction: 200 by TCP, 200 by UDP
+PATIENCE_S = 10 * SLOWNESS        # for what is to come
 KNOCKS = 3000   # on each side; so many a start would have to be slow for
-DESCRIPTORS = 5 * KNOCKS
 TRACK = """table inet track {
     chain in { type filter hook input priority 0; ct state new counter; }
     chain out { type filter hook output priority 0; ct state new counter; }
@@ -243,7 +242,7 @@ def flow_ends(daemon):
             for proto, src, sport, dst, dport in flows(daemon)}
 
 
-def begins(side, kind=socket.SOCK_STREAM, port=7000):
+def begins(side, kind=socket.SOCK_STREAM, port=7000, within_s=0.5):
     """Whether what is sent to one who waits there comes to him."""
     with side.server.socket(family_of(side.address), kind) as server, \
             side.client.socket(family_of(side.address), kind) as client:
@@ -254,14 +253,14 @@ def begins(side, kind=socket.SOCK_STREAM, port=7000):
         client.connect_ex((side.address, port))
         with contextlib.suppress(OSError):
             client.send(b"knock")
-        return has_come(server)
+        return has_come(server, within_s)
 
 
-def has_come(sock):
+def has_come(sock, within_s=0.5):
     """Not select(): there are many descriptors."""
     waiting = select.poll()
     waiting.register(sock, select.POLLIN)
-    return bool(waiting.poll(500))
+    return bool(waiting.poll(within_s * 1000))
 
 
 def assert_nothing_begins(pair):
@@ -271,11 +270,9 @@ def assert_nothing_begins(pair):
 
 
 @pytest.fixture(autouse=True)
-def descriptors():
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, max(DESCRIPTORS, before[1])))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+def many_sockets():
+    with descriptors(5 * KNOCKS):
+        yield
 
 
 @pytest.fixture
@@ -508,7 +505,7 @@ def test_udp_of_a_server_that_is_not_connected_is_known_from_nf_conntrack(weir_d
 @pytest.mark.parametrize("source, hook", [("sockets", "tc"), ("nf_conntrack", "xdp")])
 def test_busy_host_goes_on_over_the_first_start(weir_daemon, pair, source, hook):
     nft(pair.inside, SOURCES[source])
-    assert all(begins(side) for side in sides(pair)), "nothing else refuses it"
+    assert all(begins(side, within_s=PATIENCE_S) for side in sides(pair)), "nothing else refuses it"
     with Busy(pair, EACH) as busy:
         known = connections_by_ss(pair.inside)
         daemon = weir_daemon(pair.inside, config=configured(hook=hook))

@@ -7,6 +7,7 @@ import itertools
 import os
 import pathlib
 import re
+import resource
 import socket
 import subprocess
 
@@ -78,6 +79,17 @@ def veth(one, name, other, peer, mtu=1500):
         namespace.run("ethtool", "-K", device, "tx", "off", "gro", "off", "rxvlan", "off",
                       "txvlan", "off", check=False)
         namespace.run("ip", "link", "set", device, "up")
+
+
+@contextlib.contextmanager
+def descriptors(count):
+    """At least so many may be open in this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(count, before[0]), max(count, before[1])))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class Pair:
