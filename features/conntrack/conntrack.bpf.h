@@ -224,15 +224,7 @@ __noinline int conn_go_on(struct pkt *p)
  * have been among the others since. A SYN comes before the first. */
 static __always_inline bool conn_has_moved(const struct pkt *p, struct conn_work *work)
 {
-	__u8 in_old = work->in_old;
-
-	if (!old_state.exists)
-		return !(p->tcp_flags & TCP_SYN) && conn_find(work);
-	work->in_old = false;
-	if (conn_find(work))
-		return true;
-	work->in_old = in_old;
-	return in_old && conn_find(work);
+	return (old_state.exists || !(p->tcp_flags & TCP_SYN)) && conn_look_again(work);
 }
 
 __noinline int conn_judge(struct pkt *p)

@@ -163,6 +163,7 @@ static __always_inline bool half_write(struct conn_work *work, const struct conn
 	flow_inherit(flow, from);
 	tag_put(half_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
+	work->table = half_of(work);
 	work->index = at;
 	return true;
 }
@@ -231,39 +232,78 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
 	flow_inherit(flow, from);
 	tag_put(proven_of(work), at, conntrack_tag(work->hash));
 	flow_write(flow, work);
+	work->table = proven_of(work);
 	work->index = at;
 	return true;
 }
 
 /*
- * Sets and takes marks of a flow that had this word, whatever others set meanwhile; nothing where
- * its place has gone to another. What is given up after some attempts was overtaken by as many
- * others.
+ * Sets and takes marks of a flow that had this word, whatever others set meanwhile; false where
+ * its place has gone to another, or the flow to another place. What is given up after some attempts
+ * was overtaken by as many others.
  */
-static __always_inline void marks_change(struct conntrack_flow *flow, __u32 word, __u32 set,
+static __always_inline bool marks_change(struct conntrack_flow *flow, __u32 word, __u32 set,
 					 __u32 taken)
+{
+	bool done = false, is_gone = false;
+
+	LOOP_ROLLED
+	for (int i = 0; i < 4 && !done && !is_gone; i++) {
+		__u32 found = __sync_val_compare_and_swap(&flow->word, word, (word & ~taken) | set);
+
+		done = found == word;
+		is_gone = turn_has_passed(found, word);
+		word = found;
+	}
+	return !is_gone;
+}
+
+/* Numbers only go up, whoever else is at it. What is given up after some attempts was overtaken by
+ * as many others. */
+static __always_inline void seq_raise(__u32 *at, __u32 to)
 {
 	bool done = false;
 
 	LOOP_ROLLED
 	for (int i = 0; i < 4 && !done; i++) {
-		__u32 found = __sync_val_compare_and_swap(&flow->word, word, (word & ~taken) | set);
+		__u32 old = *(volatile __u32 *)at;
 
-		done = found == word || turn_has_passed(found, word);
-		word = found;
+		done = !seq_is_after(to, old) || __sync_val_compare_and_swap(at, old, to) == old;
 	}
 }
 
-/* What other CPUs saw of the flow while it moved. */
-static __always_inline void half_leave(struct conn_work *work, struct conntrack_flow *half,
-				       __u32 moving)
+/* Whatever `from` knows of a side and `to` does not: raised, as packets do it. */
+__noinline int conn_catch_up(struct conntrack_side *to, const struct conntrack_side *from)
 {
-	struct conntrack_flow *flow = flow_at(proven_of(work), work->index);
-	__u32 last = __sync_lock_test_and_set(&half->word, conntrack_word_next(moving));
+	if (!to || !from)
+		return 0;
+	seq_raise(&to->end, *(const volatile __u32 *)&from->end);
+	seq_raise(&to->max_end, *(const volatile __u32 *)&from->max_end);
+	if (from->max_win > to->max_win)
+		to->max_win = from->max_win;
+	to->flags |= from->flags;
+	return 1;
+}
+
+/*
+ * A flow is elsewhere now, and leaves the place it had with the word `moving`. What other
+ * CPUs saw of it while it moved comes along; who sees more of it later finds that it has gone, and
+ * follows it (conn_follow()).
+ */
+__noinline int conn_leave(struct conntrack_flow *flow, struct conntrack_flow *from, __u32 moving)
+{
+	if (!flow || !from)
+		return 0;
+	__u32 last = __sync_lock_test_and_set(&from->word, conntrack_word_next(moving));
 	__u32 more = last & ~moving & CONNTRACK_MARKS;
 
-	if (more && flow)
+	if (more)
 		marks_change(flow, *(volatile __u32 *)&flow->word, more, 0);
+	if (conntrack_constants.checks_windows && flow->key.proto == PROTO_TCP) {
+		conn_catch_up(&flow->side[0], &from->side[0]);
+		conn_catch_up(&flow->side[1], &from->side[1]);
+	}
+	return 1;
 }
 
 /*
@@ -280,11 +320,14 @@ __noinline int conn_prove(struct pkt *p)
 		return 0;
 	__u32 word = half->word, moving = word | CONNTRACK_MOVING;
 
+	/* By what it shows now: another CPU may have seen its end since. */
 	if (turn_has_passed(word, work->word) || word & CONNTRACK_MOVING ||
-	    !(word & CONNTRACK_LIVE) ||
+	    !(word & CONNTRACK_LIVE) || !conntrack_is_proven(work->key.proto, word) ||
 	    __sync_val_compare_and_swap(&half->word, word, moving) != word)
 		return 0;
-	work->flow.marks &= ~CONNTRACK_MOVING;
+	work->flow.marks = word & CONNTRACK_MARKS;
+	work->flow.side[0] = half->side[0];
+	work->flow.side[1] = half->side[1];
 	work->is_weak =
 		conntrack_constants.is_asymmetric || !conntrack_has_shaken(work->key.proto, word);
 	if (!proven_write(work, half)) {
@@ -292,7 +335,7 @@ __noinline int conn_prove(struct pkt *p)
 		return 0;
 	}
 	tag_put(half_of(work), index, 0);
-	half_leave(work, half, moving);
+	conn_leave(flow_at(proven_of(work), work->index), half, moving);
 	conn_count(CONNTRACK_COUNT_PROVEN);
 	return 1;
 }
@@ -312,18 +355,32 @@ static __always_inline void flow_refresh(struct conntrack_flow *flow, const stru
 	pair_note(p, work->now);
 }
 
-/* Numbers only go up, whoever else is at it. What is given up after some attempts was overtaken by
- * as many others. */
-static __always_inline void seq_raise(__u32 *at, __u32 to)
+/* Looks for a flow where it may have gone to: from the half-open ones to the proven, from the old
+ * tables to the new. */
+static __always_inline bool conn_look_again(struct conn_work *work)
 {
-	bool done = false;
+	__u8 in_old = work->in_old;
 
-	LOOP_ROLLED
-	for (int i = 0; i < 4 && !done; i++) {
-		__u32 old = *(volatile __u32 *)at;
+	if (!old_state.exists)
+		return conn_find(work);
+	work->in_old = false;
+	if (conn_find(work))
+		return true;
+	work->in_old = in_old;
+	return in_old && conn_find(work);
+}
 
-		done = !seq_is_after(to, old) || __sync_val_compare_and_swap(at, old, to) == old;
-	}
+/* 1: the flow has left its place since it was found, and is known again by where it is now; 0: it
+ * is gone, or its ends have begun another. */
+__noinline int conn_follow(struct conn_work *work)
+{
+	const struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+	__u32 born = flow ? flow->born : 0;
+
+	if (!work || !conn_look_again(work))
+		return 0;
+	flow = flow_at(work->table, work->index);
+	return flow && flow->born == born;
 }
 
 /*
@@ -371,6 +428,20 @@ static __always_inline void sides_write(struct conntrack_flow *flow, const struc
 	}
 }
 
+/* What a packet shows of a flow that has moved since it was found: where it is now. */
+__noinline int conn_follow_sides(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = NULL;
+
+	if (p && work && conn_follow(work))
+		flow = flow_at(work->table, work->index);
+	if (!p || !flow)
+		return 0;
+	sides_write(flow, p, work);
+	return 1;
+}
+
 /* A seam: flow_keep() is in line where every packet of a flow goes by. */
 __noinline int conn_keep_sides(struct pkt *p)
 {
@@ -379,17 +450,28 @@ __noinline int conn_keep_sides(struct pkt *p)
 
 	if (!p || !flow)
 		return 0;
-	sides_write(flow, p, work);
-	return 0;
+	if (!turn_has_passed(*(volatile __u32 *)&flow->word, work->word)) {
+		sides_write(flow, p, work);
+		if (!turn_has_passed(*(volatile __u32 *)&flow->word, work->word))
+			return 0;
+	}
+	return conn_follow_sides(p);
 }
 
 __noinline int conn_mark(struct conn_work *work)
 {
 	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
 
+	if (!flow)
+		return 0;
+	__u32 set = work->flow.marks & ~work->word;
+	__u32 taken = work->word & CONNTRACK_MARKS & ~work->flow.marks;
+
+	if (marks_change(flow, work->word, set, taken) || !conn_follow(work))
+		return 0;
+	flow = flow_at(work->table, work->index);
 	if (flow)
-		marks_change(flow, work->word, work->flow.marks & ~work->word,
-			     work->word & CONNTRACK_MARKS & ~work->flow.marks);
+		marks_change(flow, *(volatile __u32 *)&flow->word, set, taken);
 	return 0;
 }
 

@@ -134,12 +134,22 @@ static int flow_bring(struct moving *moving, const struct conntrack_flow *flow)
 	if (moving->to != proven &&
 	    conntrack_table_has(proven, &flow->key, state->seed, moving->now))
 		return -EEXIST; /* it has proven itself since */
-	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now)) {
-		conntrack_table_merge(moving->to, flow, state->seed, moving->now);
+	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now))
 		return -EEXIST;
-	}
 	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
 	return has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) : -ENOSPC;
+}
+
+/* What packets showed of a flow where it was, after it had been copied: it has gone from there with
+ * the word of `last`. */
+static void flow_catch_up(const struct moving *moving, const struct conntrack_flow *from,
+			  struct conntrack_flow *last)
+{
+	uint32_t word = last->word;
+
+	*last = *from;
+	last->word = word;
+	conntrack_table_merge(moving->to, last, moving->state->seed, moving->now);
 }
 
 static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *arg)
@@ -152,8 +162,11 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 	if (!conntrack_table_take(from, index, flow->word))
 		return 0; /* a packet brought it over, or its ends have begun another */
 	int r = flow_bring(moving, flow);
-	bool was_there = conntrack_table_let_go(from, index, flow->word);
+	struct conntrack_flow last;
+	bool was_there = conntrack_table_let_go(from, index, flow->word, &last.word);
 
+	if (was_there && r != -ENOSPC)
+		flow_catch_up(moving, &from->flows[index], &last);
 	if (r == 0 && !was_there) {
 		conntrack_table_forget(moving->to, flow, state->seed, moving->now);
 	} else if (r == 0) {

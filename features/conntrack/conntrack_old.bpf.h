@@ -28,26 +28,16 @@ static __always_inline bool old_bring(struct conn_work *work, const struct connt
 	work->is_weak = false;
 	if (!(is_proven ? proven_write(work, old) : half_write(work, old)))
 		return false;
-	work->table = is_proven ? CONN_PROVEN : CONN_HALF;
 	conn_count(CONNTRACK_COUNT_MOVED);
 	return true;
-}
-
-/* It is here: whoever looks there once more must not find what it was. */
-static __always_inline void old_let_go(__u32 table, __u32 index, __u32 moving)
-{
-	struct conntrack_flow *old = flow_at(table, index);
-
-	tag_put(table, index, 0);
-	if (old)
-		flow_free(old, moving);
 }
 
 /*
  * 1: the flow was there, and is here now. Whoever puts the mark MOVING on it brings it over, alone,
  * or it would be here twice. Who comes while that is done, or finds no place, works with it where
- * it was: settling takes along what that changes. A table that kept its size is its own old one:
- * what is found there came since it was looked for, and stays.
+ * it was, and follows it once it has gone (conn_follow()); settling takes along the rest. A table
+ * that kept its size is its own old one: what is found there came since it was looked for, and
+ * stays.
  */
 __noinline int conn_fetch(struct conn_work *work)
 {
@@ -70,7 +60,10 @@ __noinline int conn_fetch(struct conn_work *work)
 	if (!(word & CONNTRACK_MOVING) &&
 	    __sync_val_compare_and_swap(&old->word, word, moving) == word) {
 		if (old_bring(work, old, is_proven)) {
-			old_let_go(table, index, moving);
+			/* Whoever looks there once more must not find what it was. */
+			tag_put(table, index, 0);
+			conn_leave(flow_at(is_proven ? CONN_PROVEN : CONN_HALF, work->index), old,
+				   moving);
 			return 1;
 		}
 		__sync_val_compare_and_swap(&old->word, moving, word);

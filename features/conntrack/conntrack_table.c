@@ -171,7 +171,8 @@ bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_
 	return false;
 }
 
-bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word)
+bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word,
+			    uint32_t *ret_last)
 {
 	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
@@ -184,6 +185,7 @@ bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint3
 		tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
 		word_change(&table->flows[index], conntrack_word_next(now) | CONNTRACK_MOVING,
 			    conntrack_word_next(now));
+		*ret_last = now;
 		return true;
 	}
 	return false;
@@ -307,6 +309,23 @@ static void seq_raise(uint32_t *at, uint32_t to)
 		;
 }
 
+/* A side that only one has seen is as that one saw it. */
+static void side_merge(struct conntrack_side *side, const struct conntrack_side *from)
+{
+	if (!(side->flags & CONNTRACK_SIDE_SEEN)) {
+		uint8_t flags = side->flags;
+
+		*side = *from;
+		side->flags |= flags;
+		return;
+	}
+	seq_raise(&side->end, from->end);
+	seq_raise(&side->max_end, from->max_end);
+	if (from->max_win > side->max_win)
+		side->max_win = from->max_win;
+	__atomic_or_fetch(&side->flags, from->flags, __ATOMIC_RELAXED);
+}
+
 void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
 			   uint64_t seed, uint32_t now)
 {
@@ -315,12 +334,13 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 	/* Its ends may have begun another since, which has nothing of this one. */
 	if (!flow || flow->born != from->born)
 		return;
-	for (int i = 0; i < 2; i++) {
-		seq_raise(&flow->side[i].end, from->side[i].end);
-		seq_raise(&flow->side[i].max_end, from->side[i].max_end);
-	}
+	for (int i = 0; i < 2; i++)
+		side_merge(&flow->side[i], &from->side[i]);
+	if (from->word & CONNTRACK_MARKED && !(flow->word & CONNTRACK_MARKED))
+		__atomic_store_n(&flow->mark, from->mark, __ATOMIC_RELAXED);
 	marks_add(flow, __atomic_load_n(&flow->word, __ATOMIC_RELAXED),
-		  from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN));
+		  from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN |
+				CONNTRACK_GRANTED | CONNTRACK_MARKED | CONNTRACK_HELPED));
 }
 
 void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,

@@ -44,8 +44,10 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 /* Marks the flow that was found there with that word as one that comes over to another table: from
  * now on packets leave that to the caller. True also where one was first; false: it is gone. */
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word);
-/* Forgets the flow that was taken: it is elsewhere. False: it was gone already. */
-bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* Forgets the flow that was taken: it is elsewhere. Gives the last word it had; packets that see
+ * more of it than that follow it. False: it was gone already. */
+bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word,
+			    uint32_t *ret_last);
 /* Forgets what is past its time in sets [from, from + count); returns how many live on there. */
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count);

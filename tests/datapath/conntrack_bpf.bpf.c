@@ -66,6 +66,15 @@ int prove(struct xdp_md *ctx)
 	return work_of(ctx) ? conn_prove(&p) : -2;
 }
 
+/* The same flow, by a packet that found it there. */
+SEC("xdp")
+int mark(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+
+	return work ? conn_mark(work) : -2;
+}
+
 /* Of the same flow: a packet that was judged by the word it found passes, and bears the mark 7. The
  * mark that the flow has then. */
 SEC("xdp")

@@ -8,6 +8,7 @@
  *   run STEP PROTO FOUND MARKS   takes a step; prints what it gives
  *   count COUNTER                of enum conntrack_counter
  *   lives TABLE                  how many flows are there
+ *   marks TABLE PLACE            of the flow there
  *
  * TABLE: 0 proven, 1 half-open, 2 and 3 the same of before a reload; numbers in any base.
  */
@@ -251,6 +252,8 @@ static void obey(struct bpf_object *object, const char *line)
 		fatal(line);
 	else if (strcmp(word, "lives") == 0)
 		printf("%u\n", lives((unsigned)n[0]));
+	else if (strcmp(word, "marks") == 0 && read == 3)
+		printf("%u\n", flows[n[0]][n[1] % CONNTRACK_WAYS].word & CONNTRACK_MARKS);
 	else if (strcmp(word, "flow") == 0 && read == 5)
 		flow_put((unsigned)n[0], (unsigned)n[1] % CONNTRACK_WAYS, (unsigned)n[2],
 			 (unsigned)n[3]);

@@ -16,7 +16,8 @@ PROVEN, HALF, OLD_PROVEN, OLD_HALF = range(4)                   # as conntrack_b
 IN_PROVEN, IN_HALF = 1 << 16, 2 << 16                           # as `fetch` tells where a flow is
 DISPLACED, REFUSED, RACED, MOVED = 6, 7, 8, 10                  # rows of ctr_conntrack
 TCP, UDP, SCTP = 6, 17, 132
-OPEN, PICKED_UP, ANSWERED, AGAIN = 0xF, 1 << 9, 1 << 12, 1 << 13
+OPEN, FIN, RESET, PICKED_UP, GRANTED = 0xF, 1 << 4, 1 << 8, 1 << 9, 1 << 10
+ANSWERED, AGAIN, LIVE = 1 << 12, 1 << 13, 1 << 16
 PROVEN_BY = {TCP: OPEN | ANSWERED, SCTP: OPEN | ANSWERED, UDP: ANSWERED | AGAIN}
 WAYS, RESERVED = 8, 2
 
@@ -155,3 +156,24 @@ def test_flow_that_finds_no_room_after_a_reload_stays_and_is_not_counted(tables)
                          [(0, 0, 7), (ANSWERED, ANSWERED, 7), (ANSWERED, 0, 0)])
 def test_packet_judged_before_the_answer_does_not_undo_its_mark(tables, marks, found, mark):
     assert tables(f"flow {HALF} 0 {UDP} {marks}", f"run note {UDP} {found} 0") == [mark]
+
+
+@pytest.mark.parametrize("seen", [FIN, GRANTED])
+def test_mark_that_another_set_before_a_flow_moves_comes_along(tables, seen):
+    moved, marks = tables(f"flow {HALF} 0 {TCP} {PROVEN_BY[TCP] | seen}",
+                          f"run prove {TCP} {OPEN} {PROVEN_BY[TCP]}", f"marks {PROVEN} 0")
+    assert moved == 1 and marks == LIVE | PROVEN_BY[TCP] | seen
+
+
+def test_flow_that_another_reset_meanwhile_does_not_prove_itself(tables):
+    moved, lives = tables(f"flow {HALF} 0 {TCP} {PROVEN_BY[TCP] | RESET}",
+                          f"run prove {TCP} {OPEN} {PROVEN_BY[TCP]}", f"lives {PROVEN}")
+    assert (moved, lives) == (0, 0)
+
+
+@pytest.mark.parametrize("table", [PROVEN, HALF])
+def test_mark_follows_a_flow_that_has_moved_since_it_was_found(tables, table):
+    """From the first place of the half-open table, where another is being written now."""
+    *_, marks = tables(f"held {HALF} 0", f"flow {table} 3 {UDP} {ANSWERED}",
+                       f"run mark {UDP} {ANSWERED} {ANSWERED | AGAIN}", f"marks {table} 3")
+    assert marks == LIVE | ANSWERED | AGAIN

@@ -13,7 +13,8 @@ static struct conntrack_flow flow_born(uint32_t born)
 		.word = (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH | CONNTRACK_ANSWERED,
 		.expires_ticks = NOW + 100,
 		.born = born,
-		.side = { { .end = 5000 }, { .end = 7000 } },
+		.side = { { .end = 5000, .flags = CONNTRACK_SIDE_SEEN },
+			  { .end = 7000, .flags = CONNTRACK_SIDE_SEEN } },
 	};
 }
 
@@ -69,14 +70,16 @@ static void flow_that_is_let_go_leaves_its_place(void **state)
 {
 	struct conntrack_flow flow = flow_born(1);
 	struct conntrack_table table = table_with(&flow);
-	uint32_t word = table.flows[0].word;
+	uint32_t word = table.flows[0].word, last;
 
 	assert_true(conntrack_table_take(&table, 0, word));
-	assert_true(conntrack_table_let_go(&table, 0, word));
+	table.flows[0].word |= CONNTRACK_FIN; /* by a packet that works with it there */
+	assert_true(conntrack_table_let_go(&table, 0, word, &last));
+	assert_int_equal(last, word | CONNTRACK_MOVING | CONNTRACK_FIN);
 	assert_false(conntrack_table_has(&table, &flow.key, SEED, NOW));
 	assert_int_equal(table.sets[0].tags[0], 0);
 	assert_false(conntrack_table_take(&table, 0, word));
-	assert_false(conntrack_table_let_go(&table, 0, word));
+	assert_false(conntrack_table_let_go(&table, 0, word, &last));
 	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
 	table_free(&table);
 }
@@ -88,11 +91,30 @@ static void copy_gets_what_was_seen_since(void **state)
 
 	old.side[0].end = 5100; /* higher */
 	old.side[1].end = 6900; /* lower */
-	old.word |= CONNTRACK_FIN;
+	old.side[0].max_win = 70000;
+	old.side[1].flags |= CONNTRACK_SIDE_LIMIT;
+	old.mark = 7;
+	old.word |= CONNTRACK_FIN | CONNTRACK_GRANTED | CONNTRACK_MARKED;
 	conntrack_table_merge(&table, &old, SEED, NOW);
 	assert_int_equal(table.flows[0].side[0].end, 5100);
 	assert_int_equal(table.flows[0].side[1].end, 7000);
+	assert_int_equal(table.flows[0].side[0].max_win, 70000);
+	assert_true(table.flows[0].side[1].flags & CONNTRACK_SIDE_LIMIT);
+	assert_int_equal(table.flows[0].mark, 7);
 	assert_true(table.flows[0].word & CONNTRACK_FIN);
+	assert_true(table.flows[0].word & CONNTRACK_GRANTED);
+	table_free(&table);
+}
+
+static void side_that_the_copy_has_not_seen_is_taken_whole(void **state)
+{
+	struct conntrack_flow flow = flow_born(1), old = flow;
+
+	flow.side[1] = (struct conntrack_side){};
+	struct conntrack_table table = table_with(&flow);
+
+	conntrack_table_merge(&table, &old, SEED, NOW);
+	assert_memory_equal(&table.flows[0].side[1], &old.side[1], sizeof(old.side[1]));
 	table_free(&table);
 }
 
@@ -117,6 +139,7 @@ int main(void)
 		cmocka_unit_test(flow_that_was_forgotten_is_not_taken),
 		cmocka_unit_test(flow_that_is_let_go_leaves_its_place),
 		cmocka_unit_test(copy_gets_what_was_seen_since),
+		cmocka_unit_test(side_that_the_copy_has_not_seen_is_taken_whole),
 		cmocka_unit_test(flow_of_the_same_ends_gets_nothing_of_the_one_before),
 	};
 
