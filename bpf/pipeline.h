@@ -64,6 +64,7 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	       source_stage(p, ctx, hook) ?:
 	       limit_stage(p) ?:
 	       conntrack_stage(p, ctx, hook) ?:
+	       limit_begin_stage(p) ?:
 	       rules_stage(p) ?:
 	       default_policy(p);
 	/* clang-format on */

@@ -15,6 +15,13 @@ enum pkt_turned {
 	PKT_TURNED,	  /* and an answer: with its ends and direction turned */
 };
 
+/* What becomes of its flow, once a packet is known to pass. */
+enum pkt_pending {
+	PKT_CHANGES_NOTHING,
+	PKT_CHANGES,
+	PKT_BEGINS, /* its first packet */
+};
+
 struct pkt {
 	struct weir_addr src; /* set when seen & PKT_IP; v4 as ::ffff:a.b.c.d */
 	struct weir_addr dst;
@@ -75,7 +82,7 @@ struct pkt {
 	__u8 granted;	/* passes where no rule speaks: related, expected, taken over */
 	__u8 briefly;	/* the verdict of rules holds for this packet, not for its flow */
 	__u8 own_flags; /* tcp_flags, while turned */
-	__u8 pending;	/* its flow is changed, or begun, once it is known to pass */
+	__u8 pending;	/* enum pkt_pending */
 };
 
 /* IP protocol numbers that mean something to parsing or to a stage. */

@@ -100,7 +100,8 @@ __noinline int conn_begin(struct pkt *p)
 	if (flow_begin(work, p) == CONN_ANSWER_INVALID)
 		return conn_is_invalid(p);
 	work->flow.marks |= work->side ? CONNTRACK_SECOND : 0;
-	work->is_kept = p->pending = true;
+	work->is_kept = true;
+	p->pending = PKT_BEGINS;
 	p->state = WEIR_CONN_NEW;
 	if (conn_has_helper(p))
 		work->flow.marks |= CONNTRACK_HELPED;
@@ -212,7 +213,8 @@ __noinline int conn_go_on(struct pkt *p)
 			flow_keep(flow, p, work);
 		return WEIR_PASS_ESTABLISHED;
 	}
-	work->is_kept = p->pending = true;
+	work->is_kept = true;
+	p->pending = PKT_CHANGES;
 	p->granted = !!(work->word & CONNTRACK_GRANTED);
 	if (p->granted && answer == CONN_ANSWER_NEW)
 		p->state = WEIR_CONN_RELATED; /* at the next hook it meets */

@@ -112,7 +112,8 @@ const struct weir_field conntrack_fields[] = {
 	  .values = switch_names,
 	  .fallback = "auto",
 	  .help = "Whether connections are tracked. auto: when a default policy or a last rule "
-		  "denies, or a rule asks for a state." },
+		  "denies, a rule asks for a state, or a limit counts connections of others than "
+		  "TCP." },
 	{ .key = "capacity",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(capacity),

@@ -2,7 +2,7 @@
 /*
  * The limit stage: who sends more than a limit lets pass is held to it. Behind the lists, whose
  * allowed addresses no limit touches, and ahead of connection tracking, so that a flood costs no
- * flow its place.
+ * flow its place. Only what begins a flow without saying so (all but TCP) is looked at behind it.
  */
 #ifndef WEIR_LIMIT_BPF_H
 #define WEIR_LIMIT_BPF_H
@@ -122,8 +122,9 @@ static __always_inline __u64 limit_hash(const struct pkt *p, const struct limit_
 	bool is_v4 = p->seen & PKT_IPV4;
 	__u64 high = addr->be64[0] & row->mask6[0];
 	__u64 low = addr->be64[1] & (is_v4 ? row->mask4 : row->mask6[1]);
+	__u64 id = row->id ^ (((__u32)p->proto << 16 | be16(p->dport)) & row->service);
 
-	return limit_mix(limit_mix(limit_mix(shared ? shared->seed : 0, row->id), high), low);
+	return limit_mix(limit_mix(limit_mix(shared ? shared->seed : 0, id), high), low);
 }
 
 static __always_inline void limit_fill(struct limit_ask *ask, const struct pkt *p,
@@ -234,16 +235,29 @@ __noinline int limit_judge(struct pkt *p, __u32 about)
 	return WEIR_PASS;
 }
 
-/* The first look, without a call: which limits are about such a packet. */
+/* A look, without a call: which limits are about such a packet. */
+static __always_inline enum weir_reason limit_look(struct pkt *p, enum limit_look look)
+{
+	__u32 first = limit_first_line(p);
+	const struct limit_root *root = first ? near_at(first + look) : NULL;
+	__u32 about = root ? root->about[p->direction & 1][limit_kind_of(p)] : 0;
+
+	return about ? limit_judge(p, about) : WEIR_PASS;
+}
+
 static __always_inline enum weir_reason limit_stage(struct pkt *p)
 {
 	if (!limit_constants.lines || p->allowed)
 		return WEIR_PASS;
-	__u32 first = limit_first_line(p);
-	const struct limit_root *root = first ? near_at(first) : NULL;
-	__u32 about = root ? root->about[p->direction & 1][limit_kind_of(p)] : 0;
+	return limit_look(p, LIMIT_LOOK_PACKETS);
+}
 
-	return about ? limit_judge(p, about) : WEIR_PASS;
+/* The second place, behind connection tracking, which knows what begins a flow. */
+static __always_inline enum weir_reason limit_begin_stage(struct pkt *p)
+{
+	if (!limit_constants.has_beginnings || p->pending != PKT_BEGINS || p->allowed)
+		return WEIR_PASS;
+	return limit_look(p, LIMIT_LOOK_BEGINNINGS);
 }
 
 #endif

@@ -10,7 +10,11 @@
 static int limit_constants_set(const void *data, const struct weir_image *image,
 			       struct weir_constants *constants)
 {
-	struct limit_constants values = { .lines = limit_lines(data) };
+	const struct limit_section *section = data;
+	struct limit_constants values = { .lines = limit_lines(section) };
+
+	for (unsigned i = 0; i < section->limit_count; i++)
+		values.has_beginnings |= limit_needs_tracking(&section->limits[i]);
 
 	(void)image;
 	int r = weir_constants_capacity(constants, "st_limit", values.lines ? values.lines : 1);

@@ -6,7 +6,7 @@
 #include "../../abi/image.h"
 #include "../../abi/packet.h"
 
-#define LIMITS_MAX 16
+#define LIMITS_MAX 32
 #define LIMIT_SPANS 8 /* of ports, of each end */
 
 /*
@@ -80,10 +80,20 @@ enum limit_flag {
 	LIMIT_HAS_DPORTS = 1 << 4,
 };
 
-/* WEIR_SECTION_LIMIT, line 0: of each direction and kind, a bit for each limit that is about it. */
+/*
+ * WEIR_SECTION_LIMIT, lines 0 and 1: of each direction and kind, a bit for each limit that is about
+ * it. Line 0 is for all packets; line 1 for those that begin a flow, as connection tracking, behind
+ * the first look, knows it. Of TCP the SYN tells, so it is in line 0 alone.
+ */
+enum limit_look {
+	LIMIT_LOOK_PACKETS,
+	LIMIT_LOOK_BEGINNINGS,
+	LIMIT_LOOKS,
+};
+
 struct limit_root {
-	__u16 about[WEIR_DIRECTIONS][LIMIT_KINDS];
-	__u16 spare[22];
+	__u32 about[WEIR_DIRECTIONS][LIMIT_KINDS];
+	__u32 spare[6];
 };
 
 /* … then two lines a limit. */
@@ -97,6 +107,7 @@ struct limit_row {
 	__u16 count;	 /* row of ctr_limit */
 	__u8 end;	 /* enum limit_end */
 	__u8 flags;	 /* enum limit_flag */
+	__u32 service;	 /* mask of protocol << 16 | destination port: whether each has a bucket */
 };
 
 struct limit_span {
@@ -107,8 +118,8 @@ struct limit_ports {
 	struct limit_span sport[LIMIT_SPANS], dport[LIMIT_SPANS];
 };
 
-#define LIMIT_ROW_LINE(i) (1 + 2 * (i))
-#define LIMIT_PORTS_LINE(i) (2 + 2 * (i))
+#define LIMIT_ROW_LINE(i) (LIMIT_LOOKS + 2 * (i))
+#define LIMIT_PORTS_LINE(i) (LIMIT_LOOKS + 1 + 2 * (i))
 #define LIMIT_LINES LIMIT_ROW_LINE(LIMITS_MAX)
 
 /* ctr_limit: a row for each value of a name's hash, so that it stays the limit's own. */
@@ -129,6 +140,7 @@ struct limit_count {
 /* Constants of the data path. */
 struct limit_constants {
 	__u32 lines; /* of st_limit; 0: there are no limits, and nothing of them in the program */
+	__u32 has_beginnings; /* one is about what connection tracking knows to begin a flow */
 };
 
 _Static_assert(sizeof(struct limit_root) == WEIR_LINE_BYTES &&

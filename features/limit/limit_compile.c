@@ -13,7 +13,7 @@ uint32_t limit_lines(const struct limit_section *section)
 }
 
 /* By the name, so that counters go on when others come and go. Of two that meet, which is one pair
- * of sixteen in 34, the later takes the next. */
+ * of thirty-two in nine, the later takes the next. */
 void limit_count_rows(const struct limit_section *section, uint16_t rows[LIMITS_MAX])
 {
 	for (unsigned i = 0; i < section->limit_count; i++) {
@@ -36,27 +36,39 @@ void limit_count_rows(const struct limit_section *section, uint16_t rows[LIMITS_
 
 static uint32_t kinds_of(const struct limit_text *text)
 {
-	switch (text->proto) {
-	case LIMIT_PROTO_ICMP:
-		return 1 << LIMIT_KIND_ICMP;
-	case LIMIT_PROTO_UDP:
-		return 1 << LIMIT_KIND_UDP;
-	case LIMIT_PROTO_TCP:
-		return text->flags == LIMIT_FLAGS_SYN ?
-			       1 << LIMIT_KIND_TCP_SYN :
-			       1 << LIMIT_KIND_TCP_SYN | 1 << LIMIT_KIND_TCP;
-	default:
-		return (1 << LIMIT_KINDS) - 1;
-	}
+	static const uint32_t of_proto[] = {
+		[LIMIT_PROTO_ANY] = (1 << LIMIT_KINDS) - 1,
+		[LIMIT_PROTO_ICMP] = 1 << LIMIT_KIND_ICMP,
+		[LIMIT_PROTO_TCP] = 1 << LIMIT_KIND_TCP_SYN | 1 << LIMIT_KIND_TCP,
+		[LIMIT_PROTO_UDP] = 1 << LIMIT_KIND_UDP,
+	};
+	bool only_begins = text->connections || text->flags == LIMIT_FLAGS_SYN;
+
+	return of_proto[text->proto] & ~(only_begins ? 1U << LIMIT_KIND_TCP : 0);
 }
 
-static void root_write(const struct limit_section *section, struct limit_root *root)
+/* Those that a look is asked about. */
+static uint32_t kinds_at(const struct limit_text *text, enum limit_look look)
+{
+	uint32_t kinds = kinds_of(text), seen_at_once = 1 << LIMIT_KIND_TCP_SYN;
+
+	if (!text->connections)
+		return look == LIMIT_LOOK_PACKETS ? kinds : 0;
+	return look == LIMIT_LOOK_PACKETS ? kinds & seen_at_once : kinds & ~seen_at_once;
+}
+
+bool limit_needs_tracking(const struct limit_text *text)
+{
+	return kinds_at(text, LIMIT_LOOK_BEGINNINGS) != 0;
+}
+
+static void root_write(const struct limit_section *section, enum limit_look look,
+		       struct limit_root *root)
 {
 	for (unsigned i = 0; i < section->limit_count; i++)
 		for (int kind = 0; kind < LIMIT_KINDS; kind++)
-			if (kinds_of(&section->limits[i]) >> kind & 1)
-				root->about[section->limits[i].direction][kind] |=
-					(uint16_t)(1 << i);
+			if (kinds_at(&section->limits[i], look) >> kind & 1)
+				root->about[section->limits[i].direction][kind] |= 1U << i;
 }
 
 int limit_compile(struct weir_compile *compile)
@@ -72,7 +84,8 @@ int limit_compile(struct weir_compile *compile)
 	if (!lines)
 		return -ENOMEM;
 	limit_count_rows(section, rows);
-	root_write(section, (void *)lines);
+	for (int look = 0; look < LIMIT_LOOKS; look++)
+		root_write(section, look, (void *)&lines[look]);
 	for (unsigned i = 0; i < section->limit_count; i++) {
 		struct limit_meaning meaning;
 		int r = limit_read(&section->limits[i], i, compile->diag, &meaning);
@@ -80,6 +93,8 @@ int limit_compile(struct weir_compile *compile)
 		if (r)
 			return r;
 		meaning.row.count = rows[i];
+		if (limit_needs_tracking(&section->limits[i]))
+			weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
 		memcpy(&lines[LIMIT_ROW_LINE(i)], &meaning.row, sizeof(meaning.row));
 		memcpy(&lines[LIMIT_PORTS_LINE(i)], &meaning.ports, sizeof(meaning.ports));
 	}

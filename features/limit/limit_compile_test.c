@@ -75,6 +75,34 @@ static void root_has_a_bit_for_each_limit_of_a_kind(void **state)
 	(void)state;
 }
 
+static void connections_are_asked_about_where_they_are_known(void **state)
+{
+	struct weir_line *lines =
+		lines_of("limit:\n"
+			 "  limits:\n"
+			 "    - {name: a, proto: icmp, connections: 1/s}\n"
+			 "    - {name: b, proto: tcp, connections: 1/s}\n"
+			 "    - {name: c, proto: udp, packets: 1/s}\n"
+			 "    - {name: d, connections: 1/s}\n"
+			 "    - {name: e, proto: udp, connections: 1/s, direction: egress}\n");
+	const struct limit_root *at_once = (const void *)lines, *tracked = at_once + 1;
+
+	assert_non_null(at_once);
+	assert_int_equal(at_once->about[WEIR_INGRESS][LIMIT_KIND_TCP_SYN], 0x0a);
+	assert_int_equal(at_once->about[WEIR_INGRESS][LIMIT_KIND_TCP], 0);
+	assert_int_equal(at_once->about[WEIR_INGRESS][LIMIT_KIND_UDP], 0x04);
+	assert_int_equal(at_once->about[WEIR_INGRESS][LIMIT_KIND_ICMP], 0);
+	assert_int_equal(at_once->about[WEIR_EGRESS][LIMIT_KIND_UDP], 0);
+	assert_int_equal(tracked->about[WEIR_INGRESS][LIMIT_KIND_ICMP], 0x09);
+	assert_int_equal(tracked->about[WEIR_INGRESS][LIMIT_KIND_UDP], 0x08);
+	assert_int_equal(tracked->about[WEIR_INGRESS][LIMIT_KIND_OTHER], 0x08);
+	assert_int_equal(tracked->about[WEIR_INGRESS][LIMIT_KIND_TCP_SYN], 0);
+	assert_int_equal(tracked->about[WEIR_INGRESS][LIMIT_KIND_TCP], 0);
+	assert_int_equal(tracked->about[WEIR_EGRESS][LIMIT_KIND_UDP], 0x10);
+	free(lines);
+	(void)state;
+}
+
 static void limit_has_its_buckets_and_counters_wherever_it_stands(void **state)
 {
 	struct weir_line *alone = lines_of("limit: {limits: [{name: b, packets: 1/s}]}");
@@ -108,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_section_is_made_for_nothing),
 		cmocka_unit_test(root_has_a_bit_for_each_limit_of_a_kind),
+		cmocka_unit_test(connections_are_asked_about_where_they_are_known),
 		cmocka_unit_test(limit_has_its_buckets_and_counters_wherever_it_stands),
 		cmocka_unit_test(lines_are_made_of_sources),
 	};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/compile.h"
 #include "features/limit/limit_state.h"
 
 #define SECTION(member) offsetof(struct limit_section, member)
@@ -45,18 +46,25 @@ static const struct weir_field limit_limit_fields[] = {
 	  .offset = LIMIT(per),
 	  .fallback = "source",
 	  .wants_value = true,
-	  .help = "Who has a bucket: each source, each destination, or total for one in all. "
-		  "source/24,/64 is one a network, the length for IPv4 first." },
+	  .help = "Who has a bucket: each source, each destination, each service (destination "
+		  "port and protocol), or total for one in all. source/24,/64 is one a network, "
+		  "the "
+		  "length for IPv4 first; source + service is each source at each service." },
 	TEXT_KEY("packets", packets,
 		 "Packets a bucket lets pass on average: 10/s, 30/m, 1/h, 10kpps."),
 	TEXT_KEY("bytes", bytes,
 		 "Instead of packets: bytes on the wire, 1MB/s, 64KiB/s, 100Mbit/s."),
+	TEXT_KEY("connections", connections,
+		 "Instead of packets: new connections, 100/s. Of TCP what a SYN begins; of all "
+		 "else the first packet of a flow, which connection tracking tells, so this "
+		 "switches it on."),
 	{ .key = "burst",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = LIMIT(burst),
 	  .least = 1,
 	  .wants_value = true,
-	  .help = "Packets that may come at once, when there were none for a while. What comes in "
+	  .help = "Packets, or connections, that may come at once, when there were none for a "
+		  "while. What comes in "
 		  "a second, and 1 at the least, without it." },
 	{ .key = "burst-bytes",
 	  .type = WEIR_FIELD_SIZE,
@@ -89,7 +97,7 @@ const struct weir_field limit_fields[] = {
 	  .count_offset = SECTION(limit_count),
 	  .size = sizeof(struct limit_text),
 	  .fields = limit_limit_fields,
-	  .help = "The limits, 16 at most. A packet is held to each that is about it, in order." },
+	  .help = "The limits, 32 at most. A packet is held to each that is about it, in order." },
 	{ 0 },
 };
 
@@ -121,12 +129,35 @@ static int name_check(const struct limit_section *section, unsigned index, struc
 	return 0;
 }
 
+/* What connection tracking is to tell, and cannot. */
+static int tracking_check(const struct weir_config *config, const struct limit_text *text,
+			  unsigned index, struct weir_diag *diag)
+{
+	char key[64];
+
+	if (!limit_needs_tracking(text))
+		return 0;
+	snprintf(key, sizeof(key), "limit.limits[%u].connections", index);
+	if (!weir_config_tracks(config))
+		return weir_diag_key(diag, key,
+				     "write proto: tcp beside it, or conntrack: {enabled: auto}",
+				     "what begins a connection that is not TCP is known only where "
+				     "connections are tracked, and conntrack is off");
+	if (text->direction != WEIR_EGRESS)
+		return 0;
+	weir_diag_warning_key(diag, key,
+			      "limit them where they arrive (direction: ingress), or write "
+			      "proto: tcp",
+			      "a connection that is forwarded begins where it arrives: of those "
+			      "that leave, only TCP's and this host's own are counted");
+	return 0;
+}
+
 int limit_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct limit_section *section = data;
 	int result = 0;
 
-	(void)config;
 	if (section->limit_count > LIMITS_MAX)
 		return weir_diag_key(diag, "limit.limits", "leave some out",
 				     "%u limits, where %d are the most", section->limit_count,
@@ -134,7 +165,8 @@ int limit_check(const struct weir_config *config, const void *data, struct weir_
 	for (unsigned i = 0; i < section->limit_count; i++) {
 		struct limit_meaning meaning;
 		int named = name_check(section, i, diag);
-		int r = limit_read(&section->limits[i], i, diag, &meaning);
+		int r = limit_read(&section->limits[i], i, diag, &meaning) ?:
+				tracking_check(config, &section->limits[i], i, diag);
 
 		result = result ?: named ?: r;
 	}

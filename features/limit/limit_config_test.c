@@ -57,7 +57,7 @@ static void limit_counts_one_thing(void **state)
 	is_refused(ENTRY("packets: 1/s\n      bytes: 1MB/s"),
 		   "f:4:16: limit.limits[0].packets: ", "write two limits");
 	is_refused(ENTRY("proto: tcp"), "f:3:7: limit.limits[0].packets: ",
-		   "a limit counts either packets or bytes; write packets: 10/s");
+		   "a limit counts either packets, bytes or connections; write packets: 10/s");
 	is_refused(ENTRY("bytes: 1MB/s\n      burst: 5"),
 		   "f:5:14: limit.limits[0].burst: ", "write burst-bytes");
 	is_refused(ENTRY("packets: 1/s\n      burst-bytes: 5MB"),
@@ -118,15 +118,34 @@ static void names_are_checked(void **state)
 	(void)state;
 }
 
-static void seventeen_are_too_many(void **state)
+static void thirty_three_are_too_many(void **state)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
 
 	weir_buf_add_str(&text, "limit:\n  limits:\n");
-	for (int i = 0; i < 17; i++)
+	for (int i = 0; i < 33; i++)
 		weir_buf_addf(&text, "    - {name: l%d, packets: 1/s}\n", i);
 	is_refused(weir_buf_str(&text),
-		   "f:3:5: limit.limits: ", "17 limits, where 16 are the most");
+		   "f:3:5: limit.limits: ", "33 limits, where 32 are the most");
+	(void)state;
+}
+
+static void connections_need_what_tells_of_them(void **state)
+{
+	is_refused(ENTRY("connections: 0/s"), "f:4:20: limit.limits[0].connections: ", "zero");
+	is_refused(ENTRY("connections: 1MB/s"),
+		   "f:4:20: limit.limits[0].connections: ", "'1MB/s' is not a rate");
+	is_refused(ENTRY("connections: 1/s\n      bytes: 1MB/s"),
+		   "f:5:14: limit.limits[0].bytes: ", "write two limits");
+	is_refused(ENTRY("connections: 1/s\n      proto: tcp\n      flags: syn"),
+		   "f:6:14: limit.limits[0].flags: ", "about what begins one by itself");
+	is_refused(ENTRY("connections: 1/s\n      burst-bytes: 1MB"),
+		   "f:5:20: limit.limits[0].burst-bytes: ", "this one counts connections");
+	is_refused("conntrack: {enabled: false}\n" ENTRY("connections: 1/s"),
+		   "f:5:20: limit.limits[0].connections: ",
+		   "conntrack is off; write proto: tcp beside it, or conntrack: {enabled: auto}");
+	is_refused("conntrack: {enabled: false}\n" ENTRY("connections: 1/s\n      proto: udp"),
+		   "f:5:20: limit.limits[0].connections: ", "conntrack is off");
 	(void)state;
 }
 
@@ -141,6 +160,32 @@ static void small_burst_of_bytes_is_warned_of(void **state)
 	assert_int_equal(diag.entries[0].level, WEIR_DIAG_WARNING);
 	assert_string_equal(diag.entries[0].key, "limit.limits[0].burst-bytes");
 	weir_config_free(config);
+	(void)state;
+}
+
+/* The only thing told of it, a warning; NULL: nothing is. */
+static void warning_is(const char *text, const char *what)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	struct weir_config *config = NULL;
+
+	assert_int_equal(weir_config_parse(text, strlen(text), "f", &diag, &config), 0);
+	assert_int_equal(diag.count, what ? 1 : 0);
+	if (what) {
+		assert_int_equal(diag.entries[0].level, WEIR_DIAG_WARNING);
+		assert_non_null(strstr(diag.entries[0].what, what));
+	}
+	weir_config_free(config);
+}
+
+static void forwarded_connections_are_warned_of_where_they_leave(void **state)
+{
+	warning_is(ENTRY("connections: 1/s\n      direction: egress"),
+		   "a connection that is forwarded begins where it arrives");
+	warning_is(ENTRY("connections: 1/s\n      direction: egress\n      proto: tcp"), NULL);
+	warning_is(ENTRY("connections: 1/s"), NULL);
+	warning_is("conntrack: {enabled: false}\n" ENTRY("connections: 1/s\n      proto: tcp"),
+		   NULL);
 	(void)state;
 }
 
@@ -216,6 +261,32 @@ static void masks_are_those_of_the_lengths(void **state)
 	(void)state;
 }
 
+static void services_are_read(void **state)
+{
+	struct limit_row row = meaning_of(ENTRY("packets: 1/s\n      per: service")).row;
+
+	assert_int_equal(row.service, 0xffffffff);
+	assert_int_equal(row.end, LIMIT_PER_TOTAL);
+	assert_int_equal(row.mask4 | row.mask6[0] | row.mask6[1], 0);
+	row = meaning_of(ENTRY("packets: 1/s\n      per: destination/24,/64 + service")).row;
+	assert_int_equal(row.service, 0xffffffff);
+	assert_int_equal(row.end, LIMIT_PER_DESTINATION);
+	assert_int_equal(
+		row.mask4,
+		((struct weir_addr){ .be32 = { 0, 0, 0xffffffff, htonl(0xffffff00) } }).be64[1]);
+	row = meaning_of(ENTRY("packets: 1/s\n      per: source+service")).row;
+	assert_int_equal(row.service, 0xffffffff);
+	assert_int_equal(row.mask4, ~0ULL);
+	assert_int_equal(meaning_of(ENTRY("packets: 1/s")).row.service, 0);
+	is_refused(ENTRY("packets: 1/s\n      per: service/24,/64"),
+		   "f:5:12: limit.limits[0].per: ", "nothing a bucket can be for");
+	is_refused(ENTRY("packets: 1/s\n      per: source + port"),
+		   "f:5:12: limit.limits[0].per: ", "both as source + service");
+	is_refused(ENTRY("packets: 1/s\n      per: + service"),
+		   "f:5:12: limit.limits[0].per: ", "nothing a bucket can be for");
+	(void)state;
+}
+
 static void ports_are_read(void **state)
 {
 	struct limit_meaning meaning = meaning_of(
@@ -241,7 +312,10 @@ int main(void)
 		cmocka_unit_test(bursts_that_cannot_be_are_refused),
 		cmocka_unit_test(conditions_that_cannot_be_are_refused),
 		cmocka_unit_test(names_are_checked),
-		cmocka_unit_test(seventeen_are_too_many),
+		cmocka_unit_test(connections_need_what_tells_of_them),
+		cmocka_unit_test(services_are_read),
+		cmocka_unit_test(thirty_three_are_too_many),
+		cmocka_unit_test(forwarded_connections_are_warned_of_where_they_leave),
 		cmocka_unit_test(small_burst_of_bytes_is_warned_of),
 		cmocka_unit_test(rates_cost_what_they_say),
 		cmocka_unit_test(slow_bursts_need_no_exact_clock),

@@ -30,8 +30,8 @@ static void limit_put(const struct limit_text *text, unsigned index,
 	weir_json_put_str(json, "name", text->name);
 	matches_put(text, json);
 	weir_json_put_str(json, "per", text->per);
-	weir_json_put_str(json, "counts", text->bytes ? "bytes" : "packets");
-	weir_json_put_str(json, "rate", text->bytes ? text->bytes : text->packets);
+	weir_json_put_str(json, "counts", limit_counts(text));
+	weir_json_put_str(json, "rate", limit_rate(text));
 	weir_json_put_uint(json, "burst", meaning.burst);
 	weir_json_put_bool(json, "dry_run", text->dry_run);
 	weir_json_put_uint(json, "passed", count->passed);

@@ -16,9 +16,10 @@
 #define BYTES_MOST 125000000000ULL /* a second: 1 Tbit/s */
 #define PACKET_BYTES 1514	   /* a frame of Ethernet */
 #define PACKET_BYTES_MOST 65550	   /* what the kernel joins into one packet, with its frame */
-#define ID_SEED 0x6c696d6974ULL	   /* numbers of names stay what they are over restarts */
+#define PER_TEXT 64
+#define ID_SEED 0x6c696d6974ULL /* numbers of names stay what they are over restarts */
 
-/* One of the two ways in which a rate can be told. */
+/* One of the ways in which a rate can be told. */
 struct measure {
 	const char *key, *noun, *mend;
 	int (*read)(const char *text, struct weir_rate *ret_rate);
@@ -43,6 +44,30 @@ static const struct measure bytes = {
 	BYTES_MOST,
 	"125GB/s",
 };
+
+static const struct measure connections = {
+	"connections",
+	"a rate",
+	"write a whole number and a period: 10/s, 30/m, 1/h",
+	weir_packet_rate_from_string,
+	PACKETS_MOST,
+	"1000000000/s",
+};
+
+static const struct measure *measure_of(const struct limit_text *text)
+{
+	return text->packets ? &packets : text->bytes ? &bytes : &connections;
+}
+
+const char *limit_counts(const struct limit_text *text)
+{
+	return measure_of(text)->key;
+}
+
+const char *limit_rate(const struct limit_text *text)
+{
+	return text->packets ? text->packets : text->bytes ? text->bytes : text->connections;
+}
 
 /* -EINVAL: no such rate; -ERANGE: too much of it. */
 static int rate_read(const struct measure *measure, const char *text, struct weir_rate *ret_rate)
@@ -99,8 +124,8 @@ static int burst_mean(const struct limit_text *text, unsigned index, struct weir
 				     "`burst` counts packets, and this limit counts bytes");
 	if (!counts_bytes && text->burst_bytes.text)
 		return weir_diag_key(diag, key_of(index, "burst-bytes", key), "write burst",
-				     "`burst-bytes` is for limits of bytes, and this one counts "
-				     "packets");
+				     "`burst-bytes` is for limits of bytes, and this one counts %s",
+				     limit_counts(text));
 	key_of(index, "burst-bytes", key);
 	if (!counts_bytes) {
 		meaning->burst = text->burst ?: a_second_of(&meaning->rate, 1);
@@ -228,10 +253,27 @@ static int lengths_read(const char *text, uint64_t *ret_v4, uint64_t *ret_v6)
 	return *ret_v4 >= 1 && *ret_v4 <= 32 && *ret_v6 >= 1 && *ret_v6 <= 128 ? 0 : -EINVAL;
 }
 
-static int per_mean(const char *text, unsigned index, struct weir_diag *diag, struct limit_row *row)
+/* "service", or "+ service" behind the end, which alone goes into `end`: that there is one. */
+static bool service_read(const char *text, char end[PER_TEXT])
+{
+	size_t len = strcspn(text, "+");
+	const char *rest = text + len;
+
+	snprintf(end, PER_TEXT, "%s", strcmp(text, "service") == 0 ? "total" : text);
+	if (!*rest)
+		return strcmp(text, "service") == 0;
+	rest += 1 + strspn(rest + 1, " ");
+	while (len && text[len - 1] == ' ')
+		len--;
+	if (strcmp(rest, "service") != 0 || len >= PER_TEXT)
+		return false;
+	end[len] = '\0';
+	return true;
+}
+
+static int end_read(const char *text, struct limit_row *row)
 {
 	static const char *const ends[] = { "source", "destination" };
-	char key[64];
 	uint64_t v4, v6;
 
 	if (strcmp(text, "total") == 0) {
@@ -249,29 +291,52 @@ static int per_mean(const char *text, unsigned index, struct weir_diag *diag, st
 		row->mask6[1] = v6 > 64 ? mask_of(v6 - 64) : 0;
 		return 0;
 	}
+	return -EINVAL;
+}
+
+static int per_mean(const char *text, unsigned index, struct weir_diag *diag, struct limit_row *row)
+{
+	char key[64], end[PER_TEXT];
+
+	row->service = service_read(text, end) ? UINT32_MAX : 0;
+	if (end_read(end, row) == 0)
+		return 0;
 	return weir_diag_key(diag, key_of(index, "per", key),
-			     "write source, destination or total; prefixes as source/24,/64, the "
-			     "length for IPv4 first",
+			     "write source, destination, service or total; prefixes as "
+			     "source/24,/64, the length for IPv4 first; both as source + service",
 			     "'%.40s' is nothing a bucket can be for", text);
+}
+
+/* That it counts one thing, and is about packets that there are. */
+static int kind_check(const struct limit_text *text, unsigned index, struct weir_diag *diag)
+{
+	int measures = !!text->packets + !!text->bytes + !!text->connections;
+	char key[64];
+
+	if (measures != 1)
+		return weir_diag_key(diag,
+				     key_of(index, measures ? limit_counts(text) : "packets", key),
+				     measures ? "write two limits" :
+						"write packets: 10/s, bytes: 1MB/s or connections: "
+						"10/s",
+				     "a limit counts either packets, bytes or connections");
+	if (text->flags == LIMIT_FLAGS_SYN && text->connections)
+		return weir_diag_key(diag, key_of(index, "flags", key), "leave it out",
+				     "`connections` is about what begins one by itself");
+	if (text->flags == LIMIT_FLAGS_SYN && text->proto != LIMIT_PROTO_TCP)
+		return weir_diag_key(diag, key_of(index, "flags", key),
+				     "write proto: tcp beside it", "only TCP has flags");
+	return 0;
 }
 
 int limit_read(const struct limit_text *text, unsigned index, struct weir_diag *diag,
 	       struct limit_meaning *ret_meaning)
 {
 	struct limit_meaning meaning = {};
-	char key[64];
+	int r = kind_check(text, index, diag);
 
-	if (!text->packets == !text->bytes)
-		return weir_diag_key(diag, key_of(index, "packets", key),
-				     text->packets ? "write two limits" :
-						     "write packets: 10/s or bytes: 1MB/s",
-				     "a limit counts either packets or bytes");
-	if (text->flags == LIMIT_FLAGS_SYN && text->proto != LIMIT_PROTO_TCP)
-		return weir_diag_key(diag, key_of(index, "flags", key),
-				     "write proto: tcp beside it", "only TCP has flags");
-	int r = rate_mean(text->packets ? &packets : &bytes,
-			  text->packets ? text->packets : text->bytes, index, diag, &meaning.rate);
-
+	if (!r)
+		r = rate_mean(measure_of(text), limit_rate(text), index, diag, &meaning.rate);
 	if (!r)
 		r = burst_mean(text, index, diag, &meaning);
 	if (!r)

@@ -17,8 +17,8 @@ struct limit_text {
 	int flags;     /* enum limit_flags */
 	int direction; /* enum weir_direction */
 	char *per;
-	char *packets, *bytes;
-	uint32_t burst; /* packets; 0: not given */
+	char *packets, *bytes, *connections; /* a rate of one of them */
+	uint32_t burst;			     /* packets or connections; 0: not given */
 	struct weir_quantity burst_bytes;
 	int action; /* 0: drop, the only one so far */
 	bool dry_run;
@@ -75,6 +75,11 @@ int limit_check(const struct weir_config *config, const void *section, struct we
 /* limit_read.c: what entry `index` means; -EINVAL: diag (may be NULL) says why not. */
 int limit_read(const struct limit_text *text, unsigned index, struct weir_diag *diag,
 	       struct limit_meaning *ret_meaning);
+/* What is told of a limit: "packets", and its rate as written. */
+const char *limit_counts(const struct limit_text *text);
+const char *limit_rate(const struct limit_text *text);
+/* Whether connection tracking is to say what it is about. */
+bool limit_needs_tracking(const struct limit_text *text);
 /* limit_compile.c */
 uint32_t limit_lines(const struct limit_section *section);
 /* Row of the counters of each limit, in the order of the section. */

@@ -8,6 +8,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw
 
+from harness.daemon import Refused
 from harness.frames import ether
 from harness.live import LiveFrames
 from harness.wait import wait_for
@@ -126,6 +127,91 @@ def test_ports_choose_what_a_limit_is_about(limited, wire):
     assert wire.verdicts(udp(B4, dport=port) for port in (27000, 27100, 27050, 27001, 26999, 27101)
                          ) == [True] * 3 + [False] + [True] * 2
     assert passing(wire, tcp(A4, "S", dport=27000), 10) == 10
+
+
+@pytest.mark.parametrize("per, other_host_shares, other_source_shares", [
+    ("service", True, True), ("source + service", True, False),
+    ("destination + service", False, True)])
+def test_each_service_has_a_bucket(limited, wire, per, other_host_shares, other_source_shares):
+    limited(f"name: service, per: {per}, {HOURLY}")
+    assert wire.verdicts(udp(A4, sport=port, dport=53) for port in (1, 2, 3, 4)) \
+        == [True] * 3 + [False]
+    assert wire.passes(udp(A4, dport=53, dst="198.18.0.2")) != other_host_shares
+    assert wire.passes(udp(B4, dport=53)) != other_source_shares
+    assert passing(wire, udp(A4, dport=54), 4) == 3
+    assert passing(wire, tcp(A4, "A", dport=53), 4) == 3
+
+
+def test_what_has_no_ports_is_one_service_a_protocol(limited, wire):
+    limited(f"name: service, per: service, {HOURLY}")
+    later = [ether() / IP(src=A4, dst=HOST4, proto=17, frag=100 + i) / Raw(bytes(64))
+             for i in range(4)]
+    assert wire.verdicts(later) == [True] * 3 + [False]
+    assert wire.verdicts([ping(A4), ping(B4), ping(A4), ping(B4)]) == [True] * 3 + [False]
+    assert passing(wire, udp(A4), 4) == 3
+
+
+def test_connections_of_tcp_are_counted_without_tracking(limited, wire):
+    daemon = limited(f"name: new, proto: tcp, {HOURLY}".replace("packets", "connections"))
+    assert daemon.status()["conntrack"]["on"] is False
+    assert passing(wire, tcp(A4, "A"), 10) == 10
+    assert passing(wire, udp(A4), 10) == 10
+    assert passing(wire, tcp(A4, "S"), 10) == 3
+    assert passing(wire, tcp(A4, "PA"), 10) == 10
+    row = daemon.ask("limit", "show")["limits"][0]
+    assert (row["counts"], row["rate"], row["passed"], row["over"]) == ("connections", "1/h", 3, 7)
+
+
+NEW = HOURLY.replace("packets", "connections")
+
+
+@pytest.mark.parametrize("source", [A4, A6])
+def test_the_first_packet_of_a_flow_is_what_counts_as_a_connection(limited, wire, source):
+    daemon = limited(f"name: new, proto: udp, {NEW}")
+    # Each of three flows goes on for as long as it likes; a fourth does not begin, however often.
+    for port in (1, 2, 3):
+        assert passing(wire, udp(source, sport=port), 10) == 10
+    assert passing(wire, udp(source, sport=4), 10) == 0
+    assert wire.verdicts(udp(source, sport=port) for port in (1, 2, 3, 4)) == [True] * 3 + [False]
+    assert passing(wire, ping(source), 10) == 10
+    row = daemon.ask("limit", "show")["limits"][0]
+    assert (row["passed"], row["over"]) == (3, 11)
+    flows = daemon.ask("flow", "list")["flows"]
+    assert sorted(flow["sport"] for flow in flows if flow["proto"] == "udp") == [1, 2, 3]
+
+
+def test_an_answer_begins_no_connection(limited, pair, wire):
+    daemon = limited(f"name: new, proto: udp, {NEW}", more=f"interfaces: [{{name: {pair.wire}, "
+                     "egress: true}]\nconntrack: {enabled: true}\n")
+    with Wire.outward(pair) as out:
+        for port in range(1, 11):
+            assert out.passes(udp(HOST4, sport=port, dport=53, dst=A4))
+    assert passing(wire, udp(A4, sport=53, dport=1), 10) == 10
+    assert all(wire.verdicts(udp(A4, sport=53, dport=port) for port in range(1, 11)))
+    assert daemon.ask("limit", "show")["limits"][0]["passed"] == 0
+    assert sum(wire.verdicts(udp(A4, sport=53, dport=port) for port in range(11, 21))) == 3
+
+
+def test_connections_of_all_kinds_share_a_bucket(limited, wire):
+    limited(f"name: new, {NEW}")
+    syns = [tcp(A4, "S", dport=port) for port in (80, 81)]
+    assert wire.verdicts([syns[0], udp(A4), ping(A4), syns[1], udp(A4, sport=7), udp(A4), ping(A4)]
+                         ) == [True] * 3 + [False] * 2 + [True] * 2
+    assert passing(wire, tcp(B4, "S"), 4) == 3
+
+
+def test_allowed_addresses_begin_what_they_like(limited, wire):
+    limited(f"name: new, {NEW}",
+            more="block: {lists: [{name: ok, action: allow, entries: [198.18.1.1]}]}\n")
+    assert all(wire.verdicts(udp(A4, sport=port) for port in range(1, 11)))
+
+
+def test_connections_without_tracking_are_refused_with_the_cure(limited):
+    daemon = limited(f"name: new, proto: tcp, {NEW}")
+    with pytest.raises(Refused) as refused:
+        daemon.apply("conntrack: {enabled: false}\n" + config(f"name: new, {NEW}"))
+    assert "conntrack is off" in refused.value.said
+    assert "conntrack: {enabled: auto}" in refused.value.said
 
 
 def test_egress_is_limited_where_it_is_asked_for(weir_daemon, pair, wire):
