@@ -19,6 +19,7 @@ static const struct {
 	{ "diff", weir_render_diff, "changes" },
 	{ "rollback", weir_render_rollback, "revision" },
 	{ "config.show", weir_render_config, "text" },
+	{ "limit.preset", weir_render_config, "text" },
 	{ "interface.list", weir_render_interfaces, "interfaces" },
 	{ "interface.attach", weir_render_interfaces, "interfaces" },
 	{ "interface.detach", weir_render_interfaces, "interfaces" },

@@ -10,13 +10,13 @@
 static int limit_constants_set(const void *data, const struct weir_image *image,
 			       struct weir_constants *constants)
 {
+	static const struct limit_root none;
 	const struct limit_section *section = data;
-	struct limit_constants values = { .lines = limit_lines(section) };
-
-	for (unsigned i = 0; i < section->limit_count; i++)
-		values.has_beginnings |= limit_needs_tracking(&section->limits[i]);
-
-	(void)image;
+	const struct limit_root *beginnings = limit_root_of(image, LIMIT_LOOK_BEGINNINGS);
+	struct limit_constants values = {
+		.lines = beginnings ? limit_lines(section->sources) : 0,
+		.has_beginnings = beginnings && memcmp(beginnings, &none, sizeof(none)) != 0,
+	};
 	int r = weir_constants_capacity(constants, "st_limit", values.lines ? values.lines : 1);
 
 	return r ? r : weir_constants_set(constants, "limit_constants", &values, sizeof(values));
@@ -62,29 +62,25 @@ static void limit_tick(void *data, uint64_t now_ns)
 	limit_table_sweep(data, now_ns);
 }
 
-/* Of the live policy; without an engine there is none. */
-const struct limit_section *limit_section_of(const struct limit *state)
+void limit_live(const struct limit *state, struct limit_list *ret_list)
 {
 	static const struct limit_section none;
 	const struct weir_config *config = state->engine ? weir_engine_config(state->engine) : NULL;
 
-	return config ? config->sections[weir_feature_index(&weir_limit)] : &none;
+	limit_list_make(config ? config->sections[weir_feature_index(&weir_limit)] : &none,
+			ret_list);
 }
 
-static unsigned count_of(const struct limit *state)
-{
-	return limit_section_of(state)->limit_count;
-}
-
-void limit_sums_read(const struct limit *state, struct limit_sums *ret_sums)
+void limit_sums_read(const struct limit *state, const struct limit_list *list,
+		     struct limit_sums *ret_sums)
 {
 	uint16_t rows[LIMITS_MAX];
 
 	memset(ret_sums, 0, sizeof(*ret_sums));
-	if (!count_of(state) || !state->counters)
+	if (!state->counters)
 		return;
-	limit_count_rows(limit_section_of(state), rows);
-	for (unsigned i = 0; i < count_of(state); i++)
+	limit_count_rows(list, rows);
+	for (unsigned i = 0; i < list->count; i++)
 		weir_map_sum(state->counters, rows[i], 1, LIMIT_COUNT_WORDS,
 			     (uint64_t *)&ret_sums->of[i]);
 }
@@ -105,17 +101,19 @@ static struct limit_count sum_of(const struct limit_sums *sums)
 static void limit_status(void *data, struct weir_json_out *json)
 {
 	const struct limit *state = data;
+	struct limit_list list;
 	struct limit_sums sums;
 
-	limit_sums_read(state, &sums);
+	limit_live(state, &list);
+	limit_sums_read(state, &list, &sums);
 	struct limit_count all = sum_of(&sums);
 
 	weir_json_open_object(json, "limit");
-	weir_json_put_bool(json, "on", count_of(state) != 0);
-	weir_json_put_uint(json, "limits", count_of(state));
-	weir_json_put_uint(json, "sources", count_of(state) ? state->owing_seen : 0);
+	weir_json_put_bool(json, "on", list.count != 0);
+	weir_json_put_uint(json, "limits", list.count);
+	weir_json_put_uint(json, "sources", list.count ? state->owing_seen : 0);
 	weir_json_put_uint(json, "sources_capacity",
-			   count_of(state) ? (uint64_t)state->lines * LIMIT_WAYS : 0);
+			   list.count ? (uint64_t)state->lines * LIMIT_WAYS : 0);
 	weir_json_put_uint(json, "passed", all.passed);
 	weir_json_put_uint(json, "over", all.over);
 	weir_json_put_uint(json, "crowded", all.crowded);
@@ -134,14 +132,14 @@ static int sample_add(struct weir_snapshot *snapshot, const char *metric, const 
 }
 
 /* Names need no escaping: limit_check(). */
-static int limit_samples(const struct limit *state, const struct limit_sums *sums,
+static int limit_samples(const struct limit_list *list, const struct limit_sums *sums,
 			 struct weir_snapshot *snapshot)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < count_of(state) && !r; i++) {
+	for (unsigned i = 0; i < list->count && !r; i++) {
 		const struct limit_count *count = &sums->of[i];
-		const char *name = limit_section_of(state)->limits[i].name;
+		const char *name = list->at[i].text->name;
 		static const char packets[] = "Packets a limit was about.";
 		static const char bytes[] = "Their bytes.";
 
@@ -171,20 +169,21 @@ static int limit_samples(const struct limit *state, const struct limit_sums *sum
 static int limit_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct limit *state = data;
+	struct limit_list list;
 	struct limit_sums sums;
 
-	limit_sums_read(state, &sums);
-	int r = limit_samples(state, &sums, snapshot);
+	limit_live(state, &list);
+	limit_sums_read(state, &list, &sums);
+	int r = limit_samples(&list, &sums, snapshot);
 
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources",
 				      "Buckets in use, as of the last round of the sweep.",
-				      count_of(state) ? (double)state->owing_seen : 0, NULL);
+				      list.count ? (double)state->owing_seen : 0, NULL);
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources_capacity",
 				      "Buckets there are.",
-				      count_of(state) ? (double)state->lines * LIMIT_WAYS : 0,
-				      NULL);
+				      list.count ? (double)state->lines * LIMIT_WAYS : 0, NULL);
 	return r;
 }
 
@@ -192,14 +191,16 @@ static void limit_describe(void *data, const struct weir_verdict *verdict,
 			   struct weir_json_out *json)
 {
 	const struct limit *state = data;
+	struct limit_list list;
 	uint16_t rows[LIMITS_MAX];
 
-	if (!state || verdict->reason != WEIR_DROP_LIMIT || !count_of(state))
+	if (!state || verdict->reason != WEIR_DROP_LIMIT)
 		return;
-	limit_count_rows(limit_section_of(state), rows);
-	for (unsigned i = 0; i < count_of(state); i++)
+	limit_live(state, &list);
+	limit_count_rows(&list, rows);
+	for (unsigned i = 0; i < list.count; i++)
 		if (verdict->list == (LIMIT_LIST | rows[i]))
-			weir_json_put_str(json, "limit", limit_section_of(state)->limits[i].name);
+			weir_json_put_str(json, "limit", list.at[i].text->name);
 }
 
 const struct weir_feature weir_limit = {

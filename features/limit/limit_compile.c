@@ -5,23 +5,20 @@
 
 #include "features/limit/limit_state.h"
 
-uint32_t limit_lines(const struct limit_section *section)
+uint32_t limit_lines(uint32_t sources)
 {
-	if (!section->limit_count)
-		return 0;
-	return section->sources / LIMIT_WAYS + (section->sources % LIMIT_WAYS != 0);
+	return sources / LIMIT_WAYS + (sources % LIMIT_WAYS != 0);
 }
 
 /* By the name, so that counters go on when others come and go. Of two that meet, which is one pair
  * of thirty-two in nine, the later takes the next. */
-void limit_count_rows(const struct limit_section *section, uint16_t rows[LIMITS_MAX])
+void limit_count_rows(const struct limit_list *list, uint16_t rows[LIMITS_MAX])
 {
-	for (unsigned i = 0; i < section->limit_count; i++) {
+	for (unsigned i = 0; i < list->count; i++) {
 		struct limit_meaning meaning;
 		bool is_taken = true;
 
-		if (limit_read(&section->limits[i], i, NULL,
-			       &meaning)) /* limit_check() has seen it */
+		if (limit_read(list->at[i].text, "", NULL, &meaning)) /* it has been checked */
 			continue;
 		rows[i] = (uint16_t)(meaning.row.id % LIMIT_COUNT_ROWS);
 		while (is_taken) {
@@ -62,41 +59,60 @@ bool limit_needs_tracking(const struct limit_text *text)
 	return kinds_at(text, LIMIT_LOOK_BEGINNINGS) != 0;
 }
 
-static void root_write(const struct limit_section *section, enum limit_look look,
-		       struct limit_root *root)
+static void root_write(const struct limit_list *list, enum limit_look look, struct limit_root *root)
 {
-	for (unsigned i = 0; i < section->limit_count; i++)
+	for (unsigned i = 0; i < list->count; i++)
 		for (int kind = 0; kind < LIMIT_KINDS; kind++)
-			if (kinds_at(&section->limits[i], look) >> kind & 1)
-				root->about[section->limits[i].direction][kind] |= 1U << i;
+			if (kinds_at(list->at[i].text, look) >> kind & 1)
+				root->about[list->at[i].text->direction][kind] |= 1U << i;
+}
+
+static int limit_write(struct weir_compile *compile, const struct limit_text *text, uint16_t count,
+		       struct weir_line *lines)
+{
+	struct limit_meaning meaning;
+	int r = limit_read(text, "", compile->diag, &meaning);
+
+	if (r)
+		return r;
+	if (limit_needs_tracking(text))
+		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	meaning.row.count = count;
+	memcpy(&lines[0], &meaning.row, sizeof(meaning.row));
+	memcpy(&lines[1], &meaning.ports, sizeof(meaning.ports));
+	return 0;
 }
 
 int limit_compile(struct weir_compile *compile)
 {
-	const struct limit_section *section = compile->section;
+	struct limit_list list;
 	uint16_t rows[LIMITS_MAX];
+	int r = 0;
 
-	if (!section->limit_count)
+	limit_list_make(compile->section, &list);
+	if (!list.count)
 		return 0;
 	struct weir_line *lines = weir_image_section(compile->image, WEIR_SECTION_LIMIT,
 						     LIMIT_LINES * sizeof(*lines));
 
 	if (!lines)
 		return -ENOMEM;
-	limit_count_rows(section, rows);
+	limit_count_rows(&list, rows);
 	for (int look = 0; look < LIMIT_LOOKS; look++)
-		root_write(section, look, (void *)&lines[look]);
-	for (unsigned i = 0; i < section->limit_count; i++) {
-		struct limit_meaning meaning;
-		int r = limit_read(&section->limits[i], i, compile->diag, &meaning);
+		root_write(&list, look, (void *)&lines[look]);
+	for (unsigned i = 0; i < list.count && !r; i++)
+		r = limit_write(compile, list.at[i].text, rows[i], &lines[LIMIT_ROW_LINE(i)]);
+	return r;
+}
 
-		if (r)
-			return r;
-		meaning.row.count = rows[i];
-		if (limit_needs_tracking(&section->limits[i]))
-			weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
-		memcpy(&lines[LIMIT_ROW_LINE(i)], &meaning.row, sizeof(meaning.row));
-		memcpy(&lines[LIMIT_PORTS_LINE(i)], &meaning.ports, sizeof(meaning.ports));
-	}
-	return 0;
+const struct limit_root *limit_root_of(const struct weir_image *image, enum limit_look look)
+{
+	uint32_t count;
+
+	if (!image)
+		return NULL;
+	const struct weir_policy_head *head = (const void *)weir_image_lines(image, &count);
+	uint32_t first = head->header.first_line[WEIR_SECTION_LIMIT];
+
+	return first ? (const void *)&weir_image_near(image, &count)[first + look] : NULL;
 }

@@ -26,7 +26,7 @@ static const char *const action_names[] = { "drop", NULL };
 		.fallback = first, .wants_value = true, .help = words                             \
 	}
 
-static const struct weir_field limit_limit_fields[] = {
+const struct weir_field limit_limit_fields[] = {
 	{ .key = "name",
 	  .type = WEIR_FIELD_STRING,
 	  .offset = LIMIT(name),
@@ -91,13 +91,21 @@ const struct weir_field limit_fields[] = {
 	  .most = 1 << 27,
 	  .help = "Buckets there are in all, 8 bytes each: how many sources that have sent of late "
 		  "can be told apart. When it is changed, all begin anew." },
+	{ .key = "presets",
+	  .type = WEIR_FIELD_STRINGS,
+	  .offset = SECTION(presets),
+	  .count_offset = SECTION(preset_count),
+	  .help = "Limits written once for all: web, dns, game, ssh, icmp, amplification. `weir "
+		  "limit preset NAME` prints them; an entry of `limits` with the name of one of "
+		  "them stands in its place." },
 	{ .key = "limits",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SECTION(limits),
 	  .count_offset = SECTION(limit_count),
 	  .size = sizeof(struct limit_text),
 	  .fields = limit_limit_fields,
-	  .help = "The limits, 32 at most. A packet is held to each that is about it, in order." },
+	  .help = "The limits, 32 at most with those of presets. A packet is held to each that is "
+		  "about it, in order." },
 	{ 0 },
 };
 
@@ -131,13 +139,13 @@ static int name_check(const struct limit_section *section, unsigned index, struc
 
 /* What connection tracking is to tell, and cannot. */
 static int tracking_check(const struct weir_config *config, const struct limit_text *text,
-			  unsigned index, struct weir_diag *diag)
+			  const char *path, struct weir_diag *diag)
 {
 	char key[64];
 
 	if (!limit_needs_tracking(text))
 		return 0;
-	snprintf(key, sizeof(key), "limit.limits[%u].connections", index);
+	snprintf(key, sizeof(key), "%s%sconnections", path, *path ? "." : "");
 	if (!weir_config_tracks(config))
 		return weir_diag_key(diag, key,
 				     "write proto: tcp beside it, or conntrack: {enabled: auto}",
@@ -153,22 +161,43 @@ static int tracking_check(const struct weir_config *config, const struct limit_t
 	return 0;
 }
 
+static int entry_check(const struct weir_config *config, const struct limit_section *section,
+		       unsigned index, struct weir_diag *diag)
+{
+	const struct limit_text *text = &section->limits[index];
+	struct limit_meaning meaning;
+	char path[32];
+
+	snprintf(path, sizeof(path), "limit.limits[%u]", index);
+	int named = name_check(section, index, diag);
+	int r = limit_read(text, path, diag, &meaning) ?: tracking_check(config, text, path, diag);
+
+	return named ?: r;
+}
+
+static int preset_check(const char *name, unsigned index, struct weir_diag *diag)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "limit.presets[%u]", index);
+	return limit_preset_find(name) ? 0 : limit_preset_refuse(name, key, diag);
+}
+
 int limit_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct limit_section *section = data;
+	struct limit_list list;
 	int result = 0;
 
-	if (section->limit_count > LIMITS_MAX)
+	limit_list_make(section, &list);
+	if (list.left_out)
 		return weir_diag_key(diag, "limit.limits", "leave some out",
-				     "%u limits, where %d are the most", section->limit_count,
-				     LIMITS_MAX);
-	for (unsigned i = 0; i < section->limit_count; i++) {
-		struct limit_meaning meaning;
-		int named = name_check(section, i, diag);
-		int r = limit_read(&section->limits[i], i, diag, &meaning) ?:
-				tracking_check(config, &section->limits[i], i, diag);
-
-		result = result ?: named ?: r;
-	}
+				     "%u limits, where %d are the most%s",
+				     list.count + list.left_out, LIMITS_MAX,
+				     section->preset_count ? ", those of presets among them" : "");
+	for (unsigned i = 0; i < section->preset_count; i++)
+		result = preset_check(section->presets[i], i, diag) ?: result;
+	for (unsigned i = 0; i < section->limit_count; i++)
+		result = entry_check(config, section, i, diag) ?: result;
 	return result;
 }

@@ -196,7 +196,7 @@ static struct limit_meaning meaning_of(const char *entry)
 
 	assert_int_equal(weir_config_parse(entry, strlen(entry), NULL, NULL, &config), 0);
 	const struct limit_section *section = config->sections[weir_feature_index(&weir_limit)];
-	assert_int_equal(limit_read(&section->limits[0], 0, NULL, &meaning), 0);
+	assert_int_equal(limit_read(&section->limits[0], "", NULL, &meaning), 0);
 	weir_config_free(config);
 	return meaning;
 }

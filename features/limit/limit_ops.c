@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* limit show: the limits, what they are about, what became of packets. Sources are not listed: a
  * bucket keeps a fingerprint, not an address. */
+#include <errno.h>
+
 #include "base/cleanup.h"
 #include "core/engine.h"
 #include "features/limit/limit_state.h"
@@ -20,14 +22,19 @@ static void matches_put(const struct limit_text *text, struct weir_json_out *jso
 	weir_json_put_str(json, "matches", weir_buf_str(&matches));
 }
 
-static void limit_put(const struct limit_text *text, unsigned index,
-		      const struct limit_count *count, struct weir_json_out *json)
+static void limit_put(const struct limit_entry *entry, const struct limit_count *count,
+		      struct weir_json_out *json)
 {
+	static const char *const origins[] = { "file", "preset" };
+	const struct limit_text *text = entry->text;
 	struct limit_meaning meaning = {};
 
-	limit_read(text, index, NULL, &meaning); /* limit_check() has seen it */
+	limit_read(text, "", NULL, &meaning); /* it has been checked */
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", text->name);
+	weir_json_put_str(json, "origin", origins[entry->origin]);
+	if (entry->preset)
+		weir_json_put_str(json, "preset", entry->preset);
 	matches_put(text, json);
 	weir_json_put_str(json, "per", text->per);
 	weir_json_put_str(json, "counts", limit_counts(text));
@@ -47,19 +54,19 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct limit *state = weir_engine_state(engine, &weir_limit);
 	struct weir_json_out json = { .out = &call->reply };
+	struct limit_list list;
 	struct limit_sums sums;
-	const struct limit_section *section = limit_section_of(state);
-	unsigned count = section->limit_count;
 
-	limit_sums_read(state, &sums);
+	limit_live(state, &list);
+	limit_sums_read(state, &list, &sums);
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "limits");
-	for (unsigned i = 0; i < count; i++)
-		limit_put(&section->limits[i], i, &sums.of[i], &json);
+	for (unsigned i = 0; i < list.count; i++)
+		limit_put(&list.at[i], &sums.of[i], &json);
 	weir_json_close_array(&json);
-	weir_json_put_uint(&json, "sources", count ? state->owing_seen : 0);
+	weir_json_put_uint(&json, "sources", list.count ? state->owing_seen : 0);
 	weir_json_put_uint(&json, "sources_capacity",
-			   count ? (uint64_t)state->lines * LIMIT_WAYS : 0);
+			   list.count ? (uint64_t)state->lines * LIMIT_WAYS : 0);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -73,4 +80,62 @@ static const struct weir_op show_op = {
 	.run = run_show,
 };
 
-const struct weir_op *const limit_ops[] = { &show_op, NULL };
+static void presets_put(const struct limit *state, struct weir_json_out *json)
+{
+	struct limit_list list;
+
+	limit_live(state, &list);
+	weir_json_open_array(json, "presets");
+	for (const struct limit_preset *preset = limit_presets; preset->name; preset++) {
+		unsigned acting = 0;
+
+		for (unsigned i = 0; i < list.count; i++)
+			acting += list.at[i].preset == preset->name;
+		weir_json_open_object(json, NULL);
+		weir_json_put_str(json, "name", preset->name);
+		weir_json_put_str(json, "summary", preset->summary);
+		weir_json_put_uint(json, "limits", preset->count);
+		weir_json_put_uint(json, "acting", acting);
+		weir_json_close_object(json);
+	}
+	weir_json_close_array(json);
+}
+
+static int run_preset(struct weir_engine *engine, struct weir_call *call)
+{
+	const char *name = weir_call_str(call, "name");
+	const struct limit_preset *preset = name ? limit_preset_find(name) : NULL;
+	struct weir_json_out json = { .out = &call->reply };
+	_cleanup_buf_ struct weir_buf yaml = { 0 };
+
+	if (name && !preset)
+		return limit_preset_refuse(name, "name", &call->diag);
+	weir_json_open_object(&json, NULL);
+	if (preset) {
+		limit_preset_yaml(preset, &yaml);
+		weir_json_put_str(&json, "preset", preset->name);
+		weir_json_put_str(&json, "text", weir_buf_str(&yaml));
+	} else {
+		presets_put(weir_engine_state(engine, &weir_limit), &json);
+	}
+	weir_json_close_object(&json);
+	return yaml.failed ? -ENOMEM : 0;
+}
+
+static const struct weir_arg preset_args[] = {
+	{ "name", WEIR_ARG_STRING, WEIR_ARG_POSITIONAL, "NAME",
+	  "one of them, as it would stand in weir.yaml; without, all are named", NULL, NULL },
+	{ 0 },
+};
+
+static const struct weir_op preset_op = {
+	.name = "limit.preset",
+	.summary = "Print the limits of a preset, with the reason of each figure",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = preset_args,
+	.example = "limit preset web",
+	.run = run_preset,
+};
+
+const struct weir_op *const limit_ops[] = { &show_op, &preset_op, NULL };

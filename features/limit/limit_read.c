@@ -80,19 +80,19 @@ static int rate_read(const struct measure *measure, const char *text, struct wei
 											 0;
 }
 
-static const char *key_of(unsigned index, const char *member, char key[64])
+static const char *key_of(const char *path, const char *member, char key[64])
 {
-	snprintf(key, 64, "limit.limits[%u].%s", index, member);
+	snprintf(key, 64, "%s%s%s", path, *path ? "." : "", member);
 	return key;
 }
 
-static int rate_mean(const struct measure *measure, const char *text, unsigned index,
+static int rate_mean(const struct measure *measure, const char *text, const char *path,
 		     struct weir_diag *diag, struct weir_rate *ret_rate)
 {
 	char key[64];
 	int r = rate_read(measure, text, ret_rate);
 
-	key_of(index, measure->key, key);
+	key_of(path, measure->key, key);
 	if (r == -EINVAL)
 		return weir_diag_key(diag, key, measure->mend, "'%.40s' is not %s", text,
 				     measure->noun);
@@ -113,20 +113,20 @@ static uint64_t a_second_of(const struct weir_rate *rate, uint64_t least)
 	return count > least ? count : least;
 }
 
-static int burst_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+static int burst_mean(const struct limit_text *text, const char *path, struct weir_diag *diag,
 		      struct limit_meaning *meaning)
 {
 	char key[64];
 	bool counts_bytes = text->bytes;
 
 	if (counts_bytes && text->burst)
-		return weir_diag_key(diag, key_of(index, "burst", key), "write burst-bytes",
+		return weir_diag_key(diag, key_of(path, "burst", key), "write burst-bytes",
 				     "`burst` counts packets, and this limit counts bytes");
 	if (!counts_bytes && text->burst_bytes.text)
-		return weir_diag_key(diag, key_of(index, "burst-bytes", key), "write burst",
+		return weir_diag_key(diag, key_of(path, "burst-bytes", key), "write burst",
 				     "`burst-bytes` is for limits of bytes, and this one counts %s",
 				     limit_counts(text));
-	key_of(index, "burst-bytes", key);
+	key_of(path, "burst-bytes", key);
 	if (!counts_bytes) {
 		meaning->burst = text->burst ?: a_second_of(&meaning->rate, 1);
 		return 0;
@@ -145,7 +145,7 @@ static int burst_mean(const struct limit_text *text, unsigned index, struct weir
 }
 
 /* Cost and room of a bucket; refused when it would take longer than a day to drain. */
-static int bucket_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+static int bucket_mean(const struct limit_text *text, const char *path, struct weir_diag *diag,
 		       struct limit_meaning *meaning)
 {
 	char key[64];
@@ -154,8 +154,7 @@ static int bucket_mean(const struct limit_text *text, unsigned index, struct wei
 	__extension__ unsigned __int128 drain = (unsigned __int128)meaning->burst * rate->period_ns;
 
 	if (drain / rate->count > LIMIT_DAY_NS)
-		return weir_diag_key(diag,
-				     key_of(index, text->bytes ? "burst-bytes" : "burst", key),
+		return weir_diag_key(diag, key_of(path, text->bytes ? "burst-bytes" : "burst", key),
 				     "write a smaller burst or a higher rate",
 				     "a bucket of this burst takes more than a day to drain");
 	__extension__ unsigned __int128 cost =
@@ -213,21 +212,20 @@ static int ports_mean(const char *text, const char *key, struct weir_diag *diag,
 	return 0;
 }
 
-static int both_ports_mean(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+static int both_ports_mean(const struct limit_text *text, const char *path, struct weir_diag *diag,
 			   struct limit_meaning *meaning)
 {
 	char key[64];
 	bool has_ports = text->sport || text->dport;
 
 	if (has_ports && (text->proto == LIMIT_PROTO_ICMP || text->proto == LIMIT_PROTO_ANY))
-		return weir_diag_key(diag, key_of(index, text->dport ? "dport" : "sport", key),
+		return weir_diag_key(diag, key_of(path, text->dport ? "dport" : "sport", key),
 				     "write proto: tcp or proto: udp beside it",
 				     "only TCP and UDP have ports");
-	int r = ports_mean(text->sport, key_of(index, "sport", key), diag, meaning->ports.sport);
+	int r = ports_mean(text->sport, key_of(path, "sport", key), diag, meaning->ports.sport);
 
 	if (!r)
-		r = ports_mean(text->dport, key_of(index, "dport", key), diag,
-			       meaning->ports.dport);
+		r = ports_mean(text->dport, key_of(path, "dport", key), diag, meaning->ports.dport);
 	meaning->row.flags |= text->sport ? LIMIT_HAS_SPORTS : 0;
 	meaning->row.flags |= text->dport ? LIMIT_HAS_DPORTS : 0;
 	return r;
@@ -294,57 +292,58 @@ static int end_read(const char *text, struct limit_row *row)
 	return -EINVAL;
 }
 
-static int per_mean(const char *text, unsigned index, struct weir_diag *diag, struct limit_row *row)
+static int per_mean(const char *text, const char *path, struct weir_diag *diag,
+		    struct limit_row *row)
 {
 	char key[64], end[PER_TEXT];
 
 	row->service = service_read(text, end) ? UINT32_MAX : 0;
 	if (end_read(end, row) == 0)
 		return 0;
-	return weir_diag_key(diag, key_of(index, "per", key),
+	return weir_diag_key(diag, key_of(path, "per", key),
 			     "write source, destination, service or total; prefixes as "
 			     "source/24,/64, the length for IPv4 first; both as source + service",
 			     "'%.40s' is nothing a bucket can be for", text);
 }
 
 /* That it counts one thing, and is about packets that there are. */
-static int kind_check(const struct limit_text *text, unsigned index, struct weir_diag *diag)
+static int kind_check(const struct limit_text *text, const char *path, struct weir_diag *diag)
 {
 	int measures = !!text->packets + !!text->bytes + !!text->connections;
 	char key[64];
 
 	if (measures != 1)
 		return weir_diag_key(diag,
-				     key_of(index, measures ? limit_counts(text) : "packets", key),
+				     key_of(path, measures ? limit_counts(text) : "packets", key),
 				     measures ? "write two limits" :
 						"write packets: 10/s, bytes: 1MB/s or connections: "
 						"10/s",
 				     "a limit counts either packets, bytes or connections");
 	if (text->flags == LIMIT_FLAGS_SYN && text->connections)
-		return weir_diag_key(diag, key_of(index, "flags", key), "leave it out",
+		return weir_diag_key(diag, key_of(path, "flags", key), "leave it out",
 				     "`connections` is about what begins one by itself");
 	if (text->flags == LIMIT_FLAGS_SYN && text->proto != LIMIT_PROTO_TCP)
-		return weir_diag_key(diag, key_of(index, "flags", key),
-				     "write proto: tcp beside it", "only TCP has flags");
+		return weir_diag_key(diag, key_of(path, "flags", key), "write proto: tcp beside it",
+				     "only TCP has flags");
 	return 0;
 }
 
-int limit_read(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+int limit_read(const struct limit_text *text, const char *path, struct weir_diag *diag,
 	       struct limit_meaning *ret_meaning)
 {
 	struct limit_meaning meaning = {};
-	int r = kind_check(text, index, diag);
+	int r = kind_check(text, path, diag);
 
 	if (!r)
-		r = rate_mean(measure_of(text), limit_rate(text), index, diag, &meaning.rate);
+		r = rate_mean(measure_of(text), limit_rate(text), path, diag, &meaning.rate);
 	if (!r)
-		r = burst_mean(text, index, diag, &meaning);
+		r = burst_mean(text, path, diag, &meaning);
 	if (!r)
-		r = bucket_mean(text, index, diag, &meaning);
+		r = bucket_mean(text, path, diag, &meaning);
 	if (!r)
-		r = both_ports_mean(text, index, diag, &meaning);
+		r = both_ports_mean(text, path, diag, &meaning);
 	if (!r)
-		r = per_mean(text->per, index, diag, &meaning.row);
+		r = per_mean(text->per, path, diag, &meaning.row);
 	meaning.row.id = weir_hash_bytes(text->name, strlen(text->name), ID_SEED);
 	if (!r)
 		*ret_meaning = meaning;

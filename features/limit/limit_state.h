@@ -38,8 +38,41 @@ enum limit_flags {
 
 struct limit_section {
 	uint32_t sources;
+	char **presets;
+	unsigned preset_count;
 	struct limit_text *limits;
 	unsigned limit_count;
+};
+
+/* Limits that are written once for all who serve such a thing. */
+struct limit_preset_row {
+	struct limit_text text;
+	const char *why; /* these figures */
+};
+
+struct limit_preset {
+	const char *name, *summary;
+	const struct limit_preset_row *rows;
+	unsigned count;
+};
+
+enum limit_origin {
+	LIMIT_FROM_FILE,
+	LIMIT_FROM_PRESET,
+};
+
+/* A limit that is in force. */
+struct limit_entry {
+	const struct limit_text *text; /* borrowed */
+	enum limit_origin origin;
+	const char *preset; /* its name, LIMIT_FROM_PRESET */
+};
+
+/* All that are, in order: those of the configuration, then those of its presets. */
+struct limit_list {
+	struct limit_entry at[LIMITS_MAX];
+	unsigned count;
+	unsigned left_out; /* for want of room: refused by limit_check() */
 };
 
 /* What an entry means. */
@@ -65,32 +98,45 @@ struct limit {
 };
 
 extern const struct weir_feature weir_limit;
-extern const struct weir_field limit_fields[];
+extern const struct weir_field limit_fields[], limit_limit_fields[];
+extern const struct limit_preset limit_presets[]; /* up to one without a name */
 extern const struct weir_op *const limit_ops[];
 extern const char *const limit_proto_names[], *const limit_flag_names[],
 						      *const limit_direction_names[];
 
 /* limit_config.c */
 int limit_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
-/* limit_read.c: what entry `index` means; -EINVAL: diag (may be NULL) says why not. */
-int limit_read(const struct limit_text *text, unsigned index, struct weir_diag *diag,
+/* limit_read.c: what an entry means; -EINVAL: diag (may be NULL) says why not, of keys behind
+ * `path`, which may be empty. */
+int limit_read(const struct limit_text *text, const char *path, struct weir_diag *diag,
 	       struct limit_meaning *ret_meaning);
 /* What is told of a limit: "packets", and its rate as written. */
 const char *limit_counts(const struct limit_text *text);
 const char *limit_rate(const struct limit_text *text);
 /* Whether connection tracking is to say what it is about. */
 bool limit_needs_tracking(const struct limit_text *text);
+/* limit_list.c */
+void limit_list_make(const struct limit_section *section, struct limit_list *ret_list);
+const struct limit_preset *limit_preset_find(const char *name);
+/* Says that it is none, and which name is the nearest. */
+int limit_preset_refuse(const char *name, const char *key, struct weir_diag *diag);
+/* limit_text.c: as it would stand in weir.yaml. */
+void limit_preset_yaml(const struct limit_preset *preset, struct weir_buf *yaml);
 /* limit_compile.c */
-uint32_t limit_lines(const struct limit_section *section);
-/* Row of the counters of each limit, in the order of the section. */
-void limit_count_rows(const struct limit_section *section, uint16_t rows[LIMITS_MAX]);
+/* Lines of st_limit that so many buckets are. */
+uint32_t limit_lines(uint32_t sources);
+/* Row of the counters of each limit, in the order of the list. */
+void limit_count_rows(const struct limit_list *list, uint16_t rows[LIMITS_MAX]);
+/* What is looked for in a policy; NULL: it has no limits. */
+const struct limit_root *limit_root_of(const struct weir_image *image, enum limit_look look);
 int limit_compile(struct weir_compile *compile);
 /* limit_table.c */
 int limit_table_take(struct limit *state, struct weir_object *object);
 /* A part of it: words that are past are cleared before they could come round, others counted. */
 void limit_table_sweep(struct limit *state, uint64_t now_ns);
-/* limit.c */
-const struct limit_section *limit_section_of(const struct limit *state);
-void limit_sums_read(const struct limit *state, struct limit_sums *ret_sums);
+/* limit.c: of the live policy; without an engine there are none. */
+void limit_live(const struct limit *state, struct limit_list *ret_list);
+void limit_sums_read(const struct limit *state, const struct limit_list *list,
+		     struct limit_sums *ret_sums);
 
 #endif

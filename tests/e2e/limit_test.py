@@ -214,6 +214,78 @@ def test_connections_without_tracking_are_refused_with_the_cure(limited):
     assert "conntrack: {enabled: auto}" in refused.value.said
 
 
+def presets(names, *limits):
+    rows = "".join(f"    - {{{limit}}}\n" for limit in limits)
+    return (f"api: {{listen: off}}\nlimit:\n  sources: 4096\n  presets: [{names}]\n"
+            + (f"  limits:\n{rows}" if rows else ""))
+
+
+@pytest.fixture
+def switched_on(weir_daemon, pair):
+    def make(names, *limits):
+        return weir_daemon(pair.inside, config=presets(names, *limits), interfaces=[pair.wire])
+    return make
+
+
+@pytest.mark.parametrize("source", [A4, A6])
+def test_preset_icmp_lets_fifty_at_once_pass(switched_on, wire, source):
+    daemon = switched_on("icmp")
+    start = time.monotonic()
+    got = passing(wire, ping(source), 100)
+    assert 50 <= got <= 50 + 10 * (time.monotonic() - start) + 1
+    assert passing(wire, udp(source), 100) == 100
+    row = daemon.ask("limit", "show")["limits"][0]
+    assert (row["name"], row["origin"], row["preset"]) == ("icmp", "preset", "icmp")
+
+
+def test_preset_amplification_holds_answers_of_many_reflectors_to_one_host(switched_on, wire):
+    switched_on("amplification")
+    start = time.monotonic()
+    got = sum(wire.verdicts(udp(f"198.18.7.{i}", sport=11211) for i in range(1, 121)))
+    assert 50 <= got <= 50 + 10 * (time.monotonic() - start) + 1
+    assert passing(wire, udp(A4, sport=11210), 120) == 120
+    assert passing(wire, udp(A4, sport=11211, dst="198.18.0.2"), 20) == 20
+
+
+def test_preset_ssh_counts_connections_and_not_their_packets(switched_on, wire):
+    switched_on("ssh")
+    assert passing(wire, tcp(A4, "S", dport=22), 40) in (20, 21, 22)     # 10 a minute besides
+    assert passing(wire, tcp(A4, "A", dport=22), 100) == 100
+    assert passing(wire, tcp(A4, "S", dport=23), 100) == 100
+
+
+def test_own_limit_of_a_presets_name_stands_in_its_place(switched_on, wire):
+    daemon = switched_on("icmp", f"name: icmp, proto: icmp, {HOURLY}")
+    assert passing(wire, ping(A4), 20) == 3
+    assert [(row["name"], row["origin"]) for row in daemon.ask("limit", "show")["limits"]] \
+        == [("icmp", "file")]
+
+
+def test_what_a_preset_prints_can_be_applied(switched_on):
+    daemon = switched_on("icmp")
+    names = [row["name"] for row in daemon.ask("limit", "preset")["presets"]]
+    assert names == ["web", "dns", "game", "ssh", "icmp", "amplification"]
+    for name in names:
+        daemon.apply("api: {listen: off}\n" + daemon.say("limit", "preset", name))
+        printed = daemon.ask("limit", "show")["limits"]
+        assert printed and {row["origin"] for row in printed} == {"file"}
+        daemon.apply(presets(name))
+        switched = daemon.ask("limit", "show")["limits"]
+        keys = ("name", "matches", "per", "counts", "rate", "burst")
+        assert [[row[key] for key in keys] for row in printed] \
+            == [[row[key] for key in keys] for row in switched]
+
+
+def test_unknown_preset_is_refused_with_the_nearest(switched_on):
+    daemon = switched_on("icmp")
+    with pytest.raises(Refused) as refused:
+        daemon.say("limit", "preset", "amplificaton")
+    assert "did you mean 'amplification'?" in refused.value.said
+    with pytest.raises(Refused) as refused:
+        daemon.apply(presets("icmp, wbe"))
+    assert "limit.presets[1]: 'wbe' is not a preset; did you mean 'web'?" in refused.value.said
+
+
 def test_egress_is_limited_where_it_is_asked_for(weir_daemon, pair, wire):
     more = f"interfaces: [{{name: {pair.wire}, egress: true}}]\n"
     weir_daemon(pair.inside, config=config(f"name: out, direction: egress, {HOURLY}", more=more))

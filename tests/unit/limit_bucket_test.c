@@ -61,7 +61,7 @@ static struct limit_row row_of(const struct limit_text *text)
 
 	whole.name = (char *)"x";
 	whole.per = (char *)"source";
-	assert_int_equal(limit_read(&whole, 0, NULL, &meaning), 0);
+	assert_int_equal(limit_read(&whole, "", NULL, &meaning), 0);
 	return meaning.row;
 }
 
