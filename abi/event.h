@@ -7,10 +7,11 @@
 #include "packet.h"
 
 /* A row: X(identifier, name, help). */
-#define WEIR_EVENT_KINDS(X)                                                 \
-	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")     \
-	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched") \
-	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown")
+#define WEIR_EVENT_KINDS(X)                                                     \
+	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")         \
+	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")     \
+	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown") \
+	X(WEIR_EVENT_OVER, "over", "a packet over a limit with `dry-run`, which passes")
 
 enum weir_event_kind {
 #define X(identifier, name, help) identifier,

@@ -9,6 +9,7 @@
 
 #include "../../abi/reason.h"
 #include "../../bpf/lib/clock.h"
+#include "../../bpf/lib/emit.h"
 #include "../../bpf/lib/endian.h"
 #include "../../bpf/lib/generation.h"
 #include "limit_bucket.bpf.h"
@@ -217,10 +218,15 @@ __noinline int limit_visit(struct pkt *p, __u32 line)
 	__u32 answer = limit_answer_of(ask);
 
 	limit_count(p, row, answer);
-	if (answer != LIMIT_OVER || row->flags & LIMIT_IS_DRY)
+	if (answer != LIMIT_OVER)
 		return 0;
 	p->list = LIMIT_LIST | row->count;
-	return 1;
+	if (!(row->flags & LIMIT_IS_DRY))
+		return 1; /* told of where it ends */
+	if (!p->probe)
+		emit_event(p, WEIR_EVENT_OVER, WEIR_PASS);
+	p->list = 0;
+	return 0;
 }
 
 /* Those of the bits `about`, in order. */

@@ -57,9 +57,41 @@ static int limit_attach(void *data, struct weir_object *object, struct weir_diag
 	return r;
 }
 
+static void limit_look_at_top(struct limit *state, uint64_t now_ns)
+{
+	uint64_t over[LIMITS_MAX] = {};
+
+	for (unsigned i = 0; state->counters && i < state->top.known_count; i++) {
+		struct limit_count count = {};
+
+		weir_map_sum(state->counters, state->top.known[i].row.count, 1, LIMIT_COUNT_WORDS,
+			     (uint64_t *)&count);
+		over[i] = count.over;
+	}
+	limit_top_look(&state->top, over, now_ns);
+}
+
 static void limit_tick(void *data, uint64_t now_ns)
 {
 	limit_table_sweep(data, now_ns);
+	limit_look_at_top(data, now_ns);
+}
+
+static void limit_event(void *data, const struct weir_event *event)
+{
+	struct limit *state = data;
+
+	limit_top_event(&state->top, event);
+}
+
+static void limit_went_live(void *data, const struct weir_config *config)
+{
+	struct limit *state = data;
+	struct limit_list list;
+
+	(void)config;
+	limit_live(state, &list);
+	limit_top_live(&state->top, &list);
 }
 
 void limit_live(const struct limit *state, struct limit_list *ret_list)
@@ -194,7 +226,7 @@ static void limit_describe(void *data, const struct weir_verdict *verdict,
 	struct limit_list list;
 	uint16_t rows[LIMITS_MAX];
 
-	if (!state || verdict->reason != WEIR_DROP_LIMIT)
+	if (!state || !(verdict->list & LIMIT_LIST))
 		return;
 	limit_live(state, &list);
 	limit_count_rows(&list, rows);
@@ -214,7 +246,9 @@ const struct weir_feature weir_limit = {
 	.state_new = limit_state_new,
 	.state_free = limit_state_free,
 	.attach = limit_attach,
+	.live = limit_went_live,
 	.tick = limit_tick,
+	.event = limit_event,
 	.status = limit_status,
 	.snapshot = limit_snapshot,
 	.describe = limit_describe,

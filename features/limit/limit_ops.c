@@ -138,4 +138,4 @@ static const struct weir_op preset_op = {
 	.run = run_preset,
 };
 
-const struct weir_op *const limit_ops[] = { &show_op, &preset_op, NULL };
+const struct weir_op *const limit_ops[] = { &show_op, &preset_op, &limit_top_op, NULL };

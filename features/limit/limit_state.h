@@ -88,6 +88,45 @@ struct limit_sums {
 	struct limit_count of[LIMITS_MAX];
 };
 
+#define LIMIT_TOP_ENTRIES 512
+
+/* A limit of the live policy, as events name it, and what of its excess they have told. */
+struct limit_known {
+	char name[LIMIT_NAME_MAX + 1];
+	struct limit_row row;
+	bool is_looked_at;
+	uint64_t over;	  /* packets over it, as counted at the last look */
+	uint64_t pending; /* of them, those that no event stands for yet */
+	uint64_t untold;  /* … and none will: events were capped, lost or switched off */
+	uint32_t told;	  /* events since the last look */
+	uint32_t quiet;	  /* looks without any, while some are pending */
+};
+
+/* Who is over a limit. */
+struct limit_over {
+	uint64_t limit; /* its row's id */
+	struct weir_addr addr;
+	bool has_addr, has_service;
+	uint8_t length; /* of the prefix, in the 128-bit address */
+	uint8_t proto;
+	uint16_t port;
+	uint64_t since_ns, last_ns;   /* CLOCK_MONOTONIC */
+	double over;		      /* packets, estimated */
+	double error;		      /* so many of them at most are those of others */
+	double pps;		      /* of late */
+	uint64_t told;		      /* events this stands on */
+	uint32_t told_now, error_now; /* since the last look */
+};
+
+/* Space-Saving: Metwally, Agrawal, El Abbadi, 2005. A key 0: nobody's. */
+struct limit_top {
+	struct limit_known known[LIMITS_MAX];
+	unsigned known_count;
+	uint64_t keys[LIMIT_TOP_ENTRIES];
+	struct limit_over at[LIMIT_TOP_ENTRIES];
+	uint64_t looked_ns;
+};
+
 struct limit {
 	struct weir_engine *engine;	/* NULL: a look at a configuration */
 	struct weir_map *counters;	/* borrowed from the object; NULL before the first */
@@ -95,6 +134,7 @@ struct limit {
 	uint32_t lines;			/* of it that are in use; 0: off */
 	uint32_t sweep;			/* line that is looked at next */
 	uint64_t owing, owing_seen;	/* buckets in this round of the sweep, and in the last */
+	struct limit_top top;
 };
 
 extern const struct weir_feature weir_limit;
@@ -130,6 +170,14 @@ void limit_count_rows(const struct limit_list *list, uint16_t rows[LIMITS_MAX]);
 /* What is looked for in a policy; NULL: it has no limits. */
 const struct limit_root *limit_root_of(const struct weir_image *image, enum limit_look look);
 int limit_compile(struct weir_compile *compile);
+/* limit_top.c: the limits of a policy that went live. */
+void limit_top_live(struct limit_top *top, const struct limit_list *list);
+void limit_top_event(struct limit_top *top, const struct weir_event *event);
+/* About once a second: `over` are the packets over each of the known, as counted. */
+void limit_top_look(struct limit_top *top, const uint64_t over[LIMITS_MAX], uint64_t now_ns);
+const struct limit_known *limit_top_known(const struct limit_top *top, uint64_t id);
+/* limit_top_ops.c */
+extern const struct weir_op limit_top_op;
 /* limit_table.c */
 int limit_table_take(struct limit *state, struct weir_object *object);
 /* A part of it: words that are past are cleared before they could come round, others counted. */

@@ -381,6 +381,43 @@ def test_events_name_the_limit(limited, wire):
     assert (event["reason"], event["limit"]) == ("drop_limit", "keep")
 
 
+def over(daemon, *filter):
+    """Packets over, by limit and address."""
+    return {(row["limit"], row.get("addr")): row["over"]
+            for row in daemon.ask("limit", "top", *filter)["top"]}
+
+
+def test_top_names_who_is_over_and_by_how_much(limited, wire):
+    daemon = limited(f"name: each, proto: udp, {HOURLY}", f"name: all, per: total, {HOURLY}")
+    wait_for(lambda: daemon.status()["limit"]["on"], "the first look")
+    for source, count in ((A4, 20), (B4, 13), (A6, 7)):
+        passing(wire, udp(source), count)
+    # 3 of each are within the first limit, and 3 of these 9 within the second.
+    expected = {("each", A4): 17, ("each", B4): 10, ("each", A6): 4, ("all", None): 6}
+    wait_for(lambda: over(daemon) == expected, "all of it is told")
+    assert over(daemon, "limit=each and over>=10") == {("each", A4): 17, ("each", B4): 10}
+    assert over(daemon, "addr=2001:db8:1::/48") == {("each", A6): 4}
+    rows = daemon.ask("limit", "top", "--limit", "1")
+    assert (rows["shown"], rows["total"], rows["untold"]) == (1, 4, 0)
+    row = rows["top"][0]
+    assert row["since"] <= row["last"] and row["told"] == row["over"] and row["of_others"] == 0
+    assert A4 in daemon.say("limit", "top")
+    with pytest.raises(Refused) as refused:
+        daemon.ask("limit", "top", "adr=1.2.3.4")
+    assert "addr" in refused.value.said
+
+
+def test_top_and_events_tell_of_a_dry_run(limited, wire):
+    daemon = limited(f"name: try, per: 'source/24,/64 + service', dry-run: true, {HOURLY}")
+    assert passing(wire, udp(A4, dport=53), 10) == 10
+    wait_for(lambda: over(daemon) == {("try", "198.18.1.0/24"): 7}, "all of it is told")
+    row = daemon.ask("limit", "top")["top"][0]
+    assert (row["proto"], row["port"]) == (17, 53)
+    events = [row for row in daemon.ask("events")["events"] if row["kind"] == "over"]
+    assert len(events) == 7 and {row["limit"] for row in events} == {"try"}
+    assert "drop_limit" not in daemon.reasons()
+
+
 def test_what_became_of_packets_is_shown(limited, wire):
     daemon = limited(f"name: keep, proto: udp, dport: '2000', {HOURLY}")
     used_up(wire)
