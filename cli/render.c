@@ -35,6 +35,8 @@ static const struct {
 	{ "rule.move", weir_render_rule_edit, "result" },
 	{ "rule.enable", weir_render_rule_edit, "result" },
 	{ "rule.disable", weir_render_rule_edit, "result" },
+	{ "limit.add", weir_render_limit_edit, "result" },
+	{ "limit.del", weir_render_limit_edit, "result" },
 	{ "flow.list", weir_render_flows, "flows" },
 	{ "flow.show", weir_render_flow_details, "flows" },
 	{ "flow.count", weir_render_flow_count, "states" },

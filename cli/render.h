@@ -20,6 +20,7 @@ void weir_render_removed(const struct weir_view *view);
 void weir_render_rules(const struct weir_view *view);
 void weir_render_rule_hits(const struct weir_view *view);
 void weir_render_rule_edit(const struct weir_view *view);
+void weir_render_limit_edit(const struct weir_view *view);
 void weir_render_flows(const struct weir_view *view);
 void weir_render_flow_details(const struct weir_view *view);
 void weir_render_flow_count(const struct weir_view *view);

@@ -117,14 +117,32 @@ void weir_render_rule_hits(const struct weir_view *view)
 	weir_buf_add_str(view->out, " that no packet has met yet; --never shows them\n");
 }
 
+/* "rule a added" */
+static void edit_add(const struct weir_view *view, const char *noun)
+{
+	weir_buf_addf(view->out, "%s ", noun);
+	weir_buf_add_visible(view->out, weir_view_str(view->answer, "name"));
+	weir_buf_addf(view->out, " %s", weir_view_str(view->answer, "result"));
+}
+
+static void revision_add(const struct weir_view *view)
+{
+	weir_buf_addf(view->out, ", revision %llu\n",
+		      (unsigned long long)weir_view_uint(view->answer, "revision"));
+}
+
+void weir_render_limit_edit(const struct weir_view *view)
+{
+	edit_add(view, "limit");
+	revision_add(view);
+}
+
 void weir_render_rule_edit(const struct weir_view *view)
 {
 	const struct weir_json *answer = view->answer;
 	const char *action = weir_view_str(answer, "action");
 
-	weir_buf_add_str(view->out, "rule ");
-	weir_buf_add_visible(view->out, weir_view_str(answer, "name"));
-	weir_buf_addf(view->out, " %s", weir_view_str(answer, "result"));
+	edit_add(view, "rule");
 	if (action[0]) {
 		weir_buf_add_str(view->out, ": ");
 		weir_view_add_colored(view, weir_view_verdict_color(action), action);
@@ -132,8 +150,7 @@ void weir_render_rule_edit(const struct weir_view *view)
 			      (unsigned long long)weir_view_uint(answer, "place"),
 			      (unsigned long long)weir_view_uint(answer, "of"));
 	}
-	weir_buf_addf(view->out, ", revision %llu\n",
-		      (unsigned long long)weir_view_uint(answer, "revision"));
+	revision_add(view);
 }
 
 void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule)

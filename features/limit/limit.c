@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "core/engine.h"
 #include "features/limit/limit_state.h"
 
@@ -22,26 +23,37 @@ static int limit_constants_set(const void *data, const struct weir_image *image,
 	return r ? r : weir_constants_set(constants, "limit_constants", &values, sizeof(values));
 }
 
-static int limit_state_new(struct weir_engine *engine, const char *state_dir,
-			   struct weir_diag *diag, void **ret_state)
-{
-	(void)state_dir, (void)diag;
-	struct limit *state = calloc(1, sizeof(*state));
-
-	if (!state)
-		return -ENOMEM;
-	state->engine = engine;
-	*ret_state = state;
-	return 0;
-}
-
 static void limit_state_free(void *data)
 {
 	struct limit *state = data;
 
-	if (state)
-		weir_map_memory_done(&state->buckets);
+	if (!state)
+		return;
+	weir_map_memory_done(&state->buckets);
+	limit_runtime_done(&state->runtime);
+	free(state->dir);
 	free(state);
+}
+
+static void limit_state_freep(struct limit **state)
+{
+	limit_state_free(*state);
+}
+
+static int limit_state_new(struct weir_engine *engine, const char *state_dir,
+			   struct weir_diag *diag, void **ret_state)
+{
+	_cleanup_(limit_state_freep) struct limit *state = calloc(1, sizeof(*state));
+
+	if (!state || (state_dir && !(state->dir = strdup(state_dir))))
+		return -ENOMEM;
+	state->engine = engine;
+	int r = limit_store_load(state_dir, diag, &state->runtime);
+
+	if (r < 0)
+		return r;
+	*ret_state = weir_take(state);
+	return 0;
 }
 
 static int limit_attach(void *data, struct weir_object *object, struct weir_diag *diag)
@@ -89,7 +101,7 @@ static void limit_went_live(void *data, const struct weir_config *config)
 	struct limit *state = data;
 	struct limit_list list;
 
-	(void)config;
+	state->config = config;
 	limit_live(state, &list);
 	limit_top_live(&state->top, &list);
 }
@@ -100,7 +112,7 @@ void limit_live(const struct limit *state, struct limit_list *ret_list)
 	const struct weir_config *config = state->engine ? weir_engine_config(state->engine) : NULL;
 
 	limit_list_make(config ? config->sections[weir_feature_index(&weir_limit)] : &none,
-			ret_list);
+			&state->runtime, ret_list);
 }
 
 void limit_sums_read(const struct limit *state, const struct limit_list *list,

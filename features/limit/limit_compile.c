@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "features/limit/limit_state.h"
 
 uint32_t limit_lines(uint32_t sources)
@@ -83,15 +84,60 @@ static int limit_write(struct weir_compile *compile, const struct limit_text *te
 	return 0;
 }
 
-int limit_compile(struct weir_compile *compile)
+/* What cannot act is refused where somebody is there to mend it, else told of. */
+static int runtime_refuse(const struct weir_compile *compile, const struct limit *state,
+			  const char *key, const char *mend, const char *what)
 {
-	struct limit_list list;
-	uint16_t rows[LIMITS_MAX];
+	if (state->config && !compile->is_unasked)
+		return weir_diag_key(compile->diag, key, mend, "%s", what);
+	weir_diag_warning_key(compile->diag, key, mend, "%s", what);
+	return 0;
+}
+
+/* Those of run time beside a new configuration, which was made without knowing of them. */
+static int runtime_check(const struct weir_compile *compile, const struct limit_runtime *runtime,
+			 const struct limit_list *list)
+{
+	const struct limit *state = compile->state;
 	int r = 0;
 
-	limit_list_make(compile->section, &list);
-	if (!list.count)
+	if (!state || state->config == compile->config)
 		return 0;
+	if (list->left_out)
+		r = runtime_refuse(compile, state, "limit.limits",
+				   "weir limit del takes away what is not needed",
+				   "with those of run time there are more than 32 limits");
+	for (unsigned i = 0; i < runtime->count && !r; i++) {
+		const struct limit_text *text = &runtime->at[i];
+		const struct limit_entry *acting = limit_list_find(list, text->name);
+		_cleanup_buf_ struct weir_buf what = { 0 };
+
+		weir_buf_addf(&what, "a limit of run time has the name '%s' already", text->name);
+		if (acting && acting->origin == LIMIT_FROM_FILE)
+			r = runtime_refuse(compile, state, "limit.limits",
+					   "weir limit del it, or give this one another name",
+					   weir_buf_str(&what));
+		if (!r)
+			r = limit_tracking_check(compile->config, text, "", compile->diag);
+	}
+	return r;
+}
+
+int limit_compile(struct weir_compile *compile)
+{
+	static const struct limit_runtime none;
+	const struct limit *state = compile->state;
+	const struct limit_runtime *runtime = compile->draft ? compile->draft :
+					      state	     ? &state->runtime :
+							       &none;
+	struct limit_list list;
+	uint16_t rows[LIMITS_MAX];
+
+	limit_list_make(compile->section, runtime, &list);
+	int r = runtime_check(compile, runtime, &list);
+
+	if (r || !list.count)
+		return r;
 	struct weir_line *lines = weir_image_section(compile->image, WEIR_SECTION_LIMIT,
 						     LIMIT_LINES * sizeof(*lines));
 

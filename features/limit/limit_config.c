@@ -119,17 +119,28 @@ static bool name_is_good(const char *name)
 	       strspn(name, all) == len;
 }
 
-static int name_check(const struct limit_section *section, unsigned index, struct weir_diag *diag)
+int limit_name_check(const char *name, const char *path, struct weir_diag *diag)
+{
+	char key[48];
+
+	snprintf(key, sizeof(key), "%s%sname", path, *path ? "." : "");
+	return name_is_good(name) ? 0 :
+				    weir_diag_key(diag, key,
+						  "write 1 to 31 of a-z, 0-9, '.', '_' and '-', "
+						  "the first a letter or digit",
+						  "'%.40s' is not a name", name);
+}
+
+static int name_check(const struct limit_section *section, unsigned index, const char *path,
+		      struct weir_diag *diag)
 {
 	const char *name = section->limits[index].name;
 	char key[48];
+	int r = limit_name_check(name, path, diag);
 
-	snprintf(key, sizeof(key), "limit.limits[%u].name", index);
-	if (!name_is_good(name))
-		return weir_diag_key(diag, key,
-				     "write 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a "
-				     "letter or digit",
-				     "'%.40s' is not a name", name);
+	if (r)
+		return r;
+	snprintf(key, sizeof(key), "%s.name", path);
 	for (unsigned i = 0; i < index; i++)
 		if (strcmp(section->limits[i].name, name) == 0)
 			return weir_diag_key(diag, key, "give each a name of its own",
@@ -138,8 +149,8 @@ static int name_check(const struct limit_section *section, unsigned index, struc
 }
 
 /* What connection tracking is to tell, and cannot. */
-static int tracking_check(const struct weir_config *config, const struct limit_text *text,
-			  const char *path, struct weir_diag *diag)
+int limit_tracking_check(const struct weir_config *config, const struct limit_text *text,
+			 const char *path, struct weir_diag *diag)
 {
 	char key[64];
 
@@ -169,8 +180,9 @@ static int entry_check(const struct weir_config *config, const struct limit_sect
 	char path[32];
 
 	snprintf(path, sizeof(path), "limit.limits[%u]", index);
-	int named = name_check(section, index, diag);
-	int r = limit_read(text, path, diag, &meaning) ?: tracking_check(config, text, path, diag);
+	int named = name_check(section, index, path, diag);
+	int r = limit_read(text, path, diag, &meaning) ?:
+			limit_tracking_check(config, text, path, diag);
 
 	return named ?: r;
 }
@@ -189,7 +201,7 @@ int limit_check(const struct weir_config *config, const void *data, struct weir_
 	struct limit_list list;
 	int result = 0;
 
-	limit_list_make(section, &list);
+	limit_list_make(section, NULL, &list);
 	if (list.left_out)
 		return weir_diag_key(diag, "limit.limits", "leave some out",
 				     "%u limits, where %d are the most%s",

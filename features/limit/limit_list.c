@@ -5,6 +5,8 @@
 #include "base/nearest.h"
 #include "features/limit/limit_state.h"
 
+const char *const limit_origin_names[] = { "file", "preset", "runtime" };
+
 #define PRESETS_MOST 16 /* there are fewer: weir_nearest() wants their names in a row */
 
 const struct limit_preset *limit_preset_find(const char *name)
@@ -29,12 +31,12 @@ int limit_preset_refuse(const char *name, const char *key, struct weir_diag *dia
 	return weir_diag_key(diag, key, "see `weir limit preset`", "'%.40s' is not a preset", name);
 }
 
-static bool list_has(const struct limit_list *list, const char *name)
+const struct limit_entry *limit_list_find(const struct limit_list *list, const char *name)
 {
 	for (unsigned i = 0; i < list->count; i++)
 		if (strcmp(list->at[i].text->name, name) == 0)
-			return true;
-	return false;
+			return &list->at[i];
+	return NULL;
 }
 
 static void list_add(struct limit_list *list, const struct limit_entry *entry)
@@ -49,17 +51,29 @@ static void list_add(struct limit_list *list, const struct limit_entry *entry)
 static void preset_add(struct limit_list *list, const struct limit_preset *preset)
 {
 	for (unsigned i = 0; i < preset->count; i++)
-		if (!list_has(list, preset->rows[i].text.name))
+		if (!limit_list_find(list, preset->rows[i].text.name))
 			list_add(list, &(struct limit_entry){ &preset->rows[i].text,
 							      LIMIT_FROM_PRESET, preset->name });
 }
 
-void limit_list_make(const struct limit_section *section, struct limit_list *ret_list)
+/* After a start, one of the configuration may have the name of one of run time: it acts. */
+static void runtime_add(struct limit_list *list, const struct limit_runtime *runtime)
+{
+	for (unsigned i = 0; i < runtime->count; i++)
+		if (!limit_list_find(list, runtime->at[i].name))
+			list_add(list, &(struct limit_entry){ &runtime->at[i], LIMIT_FROM_RUNTIME,
+							      NULL });
+}
+
+void limit_list_make(const struct limit_section *section, const struct limit_runtime *runtime,
+		     struct limit_list *ret_list)
 {
 	ret_list->count = ret_list->left_out = 0;
 	for (unsigned i = 0; i < section->limit_count; i++)
 		list_add(ret_list,
 			 &(struct limit_entry){ &section->limits[i], LIMIT_FROM_FILE, NULL });
+	if (runtime)
+		runtime_add(ret_list, runtime);
 	for (unsigned i = 0; i < section->preset_count; i++) {
 		const struct limit_preset *preset = limit_preset_find(section->presets[i]);
 

@@ -25,14 +25,13 @@ static void matches_put(const struct limit_text *text, struct weir_json_out *jso
 static void limit_put(const struct limit_entry *entry, const struct limit_count *count,
 		      struct weir_json_out *json)
 {
-	static const char *const origins[] = { "file", "preset" };
 	const struct limit_text *text = entry->text;
 	struct limit_meaning meaning = {};
 
 	limit_read(text, "", NULL, &meaning); /* it has been checked */
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", text->name);
-	weir_json_put_str(json, "origin", origins[entry->origin]);
+	weir_json_put_str(json, "origin", limit_origin_names[entry->origin]);
 	if (entry->preset)
 		weir_json_put_str(json, "preset", entry->preset);
 	matches_put(text, json);
@@ -138,4 +137,5 @@ static const struct weir_op preset_op = {
 	.run = run_preset,
 };
 
-const struct weir_op *const limit_ops[] = { &show_op, &preset_op, &limit_top_op, NULL };
+const struct weir_op *const limit_ops[] = { &show_op,	   &limit_top_op, &limit_add_op,
+					    &limit_del_op, &preset_op,	  NULL };

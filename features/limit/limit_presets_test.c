@@ -31,7 +31,7 @@ static struct limit_list list_of(const struct weir_config *config)
 {
 	struct limit_list list;
 
-	limit_list_make(config->sections[weir_feature_index(&weir_limit)], &list);
+	limit_list_make(config->sections[weir_feature_index(&weir_limit)], NULL, &list);
 	return list;
 }
 

@@ -59,6 +59,15 @@ struct limit_preset {
 enum limit_origin {
 	LIMIT_FROM_FILE,
 	LIMIT_FROM_PRESET,
+	LIMIT_FROM_RUNTIME,
+};
+
+extern const char *const limit_origin_names[];
+
+/* Limits added by operations, in the order they came. */
+struct limit_runtime {
+	struct limit_text at[LIMITS_MAX];
+	unsigned count;
 };
 
 /* A limit that is in force. */
@@ -68,11 +77,11 @@ struct limit_entry {
 	const char *preset; /* its name, LIMIT_FROM_PRESET */
 };
 
-/* All that are, in order: those of the configuration, then those of its presets. */
+/* All that are, in order: those of the configuration, of run time, of presets. */
 struct limit_list {
 	struct limit_entry at[LIMITS_MAX];
 	unsigned count;
-	unsigned left_out; /* for want of room: refused by limit_check() */
+	unsigned left_out; /* for want of room */
 };
 
 /* What an entry means. */
@@ -128,12 +137,15 @@ struct limit_top {
 };
 
 struct limit {
-	struct weir_engine *engine;	/* NULL: a look at a configuration */
-	struct weir_map *counters;	/* borrowed from the object; NULL before the first */
-	struct weir_map_memory buckets; /* st_limit */
-	uint32_t lines;			/* of it that are in use; 0: off */
-	uint32_t sweep;			/* line that is looked at next */
-	uint64_t owing, owing_seen;	/* buckets in this round of the sweep, and in the last */
+	struct weir_engine *engine; /* NULL: a look at a configuration */
+	char *dir;		    /* NULL: nothing is kept */
+	struct limit_runtime runtime;
+	const struct weir_config *config; /* live; NULL before the first */
+	struct weir_map *counters;	  /* borrowed from the object; NULL before the first */
+	struct weir_map_memory buckets;	  /* st_limit */
+	uint32_t lines;			  /* of it that are in use; 0: off */
+	uint32_t sweep;			  /* line that is looked at next */
+	uint64_t owing, owing_seen;	  /* buckets in this round of the sweep, and in the last */
 	struct limit_top top;
 };
 
@@ -155,12 +167,24 @@ const char *limit_counts(const struct limit_text *text);
 const char *limit_rate(const struct limit_text *text);
 /* Whether connection tracking is to say what it is about. */
 bool limit_needs_tracking(const struct limit_text *text);
-/* limit_list.c */
-void limit_list_make(const struct limit_section *section, struct limit_list *ret_list);
+/* limit_list.c: `runtime` may be NULL. */
+void limit_list_make(const struct limit_section *section, const struct limit_runtime *runtime,
+		     struct limit_list *ret_list);
+/* NULL: no limit of that name is in force. */
+const struct limit_entry *limit_list_find(const struct limit_list *list, const char *name);
 const struct limit_preset *limit_preset_find(const char *name);
 /* Says that it is none, and which name is the nearest. */
 int limit_preset_refuse(const char *name, const char *key, struct weir_diag *diag);
-/* limit_text.c: as it would stand in weir.yaml. */
+/* limit_text.c */
+void limit_text_done(struct limit_text *text);
+/* -ENOMEM. */
+int limit_text_copy(const struct limit_text *text, struct limit_text *ret_text);
+/* Members of an open object: what is given. */
+void limit_text_put(const struct limit_text *text, struct weir_json_out *json);
+/* From such members; others are not looked at. -EINVAL with a message, -ENOMEM. */
+int limit_text_get(const struct weir_json *object, struct weir_diag *diag,
+		   struct limit_text *ret_text);
+/* As it would stand in weir.yaml. */
 void limit_preset_yaml(const struct limit_preset *preset, struct weir_buf *yaml);
 /* limit_compile.c */
 /* Lines of st_limit that so many buckets are. */
@@ -170,6 +194,20 @@ void limit_count_rows(const struct limit_list *list, uint16_t rows[LIMITS_MAX]);
 /* What is looked for in a policy; NULL: it has no limits. */
 const struct limit_root *limit_root_of(const struct weir_image *image, enum limit_look look);
 int limit_compile(struct weir_compile *compile);
+/* limit_store.c: limit.json in the state directory. `dir` NULL: nothing is kept. */
+void limit_runtime_done(struct limit_runtime *runtime);
+int limit_runtime_copy(const struct limit_runtime *from, struct limit_runtime *ret_runtime);
+/* Where it stands, or `count`. */
+unsigned limit_runtime_find(const struct limit_runtime *runtime, const char *name);
+int limit_store_save(const char *dir, const struct limit_runtime *runtime);
+/* What is damaged is kept aside and told of as a warning; what is good of it is read. -ENOMEM. */
+int limit_store_load(const char *dir, struct weir_diag *diag, struct limit_runtime *ret_runtime);
+/* limit_config.c: what both the configuration and operations are held to. */
+int limit_name_check(const char *name, const char *path, struct weir_diag *diag);
+int limit_tracking_check(const struct weir_config *config, const struct limit_text *text,
+			 const char *path, struct weir_diag *diag);
+/* limit_ops_edit.c */
+extern const struct weir_op limit_add_op, limit_del_op;
 /* limit_top.c: the limits of a policy that went live. */
 void limit_top_live(struct limit_top *top, const struct limit_list *list);
 void limit_top_event(struct limit_top *top, const struct weir_event *event);
