@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/inside.h"
 #include "features/block/block_ops.h"
 
 #define LIMIT_DEFAULT 1000
@@ -95,7 +96,8 @@ static size_t call_lists(const struct block_state *state, const struct weir_call
 			 const struct block_list **lists)
 {
 	const struct block_lists *const kinds[] = { &state->files, &state->runtime };
-	const char *given = weir_call_str(call, "list");
+	const char *given =
+		weir_call_flag(call, "auto") ? WEIR_LIST_AUTO : weir_call_str(call, "list");
 	size_t count = 0;
 	for (size_t kind = 0; kind < WEIR_ARRAY_SIZE(kinds); kind++) {
 		for (size_t i = 0; i < kinds[kind]->count; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rows of the operation table. */
+#include "core/inside.h"
 #include "features/block/block_ops.h"
 
 #define ENTRY_ARG                                                                               \
@@ -31,6 +32,17 @@ static const struct weir_arg list_args[] = {
 	{ "match", WEIR_ARG_STRING, 0, "X",
 	  "an address or network (entries around it or in it), or text of the note", NULL, NULL },
 	LIST_ARG("only this list"),
+	{ "limit", WEIR_ARG_UINT, 0, "N", "entries to show, at most 100000", NULL, "1000" },
+	{ "offset", WEIR_ARG_UINT, 0, "N", "entries to leave out first", NULL, "0" },
+	{ 0 },
+};
+
+static const struct weir_arg block_list_args[] = {
+	{ "match", WEIR_ARG_STRING, 0, "X",
+	  "an address or network (entries around it or in it), or text of the note", NULL, NULL },
+	LIST_ARG("only this list"),
+	{ "auto", WEIR_ARG_BOOL, 0, NULL,
+	  "only what Weir blocked by itself: the list " WEIR_LIST_AUTO, NULL, NULL },
 	{ "limit", WEIR_ARG_UINT, 0, "N", "entries to show, at most 100000", NULL, "1000" },
 	{ "offset", WEIR_ARG_UINT, 0, "N", "entries to leave out first", NULL, "0" },
 	{ 0 },
@@ -111,7 +123,7 @@ static const struct weir_arg clear_args[] = {
 WRITE(block, deny, add, add_args, "Block an address, a CIDR or a range at once",
       " 203.0.113.0/24 --ttl 10m --note scanner");
 WRITE(block, deny, del, del_args, "Take a blocked entry out again", " 203.0.113.0/24");
-LOOK(block, deny, list, list_args, "Show what is blocked", " --match 203.0.113.7");
+LOOK(block, deny, list, block_list_args, "Show what is blocked", " --match 203.0.113.7");
 READ(block, deny, lists, NULL, "Show the deny lists with their sizes and hits", "");
 UPLOAD(block, deny, import, import_args, "Import a deny list from a file, all or nothing",
        " feed.txt --list feed --replace");

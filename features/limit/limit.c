@@ -87,6 +87,7 @@ static void limit_tick(void *data, uint64_t now_ns)
 {
 	limit_table_sweep(data, now_ns);
 	limit_look_at_top(data, now_ns);
+	limit_auto_run(data, now_ns);
 }
 
 static void limit_event(void *data, const struct weir_event *event)
@@ -162,6 +163,9 @@ static void limit_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "over", all.over);
 	weir_json_put_uint(json, "crowded", all.crowded);
 	weir_json_put_uint(json, "raced", all.raced);
+	weir_json_put_uint(json, "blocked", state->autos.blocked);
+	weir_json_put_uint(json, "blocks_spared", state->autos.spared);
+	weir_json_put_uint(json, "blocks_refused", state->autos.refused);
 	weir_json_close_object(json);
 }
 
@@ -210,6 +214,26 @@ static int limit_samples(const struct limit_list *list, const struct limit_sums 
 	return r;
 }
 
+static int blocks_samples(const struct limit_auto *autos, struct weir_snapshot *snapshot)
+{
+	const struct {
+		const char *result;
+		uint64_t count;
+	} rows[] = {
+		{ "blocked", autos->blocked },
+		{ "spared", autos->spared },
+		{ "refused", autos->refused },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows) && !r; i++)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "limit_blocks_total",
+				      "Addresses over a limit for so much that they were to be "
+				      "blocked.",
+				      (double)rows[i].count, "result=\"%s\"", rows[i].result);
+	return r;
+}
+
 static int limit_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct limit *state = data;
@@ -220,6 +244,8 @@ static int limit_snapshot(void *data, struct weir_snapshot *snapshot)
 	limit_sums_read(state, &list, &sums);
 	int r = limit_samples(&list, &sums, snapshot);
 
+	if (!r)
+		r = blocks_samples(&state->autos, snapshot);
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources",
 				      "Buckets in use, as of the last round of the sweep.",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/compile.h"
 #include "features/limit/limit_state.h"
 
@@ -79,6 +80,28 @@ const struct weir_field limit_limit_fields[] = {
 	  .offset = LIMIT(dry_run),
 	  .fallback = "false",
 	  .help = "Packets over the limit are counted, and pass." },
+	TEXT_KEY("block-after", block_after,
+		 "Who sends so many packets over the limit in that time, 20/m, is put on the deny "
+		 "list `auto`, unless an allow list holds it. Only with `per: source`."),
+	{ .key = "block-for",
+	  .type = WEIR_FIELD_DURATION,
+	  .offset = LIMIT(block_for),
+	  .fallback = "10m",
+	  .least = WEIR_NS_PER_S,
+	  .most = 365 * 86400 * WEIR_NS_PER_S,
+	  .help = "How long, the first time; twice as long each time after." },
+	{ .key = "block-most",
+	  .type = WEIR_FIELD_DURATION,
+	  .offset = LIMIT(block_most),
+	  .fallback = "1d",
+	  .least = WEIR_NS_PER_S,
+	  .most = 365 * 86400 * WEIR_NS_PER_S,
+	  .help = "The longest. Who was not blocked for so long begins with `block-for` again." },
+	{ .key = "block-dry-run",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = LIMIT(block_dry_run),
+	  .fallback = "false",
+	  .help = "Events say who would be blocked, and nobody is." },
 	{ 0 },
 };
 

@@ -22,6 +22,19 @@ static void matches_put(const struct limit_text *text, struct weir_json_out *jso
 	weir_json_put_str(json, "matches", weir_buf_str(&matches));
 }
 
+static void block_put(const struct limit_text *text, struct weir_json_out *json)
+{
+	_cleanup_buf_ struct weir_buf block = { 0 };
+
+	weir_buf_addf(&block, "after %s for ", text->block_after);
+	weir_duration_format(text->block_for.value, &block);
+	weir_buf_add_str(&block, ", at most ");
+	weir_duration_format(text->block_most.value, &block);
+	if (text->block_dry_run)
+		weir_buf_add_str(&block, ", dry run");
+	weir_json_put_str(json, "block", weir_buf_str(&block));
+}
+
 static void limit_put(const struct limit_entry *entry, const struct limit_count *count,
 		      struct weir_json_out *json)
 {
@@ -40,6 +53,8 @@ static void limit_put(const struct limit_entry *entry, const struct limit_count 
 	weir_json_put_str(json, "rate", limit_rate(text));
 	weir_json_put_uint(json, "burst", meaning.burst);
 	weir_json_put_bool(json, "dry_run", text->dry_run);
+	if (text->block_after)
+		block_put(text, json);
 	weir_json_put_uint(json, "passed", count->passed);
 	weir_json_put_uint(json, "passed_bytes", count->passed_bytes);
 	weir_json_put_uint(json, "over", count->over);

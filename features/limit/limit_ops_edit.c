@@ -262,6 +262,11 @@ static const struct weir_arg add_args[] = {
 	{ "burst", WEIR_ARG_UINT, 0, "N", "packets or connections at once", NULL, NULL },
 	TEXT_ARG("burst-bytes", "SIZE", "bytes at once"),
 	{ "dry-run", WEIR_ARG_BOOL, 0, NULL, "count what is over it, and let it pass", NULL, NULL },
+	TEXT_ARG("block-after", "RATE", "block who sends so many over it: 20/m"),
+	{ "block-for", WEIR_ARG_DURATION, 0, "DURATION", "how long, the first time", NULL, "10m" },
+	{ "block-most", WEIR_ARG_DURATION, 0, "DURATION", "the longest", NULL, "1d" },
+	{ "block-dry-run", WEIR_ARG_BOOL, 0, NULL, "tell who would be blocked, and block nobody",
+	  NULL, NULL },
 	{ 0 },
 };
 

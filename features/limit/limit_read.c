@@ -100,10 +100,16 @@ static int rate_mean(const struct measure *measure, const char *text, const char
 		return weir_diag_key(diag, key, "write less, or leave the limit out",
 				     "'%.40s' is too large: %s is the most", text,
 				     measure->most_text);
-	if (!ret_rate->count)
-		return weir_diag_key(diag, key, "write at least 1/h, or deny it by a rule",
-				     "a limit of zero lets nothing pass");
 	return 0;
+}
+
+static int zero_refuse(const struct limit_text *text, const char *path, struct weir_diag *diag)
+{
+	char key[64];
+
+	return weir_diag_key(diag, key_of(path, limit_counts(text), key),
+			     "write at least 1/h, or deny it by a rule",
+			     "a limit of zero lets nothing pass");
 }
 
 static uint64_t a_second_of(const struct weir_rate *rate, uint64_t least)
@@ -328,6 +334,59 @@ static int kind_check(const struct limit_text *text, const char *path, struct we
 	return 0;
 }
 
+static int block_refuse(const struct limit_text *text, const char *path, struct weir_diag *diag,
+			const struct limit_row *row, uint64_t after)
+{
+	char key[64];
+
+	if (!after)
+		return weir_diag_key(diag, key_of(path, "block-after", key), "write at least 1/h",
+				     "who sends nothing over the limit is not to be blocked");
+	if (row->end != LIMIT_PER_SOURCE)
+		return weir_diag_key(diag, key_of(path, "block-after", key),
+				     "write per: source, or leave it out",
+				     "only of a limit for each source is it known who is over it");
+	if (text->direction == WEIR_EGRESS)
+		return weir_diag_key(diag, key_of(path, "block-after", key),
+				     "write direction: ingress, or leave it out",
+				     "the source of what leaves is this host, or behind it");
+	if (text->block_most.value < text->block_for.value)
+		return weir_diag_key(diag, key_of(path, "block-most", key),
+				     "write at least what block-for says",
+				     "the longest block is shorter than the first");
+	return 0;
+}
+
+static int block_mean(const struct limit_text *text, const char *path, struct weir_diag *diag,
+		      struct limit_meaning *meaning)
+{
+	static const struct measure over = {
+		"block-after",
+		"a number of packets in a time",
+		"write 20/m, 100/s or 3/h",
+		weir_packet_rate_from_string,
+		PACKETS_MOST,
+		"1000000000/s",
+	};
+	struct weir_rate rate;
+
+	if (!text->block_after)
+		return 0;
+	int r = rate_mean(&over, text->block_after, path, diag, &rate) ?:
+			block_refuse(text, path, diag, &meaning->row, rate.count);
+
+	if (r)
+		return r;
+	meaning->block = (struct limit_block){
+		.after = rate.count,
+		.within_ns = rate.period_ns,
+		.for_ns = text->block_for.value,
+		.most_ns = text->block_most.value,
+		.is_dry = text->block_dry_run || text->dry_run,
+	};
+	return 0;
+}
+
 int limit_read(const struct limit_text *text, const char *path, struct weir_diag *diag,
 	       struct limit_meaning *ret_meaning)
 {
@@ -336,6 +395,8 @@ int limit_read(const struct limit_text *text, const char *path, struct weir_diag
 
 	if (!r)
 		r = rate_mean(measure_of(text), limit_rate(text), path, diag, &meaning.rate);
+	if (!r && !meaning.rate.count)
+		r = zero_refuse(text, path, diag);
 	if (!r)
 		r = burst_mean(text, path, diag, &meaning);
 	if (!r)
@@ -344,6 +405,8 @@ int limit_read(const struct limit_text *text, const char *path, struct weir_diag
 		r = both_ports_mean(text, path, diag, &meaning);
 	if (!r)
 		r = per_mean(text->per, path, diag, &meaning.row);
+	if (!r)
+		r = block_mean(text, path, diag, &meaning);
 	meaning.row.id = weir_hash_bytes(text->name, strlen(text->name), ID_SEED);
 	if (!r)
 		*ret_meaning = meaning;

@@ -3,6 +3,7 @@
 #ifndef WEIR_LIMIT_STATE_H
 #define WEIR_LIMIT_STATE_H
 
+#include "base/addr.h"
 #include "base/units.h"
 #include "core/feature.h"
 #include "features/limit/limit.h"
@@ -22,6 +23,9 @@ struct limit_text {
 	struct weir_quantity burst_bytes;
 	int action; /* 0: drop, the only one so far */
 	bool dry_run;
+	char *block_after; /* a rate of packets over the limit; NULL: nobody is blocked */
+	struct weir_quantity block_for, block_most;
+	bool block_dry_run;
 };
 
 enum limit_proto {
@@ -84,12 +88,20 @@ struct limit_list {
 	unsigned left_out; /* for want of room */
 };
 
+/* When a source is put on a list, and for how long. */
+struct limit_block {
+	uint64_t after, within_ns; /* packets over the limit in that time; 0: never */
+	uint64_t for_ns, most_ns;  /* the first time; doubled each time, up to */
+	bool is_dry;
+};
+
 /* What an entry means. */
 struct limit_meaning {
 	struct weir_rate rate; /* of packets or bytes */
 	uint64_t burst;	       /* packets or bytes */
 	struct limit_row row;  /* without `count` */
 	struct limit_ports ports;
+	struct limit_block block;
 };
 
 /* Of a limit since its counters were made. */
@@ -103,6 +115,7 @@ struct limit_sums {
 struct limit_known {
 	char name[LIMIT_NAME_MAX + 1];
 	struct limit_row row;
+	struct limit_block block;
 	bool is_looked_at;
 	uint64_t over;	  /* packets over it, as counted at the last look */
 	uint64_t pending; /* of them, those that no event stands for yet */
@@ -125,6 +138,11 @@ struct limit_over {
 	double pps;		      /* of late */
 	uint64_t told;		      /* events this stands on */
 	uint32_t told_now, error_now; /* since the last look */
+	/* Towards a block: since when, what, and on how many events that stands. */
+	uint64_t window_ns;
+	double window_over;
+	uint64_t window_told;
+	bool offends;
 };
 
 /* Space-Saving: Metwally, Agrawal, El Abbadi, 2005. A key 0: nobody's. */
@@ -134,6 +152,20 @@ struct limit_top {
 	uint64_t keys[LIMIT_TOP_ENTRIES];
 	struct limit_over at[LIMIT_TOP_ENTRIES];
 	uint64_t looked_ns;
+};
+
+#define LIMIT_OFFENDERS 1024
+
+/* Who was put on a list, and how long, so that the next time is longer. */
+struct limit_offender {
+	struct weir_range range;
+	uint64_t length_ns; /* 0: nobody */
+	uint64_t from_ns, until_ns;
+};
+
+struct limit_auto {
+	struct limit_offender at[LIMIT_OFFENDERS];
+	uint64_t blocked, spared, refused;
 };
 
 struct limit {
@@ -147,6 +179,7 @@ struct limit {
 	uint32_t sweep;			  /* line that is looked at next */
 	uint64_t owing, owing_seen;	  /* buckets in this round of the sweep, and in the last */
 	struct limit_top top;
+	struct limit_auto autos;
 };
 
 extern const struct weir_feature weir_limit;
@@ -214,6 +247,11 @@ void limit_top_event(struct limit_top *top, const struct weir_event *event);
 /* About once a second: `over` are the packets over each of the known, as counted. */
 void limit_top_look(struct limit_top *top, const uint64_t over[LIMITS_MAX], uint64_t now_ns);
 const struct limit_known *limit_top_known(const struct limit_top *top, uint64_t id);
+/* limit_auto.c: how long an offender is to be blocked; 0: not now, since it is, or *ret_is_full. */
+uint64_t limit_auto_length(struct limit_auto *autos, const struct weir_range *range,
+			   const struct limit_block *block, uint64_t now_ns, bool *ret_is_full);
+/* limit_auto_run.c: those whom the last look found. */
+void limit_auto_run(struct limit *state, uint64_t now_ns);
 /* limit_top_ops.c */
 extern const struct weir_op limit_top_op;
 /* limit_table.c */

@@ -46,7 +46,7 @@ static int text_of(const char *json, struct weir_diag *diag, struct limit_text *
 	"{\"name\":\"a\",\"proto\":\"udp\",\"sport\":\"53\",\"dport\":\"1-9\"," \
 	"\"direction\":\"egress\",\"per\":\"destination\",\"bytes\":\"1MB/s\"," \
 	"\"burst-bytes\":\"2MB\",\"dry-run\":\"true\"}"
-#define SPARE "{\"name\":\"b\",\"per\":\"source\",\"packets\":\"10/s\",\"burst\":\"7\"}"
+#define SPARE "{\"name\":\"b\",\"packets\":\"10/s\",\"burst\":\"7\"}"
 
 static void text_is(const struct limit_text *text, const char *expected)
 {

@@ -21,7 +21,9 @@ static char **text_of(const struct limit_text *text, const struct weir_field *fi
 
 	if (field->type == WEIR_FIELD_STRING)
 		return (char **)member;
-	return field->type == WEIR_FIELD_SIZE ? &((struct weir_quantity *)member)->text : NULL;
+	return field->type == WEIR_FIELD_SIZE || field->type == WEIR_FIELD_DURATION ?
+		       &((struct weir_quantity *)member)->text :
+		       NULL;
 }
 
 void limit_text_done(struct limit_text *text)
@@ -68,6 +70,8 @@ static void member_text(const struct limit_text *text, const struct weir_field *
 		weir_buf_add_str(value, "true");
 	else if (field->type == WEIR_FIELD_UINT && *(const uint32_t *)member)
 		weir_buf_addf(value, "%u", *(const uint32_t *)member);
+	if (field->fallback && strcmp(weir_buf_str(value), field->fallback) == 0)
+		weir_buf_clear(value);
 }
 
 void limit_text_put(const struct limit_text *text, struct weir_json_out *json)
@@ -146,11 +150,9 @@ static void row_yaml(const struct limit_preset_row *row, struct weir_buf *yaml)
 	/* The first key is the name. */
 	for (const struct weir_field *field = limit_limit_fields + 1; field->key; field++) {
 		_cleanup_buf_ struct weir_buf value = { 0 };
-		bool is_default = field->fallback;
 
 		member_text(&row->text, field, &value);
-		is_default = is_default && strcmp(weir_buf_str(&value), field->fallback) == 0;
-		if (value.len && !is_default)
+		if (value.len)
 			weir_buf_addf(yaml, "      %s: %s\n", field->key, weir_buf_str(&value));
 	}
 }

@@ -40,6 +40,7 @@ static void known_set(struct limit_known *known, const struct limit_text *text, 
 		*known = *same;
 	snprintf(known->name, sizeof(known->name), "%s", text->name);
 	known->row = meaning.row;
+	known->block = meaning.block;
 	known->row.count = count;
 }
 
@@ -189,6 +190,32 @@ static double known_settle(struct limit_known *known, uint64_t over)
 	return each > 1 ? each : 1;
 }
 
+/* Each event is a packet, which is sure; an estimate of n events is when it is two standard errors
+ * (over / sqrt(n) each) above `after`. */
+static bool is_sure(double over, double told, double after)
+{
+	double above = over - after;
+
+	return told >= after || (above > 0 && above * above * told >= 4 * over * over);
+}
+
+static void offence_weigh(struct limit_over *over, const struct limit_block *block, double each,
+			  uint64_t now_ns)
+{
+	uint32_t own = over->told_now - over->error_now;
+
+	if (!block->after || !own)
+		return;
+	if (!over->window_ns || now_ns > over->window_ns + block->within_ns) {
+		over->window_ns = now_ns;
+		over->window_over = 0;
+		over->window_told = 0;
+	}
+	over->window_over += own * each;
+	over->window_told += own;
+	over->offends = is_sure(over->window_over, (double)over->window_told, (double)block->after);
+}
+
 static void over_settle(struct limit_over *over, double each, double seconds)
 {
 	double now = over->told_now * each;
@@ -211,6 +238,8 @@ void limit_top_look(struct limit_top *top, const uint64_t over[LIMITS_MAX], uint
 		const struct limit_known *known =
 			top->keys[i] ? limit_top_known(top, top->at[i].limit) : NULL;
 
+		if (known)
+			offence_weigh(&top->at[i], &known->block, each[known - top->known], now_ns);
 		if (known && now_ns > top->looked_ns)
 			over_settle(&top->at[i], each[known - top->known], seconds);
 		if (known && now_ns > top->at[i].last_ns + FORGOTTEN_NS)

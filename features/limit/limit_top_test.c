@@ -222,6 +222,91 @@ static void heavy_source_is_found_among_ever_new_ones(void **state)
 	(void)state;
 }
 
+/* Limits that block after so many packets over them, looked at with nothing over them. */
+static void blocks_after(const char *rate)
+{
+	struct limit_text text = {
+		.name = (char *)"a",
+		.per = (char *)"source",
+		.packets = (char *)"10/s",
+		.block_after = (char *)rate,
+		.block_for = { .value = 600 * SECOND },
+		.block_most = { .value = 3600 * SECOND },
+	};
+	struct limit_list list = { .at = { { .text = &text } }, .count = 1 };
+
+	limit_top_live(&top, &list);
+}
+
+static void who_goes_on_within_the_time_offends(void **state)
+{
+	blocks_after("10/m");
+	for (int i = 0; i < 3; i++) {
+		tell(0, v4(1), 3);
+		look(500 + 3 * (i + 1), 0);
+		assert_false(entry_of(v4(1))->offends);
+	}
+	tell(0, v4(1), 1);
+	look(510, 0);
+	assert_true(entry_of(v4(1))->offends);
+	assert_int_equal(entry_of(v4(1))->window_ns, START + SECOND);
+	(void)state;
+}
+
+static void what_is_longer_ago_does_not_count(void **state)
+{
+	blocks_after("10/m");
+	tell(0, v4(1), 9);
+	look(509, 0);
+	now_ns += 60 * SECOND;
+	tell(0, v4(1), 9);
+	look(518, 0);
+	assert_false(entry_of(v4(1))->offends);
+	tell(0, v4(1), 1);
+	look(519, 0);
+	assert_true(entry_of(v4(1))->offends);
+	(void)state;
+}
+
+/* 1,000 packets a second, a hundredth of them told of: 25 events are 2,500 packets, give or take
+ * 500; two such errors below is 1,500. */
+static void estimate_counts_as_far_as_it_is_sure(void **state)
+{
+	blocks_after("1501/m");
+	tell(0, v4(1), 25);
+	look(500 + 2500, 0);
+	assert_false(entry_of(v4(1))->offends);
+	blocks_after("1500/m");
+	tell(0, v4(2), 25);
+	look(500 + 5000, 0);
+	assert_true(entry_of(v4(2))->offends);
+	tell(0, v4(3), 1);
+	look(500 + 5000 + 1000000, 0);
+	assert_false(entry_of(v4(3))->offends);
+	(void)state;
+}
+
+static void what_comes_with_a_place_is_no_offence(void **state)
+{
+	blocks_after("10/m");
+	for (uint32_t i = 0; i < LIMIT_TOP_ENTRIES; i++)
+		tell(0, v4(100 + i), 9);
+	tell(0, v4(1), 1);
+	look(500 + 9 * LIMIT_TOP_ENTRIES + 1, 0);
+	assert_int_equal(entry_of(v4(1))->told, 1);
+	assert_true(entry_of(v4(1))->over > 9);
+	assert_false(entry_of(v4(1))->offends);
+	(void)state;
+}
+
+static void nobody_offends_where_it_is_not_asked_for(void **state)
+{
+	tell(0, v4(1), 100000);
+	look(100500, 0);
+	assert_false(entry_of(v4(1))->offends);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +318,11 @@ int main(void)
 		cmocka_unit_test_setup(entry_is_what_has_a_bucket, begin),
 		cmocka_unit_test_setup(other_events_are_not_looked_at, begin),
 		cmocka_unit_test_setup(who_is_quiet_or_whose_limit_goes_is_forgotten, begin),
+		cmocka_unit_test_setup(who_goes_on_within_the_time_offends, begin),
+		cmocka_unit_test_setup(what_is_longer_ago_does_not_count, begin),
+		cmocka_unit_test_setup(estimate_counts_as_far_as_it_is_sure, begin),
+		cmocka_unit_test_setup(what_comes_with_a_place_is_no_offence, begin),
+		cmocka_unit_test_setup(nobody_offends_where_it_is_not_asked_for, begin),
 		cmocka_unit_test_setup(heavy_source_is_found_among_ever_new_ones, begin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
