@@ -113,6 +113,9 @@ void weir_engine_tick(void *arg)
 {
 	struct weir_engine *engine = arg;
 
+	/* What is counted now is told of first: who reads both must not find packets without their
+	 * events. */
+	weir_events_drain(engine->events);
 	/* A worker that persists or compiles reads the features' state: what would change it waits
 	 * a second. */
 	for (size_t i = 0; weir_features[i] && !engine->running; i++)

@@ -85,9 +85,9 @@ static void limit_look_at_top(struct limit *state, uint64_t now_ns)
 
 static void limit_tick(void *data, uint64_t now_ns)
 {
-	limit_table_sweep(data, now_ns);
-	limit_look_at_top(data, now_ns);
+	limit_look_at_top(data, now_ns); /* first: right behind the events of what it counts */
 	limit_auto_run(data, now_ns);
+	limit_table_sweep(data, now_ns);
 }
 
 static void limit_event(void *data, const struct weir_event *event)
