@@ -34,6 +34,7 @@ enum weir_direction {
 #define WEIR_LABELS_MAX 8     /* MPLS labels */
 #define WEIR_EXTENSIONS_MAX 8 /* IPv6 extension headers */
 
+#define PKT_TCP_BIT 8
 #define PKT_MALFORMED_BIT 12
 
 /* What parse.h found, as bits. A bit is set only when the bytes it stands for were read whole. */
@@ -51,7 +52,7 @@ enum pkt_seen {
 	/* sport and dport are set (TCP, UDP, UDP-Lite, SCTP, DCCP). */
 	PKT_PORTS = 1 << 7,
 	/* tcp_flags is set too. */
-	PKT_TCP = 1 << 8,
+	PKT_TCP = 1 << PKT_TCP_BIT,
 	/* icmp_type and icmp_code are set (either version). */
 	PKT_ICMP = 1 << 9,
 	/* ICMPv6 neighbour or router discovery: types 133 to 137, hop limit 255, whole. */

@@ -114,6 +114,17 @@ enum tcp_flag {
 	TCP_URG = 0x20,
 };
 
+/*
+ * Combinations of FIN, SYN, RST, PSH, ACK and URG that connections are made of, a bit each: those
+ * that the kernel's connection tracking takes for valid. ECN's two flags may be set beside any.
+ */
+#define TCP_FLAGS_BOTH(flags) \
+	(1ULL << (flags) | 1ULL << ((flags) | 8)) /* without PSH and with it */
+#define TCP_FLAGS_VALID                                                                            \
+	(TCP_FLAGS_BOTH(2) | TCP_FLAGS_BOTH(2 | 32) | TCP_FLAGS_BOTH(2 | 16) | TCP_FLAGS_BOTH(4) | \
+	 TCP_FLAGS_BOTH(4 | 16) | TCP_FLAGS_BOTH(1 | 16) | TCP_FLAGS_BOTH(1 | 16 | 32) |           \
+	 TCP_FLAGS_BOTH(16) | TCP_FLAGS_BOTH(16 | 32))
+
 _Static_assert(__builtin_offsetof(struct pkt, seen) % 8 != 0 &&
 		       __builtin_offsetof(struct pkt, l3_offset) % 8 != 0,
 	       "the verifier must not follow their values through the stack");

@@ -57,19 +57,9 @@ static __always_inline enum weir_reason judge_not_ip(const struct pkt *p,
 	return WEIR_PASS;
 }
 
-/*
- * Combinations of FIN, SYN, RST, PSH, ACK and URG that connections are made of, a bit each: those
- * that the kernel's connection tracking takes for valid. ECN's two flags may be set beside any.
- */
-#define FLAGS_BOTH(flags) (1ULL << (flags) | 1ULL << ((flags) | 8)) /* without PSH and with it */
-#define FLAGS_VALID                                                                           \
-	(FLAGS_BOTH(2) | FLAGS_BOTH(2 | 32) | FLAGS_BOTH(2 | 16) | FLAGS_BOTH(4) |            \
-	 FLAGS_BOTH(4 | 16) | FLAGS_BOTH(1 | 16) | FLAGS_BOTH(1 | 16 | 32) | FLAGS_BOTH(16) | \
-	 FLAGS_BOTH(16 | 32))
-
 static __always_inline bool flags_are_impossible(const struct pkt *p)
 {
-	return p->seen & PKT_TCP && !(FLAGS_VALID >> (p->tcp_flags & 0x3f) & 1);
+	return p->seen & PKT_TCP && !(TCP_FLAGS_VALID >> (p->tcp_flags & 0x3f) & 1);
 }
 
 static __always_inline bool is_land(const struct pkt *p)
