@@ -12,11 +12,13 @@ from harness.wait import SLOWNESS, wait_for
 
 
 class LiveFrames:
-    """One frame for each source in turn, out of `device`, from start to stop()."""
+    """One frame for each source in turn, out of `device`, from start to stop(): UDP, or `frame`,
+    which is IPv4 without a tag and has up to 64 bytes."""
 
-    def __init__(self, namespace, device, sources):
+    def __init__(self, namespace, device, sources, frame=None):
+        form = [bytes(frame).hex()] if frame is not None else []
         self.process = subprocess.Popen(
-            [HELPERS / "live_frames", HELPERS / "live_frames.bpf.o", namespace.path, device],
+            [HELPERS / "live_frames", HELPERS / "live_frames.bpf.o", namespace.path, device, *form],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.process.stdin.write("".join(f"{source}\n" for source in sources))
         self.process.stdin.close()

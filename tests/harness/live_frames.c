@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_frames OBJECT NETNS DEVICE: sends IPv4/UDP frames out of a device, made in the kernel
+ * live_frames OBJECT NETNS DEVICE [FRAME]: sends IPv4 frames out of a device, made in the kernel
  * (BPF_F_TEST_XDP_LIVE_FRAMES), one for each source address read from standard input, a line each,
  * over and over until SIGTERM. Then prints a line "ADDRESS SENT" each, and on standard error the
- * rate. Not for frames whose form matters: they are all alike.
+ * rate. They are all alike but for the source: UDP, or FRAME, in hex, of up to 64 bytes.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -31,7 +31,7 @@ struct source {
 
 static volatile sig_atomic_t stop;
 
-static const unsigned char frame[FRAME_BYTES] = {
+static unsigned char frame[FRAME_BYTES] = {
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0,   0,  0,  0, 2,  0x08, 0,
 	0x45, 0,    0,	  50,	0,    0,    0,	  0,   64, 17, 0, 0,  10,   77,
 	1,    99,   10,	  77,	2,    2,    0,	  100, 0,  9,  0, 30,
@@ -54,6 +54,20 @@ static __u32 read_sources(struct source *rows)
 			count++;
 	}
 	return count;
+}
+
+/* Zeros behind its end. */
+static int frame_read(const char *hex)
+{
+	size_t len = strlen(hex) / 2;
+
+	if (len < 34 || len > FRAME_BYTES)
+		return -EINVAL;
+	memset(frame, 0, sizeof(frame));
+	for (size_t i = 0; i < len; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &frame[i]) != 1)
+			return -EINVAL;
+	return 0;
 }
 
 static int enter(const char *netns)
@@ -144,8 +158,8 @@ int main(int argc, char **argv)
 {
 	static struct source rows[SOURCES_MAX];
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: live_frames OBJECT NETNS DEVICE <SOURCES\n");
+	if (argc < 4 || argc > 5 || (argc == 5 && frame_read(argv[4]))) {
+		fprintf(stderr, "usage: live_frames OBJECT NETNS DEVICE [FRAME] <SOURCES\n");
 		return 2;
 	}
 	signal(SIGTERM, on_signal);
