@@ -11,6 +11,7 @@
 #define WEIR_BPF_PIPELINE_H
 
 #include "../abi/reason.h"
+#include "lib/alarm.h"
 #include "lib/count.h"
 #include "lib/emit.h"
 #include "lib/generation.h"
