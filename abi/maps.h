@@ -45,6 +45,11 @@ struct weir_count {
 	__u64 bytes;
 };
 
+/* Constants of the counters: rodata `count_constants`. */
+struct weir_count_constants {
+	__u8 counts_begun; /* flows that begin, in ctr_begun: a row an interface slot */
+};
+
 #define WEIR_REASON_ROW(iface_slot, direction, reason) \
 	(((iface_slot)*WEIR_DIRECTIONS + (direction)) * WEIR_REASONS_MAX + (reason))
 #define WEIR_REASON_ROWS (WEIR_INTERFACES_MAX * WEIR_DIRECTIONS * WEIR_REASONS_MAX)

@@ -19,6 +19,7 @@
 #include "lib/reject.h"
 #include "lib/remote.h"
 
+#include "../features/attack/attack.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack.bpf.h"
 #include "../features/limit/limit.bpf.h"
@@ -104,6 +105,7 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {
 	p->iface_slot = iface_slot(p->ifindex);
+	attack_note(p, hook);
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
 	conntrack_settle(p, ctx, hook, !reason_is_drop(reason));

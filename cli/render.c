@@ -41,6 +41,7 @@ static const struct {
 	{ "flow.show", weir_render_flow_details, "flows" },
 	{ "flow.count", weir_render_flow_count, "states" },
 	{ "flow.flush", weir_render_flow_flush, "flushed" },
+	{ "attack.show", weir_render_attack, "interfaces" },
 	{ ".list", weir_render_entries, "entries" },
 	{ ".lists", weir_render_lists, "lists" },
 	{ ".import", weir_render_import, "list" },

@@ -31,6 +31,9 @@ void weir_render_flow_status(const struct weir_view *view, const struct weir_jso
 void weir_render_rules_status(const struct weir_view *view, const struct weir_json *rules);
 /* "ssh-guard (deny, runtime)"; a rule without a name is "number 12". */
 void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule);
+/* How much each interface is under attack: its line of status, and all that is known. */
+void weir_render_attack_status(const struct weir_view *view, const struct weir_json *attack);
+void weir_render_attack(const struct weir_view *view);
 void weir_render_explain(const struct weir_view *view);
 void weir_render_events(const struct weir_view *view);
 void weir_render_config(const struct weir_view *view);

@@ -143,6 +143,8 @@ static int feature_show(const char *key, const struct weir_json *value, void *ar
 		weir_render_rules_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "half_open_capacity")) {
 		weir_render_flow_status(view, value);
+	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "interfaces")) {
+		weir_render_attack_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "lists")) {
 		return weir_json_each(value, feature_show, arg);
 	} else if (type == WEIR_JSON_OBJECT ||

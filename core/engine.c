@@ -441,6 +441,11 @@ struct weir_loop *weir_engine_loop(struct weir_engine *engine)
 	return engine->loop;
 }
 
+bool weir_engine_follows(const struct weir_engine *engine)
+{
+	return engine->follows;
+}
+
 struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine)
 {
 	return engine->snapshot;

@@ -59,6 +59,8 @@ const struct weir_engine_options *weir_engine_options(const struct weir_engine *
 void *weir_engine_state(struct weir_engine *engine, const struct weir_feature *feature);
 struct weir_object *weir_engine_object(struct weir_engine *engine);
 struct weir_loop *weir_engine_loop(struct weir_engine *engine);
+/* Whether connections are followed, by the live policy. */
+bool weir_engine_follows(const struct weir_engine *engine);
 /* The latest; never NULL after weir_engine_new. Borrowed: ref it to keep it. */
 struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine);
 /* Called on the loop's thread: on each drained event (already JSON, one object) or change

@@ -7,6 +7,7 @@ extern const struct weir_feature weir_block;
 extern const struct weir_feature weir_limit;
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_feature weir_rules;
+extern const struct weir_feature weir_attack;
 
 const struct weir_feature *const weir_features[] = {
 	/* clang-format off */
@@ -15,6 +16,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_limit,
 	&weir_conntrack,
 	&weir_rules,
+	&weir_attack,
 	NULL,
 	/* clang-format on */
 };

@@ -30,6 +30,20 @@ struct {
 	__type(value, struct weir_count);
 } ctr_reason SEC(".maps");
 
+const volatile struct weir_count_constants count_constants = { .counts_begun = 0 };
+
+/*
+ * writes: the data path, each CPU its own; attack_watch.c clears a row
+ * reads: features/attack/attack_watch.c, once a second
+ * full: cannot be: a row for every interface slot
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_INTERFACES_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} ctr_begun SEC(".maps");
+
 /*
  * writes: the data path, each CPU its own
  * reads: core/snapshot.c and `list` of features, by row
@@ -70,6 +84,18 @@ static __always_inline void count_reason(const struct pkt *p, __u32 reason)
 	__u32 row = WEIR_REASON_ROW(p->iface_slot, p->direction, reason);
 
 	count_add(bpf_map_lookup_elem(&ctr_reason, &row), p->len);
+}
+
+/* A packet that arrived begins a flow, whether it will be let in or not. */
+static __always_inline void count_begun(const struct pkt *p)
+{
+	if (!count_constants.counts_begun)
+		return;
+	__u32 row = p->iface_slot;
+	__u64 *count = bpf_map_lookup_elem(&ctr_begun, &row);
+
+	if (count) /* by arithmetic: ingress and not a probe are both 0 */
+		*count += ((p->direction | p->probe) & 1) ^ 1;
 }
 
 static __always_inline void count_hit(const struct pkt *p)

@@ -8,6 +8,7 @@
 #define WEIR_CONNTRACK_BPF_H
 
 #include "../../abi/reason.h"
+#include "../../bpf/lib/count.h"
 #include "../../bpf/lib/route.h"
 #include "conntrack_help.bpf.h"
 
@@ -103,6 +104,7 @@ __noinline int conn_begin(struct pkt *p)
 	work->is_kept = true;
 	p->pending = PKT_BEGINS;
 	p->state = WEIR_CONN_NEW;
+	count_begun(p);
 	if (conn_has_helper(p))
 		work->flow.marks |= CONNTRACK_HELPED;
 	if (conntrack_constants.helps && conn_is_expected(p)) {
