@@ -111,14 +111,15 @@ int main(int argc, char **argv)
 		{ "ruleset", bench_ruleset }, { "rules", bench_rules },
 		{ "track", bench_track },     { "flows", bench_flows },
 		{ "taken", bench_taken },     { "survive", bench_survive },
-		{ "limit", bench_limit },
+		{ "limit", bench_limit },     { "attack", bench_attack },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
-	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit ...; "
+	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit|"
+	      "attack ...; "
 	      "see tests/bench/run\n",
 	      stderr);
 	return 2;
