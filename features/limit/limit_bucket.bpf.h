@@ -55,7 +55,8 @@ static __always_inline void limit_place(struct limit_ask *ask, __u64 hash, __u32
 	other *= 0xd6e8feb86659fd93ULL;
 	ask->line[0] = ((hash >> 32) * lines) >> 32;
 	ask->line[1] = ((other >> 32) * lines) >> 32;
-	ask->print = (hash & LIMIT_PRINT_MASK) ?: 1;
+	/* Of `hash` itself the low bits do not know what the high bits of the last word were. */
+	ask->print = (other & LIMIT_PRINT_MASK) ?: 1;
 }
 
 /* Of eight words, a bit each: those with this fingerprint. */
