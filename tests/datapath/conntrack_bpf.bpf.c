@@ -75,6 +75,16 @@ int mark(struct xdp_md *ctx)
 	return work ? conn_mark(work) : -2;
 }
 
+/* And the table and place of the flow then. */
+SEC("xdp")
+int prove_where(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+	struct pkt p = {};
+
+	return work && conn_prove(&p) ? (int)(work->table << 16 | work->index) : -1;
+}
+
 /* Of the same flow: a packet that was judged by the word it found passes, and bears the mark 7. The
  * mark that the flow has then. */
 SEC("xdp")

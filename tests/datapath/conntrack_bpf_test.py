@@ -177,3 +177,12 @@ def test_mark_follows_a_flow_that_has_moved_since_it_was_found(tables, table):
     *_, marks = tables(f"held {HALF} 0", f"flow {table} 3 {UDP} {ANSWERED}",
                        f"run mark {UDP} {ANSWERED} {ANSWERED | AGAIN}", f"marks {table} 3")
     assert marks == LIVE | ANSWERED | AGAIN
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_packet_that_proves_a_flow_goes_on_with_it_where_it_is_then(tables, taken):
+    """At its old number in the other table lives another."""
+    where, = tables(*others("live", PROVEN, range(taken)),
+                    f"flow {HALF} 0 {TCP} {PROVEN_BY[TCP]}",
+                    f"run prove_where {TCP} 0 {PROVEN_BY[TCP]}")
+    assert where >> 16 == IN_PROVEN >> 16 and where & 0xFFFF not in range(taken)
