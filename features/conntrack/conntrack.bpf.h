@@ -290,7 +290,7 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 
 	if (!work)
 		return WEIR_PASS;
-	work->is_kept = work->is_over = false;
+	work->is_kept = work->is_over = work->is_added = false;
 	if (p->seen & PKT_FRAGMENT && conn_fragment(p)) {
 		conn_count(CONNTRACK_COUNT_EARLY);
 		return WEIR_PASS_FRAGMENT;
@@ -326,8 +326,7 @@ static __always_inline void conntrack_settle(struct pkt *p, void *ctx, enum hook
 		pkt_turn_back(p);
 		if (passes)
 			conn_settle(p);
-		if (passes && conntrack_constants.helps && p->state == WEIR_CONN_RELATED &&
-		    conn_writes(p))
+		if (passes && conntrack_constants.helps && p->state == WEIR_CONN_RELATED)
 			expected_settle(p);
 	}
 	if (conntrack_constants.helps && passes)

@@ -48,14 +48,17 @@ __noinline int conn_is_expected(struct pkt *p)
 
 __noinline int conn_take_expected(struct pkt *p)
 {
-	if (!p)
+	const struct conn_work *work = conn_work();
+
+	if (!p || !work || !work->is_added)
 		return 0;
 	struct conntrack_expectation key = expectation_of(p);
 
 	return !bpf_map_delete_elem(&set_expect, &key);
 }
 
-/* What is expected has begun: once, and by a packet that passes. */
+/* What is expected has begun: once, by a packet that passes and whose flow found a place. Without
+ * one the next packet needs the expectation as this one did. */
 static __always_inline void expected_settle(struct pkt *p)
 {
 	if (conn_take_expected(p))

@@ -187,6 +187,7 @@ __noinline int conn_add(struct pkt *p)
 	flow_note(flow, p, 0);
 	tag_put(half_of(work), index, conntrack_tag(work->hash));
 	flow_write(flow, work);
+	work->is_added = true;
 	return 1;
 }
 

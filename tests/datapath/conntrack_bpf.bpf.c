@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
-#include "features/conntrack/conntrack_old.bpf.h"
+#include "features/conntrack/conntrack.bpf.h"
 #include "tests/datapath/conntrack_ask.bpf.h"
 
 static __always_inline struct conn_work *work_of(struct xdp_md *ctx)
@@ -83,6 +83,28 @@ int prove_where(struct xdp_md *ctx)
 	struct pkt p = {};
 
 	return work && conn_prove(&p) ? (int)(work->table << 16 | work->index) : -1;
+}
+
+/* A first packet that was expected passes. 1: it is expected no more. */
+SEC("xdp")
+int begin_expected(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+	struct pkt p = {
+		.proto = PROTO_TCP,
+		.seen = PKT_PORTS,
+		.state = WEIR_CONN_RELATED,
+		.pending = true,
+	};
+	struct conntrack_expectation key = expectation_of(&p);
+	__u32 ends = ~0u;
+
+	if (!work || bpf_map_update_elem(&set_expect, &key, &ends, BPF_ANY))
+		return -2;
+	work->table = CONN_NOWHERE;
+	work->is_kept = true;
+	conntrack_settle(&p, ctx, HOOK_XDP, true);
+	return !bpf_map_lookup_elem(&set_expect, &key);
 }
 
 /* Of the same flow: a packet that was judged by the word it found passes, and bears the mark 7. The

@@ -108,6 +108,7 @@ static void constants_set(struct bpf_object *object, bool is_asymmetric)
 	struct conntrack_constants *values = constant_of(object, "conntrack_constants");
 	struct conntrack_timeouts *timeouts = constant_of(object, "conntrack_timeouts");
 
+	values->enabled = values->helps = 1;
 	values->is_asymmetric = is_asymmetric;
 	for (int i = 0; i < CONNTRACK_TIMEOUT_COUNT; i++)
 		timeouts->ticks[i] = 1000;

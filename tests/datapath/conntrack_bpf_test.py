@@ -186,3 +186,10 @@ def test_packet_that_proves_a_flow_goes_on_with_it_where_it_is_then(tables, take
                     f"flow {HALF} 0 {TCP} {PROVEN_BY[TCP]}",
                     f"run prove_where {TCP} 0 {PROVEN_BY[TCP]}")
     assert where >> 16 == IN_PROVEN >> 16 and where & 0xFFFF not in range(taken)
+
+
+@pytest.mark.parametrize("held", [0, WAYS])
+def test_expectation_is_taken_out_by_a_flow_that_found_a_place_alone(tables, held):
+    taken, lives = tables(*others("held", HALF, range(held)), f"run begin_expected {TCP} 0 0",
+                          f"lives {HALF}")
+    assert (taken, lives) == ((0, 0) if held else (1, 1))
