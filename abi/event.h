@@ -45,13 +45,12 @@ struct weir_event {
 
 #define WEIR_PAYLOAD_BYTES 256
 
-/* WEIR_EVENT_PAYLOAD: the first bytes of what a TCP segment carries. */
+/* WEIR_EVENT_PAYLOAD: the first bytes of what a TCP segment carries that begins a line. */
 struct weir_event_payload {
 	struct weir_event event;
-	__u32 bytes;	  /* of the segment; more than WEIR_PAYLOAD_BYTES: the rest is not here */
-	__u8 side;	  /* 0: from the initiator of the flow */
-	__u8 begins_line; /* the sender's segment before ended with a newline, or there was none */
-	__u16 spare;
+	__u32 bytes; /* of the segment; more than WEIR_PAYLOAD_BYTES: the rest is not here */
+	__u8 side;   /* 0: from the initiator of the flow */
+	__u8 spare[3];
 	__u8 data[WEIR_PAYLOAD_BYTES];
 };
 

@@ -133,12 +133,8 @@ static __always_inline bool parse_embedded_skb(struct __sk_buff *skb, struct pkt
 	return parse_embedded(&c, p, outer);
 }
 
-/*
- * The first `size` bytes of what a TCP segment carries, into `data`, of which the rest is left as
- * it is; returns the segment's last byte, 0 when it is out of reach. A multiple of 8, and less than
- * that is read byte by byte.
- */
-static __always_inline __u8 parse_payload(struct cursor *c, const struct pkt *p, __u8 *data,
+/* The first `size` bytes of what a TCP segment carries, into `data`; what it has not is 0 there. */
+static __always_inline void parse_payload(struct cursor *c, const struct pkt *p, __u8 *data,
 					  __u32 size)
 {
 	__u32 start = p->l4_offset + p->tcp_words * 4;
@@ -151,24 +147,43 @@ static __always_inline __u8 parse_payload(struct cursor *c, const struct pkt *p,
 		more = i < bytes && cursor_peek(c, 1) == CURSOR_WHOLE;
 		data[i] = more ? *(const __u8 *)c->at : 0;
 	}
-	c->offset = (start + p->tcp_bytes - 1) & CURSOR_OFFSET_MASK;
+}
+
+/* The last byte of what a TCP segment carries; 0 when it is out of reach. */
+static __always_inline __u8 parse_payload_last(struct cursor *c, const struct pkt *p)
+{
+	c->offset = (p->l4_offset + p->tcp_words * 4 + p->tcp_bytes - 1) & CURSOR_OFFSET_MASK;
 	return cursor_peek(c, 1) == CURSOR_WHOLE ? *(const __u8 *)c->at : 0;
 }
 
-static __always_inline __u8 parse_payload_xdp(struct xdp_md *ctx, const struct pkt *p, __u8 *data,
+static __always_inline __u8 parse_payload_last_xdp(struct xdp_md *ctx, const struct pkt *p)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	return parse_payload_last(&c, p);
+}
+
+static __always_inline __u8 parse_payload_last_skb(struct __sk_buff *skb, const struct pkt *p)
+{
+	struct cursor c = skb_cursor(skb);
+
+	return parse_payload_last(&c, p);
+}
+
+static __always_inline void parse_payload_xdp(struct xdp_md *ctx, const struct pkt *p, __u8 *data,
 					      __u32 size)
 {
 	struct cursor c = xdp_cursor(ctx);
 
-	return parse_payload(&c, p, data, size);
+	parse_payload(&c, p, data, size);
 }
 
-static __always_inline __u8 parse_payload_skb(struct __sk_buff *skb, const struct pkt *p,
+static __always_inline void parse_payload_skb(struct __sk_buff *skb, const struct pkt *p,
 					      __u8 *data, __u32 size)
 {
 	struct cursor c = skb_cursor(skb);
 
-	return parse_payload(&c, p, data, size);
+	parse_payload(&c, p, data, size);
 }
 
 static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)

@@ -105,8 +105,6 @@ __noinline int conn_begin(struct pkt *p)
 	p->pending = PKT_BEGINS;
 	p->state = WEIR_CONN_NEW;
 	count_begun(p);
-	if (conn_has_helper(p))
-		work->flow.marks |= CONNTRACK_HELPED;
 	if (conntrack_constants.helps && conn_is_expected(p)) {
 		work->flow.marks |= CONNTRACK_GRANTED;
 		p->state = WEIR_CONN_RELATED;

@@ -30,7 +30,7 @@ struct conntrack_side {
 	__u32 end;     /* highest sequence number sent, plus one */
 	__u32 max_end; /* highest the other side has room for */
 	__u32 max_win; /* largest window announced, in bytes */
-	__u32 first;   /* right behind its SYN */
+	__u32 first;   /* right behind its SYN; later where a line begins (conntrack_help.bpf.h) */
 	__u8 scale;    /* of its windows */
 	__u8 flags;    /* enum conntrack_side_flag */
 	__u16 spare;
@@ -38,9 +38,8 @@ struct conntrack_side {
 
 enum conntrack_side_flag {
 	CONNTRACK_SIDE_SEEN = 1 << 0,
-	CONNTRACK_SIDE_SCALES = 1 << 1,	 /* its SYN had the option */
-	CONNTRACK_SIDE_LIMIT = 1 << 2,	 /* max_end is known */
-	CONNTRACK_SIDE_IN_LINE = 1 << 3, /* control connection: its last segment ended no line */
+	CONNTRACK_SIDE_SCALES = 1 << 1, /* its SYN had the option */
+	CONNTRACK_SIDE_LIMIT = 1 << 2,	/* max_end is known */
 	/* Of side 0: numbers were not followed for a time, so they never are again. */
 	CONNTRACK_SIDE_LOST = 1 << 4,
 };
@@ -58,7 +57,6 @@ enum conntrack_mark {
 	CONNTRACK_ANSWERED = 1 << 12, /* the responder was seen */
 	CONNTRACK_AGAIN = 1 << 13,    /* and then the initiator again */
 	CONNTRACK_MARKED = 1 << 14,   /* packets get flow.mark */
-	CONNTRACK_HELPED = 1 << 15,   /* a helper reads its packets */
 	CONNTRACK_LIVE = 1 << 16,     /* there is a flow */
 	/* With LIVE: half-open, and being made a proven one; without: somebody is writing it.
 	 * Either way nobody else takes the place. */

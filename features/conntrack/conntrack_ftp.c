@@ -262,8 +262,7 @@ enum conntrack_ftp_found conntrack_ftp_next(const struct conntrack_ftp_payload *
 {
 	struct text line;
 
-	if (!payload->len ||
-	    (!*offset && !payload->begins_line && !line_take(payload, offset, &line)))
+	if (!payload->len)
 		return CONNTRACK_FTP_NOTHING;
 	while (line_take(payload, offset, &line)) {
 		struct reading reading = { .payload = payload };

@@ -29,19 +29,17 @@ enum conntrack_ftp_found {
 	CONNTRACK_FTP_REFUSED, /* a line that must not open anything */
 };
 
-/* What one TCP segment of the control connection carries. */
+/*
+ * What one TCP segment of the control connection carries. Its first byte must begin a line of the
+ * sender's stream, whatever came by before it and how often. Else who chooses where segments end (a
+ * peer that announces a small MSS or window) could let the text of an error message, which repeats
+ * what he sent, begin a segment and read like a reply.
+ */
 struct conntrack_ftp_payload {
 	const void *bytes;
 	size_t len;
 	enum conntrack_ftp_side side;
 	struct weir_addr sender;
-	/*
-	 * The sender's bytes before these ended with a newline, or there were none. False: the rest
-	 * of that line is passed over. Else who chooses where segments end (a peer that announces a
-	 * small MSS or window) could let the text of an error message, which repeats what he sent,
-	 * begin a segment and read like a reply.
-	 */
-	bool begins_line;
 };
 
 struct conntrack_ftp_offer {

@@ -65,30 +65,71 @@ static __always_inline void expected_settle(struct pkt *p)
 		conn_count(CONNTRACK_COUNT_EXPECTED);
 }
 
-/* Whether the new flow is a control connection. */
-static __always_inline bool conn_has_helper(const struct pkt *p)
+/*
+ * Whether the responder's port has a helper. By the port at each packet, and not by a mark that the
+ * first one sets: flows that were there before the helper, picked up or taken over, have it too.
+ * Arithmetic: each comparison would be a path of its own for the verifier.
+ */
+static __always_inline bool is_control(const struct pkt *p, const struct conn_work *work)
 {
-	bool found = false;
+	__be16 port = work->segment.side ? p->sport : p->dport;
+	__u32 found = 0;
 
-	if (!conntrack_constants.helps || p->proto != PROTO_TCP)
-		return false;
 	for (int i = 0; i < CONNTRACK_HELPER_PORTS; i++)
-		found |= p->dport == conntrack_helpers.ftp[i];
-	return found && p->dport;
+		found |= ((__u32)(port ^ conntrack_helpers.ftp[i]) - 1) >> 31;
+	return found && port;
 }
 
-/* Lines are followed over segments: what begins in the middle of one must not be read. */
-static __always_inline __u8 line_begins(const struct conn_work *work, bool ends_line)
+/*
+ * Where lines begin is kept as a number of the sender's stream, in `first` of his side, which
+ * nobody reads once both SYNs are acknowledged: up to then it is where his first line begins, then
+ * where his next one does. In the middle of a line it is the number behind what was seen, with this
+ * bit turned, and begins nothing. 0: not known, as for a flow whose SYN was not seen.
+ */
+#define LINE_MIDDLE 0x80000000u
+
+/*
+ * A segment that begins a line, and the first time that it comes by: at the next hook, or sent
+ * again, it is behind the number. One that is ahead of it begins none, and says where the next line
+ * begins if it ends in a newline: what was between may come no more.
+ *
+ * One word, so that whoever overtakes whom (two CPUs, or a packet that writes back a side as it
+ * read it), what stands there was true of the stream when it was written, and stays so: the worst
+ * is a line that is told twice, or not at all.
+ */
+static __always_inline bool line_begins(const struct pkt *p, const struct conn_work *work,
+					__u8 last)
 {
 	struct conntrack_flow *flow = flow_at(work->table, work->index);
 
-	if (!flow)
+	if (!flow || !key_is(&flow->key, &work->key) || flow_is_gone(flow, work->now) ||
+	    ~flow->word & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH)
 		return false;
-	struct conntrack_side *side = &flow->side[work->segment.side & 1];
-	__u8 flags = side->flags;
+	__u32 *first = &flow->side[work->segment.side & 1].first, at = *(volatile __u32 *)first;
+	__u32 end = p->tcp_seq + p->tcp_bytes, next = last == '\n' ? end : end ^ LINE_MIDDLE;
+	bool is_newer = (int)((end - at) << 1) > 0; /* whether LINE_MIDDLE is turned or not */
 
-	side->flags = ends_line ? flags & ~CONNTRACK_SIDE_IN_LINE : flags | CONNTRACK_SIDE_IN_LINE;
-	return !(flags & CONNTRACK_SIDE_IN_LINE);
+	if (at && !is_newer)
+		return false;
+	return __sync_val_compare_and_swap(first, at, next) == at && at && p->tcp_seq == at;
+}
+
+/* Seams, these three: the verifier walks the copying of 256 bytes once for each way to it. */
+__noinline int conn_last_xdp(struct xdp_md *ctx, struct pkt *p)
+{
+	return p ? parse_payload_last_xdp(ctx, p) : 0;
+}
+
+__noinline int conn_last_tc(struct __sk_buff *skb, struct pkt *p)
+{
+	return p ? parse_payload_last_skb(skb, p) : 0;
+}
+
+__noinline int conn_is_told(struct pkt *p, int last)
+{
+	struct conn_work *work = conn_work();
+
+	return p && work && line_begins(p, work, last);
 }
 
 static __always_inline struct weir_event_payload *payload_new(void)
@@ -97,51 +138,58 @@ static __always_inline struct weir_event_payload *payload_new(void)
 }
 
 static __always_inline void payload_send(struct weir_event_payload *payload, struct pkt *p,
-					 const struct conn_work *work, bool ends_line)
+					 const struct conn_work *work)
 {
 	event_fill(&payload->event, p);
 	payload->event.kind = WEIR_EVENT_PAYLOAD;
 	payload->event.reason = WEIR_PASS;
 	payload->bytes = p->tcp_bytes;
 	payload->side = work->segment.side;
-	payload->begins_line = line_begins(work, ends_line);
 	bpf_ringbuf_submit(payload, BPF_RB_FORCE_WAKEUP);
 }
 
+/* Of an open control connection. What a SYN or a reset carries is no part of the stream. */
+static __always_inline bool is_of_control(const struct pkt *p, const struct conn_work *work)
+{
+	return p->seen & PKT_TCP && p->tcp_bytes && !p->probe &&
+	       p->state == WEIR_CONN_ESTABLISHED && !(p->tcp_flags & (TCP_SYN | TCP_RST)) &&
+	       is_control(p, work);
+}
+
+/* The ring comes last: where it is full a line is lost, and nothing is taken for another. */
 __noinline int conn_tell_xdp(struct xdp_md *ctx, struct pkt *p)
 {
 	struct conn_work *work = conn_work();
-	struct weir_event_payload *payload = p && work ? payload_new() : NULL;
+
+	if (!p || !work || !is_of_control(p, work) || !conn_is_told(p, conn_last_xdp(ctx, p)))
+		return 0;
+	struct weir_event_payload *payload = payload_new();
 
 	if (!payload)
 		return 0;
-	bool ends_line = parse_payload_xdp(ctx, p, payload->data, WEIR_PAYLOAD_BYTES) == '\n';
-
-	payload_send(payload, p, work, ends_line);
+	parse_payload_xdp(ctx, p, payload->data, WEIR_PAYLOAD_BYTES);
+	payload_send(payload, p, work);
 	return 1;
 }
 
 __noinline int conn_tell_tc(struct __sk_buff *skb, struct pkt *p)
 {
 	struct conn_work *work = conn_work();
-	struct weir_event_payload *payload = p && work ? payload_new() : NULL;
+
+	if (!p || !work || !is_of_control(p, work) || !conn_is_told(p, conn_last_tc(skb, p)))
+		return 0;
+	struct weir_event_payload *payload = payload_new();
 
 	if (!payload)
 		return 0;
-	bool ends_line = parse_payload_skb(skb, p, payload->data, WEIR_PAYLOAD_BYTES) == '\n';
-
-	payload_send(payload, p, work, ends_line);
+	parse_payload_skb(skb, p, payload->data, WEIR_PAYLOAD_BYTES);
+	payload_send(payload, p, work);
 	return 1;
 }
 
-/* A packet of a control connection, that passes: what it carries is told. */
+/* A packet that passes: if it is one of a control connection, what it carries is told. */
 static __always_inline void conn_help(struct pkt *p, void *ctx, enum hook hook)
 {
-	const struct conn_work *work = conn_work();
-
-	if (!work || !(work->flow.marks & CONNTRACK_HELPED) || !p->tcp_bytes || p->probe ||
-	    !(p->seen & PKT_TCP) || p->state != WEIR_CONN_ESTABLISHED)
-		return;
 	if (hook == HOOK_XDP)
 		conn_tell_xdp(ctx, p);
 	else

@@ -91,7 +91,6 @@ void conntrack_event(void *data, const struct weir_event *event)
 		.len = told->bytes < WEIR_PAYLOAD_BYTES ? told->bytes : WEIR_PAYLOAD_BYTES,
 		.side = told->side ? CONNTRACK_FTP_SERVER : CONNTRACK_FTP_CLIENT,
 		.sender = event->src,
-		.begins_line = told->begins_line,
 	};
 	enum conntrack_ftp_found found;
 

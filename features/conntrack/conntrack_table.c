@@ -340,7 +340,7 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 		__atomic_store_n(&flow->mark, from->mark, __ATOMIC_RELAXED);
 	marks_add(flow, __atomic_load_n(&flow->word, __ATOMIC_RELAXED),
 		  from->word & (CONNTRACK_TCP_MARKS | CONNTRACK_ANSWERED | CONNTRACK_AGAIN |
-				CONNTRACK_GRANTED | CONNTRACK_MARKED | CONNTRACK_HELPED));
+				CONNTRACK_GRANTED | CONNTRACK_MARKED));
 }
 
 void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,

@@ -57,7 +57,6 @@ static void check_line_alone(const struct conntrack_ftp_payload *payload, size_t
 		begin--;
 	line.bytes = bytes + begin;
 	line.len = end - begin;
-	line.begins_line = true;
 	must(conntrack_ftp_next(&line, &offset, &again) == found && offset == line.len);
 	must(again.kind == offer->kind && again.why == offer->why && again.port == offer->port &&
 	     again.is_foreign == offer->is_foreign &&
@@ -77,7 +76,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.len = size - 1,
 		.side = data[0] & 1 ? CONNTRACK_FTP_SERVER : CONNTRACK_FTP_CLIENT,
 		.sender = sender,
-		.begins_line = !(data[0] & 2),
 	};
 	struct conntrack_ftp_offer offer = { 0 };
 	size_t offset = 0, before = 0;
