@@ -231,7 +231,7 @@ def streams(twins):
 
 
 @pytest.mark.parametrize("hook", ["tc", "xdp"])
-def test_first_packets_of_a_flow_on_two_processors_make_one_flow(standing, hook):
+def test_first_packets_of_a_flow_on_two_processors_are_followed_as_one(standing, hook):
     """kernel selftest: conntrack_clash.sh"""
     twins = standing(hook, True)
     talks = [Talk((4, 6)[number % 2], next(twins.numbers)) for number in range(300)]
@@ -246,7 +246,7 @@ def test_first_packets_of_a_flow_on_two_processors_make_one_flow(standing, hook)
 
 
 @pytest.mark.parametrize("hook", ["tc", "xdp"])
-def test_first_packets_of_both_ends_on_two_processors_make_one_flow(standing, hook):
+def test_first_packets_of_both_ends_on_two_processors_are_followed_as_one(standing, hook):
     """kernel selftest: conntrack_reverse_clash.sh"""
     twins = standing(hook, True)
     talks = [Talk((4, 6)[number % 2], next(twins.numbers)) for number in range(300)]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of another size, features on and off, other constants, another run of the daemon, while
 packets pass a host that denies by default: none is lost, no flow is cut, no counter falls."""
-import collections
 import concurrent.futures
 import contextlib
 import itertools
@@ -19,6 +18,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Raw
 
 from harness.daemon import HELPERS, WEIR, Refused
+from harness.fill import TO, fill
 from harness.frames import ether
 from harness.live import LiveFrames
 from harness.net import Pair
@@ -31,7 +31,7 @@ from harness.wire import Wire
 
 FLOWS = int(os.environ.get("WEIR_RELOAD_FLOWS", "1000000"))
 SOURCES = [f"198.18.2.{number}" for number in range(32)]
-LIVE_TO, LIVE_SPORT, LIVE_DPORT = "10.77.2.2", 100, 9       # of live_frames.c
+LIVE_SPORT, LIVE_DPORT = 100, 9       # of live_frames.c
 LISTED = """block: {live: %d, lists: [{name: far, action: deny, entries: [203.0.113.0/24]}]}
 sanity: {level: %s}
 """
@@ -49,9 +49,9 @@ def pair():
 
 def tell(pair, sources):
     """Flows as live_frames.c sends them, answered and gone on with: they have proven themselves."""
-    there = [ether() / IP(src=source, dst=LIVE_TO) / UDP(sport=LIVE_SPORT, dport=LIVE_DPORT)
+    there = [ether() / IP(src=source, dst=TO) / UDP(sport=LIVE_SPORT, dport=LIVE_DPORT)
              / Raw(b"x" * 8) for source in sources]
-    back = [ether() / IP(src=LIVE_TO, dst=source) / UDP(sport=LIVE_DPORT, dport=LIVE_SPORT)
+    back = [ether() / IP(src=TO, dst=source) / UDP(sport=LIVE_DPORT, dport=LIVE_SPORT)
             / Raw(b"x" * 8) for source in sources]
     with Wire.inward(pair) as inward, Wire.outward(pair) as outward:
         for wire, frames in ((inward, there), (outward, back), (inward, there)):
@@ -217,7 +217,7 @@ def test_windows_are_checked_again_without_a_flow_cut(weir_daemon, pair, capacit
 
 class Connection:
     """Segments of a connection from outside to port 80, which rules let begin."""
-    ENDS = ("198.18.7.1", 4000), (LIVE_TO, 80)
+    ENDS = ("198.18.7.1", 4000), (TO, 80)
 
     def __init__(self, pair, stack):
         self.wires = [stack.enter_context(make(pair)) for make in (Wire.inward, Wire.outward)]
@@ -289,6 +289,10 @@ def test_tracking_that_is_switched_on_knows_who_talks(weir_daemon, pair):
         assert daemon.status()["conntrack"]["adopted"] >= len(talk.all)
 
 
+def time_left(daemon):
+    return {row["entry"]: row["ttl_s"] for row in daemon.entries() if row.get("ttl_s")}
+
+
 @pytest.mark.outside
 def test_times_of_lists_and_counts_survive(weir_daemon, pair, hook="tc"):
     daemon = weir_daemon(pair.inside, config=with_lists(hook, is_open=True))
@@ -299,14 +303,17 @@ def test_times_of_lists_and_counts_survive(weir_daemon, pair, hook="tc"):
         frame = ether() / IP(src="192.0.2.1", dst=pair.inside_v4) / UDP(sport=1, dport=2)
         for _ in range(5):
             assert not wire.passes(frame)
-        before, exported = daemon.entries(), daemon.export("block", "--list", "kept")
+        exported, added = daemon.export("block", "--list", "kept"), time_left(daemon)
+        assert added.keys() == {"192.0.2.1", "192.0.2.2"}
+        wait_for(lambda: all(left <= added[entry] - 2 for entry, left in time_left(daemon).items()),
+                 "two seconds are gone")
         for change in (dict(capacity=9000), dict(more=listed(live=2048)), dict()):
             reload(daemon, with_lists(hook, is_open=True, **change))
             assert not wire.passes(frame)
-        now = {row["entry"]: row for row in daemon.entries()}
-        for row in before:
-            if row.get("ttl_s"):
-                assert row["ttl_s"] - 60 * SLOWNESS <= now[row["entry"]]["ttl_s"] <= row["ttl_s"]
+        now = time_left(daemon)
+        assert now.keys() == added.keys()
+        for entry, left in now.items():
+            assert added[entry] - 60 * SLOWNESS <= left <= added[entry] - 2, "it began anew"
         wait_for(lambda: [row["hits"]["packets"] for row in daemon.entries()
                           if row["entry"] == "192.0.2.1"] == [8], "each of 8 is counted")
         assert daemon.export("block", "--list", "kept") == exported
@@ -357,88 +364,7 @@ def test_flows_are_listed_counted_and_flushed_while_tables_change_size(weir_daem
     assert not drops(daemon)
 
 
-# --- what does not fit ---------------------------------------------------------------------------
-
-def fill(pair, count, first_port=1000):
-    """So many proven UDP flows, one frame of each side and one more. Some at a time: where 300 are
-    half-open at once, one daemon in forty (the hash has a key) has nine for the eight places of a
-    set, and those displace one another in a ring."""
-    ends = [(f"198.18.{number >> 8}.{number & 255}", first_port) for number in range(count)]
-    there = [ether() / IP(src=src, dst=LIVE_TO) / UDP(sport=port, dport=9) for src, port in ends]
-    back = [ether() / IP(src=LIVE_TO, dst=src) / UDP(sport=9, dport=port) for src, port in ends]
-    with Wire.inward(pair) as inward, Wire.outward(pair) as outward:
-        for first in range(0, count, 25):
-            some = slice(first, first + 25)
-            for wire, frames in ((inward, there), (outward, back), (inward, there)):
-                assert all(wire.verdicts(frames[some]))
-    return {src for src, _ in ends}
-
-
-@pytest.mark.outside
-def test_shrinking_below_what_is_stored_is_refused_with_both_numbers(weir_daemon, pair):
-    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
-    fill(pair, 300)
-    revision = daemon.status()["revision"]
-    with pytest.raises(Refused) as refused:
-        reload(daemon, configured(capacity=200, is_open=True))
-    assert "300" in refused.value.said and "200" in refused.value.said
-    assert "conntrack.capacity" in refused.value.said and "--drop-oldest" in refused.value.said
-    assert daemon.status()["revision"] == revision and capacities(daemon) == (1000, 1000)
-    assert len(flows(daemon)) == 300
-    reload(daemon, configured(capacity=300, is_open=True))
-    assert len(flows(daemon)) == 300
-
-
-@pytest.mark.outside
-def test_drop_oldest_keeps_those_seen_last(weir_daemon, pair):
-    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
-    fill(pair, 300, first_port=1000)
-    wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3, "they are idle", 20)
-    fill(pair, 150, first_port=2000)
-    answer = reload(daemon, configured(capacity=150, is_open=True), "--drop-oldest")
-    warnings = json.dumps(answer["warnings"])
-    assert "450" in warnings and "150" in warnings and "300" in warnings
-    assert answer["state"]["dropped"] == 300
-    assert {row["sport"] for row in flows(daemon).values()} == {2000}
-    assert len(flows(daemon)) == 150
-
-
-def fill_connections(pair, count, first_port):
-    """So many established TCP flows."""
-    wires = {}
-    with Wire.inward(pair) as wires[False], Wire.outward(pair) as wires[True]:
-        for is_back, flags, seq, ack in ((False, "S", 1, 0), (True, "SA", 7, 2),
-                                         (False, "A", 2, 8)):
-            frames = []
-            for number in range(count):
-                ends = [(f"198.18.4.{number}", first_port), (LIVE_TO, 80)]
-                (src, sport), (dst, dport) = ends[::-1] if is_back else ends
-                frames.append(ether() / IP(src=src, dst=dst) / TCP(
-                    sport=sport, dport=dport, flags=flags, seq=seq, ack=ack))
-            assert all(wires[is_back].verdicts(frames))
-
-
-@pytest.mark.outside
-@pytest.mark.parametrize("stream", ["1m", "1h"])
-@pytest.mark.parametrize("established", ["1m", "10d"])
-def test_drop_oldest_goes_by_when_a_flow_was_seen_whatever_its_timeouts(
-        weir_daemon, pair, established, stream):
-    """A connection lasts days, datagrams minutes, and the same reload makes that longer or
-    shorter: who was seen last stays all the same."""
-    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
-    for port in (1000, 2000):
-        if port == 2000:
-            wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3,
-                     "they are idle", 20)
-        fill(pair, 60, port)
-        fill_connections(pair, 40, port)
-    answer = reload(daemon, configured(capacity=100, is_open=True, timeouts={
-        "established": established, "stream": stream}), "--drop-oldest")
-    assert answer["state"]["dropped"] == 100
-    rows = flows(daemon)
-    assert {row["sport"] for row in rows.values()} == {2000}
-    assert collections.Counter(row["proto"] for row in rows.values()) == {"udp": 60, "tcp": 40}
-
+# --- what does not fit: tables of flows are in reload_room_test.py -----------------------------
 
 @pytest.mark.outside
 def test_live_set_below_its_entries_is_refused_with_both_numbers(weir_daemon, pair):

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables that shrink below what they hold: refused, or those that were not seen for the longest
+time are forgotten, as far as can be told: whatever the timeouts are and were."""
+import collections
+import json
+
+import pytest
+
+from harness.daemon import Refused
+from harness.fill import fill, fill_connections, open_halves
+from harness.net import Pair
+from harness.site import capacities, configured, flows, reload
+from harness.wait import wait_for
+
+
+@pytest.fixture
+def pair():
+    with Pair(addresses=True) as made:
+        yield made
+
+
+@pytest.mark.outside
+def test_shrinking_below_what_is_stored_is_refused_with_both_numbers(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    fill(pair, 300)
+    revision = daemon.status()["revision"]
+    with pytest.raises(Refused) as refused:
+        reload(daemon, configured(capacity=200, is_open=True))
+    assert "300" in refused.value.said and "200" in refused.value.said
+    assert "conntrack.capacity" in refused.value.said and "--drop-oldest" in refused.value.said
+    assert daemon.status()["revision"] == revision and capacities(daemon) == (1000, 1000)
+    assert len(flows(daemon)) == 300
+    reload(daemon, configured(capacity=300, is_open=True))
+    assert len(flows(daemon)) == 300
+
+
+@pytest.mark.outside
+def test_shrinking_half_open_below_what_is_stored_is_refused_with_both_numbers(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True, timeouts={"one_way": "10m"}))
+    open_halves(pair, 200)
+    stored = daemon.ask("flow", "count")["half_open"]
+    assert 190 <= stored <= 200, "a set that is full makes room"
+    with pytest.raises(Refused) as refused:
+        reload(daemon, configured(half_open=100, is_open=True, timeouts={"one_way": "10m"}))
+    assert f"{stored} half-open flows" in refused.value.said and " 100 " in refused.value.said
+    assert "conntrack.half-open" in refused.value.said and "--drop-oldest" in refused.value.said
+    assert capacities(daemon) == (1000, 1000)
+    assert daemon.ask("flow", "count")["half_open"] == stored
+
+
+@pytest.mark.outside
+def test_drop_oldest_keeps_those_seen_last(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    fill(pair, 300, first_port=1000)
+    wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3, "they are idle", 20)
+    fill(pair, 150, first_port=2000)
+    answer = reload(daemon, configured(capacity=150, is_open=True), "--drop-oldest")
+    warnings = json.dumps(answer["warnings"])
+    assert "450" in warnings and "150" in warnings and "300" in warnings
+    assert answer["state"]["dropped"] == 300
+    assert {row["sport"] for row in flows(daemon).values()} == {2000}
+    assert len(flows(daemon)) == 150
+
+
+@pytest.mark.outside
+@pytest.mark.parametrize("stream", ["1m", "1h"])
+@pytest.mark.parametrize("established", ["1m", "10d"])
+def test_drop_oldest_goes_by_when_a_flow_was_seen_whatever_its_timeouts(
+        weir_daemon, pair, established, stream):
+    """A connection lasts days, datagrams minutes, and the same reload makes that longer or
+    shorter: who was seen last stays all the same."""
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    for port in (1000, 2000):
+        if port == 2000:
+            wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3,
+                     "they are idle", 20)
+        fill(pair, 60, port)
+        fill_connections(pair, 40, port)
+    answer = reload(daemon, configured(capacity=100, is_open=True, timeouts={
+        "established": established, "stream": stream}), "--drop-oldest")
+    assert answer["state"]["dropped"] == 100
+    rows = flows(daemon)
+    assert {row["sport"] for row in rows.values()} == {2000}
+    assert collections.Counter(row["proto"] for row in rows.values()) == {"udp": 60, "tcp": 40}
