@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
 
 #define SWEEP_LEAST 8192 /* sets a second: 64,000 flows, half a millisecond */
@@ -222,6 +223,17 @@ static int tables_take(struct conntrack *state, struct weir_object *object)
 	return 0;
 }
 
+/* What the run before knew. */
+static int past_get(struct conntrack *state)
+{
+	uint32_t zero = 0;
+	int r = state->past.count ? 0 : weir_map_get(state->known_past, &zero, &state->past);
+
+	if (state->past.count > CONNTRACK_PAST)
+		state->past = (struct conntrack_past){};
+	return r;
+}
+
 static int conntrack_attach(void *data, struct weir_object *object, struct weir_diag *diag)
 {
 	struct conntrack *state = data;
@@ -229,11 +241,14 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 	state->counters = weir_object_map(object, "ctr_conntrack");
 	state->shared = weir_object_map(object, "cfg_conntrack");
 	state->expected = weir_object_map(object, "set_expect");
-	int r = state->counters && state->shared && state->expected ? tables_take(state, object) :
-								      -ENOENT;
+	state->known_past = weir_object_map(object, "cfg_conn_past");
+	bool has_all = state->counters && state->shared && state->expected && state->known_past;
+	int r = has_all ? tables_take(state, object) : -ENOENT;
 
 	if (!r)
 		r = shared_set(state, object);
+	if (!r)
+		r = past_get(state);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));
@@ -247,6 +262,23 @@ static void tables_lose(struct conntrack *state, int kind)
 	conntrack_table_lose(&state->old[kind], conntrack_now());
 }
 
+/* Where it cannot be written, this run knows all the same; the next is told what was before. */
+static void past_keep(const struct conntrack *state)
+{
+	uint32_t zero = 0;
+
+	if (state->known_past)
+		weir_map_set(state->known_past, &zero, &state->past);
+}
+
+static void past_go_on(struct conntrack *state, const struct conntrack_section *section)
+{
+	struct conntrack_timeouts timeouts = conntrack_timeouts_of(section);
+
+	if (conntrack_past_add(&state->past, &timeouts, conntrack_now()))
+		past_keep(state);
+}
+
 static void conntrack_live(void *data, const struct weir_config *config)
 {
 	const struct conntrack_section *section =
@@ -258,8 +290,7 @@ static void conntrack_live(void *data, const struct weir_config *config)
 		tables_lose(state, i);
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
-	state->old_timeouts = state->timeouts;
-	state->timeouts = conntrack_timeouts_of(section);
+	past_go_on(state, section);
 }
 
 /* A part of each table a second: all of a small one, an eighth of a large one. */
@@ -270,6 +301,8 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 
 	(void)now_ns;
 	conntrack_expectations_sweep(state, now);
+	if (conntrack_past_trim(&state->past, now))
+		past_keep(state);
 	for (int i = 0; i < CONNTRACK_TABLES; i++) {
 		struct conntrack_table *table = &state->tables[i];
 		struct conntrack_sweep *sweep = &state->sweeps[i];

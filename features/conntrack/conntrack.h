@@ -218,6 +218,15 @@ struct conntrack_shared {
 	__u32 spare;
 };
 
+#define CONNTRACK_PAST 4
+
+/* cfg_conn_past: by which timeouts flows may have got their time. The live policy's come first. */
+struct conntrack_past {
+	__u32 count;		     /* 0: nothing is known */
+	__u32 since[CONNTRACK_PAST]; /* tick at which they went live */
+	struct conntrack_timeouts timeouts[CONNTRACK_PAST];
+};
+
 /* Sets of the tables while nothing is tracked; more where something is. */
 #define CONNTRACK_SETS_OFF 1
 

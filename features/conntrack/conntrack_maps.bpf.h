@@ -81,6 +81,18 @@ struct {
 } cfg_conntrack SEC(".maps");
 
 /*
+ * writes: features/conntrack/conntrack.c, when a policy goes live
+ * reads: features/conntrack/conntrack.c, at start: what the run before knew
+ * full: cannot be: one row; the oldest timeouts in it go
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct conntrack_past);
+} cfg_conn_past SEC(".maps");
+
+/*
  * writes: the data path, each CPU its own
  * reads: features/conntrack/conntrack.c
  * full: cannot be: a row a counter

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
 
 static const char *const table_names[CONNTRACK_TABLES] = {
@@ -64,17 +65,6 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 	return r;
 }
 
-/* Ticks since a flow's last packet, to a second. */
-static uint32_t idle_ticks(const struct conntrack *state, const struct conntrack_flow *flow,
-			   uint32_t now)
-{
-	uint32_t most =
-		state->old_timeouts.ticks[conntrack_timeout_of(flow->key.proto, flow->word)];
-	int32_t left = (int32_t)(flow->expires_ticks - now);
-
-	return left < 0 || (uint32_t)left > most ? 0 : most - (uint32_t)left;
-}
-
 struct idles {
 	const struct conntrack *state;
 	uint32_t now;
@@ -88,7 +78,8 @@ static int idle_add(const struct conntrack_flow *flow, uint32_t index, void *arg
 
 	(void)index;
 	if (idles->count < idles->room)
-		idles->at[idles->count++] = idle_ticks(idles->state, flow, idles->now);
+		idles->at[idles->count++] =
+			conntrack_idle_ticks(&idles->state->past, flow, idles->now);
 	return 0;
 }
 
@@ -136,7 +127,8 @@ static int flow_bring(struct moving *moving, const struct conntrack_flow *flow)
 		return -EEXIST; /* it has proven itself since */
 	if (conntrack_table_has(moving->to, &flow->key, state->seed, moving->now))
 		return -EEXIST;
-	bool has_room = moving->left && idle_ticks(state, flow, moving->now) <= moving->idle_limit;
+	bool has_room = moving->left &&
+			conntrack_idle_ticks(&state->past, flow, moving->now) <= moving->idle_limit;
 	return has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) : -ENOSPC;
 }
 

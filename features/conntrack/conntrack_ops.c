@@ -84,7 +84,7 @@ static int query_run(struct query *query, struct weir_call *call)
 				&query->filter);
 
 	query->view.now = conntrack_now();
-	query->view.timeouts = &query->state->timeouts;
+	query->view.past = &query->state->past;
 	if (!r)
 		r = query_tables(query);
 	weir_filter_free(query->filter);

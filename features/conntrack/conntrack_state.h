@@ -40,6 +40,7 @@ struct conntrack {
 	struct weir_map *counters;  /* borrowed, as the next; NULL before the first object */
 	struct weir_map *shared;
 	struct weir_map *expected;
+	struct weir_map *known_past;
 	uint64_t expectations, offers_refused;		 /* written, and not */
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
 	uint64_t resize; /* the last there was (weir_object_resize()) */
@@ -51,8 +52,7 @@ struct conntrack {
 	bool is_reused;		      /* the tables were there before */
 	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
-	struct conntrack_timeouts timeouts;
-	struct conntrack_timeouts old_timeouts; /* by which flows in `old` got their time */
+	struct conntrack_past past;
 	struct conntrack_sweep {
 		uint32_t next; /* set */
 		uint32_t live; /* counted since the first set */

@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "features/conntrack/conntrack_idle.h"
 
 static const char *const state_names[] = {
 #define X(identifier, name, fallback, help) name,
@@ -152,14 +153,9 @@ static uint64_t expires_ns(const struct conntrack_view *view)
 	return left > 0 ? ticks_ns((uint32_t)left) : 0;
 }
 
-/* From when it would be forgotten; 0 when another policy's timeout was longer. */
 static uint64_t idle_ns(const struct conntrack_view *view)
 {
-	const struct conntrack_flow *flow = view->flow;
-	uint32_t which = conntrack_timeout_of(flow->key.proto, flow->word);
-	uint64_t most_ns = ticks_ns(view->timeouts->ticks[which]), left_ns = expires_ns(view);
-
-	return most_ns > left_ns ? most_ns - left_ns : 0;
+	return ticks_ns(conntrack_idle_ticks(view->past, view->flow, view->now));
 }
 
 static uint32_t place_index(const struct conntrack_flow *flow, unsigned bit)

@@ -11,7 +11,7 @@ struct conntrack_view {
 	const struct conntrack_flow *flow;
 	enum conntrack_table_kind table;
 	uint32_t now;
-	const struct conntrack_timeouts *timeouts; /* of the live policy */
+	const struct conntrack_past *past;
 };
 
 extern const struct weir_filter_field conntrack_filter_fields[];

@@ -3,14 +3,15 @@
 time are forgotten, as far as can be told: whatever the timeouts are and were."""
 import collections
 import json
+import time
 
 import pytest
 
 from harness.daemon import Refused
 from harness.fill import fill, fill_connections, open_halves
 from harness.net import Pair
-from harness.site import capacities, configured, flows, reload
-from harness.wait import wait_for
+from harness.site import capacities, configured, flows, reload, wait_until_settled
+from harness.wait import SLOWNESS, wait_for
 
 
 @pytest.fixture
@@ -82,3 +83,38 @@ def test_drop_oldest_goes_by_when_a_flow_was_seen_whatever_its_timeouts(
     rows = flows(daemon)
     assert {row["sport"] for row in rows.values()} == {2000}
     assert collections.Counter(row["proto"] for row in rows.values()) == {"udp": 60, "tcp": 40}
+
+
+@pytest.mark.outside
+@pytest.mark.parametrize("then", ["10m", "4h"])
+def test_idle_is_right_after_another_timeout(weir_daemon, pair, then):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True, timeouts={"stream": "2h"}))
+    fill(pair, 5)
+    began = time.monotonic()
+    wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3, "they are idle", 20)
+    for change in range(2):
+        if change:      # what the run before knew is known
+            daemon.stop()
+            daemon.start()
+        else:
+            reload(daemon, configured(is_open=True, timeouts={"stream": then}))
+        for row in flows(daemon).values():
+            assert 3 <= row["idle_s"] <= time.monotonic() - began + 2
+    assert daemon.ask("flow", "flush", "idle>5m")["flushed"] == 0
+    fill(pair, 5)
+    assert max(row["idle_s"] for row in flows(daemon).values()) <= 2 * SLOWNESS
+
+
+@pytest.mark.outside
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("stream", ["2m", "1m", "1h"])
+def test_start_that_must_drop_keeps_those_seen_last(weir_daemon, pair, how, stream):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    fill(pair, 300, first_port=1000)
+    wait_for(lambda: min(row["idle_s"] for row in flows(daemon).values()) >= 3, "they are idle", 20)
+    fill(pair, 150, first_port=2000)
+    daemon.stop() if how == "stopped" else daemon.kill()
+    daemon.config.write_text(configured(capacity=150, is_open=True, timeouts={"stream": stream}))
+    daemon.start()
+    wait_until_settled(daemon)
+    assert collections.Counter(row["sport"] for row in flows(daemon).values()) == {2000: 150}
