@@ -286,8 +286,14 @@ static void conntrack_live(void *data, const struct weir_config *config)
 	struct conntrack *state = data;
 
 	state->enabled = section->enabled;
-	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !section->window_check; i++)
+	/* Once: what begins from now on, or comes over, begins or comes as such
+	 * (CONNTRACK_SIDE_LOST).
+	 */
+	for (int i = 0;
+	     i < CONNTRACK_TABLES && state->is_on && !state->has_lost && !section->window_check;
+	     i++)
 		tables_lose(state, i);
+	state->has_lost = state->is_on && !section->window_check;
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
 	past_go_on(state, section);

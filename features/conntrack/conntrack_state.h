@@ -53,6 +53,9 @@ struct conntrack {
 	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
 	struct conntrack_past past;
+	/* Of all flows there are, it is written that their numbers are not followed. A run that
+	 * begins does not know. */
+	bool has_lost;
 	struct conntrack_sweep {
 		uint32_t next; /* set */
 		uint32_t live; /* counted since the first set */
