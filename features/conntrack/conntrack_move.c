@@ -23,14 +23,26 @@ bool conntrack_table_stays(const struct conntrack *state, int kind)
 	return state->old[kind].set_count == state->tables[kind].set_count;
 }
 
-static int table_fits(const struct conntrack *state, int kind, uint32_t capacity, bool drops,
+/* Into more places go more flows than a table is for: sets are full to fifteen places of sixteen
+ * before one is left without. Half-open ones have one set, and make room there as ever. */
+static bool has_places(const struct conntrack *state, int kind, uint32_t stored)
+{
+	uint32_t sets = state->tables[kind].set_count;
+
+	return sets > state->old[kind].set_count &&
+	       stored <= (uint64_t)sets * CONNTRACK_WAYS * 15 / 16;
+}
+
+static int table_fits(struct conntrack *state, int kind, uint32_t capacity, bool drops,
 		      struct weir_diag *diag)
 {
 	uint32_t stored = conntrack_table_count(&state->old[kind], conntrack_now());
 
-	if (stored <= capacity)
+	state->room[kind] = UINT32_MAX;
+	if (stored <= capacity || has_places(state, kind, stored))
 		return 0;
 	if (drops) {
+		state->room[kind] = capacity;
 		weir_diag_warning_key(diag, table_keys[kind], NULL,
 				      "%u %s are tracked, %u have room: the %u not seen for the "
 				      "longest time are forgotten",
@@ -57,11 +69,9 @@ int conntrack_fits(void *data, const struct weir_config *config, bool drops, str
 	int r = 0;
 
 	/* Where nothing is tracked any more there is nothing to keep. */
-	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !r; i++) {
+	for (int i = 0; i < CONNTRACK_TABLES && state->is_on && !r; i++)
 		if (!conntrack_table_stays(state, i))
 			r = table_fits(state, i, capacities[i], drops, diag);
-		state->room[i] = capacities[i];
-	}
 	return r;
 }
 

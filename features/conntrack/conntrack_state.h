@@ -45,7 +45,9 @@ struct conntrack {
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
 	uint64_t resize; /* the last there was (weir_object_resize()) */
 	struct conntrack_table old[CONNTRACK_TABLES]; /* of before a reload, or closed */
-	uint32_t room[CONNTRACK_TABLES]; /* flows the tables are to hold, after conntrack_fits() */
+	/* Flows that may come over, after conntrack_fits(): all, or as many as --drop-oldest
+	 * leaves. */
+	uint32_t room[CONNTRACK_TABLES];
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
 	bool is_on;

@@ -50,6 +50,18 @@ def test_shrinking_half_open_below_what_is_stored_is_refused_with_both_numbers(w
 
 
 @pytest.mark.outside
+def test_table_that_is_fuller_than_it_is_for_grows(weir_daemon, pair):
+    """A quarter more places are there than flows a table is for, and connections take those too."""
+    daemon = weir_daemon(pair.inside, config=configured(capacity=100, is_open=True))
+    fill_connections(pair, 250, 1000)
+    stored = daemon.ask("flow", "count")["proven"]
+    assert 110 < stored <= 128
+    assert reload(daemon, configured(capacity=110, is_open=True))["state"] == {
+        "moved": stored, "dropped": 0}
+    assert daemon.ask("flow", "count")["proven"] == stored
+
+
+@pytest.mark.outside
 def test_drop_oldest_keeps_those_seen_last(weir_daemon, pair):
     daemon = weir_daemon(pair.inside, config=configured(is_open=True))
     fill(pair, 300, first_port=1000)
