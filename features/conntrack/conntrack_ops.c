@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "features/conntrack/conntrack_flush.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
 
@@ -188,7 +189,7 @@ static int run_count(struct weir_engine *engine, struct weir_call *call)
 
 static int flush_each(struct query *query, uint32_t index)
 {
-	query->shown += conntrack_table_remove(query->table, index, query->view.flow->word);
+	query->shown += conntrack_flush(query->table, index, &query->view, query->filter);
 	return 0;
 }
 

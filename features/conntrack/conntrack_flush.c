@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forgetting a flow while its packets pass. */
+#include "features/conntrack/conntrack_flush.h"
+
+static bool is_same(uint32_t word, uint32_t before)
+{
+	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
+}
+
+/* Packets that change the word add marks, and there are a few only: it ends. */
+bool conntrack_flush(struct conntrack_table *table, uint32_t index,
+		     const struct conntrack_view *view, const struct weir_filter *filter)
+{
+	struct conntrack_flow flow = *view->flow;
+	struct conntrack_view again = *view;
+
+	again.flow = &flow;
+	while (!conntrack_table_remove(table, index, flow.word)) {
+		uint32_t word = __atomic_load_n(&table->flows[index].word, __ATOMIC_ACQUIRE);
+
+		if (word == flow.word || !is_same(word, flow.word))
+			return false;
+		flow.word = word;
+		if (!weir_filter_matches(filter, conntrack_filter_get, &again))
+			return false;
+	}
+	return true;
+}
