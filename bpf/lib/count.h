@@ -4,6 +4,7 @@
 #define WEIR_BPF_COUNT_H
 
 #include "../../abi/maps.h"
+#include "cursor.h"
 #include "pkt.h"
 
 /*
