@@ -11,23 +11,9 @@
 #include <cmocka.h>
 
 #include "features/attack/attack_state.h"
+#include "tests/unit/refused.h"
 
 #define SECOND 1000000000ULL
-
-/* "LINE:COLUMN: KEY: WHAT; MEND" of the first entry. */
-static void is_refused(const char *text, const char *where, const char *what)
-{
-	_cleanup_diag_ struct weir_diag diag = { 0 };
-	struct weir_config *config = NULL;
-	_cleanup_buf_ struct weir_buf told = { 0 };
-
-	assert_int_equal(weir_config_parse(text, strlen(text), "f", &diag, &config), -EINVAL);
-	weir_diag_format(&diag, &told);
-	if (strncmp(weir_buf_str(&told), where, strlen(where)) != 0 ||
-	    !strstr(weir_buf_str(&told), what))
-		fail_msg("%s\nis told: %s\nwanted: %s … %s", text, weir_buf_str(&told), where,
-			 what);
-}
 
 static void settings_of(const char *text, bool *ret_enabled, struct attack_settings *ret_settings)
 {

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "features/conntrack/conntrack_state.h"
+#include "tests/unit/refused.h"
 
 #define SYNS (CONNTRACK_SYN * CONNTRACK_BOTH)
 #define OPEN (SYNS | CONNTRACK_SYN_ACKED * CONNTRACK_BOTH | CONNTRACK_ANSWERED)
@@ -120,27 +121,15 @@ static void what_a_protocol_does_not_say_is_as_the_state_has_it(void **state)
 	(void)state;
 }
 
-static void is_refused(const char *text, const char *told)
-{
-	_cleanup_diag_ struct weir_diag diag = { 0 };
-	_cleanup_buf_ struct weir_buf said = { 0 };
-	struct weir_config *config = NULL;
-
-	assert_int_equal(weir_config_parse(text, strlen(text), "f", &diag, &config), -EINVAL);
-	weir_diag_format(&diag, &said);
-	if (!strstr(weir_buf_str(&said), told))
-		fail_msg("%s\nis told: %s\nwanted: %s", text, weir_buf_str(&said), told);
-}
-
 static void timeouts_that_cannot_be_are_refused(void **state)
 {
 	is_refused("conntrack: {timeouts: {sctp: {established: 0s}}}\n",
-		   "conntrack.timeouts.sctp.established: ");
-	is_refused("conntrack: {timeouts: {gre: 101d}}\n", "conntrack.timeouts.gre: ");
+		   "f:1:", "conntrack.timeouts.sctp.established: ");
+	is_refused("conntrack: {timeouts: {gre: 101d}}\n", "f:1:", "conntrack.timeouts.gre: ");
 	is_refused("conntrack: {timeouts: {dccp: {established: 5m}}}\n",
-		   "conntrack.timeouts.dccp.established: ");
-	is_refused("conntrack: {timeouts: {udp: 5m}}\n", "conntrack.timeouts.udp: ");
-	is_refused("conntrack: {timeouts: {igmp: 5m}}\n", "conntrack.timeouts.igmp: ");
+		   "f:1:", "conntrack.timeouts.dccp.established: ");
+	is_refused("conntrack: {timeouts: {udp: 5m}}\n", "f:1:", "conntrack.timeouts.udp: ");
+	is_refused("conntrack: {timeouts: {igmp: 5m}}\n", "f:1:", "conntrack.timeouts.igmp: ");
 	(void)state;
 }
 

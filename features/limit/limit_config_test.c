@@ -13,23 +13,9 @@
 
 #include "core/compile.h"
 #include "features/limit/limit_state.h"
+#include "tests/unit/refused.h"
 
 #define ENTRY(rest) "limit:\n  limits:\n    - name: a\n      " rest "\n"
-
-/* The first entry of diag after `text` was read: "LINE:COLUMN KEY: WHAT; MEND". */
-static void is_refused(const char *text, const char *where, const char *what)
-{
-	_cleanup_diag_ struct weir_diag diag = { 0 };
-	struct weir_config *config = NULL;
-	_cleanup_buf_ struct weir_buf told = { 0 };
-
-	assert_int_equal(weir_config_parse(text, strlen(text), "f", &diag, &config), -EINVAL);
-	weir_diag_format(&diag, &told);
-	if (strncmp(weir_buf_str(&told), where, strlen(where)) != 0 ||
-	    !strstr(weir_buf_str(&told), what))
-		fail_msg("%s\nis told: %s\nwanted: %s … %s", text, weir_buf_str(&told), where,
-			 what);
-}
 
 static void rates_that_are_none_are_refused(void **state)
 {
