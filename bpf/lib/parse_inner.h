@@ -133,11 +133,16 @@ static __always_inline bool parse_embedded_skb(struct __sk_buff *skb, struct pkt
 	return parse_embedded(&c, p, outer);
 }
 
+static __always_inline __u32 payload_offset(const struct pkt *p)
+{
+	return p->l4_offset + p->tcp_words * 4;
+}
+
 /* The first `size` bytes of what a TCP segment carries, into `data`; what it has not is 0 there. */
 static __always_inline void parse_payload(struct cursor *c, const struct pkt *p, __u8 *data,
 					  __u32 size)
 {
-	__u32 start = p->l4_offset + p->tcp_words * 4;
+	__u32 start = payload_offset(p);
 	__u32 bytes = p->tcp_bytes < size ? p->tcp_bytes : size;
 	bool more = true;
 
@@ -152,7 +157,7 @@ static __always_inline void parse_payload(struct cursor *c, const struct pkt *p,
 /* The last byte of what a TCP segment carries; 0 when it is out of reach. */
 static __always_inline __u8 parse_payload_last(struct cursor *c, const struct pkt *p)
 {
-	c->offset = (p->l4_offset + p->tcp_words * 4 + p->tcp_bytes - 1) & CURSOR_OFFSET_MASK;
+	c->offset = (payload_offset(p) + p->tcp_bytes - 1) & CURSOR_OFFSET_MASK;
 	return cursor_peek(c, 1) == CURSOR_WHOLE ? *(const __u8 *)c->at : 0;
 }
 
@@ -163,11 +168,14 @@ static __always_inline __u8 parse_payload_last_xdp(struct xdp_md *ctx, const str
 	return parse_payload_last(&c, p);
 }
 
+/* What a socket sends lies in pages that only the kernel reaches. */
 static __always_inline __u8 parse_payload_last_skb(struct __sk_buff *skb, const struct pkt *p)
 {
-	struct cursor c = skb_cursor(skb);
+	__u8 last = 0;
 
-	return parse_payload_last(&c, p);
+	if (bpf_skb_load_bytes(skb, payload_offset(p) + p->tcp_bytes - 1, &last, sizeof(last)))
+		return 0;
+	return last;
 }
 
 static __always_inline void parse_payload_xdp(struct xdp_md *ctx, const struct pkt *p, __u8 *data,
@@ -181,9 +189,12 @@ static __always_inline void parse_payload_xdp(struct xdp_md *ctx, const struct p
 static __always_inline void parse_payload_skb(struct __sk_buff *skb, const struct pkt *p,
 					      __u8 *data, __u32 size)
 {
-	struct cursor c = skb_cursor(skb);
+	__u32 bytes = p->tcp_bytes < size ? p->tcp_bytes : size;
 
-	parse_payload(&c, p, data, size);
+	__builtin_memset(data, 0, size);
+	__asm__ volatile("" : "+r"(bytes)); /* what is compared is what the kernel is given */
+	if (bytes && bytes <= size)
+		bpf_skb_load_bytes(skb, payload_offset(p), data, bytes);
 }
 
 static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)

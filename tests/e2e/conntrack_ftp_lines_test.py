@@ -3,6 +3,7 @@
 of its sender opens a port, wherever segments end, how often they come by, and in what order."""
 import contextlib
 import json
+import socket
 
 import pytest
 from scapy.layers.inet import IP, TCP
@@ -13,7 +14,7 @@ from harness.frames import ether
 from harness.gateway import Gateway
 from harness.net import Pair
 from harness.site import reload
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 from harness.wire import Wire
 
 CLIENT, SERVER = 0, 1
@@ -106,6 +107,21 @@ class Talk:
         return now["expectations"] - 1
 
 
+def listening(namespace, address, port):
+    sock = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.settimeout(10 * SLOWNESS)
+    sock.bind((address, port))
+    sock.listen()
+    return sock
+
+
+def connected(pair, port):
+    sock = pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.settimeout(10 * SLOWNESS)
+    sock.connect((pair.inside_v4, port))
+    return sock
+
+
 PLACES = {"host": lambda stack: Host(stack),
           "host-without-window-check": lambda stack: Host(stack, **{"window-check": False}),
           "gateway-xdp": lambda stack: Between(stack, "xdp"),
@@ -193,6 +209,23 @@ def test_connection_older_than_its_helper_is_read_from_the_next_line_on(stack):
     talk.say(SERVER, talk.offer(FORBIDDEN) + b"' not understood\r\n")
     assert talk.heard() == 0
     assert not talk.is_open(FORBIDDEN)
+
+
+@pytest.mark.parametrize("size", (100, 300, 1400, 9000))
+def test_offer_behind_a_long_line_of_a_socket_is_heard(stack, size):
+    """What a socket sends lies in pages behind the headers, out of a program's direct reach."""
+    pair = stack.enter_context(Pair(addresses=True))
+    stack.enter_context(Daemon(pair.inside, config=config(
+        [{"name": "wire", "hook": "tc", "egress": True}])))
+    listeners = [stack.enter_context(listening(pair.inside, pair.inside_v4, port))
+                 for port in (21, DATA)]
+    client = stack.enter_context(connected(pair, 21))
+    server = stack.enter_context(listeners[0].accept()[0])
+    for text in (b"230 " + b"x" * size + b"\r\n",
+                 b"227 (%s,100,100)\r\n" % pair.inside_v4.replace(".", ",").encode()):
+        server.sendall(text)
+        assert client.recv(len(text), socket.MSG_WAITALL) == text
+    stack.enter_context(connected(pair, DATA))
 
 
 def test_client_whose_answers_are_not_seen_is_read(stack):
