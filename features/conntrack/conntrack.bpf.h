@@ -248,7 +248,7 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 
 	if (!p || !work)
 		return WEIR_PASS;
-	if (!has_key || !conn_find_or_fetch(p, work))
+	if (!has_key || !(conn_find_or_fetch(p, work) || conn_look_again(work)))
 		return conn_is_invalid(p);
 	p->state = WEIR_CONN_RELATED;
 	p->granted = true;
@@ -290,7 +290,8 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 		return WEIR_PASS;
 	work->is_kept = work->is_over = work->is_added = false;
 	if (p->seen & PKT_FRAGMENT && conn_fragment(p)) {
-		conn_count(CONNTRACK_COUNT_EARLY);
+		if (conn_writes(p))
+			conn_count(CONNTRACK_COUNT_EARLY);
 		return WEIR_PASS_FRAGMENT;
 	}
 	if (p->seen & PKT_ICMP && icmp_is_error(p))

@@ -31,7 +31,7 @@ struct conntrack_side {
 	__u32 max_end; /* highest the other side has room for */
 	__u32 max_win; /* largest window announced, in bytes */
 	__u32 first;   /* right behind its SYN; later where a line begins (conntrack_help.bpf.h) */
-	__u8 scale;    /* of its windows */
+	__u8 scale;    /* of its windows; with the next two one word, see flags_add() */
 	__u8 flags;    /* enum conntrack_side_flag */
 	__u16 spare;
 };

@@ -7,7 +7,8 @@ static bool is_same(uint32_t word, uint32_t before)
 	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
 }
 
-/* Packets that change the word add marks, and there are a few only: it ends. */
+/* Packets that change the word add marks, and there are a few only: it ends. One that goes to
+ * another table is met there; one that found no place there has stayed. */
 bool conntrack_flush(struct conntrack_table *table, uint32_t index,
 		     const struct conntrack_view *view, const struct weir_filter *filter)
 {
@@ -16,9 +17,9 @@ bool conntrack_flush(struct conntrack_table *table, uint32_t index,
 
 	again.flow = &flow;
 	while (!conntrack_table_remove(table, index, flow.word)) {
-		uint32_t word = __atomic_load_n(&table->flows[index].word, __ATOMIC_ACQUIRE);
+		uint32_t word = conntrack_table_word(table, index, flow.word);
 
-		if (word == flow.word || !is_same(word, flow.word))
+		if (word & CONNTRACK_MOVING || !is_same(word, flow.word))
 			return false;
 		flow.word = word;
 		if (!weir_filter_matches(filter, conntrack_filter_get, &again))

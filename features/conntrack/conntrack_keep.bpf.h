@@ -273,6 +273,18 @@ static __always_inline void seq_raise(__u32 *at, __u32 to)
 	}
 }
 
+/* What two CPUs see at once, as one sees it: no flag is taken back. The word around the flags has
+ * besides them what a SYN alone writes. */
+static __always_inline void flags_add(struct conntrack_side *side, __u8 flags)
+{
+	struct conntrack_side more = { .flags = flags };
+	__u32 word;
+
+	__builtin_memcpy(&word, &more.scale, sizeof(word));
+	if (flags & ~side->flags)
+		__sync_fetch_and_or((__u32 *)&side->scale, word);
+}
+
 /* Whatever `from` knows of a side and `to` does not: raised, as packets do it. */
 __noinline int conn_catch_up(struct conntrack_side *to, const struct conntrack_side *from)
 {
@@ -282,7 +294,7 @@ __noinline int conn_catch_up(struct conntrack_side *to, const struct conntrack_s
 	seq_raise(&to->max_end, *(const volatile __u32 *)&from->max_end);
 	if (from->max_win > to->max_win)
 		to->max_win = from->max_win;
-	to->flags |= from->flags;
+	flags_add(to, from->flags);
 	return 1;
 }
 
@@ -399,8 +411,8 @@ static __always_inline void sides_keep(struct conntrack_flow *flow, const struct
 	seq_raise(&other->max_end, work->flow.side[!own].max_end);
 	if (noted->max_win > side->max_win)
 		side->max_win = noted->max_win;
-	side->flags |= noted->flags;
-	other->flags |= work->flow.side[!own].flags;
+	flags_add(side, noted->flags);
+	flags_add(other, work->flow.side[!own].flags);
 }
 
 /* The few packets that set what others only raise: a SYN begins its side anew, the first packet of

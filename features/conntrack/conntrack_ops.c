@@ -26,6 +26,7 @@ struct query {
 	uint64_t by_table[CONNTRACK_TABLES];
 	struct conntrack_table *table; /* … and where it lies */
 	int (*each)(struct query *query, uint32_t index);
+	bool forgets;
 };
 
 static struct conntrack *state_of(struct weir_engine *engine)
@@ -64,16 +65,36 @@ static int query_table(struct query *query, struct conntrack_table *table)
 }
 
 /* What a reload could not bring over yet is in the tables of before it, and is followed there. */
-static int query_tables(struct query *query)
+static int query_old(struct query *query, int kind)
 {
 	struct conntrack *state = query->state;
+
+	if (!state->old[kind].set_count || conntrack_table_stays(state, kind))
+		return 0;
+	return query_table(query, &state->old[kind]);
+}
+
+static int query_tables(struct query *query)
+{
 	int r = 0;
 
 	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
-		r = query_table(query, &state->tables[i]);
-		if (!r && state->old[i].set_count && !conntrack_table_stays(state, i))
-			r = query_table(query, &state->old[i]);
+		r = query_table(query, &query->state->tables[i]);
+		if (!r)
+			r = query_old(query, i);
 	}
+	return r;
+}
+
+/* In the order in which flows move, so that one which does meanwhile is met where it has gone. */
+static int query_tables_as_flows_move(struct query *query)
+{
+	int r = 0;
+
+	for (int i = CONNTRACK_TABLES - 1; i >= 0 && !r; i--)
+		r = query_old(query, i);
+	for (int i = CONNTRACK_TABLES - 1; i >= 0 && !r; i--)
+		r = query_table(query, &query->state->tables[i]);
 	return r;
 }
 
@@ -87,7 +108,7 @@ static int query_run(struct query *query, struct weir_call *call)
 	query->view.now = conntrack_now();
 	query->view.past = &query->state->past;
 	if (!r)
-		r = query_tables(query);
+		r = query->forgets ? query_tables_as_flows_move(query) : query_tables(query);
 	weir_filter_free(query->filter);
 	return r;
 }
@@ -199,6 +220,7 @@ static int run_flush(struct weir_engine *engine, struct weir_call *call)
 		.state = state_of(engine),
 		.json = { .out = &call->reply },
 		.each = flush_each,
+		.forgets = true,
 	};
 	const char *text = weir_call_str(call, "filter");
 

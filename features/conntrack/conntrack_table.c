@@ -153,16 +153,24 @@ static bool is_of_turn(uint32_t word, uint32_t before)
 	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
 }
 
-/* How long a packet may take to bring over the flow it has marked. */
+/* How long a packet may take to move the flow it has marked. */
 #define TAKE_NS 1000000
+
+uint32_t conntrack_table_word(const struct conntrack_table *table, uint32_t index, uint32_t word)
+{
+	const __u32 *at = &table->flows[index].word;
+	uint32_t now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	uint64_t until = now & CONNTRACK_MOVING ? weir_clock_monotonic_ns() + TAKE_NS : 0;
+
+	while (now & CONNTRACK_MOVING && is_of_turn(now, word) && weir_clock_monotonic_ns() < until)
+		now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	return now;
+}
 
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word)
 {
-	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
-	uint64_t until = now & CONNTRACK_MOVING ? weir_clock_monotonic_ns() + TAKE_NS : 0;
+	__u32 *at = &table->flows[index].word, now = conntrack_table_word(table, index, word);
 
-	while (until && is_of_turn(now, word) && weir_clock_monotonic_ns() < until)
-		now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 	while (is_of_turn(now, word))
 		if (now & CONNTRACK_MOVING ||
 		    __atomic_compare_exchange_n(at, &now, now | CONNTRACK_MOVING, false,

@@ -41,6 +41,9 @@ int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now);
 /* Forgets the flow that was found there with that word; false: it has changed since. */
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* The word of that place by now: if the flow that was found there with `word` is on its way to
+ * another, once that is over, or a millisecond later. */
+uint32_t conntrack_table_word(const struct conntrack_table *table, uint32_t index, uint32_t word);
 /* Marks the flow that was found there with that word as one that comes over to another table: from
  * now on packets leave that to the caller. True also where one was first; false: it is gone. */
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word);
