@@ -77,7 +77,7 @@ void weir_adopt(void *const *states, const struct weir_config *config, enum weir
 				  strerror(-r));
 	if (adopting.refused)
 		weir_diag_warning(diag, "make conntrack.capacity larger",
-				  "%llu of the connections the kernel knows found no room (one that both "
-				  "nf_conntrack and a socket know counts twice)",
+				  "%llu of the connections the kernel knows found no room "
+				  "(one that both nf_conntrack and a socket know counts twice)",
 				  (unsigned long long)adopting.refused);
 }
