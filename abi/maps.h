@@ -7,9 +7,12 @@
 #include "packet.h"
 #include "reason.h"
 
-/* Raised when the meaning of a pinned map changes: the maps of another version are migrated or
- * rebuilt, never reused. */
+/* Raised when the meaning of a pinned map changes: the maps of another version are rebuilt, never
+ * reused. A test builds a Weir of another one (tests/meson.build). */
+#ifndef WEIR_LAYOUT_VERSION
 #define WEIR_LAYOUT_VERSION 2
+#endif
+#define WEIR_LAYOUT_UNFINISHED 0 /* of a first start that has not come to its end */
 
 #define WEIR_POLICY_SLOTS 2
 #define WEIR_INTERFACES_MAX 64 /* watched at one time */
@@ -30,7 +33,7 @@ struct weir_near_constants {
 /* cfg_live: one word, so that one store swaps the policy. */
 struct weir_live {
 	__u64 word;   /* revision << 1 | slot */
-	__u64 layout; /* WEIR_LAYOUT_VERSION of whoever pinned these maps */
+	__u64 layout; /* WEIR_LAYOUT_VERSION of whoever pinned these maps, or unfinished */
 };
 
 /* cfg_iface: which row of the counters an interface has. */

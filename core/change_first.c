@@ -19,6 +19,24 @@ void weir_features_live(struct weir_engine *engine)
 			weir_features[i]->live(engine->states[i], engine->config);
 }
 
+static void pins_tell(const struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
+{
+	static const char *const whose[] = {
+		[WEIR_PINS_OTHER] =
+			"were made by a version of Weir that lays them out in another way",
+		[WEIR_PINS_UNFINISHED] = "were made by a start that did not come to its end",
+		[WEIR_PINS_OURS] = NULL,
+	};
+	const char *why = whose[weir_object_pins(object)];
+
+	if (why)
+		weir_diag_warning(
+			diag, NULL,
+			"the maps below %s %s: connections are taken over from what the "
+			"kernel knows of them, lists from their files, counters begin anew",
+			pin_dir, why);
+}
+
 /* The maps pinned before are taken over, where they still fit what was compiled. */
 static int first_load(struct weir_engine *engine, const struct weir_image *image,
 		      struct weir_diag *diag)
@@ -38,6 +56,7 @@ static int first_load(struct weir_engine *engine, const struct weir_image *image
 		weir_constants_free(constants);
 		return r;
 	}
+	pins_tell(engine->object, pin_dir, diag);
 	r = weir_commit_new(engine->object, pin_dir, diag, &engine->commit);
 	if (!r)
 		r = weir_engine_attach_features(engine, engine->object, diag);

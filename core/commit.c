@@ -128,9 +128,15 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 				"the policy slots cannot be opened: %s", strerror(-r));
 		return r;
 	}
-	commit->live->layout = WEIR_LAYOUT_VERSION;
+	if (weir_object_pins(object) == WEIR_PINS_OURS)
+		weir_commit_finish(commit);
 	*ret_commit = weir_take(commit);
 	return 0;
+}
+
+void weir_commit_finish(struct weir_commit *commit)
+{
+	__atomic_store_n(&commit->live->layout, WEIR_LAYOUT_VERSION, __ATOMIC_RELEASE);
 }
 
 void weir_commit_free(struct weir_commit *commit)

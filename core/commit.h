@@ -16,6 +16,9 @@ struct weir_commit;
 /* Opens the slots of an object, adopting what is pinned; pin_dir NULL for a private object. */
 int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag,
 		    struct weir_commit **ret_commit);
+/* A start is through: the next one may take over what is pinned. Until then maps that do not follow
+ * on those of before say that they are unfinished. */
+void weir_commit_finish(struct weir_commit *commit);
 void weir_commit_free(struct weir_commit *commit);
 static inline void weir_commit_freep(struct weir_commit **commit)
 {

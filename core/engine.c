@@ -335,7 +335,10 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 		r = snapshot_take(engine);
 	if (!r)
 		r = watches_start(engine);
-	return r ? r : weir_engine_settle(engine);
+	if (r)
+		return r;
+	weir_commit_finish(engine->commit);
+	return weir_engine_settle(engine);
 }
 
 int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *options,

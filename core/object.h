@@ -51,6 +51,15 @@ static inline void weir_object_freep(struct weir_object **object)
 
 /* Entries of the map pinned under that name, 0 when there is none. */
 uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map);
+/* What a first object found pinned; an object loaded on the maps of another has ours. */
+enum weir_pins {
+	WEIR_PINS_NONE,
+	WEIR_PINS_OURS,
+	WEIR_PINS_OTHER,      /* of another layout version */
+	WEIR_PINS_UNFINISHED, /* of a first start that did not come to its end */
+};
+enum weir_pins weir_object_pins(const struct weir_object *object);
+
 enum weir_pinned {
 	WEIR_PIN_NEW, /* maps that were not taken over */
 	WEIR_PIN_ALL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which maps an object uses: those of the one before, pinned ones, its own; and pinning them. What
- * state maps of another size have comes over in state.c. */
+/* Which maps an object uses: those of the one before, pinned ones, its own. Pinning them is
+ * object_pins.c's; what state maps of another size have comes over in state.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #include "pin.h"
 
 #define STATE_PREFIX "st_"
-#define OLD_PREFIX "st_old_"
 
 /* How a map of before compares to the program's own. */
 enum likeness {
@@ -51,20 +50,6 @@ static int fd_copy(int fd)
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
 	return copy < 0 ? -errno : copy;
-}
-
-/* Maps of another layout version mean something else: none of them is taken. 1, 0 or an error. */
-static int pins_are_ours(const char *pin_dir)
-{
-	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", "cfg_live");
-	struct weir_live live = {};
-	__u32 zero = 0;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	if (bpf_map_lookup_elem(fd, &zero, &live))
-		return -errno;
-	return live.layout == WEIR_LAYOUT_VERSION;
 }
 
 /* A descriptor of the map of before; -ENOENT where there is none. */
@@ -200,7 +185,7 @@ static int object_keep_others(struct weir_object *object, const bool *is_taken)
 	int r = 0;
 
 	bpf_object__for_each_map(map, object->bpf) {
-		int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) && !is_taken[i] ?
+		int fd = weir_map_is_old(bpf_map__name(map)) && !is_taken[i] ?
 				 old_find_kept(object, map) :
 				 -ENOENT;
 
@@ -221,7 +206,7 @@ static int object_take_old(struct weir_object *object, const char *pin_dir)
 	bpf_object__for_each_map(map, object->bpf) {
 		if (i == WEIR_ARRAY_SIZE(is_taken))
 			return -E2BIG;
-		_cleanup_close_ int fd = has_prefix(bpf_map__name(map), OLD_PREFIX) ?
+		_cleanup_close_ int fd = weir_map_is_old(bpf_map__name(map)) ?
 						 old_find(object, map, pin_dir) :
 						 -ENOENT;
 		int r = fd == -ENOENT ? 0 : fd < 0 ? fd : old_take(object, map, fd);
@@ -265,7 +250,7 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map,
 	*entry = (struct weir_map){ .bpf = map };
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
 	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
-	if (has_prefix(name, "tmp_") || has_prefix(name, OLD_PREFIX))
+	if (has_prefix(name, "tmp_") || weir_map_is_old(name))
 		return 0;
 	if (capacity && bpf_map__set_max_entries(map, capacity))
 		return -EINVAL;
@@ -288,73 +273,17 @@ static int policy_look(struct weir_object *object, const struct weir_object *fro
 int weir_object_take_maps(struct weir_object *object, const struct weir_object *from,
 			  const char *pin_dir)
 {
-	int ours = !from && pin_dir ? pins_are_ours(pin_dir) : 0;
-	const char *pins = ours > 0 ? pin_dir : NULL;
+	int found = !from && pin_dir ? weir_object_look_at_pins(pin_dir) : WEIR_PINS_OURS;
+	const char *pins = found == WEIR_PINS_OURS ? pin_dir : NULL;
 	struct bpf_map *map;
-	int r = ours < 0 ? ours : policy_look(object, from, pins);
+	int r = found < 0 ? found : policy_look(object, from, pins);
+
+	object->pins = found < 0 ? WEIR_PINS_NONE : (enum weir_pins)found;
 
 	bpf_object__for_each_map(map, object->bpf)
 		if (!r)
 			r = object_add_map(object, map, from, pins);
 	return r ? r : object_take_old(object, pins);
-}
-
-uint32_t weir_object_pinned_capacity(const char *pin_dir, const char *map)
-{
-	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", map);
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.max_entries : 0;
-}
-
-static int map_pin(const struct weir_map *map, const char *pin_dir, struct weir_diag *diag)
-{
-	int r = weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
-
-	if (r)
-		weir_diag_error(diag, "weir doctor", "map %s: cannot be pinned below %s: %s",
-				map->name, pin_dir, strerror(-r));
-	return r;
-}
-
-/* Where nothing is to come over there is nothing to pin. */
-static void old_unpin(const struct weir_object *object, const char *pin_dir)
-{
-	for (size_t i = 0; i < object->map_count; i++)
-		if (has_prefix(object->maps[i].name, OLD_PREFIX))
-			weir_pin_remove(pin_dir, "maps", object->maps[i].name);
-}
-
-static int old_pin(const struct weir_object *object, const char *pin_dir, struct weir_diag *diag)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < object->map_count && object->has_old && !r; i++)
-		if (has_prefix(object->maps[i].name, OLD_PREFIX))
-			r = map_pin(&object->maps[i], pin_dir, diag);
-	return r;
-}
-
-/*
- * A run may be killed between any two pins, and the next one must find what is stored: in st_NAME
- * where its size is the wanted one, else there or in st_old_NAME. So what state comes from is
- * pinned under its old name before another map takes the place of its own, and the other way round
- * where all of it is in its own again: then the old pins go, also when there is no memory for
- * others, or a start would bring over once more what has long changed.
- */
-int weir_object_pin(struct weir_object *object, const char *pin_dir, enum weir_pinned which,
-		    struct weir_diag *diag)
-{
-	int r = old_pin(object, pin_dir, diag);
-
-	for (size_t i = 0; i < object->map_count && !r; i++)
-		if (!has_prefix(object->maps[i].name, OLD_PREFIX) &&
-		    !(object->maps[i].reused && which == WEIR_PIN_NEW))
-			r = map_pin(&object->maps[i], pin_dir, diag);
-	if (!object->has_old && (!r || which == WEIR_PIN_NEW))
-		old_unpin(object, pin_dir);
-	return r;
 }
 
 struct weir_map *weir_object_map(struct weir_object *object, const char *name)
@@ -380,6 +309,11 @@ uint64_t weir_object_resize(const struct weir_object *object)
 bool weir_object_has_old(const struct weir_object *object)
 {
 	return object->has_old;
+}
+
+enum weir_pins weir_object_pins(const struct weir_object *object)
+{
+	return object->pins;
 }
 
 bool weir_object_policy_is_reused(const struct weir_object *object)

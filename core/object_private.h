@@ -3,6 +3,8 @@
 #ifndef WEIR_CORE_OBJECT_PRIVATE_H
 #define WEIR_CORE_OBJECT_PRIVATE_H
 
+#include <string.h>
+
 #include "map_private.h"
 #include "object.h"
 
@@ -23,6 +25,7 @@ struct weir_object {
 	uint32_t secret[4];
 	bool takes_frags; /* the XDP program takes frames in several buffers */
 	bool policy_reused;
+	enum weir_pins pins;
 	/* State maps that do not fit any more, by their names; until the object is loaded. */
 	struct {
 		char name[OBJECT_MAP_NAME];
@@ -32,6 +35,15 @@ struct weir_object {
 	bool has_old;
 };
 
+#define OLD_PREFIX "st_old_"
+
+static inline bool weir_map_is_old(const char *name)
+{
+	return strncmp(name, OLD_PREFIX, sizeof(OLD_PREFIX) - 1) == 0;
+}
+
+/* An enum weir_pins or an error. */
+int weir_object_look_at_pins(const char *pin_dir);
 /* Before the object is loaded: maps of `from`, or pinned ones, that fit are its own; state maps of
  * another size become its old ones. */
 int weir_object_take_maps(struct weir_object *object, const struct weir_object *from,

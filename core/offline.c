@@ -241,7 +241,8 @@ static int status_put(const char *pin_dir, const struct weir_live *live,
 	} else {
 		weir_json_put_str(
 			json, "note",
-			"these maps were made by another version of Weir, which must read them");
+			"these maps were made by another version of Weir, which must read them, or "
+			"by a start that did not come to its end");
 	}
 	int r = maps_put(pin_dir, "sets", "set_", json);
 

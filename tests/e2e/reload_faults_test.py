@@ -6,7 +6,6 @@ import errno
 import os
 import random
 import signal
-import socket
 import subprocess
 import time
 
@@ -16,7 +15,7 @@ from harness import kernel
 from harness.daemon import SANITIZED, WEIR, Refused
 from harness.failing import FailingDaemon
 from harness.site import (capacities, configured, drops, flows, has_old, reload, wait_until_settled)
-from harness.talk import Talk
+from harness.talk import Talk, converse
 from harness.wait import pause, wait_for
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
@@ -300,19 +299,6 @@ def test_no_grace_period_by_membarrier(site):
     assert site.daemon.counts()["membarrier"] >= 2
     assert not has_old(site.daemon)
     site.assert_whole()
-
-
-def converse(pair, port):
-    """A connection of one client port, which the server closes first: it may begin anew at once."""
-    client = pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
-    with pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
-        for sock, address in ((client, (pair.outside_v4, port)), (server, (pair.inside_v4, 80))):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.settimeout(10)
-            sock.bind(address)
-        server.listen()
-        client.connect((pair.inside_v4, 80))
-        return client, server.accept()[0]
 
 
 @pytest.mark.outside

@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -383,25 +382,6 @@ def test_live_set_below_its_entries_is_refused_with_both_numbers(weir_daemon, pa
 
 def ended(daemon, how):
     daemon.stop() if how == "stopped" else daemon.kill()
-
-
-@pytest.mark.outside
-@pytest.mark.parametrize("how", ["stopped", "killed"])
-def test_another_binary_takes_over_every_flow(weir_daemon, pair, tmp_path, how):
-    """An upgrade: what runs next is another file, with other constants."""
-    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
-    with Talk(pair) as talk:
-        reload(daemon, configured())
-        known = flows(daemon)
-        ended(daemon, how)
-        talk.go_on()
-        daemon.config.write_text(configured(timeouts={"established": "2h"}))
-        daemon.binary = shutil.copy(WEIR, tmp_path / "weir-next")
-        daemon.start()
-        assert os.readlink(f"/proc/{daemon.process.pid}/exe") == str(tmp_path / "weir-next")
-        talk.go_on()
-        assert flows(daemon).keys() == known.keys()
-        assert not drops(daemon) and not daemon.status()["conntrack"]["adopted"]
 
 
 @pytest.mark.outside

@@ -91,6 +91,19 @@ class Talk:
         self.close()
 
 
+def converse(pair, port):
+    """A connection of one client port, which the server closes first: it may begin anew at once."""
+    client = pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        for sock, address in ((client, (pair.outside_v4, port)), (server, (pair.inside_v4, 80))):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.settimeout(10 * SLOWNESS)
+            sock.bind(address)
+        server.listen()
+        client.connect((pair.inside_v4, 80))
+        return client, server.accept()[0]
+
+
 def unacknowledged(sock):
     """Segments, as TCP_INFO (tcpi_unacked) has them."""
     return int.from_bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:28], "little")
