@@ -84,6 +84,18 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 	event->fragment = !!(p->seen & PKT_FRAGMENT);
 }
 
+/* Room in the ring for an event, which is counted as sent; NULL where there is none: lost. */
+static __always_inline void *event_new(struct weir_event_count *count, __u64 bytes)
+{
+	void *event = bpf_ringbuf_reserve(&evt_ring, bytes, 0);
+
+	if (event)
+		count->sent++;
+	else
+		count->lost++;
+	return event;
+}
+
 /* A function of its own: what is admitted is the slow path. */
 __noinline int emit_send(struct pkt *p, __u32 kind, __u32 reason)
 {
@@ -91,19 +103,16 @@ __noinline int emit_send(struct pkt *p, __u32 kind, __u32 reason)
 
 	if (!p || !count)
 		return 0;
-	struct weir_event *event = bpf_ringbuf_reserve(&evt_ring, sizeof(*event), 0);
+	struct weir_event *event = event_new(count, sizeof(*event));
 
-	if (!event) {
-		count->lost++;
+	if (!event)
 		return 0;
-	}
 	event_fill(event, p);
 	event->kind = kind;
 	event->reason = reason;
 	bool wake = bpf_ringbuf_query(&evt_ring, BPF_RB_AVAIL_DATA) > EMIT_WAKE_BYTES;
 
 	bpf_ringbuf_submit(event, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
-	count->sent++;
 	return 0;
 }
 

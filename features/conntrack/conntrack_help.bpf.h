@@ -134,7 +134,10 @@ __noinline int conn_is_told(struct pkt *p, int last)
 
 static __always_inline struct weir_event_payload *payload_new(void)
 {
-	return bpf_ringbuf_reserve(&evt_ring, sizeof(struct weir_event_payload), 0);
+	__u32 kind = WEIR_EVENT_PAYLOAD;
+	struct weir_event_count *count = bpf_map_lookup_elem(&ctr_event, &kind);
+
+	return count ? event_new(count, sizeof(struct weir_event_payload)) : NULL;
 }
 
 static __always_inline void payload_send(struct weir_event_payload *payload, struct pkt *p,

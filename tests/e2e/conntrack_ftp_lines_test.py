@@ -3,6 +3,8 @@
 of its sender opens a port, wherever segments end, how often they come by, and in what order."""
 import contextlib
 import json
+import re
+import signal
 import socket
 
 import pytest
@@ -12,6 +14,7 @@ from scapy.packet import Raw
 from harness.daemon import Daemon
 from harness.frames import ether
 from harness.gateway import Gateway
+from harness.live import LiveFrames
 from harness.net import Pair
 from harness.site import reload
 from harness.wait import SLOWNESS, wait_for
@@ -26,7 +29,7 @@ def config(interfaces, **conntrack):
     rules = [{"name": "ftp", "proto": "tcp", "dport": 21, "action": "allow"},
              {"name": "sentinel", "proto": 253, "action": "allow"}]
     return "api: {listen: off}\n" + "\n".join(f"{key}: {json.dumps(value)}" for key, value in {
-        "interfaces": interfaces, "conntrack": {"helpers": {"ftp": [21]}, **conntrack},
+        "interfaces": interfaces, "events": {"rate": "1000000/s"}, "conntrack": {"helpers": {"ftp": [21]}, **conntrack},
         "rules": {"policy": [{"interface": "*", "ingress": "deny", "egress": "deny"}],
                   "rules": rules}}.items()) + "\n"
 
@@ -36,9 +39,9 @@ class Host:
 
     ends = "198.18.7.1", "10.77.2.2"
 
-    def __init__(self, stack, **conntrack):
-        pair = stack.enter_context(Pair(addresses=True))
-        self.config = config([{"name": "wire", "hook": "tc", "egress": True}], **conntrack)
+    def __init__(self, stack, hook="tc", **conntrack):
+        self.pair = pair = stack.enter_context(Pair(addresses=True))
+        self.config = config([{"name": "wire", "hook": hook, "egress": True}], **conntrack)
         self.daemon = stack.enter_context(Daemon(pair.inside, config=self.config))
         self.wires = [stack.enter_context(make(pair)) for make in (Wire.inward, Wire.outward)]
 
@@ -95,6 +98,12 @@ class Talk:
 
     def is_open(self, port):
         return self.place.passes(CLIENT, self.segment(CLIENT, "S", b"", 7, (5000, port)))
+
+    def lets_back(self, port):
+        """Whether the server is let in where the client said that he waits."""
+        src, dst = self.place.ends[::-1]
+        return self.place.passes(SERVER, IP(src=src, dst=dst) / TCP(
+            sport=20, dport=port, flags="S", seq=7))
 
     def heard(self):
         """How many offers came before the one that is made now. Events come in order: what was told
@@ -236,9 +245,48 @@ def test_client_whose_answers_are_not_seen_is_read(stack):
     at = talk.say(CLIENT, b"PORT 198,18,7,1,100,100\r\n")
     talk.say(CLIENT, b"PORT 198,18,7,1,100,100\r\n", seq=at)
     talk.say(CLIENT, b"PORT 198,18,7,1,100,101\r\n")
+    wait_for(lambda: talk.lets_back(DATA + 1), "the offer is heard", 10)
+    assert not talk.lets_back(DATA)
 
-    def is_open(port):
-        return talk.place.passes(SERVER, IP(src="10.77.2.2", dst="198.18.7.1") / TCP(
-            sport=20, dport=port, flags="S", seq=7))
-    wait_for(lambda: is_open(DATA + 1), "the offer is heard", 10)
-    assert not is_open(DATA)
+
+# --- a ring that nobody empties ------------------------------------------------------------------
+
+def events_of(daemon, pins_alone=False):
+    """As counted: the daemon says so, or, while it is held, another reads what is pinned."""
+    words = ["--socket", daemon.home / "nobody", "--pin-dir", daemon.pin_dir] if pins_alone else []
+    return daemon.ask("status", *words)["events"]
+
+
+@contextlib.contextmanager
+def full_ring(place):
+    """The daemon is held, and dropped frames have filled the ring by what is told of them."""
+    place.pair.inside.run("ethtool", "-K", place.pair.wire, "gro", "on")
+    place.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        with LiveFrames(place.pair.outside, place.pair.far, ["198.18.2.1"]) as frames:
+            wait_for(lambda: events_of(place.daemon, True)["drop"]["lost"], "the ring is full", 30)
+            frames.stop()
+        yield
+    finally:
+        place.daemon.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_line_that_finds_the_ring_full_is_lost_counted_and_the_next_is_read(stack, hook):
+    talk = Talk(Host(stack, hook))
+    talk.opens()
+    daemon = talk.daemon
+    before = events_of(daemon)["payload"]
+    with full_ring(talk.place):
+        at = talk.say(CLIENT, b"PORT 198,18,7,1,100,100\r\n")
+        talk.say(CLIENT, b"PORT 198,18,7,1,100,100\r\n", seq=at)
+        talk.say(SERVER, b"200 PORT command successful\r\n")
+        counted = events_of(daemon, True)["payload"]
+    assert counted == {**before, "lost": before["lost"] + 2}, "each line once, though sent again"
+    wait_for(lambda: events_of(daemon)["payload"] == counted, "the daemon has emptied it", 20)
+    talk.say(CLIENT, b"PORT 198,18,7,1,100,101\r\n")
+    wait_for(lambda: talk.lets_back(DATA + 1), "the offer is heard", 10)
+    assert not talk.lets_back(DATA)
+    wait_for(lambda: events_of(daemon)["payload"] == {**counted, "sent": before["sent"] + 1},
+             "the line that was told is counted")
+    assert "2 lost" in re.search(r"^payload: .*$", daemon.say("status"), re.M)[0]
