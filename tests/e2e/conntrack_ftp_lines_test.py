@@ -29,7 +29,8 @@ def config(interfaces, **conntrack):
     rules = [{"name": "ftp", "proto": "tcp", "dport": 21, "action": "allow"},
              {"name": "sentinel", "proto": 253, "action": "allow"}]
     return "api: {listen: off}\n" + "\n".join(f"{key}: {json.dumps(value)}" for key, value in {
-        "interfaces": interfaces, "events": {"rate": "1000000/s"}, "conntrack": {"helpers": {"ftp": [21]}, **conntrack},
+        "interfaces": interfaces, "events": {"rate": "1000000/s"},
+        "conntrack": {"helpers": {"ftp": [21]}, **conntrack},
         "rules": {"policy": [{"interface": "*", "ingress": "deny", "egress": "deny"}],
                   "rules": rules}}.items()) + "\n"
 
