@@ -21,14 +21,10 @@ static void step_add(const struct weir_view *view, const char *step)
 }
 
 /* What came over into tables of another size, besides what packets fetched themselves. */
-static void state_add(const struct weir_view *view)
+static void moved_add(const struct weir_view *view, const struct weir_json *state)
 {
-	const struct weir_json *state = weir_json_get(view->answer, "state");
 	uint64_t dropped = weir_view_uint(state, "dropped");
 
-	if (!state)
-		return;
-	weir_buf_add_str(view->out, ", ");
 	weir_view_add_plural(view->out, weir_view_uint(state, "moved"), "flow", "flows");
 	weir_buf_add_str(view->out, " moved in ");
 	weir_view_add_seconds(view->out, step_ms(view, "settle"));
@@ -36,6 +32,26 @@ static void state_add(const struct weir_view *view)
 	if (dropped) {
 		weir_count_format(dropped, view->out);
 		weir_buf_add_str(view->out, " dropped");
+	}
+}
+
+static void state_add(const struct weir_view *view)
+{
+	const struct weir_json *state = weir_json_get(view->answer, "state");
+	uint64_t forgotten = weir_view_uint(state, "forgotten"),
+		 adopted = weir_view_uint(state, "adopted");
+
+	if (!state)
+		return;
+	weir_buf_add_str(view->out, ", ");
+	if (forgotten) {
+		weir_view_add_plural(view->out, forgotten, "flow", "flows");
+		weir_buf_add_str(view->out, " forgotten, nothing is tracked now");
+	} else if (adopted) {
+		weir_view_add_plural(view->out, adopted, "connection", "connections");
+		weir_buf_add_str(view->out, " taken over from the kernel");
+	} else {
+		moved_add(view, state);
 	}
 }
 

@@ -248,6 +248,24 @@ static void reload_tells_what_became_of_program_and_flows(void **state)
 		     "1 flow moved in 0.25 s, 2,500 dropped)\n");
 }
 
+static void reload_tells_of_flows_when_tracking_begins_or_ends(void **state)
+{
+	assert_shown("reload",
+		     "{\"revision\":7,\"changed\":true,\"ms\":600,\"program\":\"replaced\","
+		     "\"steps_ms\":{\"load\":300,\"switch\":12,\"settle\":1},"
+		     "\"state\":{\"moved\":0,\"dropped\":0,\"forgotten\":6,\"adopted\":0}}",
+		     false,
+		     "revision 7 live in 0.60 s: program replaced (load 0.30 s, switch 0.01 s, "
+		     "6 flows forgotten, nothing is tracked now)\n");
+	assert_shown("reload",
+		     "{\"revision\":8,\"changed\":true,\"ms\":600,\"program\":\"replaced\","
+		     "\"steps_ms\":{\"load\":300,\"switch\":12,\"settle\":1},"
+		     "\"state\":{\"moved\":0,\"dropped\":0,\"forgotten\":0,\"adopted\":1}}",
+		     false,
+		     "revision 8 live in 0.60 s: program replaced (load 0.30 s, switch 0.01 s, "
+		     "1 connection taken over from the kernel)\n");
+}
+
 static void reload_of_the_same_tables_tells_of_no_flows(void **state)
 {
 	assert_shown("reload",
@@ -470,6 +488,7 @@ int main(void)
 		cmocka_unit_test(diff_without_changes_says_so),
 		cmocka_unit_test(apply_tells_changes_and_revision),
 		cmocka_unit_test(reload_tells_what_became_of_program_and_flows),
+		cmocka_unit_test(reload_tells_of_flows_when_tracking_begins_or_ends),
 		cmocka_unit_test(reload_of_the_same_tables_tells_of_no_flows),
 		cmocka_unit_test(preview_is_what_would_be_cut),
 		cmocka_unit_test(apply_on_trial_tells_how_long),

@@ -10,7 +10,7 @@ struct adopting {
 	const struct weir_config *config;
 	bool wants[WEIR_FEATURES_MAX];
 	enum weir_adopted_as as;
-	uint64_t refused;
+	uint64_t taken, refused;
 };
 
 /*
@@ -27,6 +27,12 @@ static bool is_late(const struct weir_kernel_flow *flow)
 	       flow->stage != WEIR_KERNEL_FLOW_RESET;
 }
 
+static void adopted_note(struct adopting *adopting, int r)
+{
+	adopting->taken += r > 0;
+	adopting->refused += r < 0;
+}
+
 static int flow_hand(const struct weir_kernel_flow *flow, void *arg)
 {
 	struct adopting *adopting = arg;
@@ -35,8 +41,9 @@ static int flow_hand(const struct weir_kernel_flow *flow, void *arg)
 		return 0;
 	for (size_t i = 0; weir_features[i]; i++)
 		if (adopting->wants[i])
-			adopting->refused += !weir_features[i]->adopt(
-				adopting->states[i], adopting->config, flow, adopting->as);
+			adopted_note(adopting,
+				     weir_features[i]->adopt(adopting->states[i], adopting->config,
+							     flow, adopting->as));
 	return 0;
 }
 
@@ -49,8 +56,8 @@ static void flows_hand_unheard(struct adopting *adopting)
 	weir_diag_done(&unheard);
 }
 
-void weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
-		struct weir_diag *diag)
+uint64_t weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
+		    struct weir_diag *diag)
 {
 	struct adopting adopting = {
 		.states = states,
@@ -63,10 +70,10 @@ void weir_adopt(void *const *states, const struct weir_config *config, enum weir
 		is_wanted |= adopting.wants[i] =
 			weir_features[i]->wants_flows && weir_features[i]->wants_flows(states[i]);
 	if (!is_wanted)
-		return;
+		return 0;
 	if (as == WEIR_ADOPTED_LATE) {
 		flows_hand_unheard(&adopting);
-		return;
+		return adopting.taken;
 	}
 	int r = weir_kernel_flows_each(diag, flow_hand, &adopting);
 
@@ -80,4 +87,5 @@ void weir_adopt(void *const *states, const struct weir_config *config, enum weir
 				  "%llu of the connections the kernel knows found no room "
 				  "(one that both nf_conntrack and a socket know counts twice)",
 				  (unsigned long long)adopting.refused);
+	return adopting.taken;
 }

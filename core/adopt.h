@@ -9,9 +9,9 @@
  * To the features whose states these are and who want them; before a program of theirs is attached,
  * and once more, as WEIR_ADOPTED_LATE, when it is. Blocks: start or a worker. What cannot be had is
  * a warning in diag, the first time: those connections are then taken for new when their next
- * packet comes.
+ * packet comes. Returns how many are taken over.
  */
-void weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
-		struct weir_diag *diag);
+uint64_t weir_adopt(void *const *states, const struct weir_config *config, enum weir_adopted_as as,
+		    struct weir_diag *diag);
 
 #endif

@@ -94,7 +94,8 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag)
 		r = weir_object_try(engine->object, diag);
 	/* Late, but before the pins: a start that finds tables takes them for whole. */
 	if (!r)
-		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_GRANTED, diag);
+		engine->adopted =
+			weir_adopt(engine->states, engine->config, WEIR_ADOPTED_GRANTED, diag);
 	if (!r)
 		r = weir_object_pin(
 			engine->object, engine->options.pin_dir,

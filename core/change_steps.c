@@ -220,8 +220,8 @@ static int job_stage(struct job *job)
 		r = weir_object_try(job->object, weir_job_diag(job));
 	/* Late: what begins between this and the switch is looked for once more when it settles. */
 	if (!r && job->object)
-		weir_adopt(job->engine->states, job_config(job), WEIR_ADOPTED_GRANTED,
-			   weir_job_diag(job));
+		job->settling.adopted += weir_adopt(job->engine->states, job_config(job),
+						    WEIR_ADOPTED_GRANTED, weir_job_diag(job));
 	step_note(job, WEIR_STEP_STAGE, since);
 	return r;
 }

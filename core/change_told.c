@@ -41,5 +41,7 @@ void weir_job_put_steps(const struct job *job, struct weir_json_out *json)
 	weir_json_open_object(json, "state");
 	weir_json_put_uint(json, "moved", job->settling.moved);
 	weir_json_put_uint(json, "dropped", job->settling.dropped);
+	weir_json_put_uint(json, "forgotten", job->settling.forgotten);
+	weir_json_put_uint(json, "adopted", job->settling.adopted);
 	weir_json_close_object(json);
 }

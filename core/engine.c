@@ -171,24 +171,36 @@ static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_
 	return ret_text->text ? 0 : -ENOMEM;
 }
 
+/* A line a problem, as anywhere. */
+static void refusal_tell(const struct weir_diag *refused,
+			 int (*tell)(struct weir_diag *, const char *, const char *, ...),
+			 struct weir_diag *diag)
+{
+	for (size_t i = 0; i < refused->count; i++) {
+		_cleanup_buf_ struct weir_buf why = {};
+
+		weir_diag_entry_format(&refused->entries[i], &why);
+		tell(diag, NULL, "%s", weir_buf_str(&why));
+	}
+	if (refused->dropped)
+		tell(diag, NULL, "and %zu more", refused->dropped);
+}
+
 /* A broken file at start must not leave the machine without its policy: the last one that was live
  * goes on, with a warning. */
 static int config_fall_back(struct weir_engine *engine, struct weir_diag *refused,
 			    struct weir_diag *diag)
 {
 	const struct weir_policy_text *last = &engine->policy.current;
-	_cleanup_buf_ struct weir_buf why = {};
 
-	weir_diag_format(refused, &why);
 	if (!last->text ||
 	    weir_config_parse(last->text, strlen(last->text), last->file, diag, &engine->config)) {
-		weir_diag_error(diag, "weir check FILE", "the configuration is refused:\n%s",
-				weir_buf_str(&why));
-		return -EINVAL;
+		refusal_tell(refused, weir_diag_error, diag);
+		return weir_diag_error(diag, "weir check FILE", "the configuration is refused");
 	}
+	refusal_tell(refused, weir_diag_warning, diag);
 	weir_diag_warning(diag, "mend it, then weir apply FILE",
-			  "the configuration file is refused, the policy applied last goes on:\n%s",
-			  weir_buf_str(&why));
+			  "the configuration file is refused, the policy applied last goes on");
 	return 0;
 }
 
@@ -328,7 +340,8 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 	engine->log = weir_event_log_new(engine->config->events.keep);
 	r = engine->log ? interfaces_start(engine, diag) : -ENOMEM;
 	if (!r)
-		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, diag);
+		engine->adopted +=
+			weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, diag);
 	if (!r)
 		r = weir_events_new(engine->object, event_drained, engine, &engine->events);
 	if (!r)
@@ -452,4 +465,9 @@ bool weir_engine_follows(const struct weir_engine *engine)
 struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine)
 {
 	return engine->snapshot;
+}
+
+uint64_t weir_engine_adopted(const struct weir_engine *engine)
+{
+	return engine->adopted;
 }

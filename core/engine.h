@@ -63,6 +63,8 @@ struct weir_loop *weir_engine_loop(struct weir_engine *engine);
 bool weir_engine_follows(const struct weir_engine *engine);
 /* The latest; never NULL after weir_engine_new. Borrowed: ref it to keep it. */
 struct weir_snapshot *weir_engine_snapshot(struct weir_engine *engine);
+/* Connections that the start took over from what the kernel knew. */
+uint64_t weir_engine_adopted(const struct weir_engine *engine);
 /* Called on the loop's thread: on each drained event (already JSON, one object) or change
  * ("revision", "interface"). */
 struct weir_subscriber {

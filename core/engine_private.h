@@ -38,6 +38,7 @@ struct weir_engine {
 	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
 	bool holds_old;		/* there are such, and what is in them has not come over */
 	bool follows;		/* connections, by the live policy */
+	uint64_t adopted;	/* connections that the start took over from the kernel */
 	uint64_t policy_bytes;	/* of the live image */
 	uint32_t policy_classes;
 	uint64_t last_change_ms;

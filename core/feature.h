@@ -62,6 +62,8 @@ struct weir_settling {
 	uint64_t total, done; /* entries looked at */
 	uint64_t moved;	      /* brought over; packets bring over their own meanwhile */
 	uint64_t dropped;     /* for want of room */
+	uint64_t forgotten;   /* nothing is kept of such things any more */
+	uint64_t adopted;     /* taken over from what the kernel knows */
 };
 
 enum weir_metric_kind {
@@ -125,9 +127,10 @@ struct weir_feature {
 	/* Whether it wants to hear of the connections the kernel knows: it follows them from now
 	 * on, in tables that are new. After attach. */
 	bool (*wants_flows)(const void *state);
-	/* One of them; told more than once perhaps. Start, or a worker. False: there is no room. */
-	bool (*adopt)(void *state, const struct weir_config *config,
-		      const struct weir_kernel_flow *flow, enum weir_adopted_as as);
+	/* One of them; told more than once perhaps. Start, or a worker. 1: it is taken over, 0: it
+	 * was known. -ENOSPC: there is no room. */
+	int (*adopt)(void *state, const struct weir_config *config,
+		     const struct weir_kernel_flow *flow, enum weir_adopted_as as);
 	/*
 	 * State maps of the object attached last have another size (weir_object_has_old()): whether
 	 * what is stored has room. Worker; nothing is live yet. -ENOSPC with the numbers in diag,

@@ -86,7 +86,8 @@ void weir_job_settle(struct job *job)
 			"brought over again: %s",
 			strerror(-r));
 	if (!r && (job->is_apply || job->change)) /* the first time after a switch */
-		weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, weir_job_diag(job));
+		job->settling.adopted += weir_adopt(engine->states, engine->config,
+						    WEIR_ADOPTED_LATE, weir_job_diag(job));
 	for (size_t i = 0; weir_features[i] && !r; i++)
 		if (weir_features[i]->settle)
 			weir_features[i]->settle(engine->states[i], &job->settling);

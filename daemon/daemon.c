@@ -110,7 +110,7 @@ static int signals_start(struct daemon *daemon)
 }
 
 /* Attachments of the start happened before anybody listened: they are told now. */
-static void interfaces_log(struct daemon *daemon)
+static void start_log(struct daemon *daemon)
 {
 	const struct weir_snapshot *snapshot = weir_engine_snapshot(daemon->engine);
 
@@ -123,6 +123,9 @@ static void interfaces_log(struct daemon *daemon)
 		else
 			weir_warning("interface %s: not attached: %s", view->name, view->why);
 	}
+	if (weir_engine_adopted(daemon->engine))
+		weir_info("%llu connections that the kernel knows are taken over",
+			  (unsigned long long)weir_engine_adopted(daemon->engine));
 	if (!snapshot->interface_count)
 		weir_warning("no interface is watched: name one with --interface, in the "
 			     "configuration, or by weir interface attach");
@@ -191,7 +194,7 @@ int weir_daemon_main(int argc, char **argv)
 		daemon_stop(&daemon);
 		return 1;
 	}
-	interfaces_log(&daemon);
+	start_log(&daemon);
 	weir_info("ready at revision %llu",
 		  (unsigned long long)weir_engine_revision(daemon.engine));
 	weir_notify("READY=1");

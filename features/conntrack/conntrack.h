@@ -93,7 +93,8 @@ struct conntrack_flow {
 #define CONNTRACK_PLACE_IN 16
 #define CONNTRACK_PLACE_OUT 0
 #define CONNTRACK_PLACE 0x8000u	      /* there is one */
-#define CONNTRACK_PLACE_INDEX 0x7fffu /* the low bits of the interface's index */
+#define CONNTRACK_PLACE_INDEX 0x7fffu /* the interface's index, and the highest there may be */
+#define CONNTRACK_PLACE_NONE 1u	      /* of a higher one: is never noted, so is never met */
 
 struct conntrack_set {
 	__u64 tags[CONNTRACK_WAYS / 4];
@@ -231,7 +232,7 @@ struct conntrack_past {
 #define CONNTRACK_SETS_OFF 1
 
 #define CONNTRACK_FRAGMENTS 8192
-#define CONNTRACK_PAIRS 16384		 /* a power of two */
+#define CONNTRACK_PAIRS 262144		 /* a power of two; 1 MiB */
 #define CONNTRACK_PAIR_TICKS (600u * 60) /* for so long, fragments may come ahead of their first */
 
 _Static_assert(sizeof(struct conntrack_key) == 40, "five words are compared");

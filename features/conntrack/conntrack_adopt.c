@@ -136,8 +136,8 @@ static bool is_there(struct conntrack *state, enum conntrack_table_kind kind,
 
 /* For a moment a flow that is taken is in no table: a packet that comes just then is lost, and is
  * sent again. In both it could not be: who proves a flow asks nobody whether it is proven. */
-bool conntrack_adopt(void *data, const struct weir_config *config,
-		     const struct weir_kernel_flow *from, enum weir_adopted_as as)
+int conntrack_adopt(void *data, const struct weir_config *config,
+		    const struct weir_kernel_flow *from, enum weir_adopted_as as)
 {
 	struct conntrack *state = data;
 	struct conntrack_table *half = &state->tables[CONNTRACK_TABLE_HALF];
@@ -146,12 +146,12 @@ bool conntrack_adopt(void *data, const struct weir_config *config,
 
 	flow_fill(from, as != WEIR_ADOPTED_KNOWN, now, &flow);
 	if (is_there(state, CONNTRACK_TABLE_PROVEN, &flow.key, as, now))
-		return true;
+		return 0;
 	bool is_known = is_there(state, CONNTRACK_TABLE_HALF, &flow.key, as, now);
 
 	if (is_known && (!conntrack_table_find(half, &flow.key, state->seed, now, &there, &index) ||
 			 !half_take(half, &there, index, &flow)))
-		return true;
+		return 0;
 	flow.expires_ticks = expiry_of(&flow, now, config);
 	bool is_proven = conntrack_is_proven(flow.key.proto, flow.word);
 	int r = conntrack_table_add(is_proven ? &state->tables[CONNTRACK_TABLE_PROVEN] : half,
@@ -160,6 +160,8 @@ bool conntrack_adopt(void *data, const struct weir_config *config,
 	/* No room among the proven: it goes on where it was. */
 	if (r == -ENOSPC && is_proven && is_known)
 		r = conntrack_table_add(half, &flow, state->seed, now);
+	if (r == -ENOSPC)
+		return r;
 	state->adopted += r == 0 && !is_known;
-	return r != -ENOSPC;
+	return r == 0 && !is_known;
 }

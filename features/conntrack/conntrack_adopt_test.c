@@ -60,8 +60,10 @@ static void adopt(struct fixture *fixture, enum weir_kernel_flow_stage stage, bo
 {
 	struct weir_kernel_flow flow = told(stage, answered);
 
-	assert_true(
-		conntrack_adopt(&fixture->state, &fixture->config, &flow, WEIR_ADOPTED_GRANTED));
+	uint64_t before = fixture->state.adopted;
+	int r = conntrack_adopt(&fixture->state, &fixture->config, &flow, WEIR_ADOPTED_GRANTED);
+
+	assert_int_equal(r, fixture->state.adopted - before);
 }
 
 static int first_take(const struct conntrack_flow *flow, uint32_t index, void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of `conntrack:` in weir.yaml. */
+#include "core/compile.h"
 #include "features/conntrack/conntrack_state.h"
 
 #define SECTION(member) offsetof(struct conntrack_section, member)
@@ -163,3 +164,15 @@ const struct weir_field conntrack_fields[] = {
 	  .help = "Protocols whose words open second connections." },
 	{ 0 },
 };
+
+int conntrack_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
+{
+	const struct conntrack_section *section = data;
+
+	if (section->enabled == CONNTRACK_OFF && weir_config_denies_by_default(config))
+		weir_diag_warning_key(diag, "conntrack.enabled", "leave it out, or write auto",
+				      "a policy denies by default and connections are not tracked: "
+				      "answers to what this host sends are denied, too, unless a "
+				      "rule lets them in");
+	return conntrack_helpers_check(config, data, diag);
+}

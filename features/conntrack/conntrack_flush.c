@@ -2,10 +2,7 @@
 /* Forgetting a flow while its packets pass. */
 #include "features/conntrack/conntrack_flush.h"
 
-static bool is_same(uint32_t word, uint32_t before)
-{
-	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
-}
+#include "features/conntrack/conntrack_step.h"
 
 /* Packets that change the word add marks, and there are a few only: it ends. One that goes to
  * another table is met there; one that found no place there has stayed. */
@@ -19,7 +16,7 @@ bool conntrack_flush(struct conntrack_table *table, uint32_t index,
 	while (!conntrack_table_remove(table, index, flow.word)) {
 		uint32_t word = conntrack_table_word(table, index, flow.word);
 
-		if (word & CONNTRACK_MOVING || !is_same(word, flow.word))
+		if (word & CONNTRACK_MOVING || !is_of_turn(word, flow.word))
 			return false;
 		flow.word = word;
 		if (!weir_filter_matches(filter, conntrack_filter_get, &again))

@@ -17,7 +17,8 @@ static __always_inline bool conn_writes(const struct pkt *p)
 
 /*
  * Where a flow was let in: by which interface its initiator's packets arrive, and by which they
- * leave; an answer stands for the other. Fifteen bits of the interface's index each.
+ * leave; an answer stands for the other. Fifteen bits of the interface's index each: of one with a
+ * higher index every packet is judged by the rules.
  */
 static __always_inline __u32 let_in_shift(const struct pkt *p, __u32 side)
 {
@@ -26,7 +27,8 @@ static __always_inline __u32 let_in_shift(const struct pkt *p, __u32 side)
 
 static __always_inline __u16 let_in_place(const struct pkt *p)
 {
-	return (p->ifindex & CONNTRACK_PLACE_INDEX) | CONNTRACK_PLACE;
+	return p->ifindex > CONNTRACK_PLACE_INDEX ? CONNTRACK_PLACE_NONE :
+						    p->ifindex | CONNTRACK_PLACE;
 }
 
 /* One store: a packet judged by another policy at the same time at worst has the rules asked once
@@ -38,7 +40,8 @@ static __always_inline void let_in_note(struct conntrack_flow *flow, const struc
 	__u32 shift = let_in_shift(p, side);
 	__u64 places = old >> 32 == p->generation ? old & 0xffffffff : 0;
 
-	places = (places & ~(0xffffULL << shift)) | (__u64)let_in_place(p) << shift;
+	if (let_in_place(p) != CONNTRACK_PLACE_NONE)
+		places = (places & ~(0xffffULL << shift)) | (__u64)let_in_place(p) << shift;
 	*(volatile __u64 *)&flow->let_in = (__u64)p->generation << 32 | places;
 }
 

@@ -43,10 +43,11 @@ static int table_fits(struct conntrack *state, int kind, uint32_t capacity, bool
 		return 0;
 	if (drops) {
 		state->room[kind] = capacity;
-		weir_diag_warning_key(diag, table_keys[kind], NULL,
-				      "%u %s are tracked, %u have room: the %u not seen for the "
-				      "longest time are forgotten",
-				      stored, table_names[kind], capacity, stored - capacity);
+		weir_diag_warning_key(
+			diag, table_keys[kind], NULL,
+			"%u %s are tracked, %u have room: up to %u, those not seen for "
+			"the longest time, are forgotten",
+			stored, table_names[kind], capacity, stored - capacity);
 		return 0;
 	}
 	weir_diag_key(diag, table_keys[kind],
@@ -198,6 +199,8 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 	struct conntrack *state = data;
 	uint32_t now = conntrack_now();
 
+	for (int i = 0; i < CONNTRACK_TABLES && !state->is_on; i++)
+		settling->forgotten += conntrack_table_count(&state->old[i], now);
 	if (!state->is_on)
 		return;
 	for (int i = 0; i < CONNTRACK_TABLES; i++)

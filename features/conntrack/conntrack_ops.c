@@ -113,17 +113,21 @@ static int query_run(struct query *query, struct weir_call *call)
 	return r;
 }
 
+static const char *why_untracked(const struct conntrack *state)
+{
+	return state->enabled == CONNTRACK_OFF ?
+		       "connections are not tracked: conntrack: {enabled: false}" :
+		       "connections are not tracked: no policy denies by default, no rule asks for "
+		       "a state and no limit counts connections; conntrack: {enabled: true} tracks "
+		       "them";
+}
+
 /* Where nothing is tracked there is nothing to show, and why is said. */
 static void put_tracking(const struct conntrack *state, struct weir_json_out *json)
 {
 	weir_json_put_bool(json, "tracked", state->is_on);
 	if (!state->is_on)
-		weir_json_put_str(
-			json, "note",
-			state->enabled == CONNTRACK_OFF ?
-				"connections are not tracked: conntrack: {enabled: false}" :
-				"connections are not tracked: no policy denies by default and no "
-				"rule asks for a state; conntrack: {enabled: true} tracks them");
+		weir_json_put_str(json, "note", why_untracked(state));
 }
 
 static int list_each(struct query *query, uint32_t index)
@@ -280,6 +284,9 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 	};
 	int r = put_flows(&query, call);
 
+	if (!r && !query.state->is_on)
+		return weir_diag_error(&call->diag, NULL, "%s", why_untracked(query.state)),
+		       -ENOENT;
 	if (!r && !query.total)
 		return weir_diag_error(&call->diag, "weir flow list shows those there are",
 				       "no flow passes this filter"),

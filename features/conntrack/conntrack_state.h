@@ -72,9 +72,10 @@ extern const struct weir_op *const conntrack_ops[];
 struct conntrack_timeouts conntrack_timeouts_of(const struct conntrack_section *section);
 /* conntrack_adopt.c */
 bool conntrack_wants_flows(const void *state);
-bool conntrack_adopt(void *state, const struct weir_config *config,
-		     const struct weir_kernel_flow *flow, enum weir_adopted_as as);
+int conntrack_adopt(void *state, const struct weir_config *config,
+		    const struct weir_kernel_flow *flow, enum weir_adopted_as as);
 /* conntrack_help.c */
+int conntrack_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
 int conntrack_helpers_check(const struct weir_config *config, const void *section,
 			    struct weir_diag *diag);
 /* Fills in the ports; returns whether there are any. */

@@ -41,4 +41,10 @@ static inline bool flow_copy(const struct conntrack_flow *flow, struct conntrack
 	return before & CONNTRACK_LIVE && !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
 }
 
+/* A flow is there, and still the one that had the word `before`. */
+static inline bool is_of_turn(uint32_t word, uint32_t before)
+{
+	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
+}
+
 #endif

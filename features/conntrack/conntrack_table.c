@@ -113,11 +113,6 @@ bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint3
 	return true;
 }
 
-static bool is_of_turn(uint32_t word, uint32_t before)
-{
-	return word & CONNTRACK_LIVE && !((word ^ before) & ~CONNTRACK_MARKS);
-}
-
 /* How long a packet may take to move the flow it has marked. */
 #define TAKE_NS 1000000
 

@@ -116,6 +116,20 @@ def test_any_damaged_file_is_kept_aside_and_the_daemon_starts(daemon, wire, name
         json.loads(path.read_text())
 
 
+def test_refused_file_leaves_the_policy_of_before_and_a_line_a_problem(daemon, wire):
+    daemon.apply("api: {listen: off}\n"
+                 "block: {lists: [{name: l, action: deny, entries: [192.0.2.0/24]}]}\n")
+    daemon.stop()
+    daemon.config.write_text("conntrack: {capacity: -3, half-open: many}\n")
+    daemon.start()
+    lines = [line for line in daemon.log().splitlines() if "weir.yaml" in line]
+    assert [line for line in lines if ":1:23: conntrack.capacity: " in line]
+    assert [line for line in lines if ":1:38: conntrack.half-open: " in line]
+    assert "the policy applied last goes on; mend it, then weir apply FILE" in daemon.log()
+    assert "\\x0a" not in daemon.log()
+    assert not wire.passes(udp("192.0.2.1"))
+
+
 def test_state_is_for_the_daemon_alone(daemon):
     daemon.say("block", "add", "192.0.2.1")
     assert (daemon.state / "tokens.json").stat().st_mode & 0o077 == 0

@@ -280,12 +280,22 @@ def test_tracking_that_is_switched_on_knows_who_talks(weir_daemon, pair):
     with Talk(pair) as talk:
         daemon.config.write_text(configured())
         with subprocess.Popen(daemon.namespace.command(WEIR, "reload"), env=daemon.environment(),
-                              stdout=subprocess.DEVNULL) as asking:
+                              stdout=subprocess.PIPE, text=True) as asking:
             while asking.poll() is None:
                 talk.go_on()
+            said = asking.stdout.read()
         talk.go_on()
         assert asking.returncode == 0 and not drops(daemon), told(daemon)
-        assert daemon.status()["conntrack"]["adopted"] >= len(talk.all)
+        adopted = daemon.status()["conntrack"]["adopted"]
+        assert adopted >= len(talk.all)
+        assert f" {adopted} connections taken over from the kernel)" in said
+
+
+def test_reload_says_how_many_flows_are_forgotten_with_tracking(weir_daemon, pair):
+    daemon = weir_daemon(pair.inside, config=configured(is_open=True))
+    tell(pair, SOURCES)
+    state = reload(daemon, configured(is_open=True, enabled=False))["state"]
+    assert state == {"moved": 0, "dropped": 0, "forgotten": len(SOURCES), "adopted": 0}
 
 
 def time_left(daemon):
