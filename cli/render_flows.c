@@ -212,6 +212,12 @@ static void detail_side(struct details *details, const struct weir_json *flow, c
 
 	if (!side)
 		return;
+	if (weir_json_get(side, "tag")) {
+		weir_buf_addf(&text, "verification tag 0x%08llx",
+			      (unsigned long long)weir_view_uint(side, "tag"));
+		detail(details, key, &text);
+		return;
+	}
 	weir_buf_addf(&text, "sent to %llu, room to %llu, largest window ",
 		      (unsigned long long)weir_view_uint(side, "end"),
 		      (unsigned long long)weir_view_uint(side, "max_end"));

@@ -145,6 +145,28 @@ static void full_table_is_a_hundred_percent(void **state)
 		     "total      1,000\n");
 }
 
+static void shown_association_has_the_tags_of_both_sides(void **state)
+{
+	assert_shown("flow.show",
+		     "{\"tracked\":true,\"flows\":[{" WEB
+		     ",\"initiator\":{\"tag\":11259375},\"responder\":{\"tag\":4123456789}}],"
+		     "\"shown\":1,\"total\":1}",
+		     false,
+		     "tcp 192.0.2.7:40000 > 198.51.100.1:443\n"
+		     "  state      fin_wait (closing), proven\n"
+		     "  in > out   eth0 > eth1\n"
+		     "  age        1h1m\n"
+		     "  idle       2s\n"
+		     "  left       1m58s\n"
+		     "  flags      answered; picked up: its beginning was not seen\n"
+		     "  rule       1200\n"
+		     "  mark       0xff\n"
+		     "  initiator  verification tag 0x00abcdef\n"
+		     "  responder  verification tag 0xf5c6f515\n"
+		     "\n"
+		     "1 flow\n");
+}
+
 static void shown_flow_is_a_block_of_all_that_is_known(void **state)
 {
 	assert_shown("flow.show",
@@ -243,6 +265,7 @@ int main(void)
 		cmocka_unit_test(counts_are_a_table_without_zeros),
 		cmocka_unit_test(count_of_nothing_has_no_states_and_no_shares),
 		cmocka_unit_test(full_table_is_a_hundred_percent),
+		cmocka_unit_test(shown_association_has_the_tags_of_both_sides),
 		cmocka_unit_test(shown_flow_is_a_block_of_all_that_is_known),
 		cmocka_unit_test(shown_flows_that_are_cut_say_how_to_see_others),
 		cmocka_unit_test(flush_is_one_line),

@@ -21,6 +21,8 @@
 #define LATER_FRAGMENT_OFFSET 64 /* in units of 8 bytes */
 #define VLAN_TAG_BYTES 4
 #define DCCP_REQUEST_BYTES 20
+#define SCTP_HEADER_BYTES 12
+#define SCTP_INIT_BYTES 20
 #define AH_BYTES 24 /* with 12 bytes of check value */
 
 /* One's complement sum of 16-bit words (RFC 1071), not yet folded. */
@@ -88,9 +90,17 @@ static void icmp_build(const struct weir_frame_spec *spec, unsigned char *at, si
 	memcpy(at + 2, &check, sizeof(check));
 }
 
+/* An INIT (RFC 9260, 3.3.2): it bears no tag, and gives one, a window of the least size, a stream
+ * each way and a first number. */
 static void sctp_build(const struct weir_frame_spec *spec, unsigned char *at, size_t len)
 {
+	static const unsigned char init[SCTP_INIT_BYTES] = {
+		1, 0, 0, SCTP_INIT_BYTES, 0, 0, 0, 1, 0, 0, 1500 >> 8, 1500 & 0xff, 0, 1, 0, 1, 0,
+		0, 0, 1,
+	};
+
 	ports_build(spec, at);
+	memcpy(at + SCTP_HEADER_BYTES, init, sizeof(init));
 }
 
 /* A DCCP-Request: data offset 5 words, 48-bit sequence numbers (X), which it must have. */
@@ -125,7 +135,7 @@ static const struct transport transports[] = {
 	{ IPPROTO_UDPLITE, true, sizeof(struct udphdr), PAYLOAD_BYTES, udp_build },
 	{ IPPROTO_ICMP, false, sizeof(struct icmphdr), PAYLOAD_BYTES, icmp_build },
 	{ IPPROTO_ICMPV6, false, sizeof(struct icmp6_hdr), PAYLOAD_BYTES, icmp_build },
-	{ IPPROTO_SCTP, true, 12, PAYLOAD_BYTES, sctp_build },
+	{ IPPROTO_SCTP, true, SCTP_HEADER_BYTES + SCTP_INIT_BYTES, 0, sctp_build },
 	{ IPPROTO_DCCP, true, DCCP_REQUEST_BYTES, 0, dccp_build },
 	{ IPPROTO_AH, false, AH_BYTES, 0, ah_build },
 };

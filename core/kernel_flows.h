@@ -45,6 +45,8 @@ struct weir_kernel_flow {
 	/* TCP window scales, 0 to 14, of initiator and responder: 0 for both when one did not offer
 	 * any. Both known or both unknown; unknown means that windows cannot be checked. */
 	int8_t initiator_scale, responder_scale;
+	/* SCTP: the verification tags that packets to initiator and responder bear; 0 = unknown. */
+	uint32_t initiator_tag, responder_tag;
 	uint32_t timeout_s; /* until nf_conntrack forgets it; 0 = unknown */
 	uint32_t mark;	    /* of nf_conntrack; 0 = none */
 };

@@ -40,6 +40,7 @@ struct entry {
 	uint8_t stage; /* the kernel's number of a TCP or SCTP state; 0 = not told */
 	uint8_t scale[2];
 	struct nf_ct_tcp_flags flags[2];
+	__be32 tag[2]; /* that packets of each direction bear */
 };
 
 typedef void attr_fn(const struct rtattr *attr, unsigned type, void *arg);
@@ -144,6 +145,10 @@ static void sctp_read(const struct rtattr *attr, unsigned type, void *arg)
 
 	if (type == CTA_PROTOINFO_SCTP_STATE)
 		value_get(attr, &entry->stage, sizeof(entry->stage));
+	if (type == CTA_PROTOINFO_SCTP_VTAG_ORIGINAL)
+		value_get(attr, &entry->tag[0], sizeof(entry->tag[0]));
+	if (type == CTA_PROTOINFO_SCTP_VTAG_REPLY)
+		value_get(attr, &entry->tag[1], sizeof(entry->tag[1]));
 }
 
 static void protoinfo_read(const struct rtattr *attr, unsigned type, void *arg)
@@ -239,11 +244,16 @@ static enum weir_kernel_flow_stage tcp_stage(const struct entry *entry)
 	}
 }
 
+static bool is_answered(const struct entry *entry)
+{
+	return ntohl(entry->status) & IPS_SEEN_REPLY;
+}
+
 static enum weir_kernel_flow_stage sctp_stage(const struct entry *entry)
 {
 	switch (entry->stage) {
-	case SCTP_CONNTRACK_CLOSED:
-		return WEIR_KERNEL_FLOW_RESET;
+	case SCTP_CONNTRACK_CLOSED: /* with which newer kernels begin, too */
+		return is_answered(entry) ? WEIR_KERNEL_FLOW_RESET : WEIR_KERNEL_FLOW_OPENING;
 	case SCTP_CONNTRACK_COOKIE_WAIT:
 	case SCTP_CONNTRACK_COOKIE_ECHOED:
 	case SCTP_CONNTRACK_HEARTBEAT_SENT: /* of one it picked up, with no answer yet */
@@ -291,6 +301,26 @@ static void scales_set(const struct entry *entry, struct weir_kernel_flow *flow)
 		return;
 	flow->initiator_scale = (int8_t)(is_scaled ? entry->scale[0] : 0);
 	flow->responder_scale = (int8_t)(is_scaled ? entry->scale[1] : 0);
+}
+
+/*
+ * Of an entry that was answered both, else that of its INIT: one that began by another chunk has
+ * what that bore, and not always as that of the side it is of.
+ */
+static bool tags_are_known(const struct entry *entry)
+{
+	if (is_answered(entry))
+		return entry->tag[0] && entry->tag[1];
+	return !entry->tag[0] && (entry->stage == SCTP_CONNTRACK_COOKIE_WAIT ||
+				  entry->stage == SCTP_CONNTRACK_CLOSED);
+}
+
+static void tags_set(const struct entry *entry, struct weir_kernel_flow *flow)
+{
+	if (entry->original.proto != IPPROTO_SCTP || !tags_are_known(entry))
+		return;
+	flow->initiator_tag = ntohl(entry->tag[1]);
+	flow->responder_tag = ntohl(entry->tag[0]);
 }
 
 static void ends_original(const struct entry *entry, struct weir_kernel_flow *flow)
@@ -347,13 +377,14 @@ int weir_kernel_flows_read(const struct nlmsghdr *message,
 		.proto = entry.original.proto,
 		.source = WEIR_KERNEL_FLOW_CONNTRACK,
 		.stage = entry_stage(&entry),
-		.answered = ntohl(entry.status) & IPS_SEEN_REPLY,
+		.answered = is_answered(&entry),
 		.assured = ntohl(entry.status) & IPS_ASSURED,
 		.timeout_s = ntohl(entry.expires_s),
 		.mark = ntohl(entry.mark),
 	};
 
 	scales_set(&entry, &flow);
+	tags_set(&entry, &flow);
 	ends_original(&entry, &flow);
 	ret_flows[0] = ret_flows[1] = flow;
 	ends_mirrored(&entry, &ret_flows[1]);

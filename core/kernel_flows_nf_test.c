@@ -245,6 +245,60 @@ static void sctp_state_gives_the_stage(void **state)
 	assert_int_equal(flow_of(&message, 2).initiator_scale, WEIR_KERNEL_FLOW_SCALE_UNKNOWN);
 }
 
+/* An entry whose packets of either direction bear these tags. */
+static struct weir_kernel_flow sctp_flow(unsigned char stage, bool answered, uint32_t original,
+					 uint32_t reply)
+{
+	union message message = message_of(tcp_redirected);
+	uint32_t tags[2] = { htonl(original), htonl(reply) };
+
+	message.bytes[PROTO_ORIGINAL] = message.bytes[PROTO_REPLY] = 132;
+	message.bytes[TCP_KIND] = 8 + 3 * 8; /* in the place of what TCP has */
+	message.bytes[TCP_KIND + 2] = 3;
+	message.bytes[TCP_STATE] = stage;
+	if (!answered)
+		message.bytes[TCP_STATUS + 3] &= 0xfd;
+	for (int i = 0; i < 2; i++) {
+		unsigned char *attr = message.bytes + TCP_STATE + 4 + 8 * i;
+
+		memcpy(attr, (unsigned char[]){ 8, 0, (unsigned char)(2 + i), 0 }, 4);
+		memcpy(attr + 4, &tags[i], 4);
+	}
+	return flow_of(&message, 2);
+}
+
+static void sctp_tags_are_those_that_packets_to_each_side_bear(void **state)
+{
+	struct weir_kernel_flow flow = sctp_flow(4, true, 0x12345678, 0x87654321);
+
+	assert_int_equal(flow.initiator_tag, 0x87654321);
+	assert_int_equal(flow.responder_tag, 0x12345678);
+}
+
+/* Newer kernels begin with CLOSED, older ones with COOKIE_WAIT. */
+static void sctp_tag_of_an_init_is_its_senders(void **state)
+{
+	for (unsigned char stage = 1; stage <= 2; stage++) {
+		struct weir_kernel_flow flow = sctp_flow(stage, false, 0, 7);
+
+		assert_int_equal(flow.stage, WEIR_KERNEL_FLOW_OPENING);
+		assert_int_equal(flow.initiator_tag, 7);
+		assert_int_equal(flow.responder_tag, 0);
+	}
+}
+
+/* Of a SHUTDOWN ACK, a heartbeat and its answer, which began an entry. */
+static void sctp_tag_of_another_first_chunk_is_not_told(void **state)
+{
+	const struct weir_kernel_flow flows[] = { sctp_flow(7, false, 0, 7),
+						  sctp_flow(8, false, 7, 0),
+						  sctp_flow(1, false, 7, 7),
+						  sctp_flow(9, true, 7, 0) };
+
+	for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++)
+		assert_int_equal(flows[i].initiator_tag | flows[i].responder_tag, 0);
+}
+
 static void close_by_the_replying_side_is_the_responders(void **state)
 {
 	union message message = message_of(tcp_redirected);
@@ -389,6 +443,9 @@ int main(void)
 		cmocka_unit_test(protocol_without_ports_has_none),
 		cmocka_unit_test(tcp_state_gives_the_stage),
 		cmocka_unit_test(sctp_state_gives_the_stage),
+		cmocka_unit_test(sctp_tags_are_those_that_packets_to_each_side_bear),
+		cmocka_unit_test(sctp_tag_of_an_init_is_its_senders),
+		cmocka_unit_test(sctp_tag_of_another_first_chunk_is_not_told),
 		cmocka_unit_test(close_by_the_replying_side_is_the_responders),
 		cmocka_unit_test(scales_are_none_unless_both_sides_offered),
 		cmocka_unit_test(scales_are_unknown_before_both_syns_and_of_what_was_picked_up),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What only some packets are asked for, once they are parsed: the packet an ICMP error holds, the
- * options of a SYN. Reads bytes, as parse.h does, and compiles natively as that does. */
+ * options of a SYN, the tags of SCTP. Reads bytes, as parse.h does, and compiles natively as that
+ * does. */
 #ifndef WEIR_BPF_PARSE_INNER_H
 #define WEIR_BPF_PARSE_INNER_H
 
@@ -103,6 +104,25 @@ static __always_inline int parse_window_scale(struct cursor *c, const struct pkt
 	if (more)
 		return -1;
 	return value > TCP_SCALE_MAX ? TCP_SCALE_MAX : value;
+}
+
+/*
+ * Of an SCTP packet whose common header is there: what the flow goes by (RFC 9260, 3.1 and 3.3.2).
+ * What is not there is 0, and so is a tag that no association has. The cursor is at the first byte
+ * of the buffer.
+ */
+static __always_inline void parse_chunk(struct cursor *c, struct pkt *p)
+{
+	c->offset = p->l4_offset & CURSOR_OFFSET_MASK;
+	if (cursor_peek(c, SCTP_HEADER_BYTES) != CURSOR_WHOLE)
+		return;
+	p->sctp_tag = be32(((const struct sctp_header *)c->at)->tag);
+	if (cursor_peek(c, SCTP_HEADER_BYTES + SCTP_CHUNK_BYTES) != CURSOR_WHOLE)
+		return;
+	p->chunk_flags = ((const struct sctp_header *)c->at)->flags;
+	if (cursor_peek(c, sizeof(struct sctp_header)) != CURSOR_WHOLE)
+		return;
+	p->sctp_initiate = be32(((const struct sctp_header *)c->at)->initiate);
 }
 
 #ifdef __bpf__
@@ -209,6 +229,20 @@ static __always_inline int parse_window_scale_skb(struct __sk_buff *skb, const s
 	struct cursor c = skb_cursor(skb);
 
 	return parse_window_scale(&c, p);
+}
+
+static __always_inline void parse_chunk_xdp(struct xdp_md *ctx, struct pkt *p)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	parse_chunk(&c, p);
+}
+
+static __always_inline void parse_chunk_skb(struct __sk_buff *skb, struct pkt *p)
+{
+	struct cursor c = skb_cursor(skb);
+
+	parse_chunk(&c, p);
 }
 #endif
 

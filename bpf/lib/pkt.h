@@ -70,11 +70,22 @@ struct pkt {
 	__u16 fragment;
 	__u16 fragment_bytes;
 	__be32 fragment_id;
-	/* Of TCP: the header's numbers, and how many bytes of data follow it. */
-	__u32 tcp_seq;
-	__u32 tcp_ack;
+	/* Of TCP: the header's numbers, and how many bytes of data follow it. Of SCTP, where it is
+	 * asked for (parse_chunk()): the verification tag, and of an INIT or INIT ACK the initiate
+	 * tag, both in host byte order; the flags of the first chunk. */
+	union {
+		__u32 tcp_seq;
+		__u32 sctp_tag;
+	};
+	union {
+		__u32 tcp_ack;
+		__u32 sctp_initiate;
+	};
 	__u32 tcp_bytes;
-	__u16 tcp_window;
+	union {
+		__u16 tcp_window;
+		__u16 chunk_flags;
+	};
 	__u8 tcp_words; /* of the header, 4 bytes each */
 	__u8 chunk;	/* SCTP: type of the first; 255 when there is none */
 	__be16 icmp_id; /* identifier, of requests and answers that have one */

@@ -146,6 +146,20 @@ struct tcp_option {
 #define TCP_SCALE_MAX 14
 #define SCTP_NO_CHUNK 255
 #define SCTP_HEADER_BYTES 12 /* the common header */
+
+/* The common header, and what an INIT or INIT ACK begins with behind it. */
+struct sctp_header {
+	__be16 sport;
+	__be16 dport;
+	__be32 tag;
+	__be32 checksum;
+	__u8 chunk;
+	__u8 flags;
+	__be16 length;
+	__be32 initiate; /* in other chunks their own */
+} WIRE_HEADER;
+
+#define SCTP_CHUNK_BYTES 4   /* of any chunk, before what is its own */
 #define DCCP_HEADER_BYTES 12 /* the generic header with short sequence numbers */
 
 struct icmp_header {
@@ -176,6 +190,7 @@ _Static_assert(sizeof(struct ipv6_header) == 40, "as on the wire");
 _Static_assert(sizeof(struct extension_header) == 8, "as on the wire");
 _Static_assert(sizeof(struct ports_header) == 8, "as on the wire");
 _Static_assert(sizeof(struct tcp_header) == 20, "as on the wire");
+_Static_assert(sizeof(struct sctp_header) == 20, "as on the wire");
 _Static_assert(sizeof(struct icmp_header) == 8, "as on the wire");
 
 #endif

@@ -76,13 +76,8 @@ static __always_inline enum conn_answer flow_begin(struct conn_work *work, const
 	*flow = (struct conn_tcp){};
 	if (p->seen & PKT_ICMP && p->icmp_type != icmp_request(p))
 		return CONN_ANSWER_INVALID;
-	if (p->proto == PROTO_SCTP && p->seen & PKT_PORTS) {
-		flow->marks = sctp_marks(p->chunk, 0);
-		if (conntrack_constants.picks_up && sctp_picks_up(p->chunk))
-			flow->marks |= CONNTRACK_PICKED_UP |
-				       (CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH;
-		return flow->marks & CONNTRACK_SYN ? CONN_ANSWER_NEW : CONN_ANSWER_INVALID;
-	}
+	if (p->proto == PROTO_SCTP && p->seen & PKT_PORTS)
+		return sctp_begin(flow, p, conntrack_constants.picks_up);
 	if (!(p->seen & PKT_TCP))
 		return p->proto == PROTO_TCP ? CONN_ANSWER_INVALID : CONN_ANSWER_NEW;
 	work->segment.side = 0;
@@ -114,45 +109,62 @@ __noinline int conn_begin(struct pkt *p)
 }
 
 /* Of a flow without TCP's marks. */
-static __always_inline enum conn_answer plain_judge(struct conn_work *work, const struct pkt *p)
+static __always_inline enum conn_answer plain_judge(struct conn_work *work)
 {
 	struct conn_tcp *flow = &work->flow;
-	__u32 side = work->segment.side;
 
-	if (p->proto == PROTO_SCTP) {
-		if (p->chunk == SCTP_INIT && conntrack_is_over(flow->marks))
-			return CONN_ANSWER_ANEW;
-		flow->marks |= sctp_marks(p->chunk, side);
-	}
-	if (side)
+	if (work->segment.side)
 		flow->marks |= CONNTRACK_ANSWERED;
 	else if (flow->marks & CONNTRACK_ANSWERED)
 		flow->marks |= CONNTRACK_AGAIN;
 	return flow->marks & CONNTRACK_ANSWERED ? CONN_ANSWER_ESTABLISHED : CONN_ANSWER_NEW;
 }
 
-/* Global, so that the verifier walks it once, and what comes after it not once for each way through
- * it. */
-__noinline int conn_judge_tcp(struct conn_work *work)
+static __always_inline struct conn_tcp_options options_of(const struct conn_work *work)
 {
 	/* Packets that were under way when flows began to be fetched are not in the copies. */
-	bool may_lack = old_state.exists && work && work->has_turned;
-	struct conn_tcp_options options = {
+	bool may_lack = old_state.exists && work->has_turned;
+
+	return (struct conn_tcp_options){
 		.notes_windows = conntrack_constants.checks_windows,
 		.checks_windows = conntrack_constants.checks_windows && !may_lack,
 		.is_asymmetric = conntrack_constants.is_asymmetric,
 	};
-
-	return work ? tcp_judge(&work->flow, &work->segment, &options) : CONN_ANSWER_INVALID;
 }
 
-static __always_inline int flow_judge(struct conn_work *work, const struct pkt *p)
+/* Global, as the next, so that the verifier walks it once, and what comes after it not once for
+ * each way through it. */
+__noinline int conn_judge_tcp(struct conn_work *work)
 {
-	if (p->proto != PROTO_TCP)
-		return plain_judge(work, p);
-	if (!(p->seen & PKT_TCP)) /* a later fragment: nothing to see */
+	if (!work)
+		return CONN_ANSWER_INVALID;
+	struct conn_tcp_options options = options_of(work);
+
+	return tcp_judge(&work->flow, &work->segment, &options);
+}
+
+__noinline int conn_judge_sctp(const struct conntrack_flow *flow, struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!flow || !p || !work)
+		return CONN_ANSWER_INVALID;
+	struct conn_tcp_options options = options_of(work);
+
+	work->flow.side[0] = flow->side[0];
+	work->flow.side[1] = flow->side[1];
+	return sctp_judge(&work->flow, p, work->segment.side & 1, &options, &work->has_sides);
+}
+
+static __always_inline int flow_judge(struct conn_work *work, const struct conntrack_flow *flow,
+				      struct pkt *p)
+{
+	if (p->seen & PKT_TCP)
+		return conn_judge_tcp(work);
+	/* Of a later fragment there is nothing to see. */
+	if (p->proto == PROTO_TCP || (p->proto == PROTO_SCTP && !p->l4_offset))
 		return tcp_stands(&work->flow, &work->segment);
-	return conn_judge_tcp(work);
+	return p->proto == PROTO_SCTP ? conn_judge_sctp(flow, p) : plain_judge(work);
 }
 
 /* Let in before, by this policy, and at this place: the rules need not be asked. */
@@ -171,10 +183,10 @@ static __always_inline bool sides_matter(const struct conn_work *work, const str
 {
 	__u32 opened = CONNTRACK_SYN_ACKED * CONNTRACK_BOTH, fins = CONNTRACK_FIN * CONNTRACK_BOTH;
 
-	return table_is_half(work->table) ||
-	       (p->seen & PKT_TCP &&
-		(conntrack_constants.checks_windows || p->tcp_flags & (TCP_SYN | TCP_FIN) ||
-		 p->tcp_flags & TCP_RST || (work->word & (opened | fins)) != opened));
+	return p->seen & PKT_TCP &&
+	       (conntrack_constants.checks_windows || table_is_half(work->table) ||
+		p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
+		(work->word & (opened | fins)) != opened);
 }
 
 /* A packet of a flow that is there. */
@@ -195,7 +207,7 @@ __noinline int conn_go_on(struct pkt *p)
 	if (p->tcp_flags & (TCP_SYN | TCP_RST))
 		work->flow.again = flow->again;
 	work->segment.side = work->side != !!(work->word & CONNTRACK_SECOND);
-	int answer = flow_judge(work, p);
+	int answer = flow_judge(work, flow, p);
 
 	if (answer == CONN_ANSWER_ANEW) {
 		work->is_over = true;
@@ -282,6 +294,20 @@ __noinline int conn_scale_tc(struct __sk_buff *skb, struct pkt *p)
 	return p ? parse_window_scale_skb(skb, p) : -1;
 }
 
+__noinline int conn_chunk_xdp(struct xdp_md *ctx, struct pkt *p)
+{
+	if (p)
+		parse_chunk_xdp(ctx, p);
+	return 0;
+}
+
+__noinline int conn_chunk_tc(struct __sk_buff *skb, struct pkt *p)
+{
+	if (p)
+		parse_chunk_skb(skb, p);
+	return 0;
+}
+
 static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum hook hook)
 {
 	struct conn_work *work = conn_work();
@@ -300,6 +326,8 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 	if (p->seen & PKT_TCP && p->tcp_flags & TCP_SYN)
 		work->segment.scale =
 			hook == HOOK_XDP ? conn_scale_xdp(ctx, p) : conn_scale_tc(ctx, p);
+	if (p->proto == PROTO_SCTP && p->l4_offset)
+		hook == HOOK_XDP ? conn_chunk_xdp(ctx, p) : conn_chunk_tc(ctx, p);
 	return conn_judge(p);
 }
 

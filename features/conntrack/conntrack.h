@@ -25,14 +25,24 @@ struct conntrack_key {
 	__u16 requester; /* ICMP: 1 + the end that asks */
 };
 
-/* What the window check knows of a side. Sequence numbers in host byte order. */
+/* What the window check knows of a side, and of SCTP the tags that it gave itself, which packets to
+ * it must bear (conntrack_sctp.bpf.h; 0: not known). Numbers and tags in host byte order. */
 struct conntrack_side {
-	__u32 end;     /* highest sequence number sent, plus one */
-	__u32 max_end; /* highest the other side has room for */
-	__u32 max_win; /* largest window announced, in bytes */
-	__u32 first;   /* right behind its SYN; later where a line begins (conntrack_help.bpf.h) */
-	__u8 scale;    /* of its windows; with the next two one word, see flags_add() */
-	__u8 flags;    /* enum conntrack_side_flag */
+	union {
+		__u32 end; /* highest sequence number sent, plus one */
+		__u32 tag; /* in the association that there is */
+	};
+	union {
+		__u32 max_end; /* highest the other side has room for */
+		__u32 next;    /* in the one that an INIT ACK offers */
+	};
+	union {
+		__u32 max_win; /* largest window announced, in bytes */
+		__u32 asked;   /* in its last INIT */
+	};
+	__u32 first; /* right behind its SYN; later where a line begins (conntrack_help.bpf.h) */
+	__u8 scale;  /* of its windows; with the next two one word, see flags_add() */
+	__u8 flags;  /* enum conntrack_side_flag */
 	__u16 spare;
 };
 
@@ -285,6 +295,17 @@ static inline __u16 conntrack_tag(__u64 hash)
 	return hash | 1;
 }
 
+/* Whatever `from` knows of the tags of a side, and `to` does not. */
+static inline void conntrack_tags_take(struct conntrack_side *to, const struct conntrack_side *from)
+{
+	if (!to->tag)
+		to->tag = from->tag;
+	if (!to->next)
+		to->next = from->next;
+	if (!to->asked)
+		to->asked = from->asked;
+}
+
 /* Protocols that flows are told apart by; IANA numbers. */
 enum conntrack_proto {
 	CONNTRACK_ICMP = 1,
@@ -394,14 +415,17 @@ static inline _Bool conntrack_is_proven(__u32 proto, __u32 marks)
 	return marks & CONNTRACK_AGAIN;
 }
 
+/* Protocols that begin with a handshake. */
+static const __u8 conntrack_shakes[256] = { [CONNTRACK_TCP] = 1, [CONNTRACK_SCTP] = 1 };
+
 /*
- * Whether, of a flow that has proven itself, the initiator has repeated a number that was sent to
- * its address alone. Where there is none, or none is checked (SCTP's cookie), whoever forges an
- * address sends a second packet like the first.
+ * 1 or 0: whether, of a flow that has proven itself, the initiator has repeated a number that was
+ * sent to its address alone: of TCP that of the responder's SYN, of SCTP the tag of the INIT ACK.
+ * Where there is none, whoever forges an address sends a second packet like the first.
  */
-static inline _Bool conntrack_has_shaken(__u32 proto, __u32 marks)
+static inline __u32 conntrack_has_shaken(__u32 proto, __u32 marks)
 {
-	return proto == CONNTRACK_TCP && !(marks & CONNTRACK_PICKED_UP);
+	return conntrack_shakes[proto & 0xff] & ~(marks / CONNTRACK_PICKED_UP);
 }
 
 #endif

@@ -79,7 +79,8 @@ static uint32_t expiry_of(const struct conntrack_flow *flow, uint32_t now,
 	return now + timeouts.ticks[conntrack_timeout_of(flow->key.proto, flow->word)];
 }
 
-/* Numbers of TCP are not known, so windows are not checked: as for one that was picked up. */
+/* Numbers of TCP are not known, so windows are not checked: as for one that was picked up. The tags
+ * of SCTP are. */
 static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint32_t now,
 		      struct conntrack_flow *flow)
 {
@@ -92,6 +93,7 @@ static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint
 			(from->answered ? CONNTRACK_ANSWERED : 0) |
 			(from->answered && from->assured ? CONNTRACK_AGAIN : 0),
 		.born = now,
+		.side = { { .tag = from->initiator_tag }, { .tag = from->responder_tag } },
 	};
 }
 
@@ -114,10 +116,12 @@ static bool half_take(struct conntrack_table *half, const struct conntrack_flow 
 	    (known ^ flow->word) & ends || !(flow->word & ~known & CONNTRACK_MARKS) ||
 	    !conntrack_table_remove(half, index, there->word))
 		return false;
-	uint32_t marks = known | flow->word;
+	const struct conntrack_flow told = *flow;
 
 	*flow = *there;
-	flow->word = marks;
+	flow->word = known | told.word;
+	for (int i = 0; i < 2 && flow->key.proto == CONNTRACK_SCTP; i++)
+		conntrack_tags_take(&flow->side[i], &told.side[i]);
 	return true;
 }
 

@@ -140,6 +140,38 @@ static void what_packets_have_shown_of_it_stays(void **state)
 	fixture_free(fixture);
 }
 
+static void adopt_sctp(struct fixture *fixture, enum weir_kernel_flow_stage stage,
+		       uint32_t initiator, uint32_t responder)
+{
+	struct weir_kernel_flow flow = told(stage, responder);
+
+	flow.proto = CONNTRACK_SCTP;
+	flow.initiator_tag = initiator;
+	flow.responder_tag = responder;
+	assert_true(
+		conntrack_adopt(&fixture->state, &fixture->config, &flow, WEIR_ADOPTED_GRANTED));
+}
+
+static void association_keeps_its_tags(void **state)
+{
+	struct fixture *fixture = fixture_new();
+
+	(void)state;
+	adopt_sctp(fixture, WEIR_KERNEL_FLOW_OPENING, 17, 0);
+	struct conntrack_flow *half = only(fixture, CONNTRACK_TABLE_HALF);
+
+	assert_int_equal(half->side[0].tag, 17);
+	half->side[0].asked = 17; /* the INIT was seen again */
+	adopt_sctp(fixture, WEIR_KERNEL_FLOW_ESTABLISHED, 18, 34);
+	const struct conntrack_flow *flow = only(fixture, CONNTRACK_TABLE_PROVEN);
+
+	assert_non_null(flow);
+	assert_int_equal(flow->side[0].tag, 17);
+	assert_int_equal(flow->side[0].asked, 17);
+	assert_int_equal(flow->side[1].tag, 34);
+	fixture_free(fixture);
+}
+
 /* The half-open flow with these marks set and taken is as it was after the kernel tells more. */
 static void stays_with(uint32_t set, uint32_t taken)
 {
@@ -191,6 +223,7 @@ int main(void)
 		cmocka_unit_test(connection_told_twice_is_one),
 		cmocka_unit_test(connection_read_half_open_is_proven_when_told_so),
 		cmocka_unit_test(what_packets_have_shown_of_it_stays),
+		cmocka_unit_test(association_keeps_its_tags),
 		cmocka_unit_test(flow_of_packets_is_left_to_them),
 		cmocka_unit_test(proven_flow_keeps_what_it_has),
 	};

@@ -137,7 +137,7 @@ const struct weir_field conntrack_fields[] = {
 	  .offset = SECTION(window_check),
 	  .fallback = "true",
 	  .help = "TCP packets whose numbers lie outside what both sides have room for are "
-		  "invalid." },
+		  "invalid, and SCTP packets with a wrong tag." },
 	{ .key = "pick-up",
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = SECTION(pick_up),

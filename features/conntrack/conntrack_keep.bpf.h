@@ -116,8 +116,10 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 
 static __always_inline bool has_proven_itself(const struct conntrack_flow *flow, __u32 word)
 {
-	return conntrack_has_shaken(flow->key.proto, word) &&
-	       conntrack_is_proven(flow->key.proto, word);
+	const __u32 shows = CONNTRACK_SYN_ACKED * CONNTRACK_BOTH | CONNTRACK_ANSWERED;
+
+	return (word & (shows | CONNTRACK_RESET)) == shows &&
+	       conntrack_has_shaken(flow->key.proto, word);
 }
 
 /* A place of the half-open table is this CPU's; whoever was there makes room. */
@@ -301,6 +303,15 @@ __noinline int conn_catch_up(struct conntrack_side *to, const struct conntrack_s
 	return 1;
 }
 
+/* Likewise of the tags of SCTP. */
+__noinline int conn_catch_up_tags(struct conntrack_side *to, const struct conntrack_side *from)
+{
+	if (!to || !from)
+		return 0;
+	conntrack_tags_take(to, from);
+	return 1;
+}
+
 /*
  * A flow is elsewhere now, and leaves the place it had with the word `moving`. What other
  * CPUs saw of it while it moved comes along; who sees more of it later finds that it has gone, and
@@ -318,6 +329,10 @@ __noinline int conn_leave(struct conntrack_flow *flow, struct conntrack_flow *fr
 	if (conntrack_constants.checks_windows && flow->key.proto == PROTO_TCP) {
 		conn_catch_up(&flow->side[0], &from->side[0]);
 		conn_catch_up(&flow->side[1], &from->side[1]);
+	}
+	if (flow->key.proto == PROTO_SCTP) {
+		conn_catch_up_tags(&flow->side[0], &from->side[0]);
+		conn_catch_up_tags(&flow->side[1], &from->side[1]);
 	}
 	return 1;
 }
@@ -431,9 +446,39 @@ static __always_inline bool sides_are_set(const struct conntrack_flow *flow, con
 		       p->tcp_flags & TCP_FIN;
 }
 
-static __always_inline void sides_write(struct conntrack_flow *flow, const struct pkt *p,
+/* Of SCTP, what its packet tells and no more: an INIT that is forged may be at it on another CPU
+ * while a cookie makes the tags that count. */
+__noinline int conn_write_tags(struct conntrack_flow *flow, struct pkt *p)
+{
+	const struct conn_work *work = conn_work();
+
+	if (!flow || !p || !work)
+		return 0;
+	__u32 own = work->segment.side & 1;
+	bool makes_tags =
+		p->chunk == SCTP_COOKIE_ECHO || (p->chunk == SCTP_INIT_ACK && !flow->side[own].tag);
+
+	if (p->chunk == SCTP_INIT)
+		flow->side[own].asked = work->flow.side[own].asked;
+	for (__u32 i = 0; i < 2; i++) {
+		struct conntrack_side *side = &flow->side[i];
+		const struct conntrack_side *noted = &work->flow.side[i];
+
+		if (p->chunk == SCTP_INIT_ACK)
+			side->next = noted->next;
+		if (makes_tags || !side->tag)
+			side->tag = noted->tag;
+	}
+	return 1;
+}
+
+static __always_inline void sides_write(struct conntrack_flow *flow, struct pkt *p,
 					const struct conn_work *work)
 {
+	if (p->proto == PROTO_SCTP) {
+		conn_write_tags(flow, p);
+		return;
+	}
 	if (p->tcp_flags & TCP_SYN)
 		flow->again = work->flow.again;
 	if (sides_are_set(flow, p)) {
@@ -495,7 +540,7 @@ __noinline int conn_mark(struct conn_work *work)
 static __always_inline void flow_keep(struct conntrack_flow *flow, struct pkt *p,
 				      struct conn_work *work)
 {
-	if (work->has_sides && p->seen & PKT_TCP)
+	if (work->has_sides)
 		conn_keep_sides(p);
 	if ((work->word & CONNTRACK_MARKS) != work->flow.marks)
 		conn_mark(work);

@@ -9,7 +9,7 @@
 
 #include "../../bpf/lib/clock.h"
 #include "../../bpf/lib/old_state.h"
-#include "conntrack_tcp.bpf.h"
+#include "conntrack_sctp.bpf.h"
 
 const volatile struct conntrack_constants conntrack_constants = {};
 const volatile struct conntrack_timeouts conntrack_timeouts = {};

@@ -242,21 +242,31 @@ static int run_flush(struct weir_engine *engine, struct weir_call *call)
 	return 0;
 }
 
+static void put_side(const struct conntrack_side *side, bool is_sctp, struct weir_json_out *json)
+{
+	if (is_sctp) {
+		weir_json_put_uint(json, "tag", side->tag);
+		return;
+	}
+	weir_json_put_uint(json, "end", side->end);
+	weir_json_put_uint(json, "max_end", side->max_end);
+	weir_json_put_uint(json, "max_window", side->max_win);
+	weir_json_put_uint(json, "scale", side->scale);
+}
+
 /* What the window check knows, which is too much for a list. */
 static void put_sides(const struct conntrack_flow *flow, struct weir_json_out *json)
 {
 	static const char *const keys[2] = { "initiator", "responder" };
+	bool is_sctp = flow->key.proto == CONNTRACK_SCTP;
 
 	for (int i = 0; i < 2; i++) {
 		const struct conntrack_side *side = &flow->side[i];
 
-		if (!(side->flags & CONNTRACK_SIDE_SEEN))
+		if (is_sctp ? !side->tag : !(side->flags & CONNTRACK_SIDE_SEEN))
 			continue;
 		weir_json_open_object(json, keys[i]);
-		weir_json_put_uint(json, "end", side->end);
-		weir_json_put_uint(json, "max_end", side->max_end);
-		weir_json_put_uint(json, "max_window", side->max_win);
-		weir_json_put_uint(json, "scale", side->scale);
+		put_side(side, is_sctp, json);
 		weir_json_close_object(json);
 	}
 }

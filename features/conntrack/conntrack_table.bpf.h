@@ -23,7 +23,7 @@ struct conn_work {
 	__u8 has_turned; /* and others may be working in those that are new */
 	__u8 is_over;	 /* the one that was found: the packet begins it anew */
 	__u8 is_added;	 /* its own flow has a place since */
-	__u8 has_sides;	 /* flow.side was read, and is to be written */
+	__u8 has_sides;	 /* what the packet shows of flow.side is to be written */
 	__u8 is_weak;	 /* it is to leave places to those that have shaken hands */
 };
 

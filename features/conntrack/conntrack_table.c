@@ -302,8 +302,12 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 	/* Its ends may have begun another since, which has nothing of this one. */
 	if (!flow || flow->born != from->born)
 		return;
-	for (int i = 0; i < 2; i++)
-		side_merge(&flow->side[i], &from->side[i]);
+	for (int i = 0; i < 2; i++) {
+		if (flow->key.proto == CONNTRACK_SCTP)
+			conntrack_tags_take(&flow->side[i], &from->side[i]);
+		else
+			side_merge(&flow->side[i], &from->side[i]);
+	}
 	if (from->word & CONNTRACK_MARKED && !(flow->word & CONNTRACK_MARKED))
 		__atomic_store_n(&flow->mark, from->mark, __ATOMIC_RELAXED);
 	marks_add(flow, __atomic_load_n(&flow->word, __ATOMIC_RELAXED),

@@ -385,47 +385,4 @@ static __always_inline enum conn_answer tcp_begin(struct conn_tcp *flow,
 	return CONN_ANSWER_NEW;
 }
 
-/*
- * SCTP by the first chunk of a packet (RFC 9260, 3.2), in the same marks. Verification tags are not
- * checked.
- */
-enum sctp_chunk {
-	SCTP_INIT = 1,
-	SCTP_INIT_ACK = 2,
-	SCTP_ABORT = 6,
-	SCTP_SHUTDOWN = 7,
-	SCTP_SHUTDOWN_ACK = 8,
-	SCTP_COOKIE_ECHO = 10,
-	SCTP_SHUTDOWN_COMPLETE = 14,
-};
-
-/* What may begin an association: the first chunk does; a heartbeat, data and what acknowledges or
- * ends it in order show one whose beginning was not seen. */
-#define SCTP_PICKED_UP (1u << 0 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 10)
-
-static __always_inline bool sctp_picks_up(__u32 chunk)
-{
-	return chunk < 32 && SCTP_PICKED_UP >> chunk & 1;
-}
-
-static __always_inline __u32 sctp_marks(__u32 chunk, __u32 side)
-{
-	switch (chunk) {
-	case SCTP_INIT:
-		return CONNTRACK_SYN << side;
-	case SCTP_INIT_ACK:
-		return side ? CONNTRACK_SYN << 1 | CONNTRACK_SYN_ACKED : 0;
-	case SCTP_COOKIE_ECHO:
-		return side ? 0 : CONNTRACK_SYN_ACKED << 1;
-	case SCTP_SHUTDOWN:
-	case SCTP_SHUTDOWN_ACK:
-		return CONNTRACK_FIN << side;
-	case SCTP_SHUTDOWN_COMPLETE:
-		return CONNTRACK_FIN_ACKED * CONNTRACK_BOTH;
-	case SCTP_ABORT:
-		return CONNTRACK_RESET;
-	}
-	return 0;
-}
-
 #endif

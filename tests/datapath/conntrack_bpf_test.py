@@ -105,7 +105,7 @@ def test_half_open_flow_takes_a_place_in_turn_where_the_only_free_one_is_held(ta
 def test_two_places_of_a_set_are_left_to_those_that_have_shaken_hands(tables, proto, taken):
     kept, refused = tables(*others("live", PROVEN, range(taken)), *proves(proto),
                            f"count {REFUSED}")
-    assert kept == (taken < WAYS - (0 if proto == TCP else RESERVED))
+    assert kept == (taken < WAYS - (RESERVED if proto == UDP else 0))
     assert refused == (not kept)
 
 

@@ -115,9 +115,10 @@ OPEN = [said(A, "S"), said(B, "SA", 0, 1), said(A, "A", 1, 1)]
 
 
 def associated(*chunks):
-    """SCTP packets of A, and of B where the chunk has a minus."""
-    return [Packet(A, B, 5, 6, SCTP, chunk=chunk) if chunk > 0 else
-            Packet(B, A, 6, 5, SCTP, chunk=-chunk) for chunk in chunks]
+    """SCTP packets of A, whose tag is 17, and of B, whose is 34, where the chunk has a minus."""
+    return [Packet(A, B, 5, 6, SCTP, chunk=chunk, init=17, tag=0 if chunk == INIT else 34)
+            if chunk > 0 else Packet(B, A, 6, 5, SCTP, chunk=-chunk, init=34, tag=17)
+            for chunk in chunks]
 
 
 def asked(proto):

@@ -24,12 +24,13 @@ TIMEOUTS_S = {"syn_sent": 120, "syn_received": 60, "established": 5 * 86400, "fi
               "stream": 120, "echo": 30, "other": 600}
 
 # What is not of the protocol is absent: None, or 0. `length` counts the payload only,
-# `scale` is the option of a SYN, `inner` the packet that an ICMP error holds. What is not `whole`
-# ends within its transport header. src and dst are told apart, no more.
+# `scale` is the option of a SYN, `inner` the packet that an ICMP error holds; of SCTP `tag` is
+# the verification tag, `init` what an INIT or INIT ACK gives, `reflects` the flag T. What is not
+# `whole` ends within its transport header. src and dst are told apart, no more.
 Packet = collections.namedtuple(
     "Packet", "src dst sport dport proto flags seq ack window length scale type id chunk inner "
-    "family whole",
-    defaults=(None, None, TCP, 0, 0, 0, 0, 0, None, None, None, None, None, 4, True))
+    "family whole tag init reflects",
+    defaults=(None, None, TCP, 0, 0, 0, 0, 0, None, None, None, None, None, 4, True, 0, 0, False))
 
 # Of a packet: it does not pass; it passes and changes nothing; so, and is no answer; it passes.
 INVALID, IGNORED, UNHEARD, TAKEN = range(4)
@@ -70,6 +71,8 @@ class Flow:
         self.sides = Side(), Side()
         self.is_answered = self.is_stream = self.is_reset = self.is_picked_up = False
         self.again = self.end_s = None  # a SYN that passed when all was open
+        # SCTP, by side: tags of the association, those an INIT ACK offers, and of the last INIT.
+        self.tags, self.offer, self.asked = [None, None], None, [None, None]
 
     def side_of(self, end):
         return 0 if end == self.initiator else 1
@@ -99,7 +102,8 @@ def marks_name(flow):
 
 
 def is_over(flow):
-    return flow.packet.proto in (TCP, SCTP) and flow.name() in ("reset", "time_wait")
+    return flow.packet.proto in (TCP, SCTP) and (
+        flow.is_reset or all(side.fin_acked for side in flow.sides))
 
 
 def pick_up(flow):
@@ -345,30 +349,90 @@ def covers_syn(side, packet):
 
 def sctp_first(flow, packet, config):
     if packet.chunk == INIT:
-        flow.sides[0].syn = True
-    elif config.pick_up and packet.chunk in UNDER_WAY:
-        pick_up(flow)
-        return sctp_next(flow, 0, packet, config)
-    else:
+        return sctp_init(flow, 0, packet)
+    if not config.pick_up or packet.chunk not in UNDER_WAY:
         return INVALID
+    pick_up(flow)
+    sctp_mark(flow, 0, packet.chunk)
     return TAKEN
 
 
-def sctp_next(flow, s, packet, _config):
-    a, b = flow.sides
+def sctp_next(flow, s, packet, config):
+    is_right = TAKEN
     if packet.chunk == INIT:
-        flow.sides[s].syn = True
-    elif packet.chunk == INIT_ACK and s == 1:
-        b.syn = a.syn_acked = True
-    elif packet.chunk == COOKIE_ECHO and s == 0:
-        b.syn_acked = True
-    elif packet.chunk in (SHUTDOWN, SHUTDOWN_ACK):
-        flow.sides[s].fin = True
-    elif packet.chunk == SHUTDOWN_COMPLETE:
-        a.fin_acked = b.fin_acked = True
-    elif packet.chunk == ABORT:
-        flow.is_reset = True
+        is_right = sctp_init(flow, s, packet)
+    elif not bears_right_tag(flow, s, packet, config):
+        is_right = UNHEARD if is_refusal(flow, s, packet) else INVALID
+    else:
+        sctp_mark(flow, s, packet.chunk)
+        sctp_offers(flow, s, packet)
+    if is_right == INVALID and (config.asymmetric or not config.window_check):
+        return UNHEARD
+    return is_right
+
+
+def stands(flow):
+    return all(side.syn_acked for side in flow.sides)
+
+
+def sctp_init(flow, s, packet):
+    """RFC 9260, 8.5.1, A."""
+    if packet.tag or not packet.init:
+        return INVALID
+    flow.asked[s] = packet.init
+    if not stands(flow) and flow.tags[s] is None:
+        flow.tags[s] = packet.init
+    flow.sides[s].syn = True
     return TAKEN
+
+
+def bears_right_tag(flow, s, packet, config):
+    """RFC 9260, 8.5 and 8.5.1, B to E."""
+    is_reflected = packet.reflects and packet.chunk in (ABORT, SHUTDOWN_COMPLETE)
+    tag = flow.tags[s if is_reflected else 1 - s]
+    if tag is None and (stands(flow) or flow.is_picked_up or config.asymmetric):
+        return True
+    answers_init = packet.chunk == INIT_ACK or (
+        packet.chunk == ABORT and not packet.reflects and not stands(flow))
+    return packet.tag != 0 and packet.tag in (
+        tag, answers_init and flow.asked[1 - s],
+        packet.chunk == COOKIE_ECHO and flow.offer and flow.offer[1 - s])
+
+
+def is_refusal(flow, s, packet):
+    """For another receiver than the association that stands here."""
+    if packet.chunk == ABORT:
+        return not packet.reflects and packet.tag and packet.tag == flow.asked[1 - s]
+    return packet.chunk == SHUTDOWN_ACK and not stands(flow)
+
+
+def sctp_mark(flow, s, chunk):
+    a, b = flow.sides
+    me, other = flow.sides[s], flow.sides[1 - s]
+    if chunk == INIT_ACK:
+        me.syn = other.syn_acked = True
+    elif chunk == COOKIE_ECHO:
+        other.syn_acked = True
+    elif chunk in (SHUTDOWN, SHUTDOWN_ACK):
+        me.fin = True
+    elif chunk == SHUTDOWN_COMPLETE:
+        a.fin_acked = b.fin_acked = True
+    elif chunk == ABORT:
+        flow.is_reset = True
+
+
+def sctp_offers(flow, s, packet):
+    if packet.chunk == INIT_ACK:
+        if not packet.init or packet.tag not in (flow.tags[1 - s], flow.asked[1 - s]):
+            return
+        flow.offer = [packet.init, packet.tag] if s == 0 else [packet.tag, packet.init]
+        if not stands(flow) and flow.tags[s] is None:
+            flow.tags = list(flow.offer)
+    elif packet.chunk == COOKIE_ECHO and flow.offer and packet.tag == flow.offer[1 - s]:
+        if flow.tags != flow.offer:
+            flow.tags, flow.is_picked_up = list(flow.offer), False
+            for side in flow.sides:
+                side.fin = side.fin_acked = False
 
 
 def plain_first(_flow, packet, _config):

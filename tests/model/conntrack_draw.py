@@ -304,6 +304,9 @@ class PingTalk:
                       length=rng.choice((0, 8, 56)), family=self.family)
 
 
+TAGS = 7        # 0 and those that ends give themselves
+
+
 class SctpTalk:
     WHOLE = [(0, 1), (1, 2), (0, 10), (1, 11), (0, 0), (1, 3), (1, 0), (0, 3), (0, 4), (1, 5),
              (0, 7), (1, 8), (0, 14)]
@@ -311,6 +314,7 @@ class SctpTalk:
     def __init__(self, rng, hosts, ports, family):
         self.rng, self.ends, self.family = rng, list(zip(hosts, ports)), family
         self.at = rng.choice((0, 0, 0, rng.randrange(len(self.WHOLE))))
+        self.tags = [rng.randrange(1, TAGS), rng.randrange(1, TAGS)]
 
     def step(self):
         rng = self.rng
@@ -320,8 +324,27 @@ class SctpTalk:
         self.at += rng.random() < 0.85          # else it is sent again
         if self.at > 3 and rng.random() < 0.03:
             side, chunk, self.at = rng.randrange(2), 6, 0
+        elif rng.random() < 0.08:               # out of order
+            side, chunk = rng.choice(((0, 1), (1, 1), (0, 2), (1, 2), (0, 10), (1, 10), (1, 8),
+                                      (0, 14), (1, 14), (0, 6), (1, 6)))
         (src, sport), (dst, dport) = self.ends[side], self.ends[1 - side]
-        return Packet(src, dst, sport, dport, SCTP, chunk=chunk, family=self.family)
+        return Packet(src, dst, sport, dport, SCTP, chunk=chunk, family=self.family,
+                      **self.told(side, chunk))
+
+    def told(self, side, chunk):
+        """Tags, at times others than there are, out of so few that they are often known."""
+        rng = self.rng
+        init, reflects = 0, rng.random() < (0.3 if chunk in (6, 14) else 0.03)
+        if chunk in (1, 2):
+            init = self.tags[side]
+            if rng.random() < 0.15:
+                init = rng.randrange(TAGS)
+                if rng.random() < 0.5:
+                    self.tags[side] = init
+        tag = 0 if chunk == 1 else self.tags[side if reflects else 1 - side]
+        if rng.random() < 0.1:
+            tag = rng.randrange(TAGS)
+        return {"tag": tag, "init": init, "reflects": reflects}
 
 
 def talk(rng):

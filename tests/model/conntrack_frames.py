@@ -38,8 +38,8 @@ def tcp(packet):
 
 
 def sctp(packet):
-    return struct.pack("!HHIIBBH", packet.sport, packet.dport, 7, 0, packet.chunk, 0, 8
-                       ) + bytes(4)
+    return struct.pack("!HHIIBBHI", packet.sport, packet.dport, packet.tag, 0, packet.chunk,
+                       packet.reflects, 8, packet.init)
 
 
 def icmp(packet, world):
@@ -99,7 +99,8 @@ def text_of(packet):
                      f"ack {packet.ack} win {packet.window}")
         words += [] if packet.scale is None else [f"scale {packet.scale}"]
     elif packet.proto == SCTP:
-        words.append(f"SCTP chunk {packet.chunk}")
+        words.append(f"SCTP chunk {packet.chunk}{' T' * packet.reflects} tag {packet.tag} "
+                     f"init {packet.init}")
     elif packet.proto == ICMP_OF[packet.family]:
         words.append(f"ICMP type {packet.type}")
         words += [] if packet.id is None else [f"id {packet.id}"]

@@ -3,6 +3,7 @@
 
     > S ws=7         a TCP segment of the first end, with these flags ("-": none)
     < SA             of the second end; it acknowledges what the first has sent so far
+    < ABORT T        of SCTP, with flag T; tag=7 is what it bears, init=8 what an INIT gives
     > PA 100 seq-100 with 100 bytes, 100 before where it would go on: sent again
     > udp 10         < ping, pong and other QUESTIONS; CHUNKS of SCTP; gre, esp, other
     < port           an ICMP error (ERRORS) about the last packet of the other direction
@@ -44,7 +45,7 @@ class Words:
         self.bare, self.given, self.moved = set(), {}, {}
         self.size = 0
         for word in words:
-            name, sign, number = re.fullmatch(r"([a-z]*)([=+-]?)(\w*)", word).groups()
+            name, sign, number = re.fullmatch(r"([a-zT]*)([=+-]?)(\w*)", word).groups()
             if not name:
                 self.size = int(number)
             elif not sign:
@@ -156,12 +157,13 @@ def segment(flags, words, ports, own, other):
 
 def chunk(kind, words, ports, own, other):
     if kind in ("INIT", "INIT-ACK"):
-        body = struct.pack("!IIHHI", own.tag, 65536, 1, 1, own.next)
+        body = struct.pack("!IIHHI", words.number("init", own.tag), 65536, 1, 1, own.next)
     else:
         body = b"c" * 12
-    tag = words.number("tag", 0 if kind == "INIT" else other.tag)
+    reflects = "T" in words.bare
+    tag = words.number("tag", 0 if kind == "INIT" else own.tag if reflects else other.tag)
     return bytes(SCTP(sport=ports[0], dport=ports[1], tag=tag) / Raw(
-        struct.pack("!BBH", CHUNKS[kind], 0, 4 + len(body)) + body))
+        struct.pack("!BBH", CHUNKS[kind], reflects, 4 + len(body)) + body))
 
 
 def summed(data, at, before=b""):

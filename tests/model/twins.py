@@ -62,11 +62,12 @@ DIFFERENCES = {
             "announces. What begins past the rest, and ends further than a window past it, is "
             "invalid for nf, and for Weir established.",
     "sctp-again": "An INIT on an association that is over is new for Weir; nf says established.",
-    "sctp-order": "A chunk before the association is there, or in the wrong order: nf says "
-                  "invalid, Weir takes it for part of the flow.",
     "sctp-pick-up": "An association whose beginning was not seen: Weir picks it up, nf only by "
                     "HEARTBEAT and SHUTDOWN ACK.",
-    "sctp-tag": "Verification tags: nf checks them, Weir does not.",
+    "sctp-tag": "An INIT, which anybody can forge: nf goes by its tag at once, and by the last of "
+                "several answers to it; Weir when a COOKIE ECHO bears the tag of one, and what "
+                "stands goes on. A wrong tag of a HEARTBEAT, of its answer or of a SHUTDOWN ACK, "
+                "and an INIT that gives none: invalid for Weir alone.",
     "short-quote": "An ICMP error that quotes less than 8 bytes of the transport header: nf takes "
                    "the ports, for Weir it is invalid.",
     "simultaneous": "A simultaneous opening that goes on without SYN/ACKs, by ACKs or data: nf "

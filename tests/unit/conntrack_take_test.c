@@ -118,6 +118,30 @@ static void side_that_the_copy_has_not_seen_is_taken_whole(void **state)
 	table_free(&table);
 }
 
+/* Tags are no numbers that rise: what packets have seen since stays. */
+static void tags_that_the_copy_lacks_are_taken_and_no_others(void **state)
+{
+	struct conntrack_flow flow = flow_born(1), old;
+
+	flow.key.proto = CONNTRACK_SCTP;
+	flow.side[0] = (struct conntrack_side){ .tag = 55, .next = 55 };
+	flow.side[1] = (struct conntrack_side){ .tag = 66 };
+	old = flow;
+	old.side[0] = (struct conntrack_side){ .tag = 17, .asked = 77 };
+	old.side[1] = (struct conntrack_side){ .tag = 0xffffffff, .next = 34 };
+	struct conntrack_table table = table_with(&flow);
+
+	(void)state;
+	conntrack_table_merge(&table, &old, SEED, NOW);
+	assert_int_equal(table.flows[0].side[0].tag, 55);
+	assert_int_equal(table.flows[0].side[0].next, 55);
+	assert_int_equal(table.flows[0].side[0].asked, 77);
+	assert_int_equal(table.flows[0].side[1].tag, 66);
+	assert_int_equal(table.flows[0].side[1].next, 34);
+	assert_int_equal(table.flows[0].side[1].asked, 0);
+	table_free(&table);
+}
+
 static void flow_of_the_same_ends_gets_nothing_of_the_one_before(void **state)
 {
 	struct conntrack_flow flow = flow_born(2), old = flow_born(1);
@@ -140,6 +164,7 @@ int main(void)
 		cmocka_unit_test(flow_that_is_let_go_leaves_its_place),
 		cmocka_unit_test(copy_gets_what_was_seen_since),
 		cmocka_unit_test(side_that_the_copy_has_not_seen_is_taken_whole),
+		cmocka_unit_test(tags_that_the_copy_lacks_are_taken_and_no_others),
 		cmocka_unit_test(flow_of_the_same_ends_gets_nothing_of_the_one_before),
 	};
 

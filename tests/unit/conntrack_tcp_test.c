@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How connections of TCP and SCTP go on and end, as the marks of both sides make their states.
+/* How connections of TCP go on and end, as the marks of both sides make their states.
  * Numbers are worked out by hand from those of conntrack_packets.h. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -349,42 +349,6 @@ static void packet_seen_twice_changes_nothing_more(void **state)
 	flow_is(&twice, &once);
 }
 
-/* --- SCTP -------------------------------------------------------------------------------- */
-
-static void sctp_chunks_set_the_marks_of_tcp(void **state)
-{
-	uint32_t marks = sctp_marks(1, INITIATOR); /* INIT */
-
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_SYN_SENT);
-	marks |= sctp_marks(2, RESPONDER) | CONNTRACK_ANSWERED; /* INIT ACK */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_SYN_RECEIVED);
-	assert_false(conntrack_is_proven(PROTO_SCTP, marks));
-	marks |= sctp_marks(10, INITIATOR); /* COOKIE ECHO */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_ESTABLISHED);
-	assert_true(conntrack_is_proven(PROTO_SCTP, marks));
-	marks |= sctp_marks(11, RESPONDER) | sctp_marks(0, INITIATOR); /* COOKIE ACK, DATA */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_ESTABLISHED);
-	marks |= sctp_marks(7, INITIATOR); /* SHUTDOWN */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_FIN_WAIT);
-	marks |= sctp_marks(8, RESPONDER); /* SHUTDOWN ACK */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_CLOSING);
-	marks |= sctp_marks(14, INITIATOR); /* SHUTDOWN COMPLETE */
-	assert_int_equal(conntrack_state_of(132, marks), CONNTRACK_TIME_WAIT);
-}
-
-static void sctp_chunk_of_the_wrong_side_sets_nothing(void **state)
-{
-	assert_int_equal(sctp_marks(2, INITIATOR), 0);
-	assert_int_equal(sctp_marks(10, RESPONDER), 0);
-	assert_int_equal(sctp_marks(255, INITIATOR), 0);
-}
-
-static void sctp_abort_resets(void **state)
-{
-	assert_int_equal(conntrack_state_of(132, CONNTRACK_SYN | sctp_marks(6, RESPONDER)),
-			 CONNTRACK_RESET_SEEN);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,9 +382,6 @@ int main(void)
 		cmocka_unit_test(first_syn_ack_is_picked_up_where_only_one_direction_comes_by),
 		cmocka_unit_test(states_are_named_by_what_weighs_most),
 		cmocka_unit_test(packet_seen_twice_changes_nothing_more),
-		cmocka_unit_test(sctp_chunks_set_the_marks_of_tcp),
-		cmocka_unit_test(sctp_chunk_of_the_wrong_side_sets_nothing),
-		cmocka_unit_test(sctp_abort_resets),
 	};
 
 	return cmocka_run_group_tests_name("conntrack-tcp", tests, NULL, NULL);

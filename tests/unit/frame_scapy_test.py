@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, _ICMPv6
 from scapy.layers.ipsec import AH
 from scapy.layers.l2 import Dot1Q, Ether
-from scapy.layers.sctp import SCTP
+from scapy.layers.sctp import SCTP, SCTPChunkInit
 from scapy.utils import checksum
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -108,9 +108,14 @@ def test_icmpv6_has_its_type_and_code(build, kind, number):
 
 
 @pytest.mark.parametrize("ends", [V4, V6])
-def test_sctp_has_its_ports(build, ends):
+def test_sctp_is_an_init(build, ends):
     data, = build(spec(ends, "sctp", sport=1000, dport=2905))
-    assert (Ether(data)[SCTP].sport, Ether(data)[SCTP].dport) == (1000, 2905)
+    packet = Ether(data)
+    assert (packet[SCTP].sport, packet[SCTP].dport, packet[SCTP].tag) == (1000, 2905, 0)
+    init = packet[SCTPChunkInit]
+    # RFC 9260, 3.3.2: no tag, no stream and no window below 1,500 bytes.
+    assert (init.len, init.flags, init.params) == (20, 0, [])
+    assert init.init_tag and init.n_out_streams and init.n_in_streams and init.a_rwnd >= 1500
 
 
 @pytest.mark.parametrize("ends", [V4, V6])
@@ -148,7 +153,7 @@ def test_dscp_and_ttl_stand_in_both_families(build, dscp, number):
 
 
 @pytest.mark.parametrize("proto, v4_least", [
-    ("tcp", 40), ("udp", 28), ("icmp", 28), ("gre", 20), ("sctp", 32), ("dccp", 40)])
+    ("tcp", 40), ("udp", 28), ("icmp", 28), ("gre", 20), ("sctp", 52), ("dccp", 40)])
 @pytest.mark.parametrize("ends", [V4, V6])
 def test_length_is_that_of_the_ip_packet(build, lines, ends, proto, v4_least):
     least = v4_least + (20 if ends is V6 else 0)

@@ -251,9 +251,11 @@ def test_errors_belong_to_the_packet_they_hold():
 
 
 def test_sctp():
-    def sctp(side, chunk):
-        src, dst = (A, B) if side == A else (B, A)
-        return Packet(src, dst, 50 + src, 50 + dst, SCTP, chunk=chunk)
+    def sctp(side, chunk, tag=None, init=None, reflects=False):
+        src, dst, own, other = (A, B, 17, 34) if side == A else (B, A, 34, 17)
+        return Packet(src, dst, 50 + src, 50 + dst, SCTP, chunk=chunk, reflects=reflects,
+                      tag=tag if tag is not None else 0 if chunk == 1 else other,
+                      init=own if init is None else init)
     tell([(sctp(A, 1), "new", "syn_sent"), (sctp(B, 2), "established", "syn_received"),
           (sctp(A, 10), "established", "established"), (sctp(B, 11), "established", "established"),
           (sctp(A, 7), "established", "fin_wait"), (sctp(B, 8), "established", "closing"),
@@ -263,6 +265,23 @@ def test_sctp():
         tell([(sctp(A, chunk), "invalid", None)])
     tell([(sctp(A, 0), "new", "syn_sent"), (sctp(B, 3), "established", "established")])
     tell([(sctp(A, 0), "invalid", None)], pick_up=False)
+    is_open = [(sctp(A, 1), "new", "syn_sent"), (sctp(B, 2), "established", "syn_received"),
+               (sctp(A, 10), "established", "established")]
+    tell([*is_open, (sctp(A, 6, 35), "invalid", "established"),
+          (sctp(B, 6, 17, reflects=True), "invalid", "established"),
+          (sctp(B, 6, 34, reflects=True), "established", "reset")])
+    tell([*is_open, (sctp(A, 6, 35), "established", "established")], window_check=False)
+    anew = [*is_open, (sctp(A, 7), "established", "fin_wait"),
+            (sctp(A, 1, init=55), "established", "fin_wait"),
+            (sctp(B, 2, 55, 66), "established", "fin_wait"),
+            (sctp(B, 0), "established", "fin_wait")]
+    tell([*anew, (sctp(A, 10, 66), "established", "established"),
+          (sctp(B, 0, 55), "established", "established"),
+          (sctp(B, 0), "invalid", "established")])
+    tell([*anew, (sctp(A, 10, 67), "invalid", "fin_wait"),
+          (sctp(B, 6, 55), "established", "fin_wait"), (sctp(A, 0), "established", "fin_wait")])
+    tell([(sctp(A, 0, 5), "new", "syn_sent"), (sctp(B, 3, 6), "established", "established"),
+          (sctp(A, 0, 7), "established", "established"), (sctp(A, 6, 8), "established", "reset")])
 
 
 @pytest.mark.parametrize("rows, seconds", [

@@ -374,6 +374,40 @@ static void data_is_not_taken_for_options(void **state)
 	assert_int_equal(scale_parse(after, sizeof(after)), -1);
 }
 
+/* --- SCTP -------------------------------------------------------------------------------- */
+
+/* Ports, verification tag, checksum; then the chunk: type, flags, length, initiate tag. */
+static const __u8 sctp_init[] = { MACS, TYPE_IPV4, IPV4(40), PORTS, 0x12, 0x34, 0x56, 0x78, REST,
+				  1,	9,	   0,	     20,    0x87, 0x65, 0x43, 0x21 };
+#define SCTP_AT 34
+
+/* Of the first `size` bytes. */
+static struct pkt chunk_parse(size_t size)
+{
+	__u8 *bytes = malloc(size);
+	struct pkt p = { .l4_offset = SCTP_AT };
+
+	assert_non_null(bytes);
+	memcpy(bytes, sctp_init, size);
+	struct cursor c = cursor_init(bytes, bytes + size);
+
+	parse_chunk(&c, &p);
+	free(bytes);
+	return p;
+}
+
+static void chunk_has_its_tags_and_flags_as_far_as_it_goes(void **state)
+{
+	(void)state;
+	for (size_t size = SCTP_AT; size <= sizeof(sctp_init); size++) {
+		struct pkt p = chunk_parse(size);
+
+		assert_int_equal(p.sctp_tag, size >= SCTP_AT + 12 ? 0x12345678 : 0);
+		assert_int_equal(p.chunk_flags, size >= SCTP_AT + 16 ? 9 : 0);
+		assert_int_equal(p.sctp_initiate, size >= SCTP_AT + 20 ? 0x87654321 : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +434,7 @@ int main(void)
 		cmocka_unit_test(option_longer_than_the_header_ends_the_search),
 		cmocka_unit_test(option_without_its_value_is_not_read),
 		cmocka_unit_test(data_is_not_taken_for_options),
+		cmocka_unit_test(chunk_has_its_tags_and_flags_as_far_as_it_goes),
 	};
 
 	return cmocka_run_group_tests_name("parse-inner", tests, NULL, NULL);
