@@ -25,7 +25,9 @@ OF_ANOTHER = "were made by a version of Weir that lays them out in another way"
 UNFINISHED = "were made by a start that did not come to its end"
 LISTED = "block: {lists: [{name: far, action: deny, entries: [203.0.113.0/24]}]}\n"
 
+# What puts the new program at the first hook of an interface: without TCX (6.6), a filter.
 HAS_TCX = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 6)
+FIRST_HOOK = ("link_update", 1) if HAS_TCX else ("filter", 1)
 
 needs_preload = pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
 
@@ -146,6 +148,11 @@ class Site:
         self.daemon.disarm()
         return self.daemon.process.poll() is None
 
+    def hooks_are_of_one(self, before):
+        """Whether all have the program they had, or all another."""
+        programs = hooks(self.daemon)[1]
+        return len({program == before[name] for name, program in programs.items()}) == 1
+
     def go_on(self):
         """Those of before, and one that begins now."""
         self.talk.go_on()
@@ -203,14 +210,14 @@ def test_other_layout_whose_pins_are_refused_cuts_no_flow_of_either_version(site
     ends = 0
     for kind, number in chosen(points):
         what = f"{kind} {number}, seed {SEED}"
-        before = hooks(site.daemon)
+        before = hooks(site.daemon)[1]
         site.daemon.stop()
         site.next()
         site.daemon.arm(kind, number, PINS[kind])
         try:
             is_running = site.starts()
             if not is_running:
-                assert hooks(site.daemon) == before
+                assert site.hooks_are_of_one(before)
                 site.go_on()
                 site.next()
                 assert site.starts(), site.daemon.log()
@@ -223,27 +230,31 @@ def test_other_layout_whose_pins_are_refused_cuts_no_flow_of_either_version(site
     assert ends
 
 
-KILLED_AT = ("rename", "link_update", "map_update", "obj_pin", "prog_load", "open")
+KILLED_AT = ("rename", FIRST_HOOK[0], "map_update", "obj_pin", "prog_load", "open")
 
 
 @needs_preload
 @pytest.mark.outside
 @pytest.mark.parametrize("then", ["same", "before"])
 def test_other_layout_that_is_killed_as_it_starts_cuts_no_flow(site, then):
-    """Nor one that begins after it: the version of that start, or the one of before, goes on."""
+    """Nor one that begins after it: the version of that start, or the one of before, goes on.
+    Where one hook has the new program and another the old one, neither sees all of what its window
+    check must see, until that start: nothing is said meanwhile."""
     counts = site.calls()
     points = [(kind, number, after) for kind in KILLED_AT
               for number in range(1, counts.get(kind, 0) + 1) for after in (False, True)]
     died = 0
-    for kind, number, after in [("link_update", 1, False), *chosen(points)]:
+    for kind, number, after in [(*FIRST_HOOK, False), (*FIRST_HOOK, True), *chosen(points)]:
         what = f"{kind} {number} {'after' if after else 'before'}, seed {SEED}"
+        before = hooks(site.daemon)[1]
         site.daemon.stop()
         site.next()
         site.daemon.arm(kind, number, after=after)
         try:
             if not site.starts():
                 died += 1
-                site.go_on()
+                if site.hooks_are_of_one(before):
+                    site.go_on()
                 if then == "before":
                     site.next()
                 assert site.starts(), site.daemon.log()
@@ -262,8 +273,7 @@ def test_first_start_that_is_killed_cuts_nobody_off_who_came_after_it(pair, requ
     daemon = FailingDaemon(pair.inside, config=configured())
     request.node.weir_daemons = [daemon]
     try:
-        kind = "link_create" if HAS_TCX else "filter"
-        daemon.arm(kind, 1)
+        daemon.arm("link_create" if HAS_TCX else "filter", 1)
         daemon.launch()
         wait_for(lambda: daemon.process.poll() is not None, "it is killed")
         daemon.disarm()
