@@ -189,7 +189,9 @@ static __always_inline bool sides_matter(const struct conn_work *work, const str
 		(work->word & (opened | fins)) != opened);
 }
 
-/* A packet of a flow that is there. */
+#define CONN_HAS_LEFT -1
+
+/* A packet of a flow that is there; CONN_HAS_LEFT: where it was found it is no more. */
 __noinline int conn_go_on(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
@@ -197,7 +199,9 @@ __noinline int conn_go_on(struct pkt *p)
 
 	if (!p || !work || !flow)
 		return WEIR_PASS;
-	work->word = flow->word;
+	work->word = *(volatile __u32 *)&flow->word;
+	if (!(work->word & CONNTRACK_LIVE))
+		return CONN_HAS_LEFT;
 	work->flow.marks = work->word & CONNTRACK_MARKS;
 	work->has_sides = sides_matter(work, p);
 	if (work->has_sides) {
@@ -238,7 +242,7 @@ __noinline int conn_go_on(struct pkt *p)
  * have been among the others since. A SYN comes before the first. */
 static __always_inline bool conn_has_moved(const struct pkt *p, struct conn_work *work)
 {
-	return (old_state.exists || !(p->tcp_flags & TCP_SYN)) && conn_look_again(work);
+	return (old_state.exists || !(p->tcp_flags & TCP_SYN)) && conn_catch(work);
 }
 
 __noinline int conn_judge(struct pkt *p)
@@ -249,8 +253,15 @@ __noinline int conn_judge(struct pkt *p)
 		return WEIR_PASS;
 	if (p->seen & PKT_TCP)
 		segment_of(work, p);
-	return conn_find_or_fetch(p, work) || conn_has_moved(p, work) ? conn_go_on(p) :
-									conn_begin(p);
+	if (!conn_find_or_fetch(p, work) && !conn_has_moved(p, work))
+		return conn_begin(p);
+	int reason = conn_go_on(p);
+
+	if (reason == CONN_HAS_LEFT && conn_catch(work))
+		reason = conn_go_on(p);
+	if (old_state.exists && reason == CONN_HAS_LEFT && conn_catch(work))
+		reason = conn_go_on(p); /* from an old table it has gone on to the proven ones */
+	return reason == CONN_HAS_LEFT ? conn_begin(p) : reason;
 }
 
 /* An ICMP error about a flow passes where no rule speaks. */
@@ -260,7 +271,7 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 
 	if (!p || !work)
 		return WEIR_PASS;
-	if (!has_key || !(conn_find_or_fetch(p, work) || conn_look_again(work)))
+	if (!has_key || !(conn_find_or_fetch(p, work) || conn_catch(work)))
 		return conn_is_invalid(p);
 	p->state = WEIR_CONN_RELATED;
 	p->granted = true;

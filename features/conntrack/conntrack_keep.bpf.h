@@ -248,11 +248,12 @@ static __always_inline bool proven_write(struct conn_work *work, const struct co
  * its place has gone to another, or the flow to another place. What is given up after some attempts
  * was overtaken by as many others.
  */
-static __always_inline bool marks_change(struct conntrack_flow *flow, __u32 word, __u32 set,
-					 __u32 taken)
+__noinline int marks_change(struct conntrack_flow *flow, __u32 word, __u32 set, __u32 taken)
 {
 	bool done = false, is_gone = false;
 
+	if (!flow)
+		return 0;
 	LOOP_ROLLED
 	for (int i = 0; i < 4 && !done && !is_gone; i++) {
 		__u32 found = __sync_val_compare_and_swap(&flow->word, word, (word & ~taken) | set);
@@ -395,10 +396,17 @@ static __always_inline bool conn_look_again(struct conn_work *work)
 	if (!old_state.exists)
 		return conn_find(work);
 	work->in_old = false;
-	if (conn_find(work))
+	/* Twice: it may move on to the proven ones behind the first look. */
+	if (conn_find(work) || conn_find(work))
 		return true;
 	work->in_old = in_old;
 	return in_old && conn_find(work);
+}
+
+/* A seam of it. */
+__noinline int conn_catch(struct conn_work *work)
+{
+	return work && conn_look_again(work);
 }
 
 /* 1: the flow has left its place since it was found, and is known again by where it is now; 0: it
@@ -489,18 +497,30 @@ static __always_inline void sides_write(struct conntrack_flow *flow, struct pkt 
 	}
 }
 
-/* What a packet shows of a flow that has moved since it was found: where it is now. */
+/* 1: what the packet shows stands at a place that the flow had left by then. */
+__noinline int conn_write_sides(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
+
+	if (!p || !flow)
+		return 0;
+	if (!(word & CONNTRACK_LIVE))
+		return 1;
+	sides_write(flow, p, work);
+	return !!turn_has_passed(*(volatile __u32 *)&flow->word, word);
+}
+
+/* What a packet shows of a flow that has moved since it was found: where it is now, also when it
+ * moves on just then. */
 __noinline int conn_follow_sides(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
-	struct conntrack_flow *flow = NULL;
-
-	if (p && work && conn_follow(work))
-		flow = flow_at(work->table, work->index);
-	if (!p || !flow)
+	if (!p || !work || !conn_follow(work) || !conn_write_sides(p))
 		return 0;
-	sides_write(flow, p, work);
-	return 1;
+	/* From an old table it has gone on to the proven ones. */
+	return old_state.exists && conn_follow(work) && conn_write_sides(p);
 }
 
 /* A seam: flow_keep() is in line where every packet of a flow goes by. */
@@ -549,6 +569,26 @@ static __always_inline void flow_keep(struct conntrack_flow *flow, struct pkt *p
 		conn_prove(p);
 }
 
+/* 1: the flow is not where it was found any more, and nothing is done; not asked where it was
+ * followed to. */
+__noinline int conn_settle_at(struct pkt *p, __u32 is_followed)
+{
+	struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+
+	if (!p || !flow)
+		return 0;
+	if (!is_followed && turn_has_passed(*(volatile __u32 *)&flow->word, work->word))
+		return 1;
+	if (p->has_mark)
+		work->flow.marks |= CONNTRACK_MARKED;
+	else if (!is_of_policy(flow, p))
+		work->flow.marks &= ~CONNTRACK_MARKED;
+	flow_note(flow, p, work->segment.side);
+	flow_keep(flow, p, work);
+	return 0;
+}
+
 __noinline int conn_settle(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
@@ -563,17 +603,7 @@ __noinline int conn_settle(struct pkt *p)
 		pair_note(p, work->now);
 		return conn_add(p);
 	}
-	struct conntrack_flow *flow = flow_at(work->table, work->index);
-
-	if (!flow || turn_has_passed(*(volatile __u32 *)&flow->word, work->word))
-		return 0;
-	if (p->has_mark)
-		work->flow.marks |= CONNTRACK_MARKED;
-	else if (!is_of_policy(flow, p))
-		work->flow.marks &= ~CONNTRACK_MARKED;
-	flow_note(flow, p, work->segment.side);
-	flow_keep(flow, p, work);
-	return 0;
+	return conn_settle_at(p, 0) && conn_follow(work) && conn_settle_at(p, 1);
 }
 
 #endif

@@ -57,7 +57,8 @@ __noinline int conn_fetch(struct conn_work *work)
 		return conn_find(work);
 	__u32 word = *(volatile __u32 *)&old->word, moving = word | CONNTRACK_MOVING;
 
-	if (!(word & CONNTRACK_MOVING) &&
+	/* Without LIVE it has left since it was found: nothing is there to be brought over. */
+	if ((word & (CONNTRACK_MOVING | CONNTRACK_LIVE)) == CONNTRACK_LIVE &&
 	    __sync_val_compare_and_swap(&old->word, word, moving) == word) {
 		if (old_bring(work, old, is_proven)) {
 			/* Whoever looks there once more must not find what it was. */

@@ -13,4 +13,11 @@ struct conntrack_question {
 	__u32 marks; /* and what is to become of it */
 };
 
+/* A segment without flags but ACK of the flow between ports 1 and 2, from interface 1. */
+struct conntrack_segment {
+	__u32 seq, ack;
+	__u32 bytes;
+	__u32 side; /* 0: of the initiator, which has port 1 */
+};
+
 #endif

@@ -127,4 +127,35 @@ int note(struct xdp_md *ctx)
 	return (int)flow->mark;
 }
 
+/* As a packet goes by: found wherever it is, judged, and kept. The state it has. */
+SEC("xdp")
+int pass(struct xdp_md *ctx)
+{
+	struct conntrack_segment *segment = (void *)(long)ctx->data;
+
+	if ((void *)(segment + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	struct pkt p = {
+		.proto = PROTO_TCP,
+		.seen = PKT_IPV4 | PKT_TCP | PKT_PORTS,
+		.sport = segment->side ? 2 : 1,
+		.dport = segment->side ? 1 : 2,
+		.direction = segment->side ? WEIR_EGRESS : WEIR_INGRESS,
+		.ifindex = 1,
+		.tcp_flags = TCP_ACK,
+		.tcp_seq = segment->seq,
+		.tcp_ack = segment->ack,
+		.tcp_bytes = segment->bytes,
+		.tcp_window = 1000,
+	};
+	struct conn_work *work = conn_work();
+
+	if (!work)
+		return -1;
+	work->is_kept = work->is_over = work->is_added = false;
+	conn_judge(&p);
+	conntrack_settle(&p, ctx, HOOK_XDP, true);
+	return p.state;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

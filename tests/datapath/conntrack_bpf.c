@@ -9,9 +9,18 @@
  *   count COUNTER                of enum conntrack_counter
  *   lives TABLE                  how many flows are there
  *   marks TABLE PLACE            of the flow there
+ *   race TABLE LET_IN ROUNDS     both sides of a flow that has proven itself send at once, on two
+ *                                CPUs; prints how many rounds it moved in, in how many it is not
+ *                                in one place with the numbers of both, and in how many a
+ *                                segment was not taken for one of it
  *
  * TABLE: 0 proven, 1 half-open, 2 and 3 the same of before a reload; numbers in any base.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -108,7 +117,7 @@ static void constants_set(struct bpf_object *object, bool is_asymmetric)
 	struct conntrack_constants *values = constant_of(object, "conntrack_constants");
 	struct conntrack_timeouts *timeouts = constant_of(object, "conntrack_timeouts");
 
-	values->enabled = values->helps = 1;
+	values->enabled = values->helps = values->checks_windows = 1;
 	values->is_asymmetric = is_asymmetric;
 	for (int i = 0; i < CONNTRACK_TIMEOUT_COUNT; i++)
 		timeouts->ticks[i] = 1000;
@@ -239,6 +248,187 @@ static unsigned lives(unsigned table)
 	return count;
 }
 
+/* --- both sides at once --------------------------------------------------------------------- */
+
+#define SEGMENT_BYTES 10u
+#define ROOM 1000000u
+#define LOOPS_MOST 2000
+
+/* One of both who send; the second has a thread. */
+struct racer {
+	int program;
+	struct conntrack_segment segment;
+	unsigned state;
+	unsigned loops; /* behind the start */
+};
+
+static struct racer racers[2];
+static atomic_uint starts[2], ends[2]; /* of each: rounds it has come to, and has done */
+
+static void racer_stay(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fatal("sched_setaffinity");
+}
+
+static void wait_until(atomic_uint *count, unsigned least)
+{
+	while (atomic_load(count) < least)
+		;
+}
+
+static void racer_run(int i, unsigned round)
+{
+	struct racer *racer = &racers[i];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &racer->segment,
+		    .data_size_in = sizeof(racer->segment), .repeat = 1);
+
+	atomic_store(&starts[i], round);
+	wait_until(&starts[!i], round);
+	for (volatile unsigned n = 0; n < racer->loops; n++)
+		;
+	if (bpf_prog_test_run_opts(racer->program, &opts))
+		fatal("pass");
+	racer->state = opts.retval;
+	atomic_store(&ends[i], round);
+}
+
+struct second {
+	int cpu;
+	unsigned rounds;
+};
+
+static void *second_run(void *arg)
+{
+	const struct second *second = arg;
+
+	racer_stay(second->cpu);
+	for (unsigned round = 1; round <= second->rounds; round++) {
+		wait_until(&starts[0], round);
+		racer_run(1, round);
+	}
+	return NULL;
+}
+
+static __u32 tick_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (__u32)(((__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec) >>
+		       CONNTRACK_TICK_SHIFT);
+}
+
+static const struct conntrack_key raced = { .proto = CONNTRACK_TCP, .family = 4, .port = { 1, 2 } };
+
+static void race_prepare(unsigned table, bool is_let_in, const __u32 at[2])
+{
+	__u64 place = CONNTRACK_PLACE | 1;
+	struct conntrack_flow flow = {
+		.key = raced,
+		.word = CONNTRACK_LIVE | CONNTRACK_ANSWERED |
+			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH,
+		.expires_ticks = tick_now() + 100000,
+		.let_in = is_let_in ? place << CONNTRACK_PLACE_IN : 0,
+	};
+
+	for (int i = 0; i < TABLES; i++) {
+		memset(flows[i], 0, CONNTRACK_WAYS * sizeof(flows[i][0]));
+		memset(sets[i]->tags, 0, sizeof(sets[i]->tags));
+	}
+	for (int i = 0; i < 2; i++)
+		flow.side[i] = (struct conntrack_side){
+			.end = at[i],
+			.max_end = at[i] + ROOM,
+			.max_win = ROOM,
+			.flags = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT,
+		};
+	place_fill(table, 3, flow);
+}
+
+/* The flow, where it is in one place alone. */
+static const struct conntrack_flow *raced_find(unsigned *ret_table)
+{
+	const struct conntrack_flow *found = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < TABLES * CONNTRACK_WAYS; i++) {
+		const struct conntrack_flow *flow = &flows[i / CONNTRACK_WAYS][i % CONNTRACK_WAYS];
+
+		if (!(flow->word & CONNTRACK_LIVE) || memcmp(&flow->key, &raced, sizeof(raced)))
+			continue;
+		found = flow;
+		*ret_table = i / CONNTRACK_WAYS;
+		count++;
+	}
+	return count == 1 ? found : NULL;
+}
+
+static void racers_place(int cpus[2])
+{
+	cpu_set_t all;
+	int count = 0;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (int i = 0; i < CPU_SETSIZE && count < 2; i++)
+		if (CPU_ISSET(i, &all))
+			cpus[count++] = i;
+	if (count < 2)
+		fatal("two CPUs");
+}
+
+struct race {
+	unsigned moved, lost, refused;
+};
+
+static void race_round(unsigned table, bool is_let_in, unsigned round, struct race *sums)
+{
+	const __u32 at[2] = { 5000, 900000 };
+	unsigned where = table;
+
+	race_prepare(table, is_let_in, at);
+	for (unsigned i = 0; i < 2; i++) {
+		racers[i].segment = (struct conntrack_segment){ at[i], at[!i], SEGMENT_BYTES, i };
+		racers[i].loops = (unsigned)random() % LOOPS_MOST;
+	}
+	racer_run(0, round);
+	wait_until(&ends[1], round);
+	const struct conntrack_flow *flow = raced_find(&where);
+
+	sums->moved += where != table;
+	sums->lost += !flow || flow->side[0].end != at[0] + SEGMENT_BYTES ||
+		      flow->side[1].end != at[1] + SEGMENT_BYTES;
+	sums->refused += racers[0].state != WEIR_CONN_ESTABLISHED ||
+			 racers[1].state != WEIR_CONN_ESTABLISHED;
+}
+
+static void race(struct bpf_object *object, unsigned table, bool is_let_in, unsigned rounds)
+{
+	struct conntrack_shared shared = { .is_turned = 1 };
+	int cpus[2], program = bpf_program__fd(bpf_object__find_program_by_name(object, "pass"));
+	struct race sums = {};
+	pthread_t thread;
+	__u32 zero = 0;
+
+	racers_place(cpus);
+	if (bpf_map_update_elem(bpf_map__fd(map_of(object, "cfg_conntrack")), &zero, &shared, 0))
+		fatal("cfg_conntrack");
+	struct second second = { cpus[1], rounds };
+
+	racers[0].program = racers[1].program = program;
+	if (pthread_create(&thread, NULL, second_run, &second))
+		fatal("pthread_create");
+	racer_stay(cpus[0]);
+	for (unsigned round = 1; round <= rounds; round++)
+		race_round(table, is_let_in, round, &sums);
+	pthread_join(thread, NULL);
+	printf("%u\n%u\n%u\n", sums.moved, sums.lost, sums.refused);
+}
+
 static void obey(struct bpf_object *object, const char *line)
 {
 	char word[16], name[16];
@@ -251,6 +441,8 @@ static void obey(struct bpf_object *object, const char *line)
 		printf("%lu\n", counted(object, (__u32)n[0]));
 	else if (read < 2 || n[0] < 0 || n[0] >= TABLES)
 		fatal(line);
+	else if (strcmp(word, "race") == 0 && read == 4)
+		race(object, (unsigned)n[0], n[1], (unsigned)n[2]);
 	else if (strcmp(word, "lives") == 0)
 		printf("%u\n", lives((unsigned)n[0]));
 	else if (strcmp(word, "marks") == 0 && read == 3)

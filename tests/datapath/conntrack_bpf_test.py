@@ -27,7 +27,7 @@ def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conntrack-bpf")
     subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
                     f"-I{TREE}", str(TREE / "tests/datapath/conntrack_bpf.c"), "-o",
-                    str(folder / "conntrack_bpf"), "-lbpf"], check=True)
+                    str(folder / "conntrack_bpf"), "-lbpf", "-pthread"], check=True)
     return folder
 
 
@@ -193,3 +193,13 @@ def test_expectation_is_taken_out_by_a_flow_that_found_a_place_alone(tables, hel
     taken, lives = tables(*others("held", HALF, range(held)), f"run begin_expected {TCP} 0 0",
                           f"lives {HALF}")
     assert (taken, lives) == ((0, 0) if held else (1, 1))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two CPUs are needed")
+@pytest.mark.parametrize("is_let_in", [0, 1])
+@pytest.mark.parametrize("table", [HALF, OLD_PROVEN, OLD_HALF])
+def test_numbers_that_two_cpus_see_follow_a_flow_that_moves(tables, table, is_let_in):
+    """From the half-open ones to the proven, and from the old tables to the new: whoever moves it,
+    what both sides sent stands where it is then, and each packet was of the flow."""
+    rounds = 10000
+    assert tables(f"race {table} {is_let_in} {rounds}") == [rounds, 0, 0]
