@@ -56,14 +56,19 @@ static struct weir_kernel_flow told(enum weir_kernel_flow_stage stage, bool answ
 	return flow;
 }
 
+static void hand_over(struct fixture *fixture, const struct weir_kernel_flow *flow)
+{
+	uint64_t before = fixture->state.adopted;
+	int r = conntrack_adopt(&fixture->state, &fixture->config, flow, WEIR_ADOPTED_GRANTED);
+
+	assert_int_equal(r, fixture->state.adopted - before);
+}
+
 static void adopt(struct fixture *fixture, enum weir_kernel_flow_stage stage, bool answered)
 {
 	struct weir_kernel_flow flow = told(stage, answered);
 
-	uint64_t before = fixture->state.adopted;
-	int r = conntrack_adopt(&fixture->state, &fixture->config, &flow, WEIR_ADOPTED_GRANTED);
-
-	assert_int_equal(r, fixture->state.adopted - before);
+	hand_over(fixture, &flow);
 }
 
 static int first_take(const struct conntrack_flow *flow, uint32_t index, void *arg)
@@ -148,8 +153,7 @@ static void adopt_sctp(struct fixture *fixture, enum weir_kernel_flow_stage stag
 	flow.proto = CONNTRACK_SCTP;
 	flow.initiator_tag = initiator;
 	flow.responder_tag = responder;
-	assert_true(
-		conntrack_adopt(&fixture->state, &fixture->config, &flow, WEIR_ADOPTED_GRANTED));
+	hand_over(fixture, &flow);
 }
 
 static void association_keeps_its_tags(void **state)
