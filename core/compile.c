@@ -42,6 +42,14 @@ bool weir_config_tracks(const struct weir_config *config)
 	return false;
 }
 
+bool weir_config_alarms(const struct weir_config *config)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->alarms && weir_features[i]->alarms(config->sections[i]))
+			return true;
+	return false;
+}
+
 bool weir_image_follows(const struct weir_image *image, const struct weir_config *config)
 {
 	return weir_image_asks(image, WEIR_ASK_CONNECTIONS) && weir_config_tracks(config);

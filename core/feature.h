@@ -102,6 +102,9 @@ struct weir_feature {
 	bool (*denies_by_default)(const void *section);
 	/* Whether the section lets connections be tracked where a policy asks for them. */
 	bool (*tracks)(const void *section);
+	/* Whether the section lets it be judged how much interfaces are under attack (abi/alarm.h).
+	 */
+	bool (*alarms)(const void *section);
 	/* Names the rodata the section asks for, by weir_constants_set(); `image` is the policy it
 	 * is for, compiled (weir_image_asks()). */
 	int (*constants)(const void *section, const struct weir_image *image,

@@ -20,6 +20,13 @@ static int attack_constants_set(const void *data, const struct weir_image *image
 	return r ? r : weir_constants_set(constants, "count_constants", &begun, sizeof(begun));
 }
 
+static bool attack_alarms(const void *data)
+{
+	const struct attack_section *section = data;
+
+	return section->enabled;
+}
+
 static void attack_state_free(void *data)
 {
 	struct attack *state = data;
@@ -99,6 +106,7 @@ const struct weir_feature weir_attack = {
 	.fields = attack_fields,
 	.section_size = sizeof(struct attack_section),
 	.check = attack_check,
+	.alarms = attack_alarms,
 	.constants = attack_constants_set,
 	.state_new = attack_state_new,
 	.state_free = attack_state_free,

@@ -8,6 +8,7 @@
 #define WEIR_LIMIT_BPF_H
 
 #include "../../abi/reason.h"
+#include "../../bpf/lib/alarm.h"
 #include "../../bpf/lib/clock.h"
 #include "../../bpf/lib/emit.h"
 #include "../../bpf/lib/endian.h"
@@ -241,13 +242,15 @@ __noinline int limit_judge(struct pkt *p, __u32 about)
 	return WEIR_PASS;
 }
 
-/* A look, without a call: which limits are about such a packet. */
+/* A look, without a call: which limits are about such a packet, and act now. */
 static __always_inline enum weir_reason limit_look(struct pkt *p, enum limit_look look)
 {
 	__u32 first = limit_first_line(p);
 	const struct limit_root *root = first ? near_at(first + look) : NULL;
 	__u32 about = root ? root->about[p->direction & 1][limit_kind_of(p)] : 0;
 
+	if (limit_constants.has_alarms && root)
+		about &= root->acts[weir_alarm_level(alarm_word(p))];
 	return about ? limit_judge(p, about) : WEIR_PASS;
 }
 

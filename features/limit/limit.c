@@ -16,7 +16,10 @@ static int limit_constants_set(const void *data, const struct weir_image *image,
 	const struct limit_root *beginnings = limit_root_of(image, LIMIT_LOOK_BEGINNINGS);
 	struct limit_constants values = {
 		.lines = beginnings ? limit_lines(section->sources) : 0,
-		.has_beginnings = beginnings && memcmp(beginnings, &none, sizeof(none)) != 0,
+		.has_beginnings = beginnings &&
+				  memcmp(beginnings->about, none.about, sizeof(none.about)) != 0,
+		.has_alarms =
+			beginnings && beginnings->acts[WEIR_CALM] != beginnings->acts[WEIR_ATTACK],
 	};
 	int r = weir_constants_capacity(constants, "st_limit", values.lines ? values.lines : 1);
 

@@ -3,6 +3,7 @@
 #ifndef WEIR_LIMIT_H
 #define WEIR_LIMIT_H
 
+#include "../../abi/alarm.h"
 #include "../../abi/image.h"
 #include "../../abi/packet.h"
 
@@ -93,7 +94,9 @@ enum limit_look {
 
 struct limit_root {
 	__u32 about[WEIR_DIRECTIONS][LIMIT_KINDS];
-	__u32 spare[6];
+	/* Those that act while the interface is at such a level: as many as a word can say. */
+	__u32 acts[1 << WEIR_ALARM_BITS];
+	__u32 spare[2];
 };
 
 /* … then two lines a limit. */
@@ -141,6 +144,7 @@ struct limit_count {
 struct limit_constants {
 	__u32 lines; /* of st_limit; 0: there are no limits, and nothing of them in the program */
 	__u32 has_beginnings; /* one is about what connection tracking knows to begin a flow */
+	__u32 has_alarms;     /* one acts only while an interface is under attack */
 };
 
 _Static_assert(sizeof(struct limit_root) == WEIR_LINE_BYTES &&

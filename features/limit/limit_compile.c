@@ -66,6 +66,9 @@ static void root_write(const struct limit_list *list, enum limit_look look, stru
 		for (int kind = 0; kind < LIMIT_KINDS; kind++)
 			if (kinds_at(list->at[i].text, look) >> kind & 1)
 				root->about[list->at[i].text->direction][kind] |= 1U << i;
+	for (unsigned i = 0; i < list->count; i++)
+		for (int level = list->at[i].text->when; level < WEIR_ALARMS; level++)
+			root->acts[level] |= 1U << i;
 }
 
 static int limit_write(struct weir_compile *compile, const struct limit_text *text, uint16_t count,
@@ -118,7 +121,7 @@ static int runtime_check(const struct weir_compile *compile, const struct limit_
 					   "weir limit del it, or give this one another name",
 					   weir_buf_str(&what));
 		if (!r)
-			r = limit_tracking_check(compile->config, text, "", compile->diag);
+			r = limit_needs_check(compile->config, text, "", compile->diag);
 	}
 	return r;
 }

@@ -75,6 +75,28 @@ static void root_has_a_bit_for_each_limit_of_a_kind(void **state)
 	(void)state;
 }
 
+static void limits_act_from_their_level_on(void **state)
+{
+	struct weir_line *lines = lines_of("attack: {enabled: true}\n"
+					   "limit:\n"
+					   "  limits:\n"
+					   "    - {name: a, packets: 1/s}\n"
+					   "    - {name: b, packets: 1/s, when: elevated}\n"
+					   "    - {name: c, packets: 1/s, when: attack}\n"
+					   "    - {name: d, connections: 1/s, when: attack}\n"
+					   "    - {name: e, packets: 1/s, when: always}\n");
+	const struct limit_root *roots = (const void *)lines;
+
+	assert_non_null(roots);
+	for (int look = 0; look < LIMIT_LOOKS; look++) {
+		assert_int_equal(roots[look].acts[WEIR_CALM], 0x11);
+		assert_int_equal(roots[look].acts[WEIR_ELEVATED], 0x13);
+		assert_int_equal(roots[look].acts[WEIR_ATTACK], 0x1f);
+	}
+	free(lines);
+	(void)state;
+}
+
 static void connections_are_asked_about_where_they_are_known(void **state)
 {
 	struct weir_line *lines =
@@ -131,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_section_is_made_for_nothing),
 		cmocka_unit_test(root_has_a_bit_for_each_limit_of_a_kind),
+		cmocka_unit_test(limits_act_from_their_level_on),
 		cmocka_unit_test(connections_are_asked_about_where_they_are_known),
 		cmocka_unit_test(limit_has_its_buckets_and_counters_wherever_it_stands),
 		cmocka_unit_test(lines_are_made_of_sources),

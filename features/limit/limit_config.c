@@ -14,6 +14,12 @@
 const char *const limit_proto_names[] = { "any", "icmp", "tcp", "udp", NULL };
 const char *const limit_flag_names[] = { "any", "syn", NULL };
 const char *const limit_direction_names[] = { "ingress", "egress", NULL };
+const char *const limit_when_names[] = {
+	[WEIR_CALM] = "always",
+	[WEIR_ELEVATED] = "elevated",
+	[WEIR_ATTACK] = "attack",
+	[WEIR_ALARMS] = NULL,
+};
 static const char *const action_names[] = { "drop", NULL };
 
 #define TEXT_KEY(yaml, member, words)                                                           \
@@ -73,6 +79,9 @@ const struct weir_field limit_limit_fields[] = {
 	  .wants_value = true,
 	  .help = "The same of a limit of bytes. What comes in a second, and 65550 at the least, "
 		  "without it." },
+	CHOICE_KEY("when", when, limit_when_names, "always",
+		   "From which level of the packet's interface on it acts; the section `attack` "
+		   "judges that."),
 	CHOICE_KEY("action", action, action_names, "drop",
 		   "What becomes of packets over the limit."),
 	{ .key = "dry-run",
@@ -172,8 +181,8 @@ static int name_check(const struct limit_section *section, unsigned index, const
 }
 
 /* What connection tracking is to tell, and cannot. */
-int limit_tracking_check(const struct weir_config *config, const struct limit_text *text,
-			 const char *path, struct weir_diag *diag)
+static int tracking_check(const struct weir_config *config, const struct limit_text *text,
+			  const char *path, struct weir_diag *diag)
 {
 	char key[64];
 
@@ -195,6 +204,20 @@ int limit_tracking_check(const struct weir_config *config, const struct limit_te
 	return 0;
 }
 
+int limit_needs_check(const struct weir_config *config, const struct limit_text *text,
+		      const char *path, struct weir_diag *diag)
+{
+	int r = tracking_check(config, text, path, diag);
+	char key[64];
+
+	if (text->when == WEIR_CALM || weir_config_alarms(config))
+		return r;
+	snprintf(key, sizeof(key), "%s%swhen", path, *path ? "." : "");
+	return weir_diag_key(diag, key, "write attack: {enabled: true}, or leave it out",
+			     "whether an interface is under attack is judged only where attack is "
+			     "enabled: it would never act");
+}
+
 static int entry_check(const struct weir_config *config, const struct limit_section *section,
 		       unsigned index, struct weir_diag *diag)
 {
@@ -204,8 +227,9 @@ static int entry_check(const struct weir_config *config, const struct limit_sect
 
 	snprintf(path, sizeof(path), "limit.limits[%u]", index);
 	int named = name_check(section, index, path, diag);
-	int r = limit_read(text, path, diag, &meaning) ?:
-			limit_tracking_check(config, text, path, diag);
+	int r = limit_read(text, path, diag, &meaning);
+
+	r = r ?: limit_needs_check(config, text, path, diag);
 
 	return named ?: r;
 }

@@ -175,6 +175,19 @@ static void forwarded_connections_are_warned_of_where_they_leave(void **state)
 	(void)state;
 }
 
+static void levels_need_who_judges_them(void **state)
+{
+	is_refused(ENTRY("packets: 1/s\n      when: attack"), "f:5:13: limit.limits[0].when: ",
+		   "it would never act; write attack: {enabled: true}, or leave it out");
+	is_refused("attack: {enabled: false}\n" ENTRY("packets: 1/s\n      when: elevated"),
+		   "f:6:13: limit.limits[0].when: ", "it would never act");
+	is_refused("attack: {enabled: true}\n" ENTRY("packets: 1/s\n      when: atack"),
+		   "f:6:13: limit.limits[0].when: ", "did you mean 'attack'");
+	warning_is("attack: {enabled: true}\n" ENTRY("packets: 1/s\n      when: attack"), NULL);
+	warning_is(ENTRY("packets: 1/s\n      when: always"), NULL);
+	(void)state;
+}
+
 static struct limit_meaning meaning_of(const char *entry)
 {
 	struct weir_config *config = NULL;
@@ -302,6 +315,7 @@ int main(void)
 		cmocka_unit_test(services_are_read),
 		cmocka_unit_test(thirty_three_are_too_many),
 		cmocka_unit_test(forwarded_connections_are_warned_of_where_they_leave),
+		cmocka_unit_test(levels_need_who_judges_them),
 		cmocka_unit_test(small_burst_of_bytes_is_warned_of),
 		cmocka_unit_test(rates_cost_what_they_say),
 		cmocka_unit_test(slow_bursts_need_no_exact_clock),

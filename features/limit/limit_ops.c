@@ -53,6 +53,8 @@ static void limit_put(const struct limit_entry *entry, const struct limit_count 
 	weir_json_put_str(json, "rate", limit_rate(text));
 	weir_json_put_uint(json, "burst", meaning.burst);
 	weir_json_put_bool(json, "dry_run", text->dry_run);
+	if (text->when != WEIR_CALM)
+		weir_json_put_str(json, "when", limit_when_names[text->when]);
 	if (text->block_after)
 		block_put(text, json);
 	weir_json_put_uint(json, "passed", count->passed);

@@ -175,7 +175,7 @@ static int add_check(const struct limit *state, struct weir_call *call, struct l
 	if (!r)
 		r = limit_read(text, "", &call->diag, &meaning);
 	if (!r)
-		r = limit_tracking_check(weir_engine_config(state->engine), text, "", &call->diag);
+		r = limit_needs_check(weir_engine_config(state->engine), text, "", &call->diag);
 	if (!r)
 		r = name_refuse(&list, text->name, &call->diag);
 	return r ? r : room_check(&list, text->name, &call->diag);
@@ -261,6 +261,8 @@ static const struct weir_arg add_args[] = {
 	TEXT_ARG("connections", "RATE", "instead: new connections, 100/s"),
 	{ "burst", WEIR_ARG_UINT, 0, "N", "packets or connections at once", NULL, NULL },
 	TEXT_ARG("burst-bytes", "SIZE", "bytes at once"),
+	{ "when", WEIR_ARG_CHOICE, 0, "LEVEL", "from which level of the interface on it acts",
+	  limit_when_names, "always" },
 	{ "dry-run", WEIR_ARG_BOOL, 0, NULL, "count what is over it, and let it pass", NULL, NULL },
 	TEXT_ARG("block-after", "RATE", "block who sends so many over it: 20/m"),
 	{ "block-for", WEIR_ARG_DURATION, 0, "DURATION", "how long, the first time", NULL, "10m" },

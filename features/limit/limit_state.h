@@ -21,6 +21,7 @@ struct limit_text {
 	char *packets, *bytes, *connections; /* a rate of one of them */
 	uint32_t burst;			     /* packets or connections; 0: not given */
 	struct weir_quantity burst_bytes;
+	int when;   /* enum weir_alarm: from which level on it acts */
 	int action; /* 0: drop, the only one so far */
 	bool dry_run;
 	char *block_after; /* a rate of packets over the limit; NULL: nobody is blocked */
@@ -237,8 +238,10 @@ int limit_store_save(const char *dir, const struct limit_runtime *runtime);
 int limit_store_load(const char *dir, struct weir_diag *diag, struct limit_runtime *ret_runtime);
 /* limit_config.c: what both the configuration and operations are held to. */
 int limit_name_check(const char *name, const char *path, struct weir_diag *diag);
-int limit_tracking_check(const struct weir_config *config, const struct limit_text *text,
-			 const char *path, struct weir_diag *diag);
+/* That others tell what it goes by: what begins a connection, what is an attack. */
+int limit_needs_check(const struct weir_config *config, const struct limit_text *text,
+		      const char *path, struct weir_diag *diag);
+extern const char *const limit_when_names[];
 /* limit_ops_edit.c */
 extern const struct weir_op limit_add_op, limit_del_op;
 /* limit_top.c: the limits of a policy that went live. */
