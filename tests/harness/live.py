@@ -13,7 +13,8 @@ from harness.wait import SLOWNESS, wait_for
 
 class LiveFrames:
     """One frame for each source in turn, out of `device`, from start to stop(): UDP, or `frame`,
-    which is IPv4 without a tag and has up to 64 bytes."""
+    which is IPv4 without a tag and has up to 64 bytes. A source "ADDRESS COUNT" stands for so many
+    addresses from that one on, drawn by chance."""
 
     def __init__(self, namespace, device, sources, frame=None):
         form = [bytes(frame).hex()] if frame is not None else []

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Makes frames at full speed: each gets the next source address of a table and goes out of the
- * device in `out`. Run as live frames by live_frames.c; for tests and benchmarks alone.
+ * Makes frames at full speed: each gets the next source address of a table, or one by chance of
+ * those that a row stands for, and goes out of the device in `out`. Run as live frames by
+ * live_frames.c; for tests and benchmarks alone.
  */
 #include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #define SOURCES_MAX 4096
@@ -11,7 +13,7 @@
 
 struct source {
 	__be32 addr;
-	__u32 reserved;
+	__u32 any_of; /* so many addresses from it on; 0: itself */
 	__u64 sent;
 };
 
@@ -55,7 +57,11 @@ int generate(struct xdp_md *ctx)
 
 	if (!source || data + IPV4_SOURCE + 4 > end)
 		return XDP_ABORTED;
-	__builtin_memcpy(data + IPV4_SOURCE, &source->addr, 4);
+	__be32 addr = source->addr;
+
+	if (source->any_of)
+		addr = bpf_htonl(bpf_ntohl(addr) + bpf_get_prandom_u32() % source->any_of);
+	__builtin_memcpy(data + IPV4_SOURCE, &addr, 4);
 	source->sent++;
 	return bpf_redirect_map(&out, 0, XDP_ABORTED);
 }

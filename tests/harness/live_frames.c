@@ -2,8 +2,10 @@
 /*
  * live_frames OBJECT NETNS DEVICE [FRAME]: sends IPv4 frames out of a device, made in the kernel
  * (BPF_F_TEST_XDP_LIVE_FRAMES), one for each source address read from standard input, a line each,
- * over and over until SIGTERM. Then prints a line "ADDRESS SENT" each, and on standard error the
- * rate. They are all alike but for the source: UDP, or FRAME, in hex, of up to 64 bytes.
+ * over and over until SIGTERM. A line "ADDRESS COUNT" stands for so many addresses from that one
+ * on, of which each frame gets one by chance. Then prints a line "ADDRESS SENT" each, and on
+ * standard error the rate. They are all alike but for the source: UDP, or FRAME, in hex, of up to
+ * 64 bytes.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -14,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -25,7 +28,7 @@
 
 struct source {
 	struct in_addr addr;
-	__u32 reserved;
+	__u32 any_of;
 	__u64 sent;
 };
 
@@ -49,7 +52,10 @@ static __u32 read_sources(struct source *rows)
 	__u32 count = 0;
 
 	while (count < SOURCES_MAX && fgets(line, sizeof(line), stdin)) {
-		line[strcspn(line, "\n")] = '\0';
+		char *many = line + strcspn(line, " \n");
+
+		rows[count].any_of = (__u32)strtoul(many, NULL, 10);
+		*many = '\0';
 		if (inet_pton(AF_INET, line, &rows[count].addr) == 1)
 			count++;
 	}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ten million sources at once and a fixed number of buckets: who keeps to the limit passes, who
+does not is held to it, and memory stays what it was. WEIR_FLOOD_S says how long the flood lasts."""
+import collections
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from harness.daemon import Daemon
+from harness.kernel import bpftool
+from harness.live import LiveFrames
+from harness.net import Namespace, Pair, descriptors, veth
+from harness.wait import pause, wait_for
+
+pytestmark = [pytest.mark.alone, pytest.mark.outside]
+
+FLOOD_S = float(os.environ.get("WEIR_FLOOD_S", "6"))
+STRANGERS = 10_000_000
+RATE, BURST, PORT = 10, 50, 4000
+HONEST, HONEST_RATE = 100, 8            # sources, packets a second of each
+HEAVY_RATE = 1000
+HOST, HEAVY = "10.77.1.1", "10.77.1.250"
+CONFIG = """api: {{listen: off}}
+events: {{rate: 0/s}}
+interfaces: [{{name: wire, hook: {hook}}}, {{name: dark, hook: {hook}}}]
+limit: {{sources: {buckets}, limits: [{{name: each, packets: {rate}/s, burst: {burst}}}]}}
+"""
+
+
+class Scene:
+    """A host, honest clients on one wire of it and strangers on another. The wires are two, since
+    what finds a full ring has never met Weir; buckets are the same."""
+
+    def __init__(self, hook, buckets):
+        self.stack = contextlib.ExitStack()
+        self.pair = self.stack.enter_context(Pair("many", addresses=True))
+        self.host, self.clients = self.pair.inside, self.pair.outside
+        self.strangers = Namespace("strangers")
+        self.stack.callback(self.strangers.delete)
+        veth(self.host, "dark", self.strangers, "dark")
+        # Frames made in the kernel are taken only where something polls the ring.
+        self.host.run("ethtool", "-K", "dark", "gro", "on")
+        self.clients.run("ip", "-batch", "-", input="".join(
+            f"addr add {address}/24 dev far\n" for address in (*HONEST_ADDRESSES, HEAVY)))
+        self.daemon = self.stack.enter_context(Daemon(self.host, config=CONFIG.format(
+            hook=hook, buckets=buckets, rate=RATE, burst=BURST)))
+
+    def limit(self):
+        row, = self.daemon.ask("limit", "show")["limits"]
+        return row
+
+    def memory(self):
+        """(of the table of buckets, of the daemon), in bytes, as the kernel counts them."""
+        table = bpftool("map", "show", "pinned", self.daemon.pin_dir / "maps" / "st_limit")
+        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status").read_text()
+        return table["bytes_memlock"], int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stack.close()
+
+
+HONEST_ADDRESSES = [f"10.77.1.{number}" for number in range(11, 11 + HONEST)]
+
+
+class Sender(threading.Thread):
+    """So many datagrams a second, from each of the sockets in turn, at even distances."""
+
+    def __init__(self, socks, rate):
+        super().__init__()
+        self.socks, self.rate, self.sent, self.ended = socks, rate, 0, threading.Event()
+
+    def run(self):
+        self.begun = time.monotonic()
+        while not self.ended.is_set():
+            while self.sent < (time.monotonic() - self.begun) * self.rate:
+                self.socks[self.sent % len(self.socks)].send(b"honest")
+                self.sent += 1
+            pause(0.002)
+        self.lasted = time.monotonic() - self.begun
+
+
+class Receiver(threading.Thread):
+    def __init__(self, sock):
+        super().__init__()
+        self.sock, self.got, self.ended = sock, collections.Counter(), threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                self.got[self.sock.recvfrom(64)[1][0]] += 1
+
+    def honest(self):
+        return sum(count for address, count in self.got.items() if address != HEAVY)
+
+
+@contextlib.contextmanager
+def talking(scene):
+    """The honest and the one that sends too much, and who listens to them."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(descriptors(1024))
+        server = stack.enter_context(scene.host.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        server.bind((HOST, PORT))
+        server.settimeout(0.2)
+        receiver = Receiver(server)
+        socks = []
+        for address in (*HONEST_ADDRESSES, HEAVY):
+            sock = stack.enter_context(scene.clients.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sock.bind((address, 0))
+            sock.connect((HOST, PORT))
+            socks.append(sock)
+        senders = [Sender(socks[:-1], HONEST * HONEST_RATE), Sender(socks[-1:], HEAVY_RATE)]
+        threads = [receiver, *senders]
+        for thread in threads:
+            thread.start()
+        try:
+            yield receiver, *senders
+        finally:
+            for thread in reversed(threads):
+                thread.ended.set()
+                thread.join()
+
+
+def ends(receiver, *senders):
+    """No more is sent, and what was has come as far as it does."""
+    for sender in senders:
+        sender.ended.set()
+        sender.join()
+    counted = []
+
+    def settled():
+        counted.append(sum(receiver.got.values()))
+        pause(0.1)
+        return len(counted) > 3 and counted[-1] == counted[-4]
+
+    wait_for(settled, "all that was sent has come")
+
+
+def met(frames):
+    """Of the strangers, how many have sent by then: they are drawn evenly."""
+    return STRANGERS * (1 - (1 - 1 / STRANGERS) ** frames)
+
+
+@pytest.mark.parametrize("hook, buckets", [("xdp", 1 << 20), ("tc", 1 << 20), ("xdp", 1 << 13)])
+def test_the_honest_pass_beside_ten_million_sources(hook, buckets):
+    with Scene(hook, buckets) as scene:
+        before = scene.memory()
+        with talking(scene) as (receiver, honest, heavy):
+            wait_for(lambda: receiver.honest() > HONEST, "all is under way")
+            with LiveFrames(scene.strangers, "dark", [f"11.0.0.0 {STRANGERS}"]) as flood:
+                begun = time.monotonic()
+                wait_for(lambda: time.monotonic() > begun + FLOOD_S, "it has lasted", FLOOD_S + 9)
+                during = scene.memory()
+                sent = sum(flood.stop().values())
+            ends(receiver, honest, heavy)
+        after, row = scene.memory(), scene.limit()
+        share = receiver.honest() / honest.sent
+        allowed = BURST + RATE * heavy.lasted
+        print(f"\n{hook}, {buckets:,} buckets ({before[0] / 1024:,.0f} KiB): {sent:,} frames at "
+              f"{flood.mpps:.2f} Mpps from {met(sent):,.0f} sources; {row['crowded']:,} found no "
+              f"bucket;\nhonest: {receiver.honest():,} of {honest.sent:,} ({share:.2%}); one of "
+              f"{HEAVY_RATE}/s: {receiver.got[HEAVY]} of {heavy.sent:,} (its limit: {allowed:.0f})"
+              f";\ndaemon, KiB: {before[1] // 1024:,} before, {during[1] // 1024:,} during, "
+              f"{after[1] // 1024:,} after")
+        assert share >= 0.95
+        assert receiver.got[HEAVY] <= allowed * 1.1 + 5
+        assert before[0] == during[0] == after[0]
+        assert after[1] < before[1] + (4 << 20)
+        assert row["passed"] + row["over"] > sent / 10, "the strangers met the limit"
+        # Ten a second: each holds a bucket for a tenth of one.
+        assert row["crowded"] or sent / FLOOD_S / RATE < buckets
