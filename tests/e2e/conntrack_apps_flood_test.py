@@ -4,7 +4,6 @@ thousand flows each. It is measured and told; asked is only that whoever was con
 that somebody new is served at all."""
 import collections
 import contextlib
-import json
 import random
 import re
 import socket
@@ -15,11 +14,11 @@ import time
 
 import pytest
 
-from harness.daemon import Daemon
+from harness.attacked import DARK, Attacked, percentiles, requesting
 from harness.guarded import configured, home                    # noqa: F401
 from harness.live import LiveFrames
-from harness.net import Namespace, Pair, veth
-from harness.programs import IPERF, WEB, running, url
+from harness.net import Pair
+from harness.programs import IPERF, WEB, running
 from harness.wait import SLOWNESS, wait_for
 
 pytestmark = [pytest.mark.alone, pytest.mark.outside]
@@ -28,7 +27,6 @@ TABLE = 1000                    # flows in each of the two tables
 CONNECTIONS = 200               # that stand before the flood
 ECHO, DISCARD = 4007, 9
 PHASE_S = 4
-FRAMES_TO = "10.77.2.2"         # where harness.live sends
 RULES = [{"name": name, "direction": "ingress", "proto": proto, "dport": str(port),
           "action": "allow"} for name, proto, port in (
     ("web", "tcp", WEB), ("iperf", "tcp", IPERF), ("echo", "tcp", ECHO),
@@ -36,48 +34,23 @@ RULES = [{"name": name, "direction": "ingress", "proto": proto, "dport": str(por
 Phase = collections.namedtuple("Phase", "name begin end displaced flooded")
 
 
-class Scene:
-    """A host, a client on one wire of it and an attacker on another, to which all strangers are
-    routed."""
+class Scene(Attacked):
+    """… with tables for a thousand flows each."""
 
     def __init__(self, hook):
-        self.stack = contextlib.ExitStack()
-        self.pair = self.stack.enter_context(Pair("flood", addresses=True))
-        self.host, self.client = self.pair.inside, self.pair.outside
-        self.attacker = Namespace("attacker")
-        self.stack.callback(self.attacker.delete)
-        veth(self.host, "dark", self.attacker, "dark")
-        # Frames made in the kernel are taken only where something polls the ring.
-        self.host.run("ethtool", "-K", "dark", "gro", "on")
-        self.host.run("ip", "addr", "add", f"{FRAMES_TO}/24", "dev", "dark")
-        self.attacker.run("ip", "addr", "add", "10.77.2.1/24", "dev", "dark")
-        self.host.run("ip", "route", "add", "default", "via", "10.77.2.1")
-        config = configured(hook, [self.pair.wire, "dark"], RULES, capacity=TABLE,
-                            **{"half-open": TABLE})
         # What events cost is not what is measured.
-        self.daemon = self.stack.enter_context(Daemon(self.host, config=config
-                                                      + "events: {rate: 0/s}\n"))
+        super().__init__("flood", "events: {rate: 0/s}\n" + configured(
+            hook, [Pair.wire, self.dark], RULES, capacity=TABLE, **{"half-open": TABLE}))
 
     def displaced(self):
         return self.daemon.status()["conntrack"]["displaced"]
-
-    def sent(self):
-        """Packets of the attacker."""
-        row, = json.loads(self.attacker.run("ip", "-s", "-j", "link", "show", "dark").stdout)
-        return row["stats64"]["tx"]["packets"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.stack.close()
 
 
 @contextlib.contextmanager
 def syn_flood(scene):
     # Killed at the latest by `timeout`, whatever becomes of this process.
     with running(scene.attacker, "timeout", "-s", "KILL", 30 * SLOWNESS, "hping3", "--flood", "-q",
-                 "-S", "--rand-source", "-p", WEB, FRAMES_TO):
+                 "-S", "--rand-source", "-p", WEB, DARK):
         yield
 
 
@@ -91,37 +64,6 @@ def datagram_flood(scene):
 
 
 FLOODS = {"syn": syn_flood, "datagrams": datagram_flood}
-
-
-class Requests:
-    """curl, one small page after the other, each over a connection of its own."""
-
-    def __init__(self, process):
-        self.process, self.rows = process, []
-        self.thread = threading.Thread(target=self.read)
-        self.thread.start()
-
-    def read(self):
-        for row in self.process.stderr:
-            found = re.match(rb"([\d.]+) 200$", row)
-            if found:
-                self.rows.append((time.monotonic(), float(found[1])))
-
-    def within(self, phase):
-        """Milliseconds each took that ended in the phase."""
-        return sorted(seconds * 1000 for at, seconds in list(self.rows)
-                      if phase.begin <= at < phase.end)
-
-
-@contextlib.contextmanager
-def requesting(scene):
-    with running(scene.client, "curl", "-s", "-H", "Connection: close", "-o", "/dev/null",
-                 "--connect-timeout", 10, "-w", "%{stderr}%{time_total} %{http_code}\n",
-                 url(scene.pair.inside_v4, "small") + "?[1-10000000]",
-                 stderr=subprocess.PIPE) as process:
-        requests = Requests(process)
-        yield requests
-    requests.thread.join()
 
 
 @contextlib.contextmanager
@@ -194,8 +136,7 @@ def table(phases, requests, iperf):
             f"{'displaced/s':>13}"]
     for phase in phases:
         took, seconds = requests.within(phase), phase.end - phase.begin
-        p50, p99 = ((statistics.median(took), took[int(len(took) * .99)]) if took else
-                    (float("nan"),) * 2)
+        p50, p99 = percentiles(took)
         mbits = iperf.within(phase)
         rows.append(f"{phase.name:8}{len(took) / seconds:12,.0f}{p50:9.2f}{p99:9.2f}"
                     f"{statistics.mean(mbits) if mbits else 0:9.0f}"
@@ -211,7 +152,8 @@ def test_flood_cuts_no_connection_and_leaves_room_for_new_ones(home, hook, flood
         stack.enter_context(home.serving(scene.host, WEB, IPERF))
         connections = stack.enter_context(connected(scene))
         iperf = stack.enter_context(transferring(scene))
-        requests = stack.enter_context(requesting(scene))
+        requests = stack.enter_context(requesting(scene.client,
+                                                  scene.pair.inside_v4))
         wait_for(lambda: requests.rows and iperf.rows, "all is under way")
         phases = [phase_of(scene, "before", connections)]
         with FLOODS[flood](scene):

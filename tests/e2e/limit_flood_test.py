@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from harness.daemon import Daemon
+from harness.attacked import Attacked
 from harness.kernel import bpftool
 from harness.live import LiveFrames
-from harness.net import Namespace, Pair, descriptors, veth
+from harness.net import descriptors
 from harness.wait import pause, wait_for
 
 pytestmark = [pytest.mark.alone, pytest.mark.outside]
@@ -24,6 +24,7 @@ FLOOD_S = float(os.environ.get("WEIR_FLOOD_S", "6"))
 STRANGERS = 10_000_000
 RATE, BURST, PORT = 10, 50, 4000
 HONEST, HONEST_RATE = 100, 8            # sources, packets a second of each
+HONEST_ADDRESSES = [f"10.77.1.{number}" for number in range(11, 11 + HONEST)]
 HEAVY_RATE = 1000
 HOST, HEAVY = "10.77.1.1", "10.77.1.250"
 CONFIG = """api: {{listen: off}}
@@ -33,23 +34,11 @@ limit: {{sources: {buckets}, limits: [{{name: each, packets: {rate}/s, burst: {b
 """
 
 
-class Scene:
-    """A host, honest clients on one wire of it and strangers on another. The wires are two, since
-    what finds a full ring has never met Weir; buckets are the same."""
+class Scene(Attacked):
+    """The wires are two, since what finds a full ring has never met Weir; buckets are the same."""
 
     def __init__(self, hook, buckets):
-        self.stack = contextlib.ExitStack()
-        self.pair = self.stack.enter_context(Pair("many", addresses=True))
-        self.host, self.clients = self.pair.inside, self.pair.outside
-        self.strangers = Namespace("strangers")
-        self.stack.callback(self.strangers.delete)
-        veth(self.host, "dark", self.strangers, "dark")
-        # Frames made in the kernel are taken only where something polls the ring.
-        self.host.run("ethtool", "-K", "dark", "gro", "on")
-        self.clients.run("ip", "-batch", "-", input="".join(
-            f"addr add {address}/24 dev far\n" for address in (*HONEST_ADDRESSES, HEAVY)))
-        self.daemon = self.stack.enter_context(Daemon(self.host, config=CONFIG.format(
-            hook=hook, buckets=buckets, rate=RATE, burst=BURST)))
+        super().__init__("many", CONFIG.format(hook=hook, buckets=buckets, rate=RATE, burst=BURST))
 
     def limit(self):
         row, = self.daemon.ask("limit", "show")["limits"]
@@ -60,15 +49,6 @@ class Scene:
         table = bpftool("map", "show", "pinned", self.daemon.pin_dir / "maps" / "st_limit")
         status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status").read_text()
         return table["bytes_memlock"], int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.stack.close()
-
-
-HONEST_ADDRESSES = [f"10.77.1.{number}" for number in range(11, 11 + HONEST)]
 
 
 class Sender(threading.Thread):
@@ -105,6 +85,8 @@ class Receiver(threading.Thread):
 @contextlib.contextmanager
 def talking(scene):
     """The honest and the one that sends too much, and who listens to them."""
+    scene.client.run("ip", "-batch", "-", input="".join(
+        f"addr add {address}/24 dev {scene.pair.far}\n" for address in (*HONEST_ADDRESSES, HEAVY)))
     with contextlib.ExitStack() as stack:
         stack.enter_context(descriptors(1024))
         server = stack.enter_context(scene.host.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -113,7 +95,7 @@ def talking(scene):
         receiver = Receiver(server)
         socks = []
         for address in (*HONEST_ADDRESSES, HEAVY):
-            sock = stack.enter_context(scene.clients.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sock = stack.enter_context(scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM))
             sock.bind((address, 0))
             sock.connect((HOST, PORT))
             socks.append(sock)
@@ -155,7 +137,7 @@ def test_the_honest_pass_beside_ten_million_sources(hook, buckets):
         before = scene.memory()
         with talking(scene) as (receiver, honest, heavy):
             wait_for(lambda: receiver.honest() > HONEST, "all is under way")
-            with LiveFrames(scene.strangers, "dark", [f"11.0.0.0 {STRANGERS}"]) as flood:
+            with LiveFrames(scene.attacker, scene.dark, [f"11.0.0.0 {STRANGERS}"]) as flood:
                 begun = time.monotonic()
                 wait_for(lambda: time.monotonic() > begun + FLOOD_S, "it has lasted", FLOOD_S + 9)
                 during = scene.memory()
