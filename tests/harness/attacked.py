@@ -83,8 +83,10 @@ class Requests:
 
 
 @contextlib.contextmanager
-def requesting(client, address, connect_timeout=10):
-    with running(client, "curl", "-s", "-H", "Connection: close", "-o", "/dev/null",
+def requesting(client, address, connect_timeout=10, rate=None):
+    """`rate`: so many a second; None: as many as there can be."""
+    paced = ["--rate", f"{rate}/s"] if rate else []
+    with running(client, "curl", "-s", *paced, "-H", "Connection: close", "-o", "/dev/null",
                  "--connect-timeout", connect_timeout, "--max-time", 2 * connect_timeout, "-w",
                  "%{stderr}%{time_total} %{http_code}\n",
                  url(address, "small") + "?[1-10000000]", stderr=subprocess.PIPE) as process:
