@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lanes that hold each source to a rate (lanes.py holds those of lists), and who sends to them."""
+import ipaddress
+import random
+import struct
+
+from bench.lanes import Lane, kernel_bytes
+from harness.daemon import Daemon
+
+KEYS, SEED = 1 << 20, 7
+MOST = 1 << 20          # hashlimit has room for no more
+EVER = "3600000"        # ms: nobody is forgotten while it is measured
+TCP, SYN, PLAIN_OFFSET = 6, 0x02, 0x50
+SETS = """table inet bench {
+ set sources { type ipv%s_addr; size 2097152; flags dynamic,timeout; timeout 1h; }
+ chain pre { type filter hook prerouting priority raw;
+  update @sources { ip%s saddr limit rate over %s burst %u packets } drop;
+ }
+}
+"""
+# `within` 40,000,000 packets a second of all together, as far as hashlimit can count; `over` one an
+# hour: all but the first of each source.
+ALL_TOGETHER, PEERS_MOST = 40000000, 1000000
+
+
+def rate_of(is_over, sources):
+    """(packets, by the second or the hour, how many at once)"""
+    if is_over:
+        return 1, "hour", 1
+    rate = min(ALL_TOGETHER // sources, PEERS_MOST)
+    return rate, "second", rate
+
+
+def address(family, number):
+    """In the form of struct weir_addr. Numbers of neighbours lie far apart."""
+    if family == "4":
+        return bytes(10) + b"\xff\xff" + struct.pack("!I", 0x0B000000 + number * 1439)
+    return ipaddress.IPv6Address((0x20010DB8 << 96) + (number << 64) + 1).packed
+
+
+def syns(family, addresses):
+    """A connection each, to one server."""
+    to, numbers = address(family, 999999), random.Random(SEED)
+    form = struct.Struct("!HHBBBBII")
+    return (source + to + form.pack(numbers.randrange(1024, 65536), 80, TCP, 1, PLAIN_OFFSET, SYN,
+                                    numbers.getrandbits(32), 0) for source in addresses)
+
+
+def sources_write(path, family, count):
+    """Each of them, in an order drawn once, and from the start again: addresses, or SYNs."""
+    order = list(range(count))
+    random.Random(SEED).shuffle(order)
+    addresses = ([address(family, number) for number in order] * (KEYS // count + 1))[:KEYS]
+    path.write_bytes(b"".join(syns(family, addresses) if path.suffix == ".tuples" else addresses))
+
+
+class LimitLane(Lane):
+    """`memory()` is what it keeps of sources, or may come to keep."""
+
+    def __init__(self, name, family, folder, rate):
+        self.rate = rate
+        super().__init__(name, family, folder)
+        self.before = kernel_bytes()
+
+    def memory(self):
+        return kernel_bytes() - self.before
+
+
+class Empty(LimitLane):
+    program = "empty"
+
+
+class Weir(LimitLane):
+    daemon, proto, counts = None, "udp", "packets"
+
+    def load(self):
+        count, period, burst = self.rate
+        self.daemon = Daemon(self.namespace, label="bench", interfaces=())
+        self.daemon.config.write_text(
+            "api: {listen: off}\nmemory: 1GiB\ninterfaces: [{name: in, hook: xdp}]\n"
+            f"limit: {{sources: {2 * MOST}, limits: [{{name: a, proto: {self.proto}, "
+            f"{self.counts}: {count}/{period[0]}, burst: {burst}}}]}}\n")
+        self.daemon.start()
+
+    def row(self):
+        row, = self.daemon.ask("limit", "show")["limits"]
+        return row
+
+    def memory(self):
+        return self.daemon.ask("limit", "show")["sources_capacity"] * 8
+
+    def close(self):
+        if self.daemon:
+            self.daemon.close()
+        super().close()
+
+
+class WeirConnections(Weir):
+    proto, counts = "tcp", "connections"
+
+
+class NftSet(LimitLane):
+    def load(self):
+        count, period, burst = self.rate
+        version = "" if self.v4 else "6"
+        self.namespace.run("nft", "-f", "-", input=SETS % (self.family, version,
+                                                           f"{count}/{period}", burst))
+
+
+class Hashlimit(LimitLane):
+    def load(self):
+        count, period, burst = self.rate
+        self.namespace.run(
+            self.iptables, "-t", "raw", "-A", "PREROUTING", "-m", "hashlimit",
+            "--hashlimit-above", f"{count}/{period}", "--hashlimit-burst", burst,
+            "--hashlimit-mode", "srcip", "--hashlimit-name", "bench", "--hashlimit-htable-size",
+            MOST, "--hashlimit-htable-max", MOST, "--hashlimit-htable-expire", EVER, "-j", "DROP")
+
+
+class Connlimit(LimitLane):
+    """Behind the kernel's tracking, as it must be: in the first chain there is."""
+
+    def load(self):
+        self.namespace.run(self.iptables, "-t", "mangle", "-A", "PREROUTING", "-p", "tcp", "-m",
+                           "connlimit", "--connlimit-above", 0, "--connlimit-mask",
+                           32 if self.v4 else 128, "-j", "DROP")
