@@ -10,7 +10,10 @@ from harness.daemon import Daemon
 KEYS, SEED = 1 << 20, 7
 MOST = 1 << 20          # hashlimit has room for no more
 EVER = "3600000"        # ms: nobody is forgotten while it is measured
-TCP, SYN, PLAIN_OFFSET = 6, 0x02, 0x50
+SERVER, HTTP, TCP, SYN = 999999, 80, 6, 0x02
+# As weir-bench makes frames of tuples: their length, the window, the options of a SYN.
+FRAME_BYTES, WINDOW, SYN_OFFSET = 100, 0x1000, 0xA0
+OPTIONS = bytes([2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7])
 SETS = """table inet bench {
  set sources { type ipv%s_addr; size 2097152; flags dynamic,timeout; timeout 1h; }
  chain pre { type filter hook prerouting priority raw;
@@ -38,12 +41,23 @@ def address(family, number):
     return ipaddress.IPv6Address((0x20010DB8 << 96) + (number << 64) + 1).packed
 
 
+def words(data):
+    """Sum of 16-bit words."""
+    return sum(struct.unpack(f"!{len(data) // 2}H", data))
+
+
 def syns(family, addresses):
-    """A connection each, to one server."""
-    to, numbers = address(family, 999999), random.Random(SEED)
-    form = struct.Struct("!HHBBBBII")
-    return (source + to + form.pack(numbers.randrange(1024, 65536), 80, TCP, 1, PLAIN_OFFSET, SYN,
-                                    numbers.getrandbits(32), 0) for source in addresses)
+    """A connection each, to one server. Frames have no checksum of TCP, that is 0; so the sequence
+    number is one that makes it right, for peers that look at it."""
+    to, numbers, header = address(family, SERVER), random.Random(SEED), struct.Struct("!HHHHH")
+    segment = FRAME_BYTES - 14 - (20 if family == "4" else 40)
+    ends = slice(12, 16) if family == "4" else slice(0, 16)
+    fixed = words(to[ends]) + words(OPTIONS) + TCP + segment + WINDOW + (SYN_OFFSET << 8 | SYN)
+    for source in addresses:
+        sport, high = numbers.randrange(1024, 65536), numbers.getrandbits(16)
+        low = -(fixed + words(source[ends]) + sport + HTTP + high) % 0xFFFF
+        yield (source + to + header.pack(sport, HTTP, TCP << 8 | 1, SYN_OFFSET << 8 | SYN, high)
+               + struct.pack("!HI", low, 0))
 
 
 def sources_write(path, family, count):
