@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness.attacked import Attacked
-from harness.kernel import bpftool
+from harness.kernel import bpftool, links
 from harness.live import LiveFrames
 from harness.net import descriptors
 from harness.wait import pause, wait_for
@@ -43,6 +43,10 @@ class Scene(Attacked):
     def limit(self):
         row, = self.daemon.ask("limit", "show")["limits"]
         return row
+
+    def lost(self):
+        """Frames of the clients that found a full ring, and never met Weir."""
+        return links(self.client)[self.pair.far]["stats64"]["tx"]["dropped"]
 
     def memory(self):
         """(of the table of buckets, of the daemon), in bytes, as the kernel counts them."""
@@ -148,9 +152,10 @@ def test_the_honest_pass_beside_ten_million_sources(hook, buckets):
         allowed = BURST + RATE * heavy.lasted
         print(f"\n{hook}, {buckets:,} buckets ({before[0] / 1024:,.0f} KiB): {sent:,} frames at "
               f"{flood.mpps:.2f} Mpps from {met(sent):,.0f} sources; {row['crowded']:,} found no "
-              f"bucket;\nhonest: {receiver.honest():,} of {honest.sent:,} ({share:.2%}); one of "
-              f"{HEAVY_RATE}/s: {receiver.got[HEAVY]} of {heavy.sent:,} (its limit: {allowed:.0f})"
-              f";\ndaemon, KiB: {before[1] // 1024:,} before, {during[1] // 1024:,} during, "
+              f"bucket;\nhonest: {receiver.honest():,} of {honest.sent:,} ({share:.2%}), "
+              f"{scene.lost()} frames found a full ring; one of {HEAVY_RATE}/s: "
+              f"{receiver.got[HEAVY]} of {heavy.sent:,} (its limit: {allowed:.0f});\ndaemon, KiB: "
+              f"{before[1] // 1024:,} before, {during[1] // 1024:,} during, "
               f"{after[1] // 1024:,} after")
         assert share >= 0.95
         assert receiver.got[HEAVY] <= allowed * 1.1 + 5
