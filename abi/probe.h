@@ -27,6 +27,7 @@ struct weir_probe_result {
 	__u32 list;
 	__u32 hit;
 	__u32 rule;
+	__u32 held; /* the limit it met last (struct pkt), 0 for none */
 	__u32 mark;
 	__be16 ethertype;
 	__be16 sport;

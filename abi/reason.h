@@ -59,7 +59,9 @@
 	  "an ICMP error about a flow, or a connection that a helper expected")                    \
 	X(WEIR_PASS_FRAGMENT, PASS, conntrack, "pass_fragment",                                    \
 	  "a fragment ahead of its first, between addresses that have a flow")                     \
-	X(WEIR_DROP_LIMIT, DROP, limit, "drop_limit", "more than a limit lets pass")
+	X(WEIR_DROP_LIMIT, DROP, limit, "drop_limit", "more than a limit lets pass")               \
+	X(WEIR_DROP_RULE_LIMIT, DROP, rules, "drop_rule_limit",                                    \
+	  "more than a rule with the action `limit` lets pass")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

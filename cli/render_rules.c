@@ -17,14 +17,40 @@ static void name_cell(struct weir_table *table, const struct weir_json *rule)
 				 (unsigned long long)weir_view_uint(rule, "id"));
 }
 
+/* " 100/s burst 50 per source, 12 over it" */
+static void limit_add(struct weir_buf *out, const struct weir_json *rule)
+{
+	static const char *const keys[] = { "burst", "per" };
+
+	if (!weir_view_str(rule, "rate")[0])
+		return;
+	weir_buf_add_char(out, ' ');
+	weir_buf_add_visible(out, weir_view_str(rule, "rate"));
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(keys); i++) {
+		const char *value = weir_view_str(rule, keys[i]);
+
+		weir_buf_addf(out, "%s%s%s", value[0] ? " " : "", value[0] ? keys[i] : "",
+			      value[0] ? " " : "");
+		weir_buf_add_visible(out, value);
+	}
+	if (!weir_json_get(rule, "over"))
+		return;
+	weir_buf_add_str(out, ", ");
+	weir_count_format(weir_view_uint(rule, "over"), out);
+	weir_buf_add_str(out, " over it");
+}
+
 /* What it does besides, in the cell of its action. */
 static void action_cell(struct weir_table *table, const struct weir_json *rule)
 {
 	const char *action = weir_view_str(rule, "action"), *mark = weir_view_str(rule, "mark");
 	bool has_log = weir_view_bool(rule, "log");
 
-	weir_table_cellf(table, weir_view_verdict_color(action), "%s%s%s%s", action,
-			 has_log && strcmp(action, "log") != 0 ? ", log" : "",
+	_cleanup_buf_ struct weir_buf limit = { 0 };
+
+	limit_add(&limit, rule);
+	weir_table_cellf(table, weir_view_verdict_color(action), "%s%s%s%s%s", action,
+			 weir_buf_str(&limit), has_log && strcmp(action, "log") != 0 ? ", log" : "",
 			 mark[0] ? " mark " : "", mark);
 }
 

@@ -28,6 +28,8 @@ struct kept {
 
 struct weir_image {
 	uint32_t asks; /* enum weir_ask */
+	struct weir_image_limit *limits;
+	uint32_t limit_count, limit_capacity;
 	uint64_t max_bytes;
 	struct weir_label_view *labels; /* label 1 is labels[1] */
 	uint32_t label_count, label_capacity;
@@ -91,6 +93,7 @@ void weir_image_free(struct weir_image *image)
 	for (int i = 0; i < WEIR_SECTION_COUNT; i++)
 		free(image->sections[i].bytes);
 	free(image->labels);
+	free(image->limits);
 	weir_names_done(&image->sets);
 	free(image->class_views);
 	free(image->lines);
@@ -236,6 +239,29 @@ void weir_image_ask(struct weir_image *image, enum weir_ask ask)
 bool weir_image_asks(const struct weir_image *image, enum weir_ask ask)
 {
 	return image && image->asks & ask;
+}
+
+int weir_image_limit_add(struct weir_image *image, const struct weir_image_limit *limit)
+{
+	if (image->limit_count == image->limit_capacity) {
+		uint32_t capacity = image->limit_capacity ? image->limit_capacity * 2 : 8;
+		struct weir_image_limit *limits =
+			reallocarray(image->limits, capacity, sizeof(*limits));
+
+		if (!limits)
+			return -ENOMEM;
+		image->limits = limits;
+		image->limit_capacity = capacity;
+	}
+	image->limits[image->limit_count++] = *limit;
+	return 0;
+}
+
+const struct weir_image_limit *weir_image_limits(const struct weir_image *image,
+						 uint32_t *ret_count)
+{
+	*ret_count = image->limit_count;
+	return image->limits;
 }
 
 void *weir_image_root(struct weir_image *image, enum weir_root root)

@@ -9,8 +9,11 @@
 #include <stdint.h>
 
 #include "../abi/image.h"
+#include "../abi/limit.h"
 #include "../base/addr.h"
 #include "../base/diag.h"
+
+#define WEIR_IMAGE_LIMIT_TEXT 48
 
 struct weir_feature;
 struct weir_image;
@@ -61,11 +64,31 @@ size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id
 /* What a policy wants of the data path besides its tables. */
 enum weir_ask {
 	WEIR_ASK_CONNECTIONS = 1 << 0, /* that connections are tracked */
+	WEIR_ASK_BUCKETS = 1 << 1,     /* that there are buckets to hold packets to a limit by */
 };
 /* A feature asks while it compiles; whoever can give it looks when constants are made. */
 void weir_image_ask(struct weir_image *image, enum weir_ask ask);
 /* NULL, no policy yet: nothing is asked for. */
 bool weir_image_asks(const struct weir_image *image, enum weir_ask ask);
+
+/* A limit that a rule holds packets to: told of while the rules compile, so that whoever has the
+ * buckets can show it and who is over it. */
+struct weir_image_limit {
+	char name[WEIR_IMAGE_LIMIT_TEXT]; /* of the rule, or its number */
+	char rate[WEIR_IMAGE_LIMIT_TEXT], per[WEIR_IMAGE_LIMIT_TEXT]; /* as written */
+	uint64_t burst;						      /* packets or bytes */
+	bool counts_bytes;
+	struct limit_row row;
+	uint32_t rule;	      /* what events name it by */
+	const char *counters; /* a map of struct weir_count; static text */
+	uint32_t all, over; /* its rows there: packets that the rule matched; of them, those over */
+};
+
+/* -ENOMEM. */
+int weir_image_limit_add(struct weir_image *image, const struct weir_image_limit *limit);
+/* In the order they were added; borrowed until the image is freed. */
+const struct weir_image_limit *weir_image_limits(const struct weir_image *image,
+						 uint32_t *ret_count);
 
 /* A zeroed section of at least `bytes`; NULL when out of memory. Valid until the image is freed.
  * Each section once. */

@@ -3,6 +3,7 @@
 #ifndef WEIR_BPF_PROBE_H
 #define WEIR_BPF_PROBE_H
 
+#include "../../abi/limit.h"
 #include "../../abi/probe.h"
 #include "pkt.h"
 
@@ -54,6 +55,7 @@ __noinline int probe_tell(struct pkt *p, __u32 reason)
 		.list = p->list,
 		.hit = p->hit,
 		.rule = p->rule,
+		.held = p->allowed ? LIMIT_NEVER : p->held,
 		.mark = p->mark,
 		.ethertype = p->ethertype,
 		.sport = p->sport,

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "core/engine.h"
+#include "core/limit.h"
 #include "features/limit/limit_state.h"
 
 static int limit_constants_set(const void *data, const struct weir_image *image,
@@ -14,15 +15,21 @@ static int limit_constants_set(const void *data, const struct weir_image *image,
 	static const struct limit_root none;
 	const struct limit_section *section = data;
 	const struct limit_root *beginnings = limit_root_of(image, LIMIT_LOOK_BEGINNINGS);
+	bool has_buckets = beginnings || weir_image_asks(image, WEIR_ASK_BUCKETS);
+	struct limit_table_constants table = {
+		.lines = has_buckets ? limit_lines(section->sources) : 0,
+	};
 	struct limit_constants values = {
-		.lines = beginnings ? limit_lines(section->sources) : 0,
+		.enabled = beginnings != NULL,
 		.has_beginnings = beginnings &&
 				  memcmp(beginnings->about, none.about, sizeof(none.about)) != 0,
 		.has_alarms =
 			beginnings && beginnings->acts[WEIR_CALM] != beginnings->acts[WEIR_ATTACK],
 	};
-	int r = weir_constants_capacity(constants, "st_limit", values.lines ? values.lines : 1);
+	int r = weir_constants_capacity(constants, "st_limit", table.lines ? table.lines : 1);
 
+	if (!r)
+		r = weir_constants_set(constants, "limit_table", &table, sizeof(table));
 	return r ? r : weir_constants_set(constants, "limit_constants", &values, sizeof(values));
 }
 
@@ -63,6 +70,7 @@ static int limit_attach(void *data, struct weir_object *object, struct weir_diag
 {
 	struct limit *state = data;
 
+	state->object = object;
 	state->counters = weir_object_map(object, "ctr_limit");
 	int r = state->counters ? limit_table_take(state, object) : -ENOENT;
 
@@ -74,15 +82,18 @@ static int limit_attach(void *data, struct weir_object *object, struct weir_diag
 
 static void limit_look_at_top(struct limit *state, uint64_t now_ns)
 {
-	uint64_t over[LIMITS_MAX] = {};
+	uint64_t over[LIMIT_KNOWN_MAX] = {};
+	unsigned own = state->top.known_count - state->guests.count;
 
-	for (unsigned i = 0; state->counters && i < state->top.known_count; i++) {
+	for (unsigned i = 0; state->counters && i < own; i++) {
 		struct limit_count count = {};
 
 		weir_map_sum(state->counters, state->top.known[i].row.count, 1, LIMIT_COUNT_WORDS,
 			     (uint64_t *)&count);
 		over[i] = count.over;
 	}
+	for (unsigned i = 0; i < state->guests.count; i++)
+		over[own + i] = limit_guest_count(state, &state->guests.at[i]).over;
 	limit_top_look(&state->top, over, now_ns);
 }
 
@@ -107,7 +118,8 @@ static void limit_went_live(void *data, const struct weir_config *config)
 
 	state->config = config;
 	limit_live(state, &list);
-	limit_top_live(&state->top, &list);
+	state->guests = state->next_guests;
+	limit_top_live(&state->top, &list, &state->guests);
 }
 
 void limit_live(const struct limit *state, struct limit_list *ret_list)
@@ -133,6 +145,21 @@ void limit_sums_read(const struct limit *state, const struct limit_list *list,
 			     (uint64_t *)&ret_sums->of[i]);
 }
 
+bool limit_is_on(const struct limit *state, const struct limit_list *list)
+{
+	return list->count || state->guests.count;
+}
+
+struct limit_count limit_unheld(const struct limit *state)
+{
+	struct limit_count count = {};
+
+	if (state->counters)
+		weir_map_sum(state->counters, LIMIT_COUNT_OTHERS, 1, LIMIT_COUNT_WORDS,
+			     (uint64_t *)&count);
+	return count;
+}
+
 static struct limit_count sum_of(const struct limit_sums *sums)
 {
 	struct limit_count all = {};
@@ -154,18 +181,21 @@ static void limit_status(void *data, struct weir_json_out *json)
 
 	limit_live(state, &list);
 	limit_sums_read(state, &list, &sums);
-	struct limit_count all = sum_of(&sums);
+	struct limit_count all = sum_of(&sums), unheld = limit_unheld(state);
 
 	weir_json_open_object(json, "limit");
-	weir_json_put_bool(json, "on", list.count != 0);
+	bool is_on = limit_is_on(state, &list);
+
+	weir_json_put_bool(json, "on", is_on);
 	weir_json_put_uint(json, "limits", list.count);
-	weir_json_put_uint(json, "sources", list.count ? state->owing_seen : 0);
+	weir_json_put_uint(json, "limits_of_rules", state->guests.count);
+	weir_json_put_uint(json, "sources", is_on ? state->owing_seen : 0);
 	weir_json_put_uint(json, "sources_capacity",
-			   list.count ? (uint64_t)state->lines * LIMIT_WAYS : 0);
+			   is_on ? (uint64_t)state->lines * LIMIT_WAYS : 0);
 	weir_json_put_uint(json, "passed", all.passed);
 	weir_json_put_uint(json, "over", all.over);
-	weir_json_put_uint(json, "crowded", all.crowded);
-	weir_json_put_uint(json, "raced", all.raced);
+	weir_json_put_uint(json, "crowded", all.crowded + unheld.crowded);
+	weir_json_put_uint(json, "raced", all.raced + unheld.raced);
 	weir_json_put_uint(json, "blocked", state->autos.blocked);
 	weir_json_put_uint(json, "blocks_spared", state->autos.spared);
 	weir_json_put_uint(json, "blocks_refused", state->autos.refused);
@@ -181,6 +211,10 @@ static int sample_add(struct weir_snapshot *snapshot, const char *metric, const 
 	return weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, metric, help, (double)value,
 				 "limit=\"%s\",result=\"%s\"", name, result);
 }
+
+static const char crowded_help[] = "Packets passed because no bucket was free.";
+static const char raced_help[] = "Packets passed because other processors were first.";
+#define OF_RULES "(rules)" /* no limit's name has brackets */
 
 /* Names need no escaping: limit_check(). */
 static int limit_samples(const struct limit_list *list, const struct limit_sums *sums,
@@ -206,15 +240,26 @@ static int limit_samples(const struct limit_list *list, const struct limit_sums 
 			    sample_add(snapshot, "limit_bytes_total", bytes, count->over_bytes,
 				       name, "over");
 		r = r	  ?:
-			    sample_add(snapshot, "limit_crowded_total",
-				       "Packets passed because no bucket was free.", count->crowded,
-				       name, NULL);
+			    sample_add(snapshot, "limit_crowded_total", crowded_help,
+				       count->crowded, name, NULL);
 		r = r	  ?:
-			    sample_add(snapshot, "limit_raced_total",
-				       "Packets passed because other processors were first.",
-				       count->raced, name, NULL);
+			    sample_add(snapshot, "limit_raced_total", raced_help, count->raced,
+				       name, NULL);
 	}
 	return r;
+}
+
+/* Of rules' limits together; what each counts besides is the rules' to tell. */
+static int unheld_samples(const struct limit *state, struct weir_snapshot *snapshot)
+{
+	struct limit_count count = limit_unheld(state);
+	int r = state->guests.count ? sample_add(snapshot, "limit_crowded_total", crowded_help,
+						 count.crowded, OF_RULES, NULL) :
+				      0;
+
+	return r || !state->guests.count ? r :
+					   sample_add(snapshot, "limit_raced_total", raced_help,
+						      count.raced, OF_RULES, NULL);
 }
 
 static int blocks_samples(const struct limit_auto *autos, struct weir_snapshot *snapshot)
@@ -246,17 +291,20 @@ static int limit_snapshot(void *data, struct weir_snapshot *snapshot)
 	limit_live(state, &list);
 	limit_sums_read(state, &list, &sums);
 	int r = limit_samples(&list, &sums, snapshot);
+	bool is_on = limit_is_on(state, &list);
 
+	if (!r)
+		r = unheld_samples(state, snapshot);
 	if (!r)
 		r = blocks_samples(&state->autos, snapshot);
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources",
 				      "Buckets in use, as of the last round of the sweep.",
-				      list.count ? (double)state->owing_seen : 0, NULL);
+				      is_on ? (double)state->owing_seen : 0, NULL);
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "limit_sources_capacity",
 				      "Buckets there are.",
-				      list.count ? (double)state->lines * LIMIT_WAYS : 0, NULL);
+				      is_on ? (double)state->lines * LIMIT_WAYS : 0, NULL);
 	return r;
 }
 
@@ -267,13 +315,19 @@ static void limit_describe(void *data, const struct weir_verdict *verdict,
 	struct limit_list list;
 	uint16_t rows[LIMITS_MAX];
 
-	if (!state || !(verdict->list & LIMIT_LIST))
+	if (!state || !((verdict->list | verdict->held) & (LIMIT_LIST | LIMIT_NEVER)))
 		return;
 	limit_live(state, &list);
+	if (verdict->held == LIMIT_NEVER && limit_is_on(state, &list))
+		weir_json_put_str(json, "limits", "none holds an address on an allow list");
 	limit_count_rows(&list, rows);
-	for (unsigned i = 0; i < list.count; i++)
+	for (unsigned i = 0; i < list.count; i++) {
 		if (verdict->list == (LIMIT_LIST | rows[i]))
 			weir_json_put_str(json, "limit", list.at[i].text->name);
+		if (verdict->held == (LIMIT_LIST | rows[i]))
+			weir_limit_put_held("limit", list.at[i].text->name,
+					    verdict->reason == WEIR_DROP_LIMIT, json);
+	}
 }
 
 const struct weir_feature weir_limit = {
@@ -284,6 +338,7 @@ const struct weir_feature weir_limit = {
 	.check = limit_check,
 	.constants = limit_constants_set,
 	.compile = limit_compile,
+	.classes = limit_guests_note,
 	.state_new = limit_state_new,
 	.state_free = limit_state_free,
 	.attach = limit_attach,

@@ -20,7 +20,7 @@
 
 struct offence {
 	struct weir_engine *engine;
-	char entry[WEIR_RANGE_TEXT], limit[LIMIT_NAME_MAX + 1];
+	char entry[WEIR_RANGE_TEXT], limit[WEIR_IMAGE_LIMIT_TEXT];
 	uint64_t for_s, over, within_s;
 	bool is_dry;
 };

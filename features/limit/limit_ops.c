@@ -66,6 +66,19 @@ static void limit_put(const struct limit_entry *entry, const struct limit_count 
 	weir_json_close_object(json);
 }
 
+/* Apart from the others, whose names they may have. */
+static void rules_put(const struct limit *state, struct weir_json_out *json)
+{
+	struct limit_count unheld = limit_unheld(state);
+
+	weir_json_open_array(json, "rules");
+	for (unsigned i = 0; i < state->guests.count; i++)
+		limit_guest_put(state, &state->guests.at[i], json);
+	weir_json_close_array(json);
+	weir_json_put_uint(json, "rules_crowded", unheld.crowded);
+	weir_json_put_uint(json, "rules_raced", unheld.raced);
+}
+
 static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct limit *state = weir_engine_state(engine, &weir_limit);
@@ -80,9 +93,12 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 	for (unsigned i = 0; i < list.count; i++)
 		limit_put(&list.at[i], &sums.of[i], &json);
 	weir_json_close_array(&json);
-	weir_json_put_uint(&json, "sources", list.count ? state->owing_seen : 0);
+	rules_put(state, &json);
+	bool is_on = limit_is_on(state, &list);
+
+	weir_json_put_uint(&json, "sources", is_on ? state->owing_seen : 0);
 	weir_json_put_uint(&json, "sources_capacity",
-			   list.count ? (uint64_t)state->lines * LIMIT_WAYS : 0);
+			   is_on ? (uint64_t)state->lines * LIMIT_WAYS : 0);
 	weir_json_close_object(&json);
 	return 0;
 }

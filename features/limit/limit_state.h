@@ -110,13 +110,23 @@ struct limit_sums {
 	struct limit_count of[LIMITS_MAX];
 };
 
+/* Limits of rules beside those of this feature: rules bound them. */
+#define LIMIT_KNOWN_MAX (LIMITS_MAX + 256)
+
+/* Limits that rules hold packets to, which other features tell of. */
+struct limit_guests {
+	struct weir_image_limit at[LIMIT_KNOWN_MAX - LIMITS_MAX];
+	unsigned count;
+};
+
 #define LIMIT_TOP_ENTRIES 512
 
 /* A limit of the live policy, as events name it, and what of its excess they have told. */
 struct limit_known {
-	char name[LIMIT_NAME_MAX + 1];
+	char name[WEIR_IMAGE_LIMIT_TEXT];
 	struct limit_row row;
 	struct limit_block block;
+	uint32_t rule; /* events name it by its rule; 0: by its row */
 	bool is_looked_at;
 	uint64_t over;	  /* packets over it, as counted at the last look */
 	uint64_t pending; /* of them, those that no event stands for yet */
@@ -148,7 +158,7 @@ struct limit_over {
 
 /* Space-Saving: Metwally, Agrawal, El Abbadi, 2005. A key 0: nobody's. */
 struct limit_top {
-	struct limit_known known[LIMITS_MAX];
+	struct limit_known known[LIMIT_KNOWN_MAX];
 	unsigned known_count;
 	uint64_t keys[LIMIT_TOP_ENTRIES];
 	struct limit_over at[LIMIT_TOP_ENTRIES];
@@ -175,10 +185,12 @@ struct limit {
 	struct limit_runtime runtime;
 	const struct weir_config *config; /* live; NULL before the first */
 	struct weir_map *counters;	  /* borrowed from the object; NULL before the first */
-	struct weir_map_memory buckets;	  /* st_limit */
-	uint32_t lines;			  /* of it that are in use; 0: off */
-	uint32_t sweep;			  /* line that is looked at next */
-	uint64_t owing, owing_seen;	  /* buckets in this round of the sweep, and in the last */
+	struct weir_object *object;	  /* borrowed; NULL before the first */
+	struct limit_guests guests, next_guests; /* live; of what was compiled last (a worker's) */
+	struct weir_map_memory buckets;		 /* st_limit */
+	uint32_t lines;				 /* of it that are in use; 0: off */
+	uint32_t sweep;				 /* line that is looked at next */
+	uint64_t owing, owing_seen; /* buckets in this round of the sweep, and in the last */
 	struct limit_top top;
 	struct limit_auto autos;
 };
@@ -245,10 +257,11 @@ extern const char *const limit_when_names[];
 /* limit_ops_edit.c */
 extern const struct weir_op limit_add_op, limit_del_op;
 /* limit_top.c: the limits of a policy that went live. */
-void limit_top_live(struct limit_top *top, const struct limit_list *list);
+void limit_top_live(struct limit_top *top, const struct limit_list *list,
+		    const struct limit_guests *guests);
 void limit_top_event(struct limit_top *top, const struct weir_event *event);
 /* About once a second: `over` are the packets over each of the known, as counted. */
-void limit_top_look(struct limit_top *top, const uint64_t over[LIMITS_MAX], uint64_t now_ns);
+void limit_top_look(struct limit_top *top, const uint64_t over[LIMIT_KNOWN_MAX], uint64_t now_ns);
 const struct limit_known *limit_top_known(const struct limit_top *top, uint64_t id);
 /* limit_auto.c: how long an offender is to be blocked; 0: not now, since it is, or *ret_is_full. */
 uint64_t limit_auto_length(struct limit_auto *autos, const struct weir_range *range,
@@ -265,5 +278,17 @@ void limit_table_sweep(struct limit *state, uint64_t now_ns);
 void limit_live(const struct limit *state, struct limit_list *ret_list);
 void limit_sums_read(const struct limit *state, const struct limit_list *list,
 		     struct limit_sums *ret_sums);
+/* Of limits of rules together: crowded and raced. */
+struct limit_count limit_unheld(const struct limit *state);
+/* Whether there are buckets in use: capacity and use are shown. */
+bool limit_is_on(const struct limit *state, const struct limit_list *list);
+
+/* limit_guests.c: limits of rules. */
+int limit_guests_note(struct weir_compile *compile);
+/* Of all that came by; and of those over it. Without a program: zero. */
+struct limit_count limit_guest_count(const struct limit *state,
+				     const struct weir_image_limit *guest);
+void limit_guest_put(const struct limit *state, const struct weir_image_limit *guest,
+		     struct weir_json_out *json);
 
 #endif

@@ -44,22 +44,38 @@ static void known_set(struct limit_known *known, const struct limit_text *text, 
 	known->row.count = count;
 }
 
+/* What was counted in another row is not to be taken for what came since. */
+static void guest_set(struct limit_known *known, const struct weir_image_limit *guest,
+		      const struct limit_top *before)
+{
+	const struct limit_known *same = limit_top_known(before, guest->row.id);
+
+	if (same && same->rule == guest->rule)
+		*known = *same;
+	snprintf(known->name, sizeof(known->name), "%s", guest->name);
+	known->row = guest->row;
+	known->rule = guest->rule;
+}
+
 static void over_forget(struct limit_top *top, unsigned i)
 {
 	top->keys[i] = 0;
 	top->at[i] = (struct limit_over){ 0 };
 }
 
-void limit_top_live(struct limit_top *top, const struct limit_list *list)
+void limit_top_live(struct limit_top *top, const struct limit_list *list,
+		    const struct limit_guests *guests)
 {
-	struct limit_known known[LIMITS_MAX] = {};
+	struct limit_known known[LIMIT_KNOWN_MAX] = {};
 	uint16_t rows[LIMITS_MAX];
 
 	limit_count_rows(list, rows);
 	for (unsigned i = 0; i < list->count; i++)
 		known_set(&known[i], list->at[i].text, rows[i], top);
+	for (unsigned i = 0; i < guests->count; i++)
+		guest_set(&known[list->count + i], &guests->at[i], top);
 	memcpy(top->known, known, sizeof(known));
-	top->known_count = list->count;
+	top->known_count = list->count + guests->count;
 	for (unsigned i = 0; i < LIMIT_TOP_ENTRIES; i++)
 		if (top->keys[i] && !limit_top_known(top, top->at[i].limit))
 			over_forget(top, i);
@@ -141,12 +157,18 @@ static void place_take(struct limit_top *top, unsigned at, uint64_t key,
 
 static struct limit_known *known_of(struct limit_top *top, const struct weir_event *event)
 {
-	bool is_over = event->kind == WEIR_EVENT_OVER ||
-		       (event->kind == WEIR_EVENT_DROP && event->reason == WEIR_DROP_LIMIT);
+	bool is_drop = event->kind == WEIR_EVENT_DROP;
+	bool is_over =
+		event->kind == WEIR_EVENT_OVER || (is_drop && event->reason == WEIR_DROP_LIMIT);
+	bool is_of_rule = is_drop && event->reason == WEIR_DROP_RULE_LIMIT;
 
-	for (unsigned i = 0; is_over && i < top->known_count; i++)
-		if (event->list == (LIMIT_LIST | top->known[i].row.count))
-			return &top->known[i];
+	for (unsigned i = 0; (is_over || is_of_rule) && i < top->known_count; i++) {
+		struct limit_known *known = &top->known[i];
+
+		if (is_of_rule ? known->rule && known->rule == event->rule :
+				 !known->rule && event->list == (LIMIT_LIST | known->row.count))
+			return known;
+	}
 	return NULL;
 }
 
@@ -227,9 +249,9 @@ static void over_settle(struct limit_over *over, double each, double seconds)
 	over->pps += (now / seconds - over->pps) * (seconds / (seconds + PPS_SMOOTH_S));
 }
 
-void limit_top_look(struct limit_top *top, const uint64_t over[LIMITS_MAX], uint64_t now_ns)
+void limit_top_look(struct limit_top *top, const uint64_t over[LIMIT_KNOWN_MAX], uint64_t now_ns)
 {
-	double each[LIMITS_MAX];
+	double each[LIMIT_KNOWN_MAX];
 	double seconds = (double)(now_ns - top->looked_ns) / NS_PER_S;
 
 	for (unsigned i = 0; i < top->known_count; i++)

@@ -24,6 +24,8 @@ static struct weir_addr v4(uint32_t number)
 }
 
 /* Limits of these names and keys live, and looked at with nothing over them. */
+static const struct limit_guests no_guests;
+
 static void limits_are(const char *per, const char *first, const char *second)
 {
 	struct limit_text texts[2] = {
@@ -33,7 +35,7 @@ static void limits_are(const char *per, const char *first, const char *second)
 	struct limit_list list = { .at = { { .text = &texts[0] }, { .text = &texts[1] } },
 				   .count = second ? 2 : 1 };
 
-	limit_top_live(&top, &list);
+	limit_top_live(&top, &list, &no_guests);
 }
 
 static int begin(void **state)
@@ -41,7 +43,7 @@ static int begin(void **state)
 	memset(&top, 0, sizeof(top));
 	now_ns = START;
 	limits_are("source", "a", NULL);
-	limit_top_look(&top, (uint64_t[LIMITS_MAX]){ 500, 500 }, now_ns);
+	limit_top_look(&top, (uint64_t[LIMIT_KNOWN_MAX]){ 500, 500 }, now_ns);
 	(void)state;
 	return 0;
 }
@@ -64,7 +66,7 @@ static void tell(unsigned limit, struct weir_addr src, unsigned times)
 static void look(uint64_t first, uint64_t second)
 {
 	now_ns += SECOND;
-	limit_top_look(&top, (uint64_t[LIMITS_MAX]){ first, second }, now_ns);
+	limit_top_look(&top, (uint64_t[LIMIT_KNOWN_MAX]){ first, second }, now_ns);
 }
 
 static const struct limit_over *entry_of(struct weir_addr addr)
@@ -235,7 +237,7 @@ static void blocks_after(const char *rate)
 	};
 	struct limit_list list = { .at = { { .text = &text } }, .count = 1 };
 
-	limit_top_live(&top, &list);
+	limit_top_live(&top, &list, &no_guests);
 }
 
 static void who_goes_on_within_the_time_offends(void **state)

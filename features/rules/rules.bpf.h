@@ -5,6 +5,7 @@
 
 #include "../../bpf/lib/count.h"
 #include "../../bpf/lib/emit.h"
+#include "../../bpf/lib/limit.h"
 #include "rules_search.bpf.h"
 
 const volatile struct rules_constants rules_constants = { .enabled = 1 };
@@ -59,10 +60,28 @@ static __always_inline void record_apply(struct pkt *p, struct rules_search *sea
 	}
 }
 
-enum search_pass {
-	SEARCH_DECIDE,	/* which rule decides */
-	SEARCH_EFFECTS, /* those that only do something, and stand before it */
-};
+/*
+ * A rule with a limit has matched: whether the packet is over it. Its bucket is charged only when
+ * no rule before it decides and no limit before it is full: limits are one group, in their order.
+ */
+static __always_inline bool record_is_over(struct pkt *p, const struct rules_root *root,
+					   const struct rules_record *record)
+{
+	__u32 line = rules_first(p, WEIR_SECTION_RULES) + root->limits + record->limit;
+	const struct limit_row *row = near_line(p, line);
+
+	if (!row)
+		return false;
+	__u32 answer = limit_hold(p, row), over = row->count;
+
+	if (p->probe)
+		p->held = record->row;
+	else if (answer == LIMIT_OVER)
+		count_add(bpf_map_lookup_elem(&ctr_rule, &over), p->len);
+	else if (answer != LIMIT_PASSES)
+		limit_count_unheld(limit_counter(LIMIT_COUNT_OTHERS), answer);
+	return answer == LIMIT_OVER;
+}
 
 /*
  * A rule that the vectors name. Returns whether it ends the search in its group, whose rules stand
@@ -81,7 +100,8 @@ __noinline int rule_visit(struct pkt *p, struct rules_search *search, __u32 posi
 		return 1;
 	if (!record_holds(p, record))
 		return 0;
-	if (pass == SEARCH_EFFECTS) {
+	if (pass == RULES_EFFECT || (rules_constants.has_limits && pass == RULES_HOLD &&
+				     !record_is_over(p, root, record))) {
 		record_apply(p, search, record);
 		return 0;
 	}
@@ -141,12 +161,8 @@ __noinline int search_run(struct pkt *p, struct rules_search *search, __u32 pass
 
 	if (!root || !search)
 		return 0;
-	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
-		__u64 effects = root->effects[part];
-
-		search->left[part] =
-			search->candidates[part] & (pass == SEARCH_EFFECTS ? effects : ~effects);
-	}
+	for (__u32 part = 0; part < RULES_AGGREGATES; part++)
+		search->left[part] = search->candidates[part] & root->of_pass[pass & 3][part];
 	for (__u32 part = 0; part < RULES_AGGREGATES; part++) {
 		LOOP_ROLLED
 		for (int i = 0; i < 64 && search->left[part]; i++) {
@@ -159,11 +175,15 @@ __noinline int search_run(struct pkt *p, struct rules_search *search, __u32 pass
 	return 0;
 }
 
+/* A number and no branches: the verifier would walk what follows once for each. */
 static __always_inline enum weir_reason record_reason(const struct rules_record *record)
 {
-	return record->action == RULES_ALLOW ? WEIR_PASS_RULE :
-	       record->action == RULES_DENY  ? WEIR_DROP_RULE :
-					       WEIR_DROP_REJECT;
+	const __u64 reasons = (__u64)WEIR_PASS_RULE << RULES_ALLOW * 8 |
+			      (__u64)WEIR_DROP_RULE << RULES_DENY * 8 |
+			      (__u64)WEIR_DROP_REJECT << RULES_REJECT * 8 |
+			      (__u64)WEIR_DROP_RULE_LIMIT << RULES_LIMIT * 8;
+
+	return reasons >> (record->action & 7) * 8 & 0xff;
 }
 
 static __always_inline struct rules_search *search_new(void)
@@ -188,13 +208,13 @@ static __always_inline void search_decide(struct pkt *p, const struct rules_root
 	__u8 state = p->state;
 
 	search_rows(p, search);
-	search_run(p, search, SEARCH_DECIDE);
+	search_run(p, search, RULES_DECIDE);
 	if (search->rank != RULES_NO_RANK || state != WEIR_CONN_ESTABLISHED ||
 	    !(root->fields & 1 << RULES_STATE))
 		return;
 	p->state = WEIR_CONN_NEW;
 	search_rows(p, search);
-	search_run(p, search, SEARCH_DECIDE);
+	search_run(p, search, RULES_DECIDE);
 	p->state = state;
 }
 
@@ -203,6 +223,16 @@ static __always_inline bool rules_are_brief(const struct pkt *p, const struct ru
 {
 	return root->fields & 1 << RULES_MINUTE ||
 	       (root->fields & 1 << RULES_STATE && p->state == WEIR_CONN_NEW);
+}
+
+/*
+ * No limit holds an allowed address. Of a flow that goes on no packet is held: the rules let it in,
+ * and are asked again only because the policy is another now; an apply would else cut off all but
+ * the first of those that were let in over hours.
+ */
+static __always_inline bool rules_hold(const struct pkt *p)
+{
+	return rules_constants.has_limits && !p->allowed && p->state != WEIR_CONN_ESTABLISHED;
 }
 
 __noinline int rules_judge(struct pkt *p)
@@ -214,8 +244,10 @@ __noinline int rules_judge(struct pkt *p)
 		return WEIR_PASS;
 	p->briefly = rules_are_brief(p, root);
 	search_decide(p, root, search);
+	if (rules_hold(p))
+		search_run(p, search, RULES_HOLD);
 	if (root->has_effects)
-		search_run(p, search, SEARCH_EFFECTS);
+		search_run(p, search, RULES_EFFECT);
 	if (search->rank == RULES_NO_RANK)
 		return WEIR_PASS;
 	const struct rules_record *best = record_at(p, root, search->position);

@@ -3,9 +3,11 @@
 #include "features/rules/rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "abi/reject.h"
 #include "base/cleanup.h"
+#include "features/rules/rules_limit.h"
 #include "features/rules/rules_overlap.h"
 #include "features/rules/rules_plan.h"
 #include "features/rules/rules_tables.h"
@@ -17,9 +19,11 @@
 static int rules_constants_set(const void *data, const struct weir_image *image,
 			       struct weir_constants *constants)
 {
-	(void)image;
 	const struct rules_section *section = data;
-	struct rules_constants values = { .enabled = section->enabled };
+	struct rules_constants values = {
+		.enabled = section->enabled,
+		.has_limits = weir_image_asks(image, WEIR_ASK_BUCKETS),
+	};
 	/* Wherever there can be rules, one may be added that rejects, and the code stays. */
 	struct weir_reject_constants reject = {
 		.enabled = section->enabled,
@@ -78,6 +82,49 @@ static bool rules_denies_by_default(const void *data)
 	return false;
 }
 
+static void limit_describe(const struct rules_rule *rule, uint32_t row,
+			   struct weir_image_limit *limit)
+{
+	const struct rules_text *text = rule->text;
+	*limit = (struct weir_image_limit){
+		.row = rule->limit,
+		.rule = row,
+		.burst = rule->burst,
+		.counts_bytes = rule->counts_bytes,
+		.counters = "ctr_rule",
+		.all = row,
+		.over = rule->limit.count,
+	};
+	if (text->name)
+		snprintf(limit->name, sizeof(limit->name), "%s", text->name);
+	else
+		snprintf(limit->name, sizeof(limit->name), "%u", row);
+	snprintf(limit->rate, sizeof(limit->rate), "%s", text->rate);
+	snprintf(limit->per, sizeof(limit->per), "%s", text->per ? text->per : RULES_LIMIT_PER);
+}
+
+/* For the table of buckets, and for whoever shows who is over a limit. */
+static int limits_tell(struct weir_compile *compile, const struct rules_plan *plan)
+{
+	struct weir_image_limit limit;
+	uint32_t count = 0;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < plan->count; i++) {
+		if (plan->rules[i].text->action != RULES_LIMIT)
+			continue;
+		if (count++ == RULES_LIMITS_MAX)
+			return weir_diag_key(compile->diag, "rules.rules",
+					     "hold each source by one rule, with `per: source`",
+					     "more than %d rules have the action `limit`",
+					     RULES_LIMITS_MAX);
+		limit_describe(&plan->rules[i], plan->rows[i], &limit);
+		r = weir_image_limit_add(compile->image, &limit);
+	}
+	if (count)
+		weir_image_ask(compile->image, WEIR_ASK_BUCKETS);
+	return r;
+}
+
 static int rules_compile(struct weir_compile *compile)
 {
 	struct rules_plan *plan = NULL;
@@ -85,6 +132,9 @@ static int rules_compile(struct weir_compile *compile)
 	if (r)
 		return r;
 	weir_image_keep(compile->image, &weir_rules, plan, rules_plan_free);
+	r = limits_tell(compile, plan);
+	if (r)
+		return r;
 	/* Who lets in only what is named still wants the answers to what he sends. */
 	if (asks_for_states(plan) || rules_denies_by_default(compile->section))
 		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);

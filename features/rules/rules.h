@@ -18,6 +18,8 @@
 #define RULES_NO_RANK 0xffffffffU
 /* Rows of ctr_rule: the rules that are live, and as many of the policy before; 0 is nobody's. */
 #define RULES_ROWS 32768
+/* Rules with the action `limit`: what user space keeps of each is not small. */
+#define RULES_LIMITS_MAX 256
 
 /* What a packet is searched by. Each has rows: one for each set of rules that some value meets. */
 enum rules_dimension {
@@ -79,6 +81,14 @@ struct rules_row {
 	__u8 policy;		       /* of RULES_IFACE: enum rules_action of the default policy */
 };
 
+/* The search is made once for each kind of rules, in this order; a word holds one kind. */
+enum rules_pass {
+	RULES_DECIDE, /* which rule decides */
+	RULES_HOLD,   /* limits that stand before it, in order: the first that is full decides */
+	RULES_EFFECT, /* those that only do something, and stand before what decides */
+	RULES_PASSES = 4, /* so that a number of two bits is one */
+};
+
 enum rules_action {
 	RULES_ALLOW,
 	RULES_DENY,
@@ -86,7 +96,7 @@ enum rules_action {
 	RULES_COUNT, /* from here on: no decision, the search goes on */
 	RULES_LOG,
 	RULES_MARK,
-	RULES_LIMIT, /* its bucket comes with the limits feature; refused until then */
+	RULES_LIMIT, /* denies what is over its rate; else no decision */
 	RULES_ACTIONS,
 };
 
@@ -99,8 +109,9 @@ enum rules_flag {
 
 /* What is done with a packet that a rule matches. Two to a line. */
 struct rules_record {
-	__u32 rank; /* place in the order of rules; RULES_NO_RANK: behind the last of a group */
-	__u32 row;  /* in ctr_rule, also its number in events */
+	__u32 rank;  /* place in the order of rules; RULES_NO_RANK: behind the last of a group */
+	__u16 row;   /* in ctr_rule, also its number in events */
+	__u16 limit; /* RULES_LIMIT: how many lines behind rules_root.limits its limit is */
 	__u32 mark;
 	__u8 action; /* enum rules_action */
 	__u8 flags;  /* enum rules_flag */
@@ -131,13 +142,13 @@ struct rules_root {
 	__u32 fields;	   /* likewise for fields */
 	__u32 records;	   /* line of the first record */
 	__u32 iface_lines; /* lines an interface and direction has in its section */
-	__u32 has_effects; /* there are rules that do not decide */
+	__u32 has_effects; /* there are rules that do not decide, nor hold to a limit */
 	__u32 row_lines;   /* lines of a row: 1, or more when all words are stored */
-	__u32 spare;
+	__u32 limits;	   /* line of the first limit */
 	struct rules_table dimension[RULES_DIMENSIONS];
 	struct rules_field_table field[RULES_FIELDS];
-	__u64 present[RULES_AGGREGATES]; /* words in use */
-	__u64 effects[RULES_AGGREGATES]; /* of these, words of rules that do not decide */
+	__u64 present[RULES_AGGREGATES];	       /* words in use */
+	__u64 of_pass[RULES_PASSES][RULES_AGGREGATES]; /* of these, words of such rules */
 	__u64 wild[RULES_DIMENSIONS][RULES_AGGREGATES];
 };
 
@@ -186,6 +197,7 @@ struct rules_clock {
 
 struct rules_constants {
 	__u8 enabled;
+	__u8 has_limits; /* a rule has the action `limit` */
 };
 
 _Static_assert(sizeof(struct rules_row) == WEIR_LINE_BYTES, "a row is one line");

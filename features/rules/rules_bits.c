@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 
-#define EFFECT (1u << 31)
+#define PASS_SHIFT 30 /* above the dimensions */
 
 /* Dimensions that make groups, the most telling first: where groups would take more words than
  * there are, the last are given up. */
@@ -28,10 +28,19 @@ struct placed {
 	uint32_t rank;
 };
 
+static enum rules_pass rule_pass(const struct rules_rule *rule)
+{
+	if (rule->text->action == RULES_LIMIT)
+		return RULES_HOLD;
+	return rule->text->action >= RULES_COUNT ? RULES_EFFECT : RULES_DECIDE;
+}
+
+/* Limits are one group, whatever they ask for, so that they are charged in their order. */
 static uint32_t rule_group(const struct rules_rule *rule, size_t dimensions)
 {
-	uint32_t group = rule->text->action >= RULES_COUNT ? EFFECT : 0;
-	for (size_t i = 0; i < dimensions; i++)
+	enum rules_pass pass = rule_pass(rule);
+	uint32_t group = (uint32_t)pass << PASS_SHIFT;
+	for (size_t i = 0; pass != RULES_HOLD && i < dimensions; i++)
 		if (rule_asks(rule, grouping[i]))
 			group |= 1u << i;
 	return group;
@@ -85,8 +94,7 @@ int rules_bits_place(const struct rules_plan *plan, struct rules_bits *ret_bits)
 		dimensions--;
 	groups_end(placed, position, &bits);
 	for (uint32_t i = 0; i < plan->count; i++)
-		if (plan->rules[i].text->action >= RULES_COUNT)
-			rules_bit_set(bits.effects, position[i] / 64);
+		rules_bit_set(bits.of_pass[rule_pass(&plan->rules[i])], position[i] / 64);
 	bits.position = weir_take(position);
 	*ret_bits = bits;
 	return 0;

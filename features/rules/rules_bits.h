@@ -12,9 +12,9 @@
 struct rules_bits {
 	uint32_t count;
 	uint32_t words;
-	uint32_t *position;	       /* by rank */
-	uint8_t last[RULES_WORDS_MAX]; /* by word: the last word of its group */
-	__u64 effects[RULES_AGGREGATES];
+	uint32_t *position;			       /* by rank */
+	uint8_t last[RULES_WORDS_MAX];		       /* by word: the last word of its group */
+	__u64 of_pass[RULES_PASSES][RULES_AGGREGATES]; /* words */
 };
 
 int rules_bits_place(const struct rules_plan *plan, struct rules_bits *ret_bits);

@@ -58,6 +58,7 @@ static void record_within(const struct rules_build *build, const struct rules_ru
 int rules_build_records(struct rules_build *build)
 {
 	const struct rules_plan *plan = build->plan;
+	uint16_t limits = 0;
 	int r = rules_lines_add(&build->lines, build->bits.words * 64 / 2, &build->root->records);
 	struct rules_record *records =
 		r < 0 ? NULL : (void *)&build->lines.at[build->root->records];
@@ -68,7 +69,8 @@ int rules_build_records(struct rules_build *build)
 		struct rules_record *record = &records[build->bits.position[i]];
 		*record = (struct rules_record){
 			.rank = i,
-			.row = plan->rows[i],
+			.row = (uint16_t)plan->rows[i],
+			.limit = rule->text->action == RULES_LIMIT ? limits++ : 0,
 			.mark = rule->mark,
 			.last = build->bits.last[build->bits.position[i] / 64],
 			.action = (uint8_t)rule->text->action,
@@ -83,6 +85,25 @@ int rules_build_records(struct rules_build *build)
 	return r;
 }
 
+/* A line each, in their order: records count them along. */
+static int build_limits(struct rules_build *build)
+{
+	const struct rules_plan *plan = build->plan;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < plan->count; i++) {
+		uint32_t line;
+		if (plan->rules[i].text->action != RULES_LIMIT)
+			continue;
+		r = rules_lines_add(&build->lines, 1, &line);
+		if (r < 0)
+			return r;
+		if (!build->root->limits)
+			build->root->limits = line;
+		memcpy(&build->lines.at[line], &plan->rules[i].limit, sizeof(plan->rules[i].limit));
+	}
+	return r;
+}
+
 static int build_dimensions(struct rules_build *build)
 {
 	int r = rules_build_addresses(build, RULES_SRC);
@@ -92,6 +113,8 @@ static int build_dimensions(struct rules_build *build)
 		r = rules_build_wide(build, (enum rules_dimension)i);
 	if (r == 0)
 		r = rules_build_mixes(build);
+	if (r == 0)
+		r = build_limits(build);
 	return r ? r : rules_build_records(build);
 }
 
@@ -114,9 +137,9 @@ static int build_all(struct rules_build *build)
 	build->root->row_lines = rules_row_lines(build->bits.words);
 	for (uint32_t i = 0; i < build->bits.words; i++)
 		rules_bit_set(build->root->present, i);
-	memcpy(build->root->effects, build->bits.effects, sizeof(build->root->effects));
+	memcpy(build->root->of_pass, build->bits.of_pass, sizeof(build->root->of_pass));
 	for (int i = 0; i < RULES_AGGREGATES; i++)
-		build->root->has_effects |= build->bits.effects[i] != 0;
+		build->root->has_effects |= build->bits.of_pass[RULES_EFFECT][i] != 0;
 	if (build->bits.count)
 		r = build_dimensions(build);
 	if (r == 0)

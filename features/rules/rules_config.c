@@ -73,7 +73,20 @@ const struct weir_field rules_rule_fields[] = {
 	  .values = rules_action_names,
 	  .required = true,
 	  .help = "allow, deny and reject decide; count, log and mark do that and go on with the "
-		  "next rule." },
+		  "next rule. limit drops what is over `rate`, and goes on with what is not." },
+	CONDITION_KEY("rate", rate,
+		      "Of the action limit: packets, 100/s, 30/m, 10kpps, or bytes, 1MB/s, "
+		      "100Mbit/s, that a bucket lets pass on average."),
+	CONDITION_KEY("burst", burst,
+		      "Of the action limit: packets, 50, or bytes, 64KiB, that may come at once "
+		      "when "
+		      "there were none for a while. Without it what comes in a second: one packet, "
+		      "or 65550 bytes, at the least."),
+	CONDITION_KEY("per", per,
+		      "Of the action limit: total, one bucket for the rule, as without it; or one "
+		      "for "
+		      "each source, destination or service, written as `limit.limits` has it: "
+		      "source/24,/64, source + service."),
 	{ .key = "log",
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = RULE(log),

@@ -7,8 +7,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #define WORDS (RULES_ROWS / 64)
+#define OVER_SALT 0x6f766572ULL
 /* A packet that began under the policy before has long ended then. */
 #define REST_NS WEIR_NS_PER_S
 /* A row costs 0.3 us: all of them every second would be 1 % of a processor. */
@@ -45,6 +47,13 @@ static void rows_used(const struct rules_hits *hits, uint64_t now_ns, uint64_t *
 			row_use(used, row);
 }
 
+/* Rows on their way to rules. */
+struct numbering {
+	uint64_t *used;
+	uint32_t from; /* words of `used` before it are full */
+	struct rules_index rows;
+};
+
 /* Lowest first, so that what has to be read each tick stays short. */
 static uint32_t row_take(struct rules_hits *hits, uint64_t *used, uint32_t *from)
 {
@@ -74,25 +83,43 @@ static uint32_t row_take_early(struct rules_hits *hits, const struct rules_index
 	return row_take(hits, used, from);
 }
 
+/* Of a rule, or of what it counts besides: the row it had, else another. */
+static int row_number(struct rules_hits *hits, uint64_t identity, struct numbering *numbering,
+		      uint32_t *ret_row)
+{
+	struct rules_index *rows = &numbering->rows;
+	if (!rules_index_get(&hits->rows, identity, ret_row))
+		*ret_row = row_take(hits, numbering->used, &numbering->from) ?:
+				   row_take_early(hits, rows, numbering->used, &numbering->from);
+	return *ret_row ? rules_index_set(rows, identity, *ret_row) : 0;
+}
+
+/* What is over a rule's limit is counted by itself. */
+static uint64_t over_identity(uint64_t identity)
+{
+	return weir_hash_mix(identity + OVER_SALT) | 1;
+}
+
 int rules_hits_number(struct rules_hits *hits, struct rules_order *order, uint64_t now_ns,
 		      struct rules_index *ret_rows)
 {
 	_cleanup_free_ uint64_t *used = calloc(WORDS, sizeof(*used));
-	_cleanup_index_ struct rules_index rows = { 0 };
-	uint32_t from = 0;
-	if (!used)
-		return -ENOMEM;
-	rows_used(hits, now_ns, used);
-	for (uint32_t i = 0; i < order->count; i++) {
+	struct numbering numbering = { .used = used };
+	int r = used ? 0 : -ENOMEM;
+	if (used)
+		rows_used(hits, now_ns, used);
+	for (uint32_t i = 0; r == 0 && i < order->count; i++) {
 		struct rules_standing *standing = &order->at[i];
-		if (!rules_index_get(&hits->rows, standing->identity, &standing->row))
-			standing->row = row_take(hits, used, &from) ?:
-						row_take_early(hits, &rows, used, &from);
-		if (standing->row && rules_index_set(&rows, standing->identity, standing->row) < 0)
-			return -ENOMEM;
+		r = row_number(hits, standing->identity, &numbering, &standing->row);
+		if (r == 0 && standing->text->action == RULES_LIMIT)
+			r = row_number(hits, over_identity(standing->identity), &numbering,
+				       &standing->over);
 	}
-	*ret_rows = rows;
-	rows = (struct rules_index){ 0 };
+	if (r < 0) {
+		rules_index_done(&numbering.rows);
+		return r;
+	}
+	*ret_rows = numbering.rows;
 	return 0;
 }
 

@@ -112,6 +112,7 @@ static int hits_of_one(struct rules_state *state, struct weir_call *call)
 	if (r < 0)
 		return r;
 	rules_hits_refresh(&state->hits, standing->row);
+	rules_hits_refresh(&state->hits, standing->over);
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "rules");
 	put_hits(state, standing, &json);

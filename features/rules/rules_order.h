@@ -23,6 +23,7 @@ struct rules_standing {
 	enum rules_origin origin;
 	uint32_t index; /* in the section, or in the list */
 	uint32_t row;	/* of ctr_rule, and its number for people; 0: it could get none */
+	uint32_t over;	/* RULES_LIMIT: the row of what was over it */
 	bool acts;	/* it, its group and the section are switched on */
 	bool is_lost;	/* its anchor is gone: it stands behind all others */
 };

@@ -9,6 +9,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
+
+/* So that a rule and a limit of one name have buckets of their own. */
+#define LIMIT_SALT 0x72756c65ULL
 
 void rules_plan_free(void *data)
 {
@@ -127,8 +131,10 @@ static int order_number(struct rules_state *state, struct rules_order *order)
 	if (next)
 		return rules_hits_number(&state->hits, order, weir_clock_monotonic_ns(),
 					 &next->rows);
-	for (uint32_t i = 0; i < order->count; i++)
+	for (uint32_t i = 0; i < order->count; i++) {
 		order->at[i].row = i + 1;
+		order->at[i].over = RULES_MAX + i + 1;
+	}
 	return 0;
 }
 
@@ -166,6 +172,8 @@ static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
 	if (r < 0)
 		return r;
 	plan->rows[plan->count] = standing->row;
+	rule->limit.id = weir_hash_mix(standing->identity ^ LIMIT_SALT);
+	rule->limit.count = (uint16_t)standing->over;
 	snprintf(key, sizeof(key), "%s.src", path);
 	r = rules_plan_end(plan, compile, &rule->src, plan->count, RULES_SRC, key);
 	snprintf(key, sizeof(key), "%s.dst", path);

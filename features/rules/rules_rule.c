@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "features/rules/rules_items.h"
+#include "features/rules/rules_limit.h"
 
 #define PATH_BYTES 64
 #define NAME_MAX_BYTES 31
@@ -47,8 +48,9 @@ static const size_t key_offsets[RULES_KEYS] = {
 	[RULES_KEY_FIELD(RULES_MINUTE)] = TEXT(schedule),
 };
 
-static const size_t other_offsets[] = { TEXT(name), TEXT(comment), TEXT(group), TEXT(interface),
-					TEXT(src),  TEXT(dst),	   TEXT(mark) };
+static const size_t other_offsets[] = { TEXT(name),  TEXT(comment), TEXT(group), TEXT(interface),
+					TEXT(src),   TEXT(dst),	    TEXT(mark),	 TEXT(rate),
+					TEXT(burst), TEXT(per) };
 
 static char **text_at(const struct rules_text *text, size_t offset)
 {
@@ -187,10 +189,6 @@ static int check_text(const struct rules_text *text, const char *path, struct we
 	if (fault)
 		return weir_diag_key(diag, path_join(buf, path, "name"), "choose another name",
 				     "'%s': %s", text->name, fault);
-	if (text->action == RULES_LIMIT)
-		return weir_diag_key(diag, path_join(buf, path, "action"),
-				     "use deny, or leave the rule out",
-				     "this version has no buckets to limit by");
 	return 0;
 }
 
@@ -226,6 +224,7 @@ int rules_rule_read(const struct rules_text *text, const char *path, struct weir
 					 &rule.interface) :
 			0,
 		read_mark(&rule, path, diag),
+		rules_limit_read(text, path, diag, &rule),
 		check_sense(&rule, path, diag),
 	};
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(r); i++)

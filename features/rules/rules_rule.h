@@ -6,6 +6,7 @@
 #ifndef WEIR_RULES_RULE_H
 #define WEIR_RULES_RULE_H
 
+#include "abi/limit.h"
 #include "base/addr.h"
 #include "base/diag.h"
 #include "features/rules/rules.h"
@@ -23,6 +24,7 @@ struct rules_text {
 	int action; /* enum rules_action */
 	bool log;
 	char *mark;
+	char *rate, *burst, *per; /* RULES_LIMIT */
 };
 
 enum rules_way {
@@ -63,6 +65,10 @@ struct rules_rule {
 	uint32_t given; /* bit for each key that is asked for */
 	uint32_t mark;
 	bool has_mark;
+	/* RULES_LIMIT: what it is held to; id and counter are the plan's. */
+	struct limit_row limit;
+	uint64_t burst; /* packets or bytes */
+	bool counts_bytes;
 };
 
 /* Paths of keys in messages: `path` is "rules.rules[3]" or "" (an operation's arguments). */

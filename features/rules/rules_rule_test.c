@@ -109,8 +109,58 @@ static void refusals_name_the_key_of_the_rule(void **state)
 		       "matches nothing");
 	assert_refused(TEXT(.icmp_code = "8", .tcp_flags = "syn"), "rules.rules[3].icmp-type",
 		       "matches nothing");
-	assert_refused(((struct rules_text){ .action = RULES_LIMIT }), "rules.rules[3].action",
-		       "no buckets");
+	assert_refused(TEXT(.rate = "1/s"), "rules.rules[3].rate", "for rules with the action");
+	assert_refused(TEXT(.burst = "1"), "rules.rules[3].burst", "for rules with the action");
+	assert_refused(TEXT(.per = "source"), "rules.rules[3].per", "for rules with the action");
+}
+
+#define LIMIT(...) ((struct rules_text){ .action = RULES_LIMIT, __VA_ARGS__ })
+
+static void wrong_limits_are_refused_with_their_key(void **state)
+{
+	assert_refused(LIMIT(), "rules.rules[3].action", "needs a rate");
+	assert_refused(LIMIT(.rate = "0/s"), "rules.rules[3].rate", "lets nothing pass");
+	assert_refused(LIMIT(.rate = "0MB/s"), "rules.rules[3].rate", "lets nothing pass");
+	assert_refused(LIMIT(.rate = "-1/s"), "rules.rules[3].rate", "'-1/s' is not a rate");
+	assert_refused(LIMIT(.rate = "2000000000/s"), "rules.rules[3].rate", "too large");
+	assert_refused(LIMIT(.rate = "99999999999999999999/s"), "rules.rules[3].rate", "too large");
+	assert_refused(LIMIT(.rate = "126GB/s"), "rules.rules[3].rate", "125GB/s is the most");
+	assert_refused(LIMIT(.rate = "1/s", .burst = "0"), "rules.rules[3].burst", "'0'");
+	assert_refused(LIMIT(.rate = "1/s", .burst = "-3"), "rules.rules[3].burst", "'-3'");
+	assert_refused(LIMIT(.rate = "1/s", .burst = "4294967296"), "rules.rules[3].burst",
+		       "no burst of packets");
+	assert_refused(LIMIT(.rate = "1/s", .burst = "64KiB"), "rules.rules[3].burst",
+		       "no burst of packets");
+	assert_refused(LIMIT(.rate = "1/h", .burst = "25"), "rules.rules[3].burst",
+		       "more than a day to drain");
+	assert_refused(LIMIT(.rate = "1MB/s", .burst = "1500"), "rules.rules[3].burst",
+		       "smaller than one packet");
+	assert_refused(LIMIT(.rate = "1MB/s", .burst = "x"), "rules.rules[3].burst",
+		       "no burst of bytes");
+	assert_refused(LIMIT(.rate = "1/s", .per = "host"), "rules.rules[3].per",
+		       "nothing a bucket can be for");
+}
+
+static void limit_is_of_packets_or_bytes_by_its_unit(void **state)
+{
+	struct rules_text packets = LIMIT(.rate = "100/s", .burst = "50", .per = "source"),
+			  bytes = LIMIT(.rate = "1MB/s"), mine = LIMIT(.rate = "30/m");
+	struct rules_rule rule = rule_of(&packets);
+	assert_false(rule.counts_bytes);
+	assert_int_equal(rule.burst, 50);
+	assert_int_equal(rule.limit.end, LIMIT_PER_SOURCE);
+	/* A hundredth of a second in units of 64 ns, with 20 bits of fraction. */
+	assert_int_equal(rule.limit.per, 10000000ULL / 64 << 20);
+	rules_rule_done(&rule);
+	rule = rule_of(&bytes);
+	assert_true(rule.counts_bytes);
+	assert_int_equal(rule.burst, 1000000);
+	assert_int_equal(rule.limit.flags & LIMIT_COUNTS_BYTES, LIMIT_COUNTS_BYTES);
+	rules_rule_done(&rule);
+	rule = rule_of(&mine);
+	assert_int_equal(rule.burst, 1);
+	assert_int_equal(rule.limit.end, LIMIT_PER_TOTAL);
+	rules_rule_done(&rule);
 }
 
 static void every_wrong_field_of_a_rule_is_told_at_once(void **state)
@@ -175,6 +225,8 @@ int main(void)
 		cmocka_unit_test(every_condition_is_read_and_marked_as_given),
 		cmocka_unit_test(icmp_types_are_of_the_version_that_family_or_protocol_leave),
 		cmocka_unit_test(refusals_name_the_key_of_the_rule),
+		cmocka_unit_test(wrong_limits_are_refused_with_their_key),
+		cmocka_unit_test(limit_is_of_packets_or_bytes_by_its_unit),
 		cmocka_unit_test(every_wrong_field_of_a_rule_is_told_at_once),
 		cmocka_unit_test(marks_are_numbers_of_32_bits),
 		cmocka_unit_test(names_have_1_to_31_of_few_bytes),

@@ -2,7 +2,10 @@
 /* What others are shown of rules: with a packet, in the status, as metrics. */
 #include "features/rules/rules_shown.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
+#include "core/limit.h"
 
 /* Each is two metrics; the rest is one more, so that a scrape stays small whatever is added. */
 #define SERIES_MAX 50
@@ -22,6 +25,11 @@ void rules_put_count(const struct rules_state *state, const struct rules_standin
 	struct weir_count count = rules_hits_count(&state->hits, standing->row);
 	weir_json_put_uint(json, "packets", count.packets);
 	weir_json_put_uint(json, "bytes", count.bytes);
+	if (standing->text->action != RULES_LIMIT)
+		return;
+	struct weir_count over = rules_hits_count(&state->hits, standing->over);
+	weir_json_put_uint(json, "over", over.packets);
+	weir_json_put_uint(json, "over_bytes", over.bytes);
 }
 
 /* A packet that the default policy ends may bear the number of a rule that only told of it. */
@@ -31,9 +39,26 @@ static bool is_by_default(uint32_t reason)
 	       reason == WEIR_PASS_ALLOWED;
 }
 
+static void held_put(const struct rules_state *state, const struct weir_verdict *verdict,
+		     struct weir_json_out *json)
+{
+	const struct rules_standing *standing =
+		verdict->held & (LIMIT_LIST | LIMIT_NEVER) ?
+			NULL :
+			rules_order_by_row(state->order, verdict->held);
+	char number[16];
+	if (!standing)
+		return;
+	snprintf(number, sizeof(number), "%u", standing->row);
+	weir_limit_put_held("limit of rule", standing->text->name ? standing->text->name : number,
+			    verdict->reason == WEIR_DROP_RULE_LIMIT, json);
+}
+
 void rules_describe(void *data, const struct weir_verdict *verdict, struct weir_json_out *json)
 {
 	const struct rules_state *state = data;
+	if (state)
+		held_put(state, verdict, json);
 	if (!state || !verdict->rule || is_by_default(verdict->reason))
 		return;
 	const struct rules_standing *standing = rules_order_by_row(state->order, verdict->rule);
@@ -95,6 +120,17 @@ static int sample(struct weir_snapshot *snapshot, const char *name, const char *
 				     action);
 }
 
+static int sample_over(struct weir_snapshot *snapshot, const char *name, struct weir_count count)
+{
+	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "rule_over_packets_total",
+				  "Packets that were dropped for being over a rule's limit.",
+				  (double)count.packets, "rule=\"%s\"", name);
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "rule_over_bytes_total",
+				     "Bytes of the packets that were over a rule's limit.",
+				     (double)count.bytes, "rule=\"%s\"", name);
+}
+
 /* The first rules with a name, in their order: a choice by hits would make series come and go. */
 static int samples_add(const struct rules_state *state, struct weir_snapshot *snapshot)
 {
@@ -111,6 +147,9 @@ static int samples_add(const struct rules_state *state, struct weir_snapshot *sn
 		series++;
 		int r = sample(snapshot, standing->text->name,
 			       rules_action_names[standing->text->action], count);
+		if (r == 0 && standing->text->action == RULES_LIMIT)
+			r = sample_over(snapshot, standing->text->name,
+					rules_hits_count(&state->hits, standing->over));
 		if (r < 0)
 			return r;
 	}

@@ -18,8 +18,8 @@ enum shown {
 
 static enum shown key_shown(const char *key)
 {
-	static const char *const others[] = { "name",	"comment", "group", "enabled",
-					      "action", "log",	   "mark" };
+	static const char *const others[] = { "name", "comment", "group", "enabled", "action",
+					      "log",  "mark",	 "rate",  "burst",   "per" };
 	static const char *const plain[] = { "interface", "direction", "family", "proto" };
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(others); i++)
 		if (strcmp(key, others[i]) == 0)

@@ -68,7 +68,7 @@ def test_rules_without_a_name_are_numbered_and_numbers_are_not_given_again(clear
     (["add", "x", "--action", "deny", "--src", "nowhere"], "no set and no list 'nowhere'"),
     (["add", "one", "--action", "deny"], "there is a rule 'one', in the configuration"),
     (["add", "Up", "--action", "deny"], "'Up'"),
-    (["add", "x", "--action", "limit"], "no buckets"),
+    (["add", "x", "--action", "limit"], "needs a rate"),
     (["add", "x", "--action", "mark"], "needs a mark"),
     (["add", "x", "--action", "deny", "--group", "absent"], "no group 'absent'"),
     (["add", "x", "--action", "deny", "--before", "absent"], "no rule of the name or number"),

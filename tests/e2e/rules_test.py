@@ -274,7 +274,7 @@ REFUSED = [
     ("[{src: 10.0.0.0/40, action: deny}]", "2:23:", "0 to 32"),
     ("[{src: nobody, action: deny}]", "2:23:", "no set and no list 'nobody'"),
     ("[{dport: '22, not 22', action: deny}]", "2:25:", "no value is left"),
-    ("[{action: limit}]", "2:26:", "buckets"),
+    ("[{action: limit}]", "2:26:", "needs a rate"),
     ("[" + "{action: count}, " * 10001 + "]", "2:16:", "10001 rules"),
 ]
 

@@ -153,7 +153,8 @@ static void mix_print(const struct tables *tables)
 
 static void records_print(const struct tables *tables)
 {
-	static const char *const actions[] = { "allow", "deny", "reject", "count", "log", "mark" };
+	static const char *const actions[] = { "allow", "deny", "reject", "count",
+					       "log",	"mark", "limit" };
 
 	for (uint32_t rank = 0; rank < RULES_MAX; rank++)
 		for (uint32_t i = 0; i < tables->root->words * 64; i++) {
@@ -166,7 +167,9 @@ static void records_print(const struct tables *tables)
 			if (r->flags & RULES_MARKS)
 				printf(" marks 0x%x", r->mark);
 			printf(", word %u%s\n", i / 64,
-			       bit(tables->root->effects, i / 64) ? " of effects" : "");
+			       bit(tables->root->of_pass[RULES_EFFECT], i / 64) ? " of effects" :
+			       bit(tables->root->of_pass[RULES_HOLD], i / 64)	? " of limits" :
+										  "");
 		}
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "features/limit/limit_bucket.bpf.h"
+#include "bpf/lib/limit_bucket.h"
 #include "features/limit/limit_state.h"
 
 #define SECOND 1000000000ULL

@@ -4,12 +4,11 @@
  * 64 bits that all processors share. Compiles natively too (unit tests); clock and chance come in
  * from outside. docs/design/limits.md
  */
-#ifndef WEIR_LIMIT_BUCKET_BPF_H
-#define WEIR_LIMIT_BUCKET_BPF_H
+#ifndef WEIR_BPF_LIMIT_BUCKET_H
+#define WEIR_BPF_LIMIT_BUCKET_H
 
-#include "../../bpf/lib/cursor.h"
-
-#include "limit.h"
+#include "../../abi/limit.h"
+#include "cursor.h"
 
 struct limit_ask {
 	__u64 now;  /* whole units, where a word has its time */
