@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/engine.h"
 #include "core/limit.h"
 #include "features/limit/limit_state.h"
@@ -39,6 +40,7 @@ static void limit_state_free(void *data)
 
 	if (!state)
 		return;
+	limit_auto_keep(state, weir_clock_monotonic_ns());
 	weir_map_memory_done(&state->buckets);
 	limit_runtime_done(&state->runtime);
 	free(state->dir);
@@ -60,6 +62,8 @@ static int limit_state_new(struct weir_engine *engine, const char *state_dir,
 	state->engine = engine;
 	int r = limit_store_load(state_dir, diag, &state->runtime);
 
+	if (r == 0)
+		r = limit_auto_load(state_dir, diag, weir_clock_monotonic_ns(), &state->autos);
 	if (r < 0)
 		return r;
 	*ret_state = weir_take(state);
@@ -199,6 +203,7 @@ static void limit_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "blocked", state->autos.blocked);
 	weir_json_put_uint(json, "blocks_spared", state->autos.spared);
 	weir_json_put_uint(json, "blocks_refused", state->autos.refused);
+	weir_json_put_uint(json, "blocks_forgotten", state->autos.forgotten);
 	weir_json_close_object(json);
 }
 
@@ -279,7 +284,11 @@ static int blocks_samples(const struct limit_auto *autos, struct weir_snapshot *
 				      "Addresses over a limit for so much that they were to be "
 				      "blocked.",
 				      (double)rows[i].count, "result=\"%s\"", rows[i].result);
-	return r;
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "limit_blocks_forgotten_total",
+				     "Blocked addresses of which it was forgotten how long, for "
+				     "want of room.",
+				     (double)autos->forgotten, NULL);
 }
 
 static int limit_snapshot(void *data, struct weir_snapshot *snapshot)

@@ -3,7 +3,7 @@
 #include "features/limit/limit_state.h"
 
 /* Packets of before the block are told of a little later. */
-#define GRACE_NS (3ULL * 1000000000)
+#define GRACE_NS (3LL * 1000000000)
 
 static struct limit_offender *offender_find(struct limit_auto *autos,
 					    const struct weir_range *range)
@@ -14,31 +14,42 @@ static struct limit_offender *offender_find(struct limit_auto *autos,
 	return NULL;
 }
 
-/* A place that is nobody's, else of who is free again for the longest time; NULL: all are blocked.
- */
-static struct limit_offender *offender_place(struct limit_auto *autos, uint64_t now_ns)
+/* Whose place another takes sooner: who is free, for the longest time; of those who are blocked,
+ * who is for the shortest, since that is the least to forget. */
+static bool goes_sooner(const struct limit_offender *one, const struct limit_offender *other,
+			int64_t now_ns)
 {
-	struct limit_offender *oldest = NULL;
+	bool is_free = one->until_ns <= now_ns, other_is_free = other->until_ns <= now_ns;
+
+	if (is_free != other_is_free)
+		return is_free;
+	if (!is_free && one->length_ns != other->length_ns)
+		return one->length_ns < other->length_ns;
+	return one->until_ns < other->until_ns;
+}
+
+/* Who loses the place stays on the list for as long as was said. */
+static struct limit_offender *offender_place(struct limit_auto *autos, int64_t now_ns)
+{
+	struct limit_offender *place = &autos->at[0];
 
 	for (unsigned i = 0; i < LIMIT_OFFENDERS; i++) {
-		struct limit_offender *offender = &autos->at[i];
-
-		if (!offender->length_ns)
-			return offender;
-		if (offender->until_ns <= now_ns &&
-		    (!oldest || offender->until_ns < oldest->until_ns))
-			oldest = offender;
+		if (!autos->at[i].length_ns)
+			return &autos->at[i];
+		if (goes_sooner(&autos->at[i], place, now_ns))
+			place = &autos->at[i];
 	}
-	return oldest;
+	autos->forgotten += place->until_ns > now_ns;
+	return place;
 }
 
 /* Who is over it though blocked was let out by hand, and begins anew; as does who was good for
  * long. */
 static uint64_t length_after(const struct limit_offender *before, const struct limit_block *block,
-			     uint64_t now_ns)
+			     int64_t now_ns)
 {
 	bool was_let_out = now_ns < before->until_ns;
-	bool was_good = !was_let_out && now_ns - before->until_ns > block->most_ns;
+	bool was_good = !was_let_out && (uint64_t)(now_ns - before->until_ns) > block->most_ns;
 
 	if (was_let_out || was_good || before->length_ns > block->most_ns / 2)
 		return was_let_out || was_good ? block->for_ns : block->most_ns;
@@ -46,23 +57,20 @@ static uint64_t length_after(const struct limit_offender *before, const struct l
 }
 
 uint64_t limit_auto_length(struct limit_auto *autos, const struct weir_range *range,
-			   const struct limit_block *block, uint64_t now_ns, bool *ret_is_full)
+			   const struct limit_block *block, uint64_t now_ns)
 {
 	struct limit_offender *offender = offender_find(autos, range);
-	uint64_t length_ns = offender ? length_after(offender, block, now_ns) : block->for_ns;
+	int64_t now = (int64_t)now_ns;
+	uint64_t length_ns = offender ? length_after(offender, block, now) : block->for_ns;
 
-	*ret_is_full = false;
-	if (offender && now_ns < offender->from_ns + GRACE_NS)
+	if (offender && now < offender->from_ns + GRACE_NS)
 		return 0;
 	/* A dry run blocks nobody, so all go on; it is told of once. */
-	if (offender && block->is_dry && now_ns < offender->until_ns)
+	if (offender && block->is_dry && now < offender->until_ns)
 		return 0;
 	if (!offender)
-		offender = offender_place(autos, now_ns);
-	if (!offender) {
-		*ret_is_full = true;
-		return 0;
-	}
-	*offender = (struct limit_offender){ *range, length_ns, now_ns, now_ns + length_ns };
+		offender = offender_place(autos, now);
+	*offender = (struct limit_offender){ *range, length_ns, now, now + (int64_t)length_ns };
+	autos->is_new = true;
 	return length_ns;
 }

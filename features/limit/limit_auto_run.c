@@ -17,6 +17,8 @@
 
 #define WHO "limit"
 #define SPARED "spared"
+/* A kill forgets what the last seconds added. */
+#define SAVE_NS (5ULL * 1000000000)
 
 struct offence {
 	struct weir_engine *engine;
@@ -172,20 +174,16 @@ static void offender_meet(struct limit *state, struct limit_over *over,
 	_cleanup_free_ struct offence *offence = offence_new(state, over, known, now_ns);
 	struct weir_prefix prefix = { over->addr, over->length };
 	struct weir_range range;
-	bool is_full;
 
 	over->offends = false;
 	over->window_ns = 0;
 	if (!offence)
 		return;
 	weir_prefix_to_range(&prefix, &range);
-	uint64_t length_ns =
-		limit_auto_length(&state->autos, &range, &known->block, now_ns, &is_full);
+	uint64_t length_ns = limit_auto_length(&state->autos, &range, &known->block, now_ns);
 
 	offence->for_s = length_ns / WEIR_NS_PER_S;
-	if (is_full)
-		offence_fail(offence, -ENOSPC, NULL);
-	else if (length_ns)
+	if (length_ns)
 		offence_look_up(weir_take(offence));
 }
 
@@ -198,4 +196,23 @@ void limit_auto_run(struct limit *state, uint64_t now_ns)
 		if (state->top.keys[i] && over->offends && known)
 			offender_meet(state, over, known, now_ns);
 	}
+	if (now_ns > state->autos.saved_ns + SAVE_NS)
+		limit_auto_keep(state, now_ns);
+}
+
+void limit_auto_keep(struct limit *state, uint64_t now_ns)
+{
+	struct limit_auto *autos = &state->autos;
+
+	if (!autos->is_new || !state->engine)
+		return;
+	int r = limit_auto_save(state->dir, autos, now_ns);
+
+	autos->is_new = false;
+	autos->saved_ns = now_ns;
+	if (r < 0)
+		weir_engine_warn(state->engine, weir_limit.name,
+				 "cannot write limit-blocks.json in %s: %s; who is blocked again "
+				 "after a restart is so as if for the first time",
+				 state->dir, strerror(-r));
 }

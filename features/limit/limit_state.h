@@ -166,17 +166,22 @@ struct limit_top {
 };
 
 #define LIMIT_OFFENDERS 1024
+#define LIMIT_BLOCK_MOST_S (365 * 86400)
 
 /* Who was put on a list, and how long, so that the next time is longer. */
 struct limit_offender {
 	struct weir_range range;
-	uint64_t length_ns; /* 0: nobody */
-	uint64_t from_ns, until_ns;
+	uint64_t length_ns;	   /* 0: nobody */
+	int64_t from_ns, until_ns; /* CLOCK_MONOTONIC; below zero before the machine started */
 };
 
+/* A memory, and no bound of who can be blocked. */
 struct limit_auto {
 	struct limit_offender at[LIMIT_OFFENDERS];
 	uint64_t blocked, spared, refused;
+	uint64_t forgotten; /* while blocked, for want of room: the next time is a first time */
+	bool is_new;	    /* the file does not say so yet */
+	uint64_t saved_ns;
 };
 
 struct limit {
@@ -263,11 +268,18 @@ void limit_top_event(struct limit_top *top, const struct weir_event *event);
 /* About once a second: `over` are the packets over each of the known, as counted. */
 void limit_top_look(struct limit_top *top, const uint64_t over[LIMIT_KNOWN_MAX], uint64_t now_ns);
 const struct limit_known *limit_top_known(const struct limit_top *top, uint64_t id);
-/* limit_auto.c: how long an offender is to be blocked; 0: not now, since it is, or *ret_is_full. */
+/* limit_auto.c: how long an offender is to be blocked; 0: not now, since it is. */
 uint64_t limit_auto_length(struct limit_auto *autos, const struct weir_range *range,
-			   const struct limit_block *block, uint64_t now_ns, bool *ret_is_full);
+			   const struct limit_block *block, uint64_t now_ns);
+/* limit_auto_store.c: `dir` NULL: nothing is kept. */
+int limit_auto_save(const char *dir, const struct limit_auto *autos, uint64_t now_ns);
+/* What is damaged is kept aside and told of as a warning. -ENOMEM. */
+int limit_auto_load(const char *dir, struct weir_diag *diag, uint64_t now_ns,
+		    struct limit_auto *autos);
 /* limit_auto_run.c: those whom the last look found. */
 void limit_auto_run(struct limit *state, uint64_t now_ns);
+/* Writes down who is blocked, where that has changed. */
+void limit_auto_keep(struct limit *state, uint64_t now_ns);
 /* limit_top_ops.c */
 extern const struct weir_op limit_top_op;
 /* limit_table.c */

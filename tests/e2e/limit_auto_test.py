@@ -132,6 +132,20 @@ def test_block_stays_over_a_restart(guarded, wire):
     assert send(wire, A4, 5) == 0
 
 
+def test_the_next_block_is_twice_as_long_after_a_restart_too(guarded, wire):
+    daemon = guarded(KEYS.replace("10/h", "5/h") + ", block-for: 3s, block-most: 100s")
+    send(wire, A4, 10)
+    wait_for(lambda: told(daemon, A4), "it is blocked")
+    daemon.restart()
+
+    def sent_until_told():
+        if not blocked(daemon):
+            send(wire, A4, 10)
+        return told(daemon, A4)
+    assert wait_for(sent_until_told, "it is blocked again")[0]["for_s"] == 6
+    assert daemon.status()["limit"]["blocks_forgotten"] == 0
+
+
 def test_limit_of_run_time_blocks_too(guarded, wire):
     daemon = guarded("name: other, proto: tcp, packets: 1/s")
     daemon.say("limit", "add", "udp", "--proto", "udp", "--packets", "1/h", "--block-after", "10/h",
