@@ -30,11 +30,11 @@ static void pins_tell(const struct weir_object *object, const char *pin_dir, str
 	const char *why = whose[weir_object_pins(object)];
 
 	if (why)
-		weir_diag_warning(
-			diag, NULL,
-			"the maps below %s %s: connections are taken over from what the "
-			"kernel knows of them, lists from their files, counters begin anew",
-			pin_dir, why);
+		weir_diag_warning(diag, NULL,
+				  "the maps below %s %s: connections are taken over from what the "
+				  "kernel knows of them, lists from their files, counters and the "
+				  "buckets of limits begin anew",
+				  pin_dir, why);
 }
 
 /* The maps pinned before are taken over, where they still fit what was compiled. */

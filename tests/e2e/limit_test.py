@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits on real packets: who is over one is dropped, all others are not, and nothing but time
 fills a bucket again."""
+import subprocess
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from scapy.packet import Raw
 
 from harness.daemon import Refused
 from harness.frames import ether
+from harness.kernel import BPFTOOL
 from harness.live import LiveFrames
 from harness.wait import wait_for
 from harness.wire import Wire
@@ -351,6 +353,21 @@ def test_restart_and_kill_keep_the_buckets(limited, wire):
     daemon.start()
     still_used_up(wire)
     assert daemon.ask("limit", "show")["limits"][0]["over"] == 37
+
+
+def test_buckets_of_another_layout_are_not_taken_over_and_that_is_told(limited, wire):
+    daemon = limited(f"name: keep, {HOURLY}")
+    used_up(wire)
+    daemon.kill()
+    # struct weir_live: the word, which says which policy is live, then the layout's version.
+    subprocess.run([BPFTOOL, "map", "update", "pinned", daemon.pin_dir / "maps" / "cfg_live", "key",
+                    *"0000", "value", *"0" * 8, "99", *"0" * 7], check=True)
+    daemon.start()
+    assert "were made by a version of Weir that lays them out in another way" in daemon.log()
+    assert "the buckets of limits begin anew" in daemon.log()
+    used_up(wire)
+    daemon.restart()
+    still_used_up(wire)
 
 
 def test_another_size_begins_anew(limited, wire):
