@@ -127,8 +127,12 @@ static __always_inline enum limit_answer limit_charge(__u64 *word, bool is_mine,
 
 	if (is_mine ? (seen ^ ask->print) & LIMIT_PRINT_MASK : debt)
 		return LIMIT_RACED;
-	/* The limit was lowered, or this word has come round: it must not owe for longer. */
-	if (debt > ask->room && !ask->is_look)
+	/*
+	 * The limit was lowered, or this word has come round: it must not owe for longer. A last
+	 * packet that was rounded up, or those that several processors added, are owed and stay so:
+	 * where all are cut down to the room, a flood has a part of them for nothing.
+	 */
+	if (debt > ask->room + LIMIT_SLACK && !ask->is_look)
 		__sync_val_compare_and_swap(
 			word, seen, ((ask->now + ask->room) & ~LIMIT_PRINT_MASK) | ask->print);
 	if (debt + ask->cost > ask->room)
