@@ -332,6 +332,12 @@ static int module_read(struct iptables_line *line, bool is_not, const char *cons
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(known[i], values[0]) == 0)
 			return 0;
+	/* As with nft's: another limit, with other buckets. */
+	if (strcmp(values[0], "limit") == 0 || strcmp(values[0], "hashlimit") == 0)
+		return import_cannot(line->import,
+				     "-m %s: write `action: limit`, which drops what is over its "
+				     "rate, and the verdict as the rule behind it",
+				     values[0]);
 	return import_cannot(line->import, "-m %s has no counterpart in Weir's rules", values[0]);
 }
 

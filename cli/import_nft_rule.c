@@ -238,6 +238,21 @@ static int counter_read(struct reading *reading, const char *key, const struct w
 	return 0; /* every rule of Weir's counts */
 }
 
+/*
+ * Not taken over by itself, since it would be another limit: nft's has one bucket for all ways to
+ * its chain, and counts each packet also where Weir follows connections and asks no rule again.
+ */
+static int limit_read(struct reading *reading, const char *key, const struct weir_json *value)
+{
+	return import_cannot(
+		import_of(reading),
+		weir_json_bool(weir_json_get(value, "inv"), false) ?
+			"write it with `action: limit`, which drops what is over its "
+			"rate; with connections tracked that counts new ones" :
+			"write `action: limit`, which drops what is over its rate, and "
+			"the verdict as the rule behind it");
+}
+
 static int statement_read(const char *key, const struct weir_json *value, void *arg)
 {
 	static const struct {
@@ -246,7 +261,7 @@ static int statement_read(const char *key, const struct weir_json *value, void *
 	} statements[] = {
 		{ "match", match_read },   { "counter", counter_read }, { "log", log_read },
 		{ "mangle", mark_read },   { "comment", counter_read }, { "vmap", vmap_read },
-		{ "reject", reject_read },
+		{ "reject", reject_read }, { "limit", limit_read },
 	};
 	struct reading *reading = arg;
 
