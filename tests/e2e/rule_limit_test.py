@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules with the action `limit` on real packets: what is over is dropped, what is not goes on with
 the next rule, and buckets outlive all that happens around them."""
+import random
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from scapy.packet import Raw
 
 from harness.daemon import Refused
 from harness.frames import ether
+from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import Wire
 
@@ -244,6 +246,37 @@ def test_rule_and_limit_of_one_name_have_buckets_of_their_own(ruled, wire):
     assert passing(wire, udp(A4), 10) == 3
     assert daemon.ask("limit", "show")["limits"][0]["over"] == 5
     assert counted(daemon, "same") == (5, 2)
+
+
+TWINS = (
+    ("src: 198.18.2.0/24, proto: udp, dport: '2001', action: allow",
+     "ip saddr 198.18.2.0/24 udp dport 2001 accept"),
+    ("proto: udp, dport: '2000', action: limit, rate: 1/h, burst: 3",
+     "udp dport 2000 limit rate over 1/hour burst 3 packets drop"),
+    ("src: 198.18.1.1, action: limit, rate: 1/h, burst: 4",
+     "ip saddr 198.18.1.1 limit rate over 1/hour burst 4 packets drop"),
+    ("proto: udp, dport: '2002', action: deny", "udp dport 2002 drop"),
+    ("family: ipv4, action: limit, rate: 1/h, burst: 9",
+     "meta protocol ip limit rate over 1/hour burst 9 packets drop"))
+
+
+def test_it_judges_as_nft_does(weir_daemon):
+    """The same rules in nft, the same frames over two wires: the same verdicts, one by one."""
+    draw = random.Random(7)
+    ports = (2000, 2001, 2002, 2003)
+    frames = [udp(draw.choice((A4, B4, "198.18.1.2")), dport=draw.choice(ports))
+              for _ in range(200)]
+    chain = "".join(f"{line}\n" for _, line in TWINS)
+    with Pair("weir") as ours, Pair("nft") as theirs:
+        theirs.inside.run("nft", "-f", "-", input="table netdev twin {\nchain c {\ntype filter "
+                          "hook ingress device \"wire\" priority 0; policy accept;\n"
+                          f"{chain}}}\n}}\n")
+        weir_daemon(ours.inside, config=config(*(rule for rule, _ in TWINS)),
+                    interfaces=[ours.wire])
+        with Wire.inward(ours) as one, Wire.inward(theirs) as other:
+            by_weir, by_nft = one.verdicts(frames), other.verdicts(frames)
+    assert by_weir == by_nft
+    assert 12 < sum(by_nft) < 60        # all kinds of ends are among them
 
 
 def test_too_many_are_refused(ruled):
