@@ -245,11 +245,30 @@ static void what_is_kept_goes_when_the_image_is_sealed(void **state)
 	(void)state;
 }
 
+static void limits_are_told_of_in_the_order_they_came(void **state)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(1 << 24);
+	uint32_t count;
+
+	weir_image_limits(image, &count);
+	assert_int_equal(count, 0);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(
+			weir_image_limit_add(image, &(struct weir_image_limit){ .rule = i }), 0);
+	const struct weir_image_limit *limits = weir_image_limits(image, &count);
+
+	assert_int_equal(count, 100);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(limits[i].rule, i);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(near_sections_lie_in_lines_of_their_own_and_patched_ones_last),
 		cmocka_unit_test(near_lines_count_against_the_ceiling),
+		cmocka_unit_test(limits_are_told_of_in_the_order_they_came),
 		cmocka_unit_test(what_is_kept_goes_when_the_image_is_sealed),
 		cmocka_unit_test(set_numbers_rise_from_one_by_first_name),
 		cmocka_unit_test(labels_of_one_name_are_one_set),

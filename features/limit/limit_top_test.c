@@ -23,9 +23,9 @@ static struct weir_addr v4(uint32_t number)
 	return (struct weir_addr){ .be32 = { 0, 0, htonl(0xffff), htonl(number) } };
 }
 
-/* Limits of these names and keys live, and looked at with nothing over them. */
 static const struct limit_guests no_guests;
 
+/* Limits of these names and keys live, and looked at with nothing over them. */
 static void limits_are(const char *per, const char *first, const char *second)
 {
 	struct limit_text texts[2] = {
@@ -301,6 +301,40 @@ static void what_comes_with_a_place_is_no_offence(void **state)
 	(void)state;
 }
 
+/* Beside a limit whose counter has the number of the rule: events of one are not the other's. */
+static void limits_of_rules_are_known_by_their_rule(void **state)
+{
+	struct limit_text text = { .name = (char *)"a",
+				   .per = (char *)"source",
+				   .packets = (char *)"10/s" };
+	struct limit_list list = { .at = { { .text = &text } }, .count = 1 };
+	struct limit_guests guests = { .count = 1 };
+	uint32_t row = top.known[0].row.count;
+	struct weir_event event = { .time_ns = START,
+				    .kind = WEIR_EVENT_DROP,
+				    .reason = WEIR_DROP_RULE_LIMIT,
+				    .rule = row,
+				    .src = v4(5) };
+
+	guests.at[0] =
+		(struct weir_image_limit){ .name = "r", .rule = row, .row = top.known[0].row };
+	guests.at[0].row.id ^= 1;
+	limit_top_live(&top, &list, &guests);
+	assert_int_equal(top.known_count, 2);
+	limit_top_look(&top, (uint64_t[LIMIT_KNOWN_MAX]){ 500, 70 }, now_ns);
+	limit_top_event(&top, &event);
+	event.rule = row + 1;
+	limit_top_event(&top, &event);
+	tell(0, v4(6), 1);
+	look(503, 75);
+	over_is(v4(5), 5, 1);
+	over_is(v4(6), 3, 1);
+	assert_string_equal(limit_top_known(&top, entry_of(v4(5))->limit)->name, "r");
+	limit_top_live(&top, &list, &no_guests);
+	assert_null(entry_of(v4(5)));
+	(void)state;
+}
+
 static void nobody_offends_where_it_is_not_asked_for(void **state)
 {
 	tell(0, v4(1), 100000);
@@ -324,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_longer_ago_does_not_count, begin),
 		cmocka_unit_test_setup(estimate_counts_as_far_as_it_is_sure, begin),
 		cmocka_unit_test_setup(what_comes_with_a_place_is_no_offence, begin),
+		cmocka_unit_test_setup(limits_of_rules_are_known_by_their_rule, begin),
 		cmocka_unit_test_setup(nobody_offends_where_it_is_not_asked_for, begin),
 		cmocka_unit_test_setup(heavy_source_is_found_among_ever_new_ones, begin),
 	};
