@@ -84,15 +84,18 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 	event->fragment = !!(p->seen & PKT_FRAGMENT);
 }
 
-/* Room in the ring for an event, which is counted as sent; NULL where there is none: lost. */
+/* Room in the ring for an event, which is counted as sent; NULL where there is none: lost. One look
+ * at the pointer: before Linux 6.2 the verifier does not know at a second that it is none. */
 static __always_inline void *event_new(struct weir_event_count *count, __u64 bytes)
 {
 	void *event = bpf_ringbuf_reserve(&evt_ring, bytes, 0);
 
-	if (event)
-		count->sent++;
-	else
+	if (!event) {
 		count->lost++;
+		__asm__ volatile(""); /* or clang 14 makes one of both counts, and looks again */
+		return NULL;
+	}
+	count->sent++;
 	return event;
 }
 

@@ -211,10 +211,14 @@ static __always_inline void parse_payload_skb(struct __sk_buff *skb, const struc
 {
 	__u32 bytes = p->tcp_bytes < size ? p->tcp_bytes : size;
 
+	__u32 last = bytes - 1;
+
 	__builtin_memset(data, 0, size);
-	__asm__ volatile("" : "+r"(bytes)); /* what is compared is what the kernel is given */
-	if (bytes && bytes <= size)
-		bpf_skb_load_bytes(skb, payload_offset(p), data, bytes);
+	/* What is compared is what the kernel is given; and before Linux 6.8 its verifier does not
+	 * learn from "not 0" that it is at least 1. */
+	__asm__ volatile("" : "+r"(last));
+	if (last < size)
+		bpf_skb_load_bytes(skb, payload_offset(p), data, last + 1);
 }
 
 static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)
