@@ -40,7 +40,8 @@ enum weir_place {
 	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for") \
 	X(WEIR_SECTION_SANITY, WEIR_NEAR, "sanity: checks, and classes of bogons")      \
 	X(WEIR_SECTION_SANITY_IFACES, WEIR_PATCHED, "sanity: checks of each interface") \
-	X(WEIR_SECTION_LIMIT, WEIR_NEAR, "limit: which packets, and how many")
+	X(WEIR_SECTION_LIMIT, WEIR_NEAR, "limit: which packets, and how many")          \
+	X(WEIR_SECTION_SYNPROXY, WEIR_NEAR, "synproxy: whose SYNs are answered, and when")
 
 enum weir_section {
 #define X(identifier, place, help) identifier,

@@ -21,6 +21,11 @@ struct weir_addr {
 
 _Static_assert(sizeof(struct weir_addr) == 16, "an address is 16 bytes on both sides");
 
+/* Of ports. */
+struct weir_span {
+	__u16 from, to; /* both belong to it; from above to: none does */
+};
+
 /* Seen from the interface: ingress is what arrives there, egress what leaves by it. */
 enum weir_direction {
 	WEIR_INGRESS,
@@ -84,6 +89,7 @@ enum weir_reject {
 	WEIR_REJECT_NONE,
 	WEIR_REJECT_DEFAULT, /* TCP: a reset; others: port unreachable */
 	WEIR_REJECT_ADMIN,   /* administratively prohibited */
+	WEIR_REJECT_SYN_ACK, /* not refused: a SYN that is answered in the receiver's place */
 };
 
 #define PKT_IP (PKT_IPV4 | PKT_IPV6)

@@ -61,7 +61,11 @@
 	  "a fragment ahead of its first, between addresses that have a flow")                     \
 	X(WEIR_DROP_LIMIT, DROP, limit, "drop_limit", "more than a limit lets pass")               \
 	X(WEIR_DROP_RULE_LIMIT, DROP, rules, "drop_rule_limit",                                    \
-	  "more than a rule with the action `limit` lets pass")
+	  "more than a rule with the action `limit` lets pass")                                    \
+	X(WEIR_PASS_SYN_ANSWERED, PASS, synproxy, "pass_syn_answered",                             \
+	  "a SYN that may pass, answered with a cookie in the listener's place")                   \
+	X(WEIR_DROP_COOKIE, DROP, synproxy, "drop_cookie",                                         \
+	  "of no connection, without a cookie; or a SYN from where nobody can be answered")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -25,6 +25,18 @@
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
 #include "../features/sanity/sanity.bpf.h"
+#include "../features/synproxy/synproxy.bpf.h"
+
+static __always_inline bool reason_is_drop(__u32 reason)
+{
+#define X(identifier, verdict, stage, name, help) REASON_##verdict(identifier)
+#define REASON_PASS(identifier)
+#define REASON_DROP(identifier) | 1ULL << identifier
+	return (0ULL WEIR_REASONS(X)) >> (reason & 63) & 1;
+#undef REASON_DROP
+#undef REASON_PASS
+#undef X
+}
 
 /* The end of the path, where nothing spoke. */
 static __always_inline enum weir_reason default_policy(const struct pkt *p)
@@ -40,6 +52,32 @@ static __always_inline enum weir_reason not_ip(struct pkt *p)
 	if (!(p->seen & PKT_MALFORMED))
 		return WEIR_PASS_NOT_IP;
 	return default_policy(p);
+}
+
+/* Of what conntrack knows no flow of, some prove a connection that nothing was kept of. */
+static __always_inline enum weir_reason proof_stage(struct pkt *p, void *ctx, enum hook hook)
+{
+	if (!synproxy_constants.services)
+		return WEIR_PASS;
+	enum weir_reason reason = synproxy_stage(p, ctx, hook);
+
+	if (!reason)
+		conntrack_begin_shaken(p);
+	return reason;
+}
+
+/* A SYN that may pass, in whose place an answer goes back. */
+static __always_inline enum weir_reason answer_stage(struct pkt *p, void *ctx, enum hook hook,
+						     enum weir_reason reason)
+{
+	if (!synproxy_constants.services || reason_is_drop(reason))
+		return reason;
+	enum weir_reason other = synproxy_answers(p, ctx, hook);
+
+	if (!other)
+		return reason;
+	conntrack_forget_answered(p);
+	return other;
 }
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx, enum hook hook)
@@ -66,21 +104,11 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	       source_stage(p, ctx, hook) ?:
 	       limit_stage(p) ?:
 	       conntrack_stage(p, ctx, hook) ?:
+	       proof_stage(p, ctx, hook) ?:
 	       limit_begin_stage(p) ?:
 	       rules_stage(p) ?:
 	       default_policy(p);
 	/* clang-format on */
-}
-
-static __always_inline bool reason_is_drop(__u32 reason)
-{
-#define X(identifier, verdict, stage, name, help) REASON_##verdict(identifier)
-#define REASON_PASS(identifier)
-#define REASON_DROP(identifier) | 1ULL << identifier
-	return (0ULL WEIR_REASONS(X)) >> (reason & 63) & 1;
-#undef REASON_DROP
-#undef REASON_PASS
-#undef X
 }
 
 /* Counts a packet that has ended or, for a probe, tells about it. True: drop it, or send the answer
@@ -108,6 +136,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 	attack_note(p, hook);
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
+	reason = answer_stage(p, ctx, hook, reason);
 	conntrack_settle(p, ctx, hook, !reason_is_drop(reason));
 	return pipeline_end(p, reason);
 }

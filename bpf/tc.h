@@ -40,7 +40,7 @@ static __always_inline bool tc_is_answer(struct __sk_buff *skb)
 {
 	__u32 words[4] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3] };
 
-	if (!reject_constants.enabled || skb->cb[4] != TC_ANSWER || !probe_is_marked(words))
+	if (!answers_are_sent() || skb->cb[4] != TC_ANSWER || !probe_is_marked(words))
 		return false;
 	skb->cb[4] = 0;
 	return true;
@@ -144,7 +144,35 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 		return tc_reject(skb, &p);
 	if (p.has_mark && !p.probe)
 		skb->mark = p.mark;
+	if (synproxy_constants.services && direction == WEIR_INGRESS && p.shaken && !p.probe &&
+	    !drop)
+		synproxy_hand_over(skb, &p);
 	return drop ? TC_DROP : TC_NEXT;
+}
+
+static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt *p)
+{
+	struct cursor c = skb_cursor(skb);
+
+	return parse_urgent(&c, p) == proof_mark();
+}
+
+/* Behind XDP: what that has found proven, and marked, is handed to its listener. */
+SEC("tc")
+int weir_tc_proof(struct __sk_buff *skb)
+{
+	if (!synproxy_constants.services)
+		return TC_NEXT;
+	tc_pull(skb, TC_PULL_BYTES);
+	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = WEIR_INGRESS };
+
+	if (skb_begins_with_ip(skb))
+		tc_parse_ip(skb, &p);
+	else
+		tc_parse_ethernet(skb, &p);
+	if (tc_is_marked(skb, &p) && cookie_check(&p) == COOKIE_OURS && synproxy_told_tc(skb, &p))
+		synproxy_hand_over(skb, &p);
+	return TC_NEXT;
 }
 
 SEC("tc")

@@ -74,6 +74,16 @@ int weir_constants_set(struct weir_constants *constants, const char *variable, c
 	return 0;
 }
 
+const void *weir_constants_of(const struct weir_constants *constants, const char *variable,
+			      size_t size)
+{
+	for (size_t i = 0; i < constants->count; i++)
+		if (strcmp(constants->values[i].name, variable) == 0)
+			return constants->values[i].size == size ? constants->values[i].value :
+								   NULL;
+	return NULL;
+}
+
 int weir_constants_capacity(struct weir_constants *constants, const char *map, uint32_t entries)
 {
 	if (constants->capacity_count == CONSTANTS_MAX ||

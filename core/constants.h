@@ -13,6 +13,9 @@ int weir_constants_write(const struct weir_constants *constants, struct bpf_obje
 /* One of them, outside of what makes programs equal. */
 int weir_constant_write(struct bpf_object *object, const char *name, const void *value,
 			size_t size);
+/* What a variable is set to; NULL where nobody has set it, or with another size. Borrowed. */
+const void *weir_constants_of(const struct weir_constants *constants, const char *variable,
+			      size_t size);
 /* 0 when nobody asked for a capacity of that map. */
 uint32_t weir_constants_capacity_of(const struct weir_constants *constants, const char *map);
 /* The probes' secret: of each load its own, so it does not count when constants are compared. */

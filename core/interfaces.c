@@ -11,13 +11,14 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "hook.h"
+#include "hook_proof.h"
 #include "iface_rows.h"
 #include "iface_wanted.h"
 #include "netlink.h"
 
 struct watched {
 	struct weir_device device;
-	struct weir_hook_state ingress, egress;
+	struct weir_hook_state ingress, egress, proof;
 	struct weir_wanted wanted;
 	uint32_t slot;
 	int refused; /* how the last attempt to attach as wanted ended; 0 = so it is attached */
@@ -65,6 +66,7 @@ static void watched_remove(struct weir_interfaces *interfaces, struct watched *w
 
 	weir_hook_release(&watched->ingress);
 	weir_hook_release(&watched->egress);
+	weir_hook_release(&watched->proof);
 	*watched = interfaces->watched[last];
 }
 
@@ -140,6 +142,13 @@ static int egress_attach(struct weir_interfaces *interfaces, struct watched *wat
 				       &watched->egress);
 }
 
+static int proof_attach(struct weir_interfaces *interfaces, struct watched *watched,
+			struct weir_object *object)
+{
+	return weir_hook_follow_proof(object, &watched->device, watched->ingress.mode,
+				      interfaces->options.pin_dir, &watched->proof);
+}
+
 /* Policies know interfaces by name: before a packet comes, and when the name changes. */
 static void row_tell(struct weir_interfaces *interfaces, const struct watched *watched)
 {
@@ -162,6 +171,8 @@ static int watched_attach(struct weir_interfaces *interfaces, struct watched *wa
 	r = ingress_attach(interfaces, watched);
 	if (!r)
 		r = egress_attach(interfaces, watched);
+	if (!r)
+		r = proof_attach(interfaces, watched, interfaces->object);
 	if (r && watched->ingress.mode == WEIR_MODE_NONE) {
 		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 		watched->slot = 0; /* the next one takes the row, and what it counts */
@@ -193,6 +204,7 @@ static void device_gone(struct weir_interfaces *interfaces, struct watched *watc
 			 &watched->ingress);
 	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
 			 &watched->egress);
+	weir_hook_detach_proof(&watched->device, interfaces->options.pin_dir, &watched->proof);
 	weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 	watched->present = false;
 	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
@@ -221,7 +233,8 @@ static void device_attach(struct weir_interfaces *interfaces, const struct weir_
 				     .wanted = *wanted,
 				     .present = true,
 				     .ingress.link_fd = -1,
-				     .egress.link_fd = -1 };
+				     .egress.link_fd = -1,
+				     .proof.link_fd = -1 };
 	attach_tell(interfaces, watched, watched_attach(interfaces, watched));
 }
 
@@ -322,6 +335,7 @@ void weir_interfaces_free(struct weir_interfaces *interfaces)
 	for (size_t i = 0; i < interfaces->watched_count; i++) {
 		weir_hook_release(&interfaces->watched[i].ingress);
 		weir_hook_release(&interfaces->watched[i].egress);
+		weir_hook_release(&interfaces->watched[i].proof);
 	}
 	weir_cleanup_close(&interfaces->netlink_fd);
 	free(interfaces);
@@ -337,6 +351,7 @@ static void watched_detach(struct weir_interfaces *interfaces, struct watched *w
 			 &watched->ingress);
 	weir_hook_detach(&watched->device, WEIR_EGRESS, interfaces->options.pin_dir,
 			 &watched->egress);
+	weir_hook_detach_proof(&watched->device, interfaces->options.pin_dir, &watched->proof);
 	if (watched->present)
 		weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
 	watched_remove(interfaces, watched);
@@ -468,25 +483,34 @@ static int hook_switch(struct weir_object *object, const struct weir_device *dev
 	return r == -ENOLINK || r == -ENODEV ? 0 : r;
 }
 
-static int watched_switch(struct watched *watched, struct weir_object *object)
+/* Who hands over stands before the first cookie is sent, and goes after the last. */
+static int watched_switch(struct weir_interfaces *interfaces, struct watched *watched,
+			  struct weir_object *object)
 {
-	int r = hook_switch(object, &watched->device, WEIR_INGRESS, &watched->ingress);
+	bool sends = weir_object_sends_cookies(object);
+	int r = sends ? proof_attach(interfaces, watched, object) : 0;
 
-	return r ? r : hook_switch(object, &watched->device, WEIR_EGRESS, &watched->egress);
+	if (!r)
+		r = hook_switch(object, &watched->device, WEIR_INGRESS, &watched->ingress);
+	if (!r)
+		r = hook_switch(object, &watched->device, WEIR_EGRESS, &watched->egress);
+	if (!r && !sends)
+		proof_attach(interfaces, watched, object);
+	return r == -ENODEV ? 0 : r;
 }
 
 int weir_interfaces_switch(struct weir_interfaces *interfaces, struct weir_object *object,
 			   struct weir_diag *diag)
 {
 	for (size_t i = 0; i < interfaces->watched_count; i++) {
-		int r = watched_switch(&interfaces->watched[i], object);
+		int r = watched_switch(interfaces, &interfaces->watched[i], object);
 
 		if (!r)
 			continue;
 		weir_diag_error(diag, NULL, "interface %s: the new program cannot take over: %s",
 				interfaces->watched[i].device.name, strerror(-r));
 		for (size_t j = 0; j <= i; j++)
-			watched_switch(&interfaces->watched[j], interfaces->object);
+			watched_switch(interfaces, &interfaces->watched[j], interfaces->object);
 		return r;
 	}
 	interfaces->object = object;

@@ -13,11 +13,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "abi/cookie.h"
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "bpf/main.skel.h"
 #include "constants.h"
+#include "kfunc.h"
 #include "object_private.h"
 
 #define PROBE_BYTES_MAX 2048
@@ -37,10 +39,20 @@ static struct bpf_program *object_program(const struct weir_object *object,
 		return object->skeleton->progs.weir_tc_in_ip;
 	case WEIR_PROGRAM_TC_OUT_IP:
 		return object->skeleton->progs.weir_tc_out_ip;
+	case WEIR_PROGRAM_TC_PROOF:
+		return object->skeleton->progs.weir_tc_proof;
 	case WEIR_PROGRAM_COUNT:
 		break;
 	}
 	return NULL;
+}
+
+bool weir_object_sends_cookies(const struct weir_object *object)
+{
+	const struct weir_cookie_constants *cookies = weir_constants_of(
+		object->constants, "cookie_constants", sizeof(struct weir_cookie_constants));
+
+	return cookies && cookies->enabled;
 }
 
 static int object_mark_old(const struct weir_object *object)
@@ -62,6 +74,8 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 	object->bpf = object->skeleton->obj;
 	bpf_program__set_autoload(object->skeleton->progs.weir_xdp_frags, object->takes_frags);
 	bpf_program__set_autoload(object->skeleton->progs.weir_xdp, !object->takes_frags);
+	bpf_program__set_autoload(object->skeleton->progs.weir_tc_proof,
+				  weir_object_sends_cookies(object));
 	int r = weir_constants_write(object->constants, object->skeleton->obj);
 
 	if (!r)
@@ -153,7 +167,8 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 	object->number = ++objects_made;
 	object->constants = constants;
 	weir_constants_secret(constants, object->secret);
-	r = object_load(object, mapped_from, pin_dir);
+	r = weir_kfunc_register();
+	r = r ? r : object_load(object, mapped_from, pin_dir);
 	libbpf_set_print(print);
 	if (r) {
 		object->constants = NULL;

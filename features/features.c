@@ -6,6 +6,7 @@ extern const struct weir_feature weir_sanity;
 extern const struct weir_feature weir_block;
 extern const struct weir_feature weir_limit;
 extern const struct weir_feature weir_conntrack;
+extern const struct weir_feature weir_synproxy;
 extern const struct weir_feature weir_rules;
 extern const struct weir_feature weir_attack;
 
@@ -15,6 +16,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_block,
 	&weir_limit,
 	&weir_conntrack,
+	&weir_synproxy,
 	&weir_rules,
 	&weir_attack,
 	NULL,

@@ -41,7 +41,10 @@ struct answer {
 				};
 			};
 			union {
-				struct tcp_header tcp;
+				struct {
+					struct tcp_header tcp;
+					__be32 tcp_options[5];
+				};
 				struct {
 					struct icmp_header icmp;
 					/* The packet, from its IP header on; first of all. */

@@ -125,6 +125,15 @@ static __always_inline void parse_chunk(struct cursor *c, struct pkt *p)
 	p->sctp_initiate = be32(((const struct sctp_header *)c->at)->initiate);
 }
 
+/* As it lies in the header of a TCP segment; 0 where there is none. */
+static __always_inline __be16 parse_urgent(struct cursor *c, const struct pkt *p)
+{
+	c->offset = p->l4_offset & CURSOR_OFFSET_MASK;
+	if (!(p->seen & PKT_TCP) || cursor_peek(c, sizeof(struct tcp_header)) != CURSOR_WHOLE)
+		return 0;
+	return ((const struct tcp_header *)c->at)->urgent;
+}
+
 #ifdef __bpf__
 /* For stages that look further into a packet once it is parsed, from either kind of context. */
 static __always_inline struct cursor xdp_cursor(struct xdp_md *ctx)
@@ -219,6 +228,18 @@ static __always_inline void parse_payload_skb(struct __sk_buff *skb, const struc
 	__asm__ volatile("" : "+r"(last));
 	if (last < size)
 		bpf_skb_load_bytes(skb, payload_offset(p), data, last + 1);
+}
+
+/* Whether TC sees the IP header first, as behind generic XDP on Linux 6.18, though the device has a
+ * link header. */
+static __always_inline bool skb_begins_with_ip(struct __sk_buff *skb)
+{
+	__u64 first[2], network[2];
+
+	if (bpf_skb_load_bytes(skb, 0, first, sizeof(first)) ||
+	    bpf_skb_load_bytes_relative(skb, 0, network, sizeof(network), BPF_HDR_START_NET))
+		return false;
+	return !((first[0] ^ network[0]) | (first[1] ^ network[1]));
 }
 
 static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)

@@ -93,6 +93,7 @@ struct pkt {
 	__u8 granted;	/* passes where no rule speaks: related, expected, taken over */
 	__u8 briefly;	/* the verdict of rules holds for this packet, not for its flow */
 	__u8 own_flags; /* tcp_flags, while turned */
+	__u8 shaken;	/* acknowledges a cookie: a connection that nothing was kept of begins */
 	__u8 pending;	/* enum pkt_pending */
 	__u32 held;	/* of a probe: the limit it met last, LIMIT_LIST and its row, or a rule */
 };

@@ -10,6 +10,7 @@
 #include "../../abi/reject.h"
 #include "answer.h"
 #include "clock.h"
+#include "cookie.h"
 #include "rewrite.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -70,22 +71,28 @@ __noinline int reject_judge(struct pkt *p)
 	return WEIR_DROP_REJECT_CAPPED;
 }
 
+static __always_inline bool answers_are_sent(void)
+{
+	return reject_constants.enabled || cookie_constants.enabled;
+}
+
 /* The reason a packet ends with, once its answer is decided on. Not for probes: they use up
  * nobody's answers. */
 static __always_inline __u32 reject_settle(struct pkt *p, __u32 reason)
 {
-	if (!reject_constants.enabled)
+	if (!answers_are_sent())
 		return reason;
 	if (reason == WEIR_DROP_REJECT)
 		return reject_judge(p);
-	p->reject = WEIR_REJECT_NONE;
+	if (reason != WEIR_PASS_SYN_ANSWERED)
+		p->reject = WEIR_REJECT_NONE;
 	return reason;
 }
 
 /* For the hooks, once the pipeline is done. */
 static __always_inline bool reject_is_wanted(const struct pkt *p)
 {
-	return reject_constants.enabled && p->reject && !p->probe;
+	return answers_are_sent() && p->reject && !p->probe;
 }
 
 __noinline int reject_make(const struct pkt *p, struct answer *a)
@@ -119,9 +126,38 @@ static __always_inline struct answer *answer_new(void)
 	return a;
 }
 
+/* The answer to a SYN was made when it was decided on: where it cannot be, the SYN goes its way. */
+static __always_inline const struct answer *answer_made(const struct pkt *p)
+{
+	__u32 zero = 0;
+
+	if (!cookie_constants.enabled || p->reject != WEIR_REJECT_SYN_ACK)
+		return NULL;
+	return bpf_map_lookup_elem(&tmp_answer, &zero);
+}
+
+/* The answer to a SYN, left in tmp_answer. */
+__noinline int reject_make_syn_xdp(struct xdp_md *ctx, const struct pkt *p)
+{
+	struct answer *a = answer_new();
+
+	return p && a && rewrite_xdp_take(ctx, p, a) && cookie_answer(p, a);
+}
+
+__noinline int reject_make_syn_skb(struct __sk_buff *skb, const struct pkt *p)
+{
+	struct answer *a = answer_new();
+
+	return p && a && rewrite_skb_take(skb, p, a) && cookie_answer(p, a);
+}
+
 /* 1: the packet is its own answer now, and on its way back wherever the hook sends it. */
 __noinline int reject_xdp(struct xdp_md *ctx, const struct pkt *p)
 {
+	const struct answer *made = p ? answer_made(p) : NULL;
+
+	if (made)
+		return rewrite_xdp_put(ctx, p, made);
 	struct answer *a = answer_new();
 
 	return p && a && rewrite_xdp_take(ctx, p, a) && reject_make(p, a) &&
@@ -130,6 +166,10 @@ __noinline int reject_xdp(struct xdp_md *ctx, const struct pkt *p)
 
 __noinline int reject_skb(struct __sk_buff *skb, const struct pkt *p)
 {
+	const struct answer *made = p ? answer_made(p) : NULL;
+
+	if (made)
+		return rewrite_skb_put(skb, p, made);
 	struct answer *a = answer_new();
 
 	return p && a && rewrite_skb_take(skb, p, a) && reject_make(p, a) &&

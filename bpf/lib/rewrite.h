@@ -156,6 +156,29 @@ __noinline int rewrite_xdp_put(struct xdp_md *ctx, const struct pkt *p, const st
 }
 
 /*
+ * Puts a number where a segment without URG has an urgent pointer, which nobody reads; in its place
+ * the checksum says what it said (RFC 1624). XDP's own room for notes, ahead of the packet, is not
+ * had from every driver, and not found behind generic XDP, where Linux 6.18 leaves the link header
+ * out of what TC sees.
+ */
+__noinline int rewrite_xdp_mark(struct xdp_md *ctx, const struct pkt *p, __u32 mark)
+{
+	if (!p)
+		return 0;
+	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+
+	c.offset = p->l4_offset & CURSOR_OFFSET_MASK;
+	if (cursor_peek(&c, sizeof(struct tcp_header)) != CURSOR_WHOLE)
+		return 0;
+	struct tcp_header *tcp = (struct tcp_header *)c.at;
+	__u64 sum = (__u16)~tcp->checksum + (__u16)~tcp->urgent + (mark & 0xffff);
+
+	tcp->urgent = mark;
+	tcp->checksum = sum_fold(sum);
+	return 1;
+}
+
+/*
  * Around the comparisons that bound a length for a helper: clang would leave out what it knows to
  * be so, and make one comparison of two, and the verifier learns nothing from either. Nor does it
  * learn from "not 0" that a number is at least 1, before Linux 6.8.

@@ -43,24 +43,44 @@ static __always_inline int route_of(long result, __u32 ifindex)
 	}
 }
 
-static __always_inline int route_back(void *ctx, const struct pkt *p)
+static __always_inline long route_ask(void *ctx, const struct pkt *p, const struct weir_addr *from,
+				      const struct weir_addr *to, __u32 *ret_ifindex)
 {
 	struct bpf_fib_lookup fib = { .ifindex = p->ifindex };
 
 	if (p->seen & PKT_IPV4) {
 		fib.family = ROUTE_INET;
-		fib.ipv4_src = p->dst.be32[3];
-		fib.ipv4_dst = p->src.be32[3];
+		fib.ipv4_src = from->be32[3];
+		fib.ipv4_dst = to->be32[3];
 	} else {
 		fib.family = ROUTE_INET6;
 		for (int i = 0; i < 4; i++) {
-			fib.ipv6_src[i] = p->dst.be32[i];
-			fib.ipv6_dst[i] = p->src.be32[i];
+			fib.ipv6_src[i] = from->be32[i];
+			fib.ipv6_dst[i] = to->be32[i];
 		}
 	}
 	long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 
-	return route_of(result, fib.ifindex);
+	*ret_ifindex = fib.ifindex;
+	return result;
+}
+
+static __always_inline int route_back(void *ctx, const struct pkt *p)
+{
+	__u32 ifindex;
+	long result = route_ask(ctx, p, &p->dst, &p->src, &ifindex);
+
+	return route_of(result, ifindex);
+}
+
+/* Whether a packet that arrives is for this host: there is no way on, or nothing goes on here. Who
+ * must not be answered for another host's sake is better not answered where that is not known. */
+static __always_inline bool route_is_local(void *ctx, const struct pkt *p)
+{
+	__u32 ifindex;
+	long result = route_ask(ctx, p, &p->src, &p->dst, &ifindex);
+
+	return result == BPF_FIB_LKUP_RET_NOT_FWDED || result == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
 #endif

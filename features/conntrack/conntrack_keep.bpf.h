@@ -366,7 +366,9 @@ __noinline int conn_settle(struct pkt *p)
 		conn_forget_old(work);
 	if (work->table == CONN_NOWHERE || work->is_over) {
 		pair_note(p, work->now);
-		return conn_add(p);
+		if (!cookie_constants.enabled)
+			return conn_add(p);
+		return conn_add(p) && p->shaken ? conn_prove(p) : 0;
 	}
 	return conn_settle_at(p, 0) && conn_follow(work) && conn_settle_at(p, 1);
 }

@@ -4,6 +4,7 @@
 #ifndef WEIR_CONNTRACK_LET_IN_BPF_H
 #define WEIR_CONNTRACK_LET_IN_BPF_H
 
+#include "../../bpf/lib/cookie.h"
 #include "../../bpf/lib/probe.h"
 #include "conntrack_key.bpf.h"
 

@@ -132,6 +132,11 @@ __noinline int conn_add(struct pkt *p)
 	tag_put(half_of(work), index, conntrack_tag(work->hash));
 	flow_write(flow, work);
 	work->is_added = true;
+	if (cookie_constants.enabled) {
+		work->table = half_of(work);
+		work->index = index;
+		work->word = flow->word;
+	}
 	return 1;
 }
 

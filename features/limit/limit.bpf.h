@@ -40,7 +40,7 @@ static __always_inline __u32 limit_kind_of(const struct pkt *p)
 }
 
 /* Without a branch a span: the sign says whether the port is outside. */
-static __always_inline bool limit_spans_have(const struct limit_span *spans, __u64 port)
+static __always_inline bool limit_spans_have(const struct weir_span *spans, __u64 port)
 {
 	__u64 inside = 0;
 

@@ -41,12 +41,8 @@ struct limit_root {
 };
 
 /* … then two lines a limit: struct limit_row, and its ports. */
-struct limit_span {
-	__u16 from, to; /* both belong to it; from above to: none does */
-};
-
 struct limit_ports {
-	struct limit_span sport[LIMIT_SPANS], dport[LIMIT_SPANS];
+	struct weir_span sport[LIMIT_SPANS], dport[LIMIT_SPANS];
 };
 
 #define LIMIT_ROW_LINE(i) (LIMIT_LOOKS + 2 * (i))

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/spans.h"
 #include "base/units.h"
 #include "core/limit.h"
 #include "features/limit/limit_state.h"
@@ -88,44 +89,17 @@ static int bucket_mean(const struct limit_text *text, const char *path, struct w
 				 &meaning->row);
 }
 
-/* "22" or "8000-8100", with blanks around; moves *text past it. */
-static int span_read(const char **text, struct limit_span *ret_span)
-{
-	uint64_t from, to;
-
-	*text += strspn(*text, " ");
-	if (weir_number_read(text, &from))
-		return -EINVAL;
-	to = from;
-	*text += strspn(*text, " ");
-	if (**text == '-') {
-		*text += 1;
-		*text += strspn(*text, " ");
-		if (weir_number_read(text, &to))
-			return -EINVAL;
-	}
-	*text += strspn(*text, " ");
-	*ret_span = (struct limit_span){ (uint16_t)from, (uint16_t)to };
-	return from > to || to > 65535 ? -EINVAL : 0;
-}
-
 static int ports_mean(const char *text, const char *key, struct weir_diag *diag,
-		      struct limit_span spans[LIMIT_SPANS])
+		      struct weir_span spans[LIMIT_SPANS])
 {
-	const char *rest = text;
+	int r = weir_spans_read(text, spans, LIMIT_SPANS);
 
-	for (unsigned i = 0; i < LIMIT_SPANS; i++)
-		spans[i] = (struct limit_span){ 1, 0 };
-	for (unsigned i = 0; text; i++) {
-		if (i == LIMIT_SPANS)
-			return weir_diag_key(diag, key, "write a second limit for the others",
-					     "more than %d ports or ranges", LIMIT_SPANS);
-		if (span_read(&rest, &spans[i]) || (*rest && *rest != ','))
-			return weir_diag_key(diag, key, "write 53, or 53, 123, 8000-8100",
-					     "'%.40s' are no ports", text);
-		if (!*rest++)
-			break;
-	}
+	if (r == -E2BIG)
+		return weir_diag_key(diag, key, "write a second limit for the others",
+				     "more than %d ports or ranges", LIMIT_SPANS);
+	if (r)
+		return weir_diag_key(diag, key, "write 53, or 53, 123, 8000-8100",
+				     "'%.40s' are no ports", text);
 	return 0;
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 BUILD = pathlib.Path(os.environ["WEIR_BUILD"])
 PROGRAMS = {"weir_xdp", "weir_xdp_frags", "weir_tc_in", "weir_tc_out", "weir_tc_in_ip",
-            "weir_tc_out_ip"}
+            "weir_tc_out_ip", "weir_tc_proof"}
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 
 

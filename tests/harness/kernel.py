@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the kernel itself says of programs, links and maps, by bpftool and ip: never by Weir."""
 import json
+import os
 import subprocess
 
 BPFTOOL = "/usr/sbin/bpftool"
+
+
+def release():
+    """Of the kernel that runs, as (6, 18)."""
+    return tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 
 def bpftool(*words):

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an entry of `services:` means. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/spans.h"
+#include "features/synproxy/synproxy_state.h"
+
+static const char *key_of(unsigned index, const char *member, char key[64])
+{
+	snprintf(key, 64, "synproxy.services[%u].%s", index, member);
+	return key;
+}
+
+static int ports_mean(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
+		      struct synproxy_service *service)
+{
+	int r = weir_spans_read(text->ports, service->port, SYNPROXY_SPANS);
+	char key[64];
+
+	if (r == -E2BIG)
+		return weir_diag_key(diag, key_of(index, "ports", key),
+				     "write a second service for the others",
+				     "more than %d ports or ranges", SYNPROXY_SPANS);
+	if (r)
+		return weir_diag_key(diag, key_of(index, "ports", key),
+				     "write 80, or 80, 443, 8000-8100", "'%.40s' are no ports",
+				     text->ports);
+	return 0;
+}
+
+static void mask_write(struct weir_addr *mask, unsigned length)
+{
+	for (unsigned i = 0; i < sizeof(mask->bytes); i++) {
+		unsigned bits = length > 8 * i ? length - 8 * i : 0;
+
+		mask->bytes[i] = (uint8_t)(bits >= 8 ? 0xff : 0xff00 >> bits);
+	}
+}
+
+static int destination_mean(const char *text, const char **ret_fault,
+			    struct synproxy_destination *to)
+{
+	struct weir_range range;
+	struct weir_prefix prefix;
+	bool has_host_bits;
+
+	if (weir_range_from_string(text, strlen(text), &range, &has_host_bits, ret_fault))
+		return -EINVAL;
+	*ret_fault = "that is no address, and no prefix";
+	if (!weir_range_is_prefix(&range, &prefix))
+		return -EINVAL;
+	to->addr = prefix.addr;
+	mask_write(&to->mask, prefix.length);
+	return 0;
+}
+
+/* What is not used is an address that nobody has, of all ones; without any, all that there are. */
+static int destinations_mean(const struct synproxy_text *text, unsigned index,
+			     struct weir_diag *diag, struct synproxy_destination *to)
+{
+	char key[64], member[24];
+
+	memset(to, 0xff, SYNPROXY_DESTINATIONS * sizeof(*to));
+	if (!text->to_count)
+		to[0] = (struct synproxy_destination){};
+	if (text->to_count > SYNPROXY_DESTINATIONS)
+		return weir_diag_key(diag, key_of(index, "to", key),
+				     "write a second service for the others",
+				     "more than %d addresses or prefixes", SYNPROXY_DESTINATIONS);
+	for (unsigned i = 0; i < text->to_count; i++) {
+		const char *fault = "";
+
+		snprintf(member, sizeof(member), "to[%u]", i);
+		if (destination_mean(text->to[i], &fault, &to[i]))
+			return weir_diag_key(diag, key_of(index, member, key),
+					     "write 192.0.2.1, 2001:db8::1 or 192.0.2.0/24",
+					     "'%.60s': %s", text->to[i], fault);
+	}
+	return 0;
+}
+
+/* SYNs of a window, which is a little longer than a second. */
+static uint32_t window_of(uint64_t per_second)
+{
+	return (uint32_t)((per_second << SYNPROXY_WINDOW_SHIFT) / WEIR_NS_PER_S);
+}
+
+static int rates_mean(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
+		      struct synproxy_service *service)
+{
+	uint64_t off = text->off.value ? text->off.value : (text->on.value + 1) / 2;
+	char key[64];
+
+	if (text->mode == SYNPROXY_ALWAYS)
+		return 0;
+	if (off > text->on.value)
+		return weir_diag_key(diag, key_of(index, "off", key), "write less than `on`",
+				     "%s is more than `on`, %s", text->off.text, text->on.text);
+	service->on = window_of(text->on.value);
+	service->off = window_of(off);
+	service->hold_ns = text->hold.value;
+	return 0;
+}
+
+int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
+		  struct synproxy_meaning *ret_meaning)
+{
+	struct synproxy_meaning meaning = {};
+	int ports = ports_mean(text, index, diag, &meaning.service);
+	int to = destinations_mean(text, index, diag, meaning.to);
+	int rates = rates_mean(text, index, diag, &meaning.service);
+	int r = ports ? ports : to ? to : rates;
+
+	if (!r)
+		*ret_meaning = meaning;
+	return r;
+}

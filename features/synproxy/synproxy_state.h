@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of `synproxy` share in user space. Nothing outside includes it. */
+#ifndef WEIR_SYNPROXY_STATE_H
+#define WEIR_SYNPROXY_STATE_H
+
+#include "core/feature.h"
+#include "features/synproxy/synproxy.h"
+
+/* An entry of `services:`, as written. */
+struct synproxy_text {
+	char *ports;
+	char **to;
+	unsigned to_count;
+	int mode; /* enum synproxy_mode */
+	struct weir_quantity on, off, hold;
+};
+
+enum synproxy_mode {
+	SYNPROXY_ALWAYS,
+	SYNPROXY_RATE,
+};
+
+struct synproxy_section {
+	struct synproxy_text *services;
+	unsigned service_count;
+	uint32_t mss;
+};
+
+/* What an entry means. */
+struct synproxy_meaning {
+	struct synproxy_service service;
+	struct synproxy_destination to[SYNPROXY_DESTINATIONS];
+};
+
+struct synproxy {
+	struct weir_engine *engine;	 /* NULL: a look at a configuration */
+	struct weir_map *counters;	 /* borrowed from the object; NULL before the first */
+	struct weir_map_memory services; /* st_synproxy */
+	bool was_on[SYNPROXY_SERVICES_MAX];
+};
+
+extern const struct weir_feature weir_synproxy;
+extern const struct weir_field synproxy_fields[];
+extern const struct weir_op *const synproxy_ops[];
+extern const char *const synproxy_mode_names[];
+
+/* synproxy_config.c */
+int synproxy_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
+/* synproxy_read.c: what entry `index` means; -EINVAL: diag (may be NULL) says why not. */
+int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
+		  struct synproxy_meaning *ret_meaning);
+/* synproxy_offer.c: what answers offer of options, which is what this host's own would. */
+void synproxy_offer(const struct synproxy_section *section,
+		    struct weir_cookie_constants *ret_constants);
+/* synproxy.c */
+const struct synproxy_section *synproxy_section_of(const struct synproxy *state);
+/* NULL: nothing is missing. Else a sentence on what this kernel lacks. */
+const char *synproxy_lack(void);
+/* The same of the live policy, where it asks for it. */
+const char *synproxy_lack_of(const struct synproxy *state);
+void synproxy_sums(const struct synproxy *state, uint64_t sums[SYNPROXY_COUNTER_COUNT]);
+struct synproxy_view {
+	bool is_on;
+	uint64_t syns;	  /* in the present window, and 0 where they are not counted */
+	uint64_t left_ns; /* for so long it goes on, if as few come as now; 0: always, or off */
+};
+void synproxy_look(const struct synproxy *state, unsigned index, struct synproxy_view *ret_view);
+
+#endif
