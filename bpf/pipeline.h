@@ -21,7 +21,7 @@
 
 #include "../features/attack/attack.bpf.h"
 #include "../features/block/block.bpf.h"
-#include "../features/conntrack/conntrack.bpf.h"
+#include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
 #include "../features/sanity/sanity.bpf.h"
