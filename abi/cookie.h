@@ -17,8 +17,12 @@ struct weir_cookie_constants {
 	__u8 sack;
 	__u8 time;
 	__u16 mss4, mss6;
+	__u8 relays;	 /* connections to servers, translated (relay.h) */
+	__u8 hands;	 /* connections to listeners of this host, by the kernel's means */
+	__u8 behind_xdp; /* a program stands behind XDP, which relays */
+	__u8 spare[5];
 };
 
-_Static_assert(sizeof(struct weir_cookie_constants) == 8, "as user space sets it");
+_Static_assert(sizeof(struct weir_cookie_constants) == 16, "as user space sets it");
 
 #endif

@@ -25,7 +25,8 @@
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
 #include "../features/sanity/sanity.bpf.h"
-#include "../features/synproxy/synproxy.bpf.h"
+#include "../features/synproxy/synproxy_hand.bpf.h"
+#include "../features/synproxy/synproxy_relay.bpf.h"
 
 static __always_inline bool reason_is_drop(__u32 reason)
 {
@@ -61,23 +62,8 @@ static __always_inline enum weir_reason proof_stage(struct pkt *p, void *ctx, en
 		return WEIR_PASS;
 	enum weir_reason reason = synproxy_stage(p, ctx, hook);
 
-	if (!reason)
-		conntrack_begin_shaken(p);
+	conntrack_begin_shaken(p);
 	return reason;
-}
-
-/* A SYN that may pass, in whose place an answer goes back. */
-static __always_inline enum weir_reason answer_stage(struct pkt *p, void *ctx, enum hook hook,
-						     enum weir_reason reason)
-{
-	if (!synproxy_constants.services || reason_is_drop(reason))
-		return reason;
-	enum weir_reason other = synproxy_answers(p, ctx, hook);
-
-	if (!other)
-		return reason;
-	conntrack_forget_answered(p);
-	return other;
 }
 
 static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx, enum hook hook)
@@ -111,6 +97,55 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	/* clang-format on */
 }
 
+/* A SYN that may pass, in whose place an answer goes back. */
+static __always_inline enum weir_reason answer_stage(struct pkt *p, void *ctx, enum hook hook,
+						     enum weir_reason reason)
+{
+	if (!synproxy_constants.services || reason_is_drop(reason))
+		return reason;
+	enum weir_reason other = synproxy_answers(p, ctx, hook);
+
+	if (!other)
+		return reason;
+	conntrack_forget_answered(p);
+	return other;
+}
+
+static __always_inline bool is_handed(const struct pkt *p, enum weir_reason reason)
+{
+	return cookie_constants.hands && p->shaken == PKT_SHAKEN_HERE && !p->probe &&
+	       !reason_is_drop(reason);
+}
+
+/* What comes of the flow of a packet that is judged, and of a SYN. Seams, for those few packets
+ * that begin a flow or change one: the verifier walks it once for each program. */
+__noinline int settle_xdp(struct xdp_md *ctx, struct pkt *p, __u32 judged)
+{
+	if (!p)
+		return judged;
+	enum weir_reason reason = answer_stage(p, ctx, HOOK_XDP, judged);
+
+	if (p->pending)
+		conntrack_settle(p, !reason_is_drop(reason));
+	if (is_handed(p, reason))
+		rewrite_xdp_mark(ctx, p, proof_mark());
+	return reason;
+}
+
+__noinline int settle_tc(struct __sk_buff *skb, struct pkt *p, __u32 judged, __u32 hook)
+{
+	if (!p)
+		return judged;
+	enum weir_reason reason =
+		hook == HOOK_TC_IN ? answer_stage(p, skb, HOOK_TC_IN, judged) : judged;
+
+	if (p->pending)
+		conntrack_settle(p, !reason_is_drop(reason));
+	if (is_handed(p, reason))
+		synproxy_hand_over(skb, p);
+	return reason;
+}
+
 /* Counts a packet that has ended or, for a probe, tells about it. True: drop it, or send the answer
  * to it (reject_is_wanted()). */
 static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
@@ -136,8 +171,10 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 	attack_note(p, hook);
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
-	reason = answer_stage(p, ctx, hook, reason);
-	conntrack_settle(p, ctx, hook, !reason_is_drop(reason));
+	if (conntrack_is_pending(p))
+		reason = hook == HOOK_XDP ? settle_xdp(ctx, p, reason) :
+					    settle_tc(ctx, p, reason, hook);
+	conntrack_help(p, ctx, hook, !reason_is_drop(reason));
 	return pipeline_end(p, reason);
 }
 

@@ -65,6 +65,27 @@ static __always_inline int tc_reject(struct __sk_buff *skb, const struct pkt *p)
 	return bpf_redirect(skb->ifindex, p->direction == WEIR_INGRESS ? 0 : BPF_F_INGRESS);
 }
 
+/* Of a connection that is relayed. */
+static __always_inline int tc_relay(struct __sk_buff *skb, struct pkt *p)
+{
+	int end = synproxy_relay(skb, p);
+
+	if (end != RELAY_RESETS)
+		return end == RELAY_DROPS ? TC_DROP : TC_NEXT;
+	p->reject = WEIR_REJECT_DEFAULT;
+	return tc_reject(skb, p);
+}
+
+/* What is to be done to a packet that passes. */
+__noinline int tc_finish(struct __sk_buff *skb, struct pkt *p)
+{
+	if (!p)
+		return TC_NEXT;
+	if (p->has_mark)
+		skb->mark = p->mark;
+	return cookie_constants.relays && p->relay ? tc_relay(skb, p) : TC_NEXT;
+}
+
 /* Headers that lie in page fragments are brought into reach. Copying costs, so no more than wanted.
  */
 static __always_inline void tc_pull(struct __sk_buff *skb, __u32 wanted)
@@ -142,12 +163,9 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 
 	if (reject_is_wanted(&p))
 		return tc_reject(skb, &p);
-	if (p.has_mark && !p.probe)
-		skb->mark = p.mark;
-	if (synproxy_constants.services && direction == WEIR_INGRESS && p.shaken && !p.probe &&
-	    !drop)
-		synproxy_hand_over(skb, &p);
-	return drop ? TC_DROP : TC_NEXT;
+	if (drop)
+		return TC_DROP;
+	return p.finishes && !p.probe ? tc_finish(skb, &p) : TC_NEXT;
 }
 
 static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt *p)
@@ -157,7 +175,8 @@ static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt
 	return parse_urgent(&c, p) == proof_mark();
 }
 
-/* Behind XDP: what that has found proven, and marked, is handed to its listener. */
+/* Behind XDP: what that has found proven, and marked, is handed to its listener; and what it let
+ * pass of relayed connections is translated. */
 SEC("tc")
 int weir_tc_proof(struct __sk_buff *skb)
 {
@@ -170,7 +189,10 @@ int weir_tc_proof(struct __sk_buff *skb)
 		tc_parse_ip(skb, &p);
 	else
 		tc_parse_ethernet(skb, &p);
-	if (tc_is_marked(skb, &p) && cookie_check(&p) == COOKIE_OURS && synproxy_told_tc(skb, &p))
+	if (cookie_constants.relays && conntrack_relayed(skb, &p))
+		return tc_relay(skb, &p);
+	if (cookie_constants.hands && tc_is_marked(skb, &p) && cookie_check(&p) == COOKIE_OURS &&
+	    synproxy_told_tc(skb, &p))
 		synproxy_hand_over(skb, &p);
 	return TC_NEXT;
 }

@@ -29,8 +29,6 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 
 	if (reject_is_wanted(&p))
 		return reject_xdp(ctx, &p) ? XDP_TX : XDP_DROP;
-	if (synproxy_constants.services && p.shaken && !p.probe && !drop)
-		rewrite_xdp_mark(ctx, &p, proof_mark());
 	return drop ? XDP_DROP : XDP_PASS;
 }
 

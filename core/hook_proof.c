@@ -78,7 +78,7 @@ int weir_hook_follow_proof(struct weir_object *object, const struct weir_device 
 {
 	bool is_xdp = ingress == WEIR_MODE_XDP_NATIVE || ingress == WEIR_MODE_XDP_GENERIC;
 
-	if (is_xdp && weir_object_sends_cookies(object))
+	if (is_xdp && weir_object_writes_behind_xdp(object))
 		return proof_attach(object, device, pin_dir, state);
 	weir_hook_detach_proof(device, pin_dir, state);
 	return 0;

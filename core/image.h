@@ -65,6 +65,7 @@ size_t weir_image_class_labels(const struct weir_image *image, uint32_t class_id
 enum weir_ask {
 	WEIR_ASK_CONNECTIONS = 1 << 0, /* that connections are tracked */
 	WEIR_ASK_BUCKETS = 1 << 1,     /* that there are buckets to hold packets to a limit by */
+	WEIR_ASK_ANSWERS = 1 << 2,     /* that packets may become answers to themselves */
 };
 /* A feature asks while it compiles; whoever can give it looks when constants are made. */
 void weir_image_ask(struct weir_image *image, enum weir_ask ask);

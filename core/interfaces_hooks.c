@@ -134,7 +134,7 @@ static int hook_switch(struct weir_object *object, const struct weir_device *dev
 static int watched_switch(struct weir_interfaces *interfaces, struct weir_watched *watched,
 			  struct weir_object *object)
 {
-	bool sends = weir_object_sends_cookies(object);
+	bool sends = weir_object_writes_behind_xdp(object);
 	int r = sends ? proof_attach(interfaces, watched, object) : 0;
 
 	if (!r)

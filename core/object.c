@@ -47,12 +47,12 @@ static struct bpf_program *object_program(const struct weir_object *object,
 	return NULL;
 }
 
-bool weir_object_sends_cookies(const struct weir_object *object)
+bool weir_object_writes_behind_xdp(const struct weir_object *object)
 {
 	const struct weir_cookie_constants *cookies = weir_constants_of(
 		object->constants, "cookie_constants", sizeof(struct weir_cookie_constants));
 
-	return cookies && cookies->enabled;
+	return cookies && cookies->enabled && cookies->behind_xdp;
 }
 
 static int object_mark_old(const struct weir_object *object)
@@ -75,7 +75,7 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 	bpf_program__set_autoload(object->skeleton->progs.weir_xdp_frags, object->takes_frags);
 	bpf_program__set_autoload(object->skeleton->progs.weir_xdp, !object->takes_frags);
 	bpf_program__set_autoload(object->skeleton->progs.weir_tc_proof,
-				  weir_object_sends_cookies(object));
+				  weir_object_writes_behind_xdp(object));
 	int r = weir_constants_write(object->constants, object->skeleton->obj);
 
 	if (!r)

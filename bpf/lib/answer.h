@@ -116,9 +116,10 @@ static __always_inline __u16 answer_transport_sum(const struct answer *a, __u64 
 	return sum_fold(pseudo + sum_words(a, ANSWER_TRANSPORT_WORD, ANSWER_WORDS));
 }
 
-/* From whom the packet went to whom, and no traffic class of the sender's choice. */
-static __always_inline void answer_ip(const struct pkt *p, struct answer *a, __u8 proto,
-				      __u32 bytes, __u8 tos)
+/* No traffic class of the sender's choice. */
+static __always_inline void answer_ip_from(const struct pkt *p, struct answer *a,
+					   const struct weir_addr *from, const struct weir_addr *to,
+					   __u8 proto, __u32 bytes, __u8 tos)
 {
 	if (p->seen & PKT_IPV4) {
 		a->v4 = (struct ipv4_header){
@@ -128,8 +129,8 @@ static __always_inline void answer_ip(const struct pkt *p, struct answer *a, __u
 			.fragment = be16(IPV4_DONT_FRAGMENT),
 			.ttl = ANSWER_TTL,
 			.proto = proto,
-			.src = p->dst.be32[3],
-			.dst = p->src.be32[3],
+			.src = from->be32[3],
+			.dst = to->be32[3],
 		};
 		a->v4.checksum = sum_fold(sum_words(a, ANSWER_V4_WORD, ANSWER_TRANSPORT_WORD));
 		a->start = sizeof(a->v6) - sizeof(a->v4);
@@ -141,11 +142,18 @@ static __always_inline void answer_ip(const struct pkt *p, struct answer *a, __u
 		.payload_length = be16(bytes),
 		.next = proto,
 		.hop_limit = ANSWER_TTL,
-		.src = p->dst,
-		.dst = p->src,
+		.src = *from,
+		.dst = *to,
 	};
 	a->start = 0;
 	a->length = sizeof(a->v6) + bytes;
+}
+
+/* From whom the packet went to whom. */
+static __always_inline void answer_ip(const struct pkt *p, struct answer *a, __u8 proto,
+				      __u32 bytes, __u8 tos)
+{
+	answer_ip_from(p, a, &p->dst, &p->src, proto, bytes, tos);
 }
 
 /* RFC 9293, 3.10.7.1: acknowledge all that a segment without ACK holds; else the sender has said

@@ -127,6 +127,7 @@ struct syn_answer {
 	struct weir_cookie_constants offer;
 	__u32 seq;
 	__u32 clock_ms;
+	__u8 is_closed; /* the window it announces: nothing may be sent yet */
 };
 
 static __always_inline __u32 answer_stamp(const struct syn_answer *with, bool has_scale,
@@ -181,7 +182,7 @@ static __always_inline bool answer_syn_ack(const struct pkt *p, struct answer *a
 		.ack = be32(p->tcp_seq + 1),
 		.offset = words << 4,
 		.flags = TCP_SYN | TCP_ACK,
-		.window = be16(ANSWER_SYN_WINDOW),
+		.window = with->is_closed ? 0 : be16(ANSWER_SYN_WINDOW),
 	};
 	a->tcp.checksum = answer_transport_sum(a, sum_pseudo(p, PROTO_TCP, bytes));
 	answer_ip(p, a, PROTO_TCP, bytes, 0);

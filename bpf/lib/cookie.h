@@ -7,7 +7,7 @@
 #ifndef WEIR_BPF_COOKIE_H
 #define WEIR_BPF_COOKIE_H
 
-#include "answer_syn.h"
+#include "relay.h"
 #include "clock.h"
 #include "probe.h"
 #include "rewrite.h"
@@ -109,14 +109,14 @@ __noinline int cookie_answer(const struct pkt *p, struct answer *a)
 	return answer_syn_ack(p, a, with);
 }
 
-/* Whether it acknowledges a cookie that stood `shift` higher. */
-__noinline int cookie_is_of(const struct pkt *p, __u32 shift)
+/* Whether it acknowledges a cookie that stood `shift` higher, were its own number `ahead` more. */
+__noinline int cookie_is_of(const struct pkt *p, __u32 shift, __u32 ahead)
 {
 	struct cookie_work *work = cookie_work();
 
 	if (!cookie_constants.enabled || !p || !work)
 		return 0;
-	cookie_headers(work, p, p->tcp_seq, p->tcp_ack - shift);
+	cookie_headers(work, p, p->tcp_seq + ahead, p->tcp_ack - shift);
 	return !(p->seen & PKT_IPV4 ?
 			 bpf_tcp_raw_check_syncookie_ipv4((void *)&work->v4, (void *)&work->tcp) :
 			 bpf_tcp_raw_check_syncookie_ipv6((void *)&work->v6, (void *)&work->tcp));
@@ -135,7 +135,11 @@ enum cookie_kind {
 	COOKIE_KERNELS, /* its stack has sent it, and knows it */
 };
 
-/* The most frequent size first. */
+/*
+ * The most frequent size first. The kernel's check takes any of four numbers, which to its stack
+ * say four segment sizes. Ours are made of the lowest, so the number is the right one when the next
+ * is wrong; it is the one before where a client asks whether there is room.
+ */
 __noinline int cookie_check(const struct pkt *p)
 {
 	struct cookie_work *work = cookie_work();
@@ -145,10 +149,12 @@ __noinline int cookie_check(const struct pkt *p)
 	LOOP_ROLLED
 	for (__u32 i = 0; i < COOKIE_SIZES; i++) {
 		work->size = COOKIE_SIZES - 1 - i;
-		if (cookie_is_of(p, cookie_shift(COOKIE_SIZES - 1 - i)))
-			return COOKIE_OURS;
+		__u32 shift = cookie_shift(COOKIE_SIZES - 1 - i);
+
+		if (cookie_is_of(p, shift, 0))
+			return cookie_is_of(p, shift, 1) ? COOKIE_NONE : COOKIE_OURS;
 	}
-	return cookie_is_of(p, 0) ? COOKIE_KERNELS : COOKIE_NONE;
+	return cookie_is_of(p, 0, 0) ? COOKIE_KERNELS : COOKIE_NONE;
 }
 
 /* What the SYN said, from the acknowledgement that was taken into `a`. */

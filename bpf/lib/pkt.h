@@ -22,6 +22,23 @@ enum pkt_pending {
 	PKT_BEGINS, /* its first packet */
 };
 
+/* Whose connection an acknowledgement has proven that repeats a cookie. */
+enum pkt_shaken {
+	PKT_NOT_SHAKEN,
+	PKT_SHAKEN_HERE,  /* a listener's of this host */
+	PKT_SHAKEN_RELAY, /* one to a server, which is still to be made */
+};
+
+/* What the hook does with a packet of a connection that is relayed (relay.h). */
+enum pkt_relay {
+	PKT_RELAY_NOTHING,
+	PKT_RELAY_SYN,	   /* an acknowledgement: it becomes the SYN to the server */
+	PKT_RELAY_OPENS,   /* the server's SYN+ACK: acknowledged, and the client gets a window */
+	PKT_RELAY_CHANGES, /* its header is translated */
+	PKT_RELAY_QUOTE,   /* of an error: what it holds is */
+	PKT_RELAY_RESETS,  /* the server means a connection of before: it is reset */
+};
+
 struct pkt {
 	struct weir_addr src; /* set when seen & PKT_IP; v4 as ::ffff:a.b.c.d */
 	struct weir_addr dst;
@@ -61,7 +78,13 @@ struct pkt {
 	__u32 rule;	   /* the rule that decided: its counter's row, 0 for none */
 	__u32 mark;	   /* what rules want the packet marked with */
 	__u16 ip_len;	   /* bytes of the IP packet by its own header, 65,535 when it says more */
-	__u8 has_mark;
+	union {
+		__u16 finishes; /* either */
+		struct {
+			__u8 has_mark;
+			__u8 relay; /* enum pkt_relay */
+		};
+	};
 	__u8 state;  /* enum weir_conn_state */
 	__u8 reject; /* enum weir_reject: how the sender is to be told */
 	/* Of a fragment, without meaning in other packets: as in an IPv6 fragment header, offset in
@@ -93,7 +116,7 @@ struct pkt {
 	__u8 granted;	/* passes where no rule speaks: related, expected, taken over */
 	__u8 briefly;	/* the verdict of rules holds for this packet, not for its flow */
 	__u8 own_flags; /* tcp_flags, while turned */
-	__u8 shaken;	/* acknowledges a cookie: a connection that nothing was kept of begins */
+	__u8 shaken;	/* enum pkt_shaken */
 	__u8 pending;	/* enum pkt_pending */
 	__u32 held;	/* of a probe: the limit it met last, LIMIT_LIST and its row, or a rule */
 };

@@ -73,7 +73,7 @@ __noinline int reject_judge(struct pkt *p)
 
 static __always_inline bool answers_are_sent(void)
 {
-	return reject_constants.enabled || cookie_constants.enabled;
+	return reject_constants.enabled;
 }
 
 /* The reason a packet ends with, once its answer is decided on. Not for probes: they use up
@@ -136,15 +136,24 @@ static __always_inline const struct answer *answer_made(const struct pkt *p)
 	return bpf_map_lookup_elem(&tmp_answer, &zero);
 }
 
-/* The answer to a SYN, left in tmp_answer. */
-__noinline int reject_make_syn_xdp(struct xdp_md *ctx, const struct pkt *p)
+/* What the options of a packet say, into cookie_work(). */
+__noinline int reject_told_skb(struct __sk_buff *skb, const struct pkt *p)
+{
+	struct cookie_work *work = cookie_work();
+	struct answer *a = answer_new();
+
+	return p && a && work && rewrite_skb_take(skb, p, a) && cookie_read_told(p, a, &work->told);
+}
+
+/* The answer to a SYN, left in tmp_answer. In line, for want of stack. */
+static __always_inline bool reject_make_syn_xdp(struct xdp_md *ctx, const struct pkt *p)
 {
 	struct answer *a = answer_new();
 
 	return p && a && rewrite_xdp_take(ctx, p, a) && cookie_answer(p, a);
 }
 
-__noinline int reject_make_syn_skb(struct __sk_buff *skb, const struct pkt *p)
+static __always_inline bool reject_make_syn_skb(struct __sk_buff *skb, const struct pkt *p)
 {
 	struct answer *a = answer_new();
 

@@ -10,7 +10,8 @@
 
 #include "answer.h"
 #include "cursor.h"
-#include "parse.h"
+#include "parse_inner.h"
+#include "relay.h"
 
 #define FRAME_BYTES_MIN 60 /* shorter ones are padded here: not every device does it for XDP_TX */
 
@@ -247,6 +248,62 @@ __noinline int rewrite_skb_put(struct __sk_buff *skb, const struct pkt *p, const
 		return 0;
 	return !bpf_skb_store_bytes(skb, p->l3_offset, answer_bytes(a), bytes,
 				    BPF_F_INVALIDATE_HASH);
+}
+
+/* Of an skb whose checksum is left to the device, the kernel knows not to change it. */
+static __always_inline bool skb_sum_by(struct __sk_buff *skb, __u32 at, __s64 difference)
+{
+	return !bpf_l4_csum_replace(skb, at, 0, difference, 0);
+}
+
+/* Translates the header of a segment. 1: done. */
+__noinline int rewrite_skb_relay(struct __sk_buff *skb, const struct pkt *p,
+				 struct relay_header *header, const struct relay_change *change)
+{
+	if (!p || !header || !change)
+		return 0;
+	__u32 bytes = p->tcp_words * 4;
+
+	VERIFIER_SEES(bytes);
+	if (bytes > TCP_HEADER_BYTES_MOST)
+		return 0;
+	VERIFIER_SEES(bytes);
+	if (bytes < sizeof(struct tcp_header) ||
+	    bpf_skb_load_bytes(skb, p->l4_offset, header->bytes, bytes))
+		return 0;
+	__s64 sum = bpf_csum_diff((void *)header->bytes, TCP_HEADER_BYTES_MOST, NULL, 0, 0);
+
+	relay_translate(header, bytes, change);
+	sum = bpf_csum_diff(NULL, 0, (void *)header->bytes, TCP_HEADER_BYTES_MOST, sum);
+	VERIFIER_SEES(bytes);
+	if (bytes > TCP_HEADER_BYTES_MOST)
+		return 0;
+	VERIFIER_SEES(bytes);
+	if (bytes < sizeof(struct tcp_header))
+		return 0;
+	return sum >= 0 && !bpf_skb_store_bytes(skb, p->l4_offset, header->bytes, bytes, 0) &&
+	       skb_sum_by(skb, p->l4_offset + __builtin_offsetof(struct tcp_header, checksum), sum);
+}
+
+/* Adds to the sequence number of the segment that an ICMP error holds. The sum is the error's own:
+ * that of the segment need not be there. 1: done. */
+__noinline int rewrite_skb_quote(struct __sk_buff *skb, const struct pkt *p, struct pkt *inner,
+				 __u32 change)
+{
+	struct cursor c = skb_cursor(skb);
+	__be32 number[2];
+
+	if (!p || !inner || !parse_embedded(&c, inner, p))
+		return 0;
+	__u32 at = (c.offset & CURSOR_OFFSET_MASK) + __builtin_offsetof(struct tcp_header, seq);
+
+	if (bpf_skb_load_bytes(skb, at, &number[0], sizeof(number[0])))
+		return 0;
+	number[1] = be32(be32(number[0]) + change);
+	return !bpf_skb_store_bytes(skb, at, &number[1], sizeof(number[1]), 0) &&
+	       !bpf_l4_csum_replace(skb,
+				    p->l4_offset + __builtin_offsetof(struct icmp_header, checksum),
+				    number[0], number[1], sizeof(number[0]));
 }
 
 #endif

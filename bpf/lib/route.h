@@ -73,14 +73,21 @@ static __always_inline int route_back(void *ctx, const struct pkt *p)
 	return route_of(result, ifindex);
 }
 
-/* Whether a packet that arrives is for this host: there is no way on, or nothing goes on here. Who
- * must not be answered for another host's sake is better not answered where that is not known. */
-static __always_inline bool route_is_local(void *ctx, const struct pkt *p)
+enum route_place {
+	ROUTE_NOWHERE, /* or it is not known; who must not be answered for another's sake, is not */
+	ROUTE_HERE,    /* for this host: there is no way on, or nothing goes on here */
+	ROUTE_AWAY,    /* it is forwarded */
+};
+
+/* Where a packet that arrives goes. */
+static __always_inline enum route_place route_place(void *ctx, const struct pkt *p)
 {
 	__u32 ifindex;
 	long result = route_ask(ctx, p, &p->src, &p->dst, &ifindex);
 
-	return result == BPF_FIB_LKUP_RET_NOT_FWDED || result == BPF_FIB_LKUP_RET_FWD_DISABLED;
+	if (result == BPF_FIB_LKUP_RET_NOT_FWDED || result == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return ROUTE_HERE;
+	return route_of(result, ifindex) > 0 ? ROUTE_AWAY : ROUTE_NOWHERE;
 }
 
 #endif

@@ -10,8 +10,10 @@
 #include "../../abi/reason.h"
 #include "../../bpf/lib/cookie.h"
 #include "../../bpf/lib/count.h"
+#include "../../bpf/lib/reject.h"
 #include "../../bpf/lib/route.h"
 #include "conntrack_help.bpf.h"
+#include "conntrack_relay.bpf.h"
 
 /* Ends swapped, direction turned: where the flow's own first packet would meet this interface. */
 static __always_inline void pkt_swap(struct pkt *p)
@@ -213,8 +215,12 @@ __noinline int conn_go_on(struct pkt *p)
 	if (p->tcp_flags & (TCP_SYN | TCP_RST))
 		work->flow.again = flow->again;
 	work->segment.side = work->side != !!(work->word & CONNTRACK_SECOND);
+	if (conn_relays(work))
+		conn_relay_look(p);
 	int answer = flow_judge(work, flow, p);
 
+	if (conn_relays(work))
+		conn_relay_note(p, answer);
 	if (answer == CONN_ANSWER_ANEW) {
 		work->is_over = true;
 		return conn_begin(p);
@@ -277,6 +283,8 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 		return conn_is_invalid(p);
 	p->state = WEIR_CONN_RELATED;
 	p->granted = true;
+	if (cookie_constants.relays)
+		conn_relay_quote(p);
 	if (conn_writes(p))
 		conn_count(CONNTRACK_COUNT_RELATED);
 	return WEIR_PASS;
@@ -336,12 +344,27 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 	if (p->seen & PKT_ICMP && icmp_is_error(p))
 		return conn_relate(p, hook == HOOK_XDP ? conn_embedded_xdp(ctx, p) :
 							 conn_embedded_tc(ctx, p));
-	if (p->seen & PKT_TCP && p->tcp_flags & TCP_SYN)
+	if (p->seen & PKT_TCP && p->tcp_flags & TCP_SYN) {
 		work->segment.scale =
 			hook == HOOK_XDP ? conn_scale_xdp(ctx, p) : conn_scale_tc(ctx, p);
+		if (cookie_constants.relays && hook == HOOK_TC_OUT && p->tcp_flags & TCP_ACK)
+			reject_told_skb(ctx, p);
+	}
 	if (p->proto == PROTO_SCTP && p->l4_offset)
 		hook == HOOK_XDP ? conn_chunk_xdp(ctx, p) : conn_chunk_tc(ctx, p);
 	return conn_judge(p);
+}
+
+/* Behind XDP, which has judged the packet: what it left to be done to a relayed one. */
+__noinline int conntrack_relayed(struct __sk_buff *skb, struct pkt *p)
+{
+	if (!cookie_constants.relays || !p)
+		return 0;
+	if (!(p->seen & PKT_ICMP))
+		conn_relay_again(p);
+	else if (icmp_is_error(p) && conn_embedded_tc(skb, p))
+		conn_relay_quote_again(p);
+	return p->relay;
 }
 
 static __always_inline enum weir_reason conntrack_stage(struct pkt *p, void *ctx, enum hook hook)
@@ -358,20 +381,24 @@ static __always_inline enum weir_reason conntrack_granted(const struct pkt *p)
 }
 
 /* The packet is judged: only what passes begins a flow, or changes it. */
-static __always_inline void conntrack_settle(struct pkt *p, void *ctx, enum hook hook, bool passes)
+static __always_inline void conntrack_settle(struct pkt *p, bool passes)
 {
-	if (!conntrack_constants.enabled || p->state == WEIR_CONN_UNTRACKED)
-		return;
-	if (cookie_constants.enabled && p->state == WEIR_CONN_INVALID && conn_writes(p))
-		conn_count(CONNTRACK_COUNT_INVALID);
-	if (p->pending) {
-		pkt_turn_back(p);
-		if (passes)
-			conn_settle(p);
-		if (passes && conntrack_constants.helps && p->state == WEIR_CONN_RELATED)
-			expected_settle(p);
-	}
-	if (conntrack_constants.helps && passes)
+	pkt_turn_back(p);
+	if (passes)
+		conn_settle(p);
+	if (passes && conntrack_constants.helps && p->state == WEIR_CONN_RELATED)
+		expected_settle(p);
+}
+
+static __always_inline bool conntrack_is_pending(const struct pkt *p)
+{
+	return conntrack_constants.enabled && p->pending;
+}
+
+/* What passes on a connection with a helper is told. */
+static __always_inline void conntrack_help(struct pkt *p, void *ctx, enum hook hook, bool passes)
+{
+	if (conntrack_constants.helps && passes && p->state != WEIR_CONN_UNTRACKED)
 		conn_help(p, ctx, hook);
 }
 

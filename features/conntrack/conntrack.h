@@ -41,15 +41,21 @@ struct conntrack_side {
 		__u32 asked;   /* in its last INIT */
 	};
 	__u32 first; /* right behind its SYN; later where a line begins (conntrack_help.bpf.h) */
-	__u8 scale;  /* of its windows; with the next two one word, see flags_add() */
+	/* Of its windows; CONNTRACK_TOLD_SHIFT. With the next two one word, see flags_add(). */
+	__u8 scale;
 	__u8 flags;  /* enum conntrack_side_flag */
-	__u16 spare;
+	__u16 relay; /* conntrack_relay.bpf.h */
 };
+
+/* In side[1].scale of a relayed flow: what the client was told in the server's place. */
+#define CONNTRACK_TOLD_SHIFT 4
 
 enum conntrack_side_flag {
 	CONNTRACK_SIDE_SEEN = 1 << 0,
 	CONNTRACK_SIDE_SCALES = 1 << 1, /* its SYN had the option */
 	CONNTRACK_SIDE_LIMIT = 1 << 2,	/* max_end is known */
+	/* Of side 1: both handshakes of a relayed flow are done, and its numbers are known. */
+	CONNTRACK_SIDE_OPEN = 1 << 3,
 	/* Of side 0: numbers were not followed for a time, so they never are again. */
 	CONNTRACK_SIDE_LOST = 1 << 4,
 };
@@ -67,6 +73,7 @@ enum conntrack_mark {
 	CONNTRACK_ANSWERED = 1 << 12, /* the responder was seen */
 	CONNTRACK_AGAIN = 1 << 13,    /* and then the initiator again */
 	CONNTRACK_MARKED = 1 << 14,   /* packets get flow.mark */
+	CONNTRACK_RELAYED = 1 << 15,  /* its handshakes are not each other's */
 	CONNTRACK_LIVE = 1 << 16,     /* there is a flow */
 	/* With LIVE: half-open, and being made a proven one; without: somebody is writing it.
 	 * Either way nobody else takes the place. */

@@ -354,7 +354,9 @@ __noinline int conn_settle_at(struct pkt *p, __u32 is_followed)
 	return 0;
 }
 
-__noinline int conn_settle(struct pkt *p)
+/* In line: it is called from a seam (settle_xdp()), and the functions of a packet have 512 bytes of
+ * stack together, 32 each at the least before Linux 6.11. */
+static __always_inline int conn_settle(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 
@@ -368,7 +370,7 @@ __noinline int conn_settle(struct pkt *p)
 		pair_note(p, work->now);
 		if (!cookie_constants.enabled)
 			return conn_add(p);
-		return conn_add(p) && p->shaken ? conn_prove(p) : 0;
+		return conn_add(p) && p->shaken == PKT_SHAKEN_HERE ? conn_prove(p) : 0;
 	}
 	return conn_settle_at(p, 0) && conn_follow(work) && conn_settle_at(p, 1);
 }

@@ -124,7 +124,7 @@ __noinline int conn_add(struct pkt *p)
 							    CONNTRACK_COUNT_NEW);
 	flow->let_in = 0;
 	flow->rule = 0;
-	flow->again = (struct conntrack_side){};
+	flow->again = cookie_constants.relays ? work->flow.again : (struct conntrack_side){};
 	flow->born = work->now;
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;

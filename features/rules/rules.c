@@ -26,7 +26,7 @@ static int rules_constants_set(const void *data, const struct weir_image *image,
 	};
 	/* Wherever there can be rules, one may be added that rejects, and the code stays. */
 	struct weir_reject_constants reject = {
-		.enabled = section->enabled,
+		.enabled = section->enabled || weir_image_asks(image, WEIR_ASK_ANSWERS),
 		.per_second = RULES_REJECTS_PER_SECOND,
 		.burst = RULES_REJECTS_AT_ONCE,
 	};

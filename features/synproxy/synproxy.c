@@ -7,16 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
-#include "core/kfunc.h"
 #include "features/synproxy/synproxy_state.h"
-
-const char *synproxy_lack(void)
-{
-	return weir_kfunc_is_there(WEIR_KFUNC_SK_ASSIGN_TCP_REQSK) ?
-		       NULL :
-		       "this kernel has no bpf_sk_assign_tcp_reqsk (Linux 6.9), by which a "
-		       "connection is handed to its listener";
-}
 
 static int synproxy_constants_set(const void *data, const struct weir_image *image,
 				  struct weir_constants *constants)
@@ -29,6 +20,7 @@ static int synproxy_constants_set(const void *data, const struct weir_image *ima
 	if (section->service_count && !synproxy_lack()) {
 		values.services = section->service_count;
 		synproxy_offer(section, &offer);
+		synproxy_means(section, &offer);
 	}
 	int r = weir_constants_set(constants, "synproxy_constants", &values, sizeof(values));
 
@@ -48,6 +40,7 @@ static int synproxy_compile(struct weir_compile *compile)
 	if (!lines)
 		return -ENOMEM;
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	weir_image_ask(compile->image, WEIR_ASK_ANSWERS);
 	for (unsigned i = 0; i < section->service_count; i++) {
 		struct synproxy_meaning meaning;
 		int r = synproxy_read(&section->services[i], i, compile->diag, &meaning);
@@ -236,7 +229,7 @@ static int synproxy_snapshot(void *data, struct weir_snapshot *snapshot)
 
 const struct weir_feature weir_synproxy = {
 	.name = "synproxy",
-	.summary = "SYNs answered with cookies in the listener's place",
+	.summary = "SYNs answered with cookies in the server's place",
 	.fields = synproxy_fields,
 	.section_size = sizeof(struct synproxy_section),
 	.check = synproxy_check,

@@ -23,8 +23,12 @@ struct synproxy_service {
 	 * they are. 0: they always are. */
 	__u32 on, off;
 	__u64 hold_ns; /* they are, for so long after the last window with as many */
-	__u64 spare[2];
+	__u32 where;   /* SYNPROXY_HERE, SYNPROXY_BEHIND */
+	__u32 spare[3];
 };
+
+#define SYNPROXY_HERE 1	  /* listeners of this host */
+#define SYNPROXY_BEHIND 2 /* servers that this host forwards to */
 
 /* ... and two behind it: what is not used matches nothing. */
 struct synproxy_destination {
@@ -42,15 +46,16 @@ struct synproxy_state {
 };
 
 /* A row: X(identifier, name, help). */
-#define SYNPROXY_COUNTERS(X)                                                                \
-	X(SYNPROXY_ANSWERED, "answered", "SYNs answered with a cookie")                     \
-	X(SYNPROXY_PROVEN, "proven", "connections that began by repeating one")             \
-	X(SYNPROXY_REFUSED, "refused",                                                      \
-	  "packets dropped that repeat none, and SYNs from where nobody is")                \
-	X(SYNPROXY_KERNELS, "kernels", "connections by a cookie of the kernel's own stack") \
-	X(SYNPROXY_HANDED, "handed", "connections handed to their listener")                \
-	X(SYNPROXY_FAILED, "failed", "connections that the kernel would not take")          \
-	X(SYNPROXY_UNSUITED, "unsuited", "SYNs left to a listener that takes no such (MPTCP)")
+#define SYNPROXY_COUNTERS(X)                                                                    \
+	X(SYNPROXY_ANSWERED, "answered", "SYNs answered with a cookie")                         \
+	X(SYNPROXY_PROVEN, "proven", "connections that began by repeating one")                 \
+	X(SYNPROXY_REFUSED, "refused",                                                          \
+	  "packets dropped that repeat none, and SYNs from where nobody is")                    \
+	X(SYNPROXY_RELAYED, "relayed", "SYNs sent on to servers for clients that repeated one") \
+	X(SYNPROXY_KERNELS, "kernels", "connections by a cookie of the kernel's own stack")     \
+	X(SYNPROXY_HANDED, "handed", "connections handed to their listener")                    \
+	X(SYNPROXY_FAILED, "failed", "connections that the kernel would not take")              \
+	X(SYNPROXY_UNSUITED, "unsuited", "SYNs left alone: MPTCP, or another way back")
 
 enum synproxy_counter {
 #define X(identifier, name, help) identifier,

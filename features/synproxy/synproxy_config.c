@@ -11,6 +11,8 @@
 
 const char *const synproxy_mode_names[] = { "always", "rate", NULL };
 
+const char *const synproxy_where_names[] = { "here", "behind", "both", NULL };
+
 static const struct weir_field service_fields[] = {
 	{ .key = "ports",
 	  .type = WEIR_FIELD_STRING,
@@ -21,7 +23,15 @@ static const struct weir_field service_fields[] = {
 	  .type = WEIR_FIELD_STRINGS,
 	  .offset = SERVICE(to),
 	  .count_offset = SERVICE(to_count),
-	  .help = "Up to 4 addresses or prefixes of this host at which it is. Without: at all." },
+	  .help = "Up to 4 addresses or prefixes at which it is. Without: at all of this host." },
+	{ .key = "where",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SERVICE(where),
+	  .values = synproxy_where_names,
+	  .fallback = "here",
+	  .wants_value = true,
+	  .help = "here: programs of this host; behind: servers that it forwards to, which `to` "
+		  "must name; both." },
 	{ .key = "mode",
 	  .type = WEIR_FIELD_ENUM,
 	  .offset = SERVICE(mode),
@@ -63,7 +73,7 @@ const struct weir_field synproxy_fields[] = {
 	  .count_offset = SECTION(service_count),
 	  .size = sizeof(struct synproxy_text),
 	  .fields = service_fields,
-	  .help = "Services of this host whose SYNs are answered with cookies, 16 at most; the "
+	  .help = "Services whose SYNs are answered with cookies, 16 at most; the "
 		  "first that a packet is for decides." },
 	{ .key = "mss",
 	  .type = WEIR_FIELD_UINT,
@@ -99,7 +109,12 @@ int synproxy_check(const struct weir_config *config, const void *data, struct we
 	if (!result && section->service_count && synproxy_lack())
 		weir_diag_warning_key(diag, "synproxy.services",
 				      "write a limit with `flags: syn` in its place, or use Linux "
-				      "6.9 or later",
+				      "6.0 or later",
 				      "SYNs are not answered: %s", synproxy_lack());
+	else if (!result && synproxy_lack_at_xdp(section))
+		weir_diag_warning_key(diag, "synproxy.services",
+				      "write `hook: tc` at interfaces, or use Linux 6.6 or later",
+				      "SYNs that arrive at XDP are not answered: %s",
+				      synproxy_lack_at_xdp(section));
 	return result;
 }

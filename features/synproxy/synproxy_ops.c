@@ -15,6 +15,7 @@ static void service_put(const struct synproxy *state, unsigned index, struct wei
 	for (unsigned i = 0; i < text->to_count; i++)
 		weir_json_put_str(json, NULL, text->to[i]);
 	weir_json_close_array(json);
+	weir_json_put_str(json, "where", synproxy_where_names[text->where]);
 	weir_json_put_str(json, "mode", synproxy_mode_names[text->mode]);
 	weir_json_put_bool(json, "answering", view.is_on && !synproxy_lack());
 	if (text->mode == SYNPROXY_RATE) {

@@ -106,6 +106,26 @@ static int rates_mean(const struct synproxy_text *text, unsigned index, struct w
 	return 0;
 }
 
+/* Without addresses it would be about all that its clients speak to in the world. */
+static int where_means(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
+		       struct synproxy_service *service)
+{
+	static const uint32_t bits[] = {
+		[SYNPROXY_AT_HERE] = SYNPROXY_HERE,
+		[SYNPROXY_AT_BEHIND] = SYNPROXY_BEHIND,
+		[SYNPROXY_AT_BOTH] = SYNPROXY_HERE | SYNPROXY_BEHIND,
+	};
+	char key[64];
+
+	if (text->where != SYNPROXY_AT_HERE && !text->to_count)
+		return weir_diag_key(diag, key_of(index, "where", key),
+				     "write `to:` with the addresses of the servers",
+				     "`where: %s` is about servers, and none are named",
+				     synproxy_where_names[text->where]);
+	service->where = bits[text->where];
+	return 0;
+}
+
 int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
 		  struct synproxy_meaning *ret_meaning)
 {
@@ -113,7 +133,8 @@ int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_
 	int ports = ports_mean(text, index, diag, &meaning.service);
 	int to = destinations_mean(text, index, diag, meaning.to);
 	int rates = rates_mean(text, index, diag, &meaning.service);
-	int r = ports ? ports : to ? to : rates;
+	int where = where_means(text, index, diag, &meaning.service);
+	int r = ports ? ports : to ? to : rates ? rates : where;
 
 	if (!r)
 		*ret_meaning = meaning;

@@ -11,13 +11,20 @@ struct synproxy_text {
 	char *ports;
 	char **to;
 	unsigned to_count;
-	int mode; /* enum synproxy_mode */
+	int mode;  /* enum synproxy_mode */
+	int where; /* enum synproxy_where */
 	struct weir_quantity on, off, hold;
 };
 
 enum synproxy_mode {
 	SYNPROXY_ALWAYS,
 	SYNPROXY_RATE,
+};
+
+enum synproxy_where {
+	SYNPROXY_AT_HERE,
+	SYNPROXY_AT_BEHIND,
+	SYNPROXY_AT_BOTH,
 };
 
 struct synproxy_section {
@@ -43,6 +50,7 @@ extern const struct weir_feature weir_synproxy;
 extern const struct weir_field synproxy_fields[];
 extern const struct weir_op *const synproxy_ops[];
 extern const char *const synproxy_mode_names[];
+extern const char *const synproxy_where_names[];
 
 /* synproxy_config.c */
 int synproxy_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
@@ -54,9 +62,15 @@ void synproxy_offer(const struct synproxy_section *section,
 		    struct weir_cookie_constants *ret_constants);
 /* synproxy.c */
 const struct synproxy_section *synproxy_section_of(const struct synproxy *state);
-/* NULL: nothing is missing. Else a sentence on what this kernel lacks. */
+/* synproxy_means.c: NULL: nothing is missing. Else a sentence on what this kernel lacks, by which
+ * no SYN is answered. */
 const char *synproxy_lack(void);
-/* The same of the live policy, where it asks for it. */
+/* The same of what only interfaces with XDP need, for what the section asks for. */
+const char *synproxy_lack_at_xdp(const struct synproxy_section *section);
+/* By what means connections come about: cookie_constants, beside what is offered. */
+void synproxy_means(const struct synproxy_section *section,
+		    struct weir_cookie_constants *constants);
+/* Of the live policy, where it asks for it. */
 const char *synproxy_lack_of(const struct synproxy *state);
 void synproxy_sums(const struct synproxy *state, uint64_t sums[SYNPROXY_COUNTER_COUNT]);
 struct synproxy_view {

@@ -103,7 +103,7 @@ int begin_expected(struct xdp_md *ctx)
 		return -2;
 	work->table = CONN_NOWHERE;
 	work->is_kept = true;
-	conntrack_settle(&p, ctx, HOOK_XDP, true);
+	conntrack_settle(&p, true);
 	return !bpf_map_lookup_elem(&set_expect, &key);
 }
 
@@ -154,7 +154,8 @@ int pass(struct xdp_md *ctx)
 		return -1;
 	work->is_kept = work->is_over = work->is_added = false;
 	conn_judge(&p);
-	conntrack_settle(&p, ctx, HOOK_XDP, true);
+	if (p.pending)
+		conntrack_settle(&p, true);
 	return p.state;
 }
 

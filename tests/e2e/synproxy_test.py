@@ -516,13 +516,3 @@ def test_without_tracking_it_is_refused(weir_daemon, pair):
     daemon = weir_daemon(pair.inside)
     with pytest.raises(Refused, match="connections are not tracked"):
         daemon.apply(config(ALWAYS) + "conntrack: {enabled: false}\n")
-
-
-@pytest.mark.skipif(release() >= (6, 9), reason="only kernels before Linux 6.9 lack it")
-def test_an_older_kernel_says_what_it_lacks_and_leaves_syns_to_the_listener(joined):
-    with watched(joined, config(ALWAYS)) as daemon, servers(joined.inside, PORT):
-        assert connect_error(joined.outside, joined.inside_v4, PORT) == 0
-        row = shown(daemon)
-        assert "Linux 6.9" in row["lacks"] and "Linux 6.9" in daemon.status()["synproxy"]["lacks"]
-        assert row["answered"] == 0 and not row["services"][0]["answering"]
-        assert "SYNs are not answered" in daemon.verb("check", "-", text=config(ALWAYS)).stderr

@@ -41,9 +41,14 @@ class Chain:
         station.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
                     "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
 
-    def join(self, link, devices, mtu):
+    def join(self, link, devices, mtu, middle=None):
+        """`middle`: a namespace between the two that hands frames on."""
         ends = [getattr(self, name) for name in STATIONS[link - 1:link + 1]]
-        veth(ends[0], devices[0], ends[1], devices[1], mtu)
+        if middle:
+            veth(ends[0], devices[0], middle, "one", mtu)
+            veth(middle, "two", ends[1], devices[1], mtu)
+        else:
+            veth(ends[0], devices[0], ends[1], devices[1], mtu)
         for end, (station, device) in enumerate(zip(ends, devices), 1):
             station.run("ip", "addr", "add", f"{address(link, end, 4)}/24", "dev", device)
             # Who forwards asks for neighbours from a link-local address, which none has by itself.
