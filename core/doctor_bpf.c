@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/doctor_checks.h"
+#include "core/kernel_means.h"
+#include "core/kfunc.h"
 #include "core/object.h"
 
 #define FRAME_BYTES 64
@@ -112,6 +114,16 @@ static int test_run_try(void)
 	return opts.retval == XDP_PASS ? 0 : -EIO;
 }
 
+static int cookies_try(void)
+{
+	return weir_kernel_has_raw_cookies() ? 0 : -EOPNOTSUPP;
+}
+
+static int hand_over_try(void)
+{
+	return weir_kfunc_is_there(WEIR_KFUNC_SK_ASSIGN_TCP_REQSK) ? 0 : -EOPNOTSUPP;
+}
+
 static const struct {
 	const char *check;
 	int (*try)(void);
@@ -130,6 +142,15 @@ static const struct {
 	  "maps are read one by one, which is slow", "install Linux 5.15 or newer" },
 	{ "test run", test_run_try, DOCTOR_WARNING, "programs can be tried with a marked packet",
 	  "weir explain and weir replay cannot work", "install Linux 5.15 or newer" },
+	{ "SYN cookies", cookies_try, DOCTOR_WARNING,
+	  "SYNs can be answered with cookies of the kernel's secret",
+	  "no SYN can be answered with a cookie: limits stand in (Linux 6.0)",
+	  "install Linux 6.0 or newer" },
+	{ "SYN hand-over", hand_over_try, DOCTOR_WARNING,
+	  "who answers a cookie is handed to the program that listens",
+	  "who answers a cookie is relayed to the program that listens, packet by packet "
+	  "(Linux 6.9)",
+	  "install Linux 6.9 or newer" },
 };
 
 /* The real thing: if it loads, all of the above was only commentary. */

@@ -154,6 +154,7 @@ static void synproxy_tick(void *data, uint64_t now_ns)
 	struct synproxy *state = data;
 
 	(void)now_ns;
+	synproxy_stand_in(state);
 	if (synproxy_lack_of(state))
 		return;
 	for (unsigned i = 0; i < synproxy_section_of(state)->service_count; i++) {

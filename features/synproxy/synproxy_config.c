@@ -108,8 +108,8 @@ int synproxy_check(const struct weir_config *config, const void *data, struct we
 				     "would know which packets belong to one that has begun");
 	if (!result && section->service_count && synproxy_lack())
 		weir_diag_warning_key(diag, "synproxy.services",
-				      "write a limit with `flags: syn` in its place, or use Linux "
-				      "6.0 or later",
+				      "limits on SYNs stand in (`weir limit show`); use Linux 6.0 "
+				      "or later",
 				      "SYNs are not answered: %s", synproxy_lack());
 	else if (!result && synproxy_lack_at_xdp(section))
 		weir_diag_warning_key(diag, "synproxy.services",

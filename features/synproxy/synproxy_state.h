@@ -44,6 +44,10 @@ struct synproxy {
 	struct weir_map *counters;	 /* borrowed from the object; NULL before the first */
 	struct weir_map_memory services; /* st_synproxy */
 	bool was_on[SYNPROXY_SERVICES_MAX];
+	/* synproxy_standin.c: what limits stand in for; the one that is asked for now. */
+	uint64_t stands_for[SYNPROXY_SERVICES_MAX];
+	unsigned standing;
+	bool is_asking, has_begun;
 };
 
 extern const struct weir_feature weir_synproxy;
@@ -60,6 +64,8 @@ int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_
 /* synproxy_offer.c: what answers offer of options, which is what this host's own would. */
 void synproxy_offer(const struct synproxy_section *section,
 		    struct weir_cookie_constants *ret_constants);
+/* synproxy_standin.c: once a tick */
+void synproxy_stand_in(struct synproxy *state);
 /* synproxy.c */
 const struct synproxy_section *synproxy_section_of(const struct synproxy *state);
 /* synproxy_means.c: NULL: nothing is missing. Else a sentence on what this kernel lacks, by which
