@@ -92,34 +92,35 @@ int tuple6(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-/* A live frame is sent again and again; where it is routed it comes back with other addresses of
- * the link, and another TTL. */
-static __always_inline void frame_renew(struct xdp_md *ctx, bool is_v4)
+/* A live frame is sent again and again, as whoever got it last has left it: routed, or answered in
+ * its place. */
+static __always_inline void frame_renew(struct xdp_md *ctx)
 {
-	static const __u8 link[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
 	__u8 *data = (void *)(long)ctx->data;
+	__u32 zero = 0;
+	const struct bench_state *now = bpf_map_lookup_elem(&state, &zero);
 
-	if (data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+	if (!now || data + sizeof(now->frame) > (__u8 *)(long)ctx->data_end)
 		return;
-	__builtin_memcpy(data, link, sizeof(link));
-	data[is_v4 ? L3 + 8 : L3 + 7] = 64;
+	for (int i = 0; i < BENCH_TUPLE_FRAME_BYTES / 4; i++)
+		((__u32 *)data)[i] = now->frame[i];
 }
 
 SEC("xdp.frags")
 int live_tuple4(struct xdp_md *ctx)
 {
+	frame_renew(ctx);
 	struct bench_state *now = tuple_next(ctx, true);
 
-	frame_renew(ctx, true);
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
 SEC("xdp.frags")
 int live_tuple6(struct xdp_md *ctx)
 {
+	frame_renew(ctx);
 	struct bench_state *now = tuple_next(ctx, false);
 
-	frame_renew(ctx, false);
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 

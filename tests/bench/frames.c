@@ -123,6 +123,7 @@ static int send_frames(struct frames *frames, const struct target *target, uint3
 		bench_tuple_frame_make(frames->is_v4, frame);
 	else
 		bench_frame_make(frames->is_v4, frame);
+	memcpy(frames->programs.state->frame, frame, bytes);
 	frames->programs.state->out_ifindex = target->out_ifindex;
 	if (bpf_prog_test_run_opts(bench_program(&frames->programs, program), &opts))
 		return bench_error("sending live frames");

@@ -9,8 +9,11 @@ from bench import syn_lanes as lanes
 from bench.measure import median, program, ratio
 
 SOURCES = 1000000
-LANES = {"empty": lanes.Empty, "weir": lanes.WeirLimit, "nft synproxy": lanes.Synproxy,
+LANES = {"empty": lanes.Empty, "weir": lanes.WeirLimit, "weir synproxy": lanes.WeirProxy,
+         "weir synproxy behind": lanes.WeirRelay, "nft synproxy": lanes.Synproxy,
          "kernel SYN cookies": lanes.Cookies}
+# How many times as much an answer is to cost them.
+TARGETS = {"nft synproxy": 8, "kernel SYN cookies": 7}
 
 
 def check(race, found, before):
@@ -21,6 +24,14 @@ def check(race, found, before):
             raise RuntimeError(f"{name}: {lane.met() - before[name]} of {arrived} SYNs were met")
         if arrived < sent * 0.999:
             print(f"     ({name}: {sent - arrived} of {sent} frames lost before the filter)")
+
+
+def answer_rows(report, family, ns):
+    for name in ("weir synproxy", "weir synproxy behind"):
+        for peer, least in TARGETS.items():
+            report.add("G6", f"end to end, v{family}, SYN flood: {name}, answers",
+                       median(ns[name]), "ns", f"{peer}, answers", median(ns[peer]),
+                       ratio(ns[peer], ns[name]), least_ratio=least)
 
 
 def syn_rows(report, rounds, packets):
@@ -36,8 +47,9 @@ def syn_rows(report, rounds, packets):
                             *(lane.target() for lane in race.values()))
             check(race, found, before)
         ns = {name: row["ns"] for name, row in found.items()}
+        answer_rows(report, family, ns)
         for name in ns:
-            if name != "weir":
+            if not name.startswith("weir"):
                 report.add("G6", f"end to end, v{family}, SYN flood: over a limit, dropped",
                            median(ns["weir"]), "ns",
                            "empty XDP drop" if name == "empty" else f"{name}, answers",

@@ -31,12 +31,14 @@ class SynLane(Lane):
         run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.in.rp_filter=0",
             "net.ipv4.tcp_syncookies=2")
         run("ip", "addr", "add", self.server, "dev", "in", *([] if self.v4 else ["nodad"]))
-        gateway = GATEWAYS[self.family]
-        run("ip", f"-{self.family}", "route", "add", "default", "via", gateway, "dev", "in",
-            "onlink")
-        run("ip", "neigh", "add", gateway, "lladdr", "02:00:00:00:00:01", "dev", "in", "nud",
-            "permanent")
+        run("ip", "neigh", "add", GATEWAYS[self.family], "lladdr", "02:00:00:00:00:01", "dev", "in",
+            "nud", "permanent")
+        self.way_back()
         run("nft", "-f", "-", input=REPLIES)
+
+    def way_back(self):
+        self.namespace.run("ip", f"-{self.family}", "route", "replace", "default", "via",
+                           GATEWAYS[self.family], "dev", "in", "onlink")
 
     @property
     def server(self):
@@ -66,6 +68,46 @@ class Cookies(SynLane):
         if self.listener:
             self.listener.close()
         super().close()
+
+
+class WeirProxy(Cookies):
+    """Weir's own, for the same listener. Answers leave by XDP_TX, which wants a peer that polls."""
+    daemon, where = None, "here"
+
+    def load(self):
+        super().load()
+        self.namespace.run("ethtool", "-K", "out", "gro", "on")
+        service = (f"ports: '{limit_lanes.HTTP}', mode: always, where: {self.where}, "
+                   f"to: ['{self.server}']")
+        self.daemon = Daemon(self.namespace, label="bench", interfaces=(),
+                             config="api: {listen: off}\ninterfaces: [{name: in, hook: xdp}]\n"
+                                    f"synproxy: {{services: [{{{service}}}]}}\n")
+        self.daemon.start()
+
+    def met(self):
+        kept = self.daemon.ask("flow", "list", "proto=tcp")["flows"]
+        assert not kept, f"something is kept of a SYN: {kept[:3]}"
+        return self.daemon.ask("synproxy", "show")["answered"]
+
+    def close(self):
+        if self.daemon:
+            self.daemon.close()
+        super().close()
+
+
+class WeirRelay(WeirProxy):
+    """For a server behind: a bridge of no ports is the way to it, which throws all away."""
+    where = "behind"
+
+    def load(self):
+        run = self.namespace.run
+        super().load()
+        run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        run("ip", "link", "add", "sink", "type", "bridge")
+        run("ip", "link", "set", "sink", "arp", "off", "up")
+        run("ip", "addr", "del", self.server, "dev", "in")
+        run("ip", f"-{self.family}", "route", "add", self.server, "dev", "sink")
+        self.way_back()     # it went with the last address
 
 
 class Synproxy(SynLane):
