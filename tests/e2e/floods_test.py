@@ -214,6 +214,12 @@ def reasons(*names):
     return lambda daemon: all(daemon.reasons().get(name, 0) > 0 for name in names)
 
 
+def answered(daemon):
+    """By the rate that the page names; clients that prove themselves are handed on."""
+    row = daemon.ask("synproxy", "show")
+    return row["answered"] > 0 and row["proven"] > 0
+
+
 def blocked(daemon):
     return any(row["entry"].split("/")[0] == ATTACKER for row in daemon.entries("block", "--auto"))
 
@@ -226,6 +232,8 @@ CASES = {
     "syn-forged": Case("SYN flood from forged addresses", hping("-S", "--rand-source", "-p", WEB),
                        lambda daemon: over("syn-strangers")(daemon)
                        and reasons("drop_martian")(daemon), False),
+    "syn-answered": Case("SYN flood, answered with cookies",
+                         hping("-S", "--rand-source", "-p", WEB), answered, False),
     "udp": Case("UDP flood", hping("--udp", "-p", 9), reasons("drop_rule"), True),
     "udp-served": Case("UDP flood", hping("--udp", "-p", 53), over("udp-each"), True),
     "udp-forged": Case("UDP flood", hping("--udp", "--rand-source", "-p", 53), over("udp-all"),

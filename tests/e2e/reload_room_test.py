@@ -57,7 +57,7 @@ def test_table_that_is_fuller_than_it_is_for_grows(weir_daemon, pair):
     stored = daemon.ask("flow", "count")["proven"]
     assert 110 < stored <= 128
     assert reload(daemon, configured(capacity=110, is_open=True))["state"] == {
-        "moved": stored, "dropped": 0}
+        "moved": stored, "dropped": 0, "forgotten": 0, "adopted": 0}
     assert daemon.ask("flow", "count")["proven"] == stored
 
 

@@ -377,7 +377,8 @@ def test_a_million_flows_come_over(weir_daemon, pair):
     for capacity in (2 * FLOWS, room):
         answer = reload(daemon, configured(capacity=capacity))
         print(f"{FLOWS:,} flows into a table for {capacity:,}: {answer['steps_ms']}")
-        assert answer["state"] == {"moved": FLOWS, "dropped": 0}
+        assert answer["state"] == {"moved": FLOWS, "dropped": 0, "forgotten": 0,
+                                   "adopted": 0}
         assert daemon.ask("flow", "count")["proven"] == FLOWS
     daemon.config.write_text(configured(capacity=2 * FLOWS))
     shown = on_terminal(daemon, "reload")
