@@ -85,7 +85,9 @@ class WeirProxy(Cookies):
         self.daemon.start()
 
     def met(self):
-        kept = self.daemon.ask("flow", "list", "proto=tcp")["flows"]
+        # One of the forged addresses may be the server's own: it goes to the server as ever.
+        kept = [row for row in self.daemon.ask("flow", "list", "proto=tcp")["flows"]
+                if row["src"] != row["dst"]]
         assert not kept, f"something is kept of a SYN: {kept[:3]}"
         return self.daemon.ask("synproxy", "show")["answered"]
 
