@@ -232,7 +232,7 @@ CASES = {
     "syn-forged": Case("SYN flood from forged addresses", hping("-S", "--rand-source", "-p", WEB),
                        lambda daemon: over("syn-strangers")(daemon)
                        and reasons("drop_martian")(daemon), False),
-    "syn-answered": Case("SYN flood, answered with cookies",
+    "syn-answered": Case("SYN flood answered with cookies",
                          hping("-S", "--rand-source", "-p", WEB), answered, False),
     "udp": Case("UDP flood", hping("--udp", "-p", 9), reasons("drop_rule"), True),
     "udp-served": Case("UDP flood", hping("--udp", "-p", 53), over("udp-each"), True),
