@@ -34,8 +34,9 @@ struct target {
 	char *out;     /* frames leave here */
 	char *in;      /* and arrive there */
 	char *program; /* "-": what is there already */
+	char *back;    /* stands where they left, for answers; NULL: nothing does */
 	int netns_fd;
-	int link;
+	int link, back_link;
 	uint32_t out_ifindex;
 	/* A filter that takes microseconds a packet gets fewer, and no more at a time than its ring
 	 * holds; 0: as many as the others. */
@@ -57,7 +58,7 @@ static int target_enter(const struct target *target)
 	return setns(target->netns_fd, CLONE_NEWNET) ? bench_error(target->netns) : 0;
 }
 
-/* NAME,NETNS,OUT,IN,PROGRAM[,PACKETS] */
+/* NAME,NETNS,OUT,IN,PROGRAM[,PACKETS[,BACK]] */
 static int target_parse(char *text, struct target *target)
 {
 	char **parts[] = { &target->name, &target->netns, &target->out, &target->in,
@@ -67,30 +68,41 @@ static int target_parse(char *text, struct target *target)
 		*parts[i] = strsep(&text, ",");
 	if (!target->program) {
 		errno = EINVAL;
-		return bench_error("a target is NAME,NETNS,OUT,IN,PROGRAM[,PACKETS]");
+		return bench_error("a target is NAME,NETNS,OUT,IN,PROGRAM[,PACKETS[,BACK]]");
 	}
-	target->slow_packets = text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	const char *slow = strsep(&text, ",");
+
+	target->slow_packets = slow ? (uint32_t)strtoul(slow, NULL, 10) : 0;
+	target->back = text;
 	return 0;
 }
 
-static int target_open(struct frames *frames, struct target *target)
+static int attach(const struct frames *frames, const char *program, const char *device,
+		  int *ret_link)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+
+	*ret_link = bpf_link_create(bench_program(&frames->programs, program),
+				    (int)if_nametoindex(device), BPF_XDP, &opts);
+	return *ret_link < 0 ? bench_error("attaching at XDP") : 0;
+}
+
+static int target_open(const struct frames *frames, struct target *target)
+{
 	char path[128];
 
 	snprintf(path, sizeof(path), "/run/netns/%s", target->netns);
 	target->netns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	target->link = -1;
+	target->link = target->back_link = -1;
 	if (target->netns_fd < 0 || target_enter(target))
 		return bench_error(path);
 	target->out_ifindex = if_nametoindex(target->out);
 	if (!target->out_ifindex)
 		return bench_error(target->out);
-	if (strcmp(target->program, "-") == 0)
-		return 0;
-	target->link = bpf_link_create(bench_program(&frames->programs, target->program),
-				       (int)if_nametoindex(target->in), BPF_XDP, &opts);
-	return target->link < 0 ? bench_error("attaching at XDP") : 0;
+	if (strcmp(target->program, "-") != 0 &&
+	    attach(frames, target->program, target->in, &target->link))
+		return -1;
+	return target->back ? attach(frames, target->back, target->out, &target->back_link) : 0;
 }
 
 /* Packets that have come to the receiving end, dropped there or not. */
@@ -233,6 +245,7 @@ static void frames_done(struct frames *frames)
 {
 	for (int i = 0; i < frames->target_count; i++) {
 		weir_cleanup_close(&frames->targets[i].link);
+		weir_cleanup_close(&frames->targets[i].back_link);
 		weir_cleanup_close(&frames->targets[i].netns_fd);
 	}
 	bench_programs_done(&frames->programs);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Limits by prog-run: the same packets through a program without limits, with one that is about
- * other packets, and with one that is about them and which they keep to.
+ * other packets, and with one that is about them and which they keep to; a rule without a limit,
+ * and with one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "abi/reason.h"
 #include "base/cleanup.h"
 #include "features/limit/limit.h"
+#include "features/rules/rules.h"
 #include "tests/bench/flows.h"
 #include "tests/bench/policy.h"
 #include "tests/bench/ruleset.h"
@@ -19,15 +21,26 @@
 /* Of all sources together, a second: some times what a program can be sent. */
 #define RATE 40000000
 
+enum asks {
+	ASKS_NOTHING,
+	ASKS_LIMIT,
+	ASKS_RULE,	 /* which has no limit, */
+	ASKS_RULE_LIMIT, /* or has one */
+};
+
 /* A burst of less than a second asks for the exact clock. */
 static const struct {
 	const char *name, *proto;
+	enum asks asks;
 	bool is_exact;
+	bool is_held; /* each packet must have found a bucket */
 } policies[] = {
-	{ "off", NULL, false },
-	{ "others", "tcp", false },
-	{ "on", "udp", false },
-	{ "exact", "udp", true },
+	{ "off", "udp", ASKS_NOTHING, false, false },
+	{ "others", "tcp", ASKS_LIMIT, false, false },
+	{ "on", "udp", ASKS_LIMIT, false, true },
+	{ "exact", "udp", ASKS_LIMIT, true, true },
+	{ "rule", "udp", ASKS_RULE, false, false },
+	{ "rule limit", "udp", ASKS_RULE_LIMIT, false, true },
 };
 
 #define CONTENDERS (1 + WEIR_ARRAY_SIZE(policies))
@@ -42,15 +55,31 @@ struct limits {
 	struct bench_contender contenders[CONTENDERS];
 };
 
-static int policy_load(const char *proto, unsigned rate, unsigned burst,
-		       struct bench_policy *ret_policy)
+static int policy_load(unsigned policy, uint32_t sources, struct bench_policy *ret_policy)
 {
+	unsigned rate = RATE / sources, burst = policies[policy].is_exact ? rate * 9 / 10 : rate;
+	const char *proto = policies[policy].proto;
 	char text[256] = "";
 
-	if (proto)
+	switch (policies[policy].asks) {
+	case ASKS_NOTHING:
+		break;
+	case ASKS_LIMIT:
 		snprintf(text, sizeof(text),
 			 "limit: {limits: [{name: a, proto: %s, packets: %u/s, burst: %u}]}\n",
 			 proto, rate, burst);
+		break;
+	case ASKS_RULE:
+		snprintf(text, sizeof(text),
+			 "rules: {rules: [{name: a, proto: %s, action: count}]}\n", proto);
+		break;
+	case ASKS_RULE_LIMIT:
+		snprintf(text, sizeof(text),
+			 "rules: {rules: [{name: a, proto: %s, action: limit, rate: %u/s, "
+			 "burst: %u, per: source}]}\n",
+			 proto, rate, burst);
+		break;
+	}
 	return bench_policy_parse(text, strlen(text), ret_policy);
 }
 
@@ -91,11 +120,8 @@ static int limits_prepare(struct limits *limits)
 	limits->contenders[0] =
 		(struct bench_contender){ "empty", bench_program(&limits->programs, "empty"),
 					  limits->packets };
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(policies); i++) {
-		unsigned rate = RATE / limits->sources;
-		unsigned burst = policies[i].is_exact ? rate * 9 / 10 : rate;
-
-		if (policy_load(policies[i].proto, rate, burst, &limits->policies[i]))
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(policies); i++) {
+		if (policy_load(i, limits->sources, &limits->policies[i]))
 			return -1;
 		limits->contenders[1 + i] =
 			(struct bench_contender){ policies[i].name,
@@ -107,23 +133,50 @@ static int limits_prepare(struct limits *limits)
 	return packets_draw(limits);
 }
 
-/* A figure counts only if no packet was over, and each found a bucket. */
-static int answers_check(const struct limits *limits, const struct bench_policy *policy)
+/* The first row that counted anything, as rows are given by names. */
+static void counted_row(const struct bench_policy *policy, const char *counters, uint32_t rows,
+			unsigned words, uint64_t *ret_sums)
+{
+	for (uint32_t row = 0; row < rows && !ret_sums[0]; row++)
+		weir_map_sum(weir_object_map(policy->object, counters), row, 1, words, ret_sums);
+}
+
+/* What the limit of a policy let pass, and whom it did not hold. What a rule let pass is what it
+ * matched, since nothing was dropped. */
+static struct limit_count sums_of(const struct bench_policy *policy, bool is_of_rule)
 {
 	struct limit_count sums = {};
+	struct weir_count matched = {};
+
+	if (!is_of_rule) {
+		counted_row(policy, "ctr_limit", LIMIT_COUNT_ROWS, LIMIT_COUNT_WORDS,
+			    (uint64_t *)&sums);
+		return sums;
+	}
+	weir_map_sum(weir_object_map(policy->object, "ctr_limit"), LIMIT_COUNT_OTHERS, 1,
+		     LIMIT_COUNT_WORDS, (uint64_t *)&sums);
+	counted_row(policy, "ctr_rule", RULES_ROWS, 2, (uint64_t *)&matched);
+	sums.passed = matched.packets;
+	return sums;
+}
+
+/* A figure counts only if no packet was over, and each found a bucket. */
+static int answers_check(const struct limits *limits, unsigned index)
+{
+	const struct bench_policy *policy = &limits->policies[index];
+	bool is_of_rule = policies[index].asks == ASKS_RULE_LIMIT;
+	struct limit_count sums = sums_of(policy, is_of_rule);
+	uint32_t row = WEIR_REASON_ROW(0, WEIR_INGRESS,
+				       is_of_rule ? WEIR_DROP_RULE_LIMIT : WEIR_DROP_LIMIT);
 	uint64_t dropped[2] = {};
 
-	weir_map_sum(weir_object_map(policy->object, "ctr_reason"),
-		     WEIR_REASON_ROW(0, WEIR_INGRESS, WEIR_DROP_LIMIT), 1, 2, dropped);
-	for (uint32_t row = 0; row < LIMIT_COUNT_ROWS && !sums.passed; row++)
-		weir_map_sum(weir_object_map(policy->object, "ctr_limit"), row, 1,
-			     LIMIT_COUNT_WORDS, (uint64_t *)&sums);
+	weir_map_sum(weir_object_map(policy->object, "ctr_reason"), row, 1, 2, dropped);
 	if (!dropped[0] && sums.passed == (uint64_t)limits->rounds * limits->packets &&
 	    !sums.crowded)
 		return 0;
-	fprintf(stderr, "weir-bench: limit: %llu passed, %llu dropped, %llu crowded\n",
-		(unsigned long long)sums.passed, (unsigned long long)dropped[0],
-		(unsigned long long)sums.crowded);
+	fprintf(stderr, "weir-bench: limit: %s: %llu passed, %llu dropped, %llu crowded\n",
+		policies[index].name, (unsigned long long)sums.passed,
+		(unsigned long long)dropped[0], (unsigned long long)sums.crowded);
 	return -1;
 }
 
@@ -138,10 +191,10 @@ static int limits_measure(struct limits *limits)
 				packets_ready, limits))
 		return -1;
 	puts("}");
-	return answers_check(limits, &limits->policies[2]) ||
-			       answers_check(limits, &limits->policies[3]) ?
-		       -1 :
-		       0;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(policies); i++)
+		if (policies[i].is_held && answers_check(limits, i))
+			return -1;
+	return 0;
 }
 
 /* limit 4|6 SOURCES ROUNDS PACKETS: prints ns a packet of each round. */

@@ -10,16 +10,18 @@ from bench import limit_lanes as lanes
 from bench.measure import median, program, ratio
 
 SIZES = (1, 10000, 1000000)
-LANES = (("others", "not about it"), ("on", "about it"), ("exact", "about it, exact clock"))
+# Each beside the same without it.
+LANES = (("others", "off", "not about it"), ("on", "off", "about it"),
+         ("exact", "off", "about it, exact clock"), ("rule limit", "rule", "of a rule about it"))
 NET_MOST = 50           # ns, at 1,000,000 sources
 PACKETS = {"nft dynamic set": lanes.NftSet, "iptables hashlimit": lanes.Hashlimit}
 CONNECTIONS = {"iptables connlimit": lanes.Connlimit}
 TARGETS = {"nft dynamic set": 3.3, "iptables hashlimit": 3}
 
 
-def added(rounds, lane):
-    """By round, what it costs more than the program without limits."""
-    return [more - less for more, less in zip(rounds[lane], rounds["off"])]
+def added(rounds, lane, without):
+    """By round, what it costs more than the program without it."""
+    return [more - less for more, less in zip(rounds[lane], rounds[without])]
 
 
 def counted(count):
@@ -30,10 +32,10 @@ def limit_rows(report, rounds, packets, sizes):
     for family in "46":
         for count in sizes:
             found = program("limit", family, count, rounds, packets)
-            for lane, what in LANES:
+            for lane, without, what in LANES:
                 wanted = NET_MOST if lane == "on" and count == max(SIZES) else None
                 report.add("G7", f"net, v{family}, limit {what}, {counted(count)}: adds",
-                           median(added(found, lane)), "ns", most=wanted)
+                           median(added(found, lane, without)), "ns", most=wanted)
     report.add("G7", "instructions verified, limits on", found["verified"], "insns")
 
 

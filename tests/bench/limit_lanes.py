@@ -85,7 +85,7 @@ class Empty(LimitLane):
 
 
 class Weir(LimitLane):
-    daemon, proto, counts = None, "udp", "packets"
+    daemon, proto, counts, more = None, "udp", "packets", ""
 
     def load(self):
         count, period, burst = self.rate
@@ -93,7 +93,7 @@ class Weir(LimitLane):
         self.daemon.config.write_text(
             "api: {listen: off}\nmemory: 1GiB\ninterfaces: [{name: in, hook: xdp}]\n"
             f"limit: {{sources: {2 * MOST}, limits: [{{name: a, proto: {self.proto}, "
-            f"{self.counts}: {count}/{period[0]}, burst: {burst}}}]}}\n")
+            f"{self.counts}: {count}/{period[0]}, burst: {burst}}}]}}\n{self.more}")
         self.daemon.start()
 
     def row(self):

@@ -15,14 +15,11 @@ SYNPROXY = """table inet bench {
   tcp dport 80 ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm; }
 }
 """
-REPLIES = """table netdev bench {
- chain replies { type filter hook ingress device out priority 0; policy drop; }
-}
-"""
 
 
 class SynLane(Lane):
-    """A host with the address that all SYNs go to. Its answers come to `out`, and end there."""
+    """A host with the address that all SYNs go to. Its answers come to `out` and end there, in an
+    XDP program: the way of an answer through the attacker's stack is no cost of who answers."""
 
     def wire(self):
         super().wire()
@@ -34,11 +31,13 @@ class SynLane(Lane):
         run("ip", "neigh", "add", GATEWAYS[self.family], "lladdr", "02:00:00:00:00:01", "dev", "in",
             "nud", "permanent")
         self.way_back()
-        run("nft", "-f", "-", input=REPLIES)
 
     def way_back(self):
         self.namespace.run("ip", f"-{self.family}", "route", "replace", "default", "via",
                            GATEWAYS[self.family], "dev", "in", "onlink")
+
+    def target(self):
+        return super().target() + ",0,empty"
 
     @property
     def server(self):
@@ -71,12 +70,11 @@ class Cookies(SynLane):
 
 
 class WeirProxy(Cookies):
-    """Weir's own, for the same listener. Answers leave by XDP_TX, which wants a peer that polls."""
+    """Weir's own, for the same listener."""
     daemon, where = None, "here"
 
     def load(self):
         super().load()
-        self.namespace.run("ethtool", "-K", "out", "gro", "on")
         service = (f"ports: '{limit_lanes.HTTP}', mode: always, where: {self.where}, "
                    f"to: ['{self.server}']")
         self.daemon = Daemon(self.namespace, label="bench", interfaces=(),

@@ -4,13 +4,12 @@ hundred, on whichever processors it comes, and whatever happens to policies and 
 import json
 import os
 import subprocess
-import time
 
 import pytest
 
 from harness.kernel import BPFTOOL
 from harness.live import LiveFrames
-from harness.wait import wait_for
+from harness.rate import RateLook
 
 A4 = "198.18.1.1"
 SECONDS = 5         # long, since frames may not come for a while where others want the processors
@@ -26,34 +25,14 @@ def config(limit=None, rule=None, more=""):
             f"limit:\n  sources: 4096\n{limits}{rules}{more}")
 
 
-class Flood:
-    """What passes between two looks, both at a bucket that is empty."""
-
-    def __init__(self, daemon):
-        self.daemon = daemon
-
-    def look(self):
-        before = time.monotonic()
-        shown = self.daemon.ask("limit", "show")
-        row = (shown["limits"] or shown["rules"])[0]
-        return before, row["passed"], row["over"], time.monotonic()
-
-    def look_at_empty_bucket(self):
-        before, now = self.look(), self.look()
-        return now if now[2] > before[2] else None
-
+class Flood(RateLook):
     def measure(self, rate, meanwhile=lambda: None):
-        first = wait_for(self.look_at_empty_bucket, "the burst is over")
-        while time.monotonic() < first[3] + SECONDS:
-            meanwhile()
-            self.look()
-        last = wait_for(self.look_at_empty_bucket, "what was left has passed")
-        passed, over = last[1] - first[1], last[2] - first[2]
-        least, most = last[0] - first[3], last[3] - first[0]
-        print(f"| {rate:>9,}/s | {passed / most:>12,.1f} to {passed / least:>12,.1f} "
-              f"| {over:>12,} |")
-        assert over > passed
-        assert rate * 0.98 * least - 1 <= passed <= rate * 1.02 * most + 1
+        found = super().measure(SECONDS, meanwhile)
+        print(f"| {rate:>9,}/s | {found.passed / found.most_s:>12,.1f} to "
+              f"{found.passed / found.least_s:>12,.1f} | {found.over:>12,} |")
+        assert found.over > found.passed
+        assert (rate * 0.98 * found.least_s - 1 <= found.passed
+                <= rate * 1.02 * found.most_s + 1)
 
 
 @pytest.fixture
