@@ -58,7 +58,7 @@ static __always_inline enum weir_reason not_ip(struct pkt *p)
 /* Of what conntrack knows no flow of, some prove a connection that nothing was kept of. */
 static __always_inline enum weir_reason proof_stage(struct pkt *p, void *ctx, enum hook hook)
 {
-	if (!synproxy_constants.services)
+	if (!cookie_constants.enabled)
 		return WEIR_PASS;
 	enum weir_reason reason = synproxy_stage(p, ctx, hook);
 

@@ -180,7 +180,7 @@ static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt
 SEC("tc")
 int weir_tc_proof(struct __sk_buff *skb)
 {
-	if (!synproxy_constants.services)
+	if (!cookie_constants.enabled)
 		return TC_NEXT;
 	tc_pull(skb, TC_PULL_BYTES);
 	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = WEIR_INGRESS };

@@ -66,6 +66,7 @@ enum weir_ask {
 	WEIR_ASK_CONNECTIONS = 1 << 0, /* that connections are tracked */
 	WEIR_ASK_BUCKETS = 1 << 1,     /* that there are buckets to hold packets to a limit by */
 	WEIR_ASK_ANSWERS = 1 << 2,     /* that packets may become answers to themselves */
+	WEIR_ASK_RELAYS = 1 << 3,      /* that connections which are relayed go on */
 };
 /* A feature asks while it compiles; whoever can give it looks when constants are made. */
 void weir_image_ask(struct weir_image *image, enum weir_ask ask);

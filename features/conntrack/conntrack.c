@@ -20,88 +20,11 @@ static const struct {
 #undef X
 };
 
-uint32_t conntrack_sets(uint32_t capacity)
-{
-	uint64_t places = (uint64_t)capacity + capacity / 4;
-
-	uint32_t sets = (uint32_t)((places + CONNTRACK_WAYS - 1) / CONNTRACK_WAYS);
-
-	return sets > CONNTRACK_SETS_OFF ? sets : CONNTRACK_SETS_OFF + 1;
-}
-
-static int conntrack_compile(struct weir_compile *compile)
-{
-	const struct conntrack_section *section = compile->section;
-
-	if (section->enabled == CONNTRACK_ON)
-		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
-	return 0;
-}
-
-static bool is_wanted(const struct conntrack_section *section, const struct weir_image *image)
-{
-	return section->enabled != CONNTRACK_OFF && weir_image_asks(image, WEIR_ASK_CONNECTIONS);
-}
-
 static bool conntrack_tracks(const void *data)
 {
 	const struct conntrack_section *section = data;
 
 	return section->enabled != CONNTRACK_OFF;
-}
-
-static int capacities_set(const struct conntrack_sizes *sizes, bool is_on, bool helps,
-			  struct weir_constants *constants)
-{
-	const struct {
-		const char *map;
-		uint32_t entries;
-	} maps[] = {
-		{ "st_flow", sizes->proven * CONNTRACK_WAYS },
-		{ "st_flow_set", sizes->proven },
-		{ "st_half", sizes->half * CONNTRACK_WAYS },
-		{ "st_half_set", sizes->half },
-		{ "st_ports", is_on ? CONNTRACK_FRAGMENTS : 1 },
-		{ "st_pair", is_on ? CONNTRACK_PAIRS : 1 },
-		{ "set_expect", helps ? CONNTRACK_EXPECTED : 1 },
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(maps) && !r; i++)
-		r = weir_constants_capacity(constants, maps[i].map, maps[i].entries);
-	return r;
-}
-
-static int conntrack_constants_set(const void *data, const struct weir_image *image,
-				   struct weir_constants *constants)
-{
-	const struct conntrack_section *section = data;
-	bool is_on = is_wanted(section, image);
-	struct conntrack_constants values = {
-		.enabled = is_on,
-		.checks_windows = section->window_check,
-		.picks_up = section->pick_up,
-		.is_asymmetric = section->asymmetric,
-	};
-	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
-	struct conntrack_helpers helpers = {};
-	struct conntrack_timeouts timeouts = conntrack_timeouts_of(section);
-
-	values.helps = is_on && conntrack_helpers_fill(section, &helpers);
-
-	if (is_on)
-		sizes = (struct conntrack_sizes){ conntrack_sets(section->capacity),
-						  conntrack_sets(section->half_open) };
-	int r = weir_constants_set(constants, "conntrack_constants", &values, sizeof(values));
-
-	if (!r)
-		r = weir_constants_set(constants, "conntrack_timeouts", &timeouts,
-				       sizeof(timeouts));
-	if (!r)
-		r = weir_constants_set(constants, "conntrack_sizes", &sizes, sizeof(sizes));
-	if (!r)
-		r = weir_constants_set(constants, "conntrack_helpers", &helpers, sizeof(helpers));
-	return r ? r : capacities_set(&sizes, is_on, values.helps, constants);
 }
 
 static int conntrack_state_new(struct weir_engine *engine, const char *state_dir,

@@ -68,6 +68,10 @@ struct conntrack {
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
+/* conntrack_compile.c */
+int conntrack_compile(struct weir_compile *compile);
+int conntrack_constants_set(const void *section, const struct weir_image *image,
+			    struct weir_constants *constants);
 /* conntrack_config.c */
 struct conntrack_timeouts conntrack_timeouts_of(const struct conntrack_section *section);
 /* conntrack_adopt.c */

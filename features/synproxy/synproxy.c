@@ -16,11 +16,12 @@ static int synproxy_constants_set(const void *data, const struct weir_image *ima
 	struct synproxy_constants values = {};
 	struct weir_cookie_constants offer = {};
 
-	(void)image;
-	if (section->service_count && !synproxy_lack()) {
+	bool goes_on = weir_image_asks(image, WEIR_ASK_RELAYS);
+
+	if ((section->service_count || goes_on) && !synproxy_lack()) {
 		values.services = section->service_count;
 		synproxy_offer(section, &offer);
-		synproxy_means(section, &offer);
+		synproxy_means(section, goes_on, &offer);
 	}
 	int r = weir_constants_set(constants, "synproxy_constants", &values, sizeof(values));
 
@@ -51,6 +52,20 @@ static int synproxy_compile(struct weir_compile *compile)
 		memcpy(lines, meaning.to, sizeof(meaning.to));
 		lines += 2;
 	}
+	return 0;
+}
+
+/* Who looks for why the data path still weighs as much should find it. */
+static int synproxy_classes(struct weir_compile *compile)
+{
+	if (!weir_image_asks(compile->image, WEIR_ASK_RELAYS) ||
+	    synproxy_section_relays(compile->section))
+		return 0;
+	weir_diag_warning_key(compile->diag, "synproxy.services",
+			      "end them (`weir flow flush 'port = PORT'`), or let them end; then "
+			      "`weir reload`",
+			      "connections that a service relayed go on, and what translates them "
+			      "stays until the first change or reload that finds none");
 	return 0;
 }
 
@@ -236,6 +251,7 @@ const struct weir_feature weir_synproxy = {
 	.check = synproxy_check,
 	.constants = synproxy_constants_set,
 	.compile = synproxy_compile,
+	.classes = synproxy_classes,
 	.state_new = synproxy_state_new,
 	.state_free = synproxy_state_free,
 	.attach = synproxy_attach,

@@ -20,9 +20,7 @@ static bool kernel_hands(void)
 	return weir_kfunc_is_there(WEIR_KFUNC_SK_ASSIGN_TCP_REQSK);
 }
 
-/* A listener's connection is handed to it where the kernel can, and relayed like a server's where
- * not. */
-static bool section_relays(const struct synproxy_section *section)
+bool synproxy_section_relays(const struct synproxy_section *section)
 {
 	for (unsigned i = 0; i < section->service_count; i++)
 		if (section->services[i].where != SYNPROXY_AT_HERE || !kernel_hands())
@@ -32,15 +30,16 @@ static bool section_relays(const struct synproxy_section *section)
 
 const char *synproxy_lack_at_xdp(const struct synproxy_section *section)
 {
-	if (!section_relays(section) || weir_kernel_has_tcx())
+	if (!synproxy_section_relays(section) || weir_kernel_has_tcx())
 		return NULL;
 	return "this kernel takes no program behind XDP (TCX, Linux 6.6), where numbers of a "
 	       "relayed connection are translated";
 }
 
-void synproxy_means(const struct synproxy_section *section, struct weir_cookie_constants *constants)
+void synproxy_means(const struct synproxy_section *section, bool goes_on,
+		    struct weir_cookie_constants *constants)
 {
-	constants->relays = section_relays(section);
+	constants->relays = goes_on || synproxy_section_relays(section);
 	constants->hands = kernel_hands();
 	constants->behind_xdp = weir_kernel_has_tcx();
 }

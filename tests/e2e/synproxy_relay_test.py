@@ -36,7 +36,7 @@ def config(*services, hook="tc", capacity=1000, **synproxy):
     rules = {"policy": [{"interface": "*", "ingress": "deny", "egress": "allow"}],
              "rules": [{"name": "open", "dport": f"{PORT}, {PLAIN}", "proto": "tcp",
                         "state": "new", "action": "allow"},
-                       {"name": "neighbours", "proto": "icmpv6", "icmp-type": "133-136",
+                       {"name": "neighbours", "proto": "icmpv6", "icmp-type": "133-136, 143",
                         "action": "allow"}]}
     interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
     tracking = {"enabled": True, "window-check": True, "capacity": capacity, "half-open": 1000}
@@ -328,6 +328,35 @@ def test_connections_go_on_without_the_daemon(chain):
             both_ways(*ends, b"y" * 100000)
         daemon.start()
         both_ways(client, accepted, b"z" * 100000)
+
+
+def bare(hook):
+    """Nothing that would track connections."""
+    return (f"api: {{listen: off}}\ninterfaces: [{{name: lan, hook: {hook}}}, "
+            f"{{name: wan, hook: {hook}}}]\n")
+
+
+@pytest.mark.parametrize("hook", ("tc", GENERIC))
+@pytest.mark.parametrize("others", (lambda hook: config(hook=hook), bare), ids=("rules", "bare"))
+def test_connections_outlive_their_service(chain, hook, others):
+    """Also where nothing else of the policy would track them. New ones are the server's own."""
+    with watched(chain, config(ALWAYS, hook=hook)) as daemon:
+        with connected(chain, 4) as ends, connected(chain, 6) as ends6:
+            both_ways(*ends, b"x" * 100000)
+            daemon.config.write_text(others(hook))
+            for _ in range(2):
+                said, = daemon.apply(others(hook))["warnings"]["problems"]
+                assert "relayed go on" in said["what"]
+                both_ways(*ends, b"y" * 1000000)
+                daemon.ask("reload")
+                both_ways(*ends6, b"z" * 1000000)
+        with connected(chain, 4) as ends:
+            both_ways(*ends, b"new" * 1000)
+        assert shown(daemon)["answered"] == 2 and not shown(daemon)["services"]
+        daemon.ask("flow", "flush", f"port={PORT}")
+        assert not daemon.apply(others(hook)).get("warnings")
+        with connected(chain, 6) as ends:
+            both_ways(*ends, b"new" * 1000)
 
 
 def link_address(station, device):
