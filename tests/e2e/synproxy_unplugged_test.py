@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from harness.daemon import Daemon
-from harness.net import Pair, veth
-from harness.wait import SLOWNESS, wait_for
+from harness.net import Pair
+from harness.plug import replug
+from harness.wait import SLOWNESS
 
 PORT = 9000
 CONFIG = """api: {listen: off}
@@ -26,18 +27,11 @@ def is_served(pair):
             return served.recv(1) == b"x"
 
 
-def is_attached(daemon):
-    return any(row.get("attached") for row in daemon.status()["interfaces"])
-
-
 @pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
 def test_clients_are_served_when_the_interface_is_back(hook):
     with Pair(addresses=True) as pair, Daemon(pair.inside, config=CONFIG % hook) as daemon:
         assert is_served(pair)
-        pair.inside.run("ip", "link", "del", pair.wire)
-        wait_for(lambda: not is_attached(daemon), "it is gone")
-        veth(pair.inside, pair.wire, pair.outside, pair.far)
+        replug(pair, daemon)
         pair.give_addresses()
-        wait_for(lambda: is_attached(daemon), "it is back")
         assert is_served(pair)
         assert daemon.ask("synproxy", "show")["proven"] == 2
