@@ -155,6 +155,7 @@ static void detail_flags(struct details *details, const struct weir_json *flow)
 		{ "answered", "answered" },
 		{ "picked_up", "picked up: its beginning was not seen" },
 		{ "granted", "granted: passes where no rule speaks" },
+		{ "relayed", "relayed by the SYN proxy: its numbers are translated" },
 	};
 	struct weir_buf text = { 0 };
 

@@ -45,6 +45,7 @@ static const char *const proto_words[] = { "icmp", "igmp", "ipip",    "tcp",   "
 					   "vrrp", "sctp", "udplite", "other", NULL };
 static const char *const family_words[] = { "ipv4", "ipv6", NULL };
 static const char *const table_words[] = { "proven", "half-open", NULL };
+static const char *const relayed_words[] = { "no", "yes", NULL };
 
 enum field {
 	FIELD_SRC,
@@ -64,6 +65,7 @@ enum field {
 	FIELD_EXPIRES,
 	FIELD_MARK,
 	FIELD_RULE,
+	FIELD_RELAYED,
 };
 
 const struct weir_filter_field conntrack_filter_fields[] = {
@@ -85,6 +87,8 @@ const struct weir_filter_field conntrack_filter_fields[] = {
 	[FIELD_EXPIRES] = { "expires", "time until it is forgotten", WEIR_FILTER_DURATION },
 	[FIELD_MARK] = { "mark", "mark its packets get", WEIR_FILTER_NUMBER, .max = 0xffffffff },
 	[FIELD_RULE] = { "rule", "number of the rule that let it in", WEIR_FILTER_NUMBER },
+	[FIELD_RELAYED] = { "relayed", "whether a SYN proxy answered its SYN, and translates it",
+			    WEIR_FILTER_WORD, .words = relayed_words },
 	{ 0 },
 };
 
@@ -287,6 +291,9 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_RULE:
 		ret_values[0].number = view->flow->rule;
 		return view->flow->rule != 0;
+	case FIELD_RELAYED:
+		ret_values[0].word = !!(view->flow->word & CONNTRACK_RELAYED);
+		return 1;
 	}
 	return 0;
 }
@@ -322,6 +329,7 @@ static void put_marks(const struct conntrack_flow *flow, struct weir_json_out *j
 	weir_json_put_bool(json, "answered", flow->word & CONNTRACK_ANSWERED);
 	weir_json_put_bool(json, "picked_up", flow->word & CONNTRACK_PICKED_UP);
 	weir_json_put_bool(json, "granted", flow->word & CONNTRACK_GRANTED);
+	weir_json_put_bool(json, "relayed", flow->word & CONNTRACK_RELAYED);
 	if (flow->word & CONNTRACK_MARKED)
 		weir_json_put_uint(json, "mark", flow->mark);
 	if (flow->rule)

@@ -155,7 +155,7 @@ static void flow_is_put_from_its_initiator(void **state)
 		      "\"dst\":\"192.0.2.1\",\"dport\":443,\"state\":\"established\","
 		      "\"stage\":\"established\",\"table\":\"proven\",\"in\":null,\"out\":null,"
 		      "\"age_s\":10,\"idle_s\":1,\"expires_s\":300,\"answered\":true,"
-		      "\"picked_up\":false,\"granted\":false}");
+		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
 static void flow_whose_initiator_is_the_second_end_is_turned(void **state)
@@ -168,14 +168,15 @@ static void flow_whose_initiator_is_the_second_end_is_turned(void **state)
 		      "\"dst\":\"10.0.0.7\",\"dport\":40000,\"state\":\"established\","
 		      "\"stage\":\"established\",\"table\":\"proven\",\"in\":null,\"out\":null,"
 		      "\"age_s\":10,\"idle_s\":1,\"expires_s\":300,\"answered\":true,"
-		      "\"picked_up\":false,\"granted\":false}");
+		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
 static void mark_and_rule_are_put_where_there_are_any(void **state)
 {
 	struct conntrack_flow flow = tcp_flow();
 
-	flow.word |= CONNTRACK_MARKED | CONNTRACK_PICKED_UP | CONNTRACK_GRANTED | CONNTRACK_RESET;
+	flow.word |= CONNTRACK_MARKED | CONNTRACK_PICKED_UP | CONNTRACK_GRANTED |
+		     CONNTRACK_RELAYED | CONNTRACK_RESET;
 	flow.word &= ~(uint32_t)CONNTRACK_ANSWERED;
 	flow.mark = 0; /* a mark as good as any */
 	flow.rule = 12;
@@ -185,7 +186,8 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 		      "\"dst\":\"192.0.2.1\",\"dport\":443,\"state\":\"reset\","
 		      "\"stage\":\"reset\",\"table\":\"proven\",\"in\":\"lo\",\"out\":\"#32766\","
 		      "\"age_s\":10,\"idle_s\":0,\"expires_s\":10,\"answered\":false,"
-		      "\"picked_up\":true,\"granted\":true,\"mark\":0,\"rule\":12}");
+		      "\"picked_up\":true,\"granted\":true,\"relayed\":true,\"mark\":0,"
+		      "\"rule\":12}");
 }
 
 /* The requester's port is the identifier, the other's the type of the request. */
@@ -207,7 +209,7 @@ static void echo_has_an_identifier_and_a_type(void **state)
 		      "\"icmp_id\":4660,\"icmp_type\":128,\"state\":\"echo\",\"stage\":null,"
 		      "\"table\":\"proven\",\"in\":null,\"out\":null,\"age_s\":0,\"idle_s\":0,"
 		      "\"expires_s\":30,\"answered\":false,\"picked_up\":false,"
-		      "\"granted\":false}");
+		      "\"granted\":false,\"relayed\":false}");
 }
 
 static void protocol_without_a_name_is_its_number_and_has_no_ports(void **state)
@@ -220,7 +222,7 @@ static void protocol_without_a_name_is_its_number_and_has_no_ports(void **state)
 	put_is(&flow, "{\"proto\":\"99\",\"src\":\"10.0.0.7\",\"dst\":\"192.0.2.1\","
 		      "\"state\":\"other\",\"stage\":null,\"table\":\"proven\",\"in\":null,"
 		      "\"out\":null,\"age_s\":10,\"idle_s\":0,\"expires_s\":603,\"answered\":true,"
-		      "\"picked_up\":false,\"granted\":false}");
+		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
 static void idle_is_at_most_the_age(void **state)

@@ -62,7 +62,7 @@ static int synproxy_classes(struct weir_compile *compile)
 	    synproxy_section_relays(compile->section))
 		return 0;
 	weir_diag_warning_key(compile->diag, "synproxy.services",
-			      "end them (`weir flow flush 'port = PORT'`), or let them end; then "
+			      "let them end, or end them (`weir flow flush relayed=yes`); then "
 			      "`weir reload`",
 			      "connections that a service relayed go on, and what translates them "
 			      "stays until the first change or reload that finds none");

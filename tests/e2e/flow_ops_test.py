@@ -230,6 +230,8 @@ FILTERS = {
        for name in ("opening", "established", "closing", "reset")},
     "family=ipv4": lambda f: ":" not in f.src,
     "family=ipv6": lambda f: ":" in f.src,
+    "relayed=yes": lambda f: False,
+    "relayed=no": lambda f: True,
     "table=proven": lambda f: f.table == "proven",
     "table=half-open": lambda f: f.table == "half-open",
     "interface=wire": lambda f: f.interface == "wire",

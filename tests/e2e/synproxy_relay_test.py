@@ -353,7 +353,8 @@ def test_connections_outlive_their_service(chain, hook, others):
         with connected(chain, 4) as ends:
             both_ways(*ends, b"new" * 1000)
         assert shown(daemon)["answered"] == 2 and not shown(daemon)["services"]
-        daemon.ask("flow", "flush", f"port={PORT}")
+        assert daemon.ask("flow", "count", "relayed=yes")["total"] == 2
+        daemon.ask("flow", "flush", "relayed=yes")
         assert not daemon.apply(others(hook)).get("warnings")
         with connected(chain, 6) as ends:
             both_ways(*ends, b"new" * 1000)
