@@ -47,12 +47,24 @@ static struct bpf_program *object_program(const struct weir_object *object,
 	return NULL;
 }
 
+static const struct weir_cookie_constants *object_cookies(const struct weir_object *object)
+{
+	return weir_constants_of(object->constants, "cookie_constants",
+				 sizeof(struct weir_cookie_constants));
+}
+
 bool weir_object_writes_behind_xdp(const struct weir_object *object)
 {
-	const struct weir_cookie_constants *cookies = weir_constants_of(
-		object->constants, "cookie_constants", sizeof(struct weir_cookie_constants));
+	const struct weir_cookie_constants *cookies = object_cookies(object);
 
 	return cookies && cookies->enabled && cookies->behind_xdp;
+}
+
+bool weir_object_relays(const struct weir_object *object)
+{
+	const struct weir_cookie_constants *cookies = object_cookies(object);
+
+	return cookies && cookies->relays;
 }
 
 static int object_mark_old(const struct weir_object *object)
@@ -143,13 +155,16 @@ static void load_tell(int r, struct weir_diag *diag)
 /* Objects are made one at a time. */
 static uint64_t objects_made;
 
-static int object_set_secret(struct weir_object *object)
+/* One word stays: what XDP has marked, a program behind it that is already the next one reads. */
+static int object_set_secret(struct weir_object *object, const struct weir_object *before)
 {
 	int r = weir_random_bytes(object->secret, sizeof(object->secret));
 
 	if (r)
 		return r;
 	object->secret[0] |= 1; /* zero means "knows no probes" */
+	if (before)
+		object->secret[1] = before->secret[1];
 	return 0;
 }
 
@@ -158,7 +173,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 		    struct weir_object **ret_object)
 {
 	_cleanup_object_ struct weir_object *object = calloc(1, sizeof(*object));
-	int r = object ? object_set_secret(object) : -ENOMEM;
+	int r = object ? object_set_secret(object, mapped_from) : -ENOMEM;
 
 	if (r)
 		return r;

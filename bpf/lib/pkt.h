@@ -36,6 +36,7 @@ enum pkt_relay {
 	PKT_RELAY_OPENS,   /* the server's SYN+ACK: acknowledged, and the client gets a window */
 	PKT_RELAY_CHANGES, /* its header is translated */
 	PKT_RELAY_QUOTE,   /* of an error: what it holds is */
+	PKT_RELAY_ASKS,	   /* an acknowledgement, of one that is over: it may prove another */
 	PKT_RELAY_RESETS,  /* the server means a connection of before: it is reset */
 };
 

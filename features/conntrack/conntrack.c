@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "core/object.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
 
@@ -142,6 +143,7 @@ static int tables_take(struct conntrack *state, struct weir_object *object)
 	state->is_on = next.now[CONNTRACK_TABLE_PROVEN].set_count > CONNTRACK_SETS_OFF;
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		state->sweeps[i] = sweep_anew(state, i, !before.now[i].set_count);
+	state->relays = weir_object_relays(object);
 	state->is_reused = weir_map_is_reused(weir_object_map(object, "st_flow"));
 	return 0;
 }
@@ -330,6 +332,7 @@ const struct weir_feature weir_conntrack = {
 	.tracks = conntrack_tracks,
 	.constants = conntrack_constants_set,
 	.compile = conntrack_compile,
+	.classes = conntrack_classes,
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
 	.attach = conntrack_attach,

@@ -233,7 +233,7 @@ struct conntrack_shared {
 	/* Of a program that has tables of before a reload: 0, it works in those, as the program
 	 * before does beside it; 1, in its own, and fetches from those. One store turns it. */
 	__u32 is_turned;
-	__u32 has_relayed; /* 1: there were flows with CONNTRACK_RELAYED, and may be */
+	__u32 spare;
 };
 
 #define CONNTRACK_PAST 4

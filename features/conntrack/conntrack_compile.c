@@ -19,34 +19,39 @@ static int relayed_is(const struct conntrack_flow *flow, uint32_t index, void *a
 	return !!(flow->word & CONNTRACK_RELAYED);
 }
 
-/* Flows whose packets are translated. Where there never was one, none is looked for. */
+/* Whether there are flows whose packets the live programs translate. */
 static bool has_relayed(const struct conntrack *state)
 {
-	struct conntrack_shared shared = {};
-	uint32_t zero = 0, now = conntrack_now();
+	uint32_t now = conntrack_now();
 
-	if (!state->is_on || weir_map_get(state->shared, &zero, &shared) || !shared.has_relayed)
-		return false;
-	for (int i = 0; i < CONNTRACK_TABLES; i++)
+	for (int i = 0; i < CONNTRACK_TABLES && state->relays; i++)
 		if (conntrack_table_each(&state->tables[i], now, relayed_is, NULL) ||
 		    conntrack_table_each(&state->old[i], now, relayed_is, NULL))
 			return true;
 	return false;
 }
 
-/* What translates them stays as long as there are any, whatever becomes of their service. */
 int conntrack_compile(struct weir_compile *compile)
+{
+	const struct conntrack_section *section = compile->section;
+
+	if (section->enabled == CONNTRACK_ON)
+		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	return 0;
+}
+
+/* What translates flows stays as long as there are any, when nobody else asks for it any more. */
+int conntrack_classes(struct weir_compile *compile)
 {
 	const struct conntrack_section *section = compile->section;
 	const struct conntrack *state = compile->state;
 
-	if (section->enabled == CONNTRACK_ON)
-		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
-	if (state && section->enabled != CONNTRACK_OFF && has_relayed(state)) {
-		weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
-		weir_image_ask(compile->image, WEIR_ASK_ANSWERS);
-		weir_image_ask(compile->image, WEIR_ASK_RELAYS);
-	}
+	if (!state || section->enabled == CONNTRACK_OFF ||
+	    weir_image_asks(compile->image, WEIR_ASK_RELAYS) || !has_relayed(state))
+		return 0;
+	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	weir_image_ask(compile->image, WEIR_ASK_ANSWERS);
+	weir_image_ask(compile->image, WEIR_ASK_RELAYS);
 	return 0;
 }
 

@@ -251,7 +251,8 @@ static void put_side(const struct conntrack_side *side, bool is_sctp, struct wei
 	weir_json_put_uint(json, "end", side->end);
 	weir_json_put_uint(json, "max_end", side->max_end);
 	weir_json_put_uint(json, "max_window", side->max_win);
-	weir_json_put_uint(json, "scale", side->scale);
+	/* Above it may stand what a relayed client was told. */
+	weir_json_put_uint(json, "scale", side->scale & ((1U << CONNTRACK_TOLD_SHIFT) - 1));
 }
 
 /* What the window check knows, which is too much for a list. */

@@ -248,6 +248,8 @@ __noinline int conn_relay_note(struct pkt *p, int answer)
 
 	if (!cookie_constants.relays || !p || !work || !relay || !flow)
 		return 0;
+	if (p->relay == PKT_RELAY_SYN && answer == CONN_ANSWER_ANEW)
+		p->relay = PKT_RELAY_ASKS;
 	if (!(p->tcp_flags & TCP_SYN))
 		return 0;
 	if (answer == CONN_ANSWER_INVALID || answer == CONN_ANSWER_ANEW) {

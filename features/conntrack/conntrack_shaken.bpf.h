@@ -70,16 +70,6 @@ __noinline int conn_begin_shaken(struct pkt *p)
 	return 0;
 }
 
-/* So that a policy without services knows that their connections may live on. */
-static __always_inline void relayed_note(void)
-{
-	__u32 zero = 0;
-	struct conntrack_shared *shared = bpf_map_lookup_elem(&cfg_conntrack, &zero);
-
-	if (shared && !shared->has_relayed)
-		shared->has_relayed = 1;
-}
-
 /*
  * The same where the server is still to be asked: the packet becomes the SYN that its sender would
  * have sent it, and the flow is what it is with that.
@@ -106,7 +96,6 @@ __noinline int conn_begin_relayed(struct pkt *p)
 	work->flow.again.relay = p->ifindex;
 	relay->first = p->tcp_seq;
 	p->relay = PKT_RELAY_SYN;
-	relayed_note();
 	conn_begin_as_syn(p, work);
 	return 0;
 }

@@ -51,6 +51,7 @@ struct conntrack {
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
 	bool is_on;
+	bool relays;		      /* the object at hand translates flows */
 	bool is_reused;		      /* the tables were there before */
 	uint64_t adopted;	      /* connections of before, in this run */
 	uint32_t capacity, half_open; /* of the live policy, as the next */
@@ -70,6 +71,7 @@ extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
 /* conntrack_compile.c */
 int conntrack_compile(struct weir_compile *compile);
+int conntrack_classes(struct weir_compile *compile);
 int conntrack_constants_set(const void *section, const struct weir_image *image,
 			    struct weir_constants *constants);
 /* conntrack_config.c */

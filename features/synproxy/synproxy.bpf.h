@@ -10,6 +10,7 @@
 #include "../../bpf/lib/cookie.h"
 #include "../../bpf/lib/probe.h"
 #include "../../bpf/lib/reject.h"
+#include "../../bpf/lib/relay_work.h"
 #include "../../bpf/lib/route.h"
 #include "synproxy_service.bpf.h"
 
@@ -48,7 +49,8 @@ static __always_inline int synproxy_way(void *ctx, const struct pkt *p, __u32 nu
 		return PKT_NOT_SHAKEN;
 	if (route_back(ctx, p) == (int)p->ifindex)
 		return PKT_SHAKEN_RELAY;
-	synproxy_count(p, SYNPROXY_UNSUITED);
+	if (p->tcp_flags & TCP_SYN)
+		synproxy_count(p, SYNPROXY_UNSUITED);
 	return PKT_NOT_SHAKEN;
 }
 
@@ -116,10 +118,21 @@ static __always_inline bool synproxy_told(void *ctx, const struct pkt *p, enum h
 	return hook == HOOK_XDP ? synproxy_told_xdp(ctx, p) : synproxy_told_tc(ctx, p);
 }
 
+/* A client whose server refused, and who has not heard of it, asks with the number before that
+ * which proved it. */
+static __always_inline void synproxy_take_first(struct pkt *p)
+{
+	const struct relay_work *relay = relay_work();
+
+	if (cookie_constants.relays && relay && p->relay == PKT_RELAY_ASKS)
+		p->tcp_seq = relay->first;
+}
+
 /* It would reach somebody, the way that is given. */
 static __always_inline enum weir_reason synproxy_judge(struct pkt *p, void *ctx, enum hook hook,
 						       int phase, int way)
 {
+	synproxy_take_first(p);
 	int kind = cookie_check(p);
 
 	if (kind == COOKIE_OURS && synproxy_told(ctx, p, hook))
@@ -205,6 +218,7 @@ static __always_inline int synproxy_answer(struct pkt *p, void *ctx, enum hook h
 	}
 	if (!synproxy_makes_answer(p, ctx, hook)) {
 		p->reject = WEIR_REJECT_NONE;
+		synproxy_count(p, SYNPROXY_UNSUITED);
 		return WEIR_PASS;
 	}
 	synproxy_count(p, SYNPROXY_ANSWERED);

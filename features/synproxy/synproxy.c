@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "core/engine.h"
 #include "features/synproxy/synproxy_state.h"
 
@@ -16,12 +17,13 @@ static int synproxy_constants_set(const void *data, const struct weir_image *ima
 	struct synproxy_constants values = {};
 	struct weir_cookie_constants offer = {};
 
-	bool goes_on = weir_image_asks(image, WEIR_ASK_RELAYS);
+	bool relays = weir_image_asks(image, WEIR_ASK_RELAYS);
 
-	if ((section->service_count || goes_on) && !synproxy_lack()) {
+	if ((section->service_count || relays) && !synproxy_lack()) {
 		values.services = section->service_count;
 		synproxy_offer(section, &offer);
-		synproxy_means(section, goes_on, &offer);
+		offer.relays = relays;
+		synproxy_means(&offer);
 	}
 	int r = weir_constants_set(constants, "synproxy_constants", &values, sizeof(values));
 
@@ -42,6 +44,8 @@ static int synproxy_compile(struct weir_compile *compile)
 		return -ENOMEM;
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
 	weir_image_ask(compile->image, WEIR_ASK_ANSWERS);
+	if (synproxy_section_relays(section))
+		weir_image_ask(compile->image, WEIR_ASK_RELAYS);
 	for (unsigned i = 0; i < section->service_count; i++) {
 		struct synproxy_meaning meaning;
 		int r = synproxy_read(&section->services[i], i, compile->diag, &meaning);
@@ -108,6 +112,46 @@ static int synproxy_attach(void *data, struct weir_object *object, struct weir_d
 	weir_map_memory_done(&state->services);
 	state->services = memory;
 	return 0;
+}
+
+/* What makes a service the same one in another policy: whose it is, not how it is answered. */
+static uint64_t owner_of(const struct synproxy_text *text)
+{
+	uint64_t hash = weir_hash_bytes(text->ports, strlen(text->ports), 1);
+
+	for (unsigned i = 0; i < text->to_count; i++)
+		hash = weir_hash_bytes(text->to[i], strlen(text->to[i]), hash);
+	return hash ?: 1;
+}
+
+/* Rows go by the place of a service; what is known of it goes where it goes, and what is new begins
+ * with nothing. */
+static void synproxy_live(void *data, const struct weir_config *config)
+{
+	struct synproxy *state = data;
+	const struct synproxy_section *section =
+		config->sections[weir_feature_index(&weir_synproxy)];
+	struct synproxy_state *rows = state->services.at;
+	struct synproxy_state before[SYNPROXY_SERVICES_MAX];
+	bool was_on[SYNPROXY_SERVICES_MAX];
+
+	if (!rows)
+		return;
+	memcpy(before, rows, sizeof(before));
+	memcpy(was_on, state->was_on, sizeof(was_on));
+	for (unsigned i = 0; i < SYNPROXY_SERVICES_MAX; i++) {
+		uint64_t owner = i < section->service_count ? owner_of(&section->services[i]) : 0;
+		unsigned from = 0;
+
+		if (owner && before[i].owner == owner)
+			continue;
+		while (owner && from < SYNPROXY_SERVICES_MAX && before[from].owner != owner)
+			from++;
+		bool is_known = owner && from < SYNPROXY_SERVICES_MAX;
+
+		rows[i] = is_known ? before[from] : (struct synproxy_state){ .owner = owner };
+		state->was_on[i] = is_known && was_on[from];
+	}
 }
 
 /* Of the live policy; without an engine there is none. */
@@ -255,6 +299,7 @@ const struct weir_feature weir_synproxy = {
 	.state_new = synproxy_state_new,
 	.state_free = synproxy_state_free,
 	.attach = synproxy_attach,
+	.live = synproxy_live,
 	.tick = synproxy_tick,
 	.status = synproxy_status,
 	.snapshot = synproxy_snapshot,

@@ -42,7 +42,8 @@ struct synproxy_state {
 	__u64 window;	   /* that `count` is of */
 	__u64 count;	   /* SYNs */
 	__u64 on_until_ns; /* SYNs are answered; by the coarse clock, and 0 at first */
-	__u64 spare[5];
+	__u64 owner;	   /* hash of the service's ports and addresses, never 0 */
+	__u64 spare[4];
 };
 
 /* A row: X(identifier, name, help). */
@@ -66,7 +67,7 @@ enum synproxy_counter {
 
 /* Constants of the data path. */
 struct synproxy_constants {
-	__u32 services; /* 0: nothing of it is in the program */
+	__u32 services; /* 0: no SYN is answered */
 };
 
 _Static_assert(sizeof(struct synproxy_service) == WEIR_LINE_BYTES &&

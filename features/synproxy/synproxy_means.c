@@ -36,10 +36,8 @@ const char *synproxy_lack_at_xdp(const struct synproxy_section *section)
 	       "relayed connection are translated";
 }
 
-void synproxy_means(const struct synproxy_section *section, bool goes_on,
-		    struct weir_cookie_constants *constants)
+void synproxy_means(struct weir_cookie_constants *constants)
 {
-	constants->relays = goes_on || synproxy_section_relays(section);
 	constants->hands = kernel_hands();
 	constants->behind_xdp = weir_kernel_has_tcx();
 }

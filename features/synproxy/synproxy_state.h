@@ -76,10 +76,8 @@ const char *synproxy_lack_at_xdp(const struct synproxy_section *section);
 /* Whether any connection would be relayed. A listener's is handed to it where the kernel can, and
  * relayed like a server's where not. */
 bool synproxy_section_relays(const struct synproxy_section *section);
-/* By what means connections come about: cookie_constants, beside what is offered. `goes_on`: there
- * are some that are relayed, whatever the section says. */
-void synproxy_means(const struct synproxy_section *section, bool goes_on,
-		    struct weir_cookie_constants *constants);
+/* By what means of the kernel connections come about: cookie_constants, beside what is offered. */
+void synproxy_means(struct weir_cookie_constants *constants);
 /* Of the live policy, where it asks for it. */
 const char *synproxy_lack_of(const struct synproxy *state);
 void synproxy_sums(const struct synproxy *state, uint64_t sums[SYNPROXY_COUNTER_COUNT]);

@@ -218,7 +218,9 @@ def test_a_server_without_an_option_is_understood(chain, setting, word):
         with watched(chain, config(ALWAYS)) as daemon, connected(chain, 4) as (client, accepted):
             both_ways(client, accepted, text)
             assert not options(accepted)[word] and options(client)[word]
-            assert not drops(daemon)
+            # In windows of 64 KiB an acknowledgement that a whole window has overtaken, from
+            # another processor, is too old to be believed (as by nf_conntrack), and of no use.
+            assert not drops(daemon) or word == "scaled"
     finally:
         chain.server.run("sysctl", "-qw", f"net.ipv4.{setting}=1")
 
@@ -278,6 +280,24 @@ def test_a_port_where_nobody_listens_resets_and_is_forgotten(chain):
         assert refused.value.errno == errno.ECONNRESET
         flow, = daemon.ask("flow", "list", "proto=tcp")["flows"]
         assert flow["state"] == "reset" and flow["expires_s"] <= 10
+
+
+@pytest.mark.parametrize("hook", ("tc", GENERIC))
+def test_who_missed_that_the_server_refused_is_told_when_he_asks(chain, hook):
+    """His questions bear the number before that which proved him: each is another SYN."""
+    rule = ("iptables", "-I", "INPUT", "-p", "tcp", "--sport", str(PORT), "--tcp-flags", "RST",
+            "RST", "-j", "DROP")
+    with watched(chain, config(ALWAYS, hook=hook)) as daemon:
+        chain.client.run(*rule)
+        try:
+            client = connecting(chain.client, server_address(4))
+            client.sendall(b"?")
+            wait_for(lambda: shown(daemon)["relayed"] >= 3, "it is asked again", 20)
+            assert "drop_cookie" not in drops(daemon)
+        finally:
+            chain.client.run(*("-D" if word == "-I" else word for word in rule))
+        with client, pytest.raises(ConnectionResetError):
+            client.recv(1)
 
 
 def test_a_server_that_is_away_is_asked_again_and_again(chain):
