@@ -6,11 +6,13 @@ import socket
 import pytest
 
 from harness.daemon import Daemon
+from harness.kernel import release
 from harness.net import Pair
 from harness.plug import replug
 from harness.wait import SLOWNESS
 
 PORT = 9000
+ABLE_SINCE = {"tc": (6, 0), "xdp-generic": (6, 6)}      # before, limits stand in
 CONFIG = """api: {listen: off}
 interfaces: [{name: wire, hook: %s, egress: true}]
 synproxy: {services: [{ports: '9000', mode: always}]}
@@ -34,4 +36,5 @@ def test_clients_are_served_when_the_interface_is_back(hook):
         replug(pair, daemon)
         pair.give_addresses()
         assert is_served(pair)
-        assert daemon.ask("synproxy", "show")["proven"] == 2
+        is_able = release() >= ABLE_SINCE[hook]
+        assert daemon.ask("synproxy", "show")["proven"] == (2 if is_able else 0)
