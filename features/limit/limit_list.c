@@ -2,6 +2,8 @@
 /* Which limits are in force: what the configuration names, put together from where it stands. */
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/nearest.h"
 #include "features/limit/limit_state.h"
 
@@ -19,16 +21,19 @@ const struct limit_preset *limit_preset_find(const char *name)
 
 int limit_preset_refuse(const char *name, const char *key, struct weir_diag *diag)
 {
+	_cleanup_buf_ struct weir_buf mend = { 0 };
 	const char *names[PRESETS_MOST] = { NULL };
 
 	for (int i = 0; limit_presets[i].name && i < PRESETS_MOST - 1; i++)
 		names[i] = limit_presets[i].name;
 	const char *near = weir_nearest(name, names);
 
+	for (int i = 0; names[i]; i++)
+		weir_buf_addf(&mend, "%s%s", i ? ", " : "write one of ", names[i]);
 	if (near)
-		return weir_diag_key(diag, key, "see `weir limit preset`",
+		return weir_diag_key(diag, key, weir_buf_str(&mend),
 				     "'%.40s' is not a preset; did you mean '%s'?", name, near);
-	return weir_diag_key(diag, key, "see `weir limit preset`", "'%.40s' is not a preset", name);
+	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%.40s' is not a preset", name);
 }
 
 const struct limit_entry *limit_list_find(const struct limit_list *list, const char *name)

@@ -162,7 +162,8 @@ static void unknown_preset_is_refused_with_the_nearest(void **state)
 	is_refused("limit:\n  presets: [icmp, webb]\n",
 		   "f:2:19: limit.presets[1]: 'webb' is not a preset; did you mean 'web'?");
 	is_refused("limit: {presets: [quake-server]}",
-		   "'quake-server' is not a preset; see `weir limit preset`");
+		   "'quake-server' is not a preset; write one of web, dns, game, ssh, icmp, "
+		   "amplification");
 	(void)state;
 }
 

@@ -282,7 +282,7 @@ def test_filters_find_and_leave_out():
     found = {text: len(wanted(FLOWS, text)) for text in FILTERS}
     odd = {text for text, count in found.items() if count in (0, len(FLOWS))}
     assert odd == {"src=203.0.113.0/24", "proto=sctp", "interface=wire", "interface=l*",
-                   "interface!=wire", "age<1h", "idle>1h"}
+                   "interface!=wire", "age<1h", "idle>1h", "relayed=yes", "relayed=no"}
     assert max(count for text, count in found.items() if text not in odd) > MOST_SHOWN
 
 
