@@ -11,7 +11,7 @@
 const volatile struct synproxy_constants synproxy_constants = {};
 
 /*
- * writes: the data path
+ * writes: the data path; features/synproxy/synproxy.c, when services change places
  * reads: the data path, features/synproxy/synproxy.c
  * full: cannot be: a row a service
  */
