@@ -26,6 +26,11 @@ uint64_t weir_clock_monotonic_ns(void)
 	return clock_read_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t weir_clock_coarse_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t weir_clock_real_ns(void)
 {
 	return clock_read_ns(CLOCK_REALTIME);

@@ -11,6 +11,8 @@
 
 /* CLOCK_MONOTONIC: what bpf_ktime_get_ns() and bpf_ktime_get_coarse_ns() count too. */
 uint64_t weir_clock_monotonic_ns(void);
+/* CLOCK_MONOTONIC_COARSE: the data path's own, up to 10 ms behind the exact one. */
+uint64_t weir_clock_coarse_ns(void);
 /* CLOCK_REALTIME, since 1970. */
 uint64_t weir_clock_real_ns(void);
 /* "2031-05-01T12:30:00Z", in UTC, parts of a second cut off; returns text. */
