@@ -243,6 +243,10 @@ void weir_config_locate(const struct weir_config *config, struct weir_diag *diag
 void weir_config_advise(const struct weir_config *config, struct weir_diag *diag)
 {
 	size_t before = diag->count;
+	if (config->interface_count == 0)
+		weir_diag_warning_key(diag, "interfaces",
+				      "write interfaces: [{name: eth0}]; `ip link` lists the names",
+				      "none is named: no packet is looked at");
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->advise)
 			weir_features[i]->advise(config, config->sections[i], diag);

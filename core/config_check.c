@@ -79,6 +79,13 @@ static void keys_format(const struct weir_field *fields, struct weir_buf *text)
 	}
 }
 
+/* `{dport: 80, 443}`: YAML takes what stands behind the comma for a key without a value. */
+static bool is_rest_of_value(const struct walk *walk, const struct weir_yaml_node *key)
+{
+	return strchr("0123456789/", key->text[0]) &&
+	       weir_yaml_is_null(weir_yaml_next(walk->yaml, key));
+}
+
 static void unknown_mend(const struct walk *walk, const struct weir_field *fields, const char *key,
 			 struct weir_buf *mend)
 {
@@ -103,7 +110,11 @@ static void unknown_tell(struct walk *walk, const struct weir_field *fields,
 			 const struct weir_yaml_node *key)
 {
 	_cleanup_buf_ struct weir_buf mend = { 0 };
-	unknown_mend(walk, fields, key->text, &mend);
+	if (is_rest_of_value(walk, key))
+		weir_buf_add_str(&mend, "a comma ends a value between braces: write those with one "
+					"in quotes, \"80, 443\"");
+	else
+		unknown_mend(walk, fields, key->text, &mend);
 	char shown[WEIR_TEXT_SHOWN];
 	size_t before = weir_keypath_enter_key(&walk->path, weir_text_shorten(key->text, shown));
 	weir_diag_key(walk->diag, walk_key(walk), weir_buf_str(&mend), "there is no such key");
@@ -185,7 +196,11 @@ static void sequence_check(struct walk *walk, const struct weir_field *field,
 static void scalar_check(struct walk *walk, const struct weir_field *field,
 			 const struct weir_yaml_node *node)
 {
-	if (node->kind != WEIR_YAML_SCALAR)
+	if (node->kind == WEIR_YAML_SEQUENCE && field->type == WEIR_FIELD_STRING)
+		shape_tell(walk, node, WEIR_YAML_SCALAR,
+			   "write one value after the ':'; where it may name several, as one text: "
+			   "\"80, 443\"");
+	else if (node->kind != WEIR_YAML_SCALAR)
 		shape_tell(walk, node, WEIR_YAML_SCALAR, "write one value after the ':'");
 	else if (weir_value_read(field, node->text, walk_key(walk), walk->diag, NULL) < 0)
 		walk_mark(walk, node);

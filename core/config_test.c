@@ -329,7 +329,8 @@ static void config_locate_fills_line_and_column_of_keys_only(void **state)
 	"      action: deny\n"            \
 	"      entries: [even, odd]\n"    \
 	"    - {name: b, action: deny,\n" \
-	"       entries: [odd]}\n"
+	"       entries: [odd]}\n"        \
+	"interfaces: [{name: eth0}]\n"
 
 static void config_advice_is_in_the_order_of_the_text_with_places(void **state)
 {

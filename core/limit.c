@@ -47,8 +47,10 @@ static int rate_read(const struct weir_limit_measure *measure, const char *text,
 
 	if (r)
 		return r;
-	return ret_rate->count / (ret_rate->period_ns / WEIR_NS_PER_S) > measure->most ? -ERANGE :
-											 0;
+	__extension__ unsigned __int128 most =
+		(unsigned __int128)measure->most * (ret_rate->period_ns / WEIR_NS_PER_S);
+
+	return ret_rate->count > most ? -ERANGE : 0;
 }
 
 int weir_limit_rate_read(const struct weir_limit_measure *measure, const char *text,
@@ -100,7 +102,9 @@ int weir_limit_bucket(const struct weir_rate *rate, uint64_t burst, bool counts_
 
 	if (drain / rate->count > LIMIT_DAY_NS)
 		return weir_diag_key(diag, key, "write a smaller burst or a higher rate",
-				     "a bucket of this burst takes more than a day to drain");
+				     "a bucket of this rate takes more than a day to drain a "
+				     "burst of %llu",
+				     (unsigned long long)burst);
 	__extension__ unsigned __int128 cost =
 		((unsigned __int128)rate->period_ns << LIMIT_NS_SHIFT) + rate->count / 2;
 

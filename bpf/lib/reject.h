@@ -136,12 +136,14 @@ static __always_inline const struct answer *answer_made(const struct pkt *p)
 	return bpf_map_lookup_elem(&tmp_answer, &zero);
 }
 
-/* What the options of a packet say, into cookie_work(). */
+/* What the options of a packet say, into cookie_work(); nothing, where they cannot be read. */
 __noinline int reject_told_skb(struct __sk_buff *skb, const struct pkt *p)
 {
 	struct cookie_work *work = cookie_work();
 	struct answer *a = answer_new();
 
+	if (work)
+		work->told = (struct tcp_told){};
 	return p && a && work && rewrite_skb_take(skb, p, a) && cookie_read_told(p, a, &work->told);
 }
 

@@ -204,18 +204,41 @@ static int tracking_check(const struct weir_config *config, const struct limit_t
 	return 0;
 }
 
-int limit_needs_check(const struct weir_config *config, const struct limit_text *text,
-		      const char *path, struct weir_diag *diag)
+static int alarm_check(const struct weir_config *config, const struct limit_text *text,
+		       const char *path, struct weir_diag *diag)
 {
-	int r = tracking_check(config, text, path, diag);
 	char key[64];
 
 	if (text->when == WEIR_CALM || weir_config_alarms(config))
-		return r;
+		return 0;
 	snprintf(key, sizeof(key), "%s%swhen", path, *path ? "." : "");
 	return weir_diag_key(diag, key, "write attack: {enabled: true}, or leave it out",
 			     "whether an interface is under attack is judged only where attack is "
 			     "enabled: it would never act");
+}
+
+/* Events tell who is over a limit. */
+static int events_check(const struct weir_config *config, const struct limit_text *text,
+			const char *path, struct weir_diag *diag)
+{
+	char key[64];
+
+	if (!text->block_after || config->events.rate.value)
+		return 0;
+	snprintf(key, sizeof(key), "%s%sblock-after", path, *path ? "." : "");
+	return weir_diag_key(diag, key, "write a higher rate there, or leave block-after out",
+			     "who is over a limit is known by the events of its drops, and "
+			     "events.rate is 0: nobody would be blocked");
+}
+
+int limit_needs_check(const struct weir_config *config, const struct limit_text *text,
+		      const char *path, struct weir_diag *diag)
+{
+	int tracking = tracking_check(config, text, path, diag);
+	int alarm = alarm_check(config, text, path, diag);
+	int events = events_check(config, text, path, diag);
+
+	return tracking ?: alarm ?: events;
 }
 
 static int entry_check(const struct weir_config *config, const struct limit_section *section,

@@ -82,11 +82,14 @@ static int bucket_mean(const struct limit_text *text, const char *path, struct w
 		       struct limit_meaning *meaning)
 {
 	char key[64];
+	bool has_burst = text->burst || text->burst_bytes.text;
+	const char *member = !has_burst	 ? limit_counts(text) :
+			     text->bytes ? "burst-bytes" :
+					   "burst";
 
 	meaning->row.flags |= text->dry_run ? LIMIT_IS_DRY : 0;
 	return weir_limit_bucket(&meaning->rate, meaning->burst, text->bytes,
-				 key_of(path, text->bytes ? "burst-bytes" : "burst", key), diag,
-				 &meaning->row);
+				 key_of(path, member, key), diag, &meaning->row);
 }
 
 static int ports_mean(const char *text, const char *key, struct weir_diag *diag,
@@ -144,6 +147,23 @@ static int kind_check(const struct limit_text *text, const char *path, struct we
 	return 0;
 }
 
+/* What is said of blocks where nobody would ever be blocked. */
+static int block_alone_check(const struct limit_text *text, const char *path,
+			     struct weir_diag *diag)
+{
+	const char *member = text->block_for.text  ? "block-for" :
+			     text->block_most.text ? "block-most" :
+			     text->block_dry_run   ? "block-dry-run" :
+						     NULL;
+	char key[64];
+
+	if (!member)
+		return 0;
+	return weir_diag_key(diag, key_of(path, member, key),
+			     "write block-after: 20/m beside it, or leave it out",
+			     "without `block-after` nobody is blocked");
+}
+
 static int block_refuse(const struct limit_text *text, const char *path, struct weir_diag *diag,
 			const struct limit_row *row, uint64_t after)
 {
@@ -181,7 +201,7 @@ static int block_mean(const struct limit_text *text, const char *path, struct we
 	char key[64];
 
 	if (!text->block_after)
-		return 0;
+		return block_alone_check(text, path, diag);
 	key_of(path, "block-after", key);
 	int r = weir_limit_rate_read(&over, text->block_after, key, diag, &rate);
 

@@ -117,7 +117,9 @@ static int member_get(const struct weir_field *field, const struct weir_json *va
 		weir_buf_add_str(&read, field->fallback);
 	if (r || (!is_given && !field->fallback))
 		return r;
-	if (own && !(*own = strdup(weir_buf_str(&read))))
+	/* A quantity has a text only where one was written. */
+	if (own && (is_given || field->type == WEIR_FIELD_STRING) &&
+	    !(*own = strdup(weir_buf_str(&read))))
 		return -ENOMEM;
 	return weir_value_read(field, weir_buf_str(&read), field->key, diag,
 			       (char *)text + field->offset);

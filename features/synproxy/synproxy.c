@@ -135,6 +135,7 @@ static void synproxy_live(void *data, const struct weir_config *config)
 	struct synproxy_state before[SYNPROXY_SERVICES_MAX];
 	bool was_on[SYNPROXY_SERVICES_MAX];
 
+	memset(state->refused, 0, sizeof(state->refused)); /* there may be room for them now */
 	if (!rows)
 		return;
 	memcpy(before, rows, sizeof(before));

@@ -86,9 +86,9 @@ const struct weir_field synproxy_fields[] = {
 	{ 0 },
 };
 
-int synproxy_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
+static int services_check(const struct synproxy_section *section, struct weir_diag *diag)
 {
-	const struct synproxy_section *section = data;
+	struct synproxy_meaning meanings[SYNPROXY_SERVICES_MAX];
 	int result = 0;
 
 	if (section->service_count > SYNPROXY_SERVICES_MAX)
@@ -96,11 +96,20 @@ int synproxy_check(const struct weir_config *config, const void *data, struct we
 				     "%u services, where %d are the most", section->service_count,
 				     SYNPROXY_SERVICES_MAX);
 	for (unsigned i = 0; i < section->service_count; i++) {
-		struct synproxy_meaning meaning;
-		int r = synproxy_read(&section->services[i], i, diag, &meaning);
+		int r = synproxy_read(&section->services[i], i, diag, &meanings[i]);
 
 		result = result ? result : r;
 	}
+	if (!result)
+		synproxy_covered_tell(meanings, section->service_count, diag);
+	return result;
+}
+
+int synproxy_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
+{
+	const struct synproxy_section *section = data;
+	int result = services_check(section, diag);
+
 	if (section->service_count && !weir_config_tracks(config))
 		return weir_diag_key(diag, "synproxy.services",
 				     "write `conntrack: {enabled: auto}`, or leave `services` out",

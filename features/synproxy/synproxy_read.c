@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/spans.h"
 #include "features/synproxy/synproxy_state.h"
@@ -13,6 +14,14 @@ static const char *key_of(unsigned index, const char *member, char key[64])
 {
 	snprintf(key, 64, "synproxy.services[%u].%s", index, member);
 	return key;
+}
+
+static bool has_port_zero(const struct synproxy_service *service)
+{
+	for (unsigned i = 0; i < SYNPROXY_SPANS; i++)
+		if (!service->port[i].from)
+			return true;
+	return false;
 }
 
 static int ports_mean(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
@@ -29,6 +38,9 @@ static int ports_mean(const struct synproxy_text *text, unsigned index, struct w
 		return weir_diag_key(diag, key_of(index, "ports", key),
 				     "write 80, or 80, 443, 8000-8100", "'%.40s' are no ports",
 				     text->ports);
+	if (has_port_zero(service))
+		return weir_diag_key(diag, key_of(index, "ports", key), "write 1 or higher",
+				     "nobody can listen at port 0");
 	return 0;
 }
 
@@ -39,6 +51,20 @@ static void mask_write(struct weir_addr *mask, unsigned length)
 
 		mask->bytes[i] = (uint8_t)(bits >= 8 ? 0xff : 0xff00 >> bits);
 	}
+}
+
+static bool is_of_groups(const struct weir_range *range)
+{
+	static const char *const groups[] = { "224.0.0.0-255.255.255.255", "ff00::/8" };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(groups); i++) {
+		struct weir_range group;
+
+		if (weir_range_from_string(groups[i], strlen(groups[i]), &group, NULL, NULL) == 0 &&
+		    weir_range_contains(&group, &range->from))
+			return true;
+	}
+	return false;
 }
 
 static int destination_mean(const char *text, const char **ret_fault,
@@ -52,6 +78,9 @@ static int destination_mean(const char *text, const char **ret_fault,
 		return -EINVAL;
 	*ret_fault = "that is no address, and no prefix";
 	if (!weir_range_is_prefix(&range, &prefix))
+		return -EINVAL;
+	*ret_fault = "that is for groups of hosts, and TCP speaks to one";
+	if (is_of_groups(&range))
 		return -EINVAL;
 	to->addr = prefix.addr;
 	mask_write(&to->mask, prefix.length);
@@ -89,6 +118,21 @@ static uint32_t window_of(uint64_t per_second)
 	return (uint32_t)((per_second << SYNPROXY_WINDOW_SHIFT) / WEIR_NS_PER_S);
 }
 
+/* What is said of rates where there is none to go by. */
+static int always_check(const struct synproxy_text *text, unsigned index, struct weir_diag *diag)
+{
+	const char *member = text->on.text   ? "on" :
+			     text->off.text  ? "off" :
+			     text->hold.text ? "hold" :
+					       NULL;
+	char key[64];
+
+	if (!member)
+		return 0;
+	return weir_diag_key(diag, key_of(index, member, key), "write mode: rate, or leave it out",
+			     "with `mode: always` SYNs are answered at any rate");
+}
+
 static int rates_mean(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
 		      struct synproxy_service *service)
 {
@@ -96,7 +140,7 @@ static int rates_mean(const struct synproxy_text *text, unsigned index, struct w
 	char key[64];
 
 	if (text->mode == SYNPROXY_ALWAYS)
-		return 0;
+		return always_check(text, index, diag);
 	if (off > text->on.value)
 		return weir_diag_key(diag, key_of(index, "off", key), "write less than `on`",
 				     "%s is more than `on`, %s", text->off.text, text->on.text);
@@ -106,9 +150,23 @@ static int rates_mean(const struct synproxy_text *text, unsigned index, struct w
 	return 0;
 }
 
+/* 0.0.0.0/0, ::/0, and what is as wide. */
+static bool is_everywhere(const struct synproxy_destination *to)
+{
+	return !to->mask.bytes[12] && (!to->mask.bytes[0] || weir_addr_is_v4(&to->addr));
+}
+
+static bool names_everywhere(const struct synproxy_destination *to)
+{
+	for (unsigned i = 0; i < SYNPROXY_DESTINATIONS; i++)
+		if (is_everywhere(&to[i]))
+			return true;
+	return false;
+}
+
 /* Without addresses it would be about all that its clients speak to in the world. */
 static int where_means(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
-		       struct synproxy_service *service)
+		       struct synproxy_meaning *meaning)
 {
 	static const uint32_t bits[] = {
 		[SYNPROXY_AT_HERE] = SYNPROXY_HERE,
@@ -117,12 +175,12 @@ static int where_means(const struct synproxy_text *text, unsigned index, struct 
 	};
 	char key[64];
 
-	if (text->where != SYNPROXY_AT_HERE && !text->to_count)
-		return weir_diag_key(diag, key_of(index, "where", key),
+	if (text->where != SYNPROXY_AT_HERE && names_everywhere(meaning->to))
+		return weir_diag_key(diag, key_of(index, text->to_count ? "to" : "where", key),
 				     "write `to:` with the addresses of the servers",
 				     "`where: %s` is about servers, and none are named",
 				     synproxy_where_names[text->where]);
-	service->where = bits[text->where];
+	meaning->service.where = bits[text->where];
 	return 0;
 }
 
@@ -133,7 +191,7 @@ int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_
 	int ports = ports_mean(text, index, diag, &meaning.service);
 	int to = destinations_mean(text, index, diag, meaning.to);
 	int rates = rates_mean(text, index, diag, &meaning.service);
-	int where = where_means(text, index, diag, &meaning.service);
+	int where = where_means(text, index, diag, &meaning);
 	int r = ports ? ports : to ? to : rates ? rates : where;
 
 	if (!r)

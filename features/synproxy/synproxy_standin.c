@@ -2,10 +2,10 @@
 /*
  * Where the kernel makes no cookies, limits on SYNs stand in for each service: of run time, added
  * and deleted by the operations that people have, so that they show where limits show. One is asked
- * for at a time, by the tick; what fails is told of once, and tried again when the service changes.
+ * for at a time, by the tick; what fails is told of, and tried again when anything has changed.
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -34,12 +34,10 @@ static uint64_t wanted_of(const struct synproxy *state, unsigned index)
 	return weir_hash_bytes(ports, strlen(ports), 1) | 1;
 }
 
-static void name_put(const struct synproxy *state, struct weir_json_out *json)
+static const char *name_of(unsigned index, char name[24])
 {
-	_cleanup_buf_ struct weir_buf name = { 0 };
-
-	weir_buf_addf(&name, WHO "-%u", state->standing);
-	weir_json_put_str(json, "name", weir_buf_str(&name));
+	snprintf(name, 24, WHO "-%u", index);
+	return name;
 }
 
 static void fail(struct synproxy *state, int result, const struct weir_diag *diag)
@@ -61,17 +59,23 @@ static void added(void *arg, int result, const struct weir_json *reply,
 
 	(void)reply;
 	state->is_asking = false;
-	if (result < 0)
-		fail(state, result, diag);
+	if (result >= 0) {
+		state->stands_for[state->standing] = state->asked;
+		return;
+	}
+	state->refused[state->standing] = state->asked;
+	fail(state, result, diag);
 }
 
 static void limit_add(struct synproxy *state)
 {
 	_cleanup_buf_ struct weir_buf args = { 0 };
 	struct weir_json_out json = { .out = &args };
+	char name[24];
 
+	state->asked = wanted_of(state, state->standing);
 	weir_json_open_object(&json, NULL);
-	name_put(state, &json);
+	weir_json_put_str(&json, "name", name_of(state->standing, name));
 	weir_json_put_str(&json, "proto", "tcp");
 	weir_json_put_str(&json, "flags", "syn");
 	weir_json_put_str(&json, "dport",
@@ -93,28 +97,54 @@ static void deleted(void *arg, int result, const struct weir_json *reply,
 	struct synproxy *state = arg;
 
 	(void)result, (void)reply, (void)diag;
+	state->stands_for[state->standing] = 0;
 	if (wanted_of(state, state->standing))
 		limit_add(state);
 	else
 		state->is_asking = false;
 }
 
-static void stand_in(struct synproxy *state, unsigned index)
+static void limit_del(struct synproxy *state)
 {
 	_cleanup_buf_ struct weir_buf args = { 0 };
 	struct weir_json_out json = { .out = &args };
+	char name[24];
 
-	state->stands_for[index] = wanted_of(state, index);
-	state->standing = index;
-	state->is_asking = true;
 	weir_json_open_object(&json, NULL);
-	name_put(state, &json);
+	weir_json_put_str(&json, "name", name_of(state->standing, name));
 	weir_json_close_object(&json);
 	int r = weir_inside_run(state->engine, "limit.del", weir_buf_str(&args), WHO, deleted,
 				state);
 
 	if (r < 0)
 		deleted(state, r, NULL, NULL);
+}
+
+/* One of the name that is not known to stand in is somebody's own, and is left to him. */
+static void stand_in(struct synproxy *state, unsigned index)
+{
+	state->standing = index;
+	state->is_asking = true;
+	if (state->stands_for[index])
+		limit_del(state);
+	else
+		limit_add(state);
+}
+
+/* Named and written as those that limit_add() asks for. */
+static bool is_ours(const struct weir_json *limit, unsigned index)
+{
+	static const struct {
+		const char *key, *value;
+	} texts[] = { { "origin", "runtime" }, { "per", PER }, { "rate", PACKETS } };
+	char name[24];
+
+	if (strcmp(weir_json_str(weir_json_get(limit, "name"), ""), name_of(index, name)) != 0)
+		return false;
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(texts); i++)
+		if (strcmp(weir_json_str(weir_json_get(limit, texts[i].key), ""), texts[i].value))
+			return false;
+	return weir_json_int(weir_json_get(limit, "burst"), 0) == BURST;
 }
 
 /* A limit of the run before stands for what is not known any more: other services, or a kernel that
@@ -127,16 +157,10 @@ static void found(void *arg, int result, const struct weir_json *reply,
 		result < 0 || !reply ? NULL : weir_json_get(reply, "limits");
 
 	(void)diag;
-	for (size_t i = 0; limits && i < weir_json_size(limits); i++) {
-		const char *name =
-			weir_json_str(weir_json_get(weir_json_at(limits, i), "name"), "");
-		unsigned index = SYNPROXY_SERVICES_MAX;
-
-		if (strncmp(name, WHO "-", sizeof(WHO)) == 0)
-			index = (unsigned)strtoul(name + sizeof(WHO), NULL, 10);
-		if (index < SYNPROXY_SERVICES_MAX)
-			state->stands_for[index] = UINT64_MAX;
-	}
+	for (size_t i = 0; limits && i < weir_json_size(limits); i++)
+		for (unsigned index = 0; index < SYNPROXY_SERVICES_MAX; index++)
+			if (is_ours(weir_json_at(limits, i), index))
+				state->stands_for[index] = UINT64_MAX;
 	state->is_asking = false;
 }
 
@@ -156,7 +180,9 @@ void synproxy_stand_in(struct synproxy *state)
 	if (state->is_asking)
 		return;
 	for (unsigned i = 0; i < SYNPROXY_SERVICES_MAX; i++) {
-		if (state->stands_for[i] == wanted_of(state, i))
+		uint64_t wanted = wanted_of(state, i);
+
+		if (state->stands_for[i] == wanted || (wanted && state->refused[i] == wanted))
 			continue;
 		stand_in(state, i);
 		return;

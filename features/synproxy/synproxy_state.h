@@ -44,9 +44,11 @@ struct synproxy {
 	struct weir_map *counters;	 /* borrowed from the object; NULL before the first */
 	struct weir_map_memory services; /* st_synproxy */
 	bool was_on[SYNPROXY_SERVICES_MAX];
-	/* synproxy_standin.c: what limits stand in for; the one that is asked for now. */
-	uint64_t stands_for[SYNPROXY_SERVICES_MAX];
+	/* synproxy_standin.c: by services, what limits stand in for, and what they could not; the
+	 * service that is asked about now, and what for. */
+	uint64_t stands_for[SYNPROXY_SERVICES_MAX], refused[SYNPROXY_SERVICES_MAX];
 	unsigned standing;
+	uint64_t asked;
 	bool is_asking, has_begun;
 };
 
@@ -61,6 +63,9 @@ int synproxy_check(const struct weir_config *config, const void *section, struct
 /* synproxy_read.c: what entry `index` means; -EINVAL: diag (may be NULL) says why not. */
 int synproxy_read(const struct synproxy_text *text, unsigned index, struct weir_diag *diag,
 		  struct synproxy_meaning *ret_meaning);
+/* synproxy_covered.c: warns of each that an earlier one leaves nothing to. */
+void synproxy_covered_tell(const struct synproxy_meaning *meanings, unsigned count,
+			   struct weir_diag *diag);
 /* synproxy_offer.c: what answers offer of options, which is what this host's own would. */
 void synproxy_offer(const struct synproxy_section *section,
 		    struct weir_cookie_constants *ret_constants);

@@ -157,11 +157,13 @@ def test_flood_is_told_with_its_evidence_and_ends(weir_daemon, pair, kind, hook)
     wait_for(is_level(daemon, "calm"), "it is calm again", 20)
     assert word(daemon, slot, ifindex)["level"] == 0
     rows = events(daemon)
-    assert [(row["was"], row["level"]) for row in rows] == [
-        ("calm", "elevated"), ("elevated", "attack"), ("attack", "calm")]
+    steps = [(row["was"], row["level"]) for row in rows]
+    assert steps[:2] == [("calm", "elevated"), ("elevated", "attack")]
+    # The second in which the flood ended may have been low for an attack, and for nothing else.
+    assert steps[2:] in ([("attack", "calm")], [("attack", "elevated"), ("elevated", "calm")])
     assert {(row["interface"], row["rate"]) for row in rows} == {(pair.wire, kind)}
-    assert [row["threshold"] for row in rows] == [200, 1000, 200]
-    assert rows[1]["per_second"] >= 1000 and rows[2]["per_second"] < 140
+    assert [rows[i]["threshold"] for i in (0, 1, -1)] == [200, 1000, 200]
+    assert rows[1]["per_second"] >= 1000 and rows[-1]["per_second"] < 140
     assert rows[2]["lasted_s"] >= 2 and rows[2]["peak"] >= rows[1]["per_second"]
     assert shown(daemon, other)["level"] == "calm"
     assert kind in daemon.say("events", "--kind", "attack")

@@ -11,7 +11,7 @@ import pytest
 
 from harness.daemon import BPFFS, BUILD, WEIR, Daemon
 from harness.net import Namespace, libc, unique
-from harness.wait import SLOWNESS
+from harness.wait import SLOWNESS, wait_for
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
@@ -70,6 +70,8 @@ class Place:
         self.ip("link", "add", "left", "type", "veth", "peer", "name", "right")
         self.ip("link", "set", "left", "up")
         self.ip("link", "set", "right", "up")
+        # The kernel takes a while to say that there is a carrier.
+        wait_for(lambda: self.ip("-br", "link").count(" UP ") == 2, "both ends are up")
 
     def close(self):
         self.daemon.close()

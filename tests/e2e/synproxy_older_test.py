@@ -161,6 +161,16 @@ def test_limits_that_stand_in_follow_the_services(joined):
         wait_for(lambda: "synproxy-0" not in limits(daemon), "it goes")
 
 
+def test_a_limit_of_such_a_name_is_its_owners(joined):
+    with OlderDaemon(joined.inside, "5.15", config=config()) as daemon:
+        daemon.ask("limit", "add", "synproxy-0", "--proto", "icmp", "--packets", "5/s")
+        daemon.apply(config(ALWAYS))
+        wait_for(lambda: "no limit stands in for services[0]" in daemon.log(), "it is told")
+        assert limits(daemon)["synproxy-0"]["rate"] == "5/s"
+        daemon.ask("limit", "del", "synproxy-0")
+        wait_for(lambda: ports_of(daemon) == str(PORT), "it stands")
+
+
 def test_without_tracking_it_is_refused_there_too(joined):
     with OlderDaemon(joined.inside, "5.15", config=config()) as daemon:
         done = daemon.verb("check", "-", text=config(ALWAYS) + "conntrack: {enabled: false}\n")

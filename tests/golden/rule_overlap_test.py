@@ -230,7 +230,7 @@ def test_what_is_told_never_acts_and_what_one_rule_shadows_is_told(tmp_path):
     for _ in range(ROUNDS):
         keys = chance.sample(list(ITEMS), 5)
         rules = [rule(chance, keys) for _ in range(12)]
-        text = "rules:\n" + SETS + "  rules:\n"
+        text = "interfaces: [{name: eth0, egress: true}]\nrules:\n" + SETS + "  rules:\n"
         # What is refused outright (an ICMP type with TCP) is no rule.
         kept = []
         for one in rules:
