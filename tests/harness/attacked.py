@@ -10,12 +10,19 @@ import subprocess
 import threading
 import time
 
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+
 from harness.daemon import Daemon
+from harness.kernel import links
+from harness.live import LiveFrames
 from harness.net import Namespace, Pair, veth
 from harness.programs import running, url
 
-DARK = "10.77.2.2"              # the host's address there, where harness.live sends
-ATTACKER = "10.77.2.1"
+# The host's addresses there, the first of which harness.live sends to.
+DARK, DARK_V6 = "10.77.2.2", "fd77:2::2"
+ATTACKER, ATTACKER_V6 = "10.77.2.1", "fd77:2::1"
+FLOOD_V6_RATE = 100_000         # a second: about as many as hping3 makes of IPv4
 
 
 class Attacked:
@@ -33,12 +40,21 @@ class Attacked:
             veth(self.host, self.dark, self.attacker, self.dark)
             # Frames made in the kernel are taken only where something polls the ring.
             self.host.run("ethtool", "-K", self.dark, "gro", "on")
-            self.host.run("ip", "addr", "add", f"{DARK}/24", "dev", self.dark)
-            self.attacker.run("ip", "addr", "add", f"{ATTACKER}/24", "dev", self.dark)
-            self.host.run("ip", "route", "add", "default", "via", ATTACKER)
+            for namespace, v4, v6 in ((self.host, DARK, DARK_V6),
+                                      (self.attacker, ATTACKER, ATTACKER_V6)):
+                namespace.run("ip", "addr", "add", f"{v4}/24", "dev", self.dark)
+                namespace.run("ip", "addr", "add", f"{v6}/64", "dev", self.dark, "nodad")
+            for via in (ATTACKER, ATTACKER_V6):
+                self.host.run("ip", "route", "add", "default", "via", via)
         except BaseException:
             self.stack.close()
             raise
+
+    def flood_v6(self, source, upper, rate=FLOOD_V6_RATE):
+        """IPv6 frames with `upper` from it, as harness.live understands it; hping3 makes none."""
+        ether = Ether(src="02:00:00:00:00:02", dst=links(self.host)[self.dark]["address"])
+        head = IPv6(src=source.split()[0], dst=DARK_V6)
+        return LiveFrames(self.attacker, self.dark, [source], ether / head / upper, rate)
 
     def sent(self):
         """Packets of the attacker."""

@@ -12,14 +12,17 @@ from harness.wait import SLOWNESS, wait_for
 
 
 class LiveFrames:
-    """One frame for each source in turn, out of `device`, from start to stop(): UDP, or `frame`,
-    which is IPv4 without a tag and has up to 64 bytes. A source "ADDRESS COUNT" stands for so many
-    addresses from that one on, drawn by chance."""
+    """One frame for each source in turn, out of `device`, from start to stop(): UDP over IPv4, or
+    `frame`, which has no tag and up to 128 bytes and says of which family the sources are. A source
+    "ADDRESS COUNT" stands for so many addresses from that one on, drawn by chance; of IPv6 for so
+    many networks /64 and any host of them, and what a frame from ADDRESS has for a checksum stays
+    right. `rate`: about so many a second; 0: as many as there can be."""
 
-    def __init__(self, namespace, device, sources, frame=None):
+    def __init__(self, namespace, device, sources, frame=None, rate=0):
         form = [bytes(frame).hex()] if frame is not None else []
         self.process = subprocess.Popen(
-            [HELPERS / "live_frames", HELPERS / "live_frames.bpf.o", namespace.path, device, *form],
+            [HELPERS / "live_frames", HELPERS / "live_frames.bpf.o", namespace.path, device,
+             str(rate), *form],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.process.stdin.write("".join(f"{source}\n" for source in sources))
         self.process.stdin.close()

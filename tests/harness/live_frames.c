@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_frames OBJECT NETNS DEVICE [FRAME]: sends IPv4 frames out of a device, made in the kernel
+ * live_frames OBJECT NETNS DEVICE RATE [FRAME]: sends frames out of a device, made in the kernel
  * (BPF_F_TEST_XDP_LIVE_FRAMES), one for each source address read from standard input, a line each,
- * over and over until SIGTERM. A line "ADDRESS COUNT" stands for so many addresses from that one
- * on, of which each frame gets one by chance. Then prints a line "ADDRESS SENT" each, and on
- * standard error the rate. They are all alike but for the source: UDP, or FRAME, in hex, of up to
- * 64 bytes.
+ * over and over until SIGTERM; about RATE a second, or as fast as it can with 0. A line "ADDRESS
+ * COUNT" stands for so many addresses from that one on, of IPv6 for so many networks /64 and every
+ * host of them, of which each frame gets one by chance. Then prints a line "ADDRESS SENT" each, and
+ * on standard error the rate. They are all alike but for the source: UDP over IPv4, or FRAME, in
+ * hex, of up to 128 bytes, whose family is that of all sources.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,23 +24,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOURCES_MAX 4096
-#define FRAME_BYTES 64
-#define CHUNK 65536
+#include "live_frames.h"
 
-struct source {
-	struct in_addr addr;
-	__u32 any_of;
-	__u64 sent;
-};
+#define FRAME_MIN 64
+#define CHUNK 65536
+#define CHUNKS_PER_S 20 /* of a rate: to begin and end a chunk takes some 25 ms */
+#define ETHER_TYPE 12
 
 static volatile sig_atomic_t stop;
 
-static unsigned char frame[FRAME_BYTES] = {
+static unsigned char frame[FRAME_MAX] = {
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0,   0,  0,  0, 2,  0x08, 0,
 	0x45, 0,    0,	  50,	0,    0,    0,	  0,   64, 17, 0, 0,  10,   77,
 	1,    99,   10,	  77,	2,    2,    0,	  100, 0,  9,  0, 30,
 };
+
+static __u32 frame_bytes = FRAME_MIN;
+
+static int frame_family(void)
+{
+	return frame[ETHER_TYPE] == 0x86 ? AF_INET6 : AF_INET;
+}
 
 static void on_signal(int number)
 {
@@ -56,7 +62,7 @@ static __u32 read_sources(struct source *rows)
 
 		rows[count].any_of = (__u32)strtoul(many, NULL, 10);
 		*many = '\0';
-		if (inet_pton(AF_INET, line, &rows[count].addr) == 1)
+		if (inet_pton(frame_family(), line, rows[count].addr) == 1)
 			count++;
 	}
 	return count;
@@ -67,8 +73,9 @@ static int frame_read(const char *hex)
 {
 	size_t len = strlen(hex) / 2;
 
-	if (len < 34 || len > FRAME_BYTES)
+	if (len < 34 || len > FRAME_MAX)
 		return -EINVAL;
+	frame_bytes = len < FRAME_MIN ? FRAME_MIN : (__u32)(len + 7) / 8 * 8;
 	memset(frame, 0, sizeof(frame));
 	for (size_t i = 0; i < len; i++)
 		if (sscanf(hex + 2 * i, "%2hhx", &frame[i]) != 1)
@@ -94,15 +101,25 @@ static double now_s(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Gives the frames sent, or a negative errno. */
-static long long generate(int program, __u32 ifindex)
+/* Until as many are due as have been sent. */
+static void pace(double start_s, long long sent, __u32 rate)
 {
-	struct xdp_md context = { .data_end = FRAME_BYTES, .ingress_ifindex = ifindex };
+	double ahead_s = rate ? start_s + (double)sent / rate - now_s() : 0;
+
+	if (ahead_s > 0)
+		poll(NULL, 0, (int)(ahead_s * 1000));
+}
+
+/* Gives the frames sent, or a negative errno. */
+static long long generate(int program, __u32 ifindex, __u32 rate)
+{
+	struct xdp_md context = { .data_end = frame_bytes, .ingress_ifindex = ifindex };
+	__u32 chunk = rate ? rate / CHUNKS_PER_S + 1 : CHUNK;
 	long long sent = 0;
 
-	while (!stop) {
-		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = FRAME_BYTES,
-			    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = CHUNK,
+	for (double start_s = now_s(); !stop; pace(start_s, sent, rate)) {
+		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = frame_bytes,
+			    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = chunk,
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
 
 		if (bpf_prog_test_run_opts(program, &run)) {
@@ -110,7 +127,7 @@ static long long generate(int program, __u32 ifindex)
 				continue;
 			return -errno;
 		}
-		sent += CHUNK;
+		sent += chunk;
 	}
 	return sent;
 }
@@ -119,8 +136,10 @@ static struct bpf_object *load(const char *path, __u32 count)
 {
 	struct bpf_object *object = bpf_object__open(path);
 	struct bpf_map *rodata = object ? bpf_object__find_map_by_name(object, ".rodata") : NULL;
+	struct shape shape = { .count = count, .is_v6 = frame_family() == AF_INET6 };
 
-	if (!rodata || bpf_map__set_initial_value(rodata, &count, sizeof(count)) ||
+	memcpy(shape.frame, frame, sizeof(shape.frame));
+	if (!rodata || bpf_map__set_initial_value(rodata, &shape, sizeof(shape)) ||
 	    bpf_object__load(object)) {
 		fprintf(stderr, "live_frames: cannot load %s: %s\n", path, strerror(errno));
 		bpf_object__close(object);
@@ -129,7 +148,17 @@ static struct bpf_object *load(const char *path, __u32 count)
 	return object;
 }
 
-static int run(struct bpf_object *object, __u32 ifindex, const struct source *rows, __u32 count)
+static void print_sent(const struct source *rows, __u32 count)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (__u32 i = 0; i < count; i++)
+		printf("%s %llu\n", inet_ntop(frame_family(), rows[i].addr, text, sizeof(text)),
+		       (unsigned long long)rows[i].sent);
+}
+
+static int run(struct bpf_object *object, __u32 ifindex, __u32 rate, const struct source *rows,
+	       __u32 count)
 {
 	int map = bpf_object__find_map_fd_by_name(object, "sources"), zero = 0;
 	struct source *live =
@@ -143,19 +172,15 @@ static int run(struct bpf_object *object, __u32 ifindex, const struct source *ro
 	}
 	memcpy(live, rows, sizeof(*rows) * count);
 	double start = now_s();
-	long long sent = generate(
-		bpf_program__fd(bpf_object__find_program_by_name(object, "generate")), ifindex);
+	long long sent =
+		generate(bpf_program__fd(bpf_object__find_program_by_name(object, "generate")),
+			 ifindex, rate);
 
 	if (sent < 0) {
 		fprintf(stderr, "live_frames: %s\n", strerror((int)-sent));
 		return 1;
 	}
-	for (__u32 i = 0; i < count; i++) {
-		char text[INET_ADDRSTRLEN];
-
-		printf("%s %llu\n", inet_ntop(AF_INET, &live[i].addr, text, sizeof(text)),
-		       (unsigned long long)live[i].sent);
-	}
+	print_sent(live, count);
 	fprintf(stderr, "%.2f Mpps\n", (double)sent / (now_s() - start) / 1e6);
 	return 0;
 }
@@ -164,8 +189,8 @@ int main(int argc, char **argv)
 {
 	static struct source rows[SOURCES_MAX];
 
-	if (argc < 4 || argc > 5 || (argc == 5 && frame_read(argv[4]))) {
-		fprintf(stderr, "usage: live_frames OBJECT NETNS DEVICE [FRAME] <SOURCES\n");
+	if (argc < 5 || argc > 6 || (argc == 6 && frame_read(argv[5]))) {
+		fprintf(stderr, "usage: live_frames OBJECT NETNS DEVICE RATE [FRAME] <SOURCES\n");
 		return 2;
 	}
 	signal(SIGTERM, on_signal);
@@ -178,7 +203,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	struct bpf_object *object = load(argv[1], count);
-	int status = object ? run(object, ifindex, rows, count) : 1;
+	__u32 rate = (__u32)strtoul(argv[4], NULL, 10);
+	int status = object ? run(object, ifindex, rate, rows, count) : 1;
 
 	bpf_object__close(object);
 	return status;
