@@ -14,15 +14,16 @@ import threading
 import time
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from harness.attacked import ATTACKER, DARK, Attacked, busy, percentiles, requesting
+from harness.attacked import ATTACKER, DARK, DARK_V6, Attacked, busy, percentiles, requesting
 from harness.daemon import TREE
 from harness.frames import ether
 from harness.live import LiveFrames
 from harness.net import Pair, descriptors
-from harness.programs import WEB, Home, running
+from harness.programs import WEB, Home, running, url
 from harness.wait import SLOWNESS, pause, wait_for
 
 pytestmark = [pytest.mark.alone, pytest.mark.outside]
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.outside]
 PHASE_S = float(os.environ.get("WEIR_FLOODS_S", "2"))
 HOOKS = ["tc", "xdp"] if PHASE_S >= 5 else ["tc"]
 PAGE = (TREE / "docs/user/floods.md").read_text()
-CLIENTS = "10.77.1.0/24"
+CLIENTS = {4: "10.77.1.0/24", 6: "fd77::/64"}
 HONEST_RATE = 20                # requests a second: a person's browser, not a flood
 NGINX_CONNECTIONS = 256
 SCANNED = "1-3000"
@@ -38,8 +39,11 @@ HEAD = """api: {{listen: off}}
 attack: {{enabled: true}}
 interfaces: [{{name: wire, hook: {hook}}}, {{name: dark, hook: {hook}}}]
 """
-# What the page has in place of what is here.
-HERE = (("198.51.100.0/24", CLIENTS), ("198.51.100.7", Pair.outside_v4))
+# What stands here in place of what the page has.
+HERE = {4: (("198.51.100.0/24", CLIENTS[4]), ("198.51.100.7", Pair.outside_v4)),
+        6: (("198.51.100.0/24", CLIENTS[6]), ("198.51.100.7", Pair.outside_v6))}
+NETWORK_V6 = "2001:db8:77:: 1"          # each host of one network /64, by chance
+STRANGERS_V6 = f"2001:db8:: {2**32 - 1}"
 
 
 def fenced(text):
@@ -47,10 +51,10 @@ def fenced(text):
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
 
 
-def section(title):
+def section(title, family=4):
     """(its configuration, its commands) as the page has them."""
     text = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
-    for words, here in HERE:
+    for words, here in HERE[family]:
         text = text.replace(words, here)
     blocks = fenced(text)
     commands = "".join(block for kind, block in blocks if not kind).splitlines()
@@ -80,10 +84,14 @@ def reflectors(scene):
     return LiveFrames(scene.attacker, scene.dark, ["11.0.0.0 5000"], frame)
 
 
-def visitors(scene):
+def frames_v6(source, upper):
+    return lambda scene: scene.flood_v6(source, upper)
+
+
+def visitors(address):
     """A connection for each request, as many as there can be."""
-    return running(scene.attacker, "wrk", "-t1", "-c100", "-d60s", "-H", "Connection: close",
-                   f"http://{DARK}/small")
+    return lambda scene: running(scene.attacker, "wrk", "-t1", "-c100", "-d60s", "-H",
+                                 "Connection: close", url(address, "small"))
 
 
 @contextlib.contextmanager
@@ -145,7 +153,9 @@ Phase = collections.namedtuple("Phase", "name begin end flooded dropped busy sof
 
 
 def dropped(daemon):
-    return sum(count for reason, count in daemon.reasons().items() if reason.startswith("drop"))
+    """Packets that came no further: nothing is left of a SYN that was answered, either."""
+    return sum(count for reason, count in daemon.reasons().items()
+               if reason.startswith("drop") or reason == "pass_syn_answered")
 
 
 def phase_of(scene, name):
@@ -194,11 +204,11 @@ def limits(daemon):
     return {row["name"]: row["over"] for row in daemon.ask("limit", "show")["limits"]}
 
 
-def assert_honest_are_untouched(daemon):
+def assert_honest_are_untouched(daemon, family):
     """Nobody of theirs is over a limit, or blocked."""
-    assert daemon.ask("limit", "top", f"addr={CLIENTS}")["top"] == []
+    assert daemon.ask("limit", "top", f"addr={CLIENTS[family]}")["top"] == []
     assert [row for row in daemon.entries("block", "--auto")
-            if row["entry"].startswith("10.77.1.")] == []
+            if row["entry"].startswith(("10.77.1.", "fd77::"))] == []
 
 
 def until_it_is_dropped(scene, proof):
@@ -220,13 +230,14 @@ def answered(daemon):
     return row["answered"] > 0 and row["proven"] > 0
 
 
-def blocked(daemon):
-    return any(row["entry"].split("/")[0] == ATTACKER for row in daemon.entries("block", "--auto"))
+def blocked(daemon, attacker=ATTACKER):
+    return any(row["entry"].split("/")[0] == attacker for row in daemon.entries("block", "--auto"))
 
 
 # proof: that the lines do what they are for. mostly: most of what comes is dropped. starves:
-# without them, honest requests fail on any machine.
-Case = collections.namedtuple("Case", "title attack proof mostly starves", defaults=[False])
+# without them, honest requests fail on any machine. family: of attackers and honest alike.
+Case = collections.namedtuple("Case", "title attack proof mostly starves family",
+                              defaults=[False, 4])
 CASES = {
     "syn": Case("SYN flood", hping("-S", "-p", WEB), over("web-connections"), True),
     "syn-forged": Case("SYN flood from forged addresses", hping("-S", "--rand-source", "-p", WEB),
@@ -244,18 +255,34 @@ CASES = {
                       reasons("drop_rule"), True),
     "fragments-tiny": Case("Fragments", hping("-S", "--frag", "-p", WEB),
                            reasons("drop_tiny_fragment"), False),
-    "connections": Case("New connections", visitors, blocked, False),
+    "connections": Case("New connections", visitors(DARK), blocked, False),
     "scan": Case("Scans", scanner, blocked, False),
     "slowloris": Case("Slowloris", Slowloris, blocked, False, True),
 }
+SYN, DATAGRAM = TCP(sport=4000, dport=WEB, flags="S"), UDP(sport=4000, dport=53) / Raw(bytes(18))
+PIECE = IPv6ExtHdrFragment(m=1, nh=17, id=77) / UDP(sport=4000, dport=53, len=500) / Raw(bytes(56))
+CASES_V6 = {
+    "syn": Case("SYN flood", frames_v6(NETWORK_V6, SYN), over("web-connections"), True),
+    "syn-forged": Case("SYN flood from forged addresses", frames_v6(STRANGERS_V6, SYN),
+                       over("syn-strangers"), True),
+    "syn-answered": Case("SYN flood answered with cookies", frames_v6(STRANGERS_V6, SYN), answered,
+                         True),
+    "udp-served": Case("UDP flood", frames_v6(NETWORK_V6, DATAGRAM), over("udp-each"), True),
+    "icmp": Case("ICMP flood", frames_v6(NETWORK_V6, ICMPv6EchoRequest()), over("icmp"), True),
+    "fragments": Case("Fragments", frames_v6(STRANGERS_V6, PIECE), reasons("drop_rule"), True),
+    "connections": Case("New connections", visitors(DARK_V6),
+                        lambda daemon: blocked(daemon, "fd77:2::"), False),
+}
+CASES.update((f"{name}-v6", case._replace(family=6)) for name, case in CASES_V6.items())
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_lines_of_the_page_hold_the_flood_and_nobody_else(scene, name):
     case, daemon = CASES[name], scene.daemon
-    yaml, commands = section(case.title)
+    yaml, commands = section(case.title, case.family)
+    address = scene.pair.inside_v4 if case.family == 4 else scene.pair.inside_v6
     daemon.apply(configured(scene.hook, ""))
-    with requesting(scene.client, scene.pair.inside_v4, 2 * SLOWNESS, HONEST_RATE) as requests:
+    with requesting(scene.client, address, 2 * SLOWNESS, HONEST_RATE) as requests:
         wait_for(lambda: requests.rows, "the honest are served")
         phases = [phase_of(scene, "before")]
         with case.attack(scene):
@@ -272,7 +299,7 @@ def test_lines_of_the_page_hold_the_flood_and_nobody_else(scene, name):
                 daemon.say(*command)
         print(f"\n{name}, hook {scene.hook}\n{table(phases, requests)}")
         assert requests.within(phases[0]) and requests.within(phases[2])
-        assert_honest_are_untouched(daemon)
+        assert_honest_are_untouched(daemon, case.family)
         assert not case.mostly or phases[2].dropped > phases[2].flooded / 2
         assert phases[2].dropped > 0
     for row in daemon.entries("block", "--auto"):
@@ -293,7 +320,7 @@ def test_commands_of_the_page_work_one_after_the_other(scene):
     daemon.apply(configured(scene.hook, sleeping))
     rows = {row["name"]: row for row in daemon.ask("limit", "show")["limits"]}
     assert rows["web-strict"]["when"] == "attack"
-    for entry in ("10.77.1.0/24", Pair.outside_v4):
+    for entry in (CLIENTS[4], Pair.outside_v4):
         daemon.say("allow", "del", entry)
 
 

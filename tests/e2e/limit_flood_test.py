@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ten million sources at once and a fixed number of buckets: who keeps to the limit passes, who
-does not is held to it, and memory stays what it was. WEIR_FLOOD_S says how long the flood lasts."""
+does not is held to it, and memory stays what it was; IPv4, IPv6 networks /64, and hosts of them.
+WEIR_FLOOD_S says how long the flood lasts."""
 import collections
 import contextlib
 import os
@@ -11,11 +12,16 @@ import threading
 import time
 
 import pytest
+from scapy.layers.inet import UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Raw
 
-from harness.attacked import Attacked
+from harness.attacked import DARK_V6, Attacked
+from harness.clients import family_of
+from harness.frames import ether
 from harness.kernel import bpftool, links
 from harness.live import LiveFrames
-from harness.net import descriptors
+from harness.net import Pair, descriptors
 from harness.wait import pause, wait_for
 
 pytestmark = [pytest.mark.alone, pytest.mark.outside]
@@ -24,21 +30,37 @@ FLOOD_S = float(os.environ.get("WEIR_FLOOD_S", "6"))
 STRANGERS = 10_000_000
 RATE, BURST, PORT = 10, 50, 4000
 HONEST, HONEST_RATE = 100, 8            # sources, packets a second of each
-HONEST_ADDRESSES = [f"10.77.1.{number}" for number in range(11, 11 + HONEST)]
 HEAVY_RATE = 1000
-HOST, HEAVY = "10.77.1.1", "10.77.1.250"
 CONFIG = """api: {{listen: off}}
 events: {{rate: 0/s}}
 interfaces: [{{name: wire, hook: {hook}}}, {{name: dark, hook: {hook}}}]
-limit: {{sources: {buckets}, limits: [{{name: each, packets: {rate}/s, burst: {burst}}}]}}
+limit: {{sources: {buckets}, limits: [{{name: each, per: '{per}', packets: {rate}/s,
+  burst: {burst}}}]}}
 """
+UDP_V6 = ether() / IPv6(dst=DARK_V6) / UDP(sport=100, dport=9) / Raw(bytes(22))
+
+# per: what has a bucket. honest: one address of each; heavy: all of one.
+Sources = collections.namedtuple("Sources", "per host honest heavy strangers frame")
+NUMBERS = range(11, 11 + HONEST)
+SOURCES = {
+    "v4": Sources("source", Pair.inside_v4, [f"10.77.1.{number}" for number in NUMBERS],
+                  ["10.77.1.250"], f"11.0.0.0 {STRANGERS}", None),
+    "v6 networks": Sources("source/32,/64", Pair.inside_v6,
+                           [f"fd77:1:0:{number}::1" for number in NUMBERS],
+                           [f"fd77:1:0:250::{host}" for host in range(1, 11)],
+                           f"2001:db8:: {STRANGERS}", UDP_V6),
+    "v6 hosts": Sources("source/32,/128", Pair.inside_v6, [f"fd77::{number}" for number in NUMBERS],
+                        ["fd77::250"], f"2001:db8:: {STRANGERS}", UDP_V6),
+}
 
 
 class Scene(Attacked):
     """The wires are two, since what finds a full ring has never met Weir; buckets are the same."""
 
-    def __init__(self, hook, buckets):
-        super().__init__("many", CONFIG.format(hook=hook, buckets=buckets, rate=RATE, burst=BURST))
+    def __init__(self, hook, buckets, sources):
+        super().__init__("many", CONFIG.format(hook=hook, buckets=buckets, rate=RATE, burst=BURST,
+                                               per=sources.per))
+        self.sources = sources
 
     def limit(self):
         row, = self.daemon.ask("limit", "show")["limits"]
@@ -73,9 +95,10 @@ class Sender(threading.Thread):
 
 
 class Receiver(threading.Thread):
-    def __init__(self, sock):
+    def __init__(self, sock, heavy):
         super().__init__()
-        self.sock, self.got, self.ended = sock, collections.Counter(), threading.Event()
+        self.sock, self.heavy, self.ended = sock, heavy, threading.Event()
+        self.got = collections.Counter()
 
     def run(self):
         while not self.ended.is_set():
@@ -83,27 +106,35 @@ class Receiver(threading.Thread):
                 self.got[self.sock.recvfrom(64)[1][0]] += 1
 
     def honest(self):
-        return sum(count for address, count in self.got.items() if address != HEAVY)
+        return sum(self.got.values()) - self.of_heavy()
+
+    def of_heavy(self):
+        return sum(self.got[address] for address in self.heavy)
 
 
 @contextlib.contextmanager
 def talking(scene):
     """The honest and the one that sends too much, and who listens to them."""
+    sources = scene.sources
+    family, everybody = family_of(sources.host), (*sources.honest, *sources.heavy)
+    end = "/64 nodad" if family == socket.AF_INET6 else "/24"
     scene.client.run("ip", "-batch", "-", input="".join(
-        f"addr add {address}/24 dev {scene.pair.far}\n" for address in (*HONEST_ADDRESSES, HEAVY)))
+        f"addr add {address}{end} dev {scene.pair.far}\n" for address in everybody))
+    # Who asks for a neighbour is answered where he is.
+    scene.host.run("ip", "route", "add", "fd77:1::/32", "dev", scene.pair.wire)
     with contextlib.ExitStack() as stack:
         stack.enter_context(descriptors(1024))
-        server = stack.enter_context(scene.host.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        server.bind((HOST, PORT))
+        server = stack.enter_context(scene.host.socket(family, socket.SOCK_DGRAM))
+        server.bind((sources.host, PORT))
         server.settimeout(0.2)
-        receiver = Receiver(server)
+        receiver = Receiver(server, sources.heavy)
         socks = []
-        for address in (*HONEST_ADDRESSES, HEAVY):
-            sock = stack.enter_context(scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        for address in everybody:
+            sock = stack.enter_context(scene.client.socket(family, socket.SOCK_DGRAM))
             sock.bind((address, 0))
-            sock.connect((HOST, PORT))
+            sock.connect((sources.host, PORT))
             socks.append(sock)
-        senders = [Sender(socks[:-1], HONEST * HONEST_RATE), Sender(socks[-1:], HEAVY_RATE)]
+        senders = [Sender(socks[:HONEST], HONEST * HONEST_RATE), Sender(socks[HONEST:], HEAVY_RATE)]
         threads = [receiver, *senders]
         for thread in threads:
             thread.start()
@@ -130,18 +161,22 @@ def ends(receiver, *senders):
     wait_for(settled, "all that was sent has come")
 
 
-def met(frames):
-    """Of the strangers, how many have sent by then: they are drawn evenly."""
-    return STRANGERS * (1 - (1 - 1 / STRANGERS) ** frames)
+def met(frames, kind):
+    """Of the strangers, how many have sent by then: they are drawn evenly. No host comes twice."""
+    return frames if kind == "v6 hosts" else STRANGERS * (1 - (1 - 1 / STRANGERS) ** frames)
 
 
-@pytest.mark.parametrize("hook, buckets", [("xdp", 1 << 20), ("tc", 1 << 20), ("xdp", 1 << 13)])
-def test_the_honest_pass_beside_ten_million_sources(hook, buckets):
-    with Scene(hook, buckets) as scene:
+@pytest.mark.parametrize("hook, buckets, kind", [
+    ("xdp", 1 << 20, "v4"), ("tc", 1 << 20, "v4"), ("xdp", 1 << 13, "v4"),
+    ("xdp", 1 << 20, "v6 networks"), ("tc", 1 << 13, "v6 networks"), ("xdp", 1 << 13, "v6 hosts")])
+def test_the_honest_pass_beside_ten_million_sources(hook, buckets, kind):
+    sources = SOURCES[kind]
+    with Scene(hook, buckets, sources) as scene:
         before = scene.memory()
         with talking(scene) as (receiver, honest, heavy):
             wait_for(lambda: receiver.honest() > HONEST, "all is under way")
-            with LiveFrames(scene.attacker, scene.dark, [f"11.0.0.0 {STRANGERS}"]) as flood:
+            with LiveFrames(scene.attacker, scene.dark, [sources.strangers],
+                            sources.frame) as flood:
                 begun = time.monotonic()
                 wait_for(lambda: time.monotonic() > begun + FLOOD_S, "it has lasted", FLOOD_S + 9)
                 during = scene.memory()
@@ -150,15 +185,16 @@ def test_the_honest_pass_beside_ten_million_sources(hook, buckets):
         after, row = scene.memory(), scene.limit()
         share = receiver.honest() / honest.sent
         allowed = BURST + RATE * heavy.lasted
-        print(f"\n{hook}, {buckets:,} buckets ({before[0] / 1024:,.0f} KiB): {sent:,} frames at "
-              f"{flood.mpps:.2f} Mpps from {met(sent):,.0f} sources; {row['crowded']:,} found no "
-              f"bucket;\nhonest: {receiver.honest():,} of {honest.sent:,} ({share:.2%}), "
+        print(f"\n{hook}, {kind}, {buckets:,} buckets ({before[0] / 1024:,.0f} KiB): {sent:,} "
+              f"frames at {flood.mpps:.2f} Mpps from {met(sent, kind):,.0f} sources; "
+              f"{row['crowded']:,} found no bucket;\n"
+              f"honest: {receiver.honest():,} of {honest.sent:,} ({share:.2%}), "
               f"{scene.lost()} frames found a full ring; one of {HEAVY_RATE}/s: "
-              f"{receiver.got[HEAVY]} of {heavy.sent:,} (its limit: {allowed:.0f});\ndaemon, KiB: "
+              f"{receiver.of_heavy()} of {heavy.sent:,} (its limit: {allowed:.0f});\ndaemon, KiB: "
               f"{before[1] // 1024:,} before, {during[1] // 1024:,} during, "
               f"{after[1] // 1024:,} after")
         assert share >= 0.95
-        assert receiver.got[HEAVY] <= allowed * 1.1 + 5
+        assert receiver.of_heavy() <= allowed * 1.1 + 5
         assert before[0] == during[0] == after[0]
         assert after[1] < before[1] + (4 << 20)
         assert row["passed"] + row["over"] > sent / 10, "the strangers met the limit"

@@ -6,12 +6,17 @@ import os
 import subprocess
 
 import pytest
+from scapy.layers.inet import UDP
+from scapy.packet import Raw
 
+from harness.frames import ether, ip
 from harness.kernel import BPFTOOL
 from harness.live import LiveFrames
 from harness.rate import RateLook
+from harness.wait import wait_for
 
-A4 = "198.18.1.1"
+A4, A6 = "198.18.1.1", "2001:db8:1::1"
+NETWORK = "2001:db8:1:: 1"      # any host of it
 SECONDS = 5         # long, since frames may not come for a while where others want the processors
 CPUS = sorted(os.sched_getaffinity(0))[:2]
 
@@ -35,6 +40,11 @@ class Flood(RateLook):
                 <= rate * 1.02 * found.most_s + 1)
 
 
+def flood_v6(pair, source):
+    return LiveFrames(pair.outside, pair.far, [source],
+                      ether() / ip(A6) / UDP(sport=100, dport=9) / Raw(bytes(22)))
+
+
 @pytest.fixture
 def flooded(weir_daemon, pair):
     def make(**options):
@@ -50,6 +60,25 @@ def test_flood_is_held_to_its_rate(flooded, pair, rate, burst):
     daemon = flooded(limit=f"name: rate, packets: {rate}/s, burst: {burst}")
     with LiveFrames(pair.outside, pair.far, [A4]):
         Flood(daemon).measure(rate)
+
+
+@pytest.mark.parametrize("source, per, rate, burst", [
+    (A6, "source/32,/128", 20000, 18000), (NETWORK, "source/32,/64", 20000, 18000),
+    (NETWORK, "source/32,/64", 7, 7)])
+def test_flood_of_ipv6_is_held_by_host_or_network(flooded, pair, source, per, rate, burst):
+    daemon = flooded(limit=f"name: rate, per: '{per}', packets: {rate}/s, burst: {burst}")
+    with flood_v6(pair, source):
+        Flood(daemon).measure(rate)
+
+
+def test_hosts_of_an_ipv6_network_have_each_a_rate_of_their_own(flooded, pair):
+    """Where the limit is told so: what holds a network to one rate must be its length."""
+    daemon = flooded(limit="name: rate, per: 'source/32,/128', packets: 7/s")
+    with flood_v6(pair, NETWORK) as flood:
+        wait_for(lambda: RateLook(daemon).look().passed > 100_000, "they pass")
+        flood.stop()
+    found = RateLook(daemon).look()
+    assert found.over < found.passed
 
 
 # What passed is what a rule matched less what was over it, two looks some packets apart: too coarse
@@ -70,6 +99,13 @@ def counted_by_cpu(daemon, name, rows):
         for value in row["formatted"]["values"]:
             counts[value["cpu"]] = counts.get(value["cpu"], 0) + rows(value["value"])
     return counts
+
+
+def test_flood_of_an_ipv6_network_is_held_to_the_rate_of_a_rule(flooded, pair):
+    daemon = flooded(rule="name: rate, action: limit, rate: 20000/s, burst: 18000, "
+                          "per: 'source/32,/64'")
+    with flood_v6(pair, NETWORK):
+        Flood(daemon).measure(20000)
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="one processor")

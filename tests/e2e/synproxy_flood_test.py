@@ -1,32 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flood of SYNs from random sources (hping3), and honest clients beside it: how many are served,
-and how long they take, without cookies, with those of the kernel, and with Weir's."""
+"""A flood of SYNs from random sources (of IPv4 by hping3, on the wire of the honest; of IPv6 on
+another), and honest clients beside it: how many are served, and how long they take, without
+cookies, with those of the kernel, and with Weir's."""
 import contextlib
 import socket
 import statistics
-import subprocess
 import threading
 import time
 
 import pytest
+from scapy.layers.inet import TCP
 
+from harness.attacked import Attacked
+from harness.clients import family_of
 from harness.daemon import Daemon
-from harness.kernel import release
+from harness.kernel import links, release
 from harness.net import Pair
+from harness.programs import running
 from harness.wait import wait_for
 
 pytestmark = pytest.mark.skipif(release() < (6, 9), reason="handed over by Linux 6.9")
 PORT, SECONDS = 8080, 4
-CONFIG = "api: {{listen: off}}\ninterfaces: [{{name: wire, hook: {hook}}}]\n{more}"
+STRANGERS_V6 = f"2001:db8:: {2**32 - 1}"
 ALWAYS = "synproxy: {services: [{ports: '8080', mode: always}]}\n"
 RATE = "synproxy: {services: [{ports: '8080', mode: rate, on: 500/s, hold: 5s}]}\n"
 
 
+class OneWire(Pair):
+    """Honest clients and the flood come by the same one."""
+    address, wires, came_by = Pair.inside_v4, [Pair.wire], Pair.wire
+
+    def __init__(self):
+        super().__init__("synflood", addresses=True)
+        self.host, self.client = self.inside, self.outside
+        # As on the Internet: there is a way back to everybody, and somebody at its other end.
+        self.host.run("ip", "route", "add", "default", "via", self.outside_v4)
+
+    def flood(self):
+        return running(self.client, "hping3", "--flood", "--rand-source", "-q", "-S", "-p", PORT,
+                       self.address)
+
+
+class TwoWires(Attacked):
+    """Frames made in the kernel come in bunches, which would leave no room in the ring of one."""
+    address, wires, came_by = Pair.inside_v6, [Pair.wire, Attacked.dark], Attacked.dark
+
+    def __init__(self):
+        super().__init__("synflood", config=None)
+
+    def flood(self):
+        return self.flood_v6(STRANGERS_V6, TCP(sport=4000, dport=PORT, flags="S"))
+
+    def __enter__(self):
+        return self             # the daemon is the test's
+
+
+SCENES = {"v4": OneWire, "v6": TwoWires}
+
+
+def config(scene, hook, more=""):
+    interfaces = ", ".join(f"{{name: {wire}, hook: {hook}}}" for wire in scene.wires)
+    return f"api: {{listen: off}}\ninterfaces: [{interfaces}]\n{more}"
+
+
 @contextlib.contextmanager
-def serving(pair):
+def serving(scene):
     """Answers each connection with a line, until it is closed."""
-    with pair.inside.entered():
-        listener = socket.create_server((pair.inside_v4, PORT), backlog=128)
+    with scene.host.entered():
+        listener = socket.create_server(("", PORT), family=family_of(scene.address), backlog=128)
 
     def serve():
         while True:
@@ -49,41 +90,28 @@ def serving(pair):
         thread.join()
 
 
-@contextlib.contextmanager
-def flood(pair):
-    words = ["hping3", "--flood", "--rand-source", "-q", "-S", "-p", PORT, pair.inside_v4]
-    process = subprocess.Popen(pair.outside.command(*words), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+def arrived(scene):
+    return links(scene.host)[scene.came_by]["stats64"]["rx"]["packets"]
 
 
-def arrived(pair):
-    text = pair.inside.run("ip", "-s", "link", "show", pair.wire).stdout
-    return int(text.split("RX:")[1].splitlines()[1].split()[1])
-
-
-def ask(pair):
+def ask(scene):
     """Seconds that a request took; None: not served within one."""
     began = time.monotonic()
-    with pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+    with scene.client.socket(family_of(scene.address), socket.SOCK_STREAM) as client:
         client.settimeout(1)
         try:
-            client.connect((pair.inside_v4, PORT))
+            client.connect((scene.address, PORT))
             client.sendall(b"please\n")
             return time.monotonic() - began if client.recv(100) == b"served\n" else None
         except OSError:
             return None
 
 
-def measured(pair):
-    before, began, took = arrived(pair), time.monotonic(), []
+def measured(scene):
+    before, began, took = arrived(scene), time.monotonic(), []
     while time.monotonic() - began < SECONDS:
-        took.append(ask(pair))
-    rate = (arrived(pair) - before) / (time.monotonic() - began)
+        took.append(ask(scene))
+    rate = (arrived(scene) - before) / (time.monotonic() - began)
     served = sorted(t * 1000 for t in took if t is not None)
     return {"asked": len(took), "served": len(served), "packets/s": int(rate),
             "p50 ms": round(statistics.median(served), 2) if served else None,
@@ -95,34 +123,32 @@ def show(rows):
         print(f"{name:28}", "  ".join(f"{key} {value}" for key, value in row.items()))
 
 
-@pytest.fixture
-def pair():
-    with Pair("synflood", addresses=True) as made:
-        # As on the Internet: there is a way back to everybody, and somebody at its other end.
-        made.inside.run("ip", "route", "add", "default", "via", made.outside_v4)
+@pytest.fixture(params=SCENES)
+def scene(request):
+    with SCENES[request.param]() as made:
         # A client that the kernel remembers gets past a full queue: every one is new here.
-        made.inside.run("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1")
+        made.host.run("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1")
         yield made
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("hook", ("tc", "xdp-generic"))
-def test_honest_clients_are_served_beside_a_flood(pair, hook):
+def test_honest_clients_are_served_beside_a_flood(scene, hook):
     rows = {}
-    with Daemon(pair.inside, config=CONFIG.format(hook=hook, more="")) as daemon, serving(pair):
-        rows["no flood"] = measured(pair)
+    with Daemon(scene.host, config=config(scene, hook)) as daemon, serving(scene):
+        rows["no flood"] = measured(scene)
         for name, setting, more in (("flood, no cookies", 0, ""),
                                     ("flood, the kernel's cookies", 1, ""),
                                     ("flood, cookies always", 1, ALWAYS),
                                     ("flood, cookies by rate", 1, RATE)):
-            pair.inside.run("sysctl", "-qw", f"net.ipv4.tcp_syncookies={setting}")
-            daemon.apply(CONFIG.format(hook=hook, more=more))
+            scene.host.run("sysctl", "-qw", f"net.ipv4.tcp_syncookies={setting}")
+            daemon.apply(config(scene, hook, more))
             # What the kernel has of the flood before is taken over where tracking begins.
             daemon.ask("flow", "flush", "--all")
-            with flood(pair):
-                before = arrived(pair)
-                wait_for(lambda: arrived(pair) > before + 10000, "the flood has begun")
-                rows[name] = measured(pair)
+            with scene.flood():
+                before = arrived(scene)
+                wait_for(lambda: arrived(scene) > before + 10000, "the flood has begun")
+                rows[name] = measured(scene)
             rows[name]["half-open"] = daemon.ask("flow", "count")["half_open"]
         show(rows)
     for name in ("flood, cookies always", "flood, cookies by rate"):
@@ -132,18 +158,16 @@ def test_honest_clients_are_served_beside_a_flood(pair, hook):
 
 
 @pytest.mark.alone
-def test_rate_begins_and_ends_with_the_flood(pair):
-    config = CONFIG.format(hook="tc", more=RATE)
-
+def test_rate_begins_and_ends_with_the_flood(scene):
     def answering():
         return daemon.ask("synproxy", "show")["services"][0]["answering"]
 
-    with Daemon(pair.inside, config=config) as daemon, serving(pair):
-        assert ask(pair) is not None and not answering()
-        with flood(pair):
+    with Daemon(scene.host, config=config(scene, "tc", RATE)) as daemon, serving(scene):
+        assert ask(scene) is not None and not answering()
+        with scene.flood():
             wait_for(answering, "it begins")
-            assert ask(pair) is not None
+            assert ask(scene) is not None
         wait_for(lambda: not answering(), "it ends", 30)
         answered = daemon.ask("synproxy", "show")["answered"]
-        assert ask(pair) is not None
+        assert answered and ask(scene) is not None
         assert daemon.ask("synproxy", "show")["answered"] == answered
