@@ -3,7 +3,6 @@
 numbers, clocks and scales are each other's only through it."""
 import contextlib
 import errno
-import hashlib
 import json
 import random
 import socket
@@ -19,10 +18,12 @@ from harness.chain import Chain, client_address, server_address
 from harness.daemon import Daemon, Refused
 from harness.kernel import release
 from harness.lossy import LossyChain
+from harness.streams import (PORT, both_ways, connecting, listening, options, receive, sent_again,
+                             transfer)
 from harness.wait import SLOWNESS, wait_for
 
 pytestmark = pytest.mark.skipif(release() < (6, 0), reason="raw cookies by Linux 6.0")
-PORT, PLAIN = 8080, 9090
+PLAIN = 9090
 XDP, GENERIC = (pytest.param(hook, marks=pytest.mark.skipif(
     release() < (6, 6), reason="a program behind XDP by Linux 6.6"))
     for hook in ("xdp", "xdp-generic"))
@@ -61,30 +62,6 @@ def watched(chain, text, hook="tc"):
         yield stack.enter_context(Daemon(chain.gateway, config=text))
 
 
-def kind_of(family):
-    return socket.AF_INET if family == 4 else socket.AF_INET6
-
-
-@contextlib.contextmanager
-def listening(station, family, port=PORT):
-    with station.socket(kind_of(family), socket.SOCK_STREAM) as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == 6:
-            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        server.bind(("", port))
-        server.listen(64)
-        server.settimeout(20 * SLOWNESS)
-        yield server
-
-
-def connecting(station, address, port=PORT, seconds=20):
-    client = station.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
-                            socket.SOCK_STREAM)
-    client.settimeout(seconds * SLOWNESS)
-    client.connect((address, port))
-    return client
-
-
 @contextlib.contextmanager
 def connected(chain, family, port=PORT, asker="client", answerer="server"):
     """Both ends of a connection."""
@@ -94,38 +71,6 @@ def connected(chain, family, port=PORT, asker="client", answerer="server"):
             server.accept()[0] as accepted:
         accepted.settimeout(20 * SLOWNESS)
         yield client, accepted
-
-
-def receive(sock, count):
-    data = bytearray()
-    while len(data) < count:
-        more = sock.recv(min(count - len(data), 1 << 20))
-        assert more, f"ends behind {len(data)} of {count} bytes"
-        data += more
-    return bytes(data)
-
-
-def transfer(sender, receiver, text):
-    """What is sent arrives as it was."""
-    thread = threading.Thread(target=sender.sendall, args=(text,))
-    thread.start()
-    got = receive(receiver, len(text))
-    thread.join()
-    assert hashlib.sha256(got).digest() == hashlib.sha256(text).digest()
-
-
-def both_ways(client, accepted, text):
-    transfer(client, accepted, text)
-    transfer(accepted, client, text)
-
-
-def options(connection):
-    """What the kernel says of it (struct tcp_info)."""
-    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-    return {"timestamps": info[5] & 1, "sack": info[5] >> 1 & 1, "scaled": info[5] >> 2 & 1,
-            "send scale": info[6] & 15, "receive scale": info[6] >> 4,
-            "mss": struct.unpack_from("I", info, 16)[0],
-            "advertised": struct.unpack_from("I", info, 84)[0]}
 
 
 def seen(chain, family):
@@ -175,10 +120,7 @@ def test_transfers_arrive_whole_where_frames_are_lost_and_overtaken(hook, family
             client.sendall(b"?")            # who waits for the other's first word may wait for ever
             assert receive(accepted, 1) == b"?"
             both_ways(client, accepted, text)
-            ends = (struct.unpack_from("I", end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
-                                                           104), 100)[0]
-                    for end in (client, accepted))
-            assert all(ends), "both have sent again"
+            assert sent_again(client) and sent_again(accepted)
         lost, held = chain.losses()
         assert lost > 50 and held > 50
         assert shown(daemon)["relayed"] >= 1
