@@ -19,7 +19,7 @@ class LossyChain(Chain):
         if link > 1:
             super().join(link, devices, mtu)
             return
-        middle = Namespace("lossy")
+        middle = self.middle = Namespace("lossy")     # whose device `two` meets the gateway
         self.stack.callback(middle.delete)
         super().join(link, devices, mtu, middle)
         process = subprocess.Popen(
