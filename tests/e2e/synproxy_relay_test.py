@@ -14,7 +14,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from harness.chain import Chain, client_address, server_address
+from harness.chain import Chain, address, client_address, server_address
 from harness.daemon import Daemon, Refused
 from harness.kernel import release
 from harness.lossy import LossyChain
@@ -65,9 +65,9 @@ def watched(chain, text, hook="tc"):
 @contextlib.contextmanager
 def connected(chain, family, port=PORT, asker="client", answerer="server"):
     """Both ends of a connection."""
-    address = (server_address if answerer == "server" else client_address)(family)
+    to = (server_address if answerer == "server" else client_address)(family)
     with listening(getattr(chain, answerer), family, port) as server, \
-            connecting(getattr(chain, asker), address, port) as client, \
+            connecting(getattr(chain, asker), to, port) as client, \
             server.accept()[0] as accepted:
         accepted.settimeout(20 * SLOWNESS)
         yield client, accepted
@@ -336,9 +336,10 @@ class Stranger:
         self.head = Ether(src=link_address(chain.client, "eth0"),
                           dst=link_address(chain.gateway, "lan"))
 
-    def send(self, family, source, **fields):
-        ip = IP(src=f"10.77.1.{source}", dst=server_address(4)) if family == 4 else \
-            IPv6(src=f"fd77:1::{source}", dst=server_address(6))
+    def send(self, family, source, link=1, **fields):
+        """`link`: where the source claims to be."""
+        ip = (IP if family == 4 else IPv6)(src=address(link, source, family),
+                                           dst=server_address(family))
         self.tap.send(bytes(self.head / ip / TCP(dport=PORT, **fields)))
 
     def __enter__(self):
@@ -362,6 +363,20 @@ def test_neither_syns_nor_acknowledgements_from_strangers_leave_anything(chain, 
         assert (row["answered"], row["relayed"]) == (601, 1)
         assert daemon.ask("flow", "count")["total"] == 1
         both_ways(client, accepted, b"x" * 100000)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("hook", ("tc", GENERIC))
+def test_with_another_way_back_it_is_left_alone_and_syns_alone_are_counted(chain, hook, family):
+    with watched(chain, config(ALWAYS, hook=hook)) as daemon, Stranger(chain) as stranger:
+        stranger.send(family, 9, link=3, sport=5000, flags="S")
+        for number in range(20):
+            stranger.send(family, 9, link=3, sport=6000 + number, flags="PA" if number % 2 else "A",
+                          ack=number)
+        # Each begins a flow, and meets the rules where it comes and where it leaves.
+        wait_for(lambda: daemon.reasons().get("pass_rule", 0) >= 2 * 21, "all have come")
+        row = shown(daemon)
+        assert (row["answered"], row["refused"], row["unsuited"]) == (0, 0, 1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

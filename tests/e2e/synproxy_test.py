@@ -400,17 +400,40 @@ def test_what_a_host_says_to_itself_is_left_alone(joined):
         assert shown(daemon)["answered"] == 0
 
 
-@has_means
-def test_listeners_of_mptcp_are_left_to_themselves(joined):
+@contextlib.contextmanager
+def listening_for_mptcp(joined, address):
     with joined.inside.entered():
         try:
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+            server = socket.socket(family(address), socket.SOCK_STREAM, 262)
         except OSError:
             pytest.skip("this kernel has no MPTCP")
-    with server, watched(joined, config(ALWAYS)) as daemon:
-        server.bind((joined.inside_v4, PORT))
+    with server:
+        server.bind((address, PORT))
         server.listen()
+        server.settimeout(10)
+        yield server
+
+
+@has_means
+def test_listeners_of_mptcp_are_left_to_themselves(joined):
+    with listening_for_mptcp(joined, joined.inside_v4), \
+            watched(joined, config(ALWAYS)) as daemon:
         assert connect_error(joined.outside, joined.inside_v4, PORT) == 0
+        assert (shown(daemon)["answered"], shown(daemon)["unsuited"]) == (0, 1)
+
+
+@has_means
+def test_of_what_comes_for_mptcp_syns_alone_are_counted(joined, address):
+    """Not what a connection goes on with, nor what acknowledges nothing that is known."""
+    with listening_for_mptcp(joined, address) as server, \
+            watched(joined, config(ALWAYS)) as daemon, Stranger(joined, address) as stranger:
+        with connecting(joined, address) as client, server.accept()[0] as accepted:
+            client.sendall(b"x" * 100000)
+            receive(accepted, 100000)
+        before = daemon.reasons()["pass_rule"]          # each begins a flow
+        for number in range(20):
+            stranger.send(sport=6000 + number, flags="PA" if number % 2 else "A", ack=number)
+        wait_for(lambda: daemon.reasons()["pass_rule"] == before + 20, "all have come")
         assert (shown(daemon)["answered"], shown(daemon)["unsuited"]) == (0, 1)
 
 
