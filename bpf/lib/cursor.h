@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * A bounded place in a packet: the only way from an offset to bytes. parse.h moves it, rewrite.h
- * reuses it; stages never see it. Knows no protocol.
+ * and nat.h reuse it; stages never see it. Knows no protocol.
  */
 #ifndef WEIR_BPF_CURSOR_H
 #define WEIR_BPF_CURSOR_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * A packet becomes the answer to itself: what is needed of it is taken into memory, and the answer
- * that was made there (answer.h) is put in its place. The only writer of packet bytes in the
- * project. Two halves, since XDP before Linux 5.18 has no helper that copies bytes, and an skb must
- * not be written to directly: the kernel would then copy every cloned skb before the program runs.
+ * that was made there (answer.h) is put in its place. With rewrite_nat.h the only writer of packet
+ * bytes in the project. Two halves, since XDP before Linux 5.18 has no helper that copies bytes,
+ * and an skb must not be written to directly: the kernel would then copy every cloned skb before
+ * the program runs.
  */
 #ifndef WEIR_BPF_REWRITE_H
 #define WEIR_BPF_REWRITE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Headers as they lie on the wire, and the numbers that name them. Shapes only: parse.h reads them,
- * rewrite.h writes them, nothing else includes this. Multi-byte fields are in network byte order,
- * as their types say.
+ * rewrite.h and rewrite_nat.h write them, nothing else includes this. Multi-byte fields are in
+ * network byte order, as their types say.
  */
 #ifndef WEIR_BPF_WIRE_H
 #define WEIR_BPF_WIRE_H

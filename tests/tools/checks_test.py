@@ -86,10 +86,13 @@ def test_kernel_side_of_a_feature_sees_only_its_boundary_header(tmp_path):
     ("bpf/lib/parse.h", "/* bpf_skb_store_bytes() is for rewrite.h */", None),
     ("bpf/tc.h", "struct cursor c = cursor_init(d, skb->data_end);", None),
     ("bpf/lib/rewrite.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);", None),
-    ("bpf/tc.h", "x = cursor_take(&c, 2);", "reads packet bytes; only bpf/lib/cursor.h, bpf/lib/p"),
+    ("bpf/lib/rewrite_nat.h", "bpf_l4_csum_replace(skb, 0, 0, 1, 0);", None),
+    ("bpf/lib/nat.h", "bpf_l4_csum_replace(skb, 0, 0, 1, 0);", "writes packet bytes"),
+    ("bpf/tc.h", "x = cursor_take(&c, 2);", "reads packet bytes; only bpf/lib/cursor.h, bpf/lib/n"),
     ("bpf/lib/emit.h", "bpf_xdp_load_bytes(ctx, 0, b, 4);", "reads packet bytes"),
     ("features/block/block.bpf.h", "if (at > ctx->data_end)", "reaches packet bytes"),
-    ("bpf/lib/parse.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);", "only bpf/lib/rewrite.h may"),
+    ("bpf/lib/parse.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);",
+     "only bpf/lib/rewrite.h, bpf/lib/rewrite_nat.h may"),
     ("bpf/xdp.h", "bpf_xdp_adjust_head(ctx, 14);", "writes packet bytes"),
 ])
 def test_packet_bytes_are_touched_in_their_files_only(tmp_path, path, line, said):
