@@ -32,16 +32,17 @@ enum weir_place {
 };
 
 /* A row per section: X(identifier, place, what it holds). */
-#define WEIR_SECTIONS(X)                                                                \
-	X(WEIR_SECTION_ADDRESSES, WEIR_FAR, "root of the address table (addr_table.h)") \
-	X(WEIR_SECTION_BLOCK, WEIR_FAR, "block: what each address class means")         \
-	X(WEIR_SECTION_RULES, WEIR_NEAR, "rules: tables, bit vectors, records")         \
-	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")  \
-	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for") \
-	X(WEIR_SECTION_SANITY, WEIR_NEAR, "sanity: checks, and classes of bogons")      \
-	X(WEIR_SECTION_SANITY_IFACES, WEIR_PATCHED, "sanity: checks of each interface") \
-	X(WEIR_SECTION_LIMIT, WEIR_NEAR, "limit: which packets, and how many")          \
-	X(WEIR_SECTION_SYNPROXY, WEIR_NEAR, "synproxy: whose SYNs are answered, and when")
+#define WEIR_SECTIONS(X)                                                                   \
+	X(WEIR_SECTION_ADDRESSES, WEIR_FAR, "root of the address table (addr_table.h)")    \
+	X(WEIR_SECTION_BLOCK, WEIR_FAR, "block: what each address class means")            \
+	X(WEIR_SECTION_RULES, WEIR_NEAR, "rules: tables, bit vectors, records")            \
+	X(WEIR_SECTION_RULES_IFACES, WEIR_PATCHED, "rules: what each interface means")     \
+	X(WEIR_SECTION_RULES_ASKED, WEIR_NEAR, "rules: which interfaces are asked for")    \
+	X(WEIR_SECTION_SANITY, WEIR_NEAR, "sanity: checks, and classes of bogons")         \
+	X(WEIR_SECTION_SANITY_IFACES, WEIR_PATCHED, "sanity: checks of each interface")    \
+	X(WEIR_SECTION_LIMIT, WEIR_NEAR, "limit: which packets, and how many")             \
+	X(WEIR_SECTION_SYNPROXY, WEIR_NEAR, "synproxy: whose SYNs are answered, and when") \
+	X(WEIR_SECTION_BALANCE, WEIR_FAR, "balance: services, backends, and whose turn it is")
 
 enum weir_section {
 #define X(identifier, place, help) identifier,

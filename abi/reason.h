@@ -65,7 +65,9 @@
 	X(WEIR_PASS_SYN_ANSWERED, PASS, synproxy, "pass_syn_answered",                             \
 	  "a SYN that may pass, answered with a cookie in the listener's place")                   \
 	X(WEIR_DROP_COOKIE, DROP, synproxy, "drop_cookie",                                         \
-	  "of no connection, without a cookie; or a SYN from where nobody can be answered")
+	  "of no connection, without a cookie; or a SYN from where nobody can be answered")        \
+	X(WEIR_DROP_NO_BACKEND, DROP, balance, "drop_no_backend",                                  \
+	  "to a service that has no backend to send it to")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -20,6 +20,7 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
+#include "../features/balance/balance_nat.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"
@@ -53,6 +54,16 @@ static __always_inline enum weir_reason not_ip(struct pkt *p)
 	if (!(p->seen & PKT_MALFORMED))
 		return WEIR_PASS_NOT_IP;
 	return default_policy(p);
+}
+
+/* An error about a packet to a backend, or from one, belongs to the flow of its service. */
+static __always_inline enum weir_reason served_stage(struct pkt *p, enum hook hook)
+{
+	if (served_constants.enabled && conntrack_is_error(p)) {
+		balance_look_error(hook);
+		conntrack_relate_served(p);
+	}
+	return WEIR_PASS;
 }
 
 /* Of what conntrack knows no flow of, some prove a connection that nothing was kept of. */
@@ -89,7 +100,10 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 	return block_stage(p) ?:
 	       source_stage(p, ctx, hook) ?:
 	       limit_stage(p) ?:
+	       conntrack_fragment_stage(p) ?:
+	       balance_look_stage(p, hook) ?:
 	       conntrack_stage(p, ctx, hook) ?:
+	       served_stage(p, hook) ?:
 	       proof_stage(p, ctx, hook) ?:
 	       limit_begin_stage(p) ?:
 	       rules_stage(p) ?:
@@ -169,8 +183,13 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 {
 	p->iface_slot = iface_slot(p->ifindex);
 	attack_note(p, hook);
+	served_begin();
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
+	if (served_constants.enabled && !reason_is_drop(reason)) {
+		reason = balance_stage(p, hook, reason);
+		conntrack_own(p);
+	}
 	if (conntrack_is_pending(p))
 		reason = hook == HOOK_XDP ? settle_xdp(ctx, p, reason) :
 					    settle_tc(ctx, p, reason, hook);

@@ -83,6 +83,8 @@ __noinline int tc_finish(struct __sk_buff *skb, struct pkt *p)
 		return TC_NEXT;
 	if (p->has_mark)
 		skb->mark = p->mark;
+	if (served_constants.enabled && p->relay >= PKT_NAT_QUOTE)
+		return balance_translate(skb, p) ? TC_NEXT : TC_DROP;
 	return cookie_constants.relays && p->relay ? tc_relay(skb, p) : TC_NEXT;
 }
 
@@ -175,12 +177,30 @@ static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt
 	return parse_urgent(&c, p) == proof_mark();
 }
 
+/* Of a packet that XDP let pass to a service, or an error about one. */
+static __always_inline int tc_balance(struct __sk_buff *skb, struct pkt *p)
+{
+	served_begin();
+	generation_read(p);
+	bool is_error = conntrack_is_error(p);
+
+	if (is_error) {
+		if (conn_embedded_tc(skb, p))
+			balance_look_error(HOOK_TC_IN);
+	} else if (!conntrack_fragment_stage(p)) {
+		balance_look_stage(p, HOOK_TC_IN);
+	}
+	if (!conntrack_owned(p, is_error) || !balance_again(p))
+		return TC_NEXT;
+	return balance_translate(skb, p) ? TC_NEXT : TC_DROP;
+}
+
 /* Behind XDP: what that has found proven, and marked, is handed to its listener; and what it let
- * pass of relayed connections is translated. */
+ * pass of relayed connections, and to services, is translated. */
 SEC("tc")
 int weir_tc_proof(struct __sk_buff *skb)
 {
-	if (!cookie_constants.enabled)
+	if (!cookie_constants.enabled && !served_constants.enabled)
 		return TC_NEXT;
 	tc_pull(skb, TC_PULL_BYTES);
 	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = WEIR_INGRESS };
@@ -194,7 +214,7 @@ int weir_tc_proof(struct __sk_buff *skb)
 	if (cookie_constants.hands && tc_is_marked(skb, &p) && cookie_check(&p) == COOKIE_OURS &&
 	    synproxy_told_tc(skb, &p))
 		synproxy_hand_over(skb, &p);
-	return TC_NEXT;
+	return served_constants.enabled ? tc_balance(skb, &p) : TC_NEXT;
 }
 
 SEC("tc")

@@ -15,6 +15,7 @@
 
 #include "abi/cookie.h"
 #include "abi/maps.h"
+#include "abi/served.h"
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "bpf/main.skel.h"
@@ -57,7 +58,11 @@ bool weir_object_writes_behind_xdp(const struct weir_object *object)
 {
 	const struct weir_cookie_constants *cookies = object_cookies(object);
 
-	return cookies && cookies->enabled && cookies->behind_xdp;
+	const struct weir_served_constants *served =
+		weir_constants_of(object->constants, "served_constants", sizeof(*served));
+
+	return (cookies && cookies->enabled && cookies->behind_xdp) ||
+	       (served && served->enabled && served->behind_xdp);
 }
 
 bool weir_object_relays(const struct weir_object *object)

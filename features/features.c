@@ -8,6 +8,7 @@ extern const struct weir_feature weir_limit;
 extern const struct weir_feature weir_conntrack;
 extern const struct weir_feature weir_synproxy;
 extern const struct weir_feature weir_rules;
+extern const struct weir_feature weir_balance;
 extern const struct weir_feature weir_attack;
 
 const struct weir_feature *const weir_features[] = {
@@ -18,6 +19,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_conntrack,
 	&weir_synproxy,
 	&weir_rules,
+	&weir_balance,
 	&weir_attack,
 	NULL,
 	/* clang-format on */

@@ -63,11 +63,18 @@ static __always_inline void segment_of(struct conn_work *work, const struct pkt 
 	s->flags = p->tcp_flags;
 }
 
-/* Where cookies are sent it is not known yet: what fits no flow may prove one (settle). */
+/* What fits no flow may still prove one where cookies are sent (conntrack_begin_shaken()), and an
+ * error be about one of a backend's (conntrack_relate_served()). */
+static __always_inline bool is_undecided(const struct pkt *p)
+{
+	return cookie_constants.enabled ||
+	       (served_constants.enabled && p->seen & PKT_ICMP && icmp_is_error(p));
+}
+
 static __always_inline enum weir_reason conn_is_invalid(struct pkt *p)
 {
 	p->state = WEIR_CONN_INVALID;
-	if (!cookie_constants.enabled && conn_writes(p))
+	if (!is_undecided(p) && conn_writes(p))
 		conn_count(CONNTRACK_COUNT_INVALID);
 	return WEIR_PASS;
 }
@@ -253,16 +260,48 @@ static __always_inline bool conn_has_moved(const struct pkt *p, struct conn_work
 	return (old_state.exists || !(p->tcp_flags & TCP_SYN)) && conn_catch(work);
 }
 
+static __always_inline bool conn_search(const struct pkt *p, struct conn_work *work)
+{
+	return conn_find_or_fetch(p, work) || conn_has_moved(p, work);
+}
+
+static __always_inline bool conn_is_owned(const struct conn_work *work)
+{
+	const struct conntrack_flow *flow = flow_at(work->table, work->index);
+
+	return flow && served_own(flow->backend);
+}
+
+/* A packet that bears a backend's address, among the flows of its service. 0: it has none there,
+ * and is as it was. */
+__noinline int conn_search_turned(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+
+	if (!p || !work || !served_turn(p))
+		return 0;
+	if (key_of(work, p) && conn_search(p, work) && conn_is_owned(work))
+		return 1;
+	served_turn_back(p);
+	return 0;
+}
+
 __noinline int conn_judge(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 
-	if (!p || !work || !key_of(work, p))
+	if (!p || !work)
+		return WEIR_PASS;
+	bool is_turned = served_constants.enabled && conn_search_turned(p);
+
+	if (!is_turned && !key_of(work, p))
 		return WEIR_PASS;
 	if (p->seen & PKT_TCP)
 		segment_of(work, p);
-	if (!conn_find_or_fetch(p, work) && !conn_has_moved(p, work))
+	if (!is_turned && !conn_search(p, work))
 		return conn_begin(p);
+	if (served_constants.enabled && !is_turned)
+		conn_is_owned(work);
 	int reason = conn_go_on(p);
 
 	if (reason == CONN_HAS_LEFT && conn_catch(work))
@@ -283,6 +322,8 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 		return conn_is_invalid(p);
 	p->state = WEIR_CONN_RELATED;
 	p->granted = true;
+	if (served_constants.enabled)
+		conn_is_owned(work);
 	if (cookie_constants.relays)
 		conn_relay_quote(p);
 	if (conn_writes(p))
@@ -293,14 +334,14 @@ __noinline int conn_relate(struct pkt *p, int has_key)
 /* One a kind of context, like those of the sanity stage. */
 __noinline int conn_embedded_xdp(struct xdp_md *ctx, struct pkt *p)
 {
-	struct pkt *inner = embedded_new();
+	struct pkt *inner = p ? embedded_new(p) : NULL;
 
 	return p && inner && parse_embedded_xdp(ctx, inner, p) && embedded_key(inner, p);
 }
 
 __noinline int conn_embedded_tc(struct __sk_buff *skb, struct pkt *p)
 {
-	struct pkt *inner = embedded_new();
+	struct pkt *inner = p ? embedded_new(p) : NULL;
 
 	return p && inner && parse_embedded_skb(skb, inner, p) && embedded_key(inner, p);
 }
@@ -336,11 +377,6 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 	if (!work)
 		return WEIR_PASS;
 	work->is_kept = work->is_over = work->is_added = false;
-	if (p->seen & PKT_FRAGMENT && conn_fragment(p)) {
-		if (conn_writes(p))
-			conn_count(CONNTRACK_COUNT_EARLY);
-		return WEIR_PASS_FRAGMENT;
-	}
 	if (p->seen & PKT_ICMP && icmp_is_error(p))
 		return conn_relate(p, hook == HOOK_XDP ? conn_embedded_xdp(ctx, p) :
 							 conn_embedded_tc(ctx, p));
@@ -365,6 +401,83 @@ __noinline int conntrack_relayed(struct __sk_buff *skb, struct pkt *p)
 	else if (icmp_is_error(p) && conn_embedded_tc(skb, p))
 		conn_relay_quote_again(p);
 	return p->relay;
+}
+
+/* An error is about a flow to a service, by what it holds: embedded(), turned where that bears a
+ * backend's address. */
+__noinline int conn_relate_served(struct pkt *p)
+{
+	struct conn_work *work = conn_work();
+	struct pkt *inner = embedded();
+
+	if (!p || !work || !inner)
+		return 0;
+	served_turn(inner);
+	if (!key_of(work, inner) || !conn_search(inner, work) || !conn_is_owned(work)) {
+		served_turn_back(inner);
+		return 0;
+	}
+	p->state = WEIR_CONN_RELATED;
+	p->granted = true;
+	if (conn_writes(p))
+		conn_count(CONNTRACK_COUNT_RELATED);
+	return 0;
+}
+
+static __always_inline bool conntrack_is_error(const struct pkt *p)
+{
+	return conntrack_constants.enabled && p->seen & PKT_ICMP && icmp_is_error(p);
+}
+
+/* Of an error that conntrack has not found a flow of, under the address that it bears. */
+static __always_inline void conntrack_relate_served(struct pkt *p)
+{
+	if (p->state != WEIR_CONN_INVALID)
+		return;
+	if (served_holds_backend())
+		conn_relate_served(p);
+	if (p->state == WEIR_CONN_INVALID && !cookie_constants.enabled && conn_writes(p))
+		conn_count(CONNTRACK_COUNT_INVALID);
+}
+
+/* The backend that a flow had is there no more, and another was chosen for it. */
+__noinline int conn_own(const struct pkt *p)
+{
+	const struct conn_work *work = conn_work();
+	struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+
+	if (p && flow && conn_writes(p))
+		flow->backend = served_owner();
+	return 0;
+}
+
+static __always_inline void conntrack_own(const struct pkt *p)
+{
+	const struct served *served = served_work();
+
+	if (conntrack_constants.enabled && served && served->is_chosen && p->pending != PKT_BEGINS)
+		conn_own(p);
+}
+
+/* Behind XDP, which has judged the packet: whether its flow has a backend, whose it then is. Of an
+ * error it is the flow of what it holds. */
+__noinline int conntrack_owned(struct pkt *p, int is_error)
+{
+	struct conn_work *work = conn_work();
+	struct pkt *of = is_error ? embedded() : p;
+
+	return served_constants.enabled && p && of && work && key_of(work, of) &&
+	       conn_find_or_fetch(p, work) && conn_is_owned(work) && served_owner();
+}
+
+/* Later fragments get the ports of their first, by which they are known from here on. */
+static __always_inline enum weir_reason conntrack_fragment_stage(struct pkt *p)
+{
+	if (!conntrack_constants.enabled || !(p->seen & PKT_FRAGMENT) || !conn_fragment(p))
+		return WEIR_PASS;
+	if (conn_writes(p))
+		conn_count(CONNTRACK_COUNT_EARLY);
+	return WEIR_PASS_FRAGMENT;
 }
 
 static __always_inline enum weir_reason conntrack_stage(struct pkt *p, void *ctx, enum hook hook)

@@ -103,7 +103,8 @@ struct conntrack_flow {
 	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
 	 * the connection, and both begin anew. */
 	struct conntrack_side again;
-	__u32 rule; /* the row of the rule that let it in, 0 for none */
+	__u16 rule;    /* the row of the rule that let it in, 0 for none */
+	__u16 backend; /* of a flow to a service: the number of who serves it; 0 for none */
 };
 
 /* In flow.let_in: at which bit each place stands, and what one is. */

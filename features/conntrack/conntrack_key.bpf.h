@@ -4,6 +4,7 @@
 #ifndef WEIR_CONNTRACK_KEY_BPF_H
 #define WEIR_CONNTRACK_KEY_BPF_H
 
+#include "../../bpf/lib/embedded.h"
 #include "../../bpf/lib/endian.h"
 #include "../../bpf/lib/parse_inner.h"
 #include "../../bpf/lib/probe.h"
@@ -52,18 +53,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } st_pair SEC(".maps");
-
-/*
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pkt);
-} tmp_embedded SEC(".maps");
 
 static __always_inline const struct conntrack_shared *conn_shared(void)
 {
@@ -245,16 +234,6 @@ __noinline int conn_fragment(struct pkt *p)
 		return 0;
 	}
 	return pair_is_known(p, conn_tick());
-}
-
-static __always_inline struct pkt *embedded_new(void)
-{
-	__u32 zero = 0;
-	struct pkt *inner = bpf_map_lookup_elem(&tmp_embedded, &zero);
-
-	if (inner)
-		*inner = (struct pkt){};
-	return inner;
 }
 
 /* The key of the packet that an ICMP error holds, which must have been sent by whoever the error is

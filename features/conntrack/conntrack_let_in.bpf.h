@@ -5,6 +5,7 @@
 #define WEIR_CONNTRACK_LET_IN_BPF_H
 
 #include "../../bpf/lib/cookie.h"
+#include "../../bpf/lib/served.h"
 #include "../../bpf/lib/probe.h"
 #include "conntrack_key.bpf.h"
 

@@ -50,6 +50,7 @@ static __always_inline void flow_inherit(struct conntrack_flow *flow,
 	flow->mark = from->mark;
 	flow->born = from->born;
 	flow->rule = from->rule;
+	flow->backend = from->backend;
 	flow->again = from->again;
 }
 
@@ -124,6 +125,7 @@ __noinline int conn_add(struct pkt *p)
 							    CONNTRACK_COUNT_NEW);
 	flow->let_in = 0;
 	flow->rule = 0;
+	flow->backend = served_owner();
 	flow->again = cookie_constants.relays ? work->flow.again : (struct conntrack_side){};
 	flow->born = work->now;
 	if (p->has_mark)

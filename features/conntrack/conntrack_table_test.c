@@ -37,7 +37,8 @@ static struct conntrack_flow flow_of(uint32_t number)
 		.mark = number,
 		.born = NOW,
 		.side = { { .end = number }, { .max_end = number } },
-		.rule = number,
+		.rule = (uint16_t)number,
+		.backend = (uint16_t)~number,
 	};
 }
 
@@ -58,7 +59,7 @@ static bool has(const struct conntrack_table *table, uint32_t number, uint32_t n
 struct found {
 	struct conntrack_flow flow;
 	uint32_t index;
-	uint32_t wanted; /* .rule of the flow looked for */
+	uint32_t wanted; /* .mark of the flow looked for */
 	uint32_t count;
 };
 
@@ -66,7 +67,7 @@ static int found_note(const struct conntrack_flow *flow, uint32_t index, void *a
 {
 	struct found *found = arg;
 
-	if (flow->rule != found->wanted)
+	if (flow->mark != found->wanted)
 		return 0;
 	found->flow = *flow;
 	found->index = index;
@@ -448,7 +449,7 @@ static int remove_own(const struct conntrack_flow *flow, uint32_t index, void *a
 {
 	struct worker *worker = arg;
 
-	if (flow->rule - worker->first < FLOWS)
+	if (flow->mark - worker->first < FLOWS)
 		worker->removed += conntrack_table_remove(worker->table, index, flow->word);
 	return 0;
 }
@@ -482,7 +483,7 @@ static void workers_run(struct worker workers[2])
 
 static int whole_is(const struct conntrack_flow *flow, uint32_t index, void *arg)
 {
-	struct conntrack_flow whole = flow_of(flow->rule);
+	struct conntrack_flow whole = flow_of(flow->mark);
 	uint32_t *wrong = arg;
 
 	(void)index;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What both sides of the kernel boundary agree on of addresses that are translated. */
+#ifndef WEIR_ABI_SERVED_H
+#define WEIR_ABI_SERVED_H
+
+#include <linux/types.h>
+
+/* Rodata `served_constants`. */
+struct weir_served_constants {
+	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */
+	__u8 behind_xdp; /* a program stands behind XDP, which translates */
+	__u8 spare[2];
+};
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Packets between a client and one of the backends of a service. On the client's side they bear the
+ * service's address, on the backend's side the backend's. Every stage sees them by the service's,
+ * as one flow: what stands on the wire is put back only in the bytes. Who knows services is a
+ * feature; conntrack knows whose a flow is, and the hook writes. docs/design/balancer.md
+ */
+#ifndef WEIR_BPF_SERVED_H
+#define WEIR_BPF_SERVED_H
+
+#include <stdbool.h>
+
+#include "../../abi/served.h"
+#include "pkt.h"
+
+const volatile struct weir_served_constants served_constants = {};
+
+enum served_kind {
+	SERVED_NOT,
+	SERVED_TO_SERVICE,   /* to a service's address */
+	SERVED_TO_BACKEND,   /* leaves for an address that is a backend's */
+	SERVED_FROM_BACKEND, /* from one */
+};
+
+/* An end of a packet. */
+struct served_end {
+	struct weir_addr addr;
+	__be16 port;
+};
+
+struct served {
+	struct served_end
+		service; /* of SERVED_TO_BACKEND and SERVED_FROM_BACKEND: in the backend's place */
+	struct served_end backend; /* once it is known that it is to be translated */
+	__u32 kind;		   /* enum served_kind */
+	__u32 row;		   /* the service's, of whoever found it */
+	__u16 number;		   /* of the backend whose address was met */
+	__u16 owner;	/* of the backend whose the flow is, 0 for none; what is chosen */
+	__u8 is_turned; /* struct pkt bears the service's end */
+	__u8 is_chosen; /* the owner is, for this very packet */
+	__u8 is_quote;	/* all this is about what an ICMP error holds: embedded() */
+};
+
+/*
+ * Scratch, one a CPU, as tmp_answer (reject.h).
+ *
+ * writes: the data path, each CPU its own
+ * reads: the same packet
+ * full: cannot be: one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct served);
+} tmp_served SEC(".maps");
+
+static __always_inline struct served *served_work(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tmp_served, &zero);
+}
+
+/* Nothing is known of a packet that begins its way. */
+static __always_inline void served_begin(void)
+{
+	struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	if (!served)
+		return;
+	served->kind = SERVED_NOT;
+	served->owner = 0;
+	served->is_turned = false;
+	served->is_chosen = false;
+	served->is_quote = false;
+}
+
+static __always_inline bool served_holds_backend(void)
+{
+	const struct served *served = served_work();
+
+	return served && served->is_quote &&
+	       (served->kind == SERVED_TO_BACKEND || served->kind == SERVED_FROM_BACKEND);
+}
+
+/* The end of struct pkt that is a backend's becomes the service's, and back. */
+static __always_inline void served_put(struct pkt *p, const struct served *served,
+				       const struct served_end *end)
+{
+	if (served->kind == SERVED_TO_BACKEND) {
+		p->dst = end->addr;
+		p->dport = end->port;
+	} else {
+		p->src = end->addr;
+		p->sport = end->port;
+	}
+}
+
+/* 1: the packet may belong to a flow to a service, and stands as if it did. */
+__noinline int served_turn(struct pkt *p)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.enabled || !p || !served ||
+	    (served->kind != SERVED_TO_BACKEND && served->kind != SERVED_FROM_BACKEND))
+		return 0;
+	served_put(p, served, &served->service);
+	served->is_turned = true;
+	return 1;
+}
+
+/* It does not: it is as it was, and nobody's but its own. */
+__noinline int served_turn_back(struct pkt *p)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.enabled || !p || !served)
+		return 0;
+	served_put(p, served, &served->backend);
+	served->is_turned = false;
+	served->kind = SERVED_NOT;
+	return 0;
+}
+
+/* Whose the flow is that a packet was found to have. False: it is not the one that it was taken
+ * for. */
+static __always_inline bool served_own(__u32 owner)
+{
+	struct served *served = served_work();
+
+	if (!served)
+		return false;
+	served->owner = owner;
+	return !served->is_turned || (owner && owner == served->number);
+}
+
+/* What a flow that begins is to remember. */
+static __always_inline __u16 served_owner(void)
+{
+	const struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	return served ? served->owner : 0;
+}
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Which packets are of a service, and which backend they belong to. Found before the flow is looked
+ * for, so that it is one flow on both sides; chosen once the rules have let a connection in.
+ * docs/design/balancer.md
+ */
+#ifndef WEIR_BALANCE_BPF_H
+#define WEIR_BALANCE_BPF_H
+
+#include "../../abi/reason.h"
+#include "../../bpf/lib/embedded.h"
+#include "../../bpf/lib/generation.h"
+#include "../../bpf/lib/served.h"
+#include "../../bpf/lib/route.h"
+#include "balance.h"
+
+/*
+ * writes: the data path, each CPU its own
+ * reads: features/balance/balance.c
+ * full: cannot be: a row a counter
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BALANCE_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} ctr_balance SEC(".maps");
+
+static __always_inline void balance_count(const struct pkt *p, enum balance_counter counter)
+{
+	__u32 row = counter;
+	__u64 *count = p->probe ? NULL : bpf_map_lookup_elem(&ctr_balance, &row);
+
+	if (count)
+		++*count;
+}
+
+static __always_inline void *balance_line(const struct pkt *p, __u32 line)
+{
+	return policy_line(p, WEIR_SECTION_BALANCE, line);
+}
+
+/* Bits, not a chain of comparisons: the verifier walks each branch. */
+static __always_inline bool cell_is(const struct balance_cell *cell, const struct balance_cell *key)
+{
+	const __u64 *a = (const __u64 *)cell, *b = (const __u64 *)key;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (cell->port ^ key->port) |
+		 (cell->proto ^ key->proto) | (cell->kind ^ key->kind));
+}
+
+/* A line of cells, and whether there may be more behind it. */
+#define BALANCE_GO_ON -1
+
+__noinline int balance_find_at(const struct pkt *p, const struct balance_cell *key, __u32 at)
+{
+	const struct balance_head *head = p && key ? balance_line(p, 0) : NULL;
+	const struct balance_cell *cell =
+		head ? balance_line(p, head->cells + (at & (head->lines - 1))) : NULL;
+
+	if (!cell)
+		return 0;
+	if (cell_is(&cell[0], key))
+		return cell[0].row + 1;
+	if (cell_is(&cell[1], key))
+		return cell[1].row + 1;
+	return cell[1].kind == BALANCE_EMPTY ? 0 : BALANCE_GO_ON;
+}
+
+/* 1 + the row of what has the key; 0: nothing has. Where a line is full it may be in the next. */
+__noinline int balance_find(const struct pkt *p, const struct balance_cell *key)
+{
+	if (!p || !key)
+		return 0;
+	__u32 at = balance_hash(&key->addr, key->port, key->proto, key->kind);
+	int found = balance_find_at(p, key, at);
+
+	if (found == BALANCE_GO_ON)
+		found = balance_find_at(p, key, at + 1);
+	if (found == BALANCE_GO_ON)
+		found = balance_find_at(p, key, at + 2);
+	if (found == BALANCE_GO_ON)
+		found = balance_find_at(p, key, at + 3);
+	return found > 0 ? found : 0;
+}
+
+static __always_inline int end_find(const struct pkt *p, bool is_dst, enum balance_kind kind)
+{
+	struct balance_cell key = {
+		.addr = is_dst ? p->dst : p->src,
+		.port = is_dst ? p->dport : p->sport,
+		.proto = p->proto,
+		.kind = kind,
+	};
+
+	return balance_find(p, &key);
+}
+
+static __always_inline const struct balance_backend *backend_at(const struct pkt *p, __u32 row)
+{
+	const struct balance_head *head = balance_line(p, 0);
+
+	return head ? balance_line(p, head->backends + row) : NULL;
+}
+
+static __always_inline const struct balance_service *service_at(const struct pkt *p, __u32 row)
+{
+	const struct balance_head *head = balance_line(p, 0);
+
+	return head ? balance_line(p, head->services + row) : NULL;
+}
+
+__noinline int balance_look_backend(struct pkt *p, __u32 kind)
+{
+	struct served *served = served_work();
+	int found = p && served ? end_find(p, kind == SERVED_TO_BACKEND, BALANCE_BACKEND) : 0;
+	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
+	const struct balance_service *service = backend ? service_at(p, backend->service) : NULL;
+
+	if (!served || !backend || !service)
+		return 0;
+	served->kind = kind;
+	served->number = backend->number;
+	served->row = backend->service;
+	served->backend.addr = backend->addr;
+	served->backend.port = backend->port;
+	served->service.addr = service->addr;
+	served->service.port = service->port;
+	return 1;
+}
+
+static __always_inline bool service_look(const struct pkt *p, bool is_dst)
+{
+	struct served *served = served_work();
+	int found = served ? end_find(p, is_dst, BALANCE_SERVICE) : 0;
+
+	if (!found)
+		return false;
+	served->kind = SERVED_TO_SERVICE;
+	served->row = found - 1;
+	return true;
+}
+
+__noinline int balance_look(struct pkt *p, __u32 hook)
+{
+	if (!served_constants.enabled || !p || !(p->seen & PKT_PORTS))
+		return 0;
+	if (hook != HOOK_TC_OUT && service_look(p, true))
+		return 0;
+	if (hook == HOOK_TC_OUT && balance_look_backend(p, SERVED_TO_BACKEND))
+		return 0;
+	return balance_look_backend(p, SERVED_FROM_BACKEND);
+}
+
+/* The same of what an ICMP error holds, which went the other way: where the service was its source,
+ * the error is for a backend. */
+__noinline int balance_look_quote(__u32 hook)
+{
+	struct served *served = served_work();
+	struct pkt *inner = embedded();
+
+	if (!served_constants.enabled || !served || !inner || !(inner->seen & PKT_PORTS))
+		return 0;
+	served->is_quote = true;
+	if (hook != HOOK_TC_OUT && service_look(inner, false))
+		return 0;
+	if (balance_look_backend(inner, SERVED_TO_BACKEND))
+		return 0;
+	return balance_look_backend(inner, SERVED_FROM_BACKEND);
+}
+
+/* Before conntrack, which finds a backend's packets among the flows of its service. */
+static __always_inline enum weir_reason balance_look_stage(struct pkt *p, enum hook hook)
+{
+	if (served_constants.enabled && (hook != HOOK_XDP || served_constants.behind_xdp))
+		balance_look(p, hook);
+	return WEIR_PASS;
+}
+
+/* Of an error, once it is known what it holds. */
+static __always_inline void balance_look_error(enum hook hook)
+{
+	if (hook != HOOK_XDP || served_constants.behind_xdp)
+		balance_look_quote(hook);
+}
+
+/* 1 + the row of a backend by its number; 0: there is no such one any more. */
+static __always_inline int number_find(const struct pkt *p, __u32 service, __u16 number)
+{
+	struct balance_cell key = { .port = number, .kind = BALANCE_NUMBER };
+
+	key.addr.be32[3] = service;
+	return number ? balance_find(p, &key) : 0;
+}
+
+/* By the slots of the service: the number of a backend, 0 where there is none. */
+__noinline int balance_choose(const struct pkt *p, __u32 row)
+{
+	const struct balance_service *service = p ? service_at(p, row) : NULL;
+
+	if (!service || !service->slots)
+		return 0;
+	__u32 slot = balance_slot(&p->src, p->sport, service->slots);
+	const struct weir_line *line = balance_line(p, service->slot + slot / BALANCE_SLOTS_EACH);
+
+	return line ? line->u16[slot % BALANCE_SLOTS_EACH] : 0;
+}
+
+/* Who the flow belongs to, where the packet is to go. False: there is no such backend. */
+static __always_inline bool owner_take(const struct pkt *p, struct served *served)
+{
+	int found = number_find(p, served->row, served->owner);
+	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
+
+	if (!backend)
+		return false;
+	served->backend.addr = backend->addr;
+	served->backend.port = backend->port;
+	return true;
+}
+
+/* The backend that a packet to a service goes to. False: there is none. */
+static __always_inline bool backend_settle(struct pkt *p, struct served *served)
+{
+	bool is_there = owner_take(p, served);
+
+	if (!is_there) {
+		served->owner = balance_choose(p, served->row);
+		served->is_chosen = true;
+		is_there = owner_take(p, served);
+		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
+	}
+	if (is_there)
+		p->relay = PKT_NAT;
+	return is_there;
+}
+
+/* Of an error about a flow to a service. Nobody is chosen: it is for who sent what it holds. */
+static __always_inline void quote_settle(struct pkt *p, struct served *served, __u32 hook)
+{
+	bool is_for_backend = served->kind == SERVED_TO_SERVICE && served->owner;
+	bool is_for_client = served->kind == SERVED_TO_BACKEND && served->is_turned;
+
+	if (is_for_backend && hook != HOOK_TC_OUT && owner_take(p, served))
+		p->relay = PKT_NAT_QUOTE;
+	if (is_for_client && hook == HOOK_TC_OUT)
+		p->relay = PKT_NAT_QUOTE;
+}
+
+/* A packet that passes: a reason to drop it, or 0. */
+__noinline int balance_serve(struct pkt *p, __u32 hook)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.enabled || !p || !served)
+		return 0;
+	if (served->is_quote) {
+		quote_settle(p, served, hook);
+		return 0;
+	}
+	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && hook == HOOK_TC_OUT)
+		p->relay = PKT_NAT;
+	if (p->pending == PKT_BEGINS)
+		served->owner = 0; /* of a connection before, between the same ends */
+	/* What begins no connection, and belongs to none, is for this host to refuse. */
+	if (served->kind != SERVED_TO_SERVICE || (!served->owner && p->pending != PKT_BEGINS))
+		return 0;
+	return backend_settle(p, served) ? 0 : WEIR_DROP_NO_BACKEND;
+}
+
+/* Behind XDP, for a packet of a flow that has a backend, or an error about one. */
+__noinline int balance_again(struct pkt *p)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.enabled || !p || !served || served->kind != SERVED_TO_SERVICE ||
+	    !owner_take(p, served))
+		return 0;
+	p->relay = served->is_quote ? PKT_NAT_QUOTE : PKT_NAT;
+	return 1;
+}
+
+/* Behind the rules, which speak of services and not of backends. */
+static __always_inline enum weir_reason balance_stage(struct pkt *p, enum hook hook,
+						      enum weir_reason reason)
+{
+	return served_constants.enabled ? balance_serve(p, hook) ?: reason : reason;
+}
+
+#endif

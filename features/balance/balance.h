@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Services and backends as the policy has them (WEIR_SECTION_BALANCE): a head, then a table of
+ * cells by hash, then a line a service and a line a backend, then the slots of each service.
+ */
+#ifndef WEIR_BALANCE_H
+#define WEIR_BALANCE_H
+
+#include "../../abi/image.h"
+#include "../../abi/served.h"
+#include "../../abi/packet.h"
+
+#define BALANCE_CELLS 2	 /* in a line */
+#define BALANCE_PROBES 4 /* lines a cell may lie behind its own; the compiler sees to it */
+
+enum balance_kind {
+	BALANCE_EMPTY,
+	BALANCE_SERVICE, /* key: its address, port and protocol; row: the service's */
+	BALANCE_BACKEND, /* likewise of a backend; row: the backend's */
+	BALANCE_NUMBER,	 /* key: the row of a service, the number of a backend in it */
+};
+
+struct balance_cell {
+	struct weir_addr addr;
+	__be16 port; /* of BALANCE_NUMBER: the number, in host byte order */
+	__u8 proto;
+	__u8 kind; /* enum balance_kind */
+	__u32 row;
+	__u64 spare;
+};
+
+struct balance_head {
+	__u32 lines; /* of cells, a power of two */
+	__u32 cells; /* where they begin, in lines of the section; so do the others */
+	__u32 services;
+	__u32 backends;
+	__u32 service_count, backend_count;
+	__u32 spare[10];
+};
+
+struct balance_service {
+	struct weir_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 spare;
+	__u32 slots; /* how many; 0: there is nobody to send anything to */
+	__u32 slot;  /* the line where they begin, 32 each: numbers of backends */
+	__u32 spares[9];
+};
+
+struct balance_backend {
+	struct weir_addr addr;
+	__be16 port;
+	__u16 number; /* in its service, from 1; by what it is, not where it stands */
+	__u32 service;
+	__u32 spare[10];
+};
+
+#define BALANCE_SLOTS_EACH (WEIR_LINE_BYTES / 2)
+
+/* ctr_balance: a row each. X(identifier, name, help). */
+#define BALANCE_COUNTERS(X)                                                                   \
+	X(BALANCE_COUNT_CHOSEN, "chosen", "connections for which a backend was chosen")       \
+	X(BALANCE_COUNT_NO_BACKEND, "no_backend", "packets to a service that has no backend") \
+	X(BALANCE_COUNT_TO_BACKENDS, "to_backends", "packets sent on to backends")            \
+	X(BALANCE_COUNT_TO_CLIENTS, "to_clients", "packets of backends sent on to clients")
+
+enum balance_counter {
+#define X(identifier, name, help) identifier,
+	BALANCE_COUNTERS(X)
+#undef X
+	BALANCE_COUNTER_COUNT,
+};
+
+static inline __u64 balance_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 32);
+}
+
+/* Where a cell lies, before it is cut to the table. */
+static inline __u32 balance_hash(const struct weir_addr *addr, __u16 port, __u32 proto, __u32 kind)
+{
+	__u64 hash = balance_mix(0x62616c616e6365ULL, addr->be64[0]);
+
+	hash = balance_mix(hash, addr->be64[1]);
+	hash = balance_mix(hash, (__u64)port << 32 | proto << 8 | kind);
+	return hash >> 32;
+}
+
+/* By which slot of its service a connection goes: the same on every node. */
+static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u32 slots)
+{
+	__u64 hash = balance_mix(0x6d61676c6576ULL, src->be64[0]);
+
+	hash = balance_mix(hash, src->be64[1]);
+	hash = balance_mix(hash, sport);
+	hash *= 0xd6e8feb86659fd93ULL;
+	return (hash >> 32) * slots >> 32;
+}
+
+_Static_assert(sizeof(struct balance_cell) * BALANCE_CELLS == WEIR_LINE_BYTES, "two cells a line");
+_Static_assert(sizeof(struct balance_head) == WEIR_LINE_BYTES, "a line");
+_Static_assert(sizeof(struct balance_service) == WEIR_LINE_BYTES, "a line a service");
+_Static_assert(sizeof(struct balance_backend) == WEIR_LINE_BYTES, "a line a backend");
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From services as written to the lines that packets are sent on by (balance.h): all is read first,
+ * then it is known how much room it takes, then it is written. */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "features/balance/balance_maglev.h"
+#include "features/balance/balance_state.h"
+
+#define SLOT_LINES ((BALANCE_SLOTS + BALANCE_SLOTS_EACH - 1) / BALANCE_SLOTS_EACH)
+
+/* What the section means: those of all services in a row. */
+struct meaning {
+	const struct balance_section *section;
+	uint32_t backend_count;
+	struct balance_end *services, *backends;
+	uint16_t *numbers; /* of backends */
+	uint32_t cell_lines;
+	struct balance_cell *cells;
+};
+
+static void meaning_done(struct meaning *meaning)
+{
+	free(meaning->services);
+	free(meaning->backends);
+	free(meaning->numbers);
+	free(meaning->cells);
+}
+
+static int meaning_new(const struct balance_section *section, struct meaning *meaning)
+{
+	*meaning = (struct meaning){ .section = section };
+	for (unsigned i = 0; i < section->service_count; i++)
+		meaning->backend_count += section->services[i].backend_count;
+	meaning->services = calloc(section->service_count + 1ul, sizeof(*meaning->services));
+	meaning->backends = calloc(meaning->backend_count + 1ul, sizeof(*meaning->backends));
+	meaning->numbers = calloc(meaning->backend_count + 1ul, sizeof(*meaning->numbers));
+	return meaning->services && meaning->backends && meaning->numbers ? 0 : -ENOMEM;
+}
+
+static int meaning_read(struct meaning *meaning, struct weir_diag *diag)
+{
+	uint32_t row = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
+		unsigned count = meaning->section->services[i].backend_count;
+
+		r = balance_service_read(meaning->section, i, diag, &meaning->services[i]);
+		for (unsigned j = 0; j < count && !r; j++)
+			r = balance_backend_read(meaning->section, i, j, diag,
+						 &meaning->backends[row + j]);
+		if (!r)
+			r = balance_numbers(&meaning->backends[row], count, &meaning->numbers[row]);
+		row += count;
+	}
+	return r;
+}
+
+static int end_put(struct meaning *meaning, const struct balance_end *end, enum balance_kind kind,
+		   uint32_t row)
+{
+	const struct balance_cell cell = {
+		.addr = end->addr,
+		.port = htobe16(end->port),
+		.proto = end->proto,
+		.kind = (uint8_t)kind,
+		.row = row,
+	};
+
+	return balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
+}
+
+static int backend_put(struct meaning *meaning, uint32_t service, uint32_t row)
+{
+	struct balance_cell cell = {
+		.port = meaning->numbers[row],
+		.kind = BALANCE_NUMBER,
+		.row = row,
+	};
+
+	cell.addr.be32[3] = service;
+	int r = end_put(meaning, &meaning->backends[row], BALANCE_BACKEND, row);
+
+	return r ? r : balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
+}
+
+/* -ENOSPC: somewhere too many have the same place. */
+static int cells_put(struct meaning *meaning)
+{
+	uint32_t row = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
+		r = end_put(meaning, &meaning->services[i], BALANCE_SERVICE, i);
+		for (unsigned j = 0; j < meaning->section->services[i].backend_count && !r; j++)
+			r = backend_put(meaning, i, row++);
+	}
+	return r;
+}
+
+static int cells_make(struct meaning *meaning)
+{
+	uint32_t count = meaning->section->service_count + 2 * meaning->backend_count;
+	int r = -ENOSPC;
+
+	for (meaning->cell_lines = balance_cell_lines(count); r == -ENOSPC;
+	     meaning->cell_lines *= 2) {
+		free(meaning->cells);
+		meaning->cells = calloc(meaning->cell_lines, sizeof(struct weir_line));
+		if (!meaning->cells)
+			return -ENOMEM;
+		r = cells_put(meaning);
+		if (!r)
+			break;
+	}
+	return r;
+}
+
+static struct balance_head head_of(const struct meaning *meaning)
+{
+	return (struct balance_head){
+		.lines = meaning->cell_lines,
+		.cells = 1,
+		.services = 1 + meaning->cell_lines,
+		.backends = 1 + meaning->cell_lines + meaning->section->service_count,
+		.service_count = meaning->section->service_count,
+		.backend_count = meaning->backend_count,
+	};
+}
+
+/* 1: there is somebody to send connections to. */
+static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row, uint16_t *slots)
+{
+	const struct balance_text *text = &meaning->section->services[index];
+	_cleanup_free_ struct balance_maglev_backend *shares =
+		calloc(text->backend_count + 1ul, sizeof(*shares));
+
+	if (!shares)
+		return -ENOMEM;
+	for (unsigned i = 0; i < text->backend_count; i++)
+		shares[i] = (struct balance_maglev_backend){
+			.identity = &meaning->backends[row + i],
+			.identity_len = sizeof(meaning->backends[row + i]),
+			.weight = text->backends[i].weight,
+			.number = meaning->numbers[row + i],
+		};
+	return balance_maglev_fill(shares, text->backend_count, slots);
+}
+
+static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
+			 struct weir_line *lines)
+{
+	const struct balance_head *head = (const void *)lines;
+	const struct balance_end *end = &meaning->services[index];
+	struct balance_service *service = (void *)&lines[head->services + index];
+	int r = slots_write(meaning, index, row, lines[slot].u16);
+
+	*service = (struct balance_service){
+		.addr = end->addr,
+		.port = htobe16(end->port),
+		.proto = end->proto,
+		.slots = r > 0 ? BALANCE_SLOTS : 0,
+		.slot = slot,
+	};
+	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
+		struct balance_backend *backend = (void *)&lines[head->backends + row + i];
+
+		*backend = (struct balance_backend){
+			.addr = meaning->backends[row + i].addr,
+			.port = htobe16(meaning->backends[row + i].port),
+			.number = meaning->numbers[row + i],
+			.service = index,
+		};
+	}
+	return r < 0 ? r : 0;
+}
+
+static int all_write(const struct meaning *meaning, struct weir_image *image)
+{
+	struct balance_head head = head_of(meaning);
+	uint32_t slot = head.backends + head.backend_count, row = 0;
+	size_t count = slot + (size_t)head.service_count * SLOT_LINES;
+	struct weir_line *lines =
+		weir_image_section(image, WEIR_SECTION_BALANCE, count * sizeof(*lines));
+	int r = lines ? 0 : -ENOMEM;
+
+	if (r)
+		return r;
+	memcpy(lines, &head, sizeof(head));
+	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
+	for (unsigned i = 0; i < head.service_count && !r; i++) {
+		r = service_write(meaning, i, row, slot + i * SLOT_LINES, lines);
+		row += meaning->section->services[i].backend_count;
+	}
+	return r;
+}
+
+int balance_compile(struct weir_compile *compile)
+{
+	const struct balance_section *section = compile->section;
+	_cleanup_(meaning_done) struct meaning meaning = { 0 };
+
+	if (!section->service_count)
+		return 0;
+	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	int r = meaning_new(section, &meaning);
+
+	if (!r)
+		r = meaning_read(&meaning, compile->diag);
+	if (!r)
+		r = cells_make(&meaning);
+	return r ? r : all_write(&meaning, compile->image);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A flow remembers its backend by a number of 16 bits. It follows from what the backend is, so that
+ * it stays the same when others come and go, after a restart, and on other hosts. Where two have
+ * the same, the one whose bytes come later gets the next.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "features/balance/balance_state.h"
+
+#define NUMBER_SEED 0x6e756d626572ULL
+#define NUMBERS 65535
+
+struct numbered {
+	const struct balance_end *end;
+	unsigned index;
+};
+
+static int numbered_compare(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+
+	return memcmp(x->end, y->end, sizeof(*x->end));
+}
+
+static uint16_t number_take(uint8_t *used, const struct balance_end *end)
+{
+	uint32_t number = (uint32_t)(weir_hash_bytes(end, sizeof(*end), NUMBER_SEED) % NUMBERS);
+
+	while (used[number])
+		number = (number + 1) % NUMBERS;
+	used[number] = 1;
+	return (uint16_t)(number + 1);
+}
+
+int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers)
+{
+	if (count > NUMBERS)
+		return -E2BIG;
+	_cleanup_free_ struct numbered *sorted = calloc(count + 1ul, sizeof(*sorted));
+	_cleanup_free_ uint8_t *used = calloc(NUMBERS, 1);
+
+	if (!sorted || !used)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++)
+		sorted[i] = (struct numbered){ &backends[i], i };
+	qsort(sorted, count, sizeof(*sorted), numbered_compare);
+	for (unsigned i = 0; i < count; i++)
+		ret_numbers[sorted[i].index] = number_take(used, sorted[i].end);
+	return 0;
+}

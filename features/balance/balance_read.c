@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the addresses of services and backends mean. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "features/balance/balance_state.h"
+
+static bool is_within(const struct weir_addr *addr, const char *text)
+{
+	struct weir_range range;
+
+	return weir_range_from_string(text, strlen(text), &range, NULL, NULL) == 0 &&
+	       weir_range_contains(&range, addr);
+}
+
+/* Of no single host, or of none but the one that asks. */
+static bool is_nobodys(const struct weir_addr *addr)
+{
+	static const char *const ranges[] = { "0.0.0.0/8", "127.0.0.0/8",
+					      "224.0.0.0-255.255.255.255", "::/127", "ff00::/8" };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ranges); i++)
+		if (is_within(addr, ranges[i]))
+			return true;
+	return false;
+}
+
+static int addr_read(const char *text, const char *key, struct weir_diag *diag,
+		     struct weir_addr *ret_addr)
+{
+	if (weir_addr_from_string(text, strlen(text), ret_addr))
+		return weir_diag_key(diag, key, "write 192.0.2.1 or 2001:db8::1",
+				     "'%.60s' is not an address", text);
+	if (is_nobodys(ret_addr))
+		return weir_diag_key(diag, key, "write the address of one host on a network",
+				     "nothing can be sent on to '%.60s'", text);
+	return 0;
+}
+
+static uint8_t proto_of(const struct balance_text *text)
+{
+	return text->proto == BALANCE_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
+int balance_service_read(const struct balance_section *section, unsigned index,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	const struct balance_text *text = &section->services[index];
+	char key[64];
+
+	*ret_end = (struct balance_end){ .port = (uint16_t)text->port, .proto = proto_of(text) };
+	snprintf(key, sizeof(key), "balance.services[%u].address", index);
+	return addr_read(text->address, key, diag, &ret_end->addr);
+}
+
+int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	const struct balance_text *service = &section->services[index];
+	const struct balance_backend_text *text = &service->backends[backend];
+	struct weir_addr of_service;
+	char key[64];
+
+	*ret_end = (struct balance_end){
+		.port = (uint16_t)(text->port ? text->port : service->port),
+		.proto = proto_of(service),
+	};
+	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
+	int r = addr_read(text->address, key, diag, &ret_end->addr);
+
+	if (r || weir_addr_from_string(service->address, strlen(service->address), &of_service) ||
+	    weir_addr_is_v4(&of_service) == weir_addr_is_v4(&ret_end->addr))
+		return r;
+	return weir_diag_key(diag, key,
+			     "name a backend of the service's family, or a second service",
+			     "'%s' cannot stand for '%s': one is IPv4 and the other IPv6",
+			     text->address, service->address);
+}
