@@ -16,11 +16,13 @@ static bool is_within(const struct weir_addr *addr, const char *text)
 	       weir_range_contains(&range, addr);
 }
 
-/* Of no single host, or of none but the one that asks. */
+/* Of no single host, of none but the one that asks, or never forwarded (RFC 4291, 2.5.6). */
 static bool is_nobodys(const struct weir_addr *addr)
 {
-	static const char *const ranges[] = { "0.0.0.0/8", "127.0.0.0/8",
-					      "224.0.0.0-255.255.255.255", "::/127", "ff00::/8" };
+	static const char *const ranges[] = {
+		"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0-255.255.255.255",
+		"::/127",    "fe80::/10",   "ff00::/8"
+	};
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ranges); i++)
 		if (is_within(addr, ranges[i]))
@@ -35,8 +37,10 @@ static int addr_read(const char *text, const char *key, struct weir_diag *diag,
 		return weir_diag_key(diag, key, "write 192.0.2.1 or 2001:db8::1",
 				     "'%.60s' is not an address", text);
 	if (is_nobodys(ret_addr))
-		return weir_diag_key(diag, key, "write the address of one host on a network",
-				     "nothing can be sent on to '%.60s'", text);
+		return weir_diag_key(diag, key,
+				     "write one that packets are routed to, as 192.0.2.1 or "
+				     "2001:db8::1",
+				     "'%.60s' is not the address of one host on a network", text);
 	return 0;
 }
 
