@@ -52,14 +52,17 @@ static struct compiled compiled_of(const char *text)
 	return compiled;
 }
 
-/* As the data path looks: from the hash's line on, BALANCE_PROBES lines. -1: not there. */
-static int row_of(const struct compiled *compiled, const char *address, uint16_t port,
-		  uint8_t proto, enum balance_kind kind)
+static bool cell_is(const struct balance_cell *cell, const struct balance_cell *key)
 {
-	struct weir_addr addr;
+	return !memcmp(&cell->addr, &key->addr, sizeof(key->addr)) && cell->port == key->port &&
+	       cell->proto == key->proto && cell->kind == key->kind;
+}
 
-	assert_int_equal(weir_addr_from_string(address, strlen(address), &addr), 0);
-	uint32_t at = balance_hash(&addr, htons(port), proto, kind);
+/* As the data path looks: from the hash's line on, BALANCE_PROBES lines, and no further than one
+ * that has room. -1: not there. */
+static int cell_find(const struct compiled *compiled, const struct balance_cell *key)
+{
+	uint32_t at = balance_hash(&key->addr, key->port, key->proto, key->kind);
 
 	for (uint32_t i = 0; i < BALANCE_PROBES; i++) {
 		uint32_t line = (at + i) & (compiled->head->lines - 1);
@@ -67,12 +70,29 @@ static int row_of(const struct compiled *compiled, const char *address, uint16_t
 			(const void *)&compiled->lines[compiled->head->cells + line];
 
 		for (int j = 0; j < BALANCE_CELLS; j++)
-			if (!memcmp(&cells[j].addr, &addr, sizeof(addr)) &&
-			    cells[j].port == htons(port) && cells[j].proto == proto &&
-			    cells[j].kind == kind)
+			if (cell_is(&cells[j], key))
 				return (int)cells[j].row;
+		if (cells[BALANCE_CELLS - 1].kind == BALANCE_EMPTY)
+			break;
 	}
 	return -1;
+}
+
+static int row_of(const struct compiled *compiled, const char *address, uint16_t port,
+		  uint8_t proto, enum balance_kind kind)
+{
+	struct balance_cell key = { .port = htons(port), .proto = proto, .kind = (uint8_t)kind };
+
+	assert_int_equal(weir_addr_from_string(address, strlen(address), &key.addr), 0);
+	return cell_find(compiled, &key);
+}
+
+static int row_of_number(const struct compiled *compiled, uint32_t service, uint16_t number)
+{
+	struct balance_cell key = { .port = number, .kind = BALANCE_NUMBER };
+
+	key.addr.be32[3] = service;
+	return cell_find(compiled, &key);
 }
 
 static void without_services_there_is_nothing(void **state)
@@ -119,6 +139,97 @@ static void slots_name_backends_that_have_a_weight(void **state)
 	assert_int_equal(backends[2].service, 1);
 	assert_true(backends[0].number != backends[1].number);
 	weir_image_free(compiled.image);
+	(void)state;
+}
+
+static void backends_are_found_by_the_numbers_that_flows_remember(void **state)
+{
+	struct compiled compiled = compiled_of(TWO);
+	const struct balance_backend *backends =
+		(const void *)&compiled.lines[compiled.head->backends];
+
+	assert_int_equal(row_of_number(&compiled, 0, backends[0].number), 0);
+	assert_int_equal(row_of_number(&compiled, 0, backends[1].number), 1);
+	assert_int_equal(row_of_number(&compiled, 1, backends[2].number), 2);
+	/* A number is one within its service. */
+	assert_int_equal(row_of_number(&compiled, 1, backends[0].number), -1);
+	weir_image_free(compiled.image);
+	(void)state;
+}
+
+static void services_stand_in_bytes_as_packets_bear_them(void **state)
+{
+	struct compiled compiled = compiled_of(TWO);
+	const struct balance_service *services =
+		(const void *)&compiled.lines[compiled.head->services];
+	const struct balance_backend *backends =
+		(const void *)&compiled.lines[compiled.head->backends];
+	const uint8_t web[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1, 0, 80, 6 };
+	const uint8_t dns[] = { 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 53 };
+
+	assert_memory_equal(&services[0], web, sizeof(web));
+	assert_int_equal(services[1].proto, 17);
+	assert_memory_equal(&backends[2], dns, sizeof(dns));
+	weir_image_free(compiled.image);
+	(void)state;
+}
+
+#define CROWD_SERVICES 60
+#define CROWD_BACKENDS 50
+
+static char *crowd_new(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fprintf(out, HEAD "balance:\n  services:\n");
+	for (int i = 0; i < CROWD_SERVICES; i++) {
+		fprintf(out, "  - {name: s%d, address: 192.0.2.%d, port: 80, backends: [", i, i);
+		for (int j = 0; j < CROWD_BACKENDS; j++)
+			fprintf(out, "{address: 10.0.%d.%d, weight: %d},", i, j, j % 3);
+		fprintf(out, "]}\n");
+	}
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void crowd_slots_are_right(const struct compiled *compiled, unsigned index)
+{
+	const struct balance_service *service =
+		(const void *)&compiled->lines[compiled->head->services + index];
+	const struct balance_backend *backends =
+		(const void *)&compiled->lines[compiled->head->backends];
+	const uint16_t *slots = compiled->lines[service->slot].u16;
+
+	for (unsigned i = 0; i < BALANCE_SLOTS; i++) {
+		int row = row_of_number(compiled, index, slots[i]);
+
+		assert_in_range(row, index * CROWD_BACKENDS, (index + 1) * CROWD_BACKENDS - 1);
+		assert_int_equal(backends[row].number, slots[i]);
+		assert_int_not_equal(row % CROWD_BACKENDS % 3, 0); /* it has a weight */
+	}
+}
+
+/* Some of these have the same place, and go a few further. */
+static void a_crowd_is_found_to_the_last(void **state)
+{
+	char *text = crowd_new(), address[16];
+	struct compiled compiled = compiled_of(text);
+
+	for (int i = 0; i < CROWD_SERVICES; i++) {
+		snprintf(address, sizeof(address), "192.0.2.%d", i);
+		assert_int_equal(row_of(&compiled, address, 80, 6, BALANCE_SERVICE), i);
+		for (int j = 0; j < CROWD_BACKENDS; j++) {
+			snprintf(address, sizeof(address), "10.0.%d.%d", i, j);
+			assert_int_equal(row_of(&compiled, address, 80, 6, BALANCE_BACKEND),
+					 i * CROWD_BACKENDS + j);
+		}
+		crowd_slots_are_right(&compiled, (unsigned)i);
+	}
+	weir_image_free(compiled.image);
+	free(text);
 	(void)state;
 }
 
@@ -188,6 +299,9 @@ int main(void)
 		cmocka_unit_test(without_services_there_is_nothing),
 		cmocka_unit_test(services_and_backends_are_found_by_what_packets_bear),
 		cmocka_unit_test(slots_name_backends_that_have_a_weight),
+		cmocka_unit_test(backends_are_found_by_the_numbers_that_flows_remember),
+		cmocka_unit_test(services_stand_in_bytes_as_packets_bear_them),
+		cmocka_unit_test(a_crowd_is_found_to_the_last),
 		cmocka_unit_test(same_text_same_bytes),
 		cmocka_unit_test(numbers_are_each_ones_own_and_stay),
 		cmocka_unit_test(cells_that_have_no_room_say_so),

@@ -114,6 +114,42 @@ static void few_slots_move_when_one_of_a_hundred_goes(void **state)
 	(void)state;
 }
 
+/* Each takes a slot in turn, so that shares differ by one at most. */
+static void equal_weights_have_equal_shares_to_a_slot(void **state)
+{
+	struct set *set = set_new();
+
+	for (unsigned count = 1; count <= MOST; count += 9) {
+		uint16_t *slots = slots_of(set->backends, count);
+
+		for (unsigned i = 0; i < count; i++)
+			assert_in_range(share_of(slots, (uint16_t)(i + 1)), BALANCE_SLOTS / count,
+					BALANCE_SLOTS / count + 1);
+		free(slots);
+	}
+	free(set);
+	(void)state;
+}
+
+/* A backend that comes takes from all: what changes hands goes to it, but for a few in a hundred. */
+static void what_moves_when_one_comes_moves_to_it(void **state)
+{
+	struct set *set = set_new();
+	uint16_t *before = slots_of(set->backends, 9), *after = slots_of(set->backends, 10);
+	unsigned to_it = 0, elsewhere = 0;
+
+	for (unsigned i = 0; i < BALANCE_SLOTS; i++) {
+		to_it += after[i] == 10;
+		elsewhere += after[i] != 10 && after[i] != before[i];
+	}
+	assert_in_range(to_it, BALANCE_SLOTS / 10, BALANCE_SLOTS / 10 + 1);
+	assert_true(elsewhere < BALANCE_SLOTS / 100);
+	free(before);
+	free(after);
+	free(set);
+	(void)state;
+}
+
 static void one_backend_has_all_and_none_has_nothing(void **state)
 {
 	struct set *set = set_new();
@@ -133,6 +169,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_are_those_of_weights_within_one_percent),
+		cmocka_unit_test(equal_weights_have_equal_shares_to_a_slot),
+		cmocka_unit_test(what_moves_when_one_comes_moves_to_it),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(few_slots_move_when_one_of_a_hundred_goes),
 		cmocka_unit_test(one_backend_has_all_and_none_has_nothing),

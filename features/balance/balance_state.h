@@ -43,8 +43,9 @@ struct balance_end {
 	struct weir_addr addr;
 	uint16_t port; /* host byte order */
 	uint8_t proto; /* IANA's number */
-	uint8_t spare;
+	uint8_t spare[5];
 };
+_Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 
 struct balance {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
