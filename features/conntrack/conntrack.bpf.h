@@ -410,7 +410,7 @@ __noinline int conn_relate_served(struct pkt *p)
 	struct conn_work *work = conn_work();
 	struct pkt *inner = embedded();
 
-	if (!p || !work || !inner)
+	if (!p || !work || !inner || !embedded_is_for(inner, p))
 		return 0;
 	served_turn(inner);
 	if (!key_of(work, inner) || !conn_search(inner, work) || !conn_is_owned(work)) {

@@ -236,14 +236,18 @@ __noinline int conn_fragment(struct pkt *p)
 	return pair_is_known(p, conn_tick());
 }
 
-/* The key of the packet that an ICMP error holds, which must have been sent by whoever the error is
- * for. False: there is none. */
+/* An error is for who sent what it holds; anything else was made up. */
+static __always_inline bool embedded_is_for(const struct pkt *inner, const struct pkt *p)
+{
+	return inner->src.be64[0] == p->dst.be64[0] && inner->src.be64[1] == p->dst.be64[1];
+}
+
+/* The key of the packet that an ICMP error holds. False: there is none. */
 static __always_inline bool embedded_key(const struct pkt *inner, const struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 
-	return work && inner->src.be64[0] == p->dst.be64[0] &&
-	       inner->src.be64[1] == p->dst.be64[1] && key_of(work, inner);
+	return work && embedded_is_for(inner, p) && key_of(work, inner);
 }
 
 #endif

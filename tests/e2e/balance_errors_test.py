@@ -1,131 +1,213 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ICMP errors about connections to a service: each side hears of them under the addresses that it
-knows, so its stack believes them."""
+"""ICMP errors about what goes to a service or comes from one: on each side they speak of the
+addresses that are known there, and reach whom they are for."""
 import errno
 import json
+import random
 import socket
+import struct
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, IPerror, TCPerror, UDPerror
-from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPerror6, IPv6
-from scapy.layers.l2 import Ether
 
-from e2e.balance_test import FAMILIES, HOOKS, config, watched
-from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
-                             serving)
+from e2e.balance_test import DENIED, FAMILIES, HOOKS, config
+from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, family_kind, serving)
+from harness.daemon import Daemon
+from harness.road import Road, address, client_address
 from harness.wait import wait_for
 
-ONLY = {4: BACKENDS[4][0], 6: BACKENDS[6][0]}
-NARROW = 1400
-DISCOVER = {4: (socket.IPPROTO_IP, 10, 2), 6: (socket.IPPROTO_IPV6, 23, 2)}     # IP_PMTUDISC_DO
+MTU = 1300
+ONE = (1, None, None)           # weights: a single backend
+# By family: of <linux/in.h> and <linux/in6.h>, for which Python has no names.
+RECVERR = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
+DISCOVER = {4: (socket.IPPROTO_IP, 10, 2), 6: (socket.IPPROTO_IPV6, 23, 2)}
+TTL = {4: (socket.IPPROTO_IP, socket.IP_TTL), 6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
+UNREACHABLE = {4: (3, 3), 6: (1, 4)}
+TOO_BIG = {4: (3, 4), 6: (2, 0)}
+EXCEEDED = {4: (11, 0), 6: (3, 0)}
+each_hook = pytest.mark.parametrize("hook", HOOKS)
+each_family = pytest.mark.parametrize("family", FAMILIES)
 
 
-@pytest.fixture
-def cluster():
-    with Cluster() as made:
+@pytest.fixture(scope="module")
+def road():
+    with Road() as made:
         yield made
 
 
-def narrow(cluster, *devices):
-    for place, device in devices:
-        getattr(cluster, place).run("ip", "link", "set", device, "mtu", NARROW)
+@pytest.fixture
+def watched(road, hook, family):
+    """One backend, UDP, behind policies that deny."""
+    with Daemon(road.gateway, config=config(family, ONE, "udp", hook, DENIED)) as daemon:
+        yield daemon
 
 
-def sniffer(place, device):
-    sock = place.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    sock.bind((device, 0))
-    sock.settimeout(5)
+def endpoint(packed, family):
+    """A sockaddr: address and port."""
+    start = 4 if family == 4 else 8
+    size = 4 if family == 4 else 16
+    return (socket.inet_ntop(family_kind(family), packed[start:start + size]),
+            struct.unpack("!H", packed[2:4])[0])
+
+
+def told(sock, family):
+    """What the kernel was told in an ICMP error: by whom, of what kind, about a packet to whom."""
+    def ask():
+        try:
+            return sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as err:          # the error itself, once; the queue says more
+            assert err.errno in (errno.ECONNREFUSED, errno.EMSGSIZE, errno.EHOSTUNREACH), err
+            return None
+
+    _, extra, _, name = wait_for(ask, "an ICMP error")
+    data, = (value for level, kind, value in extra if (level, kind) == RECVERR[family])
+    number, _, kind, code, _, info, _ = struct.unpack("=IBBBBII", data[:16])
+    return number, (kind, code), info, endpoint(data[16:], family)[0], tuple(name[:2])
+
+
+def asking(sock, family):
+    sock.setsockopt(*RECVERR[family], 1)
     return sock
 
 
-def errors_of(sock, family):
-    """The ICMP errors that come by, until there is one."""
-    while True:
-        frame = Ether(sock.recv(65535))
-        if family == 4 and ICMP in frame and frame[ICMP].type == 3:
-            return frame
-        if family == 6 and (ICMPv6DestUnreach in frame or ICMPv6PacketTooBig in frame):
-            return frame
+@pytest.fixture
+def client(road, watched, family):
+    with Client(road, family, "udp") as made:
+        asking(made.sock, family)
+        yield made
 
 
-def is_whole(frame, family):
-    """Each checksum is what scapy computes anew."""
-    ip = IP if family == 4 else IPv6
-    layer = ICMP if family == 4 else type(frame[IPv6].payload)
-    before = frame[ip].copy()
-    after = before.copy()
-    sum_field = "chksum" if family == 4 else "cksum"
-    delattr(after[layer], sum_field)
-    if family == 4:
-        del after[IP].chksum
-    after = ip(bytes(after))
-    same = getattr(before[layer], sum_field) == getattr(after[layer], sum_field)
-    return same and (family == 6 or before[IP].chksum == after[IP].chksum)
+@pytest.fixture
+def backend(road, family):
+    with road.backends.socket(family_kind(family), socket.SOCK_DGRAM) as made:
+        made.bind((BACKENDS[family][0], BACKEND_PORT))
+        made.settimeout(10)
+        yield asking(made, family)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("hook", HOOKS)
-def test_port_that_nobody_listens_at_is_told_in_the_services_name(cluster, hook, family):
-    text = config(family, (1, None, None), proto="udp", hook=hook)
-    with watched(cluster, text) as daemon, sniffer(cluster.client, "eth0") as wire, \
-            Client(cluster, family, "udp") as client:
+def service(family):
+    return SERVICE[family], PORT
+
+
+# --- nobody listens ------------------------------------------------------------------------------
+
+@each_family
+@each_hook
+def test_port_unreachable_is_of_the_service(client, family):
+    client.sock.send(b"anyone there?")
+    number, kind, _, by, about = told(client.sock, family)
+    assert (number, kind) == (errno.ECONNREFUSED, UNREACHABLE[family])
+    assert by == SERVICE[family] and about == service(family)
+
+
+@each_family
+@each_hook
+def test_plain_connected_socket_is_refused(road, watched, hook, family):
+    with Client(road, family, "udp") as plain:
+        plain.sock.send(b"anyone there?")
         with pytest.raises(ConnectionRefusedError):
-            client.ask(b"is anybody there")
-        frame = errors_of(wire, family)
-        inner = frame[IPerror] if family == 4 else frame[IPerror6]
-        assert (frame[IP if family == 4 else IPv6].src, inner.dst, frame[UDPerror].dport) == (
-            SERVICE[family], SERVICE[family], PORT)
-        assert is_whole(frame, family)
-        assert not [name for name in daemon.reasons() if name.startswith("drop")]
+            plain.sock.recv(100)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("hook", HOOKS)
-def test_path_that_is_too_narrow_behind_is_told_to_the_client(cluster, hook, family):
-    narrow(cluster, ("gateway", "wan"), ("backends", "eth0"))
-    with serving(cluster, family, "udp"), serving(cluster, family, port=BACKEND_PORT), \
-            watched(cluster, config(family, (1, None, None), proto="udp", hook=hook)) as daemon:
-        with Client(cluster, family, "udp") as client:
-            assert client.ask(b"short") == b"short"
-            level, option, value = DISCOVER[family]
-            client.sock.setsockopt(level, option, value)
-            client.sock.send(b"x" * (NARROW + 20))
-
-            def is_refused():
-                try:
-                    client.sock.send(b"x" * (NARROW + 20))
-                except OSError as error:
-                    return error.errno == errno.EMSGSIZE
-                return False
-            wait_for(is_refused, "the client knows the path")
-        daemon.apply(config(family, (1, None, None), hook=hook))
-        cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
-        with Client(cluster, family) as client:
-            assert client.echoes(b"z" * (4 << 20))
+@each_family
+@each_hook
+def test_client_that_has_gone_refuses_its_backend(client, backend, hook, family):
+    client.sock.send(b"and away")
+    _, peer = backend.recvfrom(100)
+    own = client.own
+    client.sock.close()
+    backend.sendto(b"still there?", peer)
+    number, kind, _, by, about = told(backend, family)
+    assert (number, kind) == (errno.ECONNREFUSED, UNREACHABLE[family])
+    assert by == client_address(family) and list(about) == own
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("hook", HOOKS)
-def test_path_that_is_too_narrow_before_is_told_to_the_backend(cluster, hook, family):
-    """The error is the client's router's, which knows the service alone."""
-    with serving(cluster, family), \
-            watched(cluster, config(family, (1, None, None), hook=hook)), \
-            sniffer(cluster.backends, "eth0") as wire, Client(cluster, family) as client:
-        ip = IP if family == 4 else IPv6
-        sent = ip(src=SERVICE[family], dst=CLIENT[family]) / TCP(
-            sport=PORT, dport=client.own[1], seq=1, ack=1, flags="A") / (b"y" * 100)
-        error = ip(src=CLIENT[family], dst=SERVICE[family]) / (
-            ICMP(type=3, code=4, nexthopmtu=1300) if family == 4 else
-            ICMPv6PacketTooBig(mtu=1300)) / ip(bytes(sent))
-        shown = cluster.gateway.run("ip", "-j", "link", "show", "lan").stdout
-        mac = json.loads(shown)[0]["address"]
-        with cluster.client.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
-            out.bind(("eth0", 0))
-            out.send(bytes(Ether(dst=mac) / error))
-        frame = errors_of(wire, family)
-        inner = frame[IPerror] if family == 4 else frame[IPerror6]
-        assert (frame[ip].dst, inner.src, inner.dst) == (ONLY[family], ONLY[family],
-                                                         CLIENT[family])
-        assert (frame[TCPerror].sport, frame[TCPerror].dport) == (BACKEND_PORT, client.own[1])
-        assert is_whole(frame, family)
-        assert client.echoes(b"and on" * 1000)
+@each_family
+@each_hook
+def test_backend_that_refuses_connections_is_told_of_at_once(road, hook, family):
+    with Daemon(road.gateway, config=config(family, ONE, hook=hook, rules=DENIED)):
+        with pytest.raises(ConnectionRefusedError):
+            Client(road, family)
+
+
+# --- narrow links --------------------------------------------------------------------------------
+
+def mtu_learned(station, whom, family):
+    rows = json.loads(station.run("ip", "-j", f"-{family}", "route", "get", whom).stdout)
+    return (rows[0].get("metrics") or [{}])[0].get("mtu")
+
+
+@each_family
+@each_hook
+@pytest.mark.parametrize("link", range(4), ids=("client", "near", "far", "backends"))
+def test_streams_pass_narrow_links(road, hook, family, link):
+    """Eight MiB there and back, whoever finds them too big: a router of the client's side, or of
+    the backends', or the gateway."""
+    text = random.Random(link).randbytes(8 << 20)
+    with road.narrow(link, MTU), serving(road, family), \
+            Daemon(road.gateway, config=config(family, ONE, hook=hook, rules=DENIED)) as daemon, \
+            Client(road, family) as client:
+        assert client.echoes(text)
+        if link > 0:
+            assert mtu_learned(road.client, SERVICE[family], family) == MTU
+        if link < 3:
+            assert mtu_learned(road.backends, client_address(family), family) == MTU
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+@each_family
+@each_hook
+@pytest.mark.parametrize("link,station", ((2, "gateway"), (3, "far")))
+def test_datagram_that_is_too_big_is_told_of(road, client, backend, family, link, station):
+    by = {"gateway": address(1, 2, family), "far": address(2, 2, family)}[station]
+    with road.narrow(link, MTU):
+        client.sock.setsockopt(*DISCOVER[family])
+        client.sock.send(bytes(1400))
+        number, kind, info, who, about = told(client.sock, family)
+        assert (number, kind, info) == (errno.EMSGSIZE, TOO_BIG[family], MTU)
+        assert who == by and about == service(family)
+        with pytest.raises(OSError, match="too long"):
+            client.sock.send(bytes(1400))
+        client.sock.send(bytes(1200))
+        assert len(backend.recv(2000)) == 1200
+
+
+@each_family
+@each_hook
+def test_answer_that_is_too_big_is_told_of(road, client, backend, family):
+    with road.narrow(0, MTU):
+        client.sock.send(b"a lot, please")
+        _, peer = backend.recvfrom(100)
+        backend.setsockopt(*DISCOVER[family])
+        backend.sendto(bytes(1400), peer)
+        number, kind, info, who, about = told(backend, family)
+        assert (number, kind, info) == (errno.EMSGSIZE, TOO_BIG[family], MTU)
+        assert who == address(1, 1, family) and list(about) == client.own
+
+
+# --- the way is too long -------------------------------------------------------------------------
+
+@each_family
+@each_hook
+@pytest.mark.parametrize("hops,by", ((1, (0, 2)), (2, (1, 2)), (3, (2, 2))),
+                         ids=("near", "gateway", "far"))
+def test_traceroute_names_the_routers(client, family, hops, by):
+    client.sock.setsockopt(*TTL[family], hops)
+    client.sock.send(b"how far?")
+    _, kind, _, who, about = told(client.sock, family)
+    assert kind == EXCEEDED[family] and who == address(*by, family) and about == service(family)
+
+
+@each_family
+@each_hook
+@pytest.mark.parametrize("hops,by", ((1, (3, 1)), (2, (2, 1)), (3, (1, 1))),
+                         ids=("far", "gateway", "near"))
+def test_backends_see_the_routers_too(client, backend, family, hops, by):
+    client.sock.send(b"and back?")
+    _, peer = backend.recvfrom(100)
+    backend.setsockopt(*TTL[family], hops)
+    backend.sendto(b"how far?", peer)
+    _, kind, _, who, about = told(backend, family)
+    assert kind == EXCEEDED[family] and who == address(*by, family)
+    assert list(about) == client.own
