@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One hash of any bytes. Its values must not change: flows that outlive the daemon remember
- * backends by them, and hosts that share a service agree by them (features/balance).
+ * One hash of any bytes. Its values must not change: by them flows that outlive the daemon remember
+ * their backends, and hosts that share a service agree (features/balance).
  */
 #include "base/hash.h"
 

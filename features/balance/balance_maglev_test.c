@@ -131,7 +131,7 @@ static void equal_weights_have_equal_shares_to_a_slot(void **state)
 	(void)state;
 }
 
-/* A backend that comes takes from all: what changes hands goes to it, but for few in a hundred. */
+/* A backend that comes takes from all: what changes hands goes to it, but for one in a hundred. */
 static void what_moves_when_one_comes_moves_to_it(void **state)
 {
 	struct set *set = set_new();
