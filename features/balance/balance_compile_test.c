@@ -16,6 +16,7 @@
 #include "core/compile.h"
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_state.h"
+#include "tests/unit/refused.h"
 
 #define HEAD "interfaces: [{name: eth0, egress: true}]\n"
 #define TWO                                                            \
@@ -293,6 +294,33 @@ static void cells_that_have_no_room_say_so(void **state)
 	(void)state;
 }
 
+static char *services_new(unsigned count)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fprintf(out, HEAD "balance:\n  services:\n");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(out, "  - {name: s%u, address: 192.0.2.1, port: %u}\n", i, i + 1);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void ten_thousand_services_are_the_most(void **state)
+{
+	char *text = services_new(10000), *more = services_new(10001);
+	struct weir_config *config = NULL;
+
+	assert_int_equal(weir_config_parse(text, strlen(text), NULL, NULL, &config), 0);
+	weir_config_free(config);
+	is_refused(more, "f:4:3: balance.services: ", "10001 services, where 10000 are the most");
+	free(text);
+	free(more);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_crowd_is_found_to_the_last),
 		cmocka_unit_test(same_text_same_bytes),
 		cmocka_unit_test(numbers_are_each_ones_own_and_stay),
+		cmocka_unit_test(ten_thousand_services_are_the_most),
 		cmocka_unit_test(cells_that_have_no_room_say_so),
 	};
 
