@@ -122,25 +122,6 @@ static int service_check(const struct balance_section *section, unsigned index,
 	return name ?: r;
 }
 
-/* Answers are given the service's address as they leave. */
-static int egress_check(const struct weir_config *config, struct weir_diag *diag)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < config->interface_count; i++) {
-		char key[64];
-
-		if (config->interfaces[i].egress)
-			continue;
-		snprintf(key, sizeof(key), "interfaces[%u]", i);
-		r = weir_diag_key(diag, key, "write egress: true beside its name",
-				  "answers of backends get the service's address as they leave, "
-				  "and %s is watched only where packets arrive",
-				  config->interfaces[i].name);
-	}
-	return r;
-}
-
 int balance_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct balance_section *section = data;
@@ -162,5 +143,5 @@ int balance_check(const struct weir_config *config, const void *data, struct wei
 				      "write `conntrack: {enabled: auto}`, or leave `services` out",
 				      "connections are not tracked, by the configuration: nobody "
 				      "would know whose answers are whose");
-	return egress_check(config, diag) ?: result;
+	return result;
 }

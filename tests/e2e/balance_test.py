@@ -30,7 +30,7 @@ def config(family, weights=(1, 1, 1), proto="tcp", hook="tc", rules=None, capaci
                 for index, weight in enumerate(weights) if weight is not None]
     service = {"name": "echo", "address": SERVICE[family], "port": PORT, "proto": proto,
                "backends": backends}
-    interfaces = [{"name": name, "hook": hook, "egress": True} for name in ("lan", "wan")]
+    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
     tracking = {"enabled": "auto", "capacity": capacity, "half-open": 1000}
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             f"conntrack: {json.dumps(tracking)}\n"
