@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/compile.h"
+#include "core/kernel_means.h"
 #include "features/balance/balance_state.h"
 
 #define SECTION(member) offsetof(struct balance_section, member)
@@ -122,6 +123,21 @@ static int service_check(const struct balance_section *section, unsigned index,
 	return name ?: r;
 }
 
+/* Somewhere packets may arrive at XDP, which cannot translate by itself. */
+static void behind_xdp_check(const struct weir_config *config, struct weir_diag *diag)
+{
+	bool is_at_tc = config->interface_count > 0;
+
+	for (unsigned i = 0; i < config->interface_count; i++)
+		is_at_tc = is_at_tc && config->interfaces[i].hook == WEIR_HOOK_TC;
+	if (is_at_tc || weir_kernel_has_tcx())
+		return;
+	weir_diag_warning_key(diag, "balance.services",
+			      "write `hook: tc` at interfaces, or use Linux 6.6 or later",
+			      "what arrives at XDP is not shared out: this kernel takes no program "
+			      "behind XDP (TCX, Linux 6.6), which translates");
+}
+
 int balance_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct balance_section *section = data;
@@ -143,5 +159,7 @@ int balance_check(const struct weir_config *config, const void *data, struct wei
 				      "write `conntrack: {enabled: auto}`, or leave `services` out",
 				      "connections are not tracked, by the configuration: nobody "
 				      "would know whose answers are whose");
+	if (!result)
+		behind_xdp_check(config, diag);
 	return result;
 }

@@ -211,3 +211,20 @@ def test_backends_see_the_routers_too(client, backend, family, hops, by):
     _, kind, _, who, about = told(backend, family)
     assert kind == EXCEEDED[family] and who == address(*by, family)
     assert list(about) == client.own
+
+
+# --- no error, and no service --------------------------------------------------------------------
+
+@each_family
+@each_hook
+def test_host_answers_for_its_address_itself(road, hook, family):
+    """Echoes, and datagrams to a port that is no service's."""
+    with Daemon(road.gateway, config=config(family, ONE, "udp", hook)) as daemon:
+        assert " 2 received" in road.client.run("ping", "-c2", "-i0.05", "-W2",
+                                                SERVICE[family]).stdout
+        with Client(road, family, "udp", port=PORT + 1) as other:
+            asking(other.sock, family).send(b"no service?")
+            number, _, _, by, about = told(other.sock, family)
+            assert (number, by, about) == (errno.ECONNREFUSED, SERVICE[family],
+                                           (SERVICE[family], PORT + 1))
+        assert daemon.status()["balance"]["to_backends"] == 0

@@ -13,6 +13,7 @@ import pytest
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.kernel import release
+from harness.older import OlderDaemon
 from harness.wait import wait_for
 
 HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
@@ -212,3 +213,11 @@ def test_services_are_listed(cluster):
         said = daemon.say("service", "list")
         assert "echo" in said and BACKENDS[4][2] in said
         wait_for(lambda: daemon.status()["balance"]["services"] == 1, "status says so")
+
+
+@pytest.mark.parametrize("hook, warns", (("xdp-generic", True), ("auto", True), ("tc", False)))
+def test_check_says_where_no_program_stands_behind_xdp(cluster, hook, warns):
+    text = config(4, hook=hook)
+    with OlderDaemon(cluster.gateway, "6.1", config="api: {listen: off}\n") as daemon:
+        said = daemon.offline("check", "-", input=text).stderr
+        assert ("what arrives at XDP is not shared out" in said) == warns, said
