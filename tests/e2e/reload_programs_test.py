@@ -101,4 +101,4 @@ def test_iperf_and_wrk_see_nothing_of_reloads(weir_daemon, pair, tmp_path, hook)
               f"{end['sum_sent_bidir_reverse']['bytes']:,} back, sent again: "
               f"{end['sum_sent']['retransmits']} there, "
               f"{end['sum_sent_bidir_reverse']['retransmits']} back")
-    assert not drops(daemon), told(daemon)
+    assert not drops(daemon), str(told(daemon))
