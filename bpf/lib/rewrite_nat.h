@@ -193,11 +193,12 @@ static __always_inline bool nat_skb_put_quote(struct __sk_buff *skb, const struc
 					      const struct nat_change *change)
 {
 	const struct nat_place *place = &work->place;
-	const void *to = place->is_v4 ? &change->to.be32[3] : &change->to.be32[0];
-	__u32 bytes = place->is_v4 ? sizeof(__be32) : sizeof(struct weir_addr);
+	long r = place->is_v4 ? bpf_skb_store_bytes(skb, place->address, &change->to.be32[3],
+						    sizeof(__be32), 0) :
+				bpf_skb_store_bytes(skb, place->address, &change->to,
+						    sizeof(struct weir_addr), 0);
 
-	return !bpf_skb_store_bytes(skb, place->address, to, bytes, 0) &&
-	       nat_skb_put_16(skb, place->ip_sum, work->ip_sum) &&
+	return !r && nat_skb_put_16(skb, place->ip_sum, work->ip_sum) &&
 	       nat_skb_put_16(skb, place->port, change->to_port) &&
 	       nat_skb_put_16(skb, place->sum, work->sum) &&
 	       !bpf_l4_csum_replace(skb, nat_icmp_sum(p), 0,

@@ -274,7 +274,7 @@ static __always_inline bool conn_is_owned(const struct conn_work *work)
 
 /* A packet that bears a backend's address, among the flows of its service. 0: it has none there,
  * and is as it was. */
-__noinline int conn_search_turned(struct pkt *p)
+static __always_inline int conn_search_turned(struct pkt *p)
 {
 	struct conn_work *work = conn_work();
 
