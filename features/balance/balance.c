@@ -8,6 +8,15 @@
 #include "core/kernel_means.h"
 #include "features/balance/balance_state.h"
 
+static bool hides_clients(const struct balance_section *section)
+{
+	bool hides = false;
+
+	for (unsigned i = 0; i < section->service_count; i++)
+		hides = hides || section->services[i].source;
+	return hides;
+}
+
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
 {
@@ -15,10 +24,15 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 	struct weir_served_constants values = {
 		.enabled = section->service_count != 0,
 		.behind_xdp = weir_kernel_has_tcx(),
+		.hides = hides_clients(section),
 	};
+	uint32_t lines = values.hides ? section->source_ports : 1;
+	int r = weir_constants_capacity(constants, "st_balance_port", lines);
 
 	(void)image;
-	return weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	if (!r)
+		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
+	return r ?: weir_constants_set(constants, "served_constants", &values, sizeof(values));
 }
 
 static int balance_state_new(struct weir_engine *engine, const char *state_dir,

@@ -158,9 +158,12 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
 	int r = slots_write(meaning, index, row, lines[slot].u16);
+	struct weir_addr source;
 
+	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
 	*service = (struct balance_service){
 		.addr = end->addr,
+		.source = source,
 		.port = htobe16(end->port),
 		.proto = end->proto,
 		.slots = r > 0 ? BALANCE_SLOTS : 0,

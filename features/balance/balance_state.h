@@ -23,7 +23,8 @@ struct balance_text {
 	char *name;
 	char *address;
 	uint32_t port;
-	int proto; /* enum balance_proto */
+	int proto;    /* enum balance_proto */
+	char *source; /* NULL: backends see the clients */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
 };
@@ -36,6 +37,7 @@ enum balance_proto {
 struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
+	uint32_t source_ports; /* there may be in use at once */
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
@@ -63,6 +65,9 @@ int balance_check(const struct weir_config *config, const void *section, struct 
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag, struct balance_end *ret_end);
+/* What backends see in the clients' place; zeros: the clients. */
+int balance_source_read(const struct balance_section *section, unsigned index,
+			struct weir_diag *diag, struct weir_addr *ret_source);
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag, struct balance_end *ret_end);
 /* balance_twice.c: that nothing is two things. */
