@@ -25,6 +25,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.enabled = section->service_count != 0,
 		.behind_xdp = weir_kernel_has_tcx(),
 		.hides = hides_clients(section),
+		.forwards = section->forward == BALANCE_FORWARD_XDP,
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
@@ -53,11 +54,25 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	struct balance *state = data;
 
 	state->counters = weir_object_map(object, "ctr_balance");
-	return state->counters ? 0 :
-				 (weir_diag_error(diag, NULL,
-						  "the packet program lacks "
-						  "ctr_balance"),
-				  -ENOENT);
+	state->forward = weir_object_map(object, "cfg_forward");
+	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
+	if (!state->counters || !state->forward)
+		return weir_diag_error(diag, NULL,
+				       "the packet program lacks ctr_balance or cfg_forward"),
+		       -ENOENT;
+	return 0;
+}
+
+static void balance_live(void *data, const struct weir_config *config)
+{
+	(void)config;
+	balance_forward_look(data);
+}
+
+static void balance_tick(void *data, uint64_t now_ns)
+{
+	(void)now_ns;
+	balance_forward_look(data);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -120,6 +135,8 @@ const struct weir_feature weir_balance = {
 	.state_new = balance_state_new,
 	.state_free = free,
 	.attach = balance_attach,
+	.live = balance_live,
+	.tick = balance_tick,
 	.status = balance_status,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,

@@ -38,6 +38,12 @@ struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
 	uint32_t source_ports; /* there may be in use at once */
+	int forward;	       /* enum balance_forward */
+};
+
+enum balance_forward {
+	BALANCE_FORWARD_KERNEL,
+	BALANCE_FORWARD_XDP,
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
@@ -50,8 +56,10 @@ struct balance_end {
 _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 
 struct balance {
-	struct weir_engine *engine; /* NULL: a look at a configuration */
-	struct weir_map *counters;  /* borrowed from the object; NULL before the first */
+	struct weir_engine *engine;	 /* NULL: a look at a configuration */
+	struct weir_map *counters;	 /* borrowed from the object; NULL before the first */
+	struct weir_map *forward;	 /* likewise */
+	uint32_t senders[FORWARD_CELLS]; /* as that map has them */
 };
 
 extern const struct weir_feature weir_balance;
@@ -81,6 +89,8 @@ int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct ba
 /* balance_numbers.c: of the backends of a service, from 1: by what each is, so that it keeps its
  * own whoever comes and goes. */
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
+/* balance_forward.c: who may be sent on to is asked for, where the live policy wants it. */
+void balance_forward_look(struct balance *state);
 /* balance.c: of the live policy; without an engine there are none. */
 const struct balance_section *balance_section_of(const struct balance *state);
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT]);
