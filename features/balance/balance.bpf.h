@@ -115,6 +115,13 @@ static __always_inline bool end_is(const struct weir_addr *addr, const struct se
 	return addr->be64[0] == end->addr.be64[0] && addr->be64[1] == end->addr.be64[1];
 }
 
+static __always_inline void hidden_note(struct served *served,
+					const struct balance_service *service)
+{
+	served->hidden.addr = service->source;
+	served->hides = !!(service->source.be64[0] | service->source.be64[1]);
+}
+
 __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 {
 	struct served *served = served_work();
@@ -131,8 +138,7 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	served->backend.port = backend->port;
 	served->service.addr = service->addr;
 	served->service.port = service->port;
-	served->hidden.addr = service->source;
-	served->hides = !!(service->source.be64[0] | service->source.be64[1]);
+	hidden_note(served, service);
 	/* What goes the other way than it began bears it as its destination. */
 	if (served_constants.hides && served->hides &&
 	    end_is(kind == SERVED_TO_BACKEND ? &p->src : &p->dst, &served->hidden))

@@ -15,9 +15,14 @@
 /* Both ends as they will stand: struct pkt bears one of them already, where it is turned. */
 static __always_inline bool forward_ends(struct pkt *p, struct served *served)
 {
-	if (served->kind == SERVED_TO_SERVICE)
-		return p->relay == PKT_NAT &&
-		       (!served_constants.hides || !served->hides || balance_port_of(p, 0));
+	const struct balance_service *service = service_at(p, served->row);
+
+	if (served->kind == SERVED_TO_SERVICE) {
+		if (p->relay != PKT_NAT || !service)
+			return false;
+		hidden_note(served, service);
+		return !served_constants.hides || !served->hides || balance_port_of(p, 0);
+	}
 	return served->kind == SERVED_FROM_BACKEND && served->is_turned;
 }
 

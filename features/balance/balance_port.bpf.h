@@ -177,7 +177,7 @@ __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 
 	if (!served_constants.hides || !p || !served || !want)
 		return 0;
-	bool is_source = served->kind == SERVED_TO_BACKEND;
+	bool is_source = served->kind != SERVED_FROM_BACKEND;
 
 	want->client = is_source ? p->src : p->dst;
 	want->cport = is_source ? p->sport : p->dport;

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`forward: xdp`: what belongs to a connection that is let in at both ends goes on from where it
+arrives, past the kernel's own forwarding, which a counter of nftables sees; all else goes there."""
+import contextlib
+import json
+import random
+
+import pytest
+
+from e2e.balance_test import DENIED, FAMILIES, config
+from harness.cluster import BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster, serving
+from harness.daemon import Daemon
+from harness.wait import wait_for
+
+COUNTER = """table inet watch {
+    chain forward {
+        type filter hook forward priority 0
+        counter name met
+    }
+    counter met { }
+}"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as made:
+        for station in (made.client, made.backends):
+            # A veth takes what XDP sends it while its other end has NAPI.
+            station.run("ethtool", "-K", "eth0", "gro", "on", "tx", "off")
+        made.gateway.run("nft", "-f", "-", input=COUNTER)
+        yield made
+
+
+def met(cluster):
+    said = json.loads(cluster.gateway.run("nft", "-j", "list", "counters").stdout)
+    return next(row["counter"]["packets"] for row in said["nftables"] if "counter" in row)
+
+
+def forwarding(family, hook="xdp", proto="tcp", source=None, rules=None):
+    text = config(family, hook=hook, proto=proto, rules=rules)
+    text = text.replace('"services"', '"forward": "xdp", "services"')
+    return text.replace('"name": "echo"', f'"name": "echo", "source": "{source}"') if source \
+        else text
+
+
+@contextlib.contextmanager
+def watched(cluster, text):
+    with Daemon(cluster.gateway, config=text) as daemon:
+        wait_for(lambda: all(row["mode"] == "xdp native"
+                             for row in daemon.status()["interfaces"]), "XDP on both")
+        yield daemon
+
+
+def sent_and_seen(cluster, daemon):
+    """Packets that interfaces have counted themselves, and those that Weir says left by them."""
+    rows = json.loads(cluster.gateway.run("ip", "-j", "-s", "link").stdout)
+    sent = {row["ifname"]: row["stats64"]["tx"]["packets"] for row in rows}
+    seen = {row["name"]: row["egress_counts"]["pass_packets"] for row in daemon.status()["interfaces"]}
+    return sent, seen
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
+@pytest.mark.parametrize("rules", (None, DENIED), ids=("open", "denied"))
+def test_streams_go_past_the_kernel(cluster, family, hidden, rules):
+    source = ROUTER[family][1] if hidden else None
+    text = random.Random(family).randbytes(8 << 20)
+    before = met(cluster)
+    with serving(cluster, family), \
+            watched(cluster, forwarding(family, source=source, rules=rules)) as daemon, \
+            Client(cluster, family) as client:
+        assert client.echoes(text)
+        assert (client.peer[0] == source) if hidden else (client.peer == client.own)
+        # 16 MiB are 11,000 packets and more; a handshake, and what ends it, are a few.
+        assert met(cluster) - before < 500
+        count = daemon.status()["balance"]
+        assert count["to_backends"] > 5000 and count["to_clients"] > 5000
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_datagrams_and_fragments(cluster, family):
+    text = random.Random(family).randbytes(6000)
+    before = met(cluster)
+    with serving(cluster, family, "udp"), watched(cluster, forwarding(family, proto="udp")), \
+            contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(cluster, family, "udp")) for _ in range(20)]
+        for client in clients:
+            for number in range(50):
+                assert client.ask(b"%d" % number) == b"%d" % number
+        assert met(cluster) - before < 200      # of 2,000
+        assert all(client.ask(text) == text for client in clients)
+
+
+def test_checksums_left_to_the_device_are_no_trouble(cluster):
+    text = random.Random(1).randbytes(4 << 20)
+    for station in (cluster.client, cluster.backends):
+        station.run("ethtool", "-K", "eth0", "tx", "on")
+    try:
+        with serving(cluster, 4), watched(cluster, forwarding(4)), Client(cluster, 4) as client:
+            assert client.echoes(text)
+    finally:
+        for station in (cluster.client, cluster.backends):
+            station.run("ethtool", "-K", "eth0", "tx", "off")
+
+
+def test_who_does_not_take_it_is_forwarded_to_by_the_kernel(cluster):
+    """Without NAPI at its other end a veth drops what XDP sends it."""
+    text = random.Random(1).randbytes(1 << 20)
+    cluster.client.run("ethtool", "-K", "eth0", "gro", "off")
+    before = met(cluster)
+    try:
+        with serving(cluster, 4), watched(cluster, forwarding(4)), Client(cluster, 4) as client:
+            assert client.echoes(text)
+            assert met(cluster) - before > 200
+    finally:
+        cluster.client.run("ethtool", "-K", "eth0", "gro", "on")
+
+
+def test_interfaces_count_what_left_by_them(cluster):
+    with serving(cluster, 4, "udp"), watched(cluster, forwarding(4, proto="udp")) as daemon, \
+            Client(cluster, 4, "udp") as client:
+        sent, seen = sent_and_seen(cluster, daemon)
+        for number in range(500):
+            assert client.ask(b"x") == b"x"
+
+        def grown():
+            sent_now, seen_now = sent_and_seen(cluster, daemon)
+            return all(500 <= seen_now[name] - seen[name] <= sent_now[name] - sent[name] + 20
+                       for name in ("lan", "wan"))
+
+        wait_for(grown, "both interfaces have counted them")
+
+
+def test_backends_that_go_and_policies_that_change_hold_at_once(cluster):
+    with serving(cluster, 4), watched(cluster, forwarding(4)) as daemon, \
+            Client(cluster, 4) as client:
+        assert client.echoes(b"on and on" * 100)
+        daemon.apply(forwarding(4, rules={
+            "rules": [{"name": "no-more", "dst": SERVICE[4], "dport": str(PORT),
+                       "action": "deny"}]}))
+        client.sock.settimeout(1)
+        with pytest.raises(OSError):
+            client.echoes(b"still there?")
+        assert daemon.reasons()["drop_rule"] >= 1
+    assert BACKENDS[4]
