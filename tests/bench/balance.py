@@ -7,7 +7,7 @@ import tempfile
 
 from bench import flow_lanes, served_lanes, served_tcp
 from bench.conntrack import flows, strangers
-from bench.measure import median, net, program, ratio
+from bench.measure import drawn, median, program, ratio
 
 SIZES = (1000, 100000, 1000000)
 TARGETS = {1000: (120, 100)}                    # ns: forward, reply
@@ -24,10 +24,9 @@ def stage_rows(report, found, where, limits):
         for place in ("tc in", "xdp", "behind xdp", "tc out"):
             report.add("G4", f"net, {where}, {way}, {place}",
                        median(net_rounds(found, f"{way} {place}")), "ns", *tracked(found, place))
-        for hook, places in HOOKS.items():
-            rounds = [net_rounds(found, f"{way} {place}") for place in places]
+        for hook in HOOKS:
             report.add("G4", f"net, {where}, {way}, hook: {hook}, all",
-                       median([sum(each) for each in zip(*rounds)]), "ns", most=most)
+                       median(whole(found, way, hook)), "ns", most=most)
     if "UDP" in where:
         report.add("G4", f"net, {where}, new flow, tc in", median(net_rounds(found, "new tc in")),
                    "ns", *tracked(found, "tc in, new"))
@@ -51,6 +50,77 @@ def net_rows(report, rounds, packets, sizes):
             found = program("serve", "4", kind, 1, 1, count, rounds, packets)
             stage_rows(report, found, f"v4, {kind.upper()}, {flows(count)}",
                        TARGETS.get(count, (None, None)))
+
+
+def whole(found, way, hook):
+    """By round, all programs that a packet meets."""
+    return [sum(each) for each in zip(*(net_rounds(found, f"{way} {place}")
+                                        for place in HOOKS[hook]))]
+
+
+def flat_rows(report, rounds, packets, shapes):
+    """What more services and more backends cost a packet of 1,000 flows."""
+    first = None
+    for services, backends in shapes:
+        found = program("serve", "4", "udp", services, backends, 1000, rounds, packets)
+        first = first or found
+        what = f"{services:,} service{'s' * (services > 1)} of {backends:,}"
+        for way in ("forward", "reply"):
+            report.add("G4", f"net, {what}, {way}, hook: tc, all", median(whole(found, way, "tc")),
+                       "ns", "one service of one", median(whole(first, way, "tc")))
+        report.add("G4", f"net, {what}, new flow, tc in", median(net_rounds(found, "new tc in")),
+                   "ns", "one service of one", median(net_rounds(first, "new tc in")))
+        report.add("G4", f"{what}: read and compiled", found["compile_ms"], "ms")
+        more = services * backends - 1
+        if more:
+            thing = "service" if services > 1 else "backend"
+            report.add("G4", f"{what}: memory of one more {thing}",
+                       (found["bytes"] - first["bytes"]) / more, "bytes")
+    report.add("G4", "memory of a flow to a service, with its tags", first["flow_bytes"], "bytes")
+
+
+def maglev_rows(report, rounds, counts):
+    """On compiled services; 20 backends taken out, one after the other."""
+    for count in counts:
+        found = program("maglev", "4", count, rounds)
+        hard = count == 100
+        report.add("G8", f"{count:,} backends: slots filled", median(found["fill_ms"]), "ms",
+                   most=5)
+        report.add("G8", f"{count:,} backends: slots, largest share over the mean",
+                   found["slots_max_mean"], "x", most=1.02 if hard else None)
+        report.add("G8", f"{count:,} backends: 1,000,000 flows, largest share over the mean",
+                   found["flows_max_mean"], "x")
+        report.add("G8", f"{count:,} backends: one goes, flows of others that move, mean",
+                   sum(found["moved"]) / len(found["moved"]) * 100, "%", most=1 if hard else None)
+        report.add("G8", f"{count:,} backends: one goes, flows of others that move, most",
+                   max(found["moved"]) * 100, "%")
+
+
+def all_on(folder, rules):
+    """Lists, rules and a limit beside services. No rule is about their packets: flows that are
+    known skip them, and new ones are asked of all."""
+    lines = ["block:", "  lists:", f"  - {{name: bench, action: deny, file: {folder}/list.txt}}",
+             "limit: {limits: [{name: a, proto: udp, packets: 1000000/s, burst: 1000000}]}",
+             "rules:", "  rules:"]
+    lines += [f"  - {{proto: tcp, dst: 172.{16 + i // 250}.{i % 250}.0/24, dport: {1 + i}-{9 + i}, "
+              f"action: {'deny' if i % 2 else 'allow'}}}" for i in range(rules)]
+    path = folder / "more.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def all_rows(report, rounds, packets, entries, count):
+    with drawn("v4-single", entries) as folder:
+        found = program("serve", "4", "udp", 1, 10, count, rounds, packets, all_on(folder, 1000))
+    where = f"all on, {entries:,} listed, {flows(count)}"
+    for way in ("forward", "reply"):
+        for place in ("tc in", "xdp", "behind xdp", "tc out"):
+            report.add("G9", f"{where}: {way}, {place}",
+                       median(net_rounds(found, f"{way} {place}")), "ns", *tracked(found, place))
+        for hook in HOOKS:
+            report.add("G9", f"{where}: {way}, hook: {hook}, all", median(whole(found, way, hook)),
+                       "ns", most=220)
+    report.add("G9", f"{where}: new flow, tc in", median(net_rounds(found, "new tc in")), "ns")
 
 
 class Race:

@@ -122,6 +122,7 @@ int main(int argc, char **argv)
 		{ "serve", bench_serve },
 		{ "services", bench_services },
 		{ "serve-files", bench_serve_files },
+		{ "maglev", bench_maglev },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
@@ -129,7 +130,7 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
 	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit|"
-	      "attack|serve|services|serve-files ...; "
+	      "attack|serve|services|serve-files|maglev ...; "
 	      "see tests/bench/run\n",
 	      stderr);
 	return 2;

@@ -55,6 +55,7 @@ int bench_survive(int argc, char **argv);
 int bench_limit(int argc, char **argv);
 int bench_attack(int argc, char **argv);
 int bench_serve(int argc, char **argv);
+int bench_maglev(int argc, char **argv);
 int bench_services(int argc, char **argv);
 int bench_serve_files(int argc, char **argv);
 

@@ -11,6 +11,7 @@
 
 #include "abi/maps.h"
 #include "base/cleanup.h"
+#include "core/image.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/policy.h"
 #include "tests/bench/ruleset.h"
@@ -70,6 +71,7 @@ struct serve {
 	struct bench_served served;
 	uint32_t count, packets;
 	unsigned rounds;
+	const char *more; /* a file with the rest of what serves; NULL: nothing else is on */
 	struct bench_policy policies[POLICIES];
 	struct bench_tables tables[POLICIES];
 	struct bench_programs programs;
@@ -87,6 +89,23 @@ static const struct bench_timing *timing_of(const struct serve *serve, const str
 	return is_xdp(stage) ? &serve->frames : &serve->skbs;
 }
 
+static int file_copy(const char *path, FILE *out)
+{
+	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	int byte;
+
+	if (!in)
+		return bench_error(path);
+	while ((byte = fgetc(in)) != EOF)
+		fputc(byte, out);
+	return ferror(in) ? bench_error(path) : 0;
+}
+
+static uint32_t capacity_of(const struct serve *serve)
+{
+	return serve->count > CAPACITY_LEAST ? serve->count : CAPACITY_LEAST;
+}
+
 static int policy_open(struct serve *serve, enum policy policy)
 {
 	char *text = NULL;
@@ -97,12 +116,14 @@ static int policy_open(struct serve *serve, enum policy policy)
 	if (r)
 		return r;
 	fprintf(out, "memory: 4GiB\nconntrack: {enabled: %s, capacity: %u}\n",
-		policy == POLICY_PLAIN ? "false" : "true",
-		serve->count > CAPACITY_LEAST ? serve->count : CAPACITY_LEAST);
+		policy == POLICY_PLAIN ? "false" : "true", capacity_of(serve));
 	if (policy == POLICY_SERVED)
-		bench_served_config(&serve->served, out);
+		bench_served_config(&serve->served, UINT32_MAX, out);
+	if (policy == POLICY_SERVED && serve->more)
+		r = file_copy(serve->more, out);
 	fclose(out);
-	r = bench_policy_parse(text, bytes, &serve->policies[policy]);
+	if (!r)
+		r = bench_policy_parse(text, bytes, &serve->policies[policy]);
 	free(text);
 	if (!r && policy != POLICY_PLAIN)
 		r = bench_tables_open(serve->policies[policy].object, &serve->tables[policy]);
@@ -250,8 +271,16 @@ static int serve_measure(struct serve *serve)
 	uint32_t jited = 0;
 	uint64_t verified = 0;
 
-	weir_object_size(serve->policies[POLICY_SERVED].object, &jited, &verified);
-	printf("{\"verified\":%llu,\"jited_bytes\":%u,", (unsigned long long)verified, jited);
+	const struct bench_policy *policy = &serve->policies[POLICY_SERVED];
+	const struct conntrack_table *table =
+		&serve->tables[POLICY_SERVED].at[CONNTRACK_TABLE_PROVEN];
+
+	weir_object_size(policy->object, &jited, &verified);
+	printf("{\"verified\":%llu,\"jited_bytes\":%u,\"compile_ms\":%.1f,\"stage_ms\":%.1f,"
+	       "\"bytes\":%llu,\"flow_bytes\":%.1f,",
+	       (unsigned long long)verified, jited, policy->compile_ms, policy->stage_ms,
+	       (unsigned long long)weir_image_bytes(policy->image),
+	       (double)(table->flow_memory.bytes + table->set_memory.bytes) / capacity_of(serve));
 	if (bench_timing_rounds(&serve->skbs, serve->contenders, EMPTIES + STAGES, serve->rounds,
 				packets_ready, serve))
 		return -1;
@@ -272,20 +301,24 @@ static void serve_done(struct serve *serve)
 	bench_served_done(&serve->served);
 }
 
-/* serve 4|6 KIND SERVICES BACKENDS FLOWS ROUNDS PACKETS: prints ns a packet of each round. */
+/* serve 4|6 KIND SERVICES BACKENDS FLOWS ROUNDS PACKETS [FILE]: prints ns a packet of each round.
+ * FILE: more of the weir.yaml of what serves. */
 int bench_serve(int argc, char **argv)
 {
-	const struct bench_flow_kind *kind = argc == 7 ? bench_flow_kind_find(argv[1]) : NULL;
+	const struct bench_flow_kind *kind =
+		argc == 7 || argc == 8 ? bench_flow_kind_find(argv[1]) : NULL;
 	struct serve serve = {};
 
 	if (!kind) {
-		fputs("usage: weir-bench serve 4|6 KIND SERVICES BACKENDS FLOWS ROUNDS PACKETS\n",
+		fputs("usage: weir-bench serve 4|6 KIND SERVICES BACKENDS FLOWS ROUNDS PACKETS "
+		      "[FILE]\n",
 		      stderr);
 		return 2;
 	}
 	serve.count = (uint32_t)strtoul(argv[4], NULL, 10);
 	serve.rounds = (unsigned)strtoul(argv[5], NULL, 10);
 	serve.packets = (uint32_t)strtoul(argv[6], NULL, 10);
+	serve.more = argc == 8 ? argv[7] : NULL;
 
 	int r = bench_served_new(argv[0][0] == '4', kind, (uint32_t)strtoul(argv[2], NULL, 10),
 				 (uint32_t)strtoul(argv[3], NULL, 10), &serve.served);

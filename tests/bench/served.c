@@ -86,7 +86,18 @@ static const char *addr_text(bool is_v4, const struct weir_addr *addr, char text
 			 INET6_ADDRSTRLEN);
 }
 
-void bench_served_config(const struct bench_served *served, FILE *out)
+static void backend_print(const struct bench_served *served, uint32_t index, uint32_t without,
+			  FILE *out)
+{
+	const struct weir_addr addr = backend_addr(served, index);
+	char text[INET6_ADDRSTRLEN];
+
+	if (index != without)
+		fprintf(out, "    - {address: '%s', port: %u}\n",
+			addr_text(served->is_v4, &addr, text), BACKEND_PORT);
+}
+
+void bench_served_config(const struct bench_served *served, uint32_t without, FILE *out)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -99,11 +110,8 @@ void bench_served_config(const struct bench_served *served, FILE *out)
 			"backends:\n",
 			i, addr_text(served->is_v4, &addr, text), SERVICE_PORT,
 			served->kind->proto == CONNTRACK_TCP ? "tcp" : "udp");
-		for (uint32_t j = 0; j < served->backends; j++) {
-			addr = backend_addr(served, i * served->backends + j);
-			fprintf(out, "    - {address: '%s', port: %u}\n",
-				addr_text(served->is_v4, &addr, text), BACKEND_PORT);
-		}
+		for (uint32_t j = 0; j < served->backends; j++)
+			backend_print(served, i * served->backends + j, without, out);
 	}
 }
 

@@ -32,8 +32,8 @@ struct bench_served_flow {
 int bench_served_new(bool is_v4, const struct bench_flow_kind *kind, uint32_t services,
 		     uint32_t backends, struct bench_served *ret_served);
 void bench_served_done(struct bench_served *served);
-/* The section `balance`. */
-void bench_served_config(const struct bench_served *served, FILE *out);
+/* The section `balance`, but for one backend of all (UINT32_MAX: with every one). */
+void bench_served_config(const struct bench_served *served, uint32_t without, FILE *out);
 /* A flow between a client drawn at random and a service and backend drawn evenly. */
 struct bench_served_flow bench_served_draw(const struct bench_served *served);
 /* A packet of it, with the checksum of UDP that it has there. */

@@ -24,7 +24,7 @@ int bench_services(int argc, char **argv)
 	if (bench_served_new(argv[0][0] == '4', kind, (uint32_t)strtoul(argv[2], NULL, 10),
 			     (uint32_t)strtoul(argv[3], NULL, 10), &served))
 		return 1;
-	bench_served_config(&served, stdout);
+	bench_served_config(&served, UINT32_MAX, stdout);
 	bench_served_done(&served);
 	return 0;
 }
