@@ -28,7 +28,7 @@ http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {fol
 """
 DNAT = """table ip bench {{
  chain pre {{ type nat hook prerouting priority dstnat;
-  ip daddr {vip} tcp dport 80
+  ip daddr {vip} tcp dport 80 \\
    dnat to numgen inc mod 2 map {{ 0 : {servers[0]}, 1 : {servers[1]} }}:8080;
   ip daddr {vip} tcp dport 5201 dnat to {servers[0]}:5201;
  }}
