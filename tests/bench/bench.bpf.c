@@ -4,6 +4,7 @@
  * it hands it to: nothing, Weir's look-up alone, the kernel's LPM trie. Not part of Weir.
  */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>

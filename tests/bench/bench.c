@@ -105,13 +105,24 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} commands[] = {
-		{ "shape", bench_shape },     { "net", bench_net },
-		{ "frames", bench_frames },   { "flood", bench_flood },
-		{ "size", bench_size },	      { "fill", bench_fill },
-		{ "ruleset", bench_ruleset }, { "rules", bench_rules },
-		{ "track", bench_track },     { "flows", bench_flows },
-		{ "taken", bench_taken },     { "survive", bench_survive },
-		{ "limit", bench_limit },     { "attack", bench_attack },
+		{ "shape", bench_shape },
+		{ "net", bench_net },
+		{ "frames", bench_frames },
+		{ "flood", bench_flood },
+		{ "size", bench_size },
+		{ "fill", bench_fill },
+		{ "ruleset", bench_ruleset },
+		{ "rules", bench_rules },
+		{ "track", bench_track },
+		{ "flows", bench_flows },
+		{ "taken", bench_taken },
+		{ "survive", bench_survive },
+		{ "limit", bench_limit },
+		{ "attack", bench_attack },
+		{ "serve", bench_serve },
+		{ "services", bench_services },
+		{ "serve-files", bench_serve_files },
+		{ "maglev", bench_maglev },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
@@ -119,7 +130,7 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
 	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit|"
-	      "attack ...; "
+	      "attack|serve|services|serve-files|maglev ...; "
 	      "see tests/bench/run\n",
 	      stderr);
 	return 2;

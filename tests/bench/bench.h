@@ -54,6 +54,10 @@ int bench_taken(int argc, char **argv);
 int bench_survive(int argc, char **argv);
 int bench_limit(int argc, char **argv);
 int bench_attack(int argc, char **argv);
+int bench_serve(int argc, char **argv);
+int bench_maglev(int argc, char **argv);
+int bench_services(int argc, char **argv);
+int bench_serve_files(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);

@@ -58,15 +58,14 @@ static __always_inline void ports_write(__u8 *data, const struct bench_tuple *tu
 }
 
 /* Gives the packet the next five-tuple; NULL when it is no packet of ours. */
-static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool is_v4)
+static __always_inline struct bench_state *tuple_put(__u8 *data, __u8 *end, bool is_v4)
 {
-	__u8 *data = (void *)(long)ctx->data;
 	__u32 zero = 0;
 	struct bench_state *now = bpf_map_lookup_elem(&state, &zero);
-	__u32 at = now ? now->next++ & now->tuple_mask : 0;
+	__u32 at = now ? now->tuple_first + (now->next++ & now->tuple_mask) : 0;
 	struct bench_tuple *tuple = bpf_map_lookup_elem(&tuples, &at);
 
-	if (!now || !tuple || data + BENCH_TUPLE_FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+	if (!now || !tuple || data + BENCH_TUPLE_FRAME_BYTES > end)
 		return NULL;
 	if (is_v4)
 		tuple4_write(data, tuple, now->tuple_sum4);
@@ -74,6 +73,11 @@ static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool i
 		tuple6_write(data, tuple);
 	ports_write(data + (is_v4 ? PORTS4 : PORTS6), tuple);
 	return now;
+}
+
+static __always_inline struct bench_state *tuple_next(struct xdp_md *ctx, bool is_v4)
+{
+	return tuple_put((void *)(long)ctx->data, (void *)(long)ctx->data_end, is_v4);
 }
 
 SEC("xdp.frags")
@@ -90,6 +94,39 @@ int tuple6(struct xdp_md *ctx)
 	if (tuple_next(ctx, false))
 		bpf_tail_call(ctx, &target, 0);
 	return XDP_ABORTED;
+}
+
+/* The same before programs of TC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} target_skb SEC(".maps");
+
+static __always_inline int skb_tuple(struct __sk_buff *skb, bool is_v4)
+{
+	if (tuple_put((void *)(long)skb->data, (void *)(long)skb->data_end, is_v4))
+		bpf_tail_call(skb, &target_skb, 0);
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int skb_tuple4(struct __sk_buff *skb)
+{
+	return skb_tuple(skb, true);
+}
+
+SEC("tc")
+int skb_tuple6(struct __sk_buff *skb)
+{
+	return skb_tuple(skb, false);
+}
+
+SEC("tc")
+int skb_empty(struct __sk_buff *skb)
+{
+	return TC_ACT_SHOT;
 }
 
 /* A live frame is sent again and again, as whoever got it last has left it: routed, or answered in

@@ -27,6 +27,7 @@ struct bench_state {
 	__u32 sum4;	   /* of the 16-bit words of the IPv4 header but for source and checksum */
 	__u32 tuple_sum4;  /* likewise of a tuple's frame, with no addresses and no protocol */
 	__u32 tuple_mask;  /* tuples less one: a power of two */
+	__u32 tuple_first; /* that a run goes through */
 	__u32 frame[BENCH_TUPLE_FRAME_BYTES / 4]; /* live, before it gets its tuple */
 };
 

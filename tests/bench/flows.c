@@ -74,7 +74,7 @@ struct bench_tuple bench_flow_draw(const struct bench_flow_kind *kind, bool is_v
 	return tuple;
 }
 
-static struct bench_tuple tuple_turn(const struct bench_tuple *tuple)
+struct bench_tuple bench_tuple_turn(const struct bench_tuple *tuple)
 {
 	struct bench_tuple turned = *tuple;
 
@@ -87,7 +87,7 @@ static struct bench_tuple tuple_turn(const struct bench_tuple *tuple)
 
 struct bench_tuple bench_flow_handshake(const struct bench_tuple *syn, enum bench_handshake step)
 {
-	struct bench_tuple tuple = step == BENCH_HANDSHAKE_ANSWER ? tuple_turn(syn) : *syn;
+	struct bench_tuple tuple = step == BENCH_HANDSHAKE_ANSWER ? bench_tuple_turn(syn) : *syn;
 
 	if (step == BENCH_HANDSHAKE_SYN)
 		return tuple;
@@ -117,7 +117,7 @@ static bool is_later(const struct bench_tuple *tuple)
 struct conntrack_key bench_flow_key(const struct bench_tuple *tuple, bool is_v4,
 				    bool *ret_is_second)
 {
-	struct bench_tuple first = is_later(tuple) ? tuple_turn(tuple) : *tuple;
+	struct bench_tuple first = is_later(tuple) ? bench_tuple_turn(tuple) : *tuple;
 
 	*ret_is_second = is_later(tuple);
 	return (struct conntrack_key){ .addr = { first.src, first.dst },
@@ -235,8 +235,8 @@ static struct conntrack_side side_at(uint32_t end)
 						 CONNTRACK_SIDE_LIMIT };
 }
 
-static bool flow_add(struct bench_tables *tables, const struct bench_flow_kind *kind, bool is_v4,
-		     const struct bench_tuple *tuple)
+bool bench_flow_add(struct bench_tables *tables, const struct bench_flow_kind *kind, bool is_v4,
+		    const struct bench_tuple *tuple, uint16_t backend)
 {
 	uint32_t now = conntrack_now();
 	bool is_second;
@@ -247,6 +247,7 @@ static bool flow_add(struct bench_tables *tables, const struct bench_flow_kind *
 	flow.born = now;
 	flow.side[0] = side_at(SEQ);
 	flow.side[1] = side_at(ACK);
+	flow.backend = backend;
 	return conntrack_table_add(&tables->at[kind->table], &flow, tables->seed, now) == 0;
 }
 
@@ -256,7 +257,7 @@ void bench_tables_fill(struct bench_tables *tables, const struct bench_flow_kind
 	for (uint32_t i = 0; i < count; i++) {
 		do {
 			ret_tuples[i] = bench_flow_draw(kind, is_v4);
-		} while (!flow_add(tables, kind, is_v4, &ret_tuples[i]));
+		} while (!bench_flow_add(tables, kind, is_v4, &ret_tuples[i], 0));
 	}
 }
 

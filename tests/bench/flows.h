@@ -22,6 +22,9 @@ const struct bench_flow_kind *bench_flow_kind_find(const char *name);
 /* The packet of a flow of that kind, between ends drawn at random. */
 struct bench_tuple bench_flow_draw(const struct bench_flow_kind *kind, bool is_v4);
 
+/* What its other end sends. */
+struct bench_tuple bench_tuple_turn(const struct bench_tuple *tuple);
+
 /* The three packets that open a TCP connection. */
 enum bench_handshake {
 	BENCH_HANDSHAKE_SYN,
@@ -47,6 +50,9 @@ void bench_tables_clear(struct bench_tables *tables);
 /* Draws flows of that kind which find room in its table, and writes them there. */
 void bench_tables_fill(struct bench_tables *tables, const struct bench_flow_kind *kind, bool is_v4,
 		       uint32_t count, struct bench_tuple *ret_tuples);
+/* One that is drawn already, and whose backend has that number. False: its table has no room. */
+bool bench_flow_add(struct bench_tables *tables, const struct bench_flow_kind *kind, bool is_v4,
+		    const struct bench_tuple *tuple, uint16_t backend);
 /* From now on flows end evenly over so many seconds, whatever becomes of them. */
 void bench_tables_end(struct bench_tables *tables, enum conntrack_table_kind kind,
 		      uint32_t seconds);

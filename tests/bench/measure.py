@@ -18,12 +18,14 @@ MIB = 1 << 20
 lanes.FILL = [PROGRAM, "fill"]
 
 
-def program(*words):
-    """Runs weir-bench; gives its JSON."""
+def program(*words, text=False):
+    """Runs weir-bench; gives its JSON, or what it prints."""
     done = subprocess.run([PROGRAM, *map(str, words)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise RuntimeError(f"weir-bench {words[0]}: {done.stderr.strip()}")
+    if text:
+        return done.stdout
     return json.loads(done.stdout) if done.stdout else None
 
 

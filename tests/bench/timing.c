@@ -14,6 +14,7 @@ void bench_timing_sources(struct bench_timing *timing, const struct bench_progra
 {
 	timing->programs = programs;
 	timing->generator = bench_program(programs, is_v4 ? "source4" : "source6");
+	timing->target = "target";
 	timing->frame_bytes = BENCH_FRAME_BYTES;
 	bench_frame_make(is_v4, timing->frame);
 }
@@ -23,15 +24,24 @@ void bench_timing_tuples(struct bench_timing *timing, const struct bench_program
 {
 	timing->programs = programs;
 	timing->generator = bench_program(programs, is_v4 ? "tuple4" : "tuple6");
+	timing->target = "target";
 	timing->frame_bytes = BENCH_TUPLE_FRAME_BYTES;
 	bench_tuple_frame_make(is_v4, timing->frame);
+}
+
+void bench_timing_skbs(struct bench_timing *timing, const struct bench_programs *programs,
+		       bool is_v4)
+{
+	bench_timing_tuples(timing, programs, is_v4);
+	timing->generator = bench_program(programs, is_v4 ? "skb_tuple4" : "skb_tuple6");
+	timing->target = "target_skb";
 }
 
 int bench_timing_choose(const struct bench_timing *timing, int program)
 {
 	uint32_t zero = 0;
 
-	return bpf_map_update_elem(bench_map(timing->programs, "target"), &zero, &program,
+	return bpf_map_update_elem(bench_map(timing->programs, timing->target), &zero, &program,
 				   BPF_ANY) ?
 		       bench_error("choosing a packet program") :
 		       0;
@@ -48,9 +58,23 @@ int bench_timing_run(const struct bench_timing *timing, uint32_t packets, uint32
 	return 0;
 }
 
-static int turn_run(const struct bench_timing *timing, const struct bench_contender *contender,
+int bench_timing_look(const struct bench_timing *timing, unsigned char *ret_frame,
+		      uint32_t *ret_verdict)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = timing->frame,
+		    .data_size_in = timing->frame_bytes, .data_out = ret_frame,
+		    .data_size_out = timing->frame_bytes, .repeat = 1);
+
+	if (bpf_prog_test_run_opts(timing->generator, &opts))
+		return bench_error("running a packet program");
+	*ret_verdict = opts.retval;
+	return 0;
+}
+
+static int turn_run(const struct bench_timing *usual, const struct bench_contender *contender,
 		    double *ret_ns)
 {
+	const struct bench_timing *timing = contender->timing ?: usual;
 	uint32_t verdict;
 
 	if (bench_timing_choose(timing, contender->program))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lanes that forward: a gateway between clients behind `in` and backends behind `wan`. What it
+sends on leaves by a device that throws all away, so the figure ends where the gateway does."""
+import re
+
+from bench import flow_lanes
+from bench.lanes import Lane
+from bench.measure import program
+from harness.daemon import Daemon
+
+SINK, WAN = "sink", "wan"
+CAPACITY_LEAST = 100000     # of flows, in any table
+ROUTED = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
+          "net.ipv4.conf.all.rp_filter=0",
+          *(f"net.ipv4.conf.{name}.rp_filter=0" for name in ("in", WAN)))
+SERVICES = {"4": "198.18.0.0", "6": "fd00:18::1"}        # those of served.c
+DNAT = """table {table} bench {{
+ chain pre {{ type nat hook prerouting priority dstnat;
+  {ip} daddr {service} udp dport 80 dnat {to};
+ }}
+}}
+"""
+
+
+class ServedLane(Lane):
+    """Plain routing. There is no mangle table, which would have its share of every packet."""
+    hook = None
+
+    def __init__(self, name, family, folder, count, services=1, backends=1):
+        self.count, self.services, self.backends = count, services, backends
+        super().__init__(name, family, folder)
+
+    def wire(self):
+        run = self.namespace.run
+        for far, near in (("out", "in"), ("back", WAN)):
+            run("ip", "link", "add", far, "address", "02:00:00:00:00:01", "type", "veth",
+                "peer", "name", near, "address", "02:00:00:00:00:02")
+            # Without it veth receives no frames where there is no XDP program.
+            run("ethtool", "-K", near, "gro", "on")
+            for name in (far, near):
+                run("ip", "link", "set", name, "up")
+        run("ip", "link", "add", SINK, "type", "bridge")       # of no ports: all is thrown away
+        run("ip", "link", "set", SINK, "arp", "off", "up")
+        run("sysctl", "-qw", *ROUTED)
+        run("ip", f"-{self.family}", "route", "add", "default", "via",
+            flow_lanes.GATEWAYS[self.family], "dev", SINK, "onlink")
+
+    def target(self, is_reply=False):
+        out, arrives = ("back", WAN) if is_reply else ("out", "in")
+        return f"{self.name},{self.namespace.name},{out},{arrives},{self.program}"
+
+    def left(self):
+        """Packets that were sent on."""
+        said = self.namespace.run("ip", "-s", "link", "show", SINK).stdout
+        return int(re.search(r"TX:.*\n\s+\d+\s+(\d+)", said)[1])
+
+    def translated(self):
+        """Likewise, and known to be translated; None where nobody does."""
+
+
+class Empty(ServedLane):
+    program = "empty"
+
+
+class Weir(ServedLane):
+    daemon, hook, more = None, "tc", ""
+
+    def load(self):
+        self.daemon = Daemon(self.namespace, label="bench", interfaces=())
+        services = program("services", self.family, "udp", self.services, self.backends, text=True)
+        self.daemon.config.write_text(
+            f"api: {{listen: off}}\nmemory: 4GiB\ninterfaces: [{{name: in, hook: {self.hook}}}, "
+            f"{{name: {WAN}, hook: {self.hook}}}, {{name: {SINK}, hook: tc}}]\n"
+            f"conntrack: {{enabled: true, capacity: {max(self.count, CAPACITY_LEAST)}}}\n{services}"
+            + self.more)
+        self.daemon.start()
+
+    def translated(self):
+        counts = self.daemon.status()["balance"]
+        return counts["to_backends"] + counts["to_clients"]
+
+    def close(self):
+        if self.daemon:
+            self.daemon.close()
+        super().close()
+
+
+class WeirXdp(Weir):
+    hook = "xdp"
+
+
+class Nft(ServedLane):
+    """DNAT, and so nf_conntrack."""
+
+    def load(self):
+        table, ip = ("ip", "ip") if self.v4 else ("ip6", "ip6")
+        self.namespace.run("nft", "-f", "-", input=DNAT.format(
+            table=table, ip=ip, service=SERVICES[self.family], to=self.to()))
+        self.namespace.run("sysctl", "-qw", *(f"net.netfilter.nf_conntrack_{setting}"
+                                              for setting in flow_lanes.PATIENT))
+
+    def to(self):
+        if self.backends == 1:
+            return f"to {self.backend(0)}:8080" if self.v4 else f"to [{self.backend(0)}]:8080"
+        ends = ", ".join(f"{i} : {self.backend(i)} . 8080" for i in range(self.backends))
+        return (f"{'ip' if self.v4 else 'ip6'} addr . port to numgen random mod {self.backends} "
+                f"map {{ {ends} }}")
+
+    def backend(self, index):
+        return (f"10.200.{index >> 8}.{index & 255}" if self.v4 else f"fd00:200::{1 + index:x}")
+
+    def known(self):
+        return int(self.namespace.run("conntrack", "-C").stdout)
