@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "features/balance/balance_live.h"
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_state.h"
 
@@ -199,9 +200,8 @@ static int all_write(const struct meaning *meaning, struct weir_image *image)
 	return r;
 }
 
-int balance_compile(struct weir_compile *compile)
+static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
-	const struct balance_section *section = compile->section;
 	_cleanup_(meaning_done) struct meaning meaning = { 0 };
 
 	if (!section->service_count)
@@ -214,4 +214,30 @@ int balance_compile(struct weir_compile *compile)
 	if (!r)
 		r = cells_make(&meaning);
 	return r ? r : all_write(&meaning, compile->image);
+}
+
+int balance_compile(struct weir_compile *compile)
+{
+	static const struct balance_runtime none;
+	const struct balance *state = compile->state;
+	const struct balance_runtime *runtime = compile->draft ? compile->draft :
+						state	       ? state->runtime :
+								 &none;
+	_cleanup_live_ struct balance_live live = { 0 };
+	int r = balance_live_make(compile->section, runtime, NULL, &live);
+
+	if (!r)
+		r = balance_live_check(compile, runtime, &live);
+	return r ? r : section_compile(compile, &live.acting);
+}
+
+bool balance_is_in(const struct weir_image *image)
+{
+	uint32_t count;
+
+	if (!image)
+		return false;
+	const struct weir_policy_head *head = (const void *)weir_image_lines(image, &count);
+
+	return head->header.first_line[WEIR_SECTION_BALANCE] != 0;
 }

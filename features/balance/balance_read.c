@@ -30,8 +30,8 @@ static bool is_nobodys(const struct weir_addr *addr)
 	return false;
 }
 
-static int addr_read(const char *text, const char *key, struct weir_diag *diag,
-		     struct weir_addr *ret_addr)
+int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
+		      struct weir_addr *ret_addr)
 {
 	if (weir_addr_from_string(text, strlen(text), ret_addr))
 		return weir_diag_key(diag, key, "write 192.0.2.1 or 2001:db8::1",
@@ -49,31 +49,24 @@ static uint8_t proto_of(const struct balance_text *text)
 	return text->proto == BALANCE_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
-int balance_service_read(const struct balance_section *section, unsigned index,
-			 struct weir_diag *diag, struct balance_end *ret_end)
+int balance_service_read_as(const struct balance_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	const struct balance_text *text = &section->services[index];
-	char key[64];
-
 	*ret_end = (struct balance_end){ .port = (uint16_t)text->port, .proto = proto_of(text) };
-	snprintf(key, sizeof(key), "balance.services[%u].address", index);
-	return addr_read(text->address, key, diag, &ret_end->addr);
+	return balance_addr_read(text->address, key, diag, &ret_end->addr);
 }
 
-int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
-			 struct weir_diag *diag, struct balance_end *ret_end)
+int balance_backend_read_as(const struct balance_text *service,
+			    const struct balance_backend_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	const struct balance_text *service = &section->services[index];
-	const struct balance_backend_text *text = &service->backends[backend];
 	struct weir_addr of_service;
-	char key[64];
 
 	*ret_end = (struct balance_end){
 		.port = (uint16_t)(text->port ? text->port : service->port),
 		.proto = proto_of(service),
 	};
-	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
-	int r = addr_read(text->address, key, diag, &ret_end->addr);
+	int r = balance_addr_read(text->address, key, diag, &ret_end->addr);
 
 	if (r || weir_addr_from_string(service->address, strlen(service->address), &of_service) ||
 	    weir_addr_is_v4(&of_service) == weir_addr_is_v4(&ret_end->addr))
@@ -82,4 +75,23 @@ int balance_backend_read(const struct balance_section *section, unsigned index, 
 			     "name a backend of the service's family, or a second service",
 			     "'%s' cannot stand for '%s': one is IPv4 and the other IPv6",
 			     text->address, service->address);
+}
+
+int balance_service_read(const struct balance_section *section, unsigned index,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].address", index);
+	return balance_service_read_as(&section->services[index], key, diag, ret_end);
+}
+
+int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	const struct balance_text *service = &section->services[index];
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
+	return balance_backend_read_as(service, &service->backends[backend], key, diag, ret_end);
 }
