@@ -8,6 +8,7 @@ import pytest
 
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon, Refused
+from harness.net import Namespace
 from harness.wait import wait_for
 
 BASE = ("api: {listen: off}\ninterfaces: [{name: lan, hook: tc}, {name: wan, hook: tc}]\n"
@@ -266,9 +267,14 @@ def test_what_cannot_be_is_refused_and_changes_nothing(refusing, words, said):
 
 
 @pytest.fixture(scope="module")
-def refusing(cluster):
-    with watched(cluster, written((1, 1, None))) as daemon:
-        yield daemon
+def refusing():
+    """Beside the others: nothing is asked of it but to refuse."""
+    made = Namespace("refusing")
+    try:
+        with Daemon(made, config=written((1, 1, None))) as daemon:
+            yield daemon
+    finally:
+        made.delete()
 
 
 def test_services_of_run_time_want_connections_tracked(cluster):
