@@ -39,7 +39,7 @@ static const struct weir_arg add_args[] = {
 	NEEDED_ARG("port", WEIR_ARG_UINT, "PORT", "the port that clients speak to"),
 	PROTO_ARG("proto"),
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
-	  "who serves it; may be given more than once", NULL, NULL },
+	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },
 };
 EDIT_OP(balance_add_op, "service.add", "Add a service at run time, which is kept over restarts",
