@@ -78,7 +78,6 @@ print -r -- ${${seen##*GOT\\[}%%\\]*}
 @pytest.mark.parametrize("line, whole", [
     ("weir bl", "block"), ("weir block im", "block import"),
     ("weir service ba", "service backend"), ("weir service backend dr", "service backend drain"),
-    ("weir service backend set --we", "service backend set --weight="),
     ("weir service add --proto=u", "service add --proto=udp"),
     ("weir apply some", "apply some-file.yaml"), ("weir completion ba", "completion bash"),
     ("weir interface attach l", "interface attach lo"),
