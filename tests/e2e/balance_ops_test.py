@@ -277,6 +277,14 @@ def refusing():
         made.delete()
 
 
+def test_what_cannot_be_kept_is_not_done(cluster):
+    with watched(cluster) as daemon:
+        (daemon.state / "balance.json").mkdir()
+        said = refusal(daemon, *ADD, "echo", *AT, str(PORT), "--backend", end(0))
+        assert "cannot write balance.json" in said
+        is_refused(cluster)
+
+
 def test_services_of_run_time_want_connections_tracked(cluster):
     with watched(cluster, "api: {listen: off}\nconntrack: {enabled: false}\n") as daemon:
         assert "conntrack: {enabled: auto}" in refusal(daemon, *ADD, "a", *AT, "80")
