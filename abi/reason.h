@@ -67,7 +67,9 @@
 	X(WEIR_DROP_COOKIE, DROP, synproxy, "drop_cookie",                                         \
 	  "of no connection, without a cookie; or a SYN from where nobody can be answered")        \
 	X(WEIR_DROP_NO_BACKEND, DROP, balance, "drop_no_backend",                                  \
-	  "to a service that has no backend to send it to")
+	  "to a service that has no backend to send it to")                                        \
+	X(WEIR_DROP_NO_PORT, DROP, balance, "drop_no_port",                                        \
+	  "no source port was free for a client that is hidden from its backend")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

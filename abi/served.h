@@ -9,7 +9,8 @@
 struct weir_served_constants {
 	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */
 	__u8 behind_xdp; /* a program stands behind XDP, which translates */
-	__u8 spare[2];
+	__u8 hides;	 /* some services hide their clients from backends (full NAT) */
+	__u8 spare;
 };
 
 #endif

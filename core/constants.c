@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 
-#define CONSTANTS_MAX 32
+#define CONSTANTS_MAX 64
 #define CONSTANT_BYTES_MAX 128
 
 struct constant {

@@ -32,13 +32,20 @@ struct served {
 	struct served_end
 		service; /* of SERVED_TO_BACKEND and SERVED_FROM_BACKEND: in the backend's place */
 	struct served_end backend; /* once it is known that it is to be translated */
-	__u32 kind;		   /* enum served_kind */
+	/* Of a service that hides its clients: what a backend sees instead, and who that is. */
+	struct served_end hidden, client;
+	struct served_end to;	/* what the hook makes of an end of the packet … */
+	struct weir_addr stood; /* … of an error: and of what it holds, where this stood */
+	__u32 kind;		/* enum served_kind */
 	__u32 row;		   /* the service's, of whoever found it */
 	__u16 number;		   /* of the backend whose address was met */
 	__u16 owner;	/* of the backend whose the flow is, 0 for none; what is chosen */
 	__u8 is_turned; /* struct pkt bears the service's end */
 	__u8 is_chosen; /* the owner is, for this very packet */
 	__u8 is_quote;	/* all this is about what an ICMP error holds: embedded() */
+	__u8 hides;	/* `hidden` has an address */
+	__u8 is_hidden; /* the packet bears it, and struct pkt the client once it is turned */
+	__u8 to_source; /* `to` is for the source, of an error: of what it holds */
 };
 
 /*
@@ -74,6 +81,8 @@ static __always_inline void served_begin(void)
 	served->is_turned = false;
 	served->is_chosen = false;
 	served->is_quote = false;
+	served->hides = false;
+	served->is_hidden = false;
 }
 
 static __always_inline bool served_holds_backend(void)
@@ -84,17 +93,29 @@ static __always_inline bool served_holds_backend(void)
 	       (served->kind == SERVED_TO_BACKEND || served->kind == SERVED_FROM_BACKEND);
 }
 
-/* The end of struct pkt that is a backend's becomes the service's, and back. */
-static __always_inline void served_put(struct pkt *p, const struct served *served,
-				       const struct served_end *end)
+static __always_inline void served_put_end(struct pkt *p, const struct served_end *end,
+					   bool is_source)
 {
-	if (served->kind == SERVED_TO_BACKEND) {
-		p->dst = end->addr;
-		p->dport = end->port;
-	} else {
+	if (is_source) {
 		p->src = end->addr;
 		p->sport = end->port;
+	} else {
+		p->dst = end->addr;
+		p->dport = end->port;
 	}
+}
+
+/* The end of struct pkt that is a backend's becomes the service's, and back; the other one, where
+ * it stands for a client, his. */
+static __always_inline void served_put(struct pkt *p, const struct served *served,
+				       const struct served_end *end,
+				       const struct served_end *other)
+{
+	bool is_source = served->kind == SERVED_FROM_BACKEND;
+
+	served_put_end(p, end, is_source);
+	if (served_constants.hides && served->is_hidden)
+		served_put_end(p, other, !is_source);
 }
 
 /* 1: the packet may belong to a flow to a service, and stands as if it did. */
@@ -105,9 +126,18 @@ __noinline int served_turn(struct pkt *p)
 	if (!served_constants.enabled || !p || !served ||
 	    (served->kind != SERVED_TO_BACKEND && served->kind != SERVED_FROM_BACKEND))
 		return 0;
-	served_put(p, served, &served->service);
+	served_put(p, served, &served->service, &served->client);
 	served->is_turned = true;
 	return 1;
+}
+
+/* Behind XDP: only what bears something in a client's place is translated there. */
+static __always_inline void served_turn_hidden(struct pkt *p)
+{
+	const struct served *served = served_work();
+
+	if (served && served->is_hidden)
+		served_turn(p);
 }
 
 /* It does not: it is as it was, and nobody's but its own. */
@@ -117,7 +147,7 @@ __noinline int served_turn_back(struct pkt *p)
 
 	if (!served_constants.enabled || !p || !served)
 		return 0;
-	served_put(p, served, &served->backend);
+	served_put(p, served, &served->backend, &served->hidden);
 	served->is_turned = false;
 	served->kind = SERVED_NOT;
 	return 0;

@@ -12,7 +12,7 @@
 #include "../../bpf/lib/generation.h"
 #include "../../bpf/lib/served.h"
 #include "../../bpf/lib/route.h"
-#include "balance.h"
+#include "balance_port.bpf.h"
 
 /*
  * writes: the data path, each CPU its own
@@ -110,6 +110,11 @@ static __always_inline const struct balance_service *service_at(const struct pkt
 	return head ? balance_line(p, head->services + row) : NULL;
 }
 
+static __always_inline bool end_is(const struct weir_addr *addr, const struct served_end *end)
+{
+	return addr->be64[0] == end->addr.be64[0] && addr->be64[1] == end->addr.be64[1];
+}
+
 __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 {
 	struct served *served = served_work();
@@ -126,6 +131,12 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	served->backend.port = backend->port;
 	served->service.addr = service->addr;
 	served->service.port = service->port;
+	served->hidden.addr = service->source;
+	served->hides = !!(service->source.be64[0] | service->source.be64[1]);
+	/* What goes the other way than it began bears it as its destination. */
+	if (served_constants.hides && served->hides &&
+	    end_is(kind == SERVED_TO_BACKEND ? &p->src : &p->dst, &served->hidden))
+		balance_port_client(p, kind == SERVED_TO_BACKEND);
 	return 1;
 }
 
@@ -219,6 +230,15 @@ static __always_inline bool owner_take(const struct pkt *p, struct served *serve
 	return true;
 }
 
+/* What the hook is to make of an end of the packet. */
+static __always_inline void to_set(struct pkt *p, struct served *served,
+				   const struct served_end *end, bool is_source)
+{
+	served->to = *end;
+	served->to_source = is_source;
+	p->relay = served->is_quote ? PKT_NAT_QUOTE : PKT_NAT;
+}
+
 /* The backend that a packet to a service goes to. False: there is none. */
 static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 {
@@ -231,20 +251,54 @@ static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
 	}
 	if (is_there)
-		p->relay = PKT_NAT;
+		to_set(p, served, &served->backend, false);
 	return is_there;
 }
 
-/* Of an error about a flow to a service. Nobody is chosen: it is for who sent what it holds. */
-static __always_inline void quote_settle(struct pkt *p, struct served *served, __u32 hook)
+/*
+ * Of an error about a flow to a service, by what it holds. Nobody is chosen: it is for who sent
+ * that. The end that changes there is the source where the error arrives, since what it holds went
+ * the other way, and the destination as it leaves.
+ */
+__noinline int balance_settle_quote(struct pkt *p, __u32 is_out)
 {
-	bool is_for_backend = served->kind == SERVED_TO_SERVICE && served->owner;
-	bool is_for_client = served->kind == SERVED_TO_BACKEND && served->is_turned;
+	struct served *served = served_work();
+	const struct pkt *inner = embedded();
 
-	if (is_for_backend && hook != HOOK_TC_OUT && owner_take(p, served))
-		p->relay = PKT_NAT_QUOTE;
-	if (is_for_client && hook == HOOK_TC_OUT)
-		p->relay = PKT_NAT_QUOTE;
+	if (!p || !served || !inner)
+		return 0;
+	bool is_turned = served->is_turned;
+	bool is_hidden = served_constants.hides && served->is_hidden;
+	bool hides = served_constants.hides && served->hides;
+
+	served->stood = inner->dst;
+	if (!is_out && served->kind == SERVED_TO_SERVICE && served->owner && owner_take(p, served))
+		to_set(p, served, &served->backend, true);
+	if (!is_out && served->kind == SERVED_TO_BACKEND && is_turned && is_hidden)
+		to_set(p, served, &served->client, true);
+	if (is_out && served->kind == SERVED_TO_BACKEND && is_turned) {
+		served->stood = served->backend.addr;
+		to_set(p, served, &served->service, false);
+	}
+	if (is_out && served->kind == SERVED_FROM_BACKEND && is_turned && hides &&
+	    balance_port_of(inner, 0))
+		to_set(p, served, &served->hidden, false);
+	return 0;
+}
+
+/* Of a service that hides its clients, on the backend's side. False: no port was free. */
+static __always_inline bool hidden_settle(struct pkt *p, struct served *served, __u32 hook)
+{
+	if (hook == HOOK_TC_OUT && served->kind == SERVED_TO_BACKEND) {
+		if (!balance_port_of(p, !p->probe))
+			return p->probe;
+		to_set(p, served, &served->hidden, true);
+	}
+	if (hook != HOOK_TC_OUT && served->kind == SERVED_FROM_BACKEND && served->is_hidden) {
+		balance_port_keep(p);
+		to_set(p, served, &served->client, false);
+	}
+	return true;
 }
 
 /* A packet that passes: a reason to drop it, or 0. */
@@ -254,12 +308,13 @@ __noinline int balance_serve(struct pkt *p, __u32 hook)
 
 	if (!served_constants.enabled || !p || !served)
 		return 0;
-	if (served->is_quote) {
-		quote_settle(p, served, hook);
-		return 0;
-	}
+	if (served->is_quote)
+		return balance_settle_quote(p, hook == HOOK_TC_OUT);
 	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && hook == HOOK_TC_OUT)
-		p->relay = PKT_NAT;
+		to_set(p, served, &served->service, true);
+	if (served_constants.hides && served->hides && served->is_turned &&
+	    !hidden_settle(p, served, hook))
+		return WEIR_DROP_NO_PORT;
 	if (p->pending == PKT_BEGINS)
 		served->owner = 0; /* of a connection before, between the same ends */
 	/* What begins no connection, and belongs to none, is for this host to refuse. */
@@ -273,11 +328,15 @@ __noinline int balance_again(struct pkt *p)
 {
 	struct served *served = served_work();
 
-	if (!served_constants.enabled || !p || !served || served->kind != SERVED_TO_SERVICE ||
-	    !owner_take(p, served))
+	if (!served_constants.enabled || !p || !served)
 		return 0;
-	p->relay = served->is_quote ? PKT_NAT_QUOTE : PKT_NAT;
-	return 1;
+	if (served->is_quote)
+		balance_settle_quote(p, 0);
+	else if (served->kind == SERVED_TO_SERVICE && owner_take(p, served))
+		to_set(p, served, &served->backend, false);
+	else if (served_constants.hides && served->is_hidden)
+		to_set(p, served, &served->client, false);
+	return p->relay >= PKT_NAT_QUOTE;
 }
 
 /* Behind the rules, which speak of services and not of backends. */

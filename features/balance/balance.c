@@ -12,13 +12,18 @@
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
 {
+	const struct balance_section *section = data;
 	struct weir_served_constants values = {
 		.enabled = balance_is_in(image),
 		.behind_xdp = weir_kernel_has_tcx(),
+		.hides = balance_hides_clients(image),
 	};
+	uint32_t lines = values.hides ? section->source_ports : 1;
+	int r = weir_constants_capacity(constants, "st_balance_port", lines);
 
-	(void)data;
-	return weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	if (!r)
+		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
+	return r ?: weir_constants_set(constants, "served_constants", &values, sizeof(values));
 }
 
 static void balance_state_free(void *data)

@@ -40,12 +40,13 @@ struct balance_head {
 
 struct balance_service {
 	struct weir_addr addr;
+	struct weir_addr source; /* what backends see in the clients' place; zeros: the clients */
 	__be16 port;
 	__u8 proto;
 	__u8 spare;
 	__u32 slots; /* how many; 0: there is nobody to send anything to */
 	__u32 slot;  /* the line where they begin, 32 each: numbers of backends */
-	__u32 spares[9];
+	__u32 spares[5];
 };
 
 struct balance_backend {
@@ -57,6 +58,30 @@ struct balance_backend {
 };
 
 #define BALANCE_SLOTS_EACH (WEIR_LINE_BYTES / 2)
+
+/* A source port that stands for a client at a backend (st_balance_port). */
+struct balance_port {
+	struct weir_addr client, backend;
+	union {
+		struct {
+			__be16 backend, port; /* the backend's, and the one that stands */
+			__u8 proto, spare[3];
+		};
+		__u64 both;
+	} ends;
+	__be16 cport;  /* the client's */
+	__u16 spare;
+	__u32 turn;    /* 0: was never used. Grows by 2 with each owner */
+	__u32 expires; /* conntrack's tick, as of its flow: from then on others may have it */
+	__u32 spares[3];
+};
+
+#define BALANCE_PORT_WRITTEN 1u /* in `turn`: somebody is at it */
+#define BALANCE_PORT_TRIES 8
+#define BALANCE_PORT_STEP_TICKS 60 /* 1 s */
+/* Below what the host's own sockets get by themselves (net.ipv4.ip_local_port_range). */
+#define BALANCE_PORT_FIRST 1024
+#define BALANCE_PORT_COUNT 31744
 
 /* ctr_balance: a row each. X(identifier, name, help). */
 #define BALANCE_COUNTERS(X)                                                                   \
@@ -99,6 +124,30 @@ static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u3
 	return (hash >> 32) * slots >> 32;
 }
 
+/* Where the line lies that a backend's answer is looked up in. */
+static inline __u32 balance_port_hash(const struct balance_port *port)
+{
+	__u64 hash = balance_mix(0x706f727473ULL, port->backend.be64[0]);
+
+	hash = balance_mix(hash, port->backend.be64[1]);
+	return balance_mix(hash, port->ends.both) >> 32;
+}
+
+/* A client's n-th candidate at a backend. */
+static inline __be16 balance_port_candidate(const struct balance_port *port, __u32 number)
+{
+	__u64 hash = balance_mix(0x68696464656eULL, port->client.be64[0]);
+
+	hash = balance_mix(hash, port->client.be64[1]);
+	hash = balance_mix(hash, port->backend.be64[0]);
+	hash = balance_mix(hash, port->backend.be64[1]);
+	hash = balance_mix(hash, (__u64)port->cport << 32 | port->ends.backend << 8 |
+					 port->ends.proto);
+	hash += number * 0x9e3779b97f4a7c15ULL;
+	return __builtin_bswap16(BALANCE_PORT_FIRST + ((hash >> 32) * BALANCE_PORT_COUNT >> 32));
+}
+
+_Static_assert(sizeof(struct balance_port) == WEIR_LINE_BYTES, "a line a port");
 _Static_assert(sizeof(struct balance_cell) * BALANCE_CELLS == WEIR_LINE_BYTES, "two cells a line");
 _Static_assert(sizeof(struct balance_head) == WEIR_LINE_BYTES, "a line");
 _Static_assert(sizeof(struct balance_service) == WEIR_LINE_BYTES, "a line a service");

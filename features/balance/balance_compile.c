@@ -159,9 +159,12 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
 	int r = slots_write(meaning, index, row, lines[slot].u16);
+	struct weir_addr source;
 
+	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
 	*service = (struct balance_service){
 		.addr = end->addr,
+		.source = source,
 		.port = htobe16(end->port),
 		.proto = end->proto,
 		.slots = r > 0 ? BALANCE_SLOTS : 0,
@@ -231,13 +234,30 @@ int balance_compile(struct weir_compile *compile)
 	return r ? r : section_compile(compile, &live.acting);
 }
 
-bool balance_is_in(const struct weir_image *image)
+/* NULL: it has no services. */
+static const struct balance_head *head_in(const struct weir_image *image)
 {
 	uint32_t count;
+	const struct weir_line *lines = image ? weir_image_lines(image, &count) : NULL;
+	const struct weir_policy_head *head = (const void *)lines;
+	uint32_t first = head ? head->header.first_line[WEIR_SECTION_BALANCE] : 0;
 
-	if (!image)
-		return false;
-	const struct weir_policy_head *head = (const void *)weir_image_lines(image, &count);
+	return first ? (const void *)&lines[first] : NULL;
+}
 
-	return head->header.first_line[WEIR_SECTION_BALANCE] != 0;
+bool balance_is_in(const struct weir_image *image)
+{
+	return head_in(image);
+}
+
+bool balance_hides_clients(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool hides = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		hides = hides || services[i].source.be64[0] || services[i].source.be64[1];
+	return hides;
 }

@@ -65,6 +65,11 @@ static const struct weir_field service_fields[] = {
 	  .fallback = "tcp",
 	  .wants_value = true,
 	  .help = "tcp or udp." },
+	{ .key = "source",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = SERVICE(source),
+	  .help = "An address of this host that backends see in the clients' place (full NAT), so "
+		  "that they answer by here wherever clients are. Without: they see the clients." },
 	{ .key = "backends",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SERVICE(backends),
@@ -84,6 +89,16 @@ const struct weir_field balance_fields[] = {
 	  .size = sizeof(struct balance_text),
 	  .fields = service_fields,
 	  .help = "Addresses whose connections are shared out among backends." },
+	{ .key = "source-ports",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SECTION(source_ports),
+	  .fallback = "262144",
+	  .least = 1024,
+	  .most = 16777216,
+	  .wants_value = true,
+	  .help = "Lines for connections of services with `source`, 64 bytes each, taken only when "
+		  "there are such services. One that finds none of its eight free is dropped "
+		  "(drop_no_port), of which the chance is one in 250 when half are in use." },
 	{ 0 },
 };
 
@@ -114,12 +129,14 @@ static int service_check(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag)
 {
 	struct balance_end end;
+	struct weir_addr source;
 	char path[48];
 
 	snprintf(path, sizeof(path), "balance.services[%u]", index);
 	int name = balance_name_check(section->services[index].name, path, diag);
 	int r = balance_service_read(section, index, diag, &end);
 
+	r = balance_source_read(section, index, diag, &source) ?: r;
 	for (unsigned i = 0; i < section->services[index].backend_count; i++)
 		r = balance_backend_read(section, index, i, diag, &end) ?: r;
 	return name ?: r;

@@ -37,6 +37,7 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 		.name = name,
 		.address = (char *)balance_edit_str(edit, "vip"),
 		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
+		.source = (char *)balance_edit_str(edit, "source"),
 	};
 	int r = balance_edit_number(edit, "vport", 1, 65535, 0, &text->port);
 
@@ -57,6 +58,25 @@ static int vip_service(const struct balance_edit *edit, const struct balance_end
 	return backend < 0 ? service : -1;
 }
 
+/* --source is of the service: it may be said again, and not be another. */
+static int source_check(const struct balance_edit *edit, unsigned service, const char *source)
+{
+	const struct balance_text *known = &edit->live->all.services[service];
+	struct balance_text text = *known;
+	struct weir_addr said, is;
+
+	text.source = (char *)source;
+	int r = balance_source_read_as(&text, "source", edit->diag, &said);
+
+	balance_source_read_as(known, "source", NULL, &is);
+	if (r || memcmp(&said, &is, sizeof(is)) == 0)
+		return r;
+	return weir_diag_key(edit->diag, "source", "leave it out, or weir lb remove-dnat first",
+			     "the service '%s' is there already, and has %s%s", known->name,
+			     known->source ? "the source " : "none",
+			     known->source ? known->source : "");
+}
+
 int balance_edit_dnat_add(struct balance_edit *edit)
 {
 	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
@@ -72,6 +92,8 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 		r = balance_edit_number(edit, "rport", 1, 65535, text.port, &backend.port);
 	if (!r && known < 0)
 		r = balance_edit_service_new(edit, &text);
+	if (!r && known >= 0 && text.source)
+		r = source_check(edit, (unsigned)known, text.source);
 	if (!r && known >= 0)
 		text = edit->live->all.services[known];
 	snprintf(edit->service, sizeof(edit->service), "%s", text.name);

@@ -85,10 +85,13 @@ static int name_refuse(const struct balance_edit *edit, const char *name)
 int balance_edit_service_new(struct balance_edit *edit, const struct balance_text *text)
 {
 	struct balance_end end;
+	struct weir_addr source;
 	int r = balance_name_check(text->name, "", edit->diag);
 
 	if (!r)
 		r = balance_service_read_as(text, "address", edit->diag, &end);
+	if (!r)
+		r = balance_source_read_as(text, "source", edit->diag, &source);
 	if (!r)
 		r = balance_needs_check(edit->config, "name", edit->diag);
 	if (!r)
@@ -137,6 +140,7 @@ int balance_edit_add(struct balance_edit *edit)
 		.name = (char *)balance_edit_str(edit, "name"),
 		.address = (char *)balance_edit_str(edit, "address"),
 		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
+		.source = (char *)balance_edit_str(edit, "source"),
 	};
 	int r = list ? balance_edit_number(edit, "port", 1, 65535, 0, &text.port) : -ENOMEM;
 

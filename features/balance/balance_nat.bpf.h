@@ -7,18 +7,13 @@
 #include "../../bpf/lib/rewrite_nat.h"
 #include "balance.bpf.h"
 
-static __always_inline struct nat_change change_to(const struct served_end *end, bool is_source)
+static __always_inline struct nat_change change_of(const struct served *served, bool is_source)
 {
 	return (struct nat_change){
-		.to = end->addr,
-		.to_port = end->port,
+		.to = served->to.addr,
+		.to_port = served->to.port,
 		.is_source = is_source,
 	};
-}
-
-static __always_inline bool end_is(const struct weir_addr *addr, const struct served_end *end)
-{
-	return addr->be64[0] == end->addr.be64[0] && addr->be64[1] == end->addr.be64[1];
 }
 
 /* What an error holds went the other way than the error does. A router on the way speaks for
@@ -27,16 +22,22 @@ static __always_inline bool quote_translate(struct __sk_buff *skb, const struct 
 					    const struct served *served)
 {
 	struct pkt *inner = embedded();
-	bool is_for_backend = served->kind == SERVED_TO_SERVICE;
-	const struct served_end *end = is_for_backend ? &served->backend : &served->service;
-	struct nat_change held = change_to(end, is_for_backend);
-	struct nat_change outer = change_to(end, !is_for_backend);
-	bool speaks = is_for_backend || end_is(&p->src, &served->backend);
+	struct nat_change held = change_of(served, served->to_source);
+	struct nat_change outer = change_of(served, !served->to_source);
+	bool speaks = served->to_source || (p->src.be64[0] == served->stood.be64[0] &&
+					    p->src.be64[1] == served->stood.be64[1]);
 
 	if (!inner)
 		return false;
 	*inner = (struct pkt){};
 	return rewrite_skb_nat_quote(skb, p, inner, speaks ? &outer : NULL, &held) == NAT_DONE;
+}
+
+/* By where it goes: to a client what leaves in a service's name, or arrives for one who is hidden. */
+static __always_inline bool is_to_client(const struct served *served)
+{
+	return served->is_quote ? served->kind == SERVED_TO_BACKEND :
+				  served->kind == SERVED_FROM_BACKEND;
 }
 
 /* 1: done; 0: it cannot be, and must not pass as it is. */
@@ -46,15 +47,16 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 
 	if (!served_constants.enabled || !p || !served)
 		return 0;
-	bool is_from_backend = served->kind == SERVED_FROM_BACKEND;
+	/* Of a client who is hidden both sides are translated, and counted is the service's. */
+	bool counts = is_to_client(served) ? p->direction == WEIR_EGRESS :
+					     p->direction == WEIR_INGRESS;
 
-	balance_count(p, is_from_backend || (served->is_quote && served->is_turned) ?
-				 BALANCE_COUNT_TO_CLIENTS :
-				 BALANCE_COUNT_TO_BACKENDS);
+	if (counts)
+		balance_count(p, is_to_client(served) ? BALANCE_COUNT_TO_CLIENTS :
+							BALANCE_COUNT_TO_BACKENDS);
 	if (served->is_quote)
 		return quote_translate(skb, p, served);
-	struct nat_change change =
-		change_to(is_from_backend ? &served->service : &served->backend, is_from_backend);
+	struct nat_change change = change_of(served, served->to_source);
 
 	return rewrite_skb_nat(skb, p, &change) == NAT_DONE;
 }

@@ -74,6 +74,8 @@ static void service_members(const struct balance_live *live, unsigned index,
 	weir_json_put_str(json, "address", service->address);
 	weir_json_put_uint(json, "port", service->port);
 	weir_json_put_str(json, "proto", balance_proto_names[service->proto]);
+	if (service->source)
+		weir_json_put_str(json, "source", service->source);
 	weir_json_put_str(json, "origin", origin_name(of->is_runtime));
 	weir_json_put_bool(json, "enabled", of->is_enabled);
 	weir_json_put_uint(json, "backends", service->backend_count);

@@ -33,11 +33,19 @@
 		key, WEIR_ARG_CHOICE, 0, "PROTO", "the protocol", balance_proto_names, "tcp" \
 	}
 
+#define SOURCE_ARG                                                                               \
+	{                                                                                        \
+		"source", WEIR_ARG_STRING, 0, "ADDRESS",                                         \
+			"an address of this host that backends see in the clients' place", NULL, \
+			NULL                                                                     \
+	}
+
 static const struct weir_arg add_args[] = {
 	WORD_ARG("name", "NAME", "of a-z, 0-9, '.', '_', '-'"),
 	NEEDED_ARG("address", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),
 	NEEDED_ARG("port", WEIR_ARG_UINT, "PORT", "the port that clients speak to"),
 	PROTO_ARG("proto"),
+	SOURCE_ARG,
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },
@@ -97,6 +105,7 @@ static const struct weir_arg dnat_add_args[] = {
 	VIP_ARGS,
 	NEEDED_ARG("rip", WEIR_ARG_STRING, "ADDRESS", "the backend's"),
 	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
+	SOURCE_ARG,
 	{ 0 },
 };
 EDIT_OP(balance_dnat_add_op, "lb.add-dnat",

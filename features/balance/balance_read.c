@@ -56,20 +56,41 @@ int balance_service_read_as(const struct balance_text *text, const char *key,
 	return balance_addr_read(text->address, key, diag, &ret_end->addr);
 }
 
+static bool is_other_family(const struct balance_text *service, const struct weir_addr *addr)
+{
+	struct weir_addr of_service;
+
+	return !weir_addr_from_string(service->address, strlen(service->address), &of_service) &&
+	       weir_addr_is_v4(&of_service) != weir_addr_is_v4(addr);
+}
+
+int balance_source_read_as(const struct balance_text *service, const char *key,
+			   struct weir_diag *diag, struct weir_addr *ret_source)
+{
+	*ret_source = (struct weir_addr){ 0 };
+	if (!service->source)
+		return 0;
+	int r = balance_addr_read(service->source, key, diag, ret_source);
+
+	if (r || !is_other_family(service, ret_source))
+		return r;
+	return weir_diag_key(diag, key, "write an address of this host of the service's family",
+			     "'%s' cannot stand for the clients of '%s': one is IPv4 and the other "
+			     "IPv6",
+			     service->source, service->address);
+}
+
 int balance_backend_read_as(const struct balance_text *service,
 			    const struct balance_backend_text *text, const char *key,
 			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	struct weir_addr of_service;
-
 	*ret_end = (struct balance_end){
 		.port = (uint16_t)(text->port ? text->port : service->port),
 		.proto = proto_of(service),
 	};
 	int r = balance_addr_read(text->address, key, diag, &ret_end->addr);
 
-	if (r || weir_addr_from_string(service->address, strlen(service->address), &of_service) ||
-	    weir_addr_is_v4(&of_service) == weir_addr_is_v4(&ret_end->addr))
+	if (r || !is_other_family(service, &ret_end->addr))
 		return r;
 	return weir_diag_key(diag, key,
 			     "name a backend of the service's family, or a second service",
@@ -84,6 +105,15 @@ int balance_service_read(const struct balance_section *section, unsigned index,
 
 	snprintf(key, sizeof(key), "balance.services[%u].address", index);
 	return balance_service_read_as(&section->services[index], key, diag, ret_end);
+}
+
+int balance_source_read(const struct balance_section *section, unsigned index,
+			struct weir_diag *diag, struct weir_addr *ret_source)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].source", index);
+	return balance_source_read_as(&section->services[index], key, diag, ret_source);
 }
 
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,

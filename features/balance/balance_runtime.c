@@ -10,6 +10,7 @@ static void service_done(struct balance_text *text)
 {
 	free(text->name);
 	free(text->address);
+	free(text->source);
 }
 
 static void row_done(struct balance_row *row)
@@ -59,9 +60,10 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 		.address = strdup(text->address),
 		.port = text->port,
 		.proto = text->proto,
+		.source = text->source ? strdup(text->source) : NULL,
 	};
 
-	if (!own.name || !own.address) {
+	if (!own.name || !own.address || (text->source && !own.source)) {
 		service_done(&own);
 		return -ENOMEM;
 	}

@@ -23,7 +23,8 @@ struct balance_text {
 	char *name;
 	char *address;
 	uint32_t port;
-	int proto; /* enum balance_proto */
+	int proto;    /* enum balance_proto */
+	char *source; /* NULL: backends see the clients */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
 };
@@ -36,6 +37,7 @@ enum balance_proto {
 struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
+	uint32_t source_ports; /* there may be in use at once */
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
@@ -76,11 +78,16 @@ int balance_needs_check(const struct weir_config *config, const char *key, struc
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag, struct balance_end *ret_end);
+/* What backends see in the clients' place; zeros: the clients. */
+int balance_source_read(const struct balance_section *section, unsigned index,
+			struct weir_diag *diag, struct weir_addr *ret_source);
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag, struct balance_end *ret_end);
 /* The same of a service or backend that stands elsewhere; `key` is what messages name. */
 int balance_service_read_as(const struct balance_text *text, const char *key,
 			    struct weir_diag *diag, struct balance_end *ret_end);
+int balance_source_read_as(const struct balance_text *service, const char *key,
+			   struct weir_diag *diag, struct weir_addr *ret_source);
 int balance_backend_read_as(const struct balance_text *service,
 			    const struct balance_backend_text *text, const char *key,
 			    struct weir_diag *diag, struct balance_end *ret_end);
@@ -92,6 +99,8 @@ int balance_twice_check(const struct balance_section *section, struct weir_diag 
 int balance_compile(struct weir_compile *compile);
 /* Whether the policy has services. NULL, no policy yet: it has none. */
 bool balance_is_in(const struct weir_image *image);
+/* … and one of them an address that stands for its clients. */
+bool balance_hides_clients(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);

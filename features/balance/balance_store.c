@@ -19,6 +19,8 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	weir_json_put_str(json, "address", text->address);
 	weir_json_put_uint(json, "port", text->port);
 	weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
+	if (text->source)
+		weir_json_put_str(json, "source", text->source);
 	weir_json_close_object(json);
 	weir_buf_add_char(json->out, '\n');
 }
@@ -88,15 +90,18 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 		.name = (char *)weir_json_str(weir_json_get(object, "name"), ""),
 		.address = (char *)weir_json_str(weir_json_get(object, "address"), ""),
 		.port = (uint32_t)port,
+		.source = (char *)weir_json_str(weir_json_get(object, "source"), NULL),
 	};
+	struct weir_addr source;
 	struct balance_end end;
 
 	while (balance_proto_names[text.proto] && strcmp(balance_proto_names[text.proto], proto))
 		text.proto++;
 	if (!balance_proto_names[text.proto] || port < 0)
 		return weir_diag_error(why, NULL, "a service has no port or no protocol");
-	int r = balance_name_check(text.name, "", why) ?:
-			balance_service_read_as(&text, "address", why, &end);
+	int r = balance_name_check(text.name, "", why)			     ?:
+			balance_service_read_as(&text, "address", why, &end) ?:
+			balance_source_read_as(&text, "source", why, &source);
 
 	return r ? r : balance_runtime_add_service(runtime, &text);
 }

@@ -466,8 +466,29 @@ __noinline int conntrack_owned(struct pkt *p, int is_error)
 	struct conn_work *work = conn_work();
 	struct pkt *of = is_error ? embedded() : p;
 
-	return served_constants.enabled && p && of && work && key_of(work, of) &&
-	       conn_find_or_fetch(p, work) && conn_is_owned(work) && served_owner();
+	if (!served_constants.enabled || !p || !of || !work)
+		return 0;
+	if (is_error && !embedded_is_for(of, p))
+		return 0;
+	if (served_constants.hides)
+		served_turn_hidden(of);
+	return key_of(work, of) && conn_find_or_fetch(p, work) && conn_is_owned(work) &&
+	       served_owner();
+}
+
+/* The clock by which flows end, and when the flow of the packet will, as far as it shows now. */
+static __always_inline __u32 conntrack_now(void)
+{
+	const struct conn_work *work = conn_work();
+
+	return work ? work->now : 0;
+}
+
+static __always_inline __u32 conntrack_expires(void)
+{
+	const struct conn_work *work = conn_work();
+
+	return work ? work->now + conn_lifetime(work->key.proto, work->flow.marks) : 0;
 }
 
 /* Later fragments get the ports of their first, by which they are known from here on. */

@@ -278,11 +278,10 @@ __noinline int conn_write_sides(struct pkt *p)
 }
 
 /* What a packet shows of a flow that has moved since it was found: where it is now, also when it
- * moves on just then. */
-__noinline int conn_follow_sides(struct pkt *p)
+ * moves on just then. In line, for its frame is one too many (conn_settle()). */
+static __always_inline int conn_follow_sides(struct pkt *p, struct conn_work *work)
 {
-	struct conn_work *work = conn_work();
-	if (!p || !work || !conn_follow(work) || !conn_write_sides(p))
+	if (!conn_follow(work) || !conn_write_sides(p))
 		return 0;
 	/* From an old table it has gone on to the proven ones. */
 	return old_state.exists && conn_follow(work) && conn_write_sides(p);
@@ -301,7 +300,7 @@ __noinline int conn_keep_sides(struct pkt *p)
 		if (!turn_has_passed(*(volatile __u32 *)&flow->word, work->word))
 			return 0;
 	}
-	return conn_follow_sides(p);
+	return conn_follow_sides(p, work);
 }
 
 __noinline int conn_mark(struct conn_work *work)

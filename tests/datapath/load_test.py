@@ -4,8 +4,12 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import stack  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["WEIR_BUILD"])
 PROGRAMS = {"weir_xdp", "weir_xdp_frags", "weir_tc_in", "weir_tc_out", "weir_tc_in_ip",
@@ -20,13 +24,23 @@ def pins():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("compiled", ["bpf/main.o", "tests/main-oldest-clang.o"])
-def test_kernel_takes_every_packet_program(compiled, pins):
-    path = BUILD / compiled
-    if not path.exists():
-        assert "oldest" in compiled, f"{path} is not built"
+@pytest.fixture(params=["bpf/main.o", "tests/main-oldest-clang.o"])
+def path(request):
+    compiled = BUILD / request.param
+    if not compiled.exists():
+        assert "oldest" in request.param, f"{compiled} is not built"
         pytest.skip("clang-14 is not installed")
+    return compiled
+
+
+def test_kernel_takes_every_packet_program(path, pins):
     done = subprocess.run([BPFTOOL, "prog", "loadall", path, pins], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
     assert {pin.name for pin in pins.iterdir()} == PROGRAMS
+
+
+def test_no_way_takes_more_stack_than_old_kernels_have():
+    ways = stack.deepest(BUILD / "bpf/main.o")
+    assert set(ways) == PROGRAMS
+    assert {name: way for name, way in ways.items() if way[0] > stack.MOST} == {}

@@ -5,7 +5,6 @@ import errno
 import json
 import random
 import socket
-import struct
 
 import pytest
 
@@ -13,17 +12,11 @@ from e2e.balance_test import DENIED, FAMILIES, HOOKS, config
 from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, family_kind, serving)
 from harness.daemon import Daemon
 from harness.road import Road, address, client_address
-from harness.wait import wait_for
+from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, mtu_learned, told)
 
 MTU = 1300
 ONE = (1, None, None)           # weights: a single backend
-# By family: of <linux/in.h> and <linux/in6.h>, for which Python has no names.
-RECVERR = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
-DISCOVER = {4: (socket.IPPROTO_IP, 10, 2), 6: (socket.IPPROTO_IPV6, 23, 2)}
 TTL = {4: (socket.IPPROTO_IP, socket.IP_TTL), 6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
-UNREACHABLE = {4: (3, 3), 6: (1, 4)}
-TOO_BIG = {4: (3, 4), 6: (2, 0)}
-EXCEEDED = {4: (11, 0), 6: (3, 0)}
 each_hook = pytest.mark.parametrize("hook", HOOKS)
 each_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -39,36 +32,6 @@ def watched(road, hook, family):
     """One backend, UDP, behind policies that deny."""
     with Daemon(road.gateway, config=config(family, ONE, "udp", hook, DENIED)) as daemon:
         yield daemon
-
-
-def endpoint(packed, family):
-    """A sockaddr: address and port."""
-    start = 4 if family == 4 else 8
-    size = 4 if family == 4 else 16
-    return (socket.inet_ntop(family_kind(family), packed[start:start + size]),
-            struct.unpack("!H", packed[2:4])[0])
-
-
-def told(sock, family):
-    """What the kernel was told in an ICMP error: by whom, of what kind, about a packet to whom."""
-    def ask():
-        try:
-            return sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-        except OSError as err:          # the error itself, once; the queue says more
-            assert err.errno in (errno.ECONNREFUSED, errno.EMSGSIZE, errno.EHOSTUNREACH), err
-            return None
-
-    _, extra, _, name = wait_for(ask, "an ICMP error")
-    data, = (value for level, kind, value in extra if (level, kind) == RECVERR[family])
-    number, _, kind, code, _, info, _ = struct.unpack("=IBBBBII", data[:16])
-    return number, (kind, code), info, endpoint(data[16:], family)[0], tuple(name[:2])
-
-
-def asking(sock, family):
-    sock.setsockopt(*RECVERR[family], 1)
-    return sock
 
 
 @pytest.fixture
@@ -132,11 +95,6 @@ def test_backend_that_refuses_connections_is_told_of_at_once(road, hook, family)
 
 
 # --- narrow links --------------------------------------------------------------------------------
-
-def mtu_learned(station, whom, family):
-    rows = json.loads(station.run("ip", "-j", f"-{family}", "route", "get", whom).stdout)
-    return (rows[0].get("metrics") or [{}])[0].get("mtu")
-
 
 @each_family
 @each_hook

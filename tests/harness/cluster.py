@@ -31,14 +31,14 @@ class Cluster:
             for name in ("client", "gateway", "backends"):
                 setattr(self, name, Namespace(name))
                 self.stack.callback(getattr(self, name).delete)
-            veth(self.client, "eth0", self.gateway, "lan")
-            veth(self.gateway, "wan", self.backends, "eth0")
-            self.address()
+            self.build()
         except BaseException:
             self.close()
             raise
 
-    def address(self):
+    def build(self):
+        veth(self.client, "eth0", self.gateway, "lan")
+        veth(self.gateway, "wan", self.backends, "eth0")
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1",
                          "net.ipv6.conf.all.forwarding=1")
         for family, bits in ((4, 24), (6, 64)):
