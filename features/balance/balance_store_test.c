@@ -18,7 +18,7 @@
 #define WHOLE                                                                                  \
 	"{\"version\":1,\"off\":true,"                                                         \
 	"\"services\":[{\"name\":\"dns\",\"address\":\"2001:db8::1\",\"port\":53,"             \
-	"\"proto\":\"udp\"}\n],"                                                               \
+	"\"proto\":\"udp\",\"source\":\"2001:db8::9\"}\n],"                                    \
 	"\"backends\":[{\"service\":\"dns\",\"address\":\"fd00::1\",\"port\":53,\"weight\":2," \
 	"\"added\":true}\n,"                                                                   \
 	"{\"service\":\"web\",\"address\":\"10.0.0.1\",\"port\":8080,\"drained\":true}\n,"     \

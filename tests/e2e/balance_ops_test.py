@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
+from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster,
+                             serving)
 from harness.daemon import Daemon, Refused
+from harness.lan import Lan
 from harness.net import Namespace
 from harness.wait import wait_for
 
@@ -237,6 +239,7 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
     ((*ADD, "other", *AT, 81, "--backend", "[fd00::1]:80"), "one is IPv4 and the other IPv6"),
     ((*ADD, "other", *AT, 81, "--backend", "10.0.0.1,10.0.0.1:81"), "it is there twice"),
     ((*ADD, "other", *AT, 81, "--backend", f"{SERVICE[4]}:81"), "the service itself has this"),
+    ((*ADD, "other", *AT, 81, "--source", "fd00::1"), "cannot stand for the clients of"),
     ((*ADD, "other", *AT, 81, "--backend", end(0)),
      "its answers could not be told from those of the service 'echo'"),
     (("service", "del", "echo"), "part of the configuration weir service disable it"),
@@ -338,6 +341,28 @@ def test_walk_through_with_the_forms_of_bgo(cluster):
                    "--rip", BACKENDS[4][2])
         assert dnat(daemon) == [["Total", "rules:", "0"]]
         assert services(daemon) == {}
+
+
+def test_walk_through_where_all_are_on_one_network():
+    """As bgo's page has it: client, VIP and servers are neighbours. Backends then must see an
+    address of the gateway's, or they answer past it."""
+    source = ("--source", ROUTER[4][0])
+    with Lan() as lan, serving(lan, 4), \
+            Daemon(lan.gateway, config=BASE.replace(", {name: wan, hook: tc}", "")) as daemon:
+        for index in range(2):
+            daemon.say("lb", "add-dnat", *VIP, "--rip", BACKENDS[4][index], "--rport",
+                       str(BACKEND_PORT), *source)
+        assert "has the source" in refusal(daemon, "lb", "add-dnat", *VIP, "--rip",
+                                           BACKENDS[4][2], "--source", SERVICE[4])
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(Client(lan, 4)) for _ in range(40)]
+            assert {client.backend for client in clients} == set(BACKENDS[4][:2])
+            assert {client.peer[0] for client in clients} == {ROUTER[4][0]}
+            assert daemon.ask("lb", "status")["total"] == 40
+            daemon.restart()
+            assert all(client.echoes(b"on and on") for client in clients)
+        row, = daemon.ask("service", "list")["services"]
+        assert row["source"] == ROUTER[4][0]
 
 
 def test_dnat_of_ipv6_and_into_a_service_that_is_there(cluster):
