@@ -20,6 +20,7 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
+#include "../features/balance/balance_forward.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
@@ -187,6 +188,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);
 
 	if (served_constants.enabled && !reason_is_drop(reason)) {
+		conntrack_note_time();
 		reason = balance_stage(p, hook, reason);
 		conntrack_own(p);
 	}

@@ -29,7 +29,11 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 
 	if (reject_is_wanted(&p))
 		return reject_xdp(ctx, &p) ? XDP_TX : XDP_DROP;
-	return drop ? XDP_DROP : XDP_PASS;
+	if (drop)
+		return XDP_DROP;
+	if (balance_forwards(ctx, &p) && conntrack_lets_out(&p))
+		return balance_forward_put(ctx, &p);
+	return XDP_PASS;
 }
 
 SEC("xdp")

@@ -23,6 +23,14 @@ enum route {
 	ROUTE_NO_FORWARDING = -2, /* the kernel answers only on interfaces that forward */
 };
 
+#define ROUTE_LINK_ADDRESS 6 /* bytes */
+
+/* Where a packet goes on. */
+struct route_way {
+	__u32 ifindex;
+	__u8 link[2 * ROUTE_LINK_ADDRESS]; /* destination, source, as in the header */
+};
+
 /* Whether a neighbour is known or the packet would fit does not matter: the interface is set. */
 static __always_inline int route_of(long result, __u32 ifindex)
 {

@@ -12,6 +12,7 @@
 
 #include "../../abi/served.h"
 #include "pkt.h"
+#include "route.h"
 
 const volatile struct weir_served_constants served_constants = {};
 
@@ -37,15 +38,18 @@ struct served {
 	struct served_end to;	/* what the hook makes of an end of the packet … */
 	struct weir_addr stood; /* … of an error: and of what it holds, where this stood */
 	__u32 kind;		/* enum served_kind */
-	__u32 row;		   /* the service's, of whoever found it */
-	__u16 number;		   /* of the backend whose address was met */
-	__u16 owner;	/* of the backend whose the flow is, 0 for none; what is chosen */
-	__u8 is_turned; /* struct pkt bears the service's end */
-	__u8 is_chosen; /* the owner is, for this very packet */
-	__u8 is_quote;	/* all this is about what an ICMP error holds: embedded() */
-	__u8 hides;	/* `hidden` has an address */
-	__u8 is_hidden; /* the packet bears it, and struct pkt the client once it is turned */
-	__u8 to_source; /* `to` is for the source, of an error: of what it holds */
+	__u32 row;		/* the service's, of whoever found it */
+	__u16 number;		/* of the backend whose address was met */
+	__u16 owner;		/* of the backend whose the flow is, 0 for none; what is chosen */
+	__u8 is_turned;		/* struct pkt bears the service's end */
+	__u8 is_chosen;		/* the owner is, for this very packet */
+	__u8 is_quote;		/* all this is about what an ICMP error holds: embedded() */
+	__u8 hides;		/* `hidden` has an address */
+	__u8 is_hidden;	      /* the packet bears it, and struct pkt the client once it is turned */
+	struct route_way way; /* where XDP sends it on to */
+	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; where clients are
+				 hidden */
+	__u8 to_source;	      /* `to` is for the source, of an error: of what it holds */
 };
 
 /*
@@ -108,8 +112,7 @@ static __always_inline void served_put_end(struct pkt *p, const struct served_en
 /* The end of struct pkt that is a backend's becomes the service's, and back; the other one, where
  * it stands for a client, his. */
 static __always_inline void served_put(struct pkt *p, const struct served *served,
-				       const struct served_end *end,
-				       const struct served_end *other)
+				       const struct served_end *end, const struct served_end *other)
 {
 	bool is_source = served->kind == SERVED_FROM_BACKEND;
 
@@ -163,6 +166,16 @@ static __always_inline bool served_own(__u32 owner)
 		return false;
 	served->owner = owner;
 	return !served->is_turned || (owner && owner == served->number);
+}
+
+static __always_inline void served_note_time(__u32 now, __u32 expires)
+{
+	struct served *served = served_work();
+
+	if (!served)
+		return;
+	served->now = now;
+	served->expires = expires;
 }
 
 /* What a flow that begins is to remember. */

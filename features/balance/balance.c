@@ -17,6 +17,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.enabled = balance_is_in(image),
 		.behind_xdp = weir_kernel_has_tcx(),
 		.hides = balance_hides_clients(image),
+		.forwards = section->forward == BALANCE_FORWARD_XDP,
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
@@ -73,14 +74,22 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	struct balance *state = data;
 
 	state->counters = weir_object_map(object, "ctr_balance");
-	return state->counters ? 0 :
-				 (weir_diag_error(diag, NULL,
-						  "the packet program lacks "
-						  "ctr_balance"),
-				  -ENOENT);
+	state->forward = weir_object_map(object, "cfg_forward");
+	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
+	if (!state->counters || !state->forward)
+		return weir_diag_error(diag, NULL,
+				       "the packet program lacks ctr_balance or cfg_forward"),
+		       -ENOENT;
+	return 0;
 }
 
-static const struct balance_section *section_of(const struct balance *state)
+static void balance_tick(void *data, uint64_t now_ns)
+{
+	(void)now_ns;
+	balance_forward_look(data);
+}
+
+const struct balance_section *balance_section_of(const struct balance *state)
 {
 	static const struct balance_section none;
 	const struct weir_config *config = state->engine ? weir_engine_config(state->engine) : NULL;
@@ -93,7 +102,7 @@ const struct balance_live *balance_live_of(struct balance *state)
 	if (!state->is_stale)
 		return state->live;
 	balance_live_done(state->live);
-	if (balance_live_make(section_of(state), state->runtime, NULL, state->live))
+	if (balance_live_make(balance_section_of(state), state->runtime, NULL, state->live))
 		return NULL;
 	state->is_stale = false;
 	return state->live;
@@ -126,6 +135,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 	state->config = config;
 	if (is_new && !balance_runtime_is_empty(state->runtime))
 		runtime_prune(state);
+	balance_forward_look(state);
 }
 
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT])
@@ -183,6 +193,7 @@ const struct weir_feature weir_balance = {
 	.state_free = balance_state_free,
 	.attach = balance_attach,
 	.live = balance_went_live,
+	.tick = balance_tick,
 	.status = balance_status,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,

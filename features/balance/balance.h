@@ -69,7 +69,7 @@ struct balance_port {
 		};
 		__u64 both;
 	} ends;
-	__be16 cport;  /* the client's */
+	__be16 cport; /* the client's */
 	__u16 spare;
 	__u32 turn;    /* 0: was never used. Grows by 2 with each owner */
 	__u32 expires; /* conntrack's tick, as of its flow: from then on others may have it */
@@ -141,8 +141,8 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 	hash = balance_mix(hash, port->client.be64[1]);
 	hash = balance_mix(hash, port->backend.be64[0]);
 	hash = balance_mix(hash, port->backend.be64[1]);
-	hash = balance_mix(hash, (__u64)port->cport << 32 | port->ends.backend << 8 |
-					 port->ends.proto);
+	hash = balance_mix(hash,
+			   (__u64)port->cport << 32 | port->ends.backend << 8 | port->ends.proto);
 	hash += number * 0x9e3779b97f4a7c15ULL;
 	return __builtin_bswap16(BALANCE_PORT_FIRST + ((hash >> 32) * BALANCE_PORT_COUNT >> 32));
 }

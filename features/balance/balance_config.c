@@ -81,6 +81,8 @@ static const struct weir_field service_fields[] = {
 	{ 0 },
 };
 
+static const char *const forward_names[] = { "kernel", "xdp", NULL };
+
 const struct weir_field balance_fields[] = {
 	{ .key = "services",
 	  .type = WEIR_FIELD_SEQUENCE,
@@ -89,6 +91,15 @@ const struct weir_field balance_fields[] = {
 	  .size = sizeof(struct balance_text),
 	  .fields = service_fields,
 	  .help = "Addresses whose connections are shared out among backends." },
+	{ .key = "forward",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SECTION(forward),
+	  .values = forward_names,
+	  .fallback = "kernel",
+	  .wants_value = true,
+	  .help = "xdp: packets of established connections that arrive at a native XDP hook go "
+		  "straight to the interface they leave by, where both can, past nftables, "
+		  "queueing disciplines, and what else the kernel would do to them." },
 	{ .key = "source-ports",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(source_ports),

@@ -48,8 +48,8 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 	if (!served_constants.enabled || !p || !served)
 		return 0;
 	/* Of a client who is hidden both sides are translated, and counted is the service's. */
-	bool counts = is_to_client(served) ? p->direction == WEIR_EGRESS :
-					     p->direction == WEIR_INGRESS;
+	bool counts =
+		is_to_client(served) ? p->direction == WEIR_EGRESS : p->direction == WEIR_INGRESS;
 
 	if (counts)
 		balance_count(p, is_to_client(served) ? BALANCE_COUNT_TO_CLIENTS :

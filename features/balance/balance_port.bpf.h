@@ -7,8 +7,8 @@
 #ifndef WEIR_BALANCE_PORT_BPF_H
 #define WEIR_BALANCE_PORT_BPF_H
 
+#include "../../bpf/lib/cursor.h"
 #include "../../bpf/lib/served.h"
-#include "../conntrack/conntrack.bpf.h"
 #include "balance.h"
 
 /* Lines of st_balance_port. */
@@ -38,13 +38,13 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct balance_port);
-} tmp_balance_port SEC(".maps");
+} tmp_port SEC(".maps");
 
 static __always_inline struct balance_port *port_work(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&tmp_balance_port, &zero);
+	return bpf_map_lookup_elem(&tmp_port, &zero);
 }
 
 static __always_inline struct balance_port *port_line(const struct balance_port *want)
@@ -144,7 +144,7 @@ __noinline int balance_port_try(__u32 number, __u32 takes)
 		return -1;
 	bool is_found = port_turn(line) && port_is_of(line, want) && port_is_clients(line, want);
 
-	if (!is_found && !port_is_free(line, conntrack_now()))
+	if (!is_found && !port_is_free(line, served->now))
 		return -1;
 	if (!is_found && (!takes || !port_claim(line, want)))
 		return 0;
@@ -184,7 +184,7 @@ __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 	want->backend = served->backend.addr;
 	want->ends.backend = served->backend.port;
 	want->ends.proto = p->proto;
-	want->expires = conntrack_expires();
+	want->expires = served->expires;
 	if (port_find(&free))
 		return 1;
 	return takes && free < BALANCE_PORT_TRIES && balance_port_try(free, 1) > 0;
@@ -205,7 +205,7 @@ __noinline int balance_port_keep(const struct pkt *p)
 	struct balance_port *line = port_line(want);
 
 	if (line && port_is_of(line, want))
-		port_refresh(line, conntrack_expires());
+		port_refresh(line, served->expires);
 	return 0;
 }
 

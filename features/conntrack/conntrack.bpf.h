@@ -476,19 +476,30 @@ __noinline int conntrack_owned(struct pkt *p, int is_error)
 	       served_owner();
 }
 
-/* The clock by which flows end, and when the flow of the packet will, as far as it shows now. */
-static __always_inline __u32 conntrack_now(void)
+/* 1: a packet that was let in where it arrived is also let in where it would leave. */
+__noinline int conntrack_lets_out(const struct pkt *p)
 {
 	const struct conn_work *work = conn_work();
+	const struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
+	const struct served *served = served_work();
 
-	return work ? work->now : 0;
+	if (!served_constants.forwards || !p || !flow || !served)
+		return 0;
+	struct pkt out = { .ifindex = served->way.ifindex,
+			   .direction = WEIR_EGRESS,
+			   .generation = p->generation };
+
+	return flow_is_let_in(flow, &out, work->segment.side);
 }
 
-static __always_inline __u32 conntrack_expires(void)
+/* For what is kept of a packet's flow elsewhere: until when, as far as it shows now. */
+static __always_inline void conntrack_note_time(void)
 {
 	const struct conn_work *work = conn_work();
 
-	return work ? work->now + conn_lifetime(work->key.proto, work->flow.marks) : 0;
+	if (served_constants.hides && work)
+		served_note_time(work->now,
+				 work->now + conn_lifetime(work->key.proto, work->flow.marks));
 }
 
 /* Later fragments get the ports of their first, by which they are known from here on. */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A packet goes on from where it arrived, past the rest of the kernel: which may, and where to, by
+ * the kernel's own routes and neighbours. Whoever is in doubt leaves the packet to the kernel.
+ */
+#ifndef WEIR_BPF_FORWARD_H
+#define WEIR_BPF_FORWARD_H
+
+#include "../../abi/served.h"
+#include "route.h"
+#include "wire.h"
+
+/*
+ * Indices of interfaces that send what XDP hands them, each at its own modulo the size.
+ *
+ * writes: features/balance/balance_forward.c
+ * reads: the data path
+ * full: one whose place is taken is forwarded to by the kernel, as without
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FORWARD_CELLS);
+	__type(key, __u32);
+	__type(value, __u32);
+} cfg_forward SEC(".maps");
+
+static __always_inline bool forward_takes(__u32 ifindex)
+{
+	__u32 row = ifindex & (FORWARD_CELLS - 1);
+	__u32 *cell = bpf_map_lookup_elem(&cfg_forward, &row);
+
+	return cell && *cell == ifindex;
+}
+
+/* Headers as they mostly are: what has options, tags, fragments, or a life that ends here is for
+ * the kernel. */
+static __always_inline bool forward_may(const struct pkt *p)
+{
+	__u32 l3 = p->seen & PKT_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+
+	return p->l3_offset == sizeof(struct eth_header) && p->l4_offset == p->l3_offset + l3 &&
+	       p->seen & PKT_PORTS && !(p->seen & PKT_FRAGMENT) && p->ttl > 1 && !p->has_mark &&
+	       (p->proto == PROTO_TCP || p->proto == PROTO_UDP);
+}
+
+/* 1: *way says where the packet goes on, from an address to another, and it may. */
+static __always_inline bool forward_look(struct xdp_md *ctx, const struct pkt *p,
+					 const struct weir_addr *from, const struct weir_addr *to,
+					 struct route_way *way)
+{
+	struct bpf_fib_lookup fib = { .ifindex = p->ifindex, .tot_len = p->ip_len };
+
+	if (p->seen & PKT_IPV4) {
+		fib.family = ROUTE_INET;
+		fib.ipv4_src = from->be32[3];
+		fib.ipv4_dst = to->be32[3];
+	} else {
+		fib.family = ROUTE_INET6;
+		for (int i = 0; i < 4; i++) {
+			fib.ipv6_src[i] = from->be32[i];
+			fib.ipv6_dst[i] = to->be32[i];
+		}
+	}
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) || !forward_takes(fib.ifindex))
+		return false;
+	way->ifindex = fib.ifindex;
+	__builtin_memcpy(way->link, fib.dmac, ROUTE_LINK_ADDRESS);
+	__builtin_memcpy(way->link + ROUTE_LINK_ADDRESS, fib.smac, ROUTE_LINK_ADDRESS);
+	return true;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which interfaces XDP may send packets of services on to (bpf/lib/forward.h). */
+#include <string.h>
+
+#include "core/senders.h"
+#include "features/balance/balance_state.h"
+
+struct found {
+	uint32_t cells[FORWARD_CELLS];
+};
+
+static void sender_note(void *arg, uint32_t ifindex)
+{
+	struct found *found = arg;
+	uint32_t *cell = &found->cells[ifindex % FORWARD_CELLS];
+
+	if (!*cell) /* of two with the same place the kernel forwards to one */
+		*cell = ifindex;
+}
+
+void balance_forward_look(struct balance *state)
+{
+	struct found found = { 0 };
+
+	if (!state->forward)
+		return;
+	if (balance_section_of(state)->forward == BALANCE_FORWARD_XDP)
+		weir_senders_each(sender_note, &found);
+	for (uint32_t i = 0; i < FORWARD_CELLS; i++)
+		if (found.cells[i] != state->senders[i] &&
+		    weir_map_set(state->forward, &i, &found.cells[i]) == 0)
+			state->senders[i] = found.cells[i];
+}
