@@ -124,6 +124,22 @@ static int value_add(struct parser *parser, const struct weir_arg *arg, const ch
 	return value_check(arg, text, parser->diag);
 }
 
+/* One word more of the argument that takes all of them, or is given more than once. */
+static int rest_add(struct parser *parser, const struct weir_arg *arg, const char *word,
+		    char between)
+{
+	struct weir_command *command = parser->command;
+	size_t len = strlen(command->rest), more = strlen(word);
+
+	if (len + more + 2 > sizeof(command->rest))
+		return weir_diag_error(parser->diag, "make it shorter", "%s: too long",
+				       arg->metavar);
+	if (len)
+		command->rest[len++] = between;
+	memcpy(command->rest + len, word, more + 1);
+	return len ? 0 : value_add(parser, arg, command->rest);
+}
+
 static int flag_unknown(const struct parser *parser, const char *name, size_t len)
 {
 	char typed[NAME_MAX_BYTES];
@@ -195,7 +211,8 @@ static int flag_take(struct parser *parser)
 		parser->command->help = true;
 		return 0;
 	}
-	return value_add(parser, arg, text);
+	return arg->flags & WEIR_ARG_MANY ? rest_add(parser, arg, text, ',') :
+					    value_add(parser, arg, text);
 }
 
 /* The next word that is no flag, flags before it taken; NULL at the end. */
@@ -242,11 +259,11 @@ static int noun_unknown(const struct parser *parser, const char *typed)
 	return weir_diag_error(parser->diag, weir_buf_str(&mend), "unknown command '%s'", typed);
 }
 
+/* `typed` is what stands behind the noun, with dots between the words. */
 static int verb_unknown(const struct parser *parser, const char *noun, const char *typed)
 {
 	struct weir_nearest nearest = { .typed = typed };
-	_cleanup_buf_ struct weir_buf mend = { 0 };
-	_cleanup_buf_ struct weir_buf all = { 0 };
+	_cleanup_buf_ struct weir_buf mend = { 0 }, all = { 0 }, words = { 0 };
 
 	for (size_t i = 0; i < parser->verbs->count; i++) {
 		const struct weir_verb *verb = &parser->verbs->rows[i];
@@ -254,18 +271,31 @@ static int verb_unknown(const struct parser *parser, const char *noun, const cha
 		if (!weir_verb_has_noun(verb, noun))
 			continue;
 		weir_nearest_offer(&nearest, weir_verb_word(verb));
-		weir_buf_addf(&all, "%s%s", all.len ? ", " : "", weir_verb_word(verb));
+		weir_buf_add_str(&all, all.len ? ", " : "");
+		weir_words_add(&all, weir_verb_word(verb));
 	}
-	if (nearest.word)
-		weir_buf_addf(&mend, "did you mean 'weir %s %s'?", noun, nearest.word);
-	else
+	if (nearest.word) {
+		weir_buf_addf(&mend, "did you mean 'weir %s ", noun);
+		weir_words_add(&mend, nearest.word);
+		weir_buf_add_str(&mend, "'?");
+	} else {
 		weir_buf_addf(&mend, "there are: %s", weir_buf_str(&all));
+	}
+	weir_words_add(&words, typed);
 	return weir_diag_error(parser->diag, weir_buf_str(&mend), "unknown verb '%s %s'", noun,
-			       typed);
+			       weir_buf_str(&words));
 }
 
-/* Finds the verb in the first one or two words; leaves verb NULL and help set when there is none to
- * run. */
+static bool has_words_behind(const struct parser *parser, const char *name)
+{
+	const char *word;
+	size_t row = 0, len;
+
+	return weir_verbs_next(parser->verbs, name, &row, &word, &len);
+}
+
+/* Finds the verb in the first words, as many as its name has; leaves verb NULL and help set when
+ * there is none to run. */
 static int verb_take(struct parser *parser)
 {
 	struct weir_command *command = parser->command;
@@ -279,13 +309,18 @@ static int verb_take(struct parser *parser)
 		return command->verb ? result : noun_unknown(parser, first);
 	}
 	command->noun = first;
-	const char *second = word_next(parser, &result);
-	if (!second || result < 0)
-		return result;
 	_cleanup_buf_ struct weir_buf name = { 0 };
-	weir_buf_addf(&name, "%s.%s", first, second);
+	weir_buf_add_str(&name, first);
+	while (has_words_behind(parser, weir_buf_str(&name))) {
+		const char *word = word_next(parser, &result);
+
+		if (!word || result < 0)
+			return result;
+		weir_buf_addf(&name, ".%s", word);
+	}
 	command->verb = weir_verbs_find(parser->verbs, weir_buf_str(&name));
-	return command->verb ? result : verb_unknown(parser, first, second);
+	return command->verb ? result :
+			       verb_unknown(parser, first, weir_buf_str(&name) + strlen(first) + 1);
 }
 
 static const struct weir_arg *positional_at(const struct weir_verb *verb, size_t index)
@@ -298,27 +333,12 @@ static const struct weir_arg *positional_at(const struct weir_verb *verb, size_t
 	return NULL;
 }
 
-/* One word more of the argument that takes all of them. */
-static int rest_add(struct parser *parser, const struct weir_arg *arg, const char *word)
-{
-	struct weir_command *command = parser->command;
-	size_t len = strlen(command->rest), more = strlen(word);
-
-	if (len + more + 2 > sizeof(command->rest))
-		return weir_diag_error(parser->diag, "make it shorter", "%s: too long",
-				       arg->metavar);
-	if (len)
-		command->rest[len++] = ' ';
-	memcpy(command->rest + len, word, more + 1);
-	return len ? 0 : value_add(parser, arg, command->rest);
-}
-
 static int positional_take(struct parser *parser, const char *word)
 {
 	const struct weir_arg *arg = positional_at(parser->command->verb, parser->positional);
 
 	if (arg && arg->flags & WEIR_ARG_REST)
-		return rest_add(parser, arg, word);
+		return rest_add(parser, arg, word, ' ');
 	parser->positional++;
 
 	if (!arg)

@@ -83,6 +83,35 @@ static void assert_refused(const char *line, const char *what, const char *mend)
 	assert_string_equal(parsed.diag.entries[0].mend, mend);
 }
 
+static void verb_may_have_two_words(void **state)
+{
+	assert_verb("pool list", "pool.list");
+	assert_verb("pool member add a", "pool.member.add");
+	assert_verb("pool member del", "pool.member.del");
+	assert_refused("pool member ad a", "unknown verb 'pool member ad'",
+		       "did you mean 'weir pool member add'?");
+	assert_refused("pool xyzzyx", "unknown verb 'pool xyzzyx'",
+		       "there are: list, member add, member del");
+}
+
+static void part_of_a_verb_is_no_verb(void **state)
+{
+	_cleanup_parsed_ struct parsed parsed;
+
+	parse(&parsed, "pool member");
+	assert_null(parsed.command.verb);
+	assert_string_equal(parsed.command.noun, "pool");
+}
+
+static void what_may_be_many_is_put_together(void **state)
+{
+	assert_value("pool member add a --tag x", "tag", "x");
+	assert_value("pool member add a --tag x --tag=y,z", "tag", "x,y,z");
+	assert_value("pool member add a --tag x --tag y", "pool", "a");
+	assert_refused("block add 192.0.2.1 --note a --note b", "note: given twice",
+		       "give it once");
+}
+
 static void one_word_is_its_operation(void **state)
 {
 	assert_verb("status", "status");
@@ -279,6 +308,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_word_is_its_operation),
+		cmocka_unit_test(verb_may_have_two_words),
+		cmocka_unit_test(part_of_a_verb_is_no_verb),
+		cmocka_unit_test(what_may_be_many_is_put_together),
 		cmocka_unit_test(two_words_are_noun_and_verb),
 		cmocka_unit_test(global_flag_may_stand_anywhere),
 		cmocka_unit_test(positional_takes_the_word_without_a_flag),

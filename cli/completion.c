@@ -35,19 +35,17 @@ static void firsts_add(const struct weir_verbs *verbs, struct weir_buf *out)
 
 static void noun_cases_add(const struct weir_verbs *verbs, struct weir_buf *out)
 {
-	for (size_t i = 0; i < verbs->count; i++) {
-		const char *name = verbs->rows[i].op->name;
-		size_t len = weir_verb_noun_len(&verbs->rows[i]);
+	_cleanup_buf_ struct weir_buf name = { 0 };
+	size_t group = 0, dot = 0;
 
-		if (!weir_verbs_is_first_of_noun(verbs, i) || !weir_verb_word(&verbs->rows[i]))
-			continue;
-		weir_buf_addf(out, "\t%.*s) printf '%%s' '", (int)len, name);
-		for (size_t j = i; j < verbs->count; j++)
-			if (weir_verb_word(&verbs->rows[j]) &&
-			    weir_verb_noun_len(&verbs->rows[j]) == len &&
-			    strncmp(verbs->rows[j].op->name, name, len) == 0)
-				weir_buf_addf(out, "%s%s", j == i ? "" : " ",
-					      weir_verb_word(&verbs->rows[j]));
+	while (weir_verbs_next_group(verbs, &group, &dot, &name)) {
+		const char *word, *between = "";
+		size_t row = 0, len;
+
+		weir_buf_addf(out, "\t%s) printf '%%s' '", weir_buf_str(&name));
+		for (; weir_verbs_next(verbs, weir_buf_str(&name), &row, &word, &len);
+		     between = " ")
+			weir_buf_addf(out, "%s%.*s", between, (int)len, word);
 		weir_buf_add_str(out, "' ;;\n");
 	}
 }
@@ -150,6 +148,7 @@ static const char bash_body[] =
 	"\t\t\t[[ -z $(__weir_verbs \"$noun\") ]] && name=$noun\n"
 	"\t\telif [[ -z $name ]]; then\n"
 	"\t\t\tname=$noun.$word\n"
+	"\t\t\t[[ -n $(__weir_verbs \"$name\") ]] && noun=$name name=\n"
 	"\t\telse\n"
 	"\t\t\t((position++))\n"
 	"\t\tfi\n"

@@ -45,11 +45,9 @@ static void source_add(const struct weir_verb *verb, const struct weir_arg *arg,
 
 static void condition_add(const struct weir_verb *verb, struct weir_buf *out)
 {
-	const char *word = weir_verb_word(verb);
-
-	weir_buf_addf(out, "complete -c weir -n '__weir_at %.*s%s%s'",
-		      (int)weir_verb_noun_len(verb), verb->op->name, word ? " " : "",
-		      word ? word : "");
+	weir_buf_add_str(out, "complete -c weir -n '__weir_at ");
+	weir_words_add(out, verb->op->name);
+	weir_buf_add_char(out, '\'');
 }
 
 static void arg_add(const struct weir_verb *verb, const struct weir_arg *arg, struct weir_buf *out)
@@ -91,14 +89,26 @@ static void verb_add(const struct weir_verbs *verbs, size_t index, struct weir_b
 		}
 		weir_buf_add_char(out, '\n');
 	}
-	if (word) {
-		weir_buf_addf(out, "complete -c weir -n '__weir_at %.*s' -a %s -d ",
-			      (int)weir_verb_noun_len(verb), verb->op->name, word);
-		quoted_add(out, verb->op->summary);
-		weir_buf_add_char(out, '\n');
-	}
 	for (size_t i = 0; (arg = weir_verb_arg(verb, i)); i++)
 		arg_add(verb, arg, out);
+}
+
+/* Those that can stand behind `name`. */
+static void words_add(const struct weir_verbs *verbs, const char *name, struct weir_buf *out)
+{
+	const char *word;
+	size_t row = 0, len;
+
+	while (weir_verbs_next(verbs, name, &row, &word, &len)) {
+		weir_buf_add_str(out, "complete -c weir -n '__weir_at ");
+		weir_words_add(out, name);
+		weir_buf_addf(out, "' -a %.*s", (int)len, word);
+		if (!word[len]) {
+			weir_buf_add_str(out, " -d ");
+			quoted_add(out, verbs->rows[row - 1].op->summary);
+		}
+		weir_buf_add_char(out, '\n');
+	}
 }
 
 void weir_completion_fish(const struct weir_verbs *verbs, struct weir_buf *out)
@@ -106,10 +116,14 @@ void weir_completion_fish(const struct weir_verbs *verbs, struct weir_buf *out)
 	/* The words typed so far are exactly those given, or begin with a whole noun and verb. */
 	weir_buf_add_str(out, "# fish completion for weir, made by: weir completion fish\n"
 			      "set -g __weir_nouns");
-	for (size_t i = 0; i < verbs->count; i++)
-		if (weir_verbs_is_first_of_noun(verbs, i) && weir_verb_word(&verbs->rows[i]))
-			weir_buf_addf(out, " %.*s", (int)weir_verb_noun_len(&verbs->rows[i]),
-				      verbs->rows[i].op->name);
+	_cleanup_buf_ struct weir_buf group = { 0 };
+	size_t row = 0, dot = 0;
+
+	while (weir_verbs_next_group(verbs, &row, &dot, &group)) {
+		weir_buf_add_str(out, " '");
+		weir_words_add(out, weir_buf_str(&group));
+		weir_buf_add_char(out, '\'');
+	}
 	weir_buf_add_str(out, "\n\nfunction __weir_at\n"
 			      "\tset -l words (commandline -opc)\n"
 			      "\tset -l typed\n"
@@ -118,6 +132,7 @@ void weir_completion_fish(const struct weir_verbs *verbs, struct weir_buf *out)
 			      "\tend\n"
 			      "\tset -l depth 1\n"
 			      "\tcontains -- \"$typed[1]\" $__weir_nouns; and set depth 2\n"
+			      "\tcontains -- \"$typed[1..2]\" $__weir_nouns; and set depth 3\n"
 			      "\ttest (count $typed) -gt $depth; and set typed $typed[1..$depth]\n"
 			      "\ttest \"$typed\" = \"$argv\"\n"
 			      "end\n\ncomplete -c weir -f\n");
@@ -125,4 +140,6 @@ void weir_completion_fish(const struct weir_verbs *verbs, struct weir_buf *out)
 		arg_add(NULL, arg, out);
 	for (size_t i = 0; i < verbs->count; i++)
 		verb_add(verbs, i, out);
+	for (row = dot = 0; weir_verbs_next_group(verbs, &row, &dot, &group);)
+		words_add(verbs, weir_buf_str(&group), out);
 }

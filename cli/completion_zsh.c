@@ -75,36 +75,40 @@ static void verb_case_add(const struct weir_verb *verb, struct weir_buf *out)
 	weir_buf_add_str(out, " ;;\n");
 }
 
-/* "'add:Add an address' …" for _describe; with_noun NULL: the first words. */
-static void words_add(const struct weir_verbs *verbs, const char *noun, struct weir_buf *out)
+/* "'add:Add an address' …" for _describe. */
+static void firsts_add(const struct weir_verbs *verbs, struct weir_buf *out)
 {
 	for (size_t i = 0; i < verbs->count; i++) {
 		const struct weir_verb *verb = &verbs->rows[i];
-		const char *word = weir_verb_word(verb);
 
-		if (noun ? !weir_verb_has_noun(verb, noun) : !weir_verbs_is_first_of_noun(verbs, i))
+		if (!weir_verbs_is_first_of_noun(verbs, i))
 			continue;
-		if (noun)
-			weir_buf_addf(out, " '%s:", word);
-		else
-			weir_buf_addf(out, " '%.*s:", (int)weir_verb_noun_len(verb),
-				      verb->op->name);
-		spec_text_add(out, noun || !word ? verb->op->summary : "…");
+		weir_buf_addf(out, " '%.*s:", (int)weir_verb_noun_len(verb), verb->op->name);
+		spec_text_add(out, weir_verb_word(verb) ? "…" : verb->op->summary);
 		weir_buf_add_char(out, '\'');
 	}
 }
 
-static void nouns_add(const struct weir_verbs *verbs, struct weir_buf *out)
+static void words_add(const struct weir_verbs *verbs, const char *name, struct weir_buf *out)
 {
-	for (size_t i = 0; i < verbs->count; i++) {
-		const struct weir_verb *verb = &verbs->rows[i];
-		_cleanup_buf_ struct weir_buf noun = { 0 };
+	const char *word;
+	size_t row = 0, len;
 
-		if (!weir_verbs_is_first_of_noun(verbs, i) || !weir_verb_word(verb))
-			continue;
-		weir_buf_add(&noun, verb->op->name, weir_verb_noun_len(verb));
-		weir_buf_addf(out, "\t%s) verbs=(", weir_buf_str(&noun));
-		words_add(verbs, weir_buf_str(&noun), out);
+	while (weir_verbs_next(verbs, name, &row, &word, &len)) {
+		weir_buf_addf(out, " '%.*s:", (int)len, word);
+		spec_text_add(out, word[len] ? "…" : verbs->rows[row - 1].op->summary);
+		weir_buf_add_char(out, '\'');
+	}
+}
+
+static void groups_add(const struct weir_verbs *verbs, struct weir_buf *out)
+{
+	_cleanup_buf_ struct weir_buf name = { 0 };
+	size_t row = 0, dot = 0;
+
+	while (weir_verbs_next_group(verbs, &row, &dot, &name)) {
+		weir_buf_addf(out, "\t%s) verbs=(", weir_buf_str(&name));
+		words_add(verbs, weir_buf_str(&name), out);
 		weir_buf_add_str(out, " ) ;;\n");
 	}
 }
@@ -116,21 +120,24 @@ void weir_completion_zsh(const struct weir_verbs *verbs, struct weir_buf *out)
 		     "__weir_ifaces()\n{\n"
 		     "\tlocal -a names=( /sys/class/net/*(N:t) )\n"
 		     "\t_describe interface names\n}\n\n"
-		     "_weir()\n{\n\tlocal -a first verbs globals\n\tlocal name\n\tglobals=(");
+		     "__weir_verbs()\n{\n\tverbs=()\n\tcase $1 in\n");
+	groups_add(verbs, out);
+	weir_buf_add_str(out,
+			 "\tesac\n}\n\n"
+			 "_weir()\n{\n\tlocal -a first verbs globals\n\tlocal name\n\tglobals=(");
 	for (const struct weir_arg *arg = weir_global_args; arg->name; arg++)
 		arg_spec_add(NULL, arg, out);
 	weir_buf_add_str(out, " )\n\tfirst=(");
-	words_add(verbs, NULL, out);
+	firsts_add(verbs, out);
 	weir_buf_add_str(out, " )\n"
 			      "\tif (( CURRENT == 2 )); then _describe command first; return; fi\n"
-			      "\tname=$words[2]\n\tcase $name in\n");
-	nouns_add(verbs, out);
-	weir_buf_add_str(out, "\tesac\n"
-			      "\tif (( $#verbs )); then\n"
+			      "\tname=$words[2]\n\t__weir_verbs $name\n"
+			      "\twhile (( $#verbs )); do\n"
 			      "\t\tif (( CURRENT == 3 )); then _describe verb verbs; return; fi\n"
 			      "\t\tname=$name.$words[3]\n"
 			      "\t\tshift words; (( CURRENT-- ))\n"
-			      "\tfi\n"
+			      "\t\t__weir_verbs $name\n"
+			      "\tdone\n"
 			      "\tshift words; (( CURRENT-- ))\n"
 			      "\tcase $name in\n");
 	for (size_t i = 0; i < verbs->count; i++)

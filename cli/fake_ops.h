@@ -23,6 +23,15 @@ static const struct weir_arg fake_add_args[] = {
 	{ 0 },
 };
 
+static const struct weir_arg fake_member_args[] = {
+	{ .name = "pool",
+	  .flags = WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL,
+	  .metavar = "POOL",
+	  .help = "which" },
+	{ .name = "tag", .flags = WEIR_ARG_MANY, .metavar = "TAG", .help = "as many as you like" },
+	{ 0 },
+};
+
 static const struct weir_arg fake_list_args[] = {
 	{ .name = "match", .metavar = "X", .help = "only what fits" },
 	{ .name = "limit",
@@ -70,6 +79,12 @@ static const struct weir_op fake_ops[] = {
 	  .summary = "Watch an interface",
 	  .kind = WEIR_OP_WRITE,
 	  .args = fake_interface_args },
+	{ .name = "pool.list", .summary = "Show pools" },
+	{ .name = "pool.member.add",
+	  .summary = "Add a member",
+	  .kind = WEIR_OP_WRITE,
+	  .args = fake_member_args },
+	{ .name = "pool.member.del", .summary = "Delete a member", .kind = WEIR_OP_WRITE },
 };
 
 static const struct weir_op *fake_op_at(size_t index)

@@ -6,16 +6,6 @@
 
 #include "cli/table.h"
 
-/* "block add" of "block.add" */
-static void words_add(struct weir_buf *out, const struct weir_verb *verb)
-{
-	const char *word = weir_verb_word(verb);
-
-	weir_buf_add(out, verb->op->name, weir_verb_noun_len(verb));
-	if (word)
-		weir_buf_addf(out, " %s", word);
-}
-
 /* "ENTRY", "--ttl DURATION", "--force" */
 static void arg_add(struct weir_buf *out, const struct weir_arg *arg)
 {
@@ -39,7 +29,7 @@ void weir_help_synopsis(const struct weir_verb *verb, struct weir_buf *out)
 	const struct weir_arg *arg;
 
 	weir_buf_add_str(out, "weir ");
-	words_add(out, verb);
+	weir_words_add(out, verb->op->name);
 	/* Positionals first: they are what one must know by heart. */
 	for (int flags = 0; flags < 2; flags++)
 		for (size_t i = 0; (arg = weir_verb_arg(verb, i)); i++) {
@@ -112,7 +102,7 @@ static void verb_row(struct weir_table *table, const struct weir_verb *verb)
 {
 	_cleanup_buf_ struct weir_buf words = { 0 };
 
-	words_add(&words, verb);
+	weir_words_add(&words, verb->op->name);
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(&words));
 	weir_table_cell(table, WEIR_COLOR_PLAIN, verb->op->summary);
 }

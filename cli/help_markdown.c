@@ -64,11 +64,9 @@ static const char *who_text(const struct weir_verb *verb)
 
 static void verb_section(struct weir_buf *out, const struct weir_verb *verb)
 {
-	const char *word = weir_verb_word(verb);
-
-	weir_buf_addf(out, "\n### weir %.*s%s%s\n\n%s. %s\n\n", (int)weir_verb_noun_len(verb),
-		      verb->op->name, word ? " " : "", word ? word : "", verb->op->summary,
-		      who_text(verb));
+	weir_buf_add_str(out, "\n### weir ");
+	weir_words_add(out, verb->op->name);
+	weir_buf_addf(out, "\n\n%s. %s\n\n", verb->op->summary, who_text(verb));
 	if (verb->place != WEIR_VERB_LOCAL) {
 		_cleanup_buf_ struct weir_buf route = { 0 };
 

@@ -17,7 +17,7 @@ static const struct weir_arg help_args[] = {
 	  .metavar = "NOUN",
 	  .help = "about these commands" },
 	{ .name = "verb",
-	  .flags = WEIR_ARG_POSITIONAL,
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REST,
 	  .metavar = "VERB",
 	  .help = "about this one" },
 	{ .name = "markdown", .type = WEIR_ARG_BOOL, .help = "the reference page of all commands" },
@@ -261,13 +261,16 @@ int weir_local_refuse(struct weir_terminal *terminal, const struct weir_diag *di
 static int help_topic(const struct weir_command *command, const char *noun, struct weir_buf *out)
 {
 	const char *word = weir_command_str(command, "verb");
+	bool has_verb = word;
 	_cleanup_buf_ struct weir_buf name = { 0 };
 
-	weir_buf_addf(&name, "%s%s%s", noun, word ? "." : "", word ? word : "");
+	weir_buf_addf(&name, "%s%s", noun, word ? "." : "");
+	for (; word && *word; word++)
+		weir_buf_add_char(&name, *word == ' ' ? '.' : *word);
 	const struct weir_verb *verb = weir_verbs_find(command->verbs, weir_buf_str(&name));
 	if (verb)
 		weir_help_verb(verb, out);
-	else if (!word && weir_verbs_have_noun(command->verbs, noun))
+	else if (!has_verb && weir_verbs_have_noun(command->verbs, noun))
 		weir_help_noun(command->verbs, noun, out);
 	else
 		return WEIR_EXIT_USAGE;

@@ -34,6 +34,11 @@ void weir_render_rule_name(struct weir_buf *out, const struct weir_json *rule);
 /* How much each interface is under attack: its line of status, and all that is known. */
 void weir_render_attack_status(const struct weir_view *view, const struct weir_json *attack);
 void weir_render_attack(const struct weir_view *view);
+/* The balancer: what became of an edit; list-dnat; who is served by whom; what was forgotten. */
+void weir_render_balance_edit(const struct weir_view *view);
+void weir_render_dnat(const struct weir_view *view);
+void weir_render_lb_status(const struct weir_view *view);
+void weir_render_lb_cleanup(const struct weir_view *view);
 void weir_render_explain(const struct weir_view *view);
 void weir_render_events(const struct weir_view *view);
 void weir_render_config(const struct weir_view *view);

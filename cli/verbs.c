@@ -168,6 +168,68 @@ const char *weir_verb_word(const struct weir_verb *verb)
 	return dot ? dot + 1 : NULL;
 }
 
+void weir_words_add(struct weir_buf *out, const char *name)
+{
+	for (; *name; name++)
+		weir_buf_add_char(out, *name == '.' ? ' ' : *name);
+}
+
+/* Whether the name is that many bytes of `of`, and words behind them. */
+static bool is_behind(const char *name, const char *of, size_t len)
+{
+	return strncmp(name, of, len) == 0 && name[len] == '.';
+}
+
+static bool is_first_behind(const struct weir_verbs *verbs, size_t row, const char *of, size_t len)
+{
+	for (size_t i = 0; i < row; i++)
+		if (is_behind(verbs->rows[i].op->name, of, len))
+			return false;
+	return true;
+}
+
+bool weir_verbs_next(const struct weir_verbs *verbs, const char *name, size_t *row,
+		     const char **ret_word, size_t *ret_len)
+{
+	size_t len = strlen(name);
+
+	for (; *row < verbs->count; ++*row) {
+		const char *of = verbs->rows[*row].op->name;
+
+		if (!is_behind(of, name, len))
+			continue;
+		*ret_word = of + len + 1;
+		*ret_len = strcspn(*ret_word, ".");
+		size_t all = len + 1 + *ret_len;
+
+		if (of[all] && !is_first_behind(verbs, *row, of, all))
+			continue;
+		++*row;
+		return true;
+	}
+	return false;
+}
+
+bool weir_verbs_next_group(const struct weir_verbs *verbs, size_t *row, size_t *dot,
+			   struct weir_buf *ret_name)
+{
+	for (; *row < verbs->count; ++*row, *dot = 0) {
+		const char *name = verbs->rows[*row].op->name;
+
+		while (name[*dot]) {
+			size_t len = *dot + strcspn(name + *dot, ".");
+
+			*dot = len + (name[len] != '\0');
+			if (!name[len] || !is_first_behind(verbs, *row, name, len))
+				continue;
+			weir_buf_clear(ret_name);
+			weir_buf_add(ret_name, name, len);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool weir_verb_has_noun(const struct weir_verb *verb, const char *noun)
 {
 	size_t len = weir_verb_noun_len(verb);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "core/ops.h"
 
 struct weir_command;
@@ -60,6 +61,17 @@ bool weir_verbs_have_noun(const struct weir_verbs *verbs, const char *noun);
 size_t weir_verb_noun_len(const struct weir_verb *verb);
 /* The part after the dot, or NULL: "add" of "block.add". */
 const char *weir_verb_word(const struct weir_verb *verb);
+/* "service backend add" of "service.backend.add". */
+void weir_words_add(struct weir_buf *out, const char *name);
+/*
+ * The words that can stand behind those of `name` ("service", "service.backend"), each once: `row`
+ * from 0, one further each time. False: there are no more.
+ */
+bool weir_verbs_next(const struct weir_verbs *verbs, const char *name, size_t *row,
+		     const char **ret_word, size_t *ret_len);
+/* Likewise all names that words can stand behind, in `ret_name`; start with `*row` and `*dot` 0. */
+bool weir_verbs_next_group(const struct weir_verbs *verbs, size_t *row, size_t *dot,
+			   struct weir_buf *ret_name);
 /* Whether this is the first row with its noun: what a list of nouns prints. */
 bool weir_verbs_is_first_of_noun(const struct weir_verbs *verbs, size_t index);
 

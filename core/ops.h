@@ -38,6 +38,8 @@ enum weir_arg_type {
 	2 /* stands without a flag on the command line, in the order of the table */
 #define WEIR_ARG_REST \
 	4 /* positional, the last: all words that are left, with a blank between them */
+#define WEIR_ARG_MANY \
+	8 /* a text that may be given more than once: all of them, with a comma between them */
 
 struct weir_arg {
 	const char *name; /* "ttl": --ttl on the command line, "ttl" in JSON and in the query of a

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "features/balance/balance_live.h"
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_state.h"
 
@@ -202,9 +203,8 @@ static int all_write(const struct meaning *meaning, struct weir_image *image)
 	return r;
 }
 
-int balance_compile(struct weir_compile *compile)
+static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
-	const struct balance_section *section = compile->section;
 	_cleanup_(meaning_done) struct meaning meaning = { 0 };
 
 	if (!section->service_count)
@@ -217,4 +217,47 @@ int balance_compile(struct weir_compile *compile)
 	if (!r)
 		r = cells_make(&meaning);
 	return r ? r : all_write(&meaning, compile->image);
+}
+
+int balance_compile(struct weir_compile *compile)
+{
+	static const struct balance_runtime none;
+	const struct balance *state = compile->state;
+	const struct balance_runtime *runtime = compile->draft ? compile->draft :
+						state	       ? state->runtime :
+								 &none;
+	_cleanup_live_ struct balance_live live = { 0 };
+	int r = balance_live_make(compile->section, runtime, NULL, &live);
+
+	if (!r)
+		r = balance_live_check(compile, runtime, &live);
+	return r ? r : section_compile(compile, &live.acting);
+}
+
+/* NULL: it has no services. */
+static const struct balance_head *head_in(const struct weir_image *image)
+{
+	uint32_t count;
+	const struct weir_line *lines = image ? weir_image_lines(image, &count) : NULL;
+	const struct weir_policy_head *head = (const void *)lines;
+	uint32_t first = head ? head->header.first_line[WEIR_SECTION_BALANCE] : 0;
+
+	return first ? (const void *)&lines[first] : NULL;
+}
+
+bool balance_is_in(const struct weir_image *image)
+{
+	return head_in(image);
+}
+
+bool balance_hides_clients(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool hides = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		hides = hides || services[i].source.be64[0] || services[i].source.be64[1];
+	return hides;
 }

@@ -165,7 +165,9 @@ static void services_stand_in_bytes_as_packets_bear_them(void **state)
 		(const void *)&compiled.lines[compiled.head->services];
 	const struct balance_backend *backends =
 		(const void *)&compiled.lines[compiled.head->backends];
-	const uint8_t web[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1, 0, 80, 6 };
+	/* Between its address and its port there is room for what stands for its clients. */
+	const uint8_t web[] = { 0,    0,    0,	 0, 0, 0, 0,	    0,	0, 0,
+				0xff, 0xff, 192, 0, 2, 1, [32] = 0, 80, 6 };
 	const uint8_t dns[] = { 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 53 };
 
 	assert_memory_equal(&services[0], web, sizeof(web));

@@ -123,14 +123,13 @@ static bool name_is_good(const char *name)
 	       strspn(name, all) == len;
 }
 
-static int name_check(const struct balance_section *section, unsigned index, struct weir_diag *diag)
+int balance_name_check(const char *name, const char *path, struct weir_diag *diag)
 {
-	const char *name = section->services[index].name;
 	char key[64];
 
 	if (name_is_good(name))
 		return 0;
-	snprintf(key, sizeof(key), "balance.services[%u].name", index);
+	snprintf(key, sizeof(key), "%s%sname", path, *path ? "." : "");
 	return weir_diag_key(diag, key,
 			     "write 1 to 31 of a-z, 0-9, '.', '_' and '-', the first a letter or "
 			     "digit",
@@ -142,7 +141,10 @@ static int service_check(const struct balance_section *section, unsigned index,
 {
 	struct balance_end end;
 	struct weir_addr source;
-	int name = name_check(section, index, diag);
+	char path[48];
+
+	snprintf(path, sizeof(path), "balance.services[%u]", index);
+	int name = balance_name_check(section->services[index].name, path, diag);
 	int r = balance_service_read(section, index, diag, &end);
 
 	r = balance_source_read(section, index, diag, &source) ?: r;
@@ -152,7 +154,8 @@ static int service_check(const struct balance_section *section, unsigned index,
 }
 
 /* Somewhere packets may arrive at XDP, which cannot translate by itself. */
-static void behind_xdp_check(const struct weir_config *config, struct weir_diag *diag)
+static void behind_xdp_check(const struct weir_config *config, const char *key,
+			     struct weir_diag *diag)
 {
 	bool is_at_tc = config->interface_count > 0;
 
@@ -160,10 +163,21 @@ static void behind_xdp_check(const struct weir_config *config, struct weir_diag 
 		is_at_tc = is_at_tc && config->interfaces[i].hook == WEIR_HOOK_TC;
 	if (is_at_tc || weir_kernel_has_tcx())
 		return;
-	weir_diag_warning_key(diag, "balance.services",
+	weir_diag_warning_key(diag, key,
 			      "write `hook: tc` at interfaces, or use Linux 6.6 or later",
 			      "what arrives at XDP is not shared out: this kernel takes no program "
 			      "behind XDP (TCX, Linux 6.6), which translates");
+}
+
+int balance_needs_check(const struct weir_config *config, const char *key, struct weir_diag *diag)
+{
+	if (!weir_config_tracks(config))
+		return weir_diag_key(diag, key,
+				     "write `conntrack: {enabled: auto}`, or leave `services` out",
+				     "connections are not tracked, by the configuration: nobody "
+				     "would know whose answers are whose");
+	behind_xdp_check(config, key, diag);
+	return 0;
 }
 
 int balance_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
@@ -181,13 +195,7 @@ int balance_check(const struct weir_config *config, const void *data, struct wei
 		result = service_check(section, i, diag) ?: result;
 	if (!result)
 		result = balance_twice_check(section, diag);
-	if (!weir_config_tracks(config))
-		result =
-			weir_diag_key(diag, "balance.services",
-				      "write `conntrack: {enabled: auto}`, or leave `services` out",
-				      "connections are not tracked, by the configuration: nobody "
-				      "would know whose answers are whose");
-	if (!result)
-		behind_xdp_check(config, diag);
+	if (!weir_config_tracks(config) || !result)
+		result = balance_needs_check(config, "balance.services", diag);
 	return result;
 }

@@ -1,47 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* service list: the services, and who serves them. */
-#include "core/engine.h"
-#include "features/balance/balance_state.h"
+/* What services and backends there are: service list and show, service backend list, list-dnat. */
+#include <errno.h>
+#include <string.h>
 
-static void backend_put(const struct balance_text *service,
-			const struct balance_backend_text *backend, struct weir_json_out *json)
+#include "core/engine.h"
+#include "features/balance/balance_change.h"
+
+static struct balance *state_of(struct weir_engine *engine)
 {
+	return weir_engine_state(engine, &weir_balance);
+}
+
+static const char *origin_name(bool is_runtime)
+{
+	return is_runtime ? "runtime" : "file";
+}
+
+static const struct balance_live_backend *backend_at(const struct balance_live *live,
+						     unsigned service, unsigned index)
+{
+	return &live->backends[live->services[service].first + index];
+}
+
+/* What run time changed of what the configuration says. */
+static void backend_changes_put(const struct balance_live_backend *backend,
+				struct weir_json_out *json)
+{
+	if (backend->is_drained)
+		weir_json_put_bool(json, "drained", true);
+	if (!backend->is_runtime && backend->weight != backend->weight_written)
+		weir_json_put_uint(json, "weight_in_file", backend->weight_written);
+}
+
+static void backend_put(const struct balance_live *live, unsigned service, unsigned index,
+			struct weir_json_out *json)
+{
+	const struct balance_live_backend *backend = backend_at(live, service, index);
+	char address[WEIR_ADDR_TEXT];
+
 	weir_json_open_object(json, NULL);
-	weir_json_put_str(json, "service", service->name);
-	weir_json_put_str(json, "address", backend->address);
-	weir_json_put_uint(json, "port", backend->port ? backend->port : service->port);
+	weir_json_put_str(json, "service", live->all.services[service].name);
+	weir_json_put_str(json, "address", weir_addr_to_string(&backend->end.addr, address));
+	weir_json_put_uint(json, "port", backend->end.port);
 	weir_json_put_uint(json, "weight", backend->weight);
+	weir_json_put_str(json, "origin", origin_name(backend->is_runtime));
+	backend_changes_put(backend, json);
 	weir_json_close_object(json);
 }
 
-static void service_put(const struct balance_text *service, struct weir_json_out *json)
+static void backends_put(const struct balance_live *live, unsigned service,
+			 struct weir_json_out *json)
 {
-	weir_json_open_object(json, NULL);
+	for (unsigned i = 0; i < live->all.services[service].backend_count; i++)
+		backend_put(live, service, i, json);
+}
+
+static unsigned changed_count(const struct balance_live *live, unsigned service)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < live->all.services[service].backend_count; i++)
+		count += backend_at(live, service, i)->row != 0;
+	return count;
+}
+
+static void service_members(const struct balance_live *live, unsigned index,
+			    struct weir_json_out *json)
+{
+	const struct balance_text *service = &live->all.services[index];
+	const struct balance_live_service *of = &live->services[index];
+
 	weir_json_put_str(json, "name", service->name);
 	weir_json_put_str(json, "address", service->address);
 	weir_json_put_uint(json, "port", service->port);
 	weir_json_put_str(json, "proto", balance_proto_names[service->proto]);
+	if (service->source)
+		weir_json_put_str(json, "source", service->source);
+	weir_json_put_str(json, "origin", origin_name(of->is_runtime));
+	weir_json_put_bool(json, "enabled", of->is_enabled);
 	weir_json_put_uint(json, "backends", service->backend_count);
-	weir_json_close_object(json);
+	if (!of->is_runtime)
+		weir_json_put_uint(json, "backends_changed", changed_count(live, index));
+}
+
+/* Those of run time that the configuration leaves no place for. */
+static void left_out_put(const struct balance *state, const struct balance_live *live,
+			 struct weir_json_out *json)
+{
+	for (unsigned i = 0; i < state->runtime->service_count; i++) {
+		const struct balance_text *text = &state->runtime->services[i];
+
+		if (live->service_fates[i] == BALANCE_ACTS)
+			continue;
+		weir_json_open_object(json, NULL);
+		weir_json_put_str(json, "name", text->name);
+		weir_json_put_str(json, "address", text->address);
+		weir_json_put_uint(json, "port", text->port);
+		weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
+		weir_json_close_object(json);
+	}
+}
+
+static bool is_all_in(const struct balance *state, const struct balance_live *live)
+{
+	bool is = true;
+
+	for (unsigned i = 0; i < state->runtime->service_count; i++)
+		is &= live->service_fates[i] == BALANCE_ACTS;
+	return is;
 }
 
 static int run_list(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance *state = weir_engine_state(engine, &weir_balance);
-	const struct balance_section *section = balance_section_of(state);
+	struct balance *state = state_of(engine);
+	const struct balance_live *live = balance_live_of(state);
 	struct weir_json_out json = { .out = &call->reply };
 
+	if (!live)
+		return -ENOMEM;
 	weir_json_open_object(&json, NULL);
+	if (state->runtime->is_off)
+		weir_json_put_str(&json, "note", "the balancer is off: weir lb enable");
 	weir_json_open_array(&json, "services");
-	for (unsigned i = 0; i < section->service_count; i++)
-		service_put(&section->services[i], &json);
+	for (unsigned i = 0; i < live->all.service_count; i++) {
+		weir_json_open_object(&json, NULL);
+		service_members(live, i, &json);
+		weir_json_close_object(&json);
+	}
 	weir_json_close_array(&json);
 	weir_json_open_array(&json, "backends");
-	for (unsigned i = 0; i < section->service_count; i++)
-		for (unsigned j = 0; j < section->services[i].backend_count; j++)
-			backend_put(&section->services[i], &section->services[i].backends[j],
-				    &json);
+	for (unsigned i = 0; i < live->all.service_count; i++)
+		backends_put(live, i, &json);
 	weir_json_close_array(&json);
+	if (!is_all_in(state, live)) {
+		weir_json_open_array(&json, "do_not_act");
+		left_out_put(state, live, &json);
+		weir_json_close_array(&json);
+	}
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -55,4 +150,160 @@ static const struct weir_op list_op = {
 	.run = run_list,
 };
 
-const struct weir_op *const balance_ops[] = { &list_op, NULL };
+/* -1: there is none, and that is said. */
+static int service_find(const struct balance_live *live, const char *name, struct weir_diag *diag)
+{
+	int service = balance_live_service(live, name);
+
+	if (service < 0)
+		weir_diag_key(diag, "name", "see `weir service list`",
+			      "there is no service '%.40s'", name);
+	return service;
+}
+
+static int run_show(struct weir_engine *engine, struct weir_call *call)
+{
+	const struct balance_live *live = balance_live_of(state_of(engine));
+	struct weir_json_out json = { .out = &call->reply };
+
+	if (!live)
+		return -ENOMEM;
+	int service = service_find(live, weir_call_str(call, "name"), &call->diag);
+
+	if (service < 0)
+		return -ENOENT;
+	weir_json_open_object(&json, NULL);
+	service_members(live, (unsigned)service, &json);
+	weir_json_open_array(&json, "served_by");
+	backends_put(live, (unsigned)service, &json);
+	weir_json_close_array(&json);
+	weir_json_close_object(&json);
+	return 0;
+}
+
+static const struct weir_arg show_args[] = {
+	{ "name", WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, "NAME",
+	  "the name of a service", NULL, NULL },
+	{ 0 },
+};
+
+static const struct weir_op show_op = {
+	.name = "service.show",
+	.summary = "Show a service, and who serves it",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = show_args,
+	.example = "service show web",
+	.run = run_show,
+};
+
+static int run_backend_list(struct weir_engine *engine, struct weir_call *call)
+{
+	const struct balance_live *live = balance_live_of(state_of(engine));
+	const char *name = weir_call_str(call, "service");
+	struct weir_json_out json = { .out = &call->reply };
+
+	if (!live)
+		return -ENOMEM;
+	int service = name ? service_find(live, name, &call->diag) : -1;
+
+	if (name && service < 0)
+		return -ENOENT;
+	weir_json_open_object(&json, NULL);
+	weir_json_open_array(&json, "backends");
+	for (unsigned i = 0; i < live->all.service_count; i++)
+		if (!name || i == (unsigned)service)
+			backends_put(live, i, &json);
+	weir_json_close_array(&json);
+	weir_json_close_object(&json);
+	return 0;
+}
+
+static const struct weir_arg backend_list_args[] = {
+	{ "service", WEIR_ARG_STRING, WEIR_ARG_POSITIONAL, "SERVICE", "of this service alone", NULL,
+	  NULL },
+	{ 0 },
+};
+
+static const struct weir_op backend_list_op = {
+	.name = "service.backend.list",
+	.summary = "List the backends of a service, or of all",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = backend_list_args,
+	.example = "service backend list web",
+	.run = run_backend_list,
+};
+
+/* Enabled: it may get new connections. */
+static void dnat_put(const struct balance *state, const struct balance_live *live, unsigned service,
+		     unsigned index, struct weir_json_out *json)
+{
+	const struct balance_text *text = &live->all.services[service];
+	const struct balance_live_backend *backend = backend_at(live, service, index);
+	char address[WEIR_ADDR_TEXT];
+
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "service", text->name);
+	weir_json_put_str(json, "vip", text->address);
+	weir_json_put_uint(json, "vport", text->port);
+	weir_json_put_str(json, "protocol", balance_proto_names[text->proto]);
+	weir_json_put_str(json, "rip", weir_addr_to_string(&backend->end.addr, address));
+	weir_json_put_uint(json, "rport", backend->end.port);
+	weir_json_put_bool(json, "enabled",
+			   !state->runtime->is_off && live->services[service].is_enabled &&
+				   text->backends[index].weight);
+	weir_json_put_str(json, "origin", origin_name(backend->is_runtime));
+	weir_json_close_object(json);
+}
+
+static int run_dnat_list(struct weir_engine *engine, struct weir_call *call)
+{
+	struct balance *state = state_of(engine);
+	const struct balance_live *live = balance_live_of(state);
+	struct weir_json_out json = { .out = &call->reply };
+
+	if (!live)
+		return -ENOMEM;
+	weir_json_open_object(&json, NULL);
+	weir_json_open_array(&json, "dnat");
+	for (unsigned i = 0; i < live->all.service_count; i++)
+		for (unsigned j = 0; j < live->all.services[i].backend_count; j++)
+			dnat_put(state, live, i, j, &json);
+	weir_json_close_array(&json);
+	weir_json_put_uint(&json, "total", live->backend_count);
+	weir_json_close_object(&json);
+	return 0;
+}
+
+const struct weir_op balance_dnat_list_op = {
+	.name = "lb.list-dnat",
+	.summary = "List services and backends, a line each pair",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.example = "lb list-dnat",
+	.run = run_dnat_list,
+};
+
+const struct weir_op *const balance_ops[] = {
+	&balance_add_op,
+	&balance_del_op,
+	&list_op,
+	&show_op,
+	&balance_enable_op,
+	&balance_disable_op,
+	&balance_backend_add_op,
+	&balance_backend_del_op,
+	&balance_backend_set_op,
+	&balance_backend_drain_op,
+	&balance_backend_undrain_op,
+	&backend_list_op,
+	&balance_dnat_add_op,
+	&balance_dnat_list_op,
+	&balance_dnat_remove_op,
+	&balance_on_op,
+	&balance_off_op,
+	&balance_flows_op,
+	&balance_cleanup_op,
+	NULL,
+};

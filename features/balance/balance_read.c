@@ -30,8 +30,8 @@ static bool is_nobodys(const struct weir_addr *addr)
 	return false;
 }
 
-static int addr_read(const char *text, const char *key, struct weir_diag *diag,
-		     struct weir_addr *ret_addr)
+int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
+		      struct weir_addr *ret_addr)
 {
 	if (weir_addr_from_string(text, strlen(text), ret_addr))
 		return weir_diag_key(diag, key, "write 192.0.2.1 or 2001:db8::1",
@@ -49,15 +49,11 @@ static uint8_t proto_of(const struct balance_text *text)
 	return text->proto == BALANCE_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
-int balance_service_read(const struct balance_section *section, unsigned index,
-			 struct weir_diag *diag, struct balance_end *ret_end)
+int balance_service_read_as(const struct balance_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	const struct balance_text *text = &section->services[index];
-	char key[64];
-
 	*ret_end = (struct balance_end){ .port = (uint16_t)text->port, .proto = proto_of(text) };
-	snprintf(key, sizeof(key), "balance.services[%u].address", index);
-	return addr_read(text->address, key, diag, &ret_end->addr);
+	return balance_addr_read(text->address, key, diag, &ret_end->addr);
 }
 
 static bool is_other_family(const struct balance_text *service, const struct weir_addr *addr)
@@ -68,17 +64,13 @@ static bool is_other_family(const struct balance_text *service, const struct wei
 	       weir_addr_is_v4(&of_service) != weir_addr_is_v4(addr);
 }
 
-int balance_source_read(const struct balance_section *section, unsigned index,
-			struct weir_diag *diag, struct weir_addr *ret_source)
+int balance_source_read_as(const struct balance_text *service, const char *key,
+			   struct weir_diag *diag, struct weir_addr *ret_source)
 {
-	const struct balance_text *service = &section->services[index];
-	char key[64];
-
 	*ret_source = (struct weir_addr){ 0 };
 	if (!service->source)
 		return 0;
-	snprintf(key, sizeof(key), "balance.services[%u].source", index);
-	int r = addr_read(service->source, key, diag, ret_source);
+	int r = balance_addr_read(service->source, key, diag, ret_source);
 
 	if (r || !is_other_family(service, ret_source))
 		return r;
@@ -88,19 +80,15 @@ int balance_source_read(const struct balance_section *section, unsigned index,
 			     service->source, service->address);
 }
 
-int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
-			 struct weir_diag *diag, struct balance_end *ret_end)
+int balance_backend_read_as(const struct balance_text *service,
+			    const struct balance_backend_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	const struct balance_text *service = &section->services[index];
-	const struct balance_backend_text *text = &service->backends[backend];
-	char key[64];
-
 	*ret_end = (struct balance_end){
 		.port = (uint16_t)(text->port ? text->port : service->port),
 		.proto = proto_of(service),
 	};
-	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
-	int r = addr_read(text->address, key, diag, &ret_end->addr);
+	int r = balance_addr_read(text->address, key, diag, &ret_end->addr);
 
 	if (r || !is_other_family(service, &ret_end->addr))
 		return r;
@@ -108,4 +96,32 @@ int balance_backend_read(const struct balance_section *section, unsigned index, 
 			     "name a backend of the service's family, or a second service",
 			     "'%s' cannot stand for '%s': one is IPv4 and the other IPv6",
 			     text->address, service->address);
+}
+
+int balance_service_read(const struct balance_section *section, unsigned index,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].address", index);
+	return balance_service_read_as(&section->services[index], key, diag, ret_end);
+}
+
+int balance_source_read(const struct balance_section *section, unsigned index,
+			struct weir_diag *diag, struct weir_addr *ret_source)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].source", index);
+	return balance_source_read_as(&section->services[index], key, diag, ret_source);
+}
+
+int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
+			 struct weir_diag *diag, struct balance_end *ret_end)
+{
+	const struct balance_text *service = &section->services[index];
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
+	return balance_backend_read_as(service, &service->backends[backend], key, diag, ret_end);
 }

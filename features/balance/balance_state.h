@@ -55,11 +55,19 @@ struct balance_end {
 };
 _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 
+struct balance_runtime;
+struct balance_live;
+
 struct balance {
-	struct weir_engine *engine;	 /* NULL: a look at a configuration */
-	struct weir_map *counters;	 /* borrowed from the object; NULL before the first */
-	struct weir_map *forward;	 /* likewise */
-	uint32_t senders[FORWARD_CELLS]; /* as that map has them */
+	struct weir_engine *engine; /* NULL: a look at a configuration */
+	struct weir_map *counters;  /* borrowed from the object; NULL before the first */
+	char *dir;		    /* NULL: nothing is kept */
+	struct balance_runtime *runtime;
+	struct balance_live *live;	  /* what is in force; read by balance_live_of() */
+	const struct weir_config *config; /* live; NULL before the first */
+	bool is_stale;			  /* `live` is of a policy before */
+	struct weir_map *forward;	  /* as counters */
+	uint32_t senders[FORWARD_CELLS];  /* as that map has them */
 };
 
 extern const struct weir_feature weir_balance;
@@ -69,6 +77,11 @@ extern const char *const balance_proto_names[];
 
 /* balance_config.c */
 int balance_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
+/* `path` is what stands before the key: "balance.services[3]", or nothing. */
+int balance_name_check(const char *name, const char *path, struct weir_diag *diag);
+/* What services need of the rest of the configuration: that connections are tracked. Of what makes
+ * them do less there are warnings. */
+int balance_needs_check(const struct weir_config *config, const char *key, struct weir_diag *diag);
 /* balance_read.c: where service `index` is; its backend `backend`. -EINVAL: diag (may be NULL) says
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,
@@ -78,10 +91,24 @@ int balance_source_read(const struct balance_section *section, unsigned index,
 			struct weir_diag *diag, struct weir_addr *ret_source);
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag, struct balance_end *ret_end);
+/* The same of a service or backend that stands elsewhere; `key` is what messages name. */
+int balance_service_read_as(const struct balance_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end);
+int balance_source_read_as(const struct balance_text *service, const char *key,
+			   struct weir_diag *diag, struct weir_addr *ret_source);
+int balance_backend_read_as(const struct balance_text *service,
+			    const struct balance_backend_text *text, const char *key,
+			    struct weir_diag *diag, struct balance_end *ret_end);
+int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
+		      struct weir_addr *ret_addr);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);
 /* balance_compile.c */
 int balance_compile(struct weir_compile *compile);
+/* Whether the policy has services. NULL, no policy yet: it has none. */
+bool balance_is_in(const struct weir_image *image);
+/* … and one of them an address that stands for its clients. */
+bool balance_hides_clients(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);
@@ -89,6 +116,8 @@ int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct ba
 /* balance_numbers.c: of the backends of a service, from 1: by what each is, so that it keeps its
  * own whoever comes and goes. */
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
+/* What is in force. Loop's thread; until the next change. NULL: out of memory. */
+const struct balance_live *balance_live_of(struct balance *state);
 /* balance_forward.c: who may be sent on to is asked for, where the live policy wants it. */
 void balance_forward_look(struct balance *state);
 /* balance.c: of the live policy; without an engine there are none. */

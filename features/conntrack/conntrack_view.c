@@ -45,7 +45,7 @@ static const char *const proto_words[] = { "icmp", "igmp", "ipip",    "tcp",   "
 					   "vrrp", "sctp", "udplite", "other", NULL };
 static const char *const family_words[] = { "ipv4", "ipv6", NULL };
 static const char *const table_words[] = { "proven", "half-open", NULL };
-static const char *const relayed_words[] = { "no", "yes", NULL };
+static const char *const yes_words[] = { "no", "yes", NULL };
 
 enum field {
 	FIELD_SRC,
@@ -66,6 +66,7 @@ enum field {
 	FIELD_MARK,
 	FIELD_RULE,
 	FIELD_RELAYED,
+	FIELD_SERVED,
 };
 
 const struct weir_filter_field conntrack_filter_fields[] = {
@@ -88,7 +89,9 @@ const struct weir_filter_field conntrack_filter_fields[] = {
 	[FIELD_MARK] = { "mark", "mark its packets get", WEIR_FILTER_NUMBER, .max = 0xffffffff },
 	[FIELD_RULE] = { "rule", "number of the rule that let it in", WEIR_FILTER_NUMBER },
 	[FIELD_RELAYED] = { "relayed", "whether a SYN proxy answered its SYN, and translates it",
-			    WEIR_FILTER_WORD, .words = relayed_words },
+			    WEIR_FILTER_WORD, .words = yes_words },
+	[FIELD_SERVED] = { "served", "whether it is to a service of the balancer, by a backend",
+			   WEIR_FILTER_WORD, .words = yes_words },
 	{ 0 },
 };
 
@@ -294,6 +297,9 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_RELAYED:
 		ret_values[0].word = !!(view->flow->word & CONNTRACK_RELAYED);
 		return 1;
+	case FIELD_SERVED:
+		ret_values[0].word = view->flow->backend != 0;
+		return 1;
 	}
 	return 0;
 }
@@ -334,6 +340,8 @@ static void put_marks(const struct conntrack_flow *flow, struct weir_json_out *j
 		weir_json_put_uint(json, "mark", flow->mark);
 	if (flow->rule)
 		weir_json_put_uint(json, "rule", flow->rule);
+	if (flow->backend)
+		weir_json_put_uint(json, "backend", flow->backend);
 }
 
 void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json)

@@ -180,6 +180,7 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 	flow.word &= ~(uint32_t)CONNTRACK_ANSWERED;
 	flow.mark = 0; /* a mark as good as any */
 	flow.rule = 12;
+	flow.backend = 65535;
 	flow.expires_ticks = 3000 + 600;
 	flow.let_in = 5ULL << 32 | (uint64_t)(0x8000 | LOOPBACK) << 16 | 0x8000 | NOWHERE;
 	put_is(&flow, "{\"proto\":\"tcp\",\"src\":\"10.0.0.7\",\"sport\":40000,"
@@ -187,7 +188,7 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 		      "\"stage\":\"reset\",\"table\":\"proven\",\"in\":\"lo\",\"out\":\"#32766\","
 		      "\"age_s\":10,\"idle_s\":0,\"expires_s\":10,\"answered\":false,"
 		      "\"picked_up\":true,\"granted\":true,\"relayed\":true,\"mark\":0,"
-		      "\"rule\":12}");
+		      "\"rule\":12,\"backend\":65535}");
 }
 
 /* The requester's port is the identifier, the other's the type of the request. */
@@ -320,6 +321,18 @@ static void filter_asks_of_interface_mark_and_rule(void **state)
 	none_passes(&view, bad);
 }
 
+static void filter_asks_whether_a_backend_has_it(void **state)
+{
+	struct conntrack_flow flow = tcp_flow();
+	struct conntrack_view view = view_of(&flow);
+
+	assert_true(passes(&view, "served=no"));
+	assert_false(passes(&view, "served=yes"));
+	flow.backend = 1;
+	assert_true(passes(&view, "served=yes"));
+	(void)state;
+}
+
 static void flow_without_ports_passes_no_filter_of_ports(void **state)
 {
 	static const char *const bad[] = { "port=8", "port=0", "sport=0-65535", "dport=8", NULL };
@@ -353,6 +366,7 @@ int main(void)
 		cmocka_unit_test(filter_asks_of_ends_in_their_roles),
 		cmocka_unit_test(filter_asks_of_what_it_is),
 		cmocka_unit_test(filter_asks_of_interface_mark_and_rule),
+		cmocka_unit_test(filter_asks_whether_a_backend_has_it),
 		cmocka_unit_test(flow_without_ports_passes_no_filter_of_ports),
 	};
 

@@ -16,9 +16,9 @@ HERE = (("192.168.1.100", SERVICE[4]), *((f"10.0.0.{10 + i}", BACKENDS[4][i]) fo
         ("eth0", "lan"), ("eth1", "wan"))
 
 
-def blocks(kind):
+def blocks(kind, section="NAT in five minutes"):
     """What stands fenced in the section, by the word behind the fence."""
-    text = re.search(r"^## NAT in five minutes\n(.*?)(?=^## )", PAGE, re.M | re.S)[1]
+    text = re.search(rf"^## {section}\n(.*?)(?=^## )", PAGE, re.M | re.S)[1]
     for words, here in HERE:
         text = text.replace(words, here)
     return "".join(block for word, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
@@ -59,6 +59,16 @@ def test_web_servers_share_by_weight_and_see_the_client(cluster, daemon):
         assert all(client.own == client.peer for client in clients)
     # 100 of 150 by weight; 75 or fewer by chance: one in 50,000.
     assert set(counts) == set(BACKENDS[4][:2]) and counts[BACKENDS[4][1]] > 75, counts
+
+
+def test_commands_of_the_page_do_what_they_say_one_after_the_other(cluster):
+    lines = blocks("", "By commands").splitlines()
+    words = [shlex.split(line.split("   ")[0])[1:] for line in lines]
+    assert {each[0] for each in words} == {"service", "lb"} and len(words) > 15
+    with Daemon(cluster.gateway) as daemon:
+        for each in words:
+            daemon.say(*each)
+        assert daemon.ask("service", "list") == {"services": [], "backends": []}
 
 
 def test_dns_is_served_at_its_own_port(cluster, daemon):

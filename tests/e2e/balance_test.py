@@ -209,7 +209,7 @@ def test_services_are_listed(cluster):
         assert (service["name"], service["address"], service["port"]) == ("echo", SERVICE[4], PORT)
         assert listed["backends"] == [
             {"service": "echo", "address": BACKENDS[4][index], "port": BACKEND_PORT,
-             "weight": weight} for index, weight in ((0, 1), (2, 2))]
+             "weight": weight, "origin": "file"} for index, weight in ((0, 1), (2, 2))]
         said = daemon.say("service", "list")
         assert "echo" in said and BACKENDS[4][2] in said
         wait_for(lambda: daemon.status()["balance"]["services"] == 1, "status says so")

@@ -15,6 +15,10 @@ COMPLETED = [
     ("weir bl", {"block"}),
     ("weir block im", {"import"}),
     ("weir block add --tt", {"--ttl"}),
+    ("weir service ba", {"backend"}),
+    ("weir service backend dr", {"drain"}),
+    ("weir service backend set --we", {"--weight"}),
+    ("weir service add --proto u", {"udp"}),
     ("weir completion ", {"bash", "zsh", "fish"}),
     ("weir interface attach l", {"lo"}),
     ("weir explain --direction e", {"egress"}),
@@ -73,6 +77,8 @@ print -r -- ${${seen##*GOT\\[}%%\\]*}
 
 @pytest.mark.parametrize("line, whole", [
     ("weir bl", "block"), ("weir block im", "block import"),
+    ("weir service ba", "service backend"), ("weir service backend dr", "service backend drain"),
+    ("weir service add --proto=u", "service add --proto=udp"),
     ("weir apply some", "apply some-file.yaml"), ("weir completion ba", "completion bash"),
     ("weir interface attach l", "interface attach lo"),
     ("weir explain --direction=e", "explain --direction=egress")])

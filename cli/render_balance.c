@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The balancer: what became of an edit, the table of list-dnat, and who is served by whom. */
+#include <string.h>
+
+#include "base/units.h"
+#include "cli/render.h"
+
+static void end_add(struct weir_buf *out, const struct weir_json *answer)
+{
+	if (!weir_view_uint(answer, "port"))
+		return;
+	weir_buf_add_str(out, weir_view_str(answer, "service")[0] ? ", backend " : "backend ");
+	weir_view_add_endpoint(out, answer, "address", "port");
+}
+
+void weir_render_balance_edit(const struct weir_view *view)
+{
+	const struct weir_json *answer = view->answer;
+	const char *service = weir_view_str(answer, "service");
+
+	weir_buf_add_str(view->out, service[0] ? "service " : "balancer");
+	weir_buf_add_visible(view->out, service);
+	end_add(view->out, answer);
+	weir_buf_addf(view->out, " %s, revision %llu\n", weir_view_str(answer, "result"),
+		      (unsigned long long)weir_view_uint(answer, "revision"));
+}
+
+static void port_cell(struct weir_table *table, const struct weir_json *row, const char *key)
+{
+	const struct weir_json *port = weir_json_get(row, key);
+
+	if (port && weir_json_type(port) == WEIR_JSON_INTEGER)
+		weir_table_cellf(table, WEIR_COLOR_PLAIN, "%llu",
+				 (unsigned long long)weir_view_uint(row, key));
+	else
+		weir_table_cell(table, WEIR_COLOR_DIM, "-");
+}
+
+static void text_cell(struct weir_table *table, const struct weir_json *row, const char *key)
+{
+	const char *text = weir_view_str(row, key);
+
+	weir_table_cell(table, WEIR_COLOR_PLAIN, text[0] ? text : "-");
+}
+
+static void dnat_row(struct weir_table *table, const struct weir_json *row, size_t index)
+{
+	bool is_enabled = weir_view_bool(row, "enabled");
+
+	weir_table_cellf(table, WEIR_COLOR_DIM, "%zu", index);
+	text_cell(table, row, "vip");
+	port_cell(table, row, "vport");
+	text_cell(table, row, "protocol");
+	text_cell(table, row, "rip");
+	port_cell(table, row, "rport");
+	weir_table_cell(table, is_enabled ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
+			is_enabled ? "true" : "false");
+}
+
+void weir_render_dnat(const struct weir_view *view)
+{
+	static const struct weir_column columns[] = {
+		{ "Index", false }, { "VIP", false },	{ "VPort", false },   { "Protocol", false },
+		{ "RIP", false },   { "RPort", false }, { "Enabled", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 7,
+		.color = view->color,
+	};
+	const struct weir_json *rows = weir_json_get(view->answer, "dnat");
+
+	for (size_t i = 0; i < weir_json_size(rows); i++)
+		dnat_row(&table, weir_json_at(rows, i), i);
+	weir_table_print(&table, view->out);
+	weir_buf_addf(view->out, "%sTotal rules: %zu\n", weir_json_size(rows) ? "\n" : "",
+		      weir_json_size(rows));
+}
+
+static void connection_row(struct weir_table *table, const struct weir_json *row)
+{
+	text_cell(table, row, "client");
+	port_cell(table, row, "client_port");
+	text_cell(table, row, "vip");
+	port_cell(table, row, "vport");
+	text_cell(table, row, "protocol");
+	text_cell(table, row, "target");
+	port_cell(table, row, "target_port");
+	text_cell(table, row, "state");
+}
+
+void weir_render_lb_status(const struct weir_view *view)
+{
+	static const struct weir_column columns[] = {
+		{ "Client IP", false }, { "Port", false },     { "Original VIP", false },
+		{ "Port", false },	{ "Protocol", false }, { "Target IP", false },
+		{ "Port", false },	{ "State", false },
+	};
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = 8,
+		.color = view->color,
+	};
+	const struct weir_json *rows = weir_json_get(view->answer, "connections");
+	uint64_t total = weir_view_uint(view->answer, "total");
+	bool is_on = strcmp(weir_view_str(view->answer, "state"), "enabled") == 0;
+
+	weir_buf_add_str(view->out, "Balancer: ");
+	weir_view_add_colored(view, is_on ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
+			      is_on ? "ENABLED" : "DISABLED");
+	weir_buf_add_char(view->out, '\n');
+	for (size_t i = 0; i < weir_json_size(rows); i++)
+		connection_row(&table, weir_json_at(rows, i));
+	if (weir_json_size(rows))
+		weir_view_heading(view, "Active connections:");
+	weir_table_print(&table, view->out);
+	weir_buf_add_str(view->out, "\nTotal active connections: ");
+	weir_count_format(total, view->out);
+	if (weir_json_size(rows) < total)
+		weir_buf_addf(view->out, " (%zu shown; --limit shows more)", weir_json_size(rows));
+	weir_buf_add_char(view->out, '\n');
+}
+
+void weir_render_lb_cleanup(const struct weir_view *view)
+{
+	weir_view_add_plural(view->out, weir_view_uint(view->answer, "forgotten"), "connection",
+			     "connections");
+	weir_buf_add_str(view->out, " forgotten\n");
+}

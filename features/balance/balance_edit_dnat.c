@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* add-dnat and remove-dnat: a service and one of its backends in one line. The service is made with
+ * its first backend, of a name that says what it is, and goes with the last. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "features/balance/balance_edit.h"
+
+#define NAME_SEED 0x646e6174ULL
+
+/* 192.168.1.100-80-tcp; what is too long for a name, as most of IPv6, has a hash instead. */
+static void name_make(const struct balance_text *text, const struct balance_end *end,
+		      char name[BALANCE_NAME_MAX + 1])
+{
+	int len = snprintf(name, BALANCE_NAME_MAX + 1, "%s-%u-%s", text->address, text->port,
+			   balance_proto_names[text->proto]);
+
+	for (char *c = name; *c; c++)
+		*c = *c == ':' ? '.' : *c;
+	if (len > BALANCE_NAME_MAX || !isalnum(name[0]))
+		snprintf(name, BALANCE_NAME_MAX + 1, "vip%08x-%u-%s",
+			 (unsigned)weir_hash_bytes(end, sizeof(*end), NAME_SEED), text->port,
+			 balance_proto_names[text->proto]);
+}
+
+/* What --vip, --vport and --protocol say. `name` is its own if it has none yet. */
+static int vip_read(struct balance_edit *edit, struct balance_text *text,
+		    char address[WEIR_ADDR_TEXT], char name[BALANCE_NAME_MAX + 1],
+		    struct balance_end *ret_end)
+{
+	const char *proto = balance_edit_str(edit, "protocol");
+
+	*text = (struct balance_text){
+		.name = name,
+		.address = (char *)balance_edit_str(edit, "vip"),
+		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
+		.source = (char *)balance_edit_str(edit, "source"),
+	};
+	int r = balance_edit_number(edit, "vport", 1, 65535, 0, &text->port);
+
+	if (!r)
+		r = balance_service_read_as(text, "vip", edit->diag, ret_end);
+	if (r)
+		return r;
+	weir_addr_to_string(&ret_end->addr, address);
+	text->address = address;
+	name_make(text, ret_end, name);
+	return 0;
+}
+
+static int vip_service(const struct balance_edit *edit, const struct balance_end *end)
+{
+	int backend, service = balance_live_end(edit->live, end, &backend);
+
+	return backend < 0 ? service : -1;
+}
+
+/* --source is of the service: it may be said again, and not be another. */
+static int source_check(const struct balance_edit *edit, unsigned service, const char *source)
+{
+	const struct balance_text *known = &edit->live->all.services[service];
+	struct balance_text text = *known;
+	struct weir_addr said, is;
+
+	text.source = (char *)source;
+	int r = balance_source_read_as(&text, "source", edit->diag, &said);
+
+	balance_source_read_as(known, "source", NULL, &is);
+	if (r || memcmp(&said, &is, sizeof(is)) == 0)
+		return r;
+	return weir_diag_key(edit->diag, "source", "leave it out, or weir lb remove-dnat first",
+			     "the service '%s' is there already, and has %s%s", known->name,
+			     known->source ? "the source " : "none",
+			     known->source ? known->source : "");
+}
+
+int balance_edit_dnat_add(struct balance_edit *edit)
+{
+	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
+	struct balance_text text;
+	struct balance_end end;
+	struct balance_backend_text backend = { .address = (char *)balance_edit_str(edit, "rip"),
+						.weight = 1 };
+	int r = vip_read(edit, &text, address, name, &end);
+	int known = r ? -1 : vip_service(edit, &end);
+
+	edit->result = "added";
+	if (!r)
+		r = balance_edit_number(edit, "rport", 1, 65535, text.port, &backend.port);
+	if (!r && known < 0)
+		r = balance_edit_service_new(edit, &text);
+	if (!r && known >= 0 && text.source)
+		r = source_check(edit, (unsigned)known, text.source);
+	if (!r && known >= 0)
+		text = edit->live->all.services[known];
+	snprintf(edit->service, sizeof(edit->service), "%s", text.name);
+	return r ? r : balance_edit_backend_new(edit, &text, &backend, "rip");
+}
+
+/* The one that --rip and --rport say; its service too, if it was made for it. */
+static int one_remove(struct balance_edit *edit, unsigned service, const char *made_name)
+{
+	const struct balance_text *text = &edit->live->all.services[service];
+	struct balance_backend_text backend = { .address = (char *)balance_edit_str(edit, "rip") };
+	struct balance_end end;
+	int r = balance_edit_number(edit, "rport", 1, 65535, text->port, &backend.port);
+
+	if (!r)
+		r = balance_backend_read_as(text, &backend, "rip", edit->diag, &end);
+	if (r)
+		return r;
+	int at = balance_live_backend(edit->live, service, &end);
+
+	weir_addr_to_string(&end.addr, edit->address);
+	edit->port = end.port;
+	if (at < 0) {
+		weir_diag_key(edit->diag, "rip", "see `weir lb list-dnat`",
+			      "no traffic is sent to %s port %u there", edit->address, end.port);
+		return -ENOENT;
+	}
+	r = balance_edit_backend_gone(edit, service, (unsigned)at);
+	if (!r && text->backend_count == 1 && edit->live->services[service].is_runtime &&
+	    strcmp(text->name, made_name) == 0)
+		balance_runtime_del_service(edit->runtime, text->name);
+	return r;
+}
+
+int balance_edit_dnat_remove(struct balance_edit *edit)
+{
+	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
+	struct balance_text text;
+	struct balance_end end;
+	int r = vip_read(edit, &text, address, name, &end);
+	int service = r ? -1 : vip_service(edit, &end);
+
+	edit->result = "removed";
+	if (r)
+		return r;
+	if (!balance_edit_str(edit, "rip") && weir_json_get(edit->args, "rport"))
+		return weir_diag_key(edit->diag, "rport", "write --rip too",
+				     "which backend is meant is not said");
+	if (service < 0) {
+		weir_diag_key(edit->diag, "vip", "see `weir lb list-dnat`",
+			      "there is no service at %s port %u, %s", address, text.port,
+			      balance_proto_names[text.proto]);
+		return -ENOENT;
+	}
+	snprintf(edit->service, sizeof(edit->service), "%s",
+		 edit->live->all.services[service].name);
+	if (balance_edit_str(edit, "rip"))
+		return one_remove(edit, (unsigned)service, name);
+	return balance_edit_service_gone(edit, (unsigned)service);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that change services and backends at run time; what they do is balance_edit*.c. */
+#include "features/balance/balance_change.h"
+
+#define EDIT_OP(identifier, op_name, what, arguments, shown, does) \
+	const struct weir_op identifier = {                        \
+		.name = op_name,                                   \
+		.summary = what,                                   \
+		.kind = WEIR_OP_WRITE,                             \
+		.role = WEIR_ROLE_OPERATOR,                        \
+		.args = arguments,                                 \
+		.example = shown,                                  \
+		.run = balance_change_run,                         \
+		.closure = &(const struct balance_verb){ does },   \
+	}
+
+#define WORD_ARG(key, metavar_of, text)                                                          \
+	{                                                                                        \
+		key, WEIR_ARG_STRING, WEIR_ARG_REQUIRED | WEIR_ARG_POSITIONAL, metavar_of, text, \
+			NULL, NULL                                                               \
+	}
+#define NEEDED_ARG(key, type_of, metavar_of, text)                            \
+	{                                                                     \
+		key, type_of, WEIR_ARG_REQUIRED, metavar_of, text, NULL, NULL \
+	}
+#define SERVICE_ARG WORD_ARG("service", "SERVICE", "the name of a service")
+#define BACKEND_ARG                                                                              \
+	WORD_ARG("backend", "A[:P]",                                                             \
+		 "the backend: 10.0.0.10, 10.0.0.10:8080, [2001:db8::10]:8080; without a port, " \
+		 "the service's")
+#define PROTO_ARG(key)                                                                       \
+	{                                                                                    \
+		key, WEIR_ARG_CHOICE, 0, "PROTO", "the protocol", balance_proto_names, "tcp" \
+	}
+
+#define SOURCE_ARG                                                                               \
+	{                                                                                        \
+		"source", WEIR_ARG_STRING, 0, "ADDRESS",                                         \
+			"an address of this host that backends see in the clients' place", NULL, \
+			NULL                                                                     \
+	}
+
+static const struct weir_arg add_args[] = {
+	WORD_ARG("name", "NAME", "of a-z, 0-9, '.', '_', '-'"),
+	NEEDED_ARG("address", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),
+	NEEDED_ARG("port", WEIR_ARG_UINT, "PORT", "the port that clients speak to"),
+	PROTO_ARG("proto"),
+	SOURCE_ARG,
+	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
+	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
+	{ 0 },
+};
+EDIT_OP(balance_add_op, "service.add", "Add a service at run time, which is kept over restarts",
+	add_args,
+	"service add web --address 192.0.2.1 --port 80 --backend 10.0.0.10:8080 --backend "
+	"10.0.0.11:8080",
+	balance_edit_add);
+
+static const struct weir_arg name_args[] = { WORD_ARG("name", "NAME", "the name of a service"),
+					     { 0 } };
+EDIT_OP(balance_del_op, "service.del", "Delete a service of run time, with its backends", name_args,
+	"service del web", balance_edit_del);
+EDIT_OP(balance_enable_op, "service.enable", "Undo service disable", name_args,
+	"service enable web", balance_edit_enable);
+EDIT_OP(balance_disable_op, "service.disable",
+	"Let packets to a service go where they would without it, until it is enabled", name_args,
+	"service disable web", balance_edit_disable);
+
+static const struct weir_arg backend_add_args[] = {
+	SERVICE_ARG,
+	BACKEND_ARG,
+	{ "weight", WEIR_ARG_UINT, 0, "N", "its share of new connections", NULL, "1" },
+	{ 0 },
+};
+EDIT_OP(balance_backend_add_op, "service.backend.add", "Add a backend to a service at run time",
+	backend_add_args, "service backend add web 10.0.0.12:8080 --weight 2",
+	balance_edit_backend_add);
+
+static const struct weir_arg backend_args[] = { SERVICE_ARG, BACKEND_ARG, { 0 } };
+EDIT_OP(balance_backend_del_op, "service.backend.del",
+	"Delete a backend of run time; what lives goes to another", backend_args,
+	"service backend del web 10.0.0.12:8080", balance_edit_backend_del);
+
+static const struct weir_arg backend_set_args[] = {
+	SERVICE_ARG,
+	BACKEND_ARG,
+	NEEDED_ARG("weight", WEIR_ARG_UINT, "N", "its share of new connections, 0 for none"),
+	{ 0 },
+};
+EDIT_OP(balance_backend_set_op, "service.backend.set", "Change the weight of a backend",
+	backend_set_args, "service backend set web 10.0.0.10:8080 --weight 5",
+	balance_edit_backend_set);
+EDIT_OP(balance_backend_drain_op, "service.backend.drain",
+	"Give a backend no new connections; what lives goes on", backend_args,
+	"service backend drain web 10.0.0.10:8080", balance_edit_backend_drain);
+EDIT_OP(balance_backend_undrain_op, "service.backend.undrain", "Undo service backend drain",
+	backend_args, "service backend undrain web 10.0.0.10:8080", balance_edit_backend_undrain);
+
+#define VIP_ARGS                                                                              \
+	NEEDED_ARG("vip", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),               \
+		NEEDED_ARG("vport", WEIR_ARG_UINT, "PORT", "the port that clients speak to"), \
+		PROTO_ARG("protocol")
+
+static const struct weir_arg dnat_add_args[] = {
+	VIP_ARGS,
+	NEEDED_ARG("rip", WEIR_ARG_STRING, "ADDRESS", "the backend's"),
+	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
+	SOURCE_ARG,
+	{ 0 },
+};
+EDIT_OP(balance_dnat_add_op, "lb.add-dnat",
+	"Add a backend to the service at an address and port, which is made if there is none",
+	dnat_add_args,
+	"lb add-dnat --vip 192.0.2.1 --vport 80 --rip 10.0.0.10 --rport 8080 --protocol tcp",
+	balance_edit_dnat_add);
+
+static const struct weir_arg dnat_remove_args[] = {
+	VIP_ARGS,
+	{ "rip", WEIR_ARG_STRING, 0, "ADDRESS", "this backend alone; without, all of them", NULL,
+	  NULL },
+	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
+	{ 0 },
+};
+EDIT_OP(balance_dnat_remove_op, "lb.remove-dnat",
+	"Remove the service of run time at an address and port, or one of its backends",
+	dnat_remove_args, "lb remove-dnat --vip 192.0.2.1 --vport 80 --protocol tcp",
+	balance_edit_dnat_remove);
+
+EDIT_OP(balance_on_op, "lb.enable", "Undo lb disable", NULL, "lb enable", balance_edit_on);
+EDIT_OP(balance_off_op, "lb.disable",
+	"Let packets go where they would without any service, until it is enabled", NULL,
+	"lb disable", balance_edit_off);

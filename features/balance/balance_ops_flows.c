@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lb status and lb cleanup: the connections of clients to services, which connection tracking
+ * knows; it is asked by its own operations. */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "core/engine.h"
+#include "core/inside.h"
+#include "features/balance/balance_change.h"
+
+#define WHO "balance"
+#define SERVED "served=yes"
+#define LIMIT_DEFAULT 1000
+/* As long as IPVS keeps a TCP connection that says nothing. */
+#define IDLE_DEFAULT_NS (15 * 60 * WEIR_NS_PER_S)
+
+/* A call that waits for what connection tracking says. */
+struct asking {
+	struct weir_engine *engine;
+	struct weir_call *call;
+	const struct balance_live *live;
+	uint16_t **numbers; /* of each service's backends, as far as they were wanted */
+};
+
+static void asking_free(struct asking *asking)
+{
+	for (unsigned i = 0; asking->numbers && i < asking->live->all.service_count; i++)
+		free(asking->numbers[i]);
+	free(asking->numbers);
+	free(asking);
+}
+
+/* What it refuses is told as it says it. */
+static void asking_refused(const struct asking *asking, int result, const struct weir_diag *diag)
+{
+	for (size_t i = 0; diag && i < diag->count; i++)
+		if (diag->entries[i].level == WEIR_DIAG_ERROR)
+			weir_diag_error(&asking->call->diag, diag->entries[i].mend, "%s",
+					diag->entries[i].what);
+	weir_call_finish(asking->call, result);
+}
+
+static int ask(struct weir_engine *engine, struct weir_call *call, const char *op_name,
+	       const char *args, weir_inside_fn *done)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+
+	if (!asking)
+		return -ENOMEM;
+	asking->engine = engine;
+	asking->call = call;
+	int r = weir_inside_run(engine, op_name, args, WHO, done, asking);
+
+	if (r)
+		asking_free(asking);
+	return r ? r : WEIR_OP_PENDING;
+}
+
+/* By its service's place, 0 where nobody has made them yet. */
+static const uint16_t *numbers_of(struct asking *asking, unsigned service)
+{
+	const struct balance_text *text = &asking->live->all.services[service];
+	const struct balance_live_backend *backends =
+		&asking->live->backends[asking->live->services[service].first];
+	_cleanup_free_ struct balance_end *ends = calloc(text->backend_count + 1ul, sizeof(*ends));
+	_cleanup_free_ uint16_t *numbers = calloc(text->backend_count + 1ul, sizeof(*numbers));
+
+	if (asking->numbers[service])
+		return asking->numbers[service];
+	for (unsigned i = 0; ends && i < text->backend_count; i++)
+		ends[i] = backends[i].end;
+	if (!ends || !numbers || balance_numbers(ends, text->backend_count, numbers))
+		return NULL;
+	asking->numbers[service] = weir_take(numbers);
+	return asking->numbers[service];
+}
+
+/* Who serves the flow; NULL: nobody of those there are. */
+static const struct balance_live_backend *target_of(struct asking *asking,
+						    const struct weir_json *flow)
+{
+	const char *dst = weir_json_str(weir_json_get(flow, "dst"), ""),
+		   *proto = weir_json_str(weir_json_get(flow, "proto"), "");
+	int64_t number = weir_json_int(weir_json_get(flow, "backend"), 0);
+	struct balance_end end = {
+		.port = (uint16_t)weir_json_int(weir_json_get(flow, "dport"), 0),
+		.proto = strcmp(proto, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP,
+	};
+	int backend, service = weir_addr_from_string(dst, strlen(dst), &end.addr) ?
+				       -1 :
+				       balance_live_end(asking->live, &end, &backend);
+	const uint16_t *numbers = service < 0 ? NULL : numbers_of(asking, (unsigned)service);
+
+	for (unsigned i = 0; numbers && i < asking->live->all.services[service].backend_count; i++)
+		if (numbers[i] == number)
+			return &asking->live->backends[asking->live->services[service].first + i];
+	return NULL;
+}
+
+static void end_put(const struct weir_json *flow, const char *from, const char *from_port,
+		    const char *key, const char *port_key, struct weir_json_out *json)
+{
+	weir_json_put_str(json, key, weir_json_str(weir_json_get(flow, from), NULL));
+	weir_json_put_uint(json, port_key,
+			   (uint64_t)weir_json_int(weir_json_get(flow, from_port), 0));
+}
+
+static void connection_put(struct asking *asking, const struct weir_json *flow,
+			   struct weir_json_out *json)
+{
+	const struct balance_live_backend *target = target_of(asking, flow);
+	char address[WEIR_ADDR_TEXT];
+
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "protocol", weir_json_str(weir_json_get(flow, "proto"), NULL));
+	end_put(flow, "src", "sport", "client", "client_port", json);
+	end_put(flow, "dst", "dport", "vip", "vport", json);
+	if (target) {
+		weir_json_put_str(json, "target", weir_addr_to_string(&target->end.addr, address));
+		weir_json_put_uint(json, "target_port", target->end.port);
+	} else {
+		weir_json_put_null(json, "target");
+		weir_json_put_null(json, "target_port");
+	}
+	weir_json_put_str(json, "state", weir_json_str(weir_json_get(flow, "state"), NULL));
+	weir_json_put_uint(json, "idle_s",
+			   (uint64_t)weir_json_int(weir_json_get(flow, "idle_s"), 0));
+	weir_json_close_object(json);
+}
+
+static void status_put(struct asking *asking, const struct balance *state,
+		       const struct weir_json *reply)
+{
+	const struct weir_json *flows = weir_json_get(reply, "flows");
+	struct weir_json_out json = { .out = &asking->call->reply };
+
+	weir_json_open_object(&json, NULL);
+	weir_json_put_str(&json, "state", state->runtime->is_off ? "disabled" : "enabled");
+	weir_json_put_uint(&json, "services", asking->live->acting.service_count);
+	weir_json_open_array(&json, "connections");
+	for (size_t i = 0; i < weir_json_size(flows); i++)
+		connection_put(asking, weir_json_at(flows, i), &json);
+	weir_json_close_array(&json);
+	weir_json_put_uint(&json, "shown", weir_json_size(flows));
+	weir_json_put_uint(&json, "total",
+			   (uint64_t)weir_json_int(weir_json_get(reply, "total"), 0));
+	weir_json_close_object(&json);
+}
+
+static void status_told(void *arg, int result, const struct weir_json *reply,
+			const struct weir_diag *diag)
+{
+	struct asking *asking = arg;
+	struct balance *state = weir_engine_state(asking->engine, &weir_balance);
+
+	asking->live = balance_live_of(state);
+	if (!result && asking->live)
+		asking->numbers =
+			calloc(asking->live->all.service_count + 1ul, sizeof(*asking->numbers));
+	if (!result && asking->numbers) {
+		status_put(asking, state, reply);
+		weir_call_finish(asking->call, 0);
+	} else {
+		asking_refused(asking, result ? result : -ENOMEM, diag);
+	}
+	asking_free(asking);
+}
+
+static int run_status(struct weir_engine *engine, struct weir_call *call)
+{
+	_cleanup_buf_ struct weir_buf args = { 0 };
+
+	weir_buf_addf(&args, "{\"filter\":\"%s\",\"limit\":%" PRIu64 "}", SERVED,
+		      weir_call_uint(call, "limit", LIMIT_DEFAULT));
+	return args.failed ? -ENOMEM :
+			     ask(engine, call, "flow.list", weir_buf_str(&args), status_told);
+}
+
+static const struct weir_arg status_args[] = {
+	{ "limit", WEIR_ARG_UINT, 0, "N", "show no more connections than so many", NULL, "1000" },
+	{ 0 },
+};
+
+const struct weir_op balance_flows_op = {
+	.name = "lb.status",
+	.summary = "Show whether the balancer is on, and which client is served by whom",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = status_args,
+	.example = "lb status",
+	.run = run_status,
+};
+
+static void cleanup_told(void *arg, int result, const struct weir_json *reply,
+			 const struct weir_diag *diag)
+{
+	struct asking *asking = arg;
+	struct weir_json_out json = { .out = &asking->call->reply };
+
+	if (result) {
+		asking_refused(asking, result, diag);
+	} else {
+		weir_json_open_object(&json, NULL);
+		weir_json_put_uint(&json, "forgotten",
+				   (uint64_t)weir_json_int(weir_json_get(reply, "flushed"), 0));
+		weir_json_close_object(&json);
+		weir_call_finish(asking->call, 0);
+	}
+	asking_free(asking);
+}
+
+static int run_cleanup(struct weir_engine *engine, struct weir_call *call)
+{
+	const char *text = weir_call_str(call, "idle");
+	uint64_t idle_ns = IDLE_DEFAULT_NS;
+	_cleanup_buf_ struct weir_buf args = { 0 };
+
+	if (text)
+		weir_duration_from_string(text, &idle_ns); /* it has been checked */
+	weir_buf_addf(&args,
+		      "{\"filter\":\"%s and (state=time_wait or state=reset or idle>=%" PRIu64
+		      "s)\"}",
+		      SERVED, (uint64_t)(idle_ns / WEIR_NS_PER_S));
+	return args.failed ? -ENOMEM :
+			     ask(engine, call, "flow.flush", weir_buf_str(&args), cleanup_told);
+}
+
+static const struct weir_arg cleanup_args[] = {
+	{ "idle", WEIR_ARG_DURATION, 0, "DURATION",
+	  "how long nothing was heard of them; 0s: all connections to services", NULL, "15m" },
+	{ 0 },
+};
+
+const struct weir_op balance_cleanup_op = {
+	.name = "lb.cleanup",
+	.summary = "Forget connections to services that are over, or that were idle for so long",
+	.kind = WEIR_OP_WRITE,
+	.role = WEIR_ROLE_OPERATOR,
+	.args = cleanup_args,
+	.example = "lb cleanup --idle 5m",
+	.run = run_cleanup,
+};
