@@ -10,10 +10,10 @@ struct weir_served_constants {
 	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */
 	__u8 behind_xdp; /* a program stands behind XDP, which translates */
 	__u8 hides;	 /* some services hide their clients from backends (full NAT) */
-	__u8 forwards;	 /* what XDP can send on from where it arrived, it does */
+	__u8 shortcuts;	 /* what XDP can send on from where it arrived, it does */
 };
 
-/* Interfaces that may be sent on to (bpf/lib/forward.h): cells, a power of two. */
-#define FORWARD_CELLS 1024
+/* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */
+#define SHORTCUT_CELLS 1024
 
 #endif

@@ -17,7 +17,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.enabled = balance_is_in(image),
 		.behind_xdp = weir_kernel_has_tcx(),
 		.hides = balance_hides_clients(image),
-		.forwards = section->forward == BALANCE_FORWARD_XDP,
+		.shortcuts = section->shortcut == BALANCE_SHORTCUT_XDP,
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
@@ -74,11 +74,11 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	struct balance *state = data;
 
 	state->counters = weir_object_map(object, "ctr_balance");
-	state->forward = weir_object_map(object, "cfg_forward");
+	state->shortcut = weir_object_map(object, "cfg_shortcut");
 	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
-	if (!state->counters || !state->forward)
+	if (!state->counters || !state->shortcut)
 		return weir_diag_error(diag, NULL,
-				       "the packet program lacks ctr_balance or cfg_forward"),
+				       "the packet program lacks ctr_balance or cfg_shortcut"),
 		       -ENOENT;
 	return 0;
 }
@@ -86,7 +86,7 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 static void balance_tick(void *data, uint64_t now_ns)
 {
 	(void)now_ns;
-	balance_forward_look(data);
+	balance_shortcut_look(data);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -135,7 +135,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 	state->config = config;
 	if (is_new && !balance_runtime_is_empty(state->runtime))
 		runtime_prune(state);
-	balance_forward_look(state);
+	balance_shortcut_look(state);
 }
 
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT])

@@ -71,8 +71,8 @@ struct balance_port {
 	} ends;
 	__be16 cport; /* the client's */
 	__u16 spare;
-	__u32 turn;    /* 0: was never used. Grows by 2 with each owner */
-	__u32 expires; /* conntrack's tick, as of its flow: from then on others may have it */
+	__u32 turn;	     /* 0: was never used. Grows by 2 with each owner */
+	__u32 expires_ticks; /* conntrack's tick, as of its flow: from then on others may have it */
 	__u32 spares[3];
 };
 

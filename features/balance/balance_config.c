@@ -81,7 +81,7 @@ static const struct weir_field service_fields[] = {
 	{ 0 },
 };
 
-static const char *const forward_names[] = { "kernel", "xdp", NULL };
+static const char *const shortcut_names[] = { "none", "xdp", NULL };
 
 const struct weir_field balance_fields[] = {
 	{ .key = "services",
@@ -91,11 +91,11 @@ const struct weir_field balance_fields[] = {
 	  .size = sizeof(struct balance_text),
 	  .fields = service_fields,
 	  .help = "Addresses whose connections are shared out among backends." },
-	{ .key = "forward",
+	{ .key = "shortcut",
 	  .type = WEIR_FIELD_ENUM,
-	  .offset = SECTION(forward),
-	  .values = forward_names,
-	  .fallback = "kernel",
+	  .offset = SECTION(shortcut),
+	  .values = shortcut_names,
+	  .fallback = "none",
 	  .wants_value = true,
 	  .help = "xdp: packets of established connections that arrive at a native XDP hook go "
 		  "straight to the interface they leave by, where both can, past nftables, "

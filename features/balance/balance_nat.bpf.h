@@ -33,7 +33,7 @@ static __always_inline bool quote_translate(struct __sk_buff *skb, const struct 
 	return rewrite_skb_nat_quote(skb, p, inner, speaks ? &outer : NULL, &held) == NAT_DONE;
 }
 
-/* By where it goes: to a client what leaves in a service's name, or arrives for one who is hidden. */
+/* By where it goes: to a client what leaves in a service's name, or arrives for a hidden one. */
 static __always_inline bool is_to_client(const struct served *served)
 {
 	return served->is_quote ? served->kind == SERVED_TO_BACKEND :

@@ -102,7 +102,7 @@ static __always_inline bool port_is_free(const struct balance_port *line, __u32 
 {
 	__u32 turn = port_turn(line);
 
-	return !turn || (!(turn & BALANCE_PORT_WRITTEN) && (__s32)(line->expires - now) <= 0);
+	return !turn || (!(turn & BALANCE_PORT_WRITTEN) && (__s32)(line->expires_ticks - now) <= 0);
 }
 
 static __always_inline bool port_claim(struct balance_port *line, const struct balance_port *want)
@@ -116,7 +116,7 @@ static __always_inline bool port_claim(struct balance_port *line, const struct b
 	line->backend = want->backend;
 	line->ends.both = want->ends.both;
 	line->cport = want->cport;
-	line->expires = want->expires;
+	line->expires_ticks = want->expires_ticks;
 	__sync_val_compare_and_swap(&line->turn, turn | BALANCE_PORT_WRITTEN,
 				    (turn + 2) ?: 2); /* 0 is a line that nobody ever had */
 	return true;
@@ -125,8 +125,8 @@ static __always_inline bool port_claim(struct balance_port *line, const struct b
 /* As conntrack does: written once a second, or when its time changes much. */
 static __always_inline void port_refresh(struct balance_port *line, __u32 expires)
 {
-	if (expires - line->expires >= BALANCE_PORT_STEP_TICKS)
-		line->expires = expires;
+	if (expires - line->expires_ticks >= BALANCE_PORT_STEP_TICKS)
+		line->expires_ticks = expires;
 }
 
 /* A candidate. 1: it is the client's, and noted; 0: it is free; -1: somebody else's. */
@@ -150,7 +150,7 @@ __noinline int balance_port_try(__u32 number, __u32 takes)
 		return 0;
 	served->hidden.port = want->ends.port;
 	if (!served->is_quote)
-		port_refresh(line, want->expires);
+		port_refresh(line, want->expires_ticks);
 	return 1;
 }
 
@@ -184,7 +184,7 @@ __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 	want->backend = served->backend.addr;
 	want->ends.backend = served->backend.port;
 	want->ends.proto = p->proto;
-	want->expires = served->expires;
+	want->expires_ticks = served->expires;
 	if (port_find(&free))
 		return 1;
 	return takes && free < BALANCE_PORT_TRIES && balance_port_try(free, 1) > 0;

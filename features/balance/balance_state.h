@@ -38,12 +38,12 @@ struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
 	uint32_t source_ports; /* there may be in use at once */
-	int forward;	       /* enum balance_forward */
+	int shortcut;	       /* enum balance_shortcut */
 };
 
-enum balance_forward {
-	BALANCE_FORWARD_KERNEL,
-	BALANCE_FORWARD_XDP,
+enum balance_shortcut {
+	BALANCE_SHORTCUT_NONE,
+	BALANCE_SHORTCUT_XDP,
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
@@ -66,8 +66,8 @@ struct balance {
 	struct balance_live *live;	  /* what is in force; read by balance_live_of() */
 	const struct weir_config *config; /* live; NULL before the first */
 	bool is_stale;			  /* `live` is of a policy before */
-	struct weir_map *forward;	  /* as counters */
-	uint32_t senders[FORWARD_CELLS];  /* as that map has them */
+	struct weir_map *shortcut;	  /* as counters */
+	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
 };
 
 extern const struct weir_feature weir_balance;
@@ -118,8 +118,8 @@ int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct ba
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
 /* What is in force. Loop's thread; until the next change. NULL: out of memory. */
 const struct balance_live *balance_live_of(struct balance *state);
-/* balance_forward.c: who may be sent on to is asked for, where the live policy wants it. */
-void balance_forward_look(struct balance *state);
+/* balance_shortcut.c: who may be sent on to is asked for, where the live policy wants it. */
+void balance_shortcut_look(struct balance *state);
 /* balance.c: of the live policy; without an engine there are none. */
 const struct balance_section *balance_section_of(const struct balance *state);
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT]);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a router changes of a packet that XDP sends on (forward.h), and whether that may leave as it
- * is. Beside rewrite.h, writes packet bytes. */
-#ifndef WEIR_BPF_REWRITE_FORWARD_H
-#define WEIR_BPF_REWRITE_FORWARD_H
+/* What a router changes of a packet that XDP sends on (shortcut.h), and whether that may leave as
+ * it is. Beside rewrite.h, writes packet bytes. */
+#ifndef WEIR_BPF_REWRITE_SHORTCUT_H
+#define WEIR_BPF_REWRITE_SHORTCUT_H
 
-#include "forward.h"
+#include "shortcut.h"
 #include "nat.h"
 
 /*
  * Whether the checksum is still to be computed: then it is the sum of the pseudo header, which a
  * whole one is by chance once in 65,536. `src`, `dst`: as on the wire.
  */
-static __always_inline bool forward_is_partial(struct xdp_md *ctx, const struct pkt *p,
-					       const struct weir_addr *src,
-					       const struct weir_addr *dst)
+static __always_inline bool shortcut_is_partial(struct xdp_md *ctx, const struct pkt *p,
+						const struct weir_addr *src,
+						const struct weir_addr *dst)
 {
 	struct cursor c = xdp_cursor(ctx);
 	struct pkt ends = { .src = *src, .dst = *dst };
@@ -28,8 +28,8 @@ static __always_inline bool forward_is_partial(struct xdp_md *ctx, const struct 
 }
 
 /* What a router changes: link addresses, and what is left of its life. */
-static __always_inline bool forward_put(struct xdp_md *ctx, const struct pkt *p,
-					const struct route_way *way)
+static __always_inline bool shortcut_put(struct xdp_md *ctx, const struct pkt *p,
+					 const struct route_way *way)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct eth_header *link = data;

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which interfaces XDP may send packets of services on to (bpf/lib/forward.h). */
+/* Which interfaces XDP may send packets of services on to (bpf/lib/shortcut.h). */
 #include <string.h>
 
 #include "core/senders.h"
 #include "features/balance/balance_state.h"
 
 struct found {
-	uint32_t cells[FORWARD_CELLS];
+	uint32_t cells[SHORTCUT_CELLS];
 };
 
 static void sender_note(void *arg, uint32_t ifindex)
 {
 	struct found *found = arg;
-	uint32_t *cell = &found->cells[ifindex % FORWARD_CELLS];
+	uint32_t *cell = &found->cells[ifindex % SHORTCUT_CELLS];
 
 	if (!*cell) /* of two with the same place the kernel forwards to one */
 		*cell = ifindex;
 }
 
-void balance_forward_look(struct balance *state)
+void balance_shortcut_look(struct balance *state)
 {
 	struct found found = { 0 };
 
-	if (!state->forward)
+	if (!state->shortcut)
 		return;
-	if (balance_section_of(state)->forward == BALANCE_FORWARD_XDP)
+	if (balance_section_of(state)->shortcut == BALANCE_SHORTCUT_XDP)
 		weir_senders_each(sender_note, &found);
-	for (uint32_t i = 0; i < FORWARD_CELLS; i++)
+	for (uint32_t i = 0; i < SHORTCUT_CELLS; i++)
 		if (found.cells[i] != state->senders[i] &&
-		    weir_map_set(state->forward, &i, &found.cells[i]) == 0)
+		    weir_map_set(state->shortcut, &i, &found.cells[i]) == 0)
 			state->senders[i] = found.cells[i];
 }

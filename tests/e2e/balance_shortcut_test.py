@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`forward: xdp`: what belongs to a connection that is let in at both ends goes on from where it
+"""`shortcut: xdp`: what belongs to a connection that is let in at both ends goes on from where it
 arrives, past the kernel's own forwarding, which a counter of nftables sees; all else goes there."""
 import contextlib
 import json
@@ -38,7 +38,7 @@ def met(cluster):
 
 def forwarding(family, hook="xdp", proto="tcp", source=None, rules=None):
     text = config(family, hook=hook, proto=proto, rules=rules)
-    text = text.replace('"services"', '"forward": "xdp", "services"')
+    text = text.replace('"services"', '"shortcut": "xdp", "services"')
     return text.replace('"name": "echo"', f'"name": "echo", "source": "{source}"') if source \
         else text
 
@@ -55,7 +55,8 @@ def sent_and_seen(cluster, daemon):
     """Packets that interfaces have counted themselves, and those that Weir says left by them."""
     rows = json.loads(cluster.gateway.run("ip", "-j", "-s", "link").stdout)
     sent = {row["ifname"]: row["stats64"]["tx"]["packets"] for row in rows}
-    seen = {row["name"]: row["egress_counts"]["pass_packets"] for row in daemon.status()["interfaces"]}
+    seen = {row["name"]: row["egress_counts"]["pass_packets"]
+            for row in daemon.status()["interfaces"]}
     return sent, seen
 
 

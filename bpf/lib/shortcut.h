@@ -3,8 +3,8 @@
  * A packet goes on from where it arrived, past the rest of the kernel: which may, and where to, by
  * the kernel's own routes and neighbours. Whoever is in doubt leaves the packet to the kernel.
  */
-#ifndef WEIR_BPF_FORWARD_H
-#define WEIR_BPF_FORWARD_H
+#ifndef WEIR_BPF_SHORTCUT_H
+#define WEIR_BPF_SHORTCUT_H
 
 #include "../../abi/served.h"
 #include "route.h"
@@ -13,28 +13,28 @@
 /*
  * Indices of interfaces that send what XDP hands them, each at its own modulo the size.
  *
- * writes: features/balance/balance_forward.c
+ * writes: features/balance/balance_shortcut.c
  * reads: the data path
  * full: one whose place is taken is forwarded to by the kernel, as without
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FORWARD_CELLS);
+	__uint(max_entries, SHORTCUT_CELLS);
 	__type(key, __u32);
 	__type(value, __u32);
-} cfg_forward SEC(".maps");
+} cfg_shortcut SEC(".maps");
 
-static __always_inline bool forward_takes(__u32 ifindex)
+static __always_inline bool shortcut_takes(__u32 ifindex)
 {
-	__u32 row = ifindex & (FORWARD_CELLS - 1);
-	__u32 *cell = bpf_map_lookup_elem(&cfg_forward, &row);
+	__u32 row = ifindex & (SHORTCUT_CELLS - 1);
+	__u32 *cell = bpf_map_lookup_elem(&cfg_shortcut, &row);
 
 	return cell && *cell == ifindex;
 }
 
 /* Headers as they mostly are: what has options, tags, fragments, or a life that ends here is for
  * the kernel. */
-static __always_inline bool forward_may(const struct pkt *p)
+static __always_inline bool shortcut_may(const struct pkt *p)
 {
 	__u32 l3 = p->seen & PKT_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
 
@@ -44,9 +44,9 @@ static __always_inline bool forward_may(const struct pkt *p)
 }
 
 /* 1: *way says where the packet goes on, from an address to another, and it may. */
-static __always_inline bool forward_look(struct xdp_md *ctx, const struct pkt *p,
-					 const struct weir_addr *from, const struct weir_addr *to,
-					 struct route_way *way)
+static __always_inline bool shortcut_look(struct xdp_md *ctx, const struct pkt *p,
+					  const struct weir_addr *from, const struct weir_addr *to,
+					  struct route_way *way)
 {
 	struct bpf_fib_lookup fib = { .ifindex = p->ifindex, .tot_len = p->ip_len };
 
@@ -61,7 +61,7 @@ static __always_inline bool forward_look(struct xdp_md *ctx, const struct pkt *p
 			fib.ipv6_dst[i] = to->be32[i];
 		}
 	}
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) || !forward_takes(fib.ifindex))
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) || !shortcut_takes(fib.ifindex))
 		return false;
 	way->ifindex = fib.ifindex;
 	__builtin_memcpy(way->link, fib.dmac, ROUTE_LINK_ADDRESS);

@@ -4,16 +4,16 @@
  * both its places, so that no stage has anything more to say. All others take the way through the
  * kernel, and are translated at TC. docs/design/balancer.md
  */
-#ifndef WEIR_BALANCE_FORWARD_BPF_H
-#define WEIR_BALANCE_FORWARD_BPF_H
+#ifndef WEIR_BALANCE_SHORTCUT_BPF_H
+#define WEIR_BALANCE_SHORTCUT_BPF_H
 
 #include "../../bpf/lib/count.h"
-#include "../../bpf/lib/rewrite_forward.h"
+#include "../../bpf/lib/rewrite_shortcut.h"
 #include "../../bpf/lib/rewrite_nat.h"
 #include "balance.bpf.h"
 
 /* Both ends as they will stand: struct pkt bears one of them already, where it is turned. */
-static __always_inline bool forward_ends(struct pkt *p, struct served *served)
+static __always_inline bool shortcut_ends(struct pkt *p, struct served *served)
 {
 	const struct balance_service *service = service_at(p, served->row);
 
@@ -26,8 +26,8 @@ static __always_inline bool forward_ends(struct pkt *p, struct served *served)
 	return served->kind == SERVED_FROM_BACKEND && served->is_turned;
 }
 
-static __always_inline const struct weir_addr *forward_from(const struct pkt *p,
-							    const struct served *served)
+static __always_inline const struct weir_addr *shortcut_from(const struct pkt *p,
+							     const struct served *served)
 {
 	return served_constants.hides && served->hides && served->kind == SERVED_TO_SERVICE ?
 		       &served->hidden.addr :
@@ -35,25 +35,25 @@ static __always_inline const struct weir_addr *forward_from(const struct pkt *p,
 }
 
 /* 1: it may be sent on, and served->way says where to. */
-__noinline int balance_forward_look(struct xdp_md *ctx, struct pkt *p)
+__noinline int balance_shortcut_look(struct xdp_md *ctx, struct pkt *p)
 {
 	struct served *served = served_work();
 
-	if (!served_constants.forwards || !p || !served || !forward_may(p) ||
-	    !forward_ends(p, served))
+	if (!served_constants.shortcuts || !p || !served || !shortcut_may(p) ||
+	    !shortcut_ends(p, served))
 		return 0;
 	bool is_back = served->kind == SERVED_FROM_BACKEND;
 	bool is_hidden = served_constants.hides && served->is_hidden;
 
-	if (forward_is_partial(ctx, p, is_back ? &served->backend.addr : &p->src,
-			       is_hidden ? &served->hidden.addr : &p->dst))
+	if (shortcut_is_partial(ctx, p, is_back ? &served->backend.addr : &p->src,
+				is_hidden ? &served->hidden.addr : &p->dst))
 		return 0;
-	return forward_look(ctx, p, forward_from(p, served),
-			    is_back ? &p->dst : &served->backend.addr, &served->way);
+	return shortcut_look(ctx, p, shortcut_from(p, served),
+			     is_back ? &p->dst : &served->backend.addr, &served->way);
 }
 
-__noinline int balance_forward_end(struct xdp_md *ctx, const struct pkt *p,
-				   const struct served_end *end, __u32 is_source)
+__noinline int balance_shortcut_end(struct xdp_md *ctx, const struct pkt *p,
+				    const struct served_end *end, __u32 is_source)
 {
 	if (!p || !end)
 		return NAT_FAILED;
@@ -67,17 +67,17 @@ __noinline int balance_forward_end(struct xdp_md *ctx, const struct pkt *p,
 }
 
 /* The other end, where clients are hidden: what was translated so far cannot go another way. */
-static __always_inline int forward_other_end(struct xdp_md *ctx, const struct pkt *p,
-					     const struct served *served, bool is_back)
+static __always_inline int shortcut_other_end(struct xdp_md *ctx, const struct pkt *p,
+					      const struct served *served, bool is_back)
 {
 	if (!served_constants.hides || !served->hides)
 		return NAT_DONE;
-	return balance_forward_end(ctx, p, is_back ? &served->client : &served->hidden, !is_back);
+	return balance_shortcut_end(ctx, p, is_back ? &served->client : &served->hidden, !is_back);
 }
 
 /* Counted where it leaves as well, as if that interface's program had seen it. */
-static __always_inline void forward_count(const struct pkt *p, const struct served *served,
-					  bool is_back)
+static __always_inline void shortcut_count(const struct pkt *p, const struct served *served,
+					   bool is_back)
 {
 	struct pkt out = { .len = p->len,
 			   .iface_slot = iface_slot(served->way.ifindex),
@@ -88,27 +88,27 @@ static __always_inline void forward_count(const struct pkt *p, const struct serv
 }
 
 /* XDP_REDIRECT, or XDP_DROP of what could not be translated, which cannot be. */
-__noinline int balance_forward_put(struct xdp_md *ctx, const struct pkt *p)
+__noinline int balance_shortcut_put(struct xdp_md *ctx, const struct pkt *p)
 {
 	struct served *served = served_work();
 
-	if (!served_constants.forwards || !p || !served)
+	if (!served_constants.shortcuts || !p || !served)
 		return XDP_DROP;
 	bool is_back = served->kind == SERVED_FROM_BACKEND;
 	const struct served_end *end = is_back ? &served->service : &served->backend;
 
-	if (balance_forward_end(ctx, p, end, is_back) != NAT_DONE ||
-	    forward_other_end(ctx, p, served, is_back) != NAT_DONE ||
-	    !forward_put(ctx, p, &served->way))
+	if (balance_shortcut_end(ctx, p, end, is_back) != NAT_DONE ||
+	    shortcut_other_end(ctx, p, served, is_back) != NAT_DONE ||
+	    !shortcut_put(ctx, p, &served->way))
 		return XDP_DROP;
-	forward_count(p, served, is_back);
+	shortcut_count(p, served, is_back);
 	return bpf_redirect(served->way.ifindex, 0);
 }
 
-static __always_inline bool balance_forwards(struct xdp_md *ctx, struct pkt *p)
+static __always_inline bool balance_shortcuts(struct xdp_md *ctx, struct pkt *p)
 {
-	return served_constants.forwards && !p->probe && !p->pending && !p->turned &&
-	       p->state == WEIR_CONN_ESTABLISHED && balance_forward_look(ctx, p);
+	return served_constants.shortcuts && !p->probe && !p->pending && !p->turned &&
+	       p->state == WEIR_CONN_ESTABLISHED && balance_shortcut_look(ctx, p);
 }
 
 #endif
