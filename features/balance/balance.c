@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "core/engine.h"
 #include "core/kernel_means.h"
 #include "features/balance/balance_state.h"
+#include "features/balance/health.h"
 
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
@@ -25,13 +27,33 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 			     struct weir_diag *diag, void **ret_state)
 {
 	(void)state_dir, (void)diag;
-	struct balance *state = calloc(1, sizeof(*state));
+	_cleanup_free_ struct balance *state = calloc(1, sizeof(*state));
 
 	if (!state)
 		return -ENOMEM;
 	state->engine = engine;
-	*ret_state = state;
+	int r = health_new(engine, &state->health);
+
+	if (r)
+		return r;
+	*ret_state = weir_take(state);
 	return 0;
+}
+
+static void balance_state_free(void *data)
+{
+	struct balance *state = data;
+
+	health_free(state->health);
+	free(state);
+}
+
+static void balance_live(void *data, const struct weir_config *config)
+{
+	struct balance *state = data;
+
+	(void)config;
+	health_live(state->health, balance_section_of(state));
 }
 
 static int balance_attach(void *data, struct weir_object *object, struct weir_diag *diag)
@@ -104,8 +126,9 @@ const struct weir_feature weir_balance = {
 	.constants = balance_constants_set,
 	.compile = balance_compile,
 	.state_new = balance_state_new,
-	.state_free = free,
+	.state_free = balance_state_free,
 	.attach = balance_attach,
+	.live = balance_live,
 	.status = balance_status,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,

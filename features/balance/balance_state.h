@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "core/feature.h"
 #include "features/balance/balance.h"
+#include "features/balance/health_text.h"
 
 #define BALANCE_NAME_MAX 31
 #define BALANCE_SERVICES_MAX 10000
@@ -26,6 +27,8 @@ struct balance_text {
 	int proto; /* enum balance_proto */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
+	struct health_text health;
+	int on_all_down; /* enum health_all_down */
 };
 
 enum balance_proto {
@@ -50,15 +53,19 @@ _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 struct balance {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_map *counters;  /* borrowed from the object; NULL before the first */
+	struct health *health;	    /* NULL without an engine */
 };
 
 extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
+extern const struct weir_op health_op; /* health_ops.c */
 extern const char *const balance_proto_names[];
 
 /* balance_config.c */
 int balance_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
+/* health_config.c: of a service. */
+int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag);
 /* balance_read.c: where service `index` is; its backend `backend`. -EINVAL: diag (may be NULL) says
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,

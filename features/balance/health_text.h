@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `health:` of a service says, as written. */
+#ifndef WEIR_HEALTH_TEXT_H
+#define WEIR_HEALTH_TEXT_H
+
+#include "core/config.h"
+
+enum health_type {
+	HEALTH_NONE,
+	HEALTH_TCP,
+	HEALTH_TYPES,
+};
+
+enum health_all_down {
+	HEALTH_REFUSE,
+	HEALTH_KEEP_ALL,
+};
+
+struct health_text {
+	int type; /* enum health_type */
+	struct weir_quantity interval, timeout;
+	uint32_t rise, fall;
+	uint32_t jitter; /* of 100 */
+	uint32_t port;	 /* 0: the backend's */
+};
+
+extern const struct weir_field health_fields[];
+extern const char *const health_type_names[];
+extern const char *const health_all_down_names[];
+
+#endif

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends that die and come back while a client goes on asking: who gets connections when, and
+what is said of it."""
+import contextlib
+import json
+
+import pytest
+
+from harness.asked import Asker, backends, health, states, wait_states
+from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
+from harness.daemon import Daemon
+from harness.wait import SLOWNESS, wait_for
+
+INTERVAL, TIMEOUT, RISE, FALL = 0.3, 0.2, 2, 3
+# For what is joined to one change, and to compile that.
+CHANGE = 1.0
+FAMILIES = (4, 6)
+
+
+def check(kind="tcp", **more):
+    return {"type": kind, "interval": f"{int(INTERVAL * 1000)}ms",
+            "timeout": f"{int(TIMEOUT * 1000)}ms", "rise": RISE, "fall": FALL, **more}
+
+
+def config(health=None, family=4, which=range(3), more=None, proto="tcp"):
+    service = {"name": "web", "address": SERVICE[family], "port": PORT, "proto": proto,
+               "backends": [{"address": BACKENDS[family][index], "port": BACKEND_PORT}
+                            for index in which],
+               **({"health": health} if health else {}), **(more or {})}
+    interfaces = [{"name": name, "hook": "tc"} for name in ("lan", "wan")]
+    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
+            f"conntrack: {{capacity: 100000}}\n"
+            f"balance: {json.dumps({'services': [service]})}\n")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def watched(cluster, text):
+    with Daemon(cluster.gateway, config=text) as daemon:
+        yield daemon
+
+
+def dies_and_comes_back(daemon, asker, dies, comes, index=1, family=4):
+    """`dies` and `comes` do it to backend 1, and say when it was."""
+    others = set(range(3)) - {index}
+    assert set(asker.asked(200, 0)) == {0, 1, 2}
+    died = dies()
+    wait_for(lambda: states(daemon, family)[index] == "down", "it is down")
+    after = died + (FALL * INTERVAL + TIMEOUT + CHANGE) * SLOWNESS
+    assert set(asker.asked(200, after)) == others, "somebody met it, or nobody"
+    came = comes()
+    after = came + (RISE * INTERVAL + TIMEOUT + CHANGE) * SLOWNESS
+    assert set(asker.asked(200, after)) == {0, 1, 2}
+    assert states(daemon, family)[index] == "up"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_killed_backend_is_avoided_until_it_is_back(cluster, family):
+    def start():
+        made[1].start()
+        return asker.rows[-1][0]
+
+    with backends(cluster) as made, watched(cluster, config(check(), family)) as daemon, \
+            Asker(cluster, family) as asker:
+        wait_states(daemon, ["up"] * 3, family)
+        dies_and_comes_back(daemon, asker, made[1].kill, start, family=family)
+
+
+def test_state_says_since_when_and_why(cluster):
+    with backends(cluster) as made, watched(cluster, config(check())) as daemon:
+        wait_states(daemon, ["up"] * 3)
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == "connected"
+        made[0].kill()
+        wait_states(daemon, ["down", "up", "up"])
+        row = health(daemon)[BACKENDS[4][0]]
+        assert row["reason"] == "connect: refused" and row["failed"] >= FALL
+        assert row["checks"] > row["failed"] and row["unasked"] == 0
+        said = daemon.say("service", "health", "web")
+        assert "connect: refused" in said and BACKENDS[4][0] in said
+        assert daemon.ask("service", "health", "other")["backends"] == []
+
+
+def test_backend_that_answers_nothing_is_down(cluster):
+    dropped = ("iptables", "-I", "INPUT", "-d", BACKENDS[4][2], "-j", "DROP")
+    with backends(cluster), watched(cluster, config(check())) as daemon:
+        wait_states(daemon, ["up"] * 3)
+        cluster.backends.run(*dropped)
+        try:
+            wait_states(daemon, ["up", "up", "down"])
+            assert health(daemon)[BACKENDS[4][2]]["reason"] == "timed out after 200ms"
+        finally:
+            cluster.backends.run("iptables", "-D", *dropped[2:])
+        wait_states(daemon, ["up"] * 3)
+
+
+def test_port_of_its_own_is_what_is_asked(cluster):
+    """The service's connections stay; the port that is asked is one that nobody listens at."""
+    with serving(cluster, 4), watched(cluster, config(check(port=BACKEND_PORT + 1))) as daemon, \
+            Client(cluster, 4) as client:
+        wait_states(daemon, ["down"] * 3)
+        wait_for(lambda: gone(cluster), "new connections are refused")
+        assert client.echoes(b"on and on"), "what lives is not cut"
+        assert daemon.reasons()["drop_no_backend"] >= 1
+
+
+def gone(cluster):
+    try:
+        Client(cluster, 4, seconds=0.2).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_all_down_are_kept_where_the_service_wants_it(cluster):
+    with serving(cluster, 4), watched(cluster, config(
+            check(port=BACKEND_PORT + 1), more={"on-all-down": "keep-all"})) as daemon:
+        wait_states(daemon, ["down"] * 3)
+        wait_for(lambda: changes(daemon) == {"service.health"} or None, "the change is live")
+        seen = set()
+        for _ in range(40):
+            with Client(cluster, 4) as client:
+                seen.add(client.backend)
+        assert seen == set(BACKENDS[4])
+
+
+def changes(daemon):
+    return {row.get("what") for row in daemon.ask("events")["events"] if row["kind"] == "change"}
+
+
+def test_state_outlives_a_reload_and_not_a_restart(cluster):
+    with serving(cluster, 4, which=(0, 2)), \
+            watched(cluster, config(check(interval="1h", timeout="100ms"))) as daemon:
+        # Nothing is asked for an hour: what is known is of before.
+        daemon.apply(config(check()))
+        wait_states(daemon, ["up", "down", "up"])
+        before = health(daemon)
+        daemon.apply(config(check(interval="1h", timeout="100ms")))
+        wait_states(daemon, ["up", "down", "up"])
+        assert health(daemon)[BACKENDS[4][1]]["since"] == before[BACKENDS[4][1]]["since"]
+        for _ in range(20):
+            with Client(cluster, 4) as client:
+                assert client.backend != BACKENDS[4][1]
+        daemon.restart()
+        assert states(daemon) == ["unchecked"] * 3
+
+
+def test_backend_without_checks_any_more_counts_as_up(cluster):
+    with serving(cluster, 4), watched(cluster, config(check(port=BACKEND_PORT + 1))) as daemon:
+        wait_states(daemon, ["down"] * 3)
+        wait_for(lambda: gone(cluster), "new connections are refused")
+        daemon.apply(config())
+        with Client(cluster, 4) as client:
+            assert client.echoes(b"as before")
+        assert states(daemon) == [None] * 3
+
+
+def test_backend_that_left_comes_back_as_a_new_one(cluster):
+    with serving(cluster, 4, which=(0, 1)), watched(cluster, config(check())) as daemon:
+        wait_states(daemon, ["up", "up", "down"])
+        daemon.apply(config(check(), which=(0, 1)))
+        assert states(daemon) == ["up", "up", None]
+        slow = config(check(interval="1h", timeout="100ms"))
+        daemon.apply(slow)
+        assert states(daemon)[2] == "unchecked"
+        revision = daemon.status()["revision"]
+        daemon.apply(config(check()))
+        wait_states(daemon, ["up", "up", "down"])
+        assert daemon.status()["revision"] > revision
