@@ -60,6 +60,11 @@ struct health_target *health_find(const struct health *health, const struct heal
 	return found ? *found : NULL;
 }
 
+static uint64_t str_hash(const char *text, uint64_t hash)
+{
+	return text ? weir_hash_bytes(text, strlen(text) + 1, hash) : weir_hash_mix(hash + 1);
+}
+
 static uint64_t text_hash(const struct health_text *text)
 {
 	const uint64_t numbers[] = {
@@ -67,7 +72,12 @@ static uint64_t text_hash(const struct health_text *text)
 		text->fall,	      text->jitter,	    text->port
 	};
 
-	return weir_hash_bytes(numbers, sizeof(numbers), 0);
+	const char *const words[] = { text->path, text->host, text->status, text->body };
+	uint64_t hash = weir_hash_bytes(numbers, sizeof(numbers), 0);
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++)
+		hash = str_hash(words[i], hash);
+	return hash;
 }
 
 static struct health_target *target_new(struct health *health, const struct health_key *key,

@@ -39,6 +39,9 @@ struct health_target {
 	uint64_t began_ns;
 	int fd;				 /* -1: none */
 	char reason[HEALTH_REASON_TEXT]; /* of how it ends */
+	bool is_connected;
+	struct weir_buf out, in;
+	size_t sent; /* of out */
 };
 
 struct health {
@@ -76,6 +79,9 @@ void health_run_del(struct health_target *target);
 void health_run_due(void *arg);
 struct health_settings health_settings_of(const struct health_text *text);
 
+/* What its descriptor is waited for from now on. */
+void health_watch(struct health_target *target, uint32_t events);
+
 /* health_change.c: somebody went up or down, or may have. */
 void health_change_ask(struct health *health);
 void health_change_done(struct health *health);
@@ -90,6 +96,6 @@ enum health_result health_end(struct health_target *target, enum health_result r
 			      const char *what, int error);
 const char *health_error(int error);
 
-extern const struct health_probe health_tcp_probe;
+extern const struct health_probe health_tcp_probe, health_http_probe;
 
 #endif

@@ -2,15 +2,18 @@
 /* The keys of `health:`. */
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "features/balance/balance_state.h"
+#include "features/balance/health_http.h"
 
 #define HEALTH(member) offsetof(struct health_text, member)
 #define CHECKS_MOST 255
+#define WEBS (1U << HEALTH_HTTP)
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
-const char *const health_type_names[] = { "none", "tcp", NULL };
+const char *const health_type_names[] = { "none", "tcp", "http", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
@@ -26,6 +29,12 @@ const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 		.help = words,                                                              \
 	}
 
+#define WORD_FIELD(yaml, member, words)                                           \
+	{                                                                         \
+		.key = yaml, .type = WEIR_FIELD_STRING, .offset = HEALTH(member), \
+		.wants_value = true, .help = words,                               \
+	}
+
 const struct weir_field health_fields[] = {
 	{ .key = "type",
 	  .type = WEIR_FIELD_ENUM,
@@ -34,7 +43,7 @@ const struct weir_field health_fields[] = {
 	  .fallback = "none",
 	  .wants_value = true,
 	  .help = "What a check is. none: backends are not checked, and count as up. tcp: a "
-		  "connection is accepted." },
+		  "connection is accepted. http: a GET is answered with a good status." },
 	TIME_FIELD("interval", interval, "2s",
 		   "From the beginning of a check to that of the next."),
 	TIME_FIELD("timeout", timeout, "1s",
@@ -53,22 +62,97 @@ const struct weir_field health_fields[] = {
 	  .most = 65535,
 	  .wants_value = true,
 	  .help = "The port that is asked. Without: the backend's." },
+	WORD_FIELD("path", path, "http: what is asked for. Without: /."),
+	WORD_FIELD("host", host, "http: whose page it is. Without: the address that is asked."),
+	WORD_FIELD("status", status,
+		   "http: what is good, numbers and ranges such as \"200, 300-399\". Without: "
+		   "200-399."),
+	WORD_FIELD("body", body,
+		   "http: text that must stand in the first 64 KiB of the answer. Without: any."),
 	{ 0 },
 };
 
-static void key_of(char key[80], unsigned index, const char *name)
+/* Keys that not every type has a use for. */
+static const struct {
+	const char *key;
+	size_t offset;
+	uint32_t types; /* a bit each */
+} words[] = {
+	{ "path", HEALTH(path), WEBS },
+	{ "host", HEALTH(host), WEBS },
+	{ "status", HEALTH(status), WEBS },
+	{ "body", HEALTH(body), WEBS },
+};
+
+struct place {
+	const struct health_text *text;
+	unsigned index; /* of the service */
+	struct weir_diag *diag;
+};
+
+static int refuse(const struct place *place, const char *name, const char *mend, const char *what)
 {
-	snprintf(key, 80, "balance.services[%u].health.%s", index, name);
+	char key[80];
+
+	snprintf(key, sizeof(key), "balance.services[%u].health.%s", place->index, name);
+	return weir_diag_key(place->diag, key, mend, "%s", what);
+}
+
+static const char *word_of(const struct health_text *text, size_t offset)
+{
+	return *(char *const *)((const char *)text + offset);
+}
+
+static int words_check(const struct place *place)
+{
+	const char *type = health_type_names[place->text->type];
+	char what[80];
+	int r = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++) {
+		if (!word_of(place->text, words[i].offset) ||
+		    words[i].types & 1U << place->text->type)
+			continue;
+		snprintf(what, sizeof(what), "says nothing about a check of type %s", type);
+		r = refuse(place, words[i].key, "leave it out, or write another `type`", what);
+	}
+	return r;
+}
+
+/* What would end the line of a request, or be two words of it. */
+static bool is_one_word(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 127)
+			return false;
+	return true;
+}
+
+static int web_check(const struct place *place)
+{
+	const struct health_text *text = place->text;
+	int r = 0;
+
+	if (text->path && (*text->path != '/' || !is_one_word(text->path)))
+		r = refuse(place, "path", "write it as it stands behind the host, as /health",
+			   "is not the path of a page");
+	if (text->host && !is_one_word(text->host))
+		r = refuse(place, "host", "write a name, as www.example.org",
+			   "is not the name of a host");
+	if (text->status && health_status_has(text->status, 0) < 0)
+		r = refuse(place, "status",
+			   "write numbers from 100 to 599 and ranges of them, as 200, 300-399",
+			   "is not a list of status numbers");
+	return r;
 }
 
 int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag)
 {
-	const struct health_text *text = &section->services[index].health;
-	char key[80];
+	const struct place place = { &section->services[index].health, index, diag };
+	int r = words_check(&place);
 
-	if (text->timeout.value <= text->interval.value)
-		return 0;
-	key_of(key, index, "timeout");
-	return weir_diag_key(diag, key, "write a shorter one, or a longer interval",
-			     "a check may not take longer than the interval between two");
+	if (place.text->timeout.value > place.text->interval.value)
+		r = refuse(&place, "timeout", "write a shorter one, or a longer interval",
+			   "a check may not take longer than the interval between two");
+	return web_check(&place) ?: r;
 }

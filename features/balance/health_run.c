@@ -23,6 +23,7 @@
 
 static const struct health_probe *const probes[HEALTH_TYPES] = {
 	[HEALTH_TCP] = &health_tcp_probe,
+	[HEALTH_HTTP] = &health_http_probe,
 };
 
 #define TARGET_OF(due, member) \
@@ -74,6 +75,10 @@ static void probe_close(struct health_target *target)
 		close(target->fd); /* and leaves the epoll set by that */
 	target->fd = -1;
 	target->probe = NULL;
+	target->is_connected = false;
+	target->sent = 0;
+	weir_buf_done(&target->out);
+	weir_buf_done(&target->in);
 	health_heap_del(&target->health->deadlines, &target->deadline);
 	target->health->under_way--;
 }
@@ -100,6 +105,13 @@ static enum health_result check_watch(struct health_target *target)
 	return epoll_ctl(target->health->epoll_fd, EPOLL_CTL_ADD, target->fd, &event) ?
 		       health_end(target, HEALTH_UNASKED, "cannot ask", errno) :
 		       HEALTH_PENDING;
+}
+
+void health_watch(struct health_target *target, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = target };
+
+	epoll_ctl(target->health->epoll_fd, EPOLL_CTL_MOD, target->fd, &event);
 }
 
 static void check_begin(struct health_target *target, uint64_t now_ns)

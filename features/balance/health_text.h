@@ -8,6 +8,7 @@
 enum health_type {
 	HEALTH_NONE,
 	HEALTH_TCP,
+	HEALTH_HTTP,
 	HEALTH_TYPES,
 };
 
@@ -22,6 +23,8 @@ struct health_text {
 	uint32_t rise, fall;
 	uint32_t jitter; /* of 100 */
 	uint32_t port;	 /* 0: the backend's */
+	/* NULL: not written. */
+	char *path, *host, *status, *body;
 };
 
 extern const struct weir_field health_fields[];

@@ -171,3 +171,35 @@ def test_backend_that_left_comes_back_as_a_new_one(cluster):
         daemon.apply(config(check()))
         wait_states(daemon, ["up", "up", "down"])
         assert daemon.status()["revision"] > revision
+
+
+def test_web_server_that_says_it_cannot_is_avoided_while_it_says_so(cluster):
+    def sick(is_sick):
+        return lambda: made[1].sick(is_sick)
+
+    asked = check("http", path="/health", host="www.test", status="200-299", body="fine and")
+    with backends(cluster) as made, watched(cluster, config(asked)) as daemon, \
+            Asker(cluster) as asker:
+        wait_states(daemon, ["up"] * 3)
+        dies_and_comes_back(daemon, asker, sick(True), sick(False))
+        assert health(daemon)[BACKENDS[4][1]]["reason"] == "status 200"
+        assert all(who is not None for who in asker.since(0)), "nobody was cut off"
+
+
+@pytest.mark.parametrize("more, state, reason", (
+    ({"path": "/"}, "up", "status 200"),
+    ({"path": "/health", "body": "ill"}, "down", "body without 'ill'"),
+    ({"path": "/", "status": "404, 500-599"}, "down", "status 200, wanted 404, 500-599"),
+))
+def test_answer_of_a_web_server_is_judged(cluster, more, state, reason):
+    with backends(cluster, (0,)), \
+            watched(cluster, config(check("http", **more), which=(0,))) as daemon:
+        wait_states(daemon, [state, None, None])
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == reason
+
+
+def test_who_speaks_something_else_is_no_web_server(cluster):
+    with serving(cluster, 6, which=(0,)), \
+            watched(cluster, config(check("http"), 6, which=(0,))) as daemon:
+        wait_states(daemon, ["down", None, None], 6)
+        assert health(daemon)[BACKENDS[6][0]]["reason"] == "the answer is not HTTP"
