@@ -77,6 +77,8 @@ static uint64_t text_hash(const struct health_text *text)
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++)
 		hash = str_hash(words[i], hash);
+	for (unsigned i = 0; i < text->command_count; i++)
+		hash = str_hash(text->command[i], hash);
 	return hash;
 }
 

@@ -38,6 +38,7 @@ struct health_target {
 	const struct health_probe *probe; /* NULL: none is */
 	uint64_t began_ns;
 	int fd;				 /* -1: none */
+	int pid;			 /* of a command, and of its group; 0: none */
 	char reason[HEALTH_REASON_TEXT]; /* of how it ends */
 	bool is_connected;
 	struct weir_buf out, in;
@@ -53,6 +54,8 @@ struct health {
 	unsigned under_way, most; /* checks at a time */
 	int epoll_fd;
 	struct weir_watch *ready, *timer;
+	int *killed; /* commands that were late and have not ended yet */
+	unsigned killed_count;
 	uint64_t timer_ns; /* what the timer is set to; 0: to nothing */
 
 	/* health_change.c */
@@ -86,6 +89,11 @@ void health_watch(struct health_target *target, uint32_t events);
 void health_change_ask(struct health *health);
 void health_change_done(struct health *health);
 
+/* health_command.c: ends it with all it began, if there is one. */
+void health_command_kill(struct health_target *target);
+/* Those that were killed, as far as they have ended. */
+void health_command_reap(struct health *health);
+
 /* health_socket.c: a descriptor that is on its way to the target's address, at its port or that of
  * the check; what `type` is as for socket(). */
 enum health_result health_socket_start(struct health_target *target, int type);
@@ -96,6 +104,6 @@ enum health_result health_end(struct health_target *target, enum health_result r
 			      const char *what, int error);
 const char *health_error(int error);
 
-extern const struct health_probe health_tcp_probe, health_http_probe;
+extern const struct health_probe health_tcp_probe, health_http_probe, health_command_probe;
 
 #endif

@@ -13,7 +13,7 @@
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
-const char *const health_type_names[] = { "none", "tcp", "http", NULL };
+const char *const health_type_names[] = { "none", "tcp", "http", "command", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
@@ -43,7 +43,8 @@ const struct weir_field health_fields[] = {
 	  .fallback = "none",
 	  .wants_value = true,
 	  .help = "What a check is. none: backends are not checked, and count as up. tcp: a "
-		  "connection is accepted. http: a GET is answered with a good status." },
+		  "connection is accepted. http: a GET is answered with a good status. "
+		  "command: a program ends with 0." },
 	TIME_FIELD("interval", interval, "2s",
 		   "From the beginning of a check to that of the next."),
 	TIME_FIELD("timeout", timeout, "1s",
@@ -69,6 +70,12 @@ const struct weir_field health_fields[] = {
 		   "200-399."),
 	WORD_FIELD("body", body,
 		   "http: text that must stand in the first 64 KiB of the answer. Without: any."),
+	{ .key = "command",
+	  .type = WEIR_FIELD_STRINGS,
+	  .offset = HEALTH(command),
+	  .count_offset = HEALTH(command_count),
+	  .help = "command: the program, by its whole path, and its arguments. No shell reads "
+		  "them. WEIR_SERVICE, WEIR_ADDRESS and WEIR_PORT are in its environment." },
 	{ 0 },
 };
 
@@ -146,6 +153,20 @@ static int web_check(const struct place *place)
 	return r;
 }
 
+static int command_check(const struct place *place)
+{
+	const struct health_text *text = place->text;
+
+	if (text->type != HEALTH_COMMAND && text->command_count)
+		return refuse(place, "command", "leave it out, or write `type: command`",
+			      "is run by a check of type command alone");
+	if (text->type == HEALTH_COMMAND && (!text->command_count || *text->command[0] != '/'))
+		return refuse(place, text->command_count ? "command[0]" : "command",
+			      "write [/usr/local/bin/check-web, --quick]",
+			      "a check of type command needs a program, by its whole path");
+	return 0;
+}
+
 int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag)
 {
 	const struct place place = { &section->services[index].health, index, diag };
@@ -154,5 +175,6 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	if (place.text->timeout.value > place.text->interval.value)
 		r = refuse(&place, "timeout", "write a shorter one, or a longer interval",
 			   "a check may not take longer than the interval between two");
-	return web_check(&place) ?: r;
+	r = web_check(&place) ?: r;
+	return command_check(&place) ?: r;
 }

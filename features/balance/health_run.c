@@ -24,6 +24,7 @@
 static const struct health_probe *const probes[HEALTH_TYPES] = {
 	[HEALTH_TCP] = &health_tcp_probe,
 	[HEALTH_HTTP] = &health_http_probe,
+	[HEALTH_COMMAND] = &health_command_probe,
 };
 
 #define TARGET_OF(due, member) \
@@ -69,12 +70,22 @@ static void timer_set(struct health *health)
 	health->loop->rearm(health->timer, (wait_ns + WEIR_NS_PER_MS - 1) / WEIR_NS_PER_MS, 0);
 }
 
+/* Closed alone, it would stay in the epoll set for as long as a command that begins at that moment
+ * has not let go of its copy. */
+static void fd_close(struct health_target *target)
+{
+	if (target->fd < 0)
+		return;
+	epoll_ctl(target->health->epoll_fd, EPOLL_CTL_DEL, target->fd, NULL);
+	close(target->fd);
+	target->fd = -1;
+}
+
 static void probe_close(struct health_target *target)
 {
-	if (target->fd >= 0)
-		close(target->fd); /* and leaves the epoll set by that */
-	target->fd = -1;
+	fd_close(target);
 	target->probe = NULL;
+	health_command_kill(target);
 	target->is_connected = false;
 	target->sent = 0;
 	weir_buf_done(&target->out);
@@ -160,6 +171,7 @@ void health_run_due(void *arg)
 			break;
 		check_begin(TARGET_OF(due, start), now_ns);
 	}
+	health_command_reap(health);
 	timer_set(health);
 }
 
@@ -222,6 +234,8 @@ void health_run_done(struct health *health)
 		close(health->epoll_fd);
 	health_heap_done(&health->starts);
 	health_heap_done(&health->deadlines);
+	health_command_reap(health);
+	free(health->killed);
 }
 
 void health_run_add(struct health_target *target)

@@ -3,6 +3,10 @@
 what is said of it."""
 import contextlib
 import json
+import os
+import pathlib
+import tempfile
+import time
 
 import pytest
 
@@ -203,3 +207,85 @@ def test_who_speaks_something_else_is_no_web_server(cluster):
             watched(cluster, config(check("http"), 6, which=(0,))) as daemon:
         wait_states(daemon, ["down", None, None], 6)
         assert health(daemon)[BACKENDS[6][0]]["reason"] == "the answer is not HTTP"
+
+
+@contextlib.contextmanager
+def script(text):
+    with tempfile.TemporaryDirectory(prefix="weir-health-") as folder:
+        path = pathlib.Path(folder) / "check"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        yield path
+
+
+def processes(word):
+    """Those that have it among their arguments, and those that nobody has waited for."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(word).encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def children(pid):
+    return [int(word) for word in
+            pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_command_says_who_is_up(cluster):
+    with script('test ! -e "$0.$WEIR_ADDRESS" && test "$1" = "a b" && '
+                'test "$WEIR_SERVICE:$WEIR_PORT" = web:8080') as path, \
+            backends(cluster), \
+            watched(cluster, config(check("command", command=[str(path), "a b"]))) as daemon, \
+            Asker(cluster) as asker:
+        def dies():
+            pathlib.Path(f"{path}.{BACKENDS[4][1]}").touch()
+            return time.monotonic()
+
+        def comes():
+            pathlib.Path(f"{path}.{BACKENDS[4][1]}").unlink()
+            return time.monotonic()
+
+        wait_states(daemon, ["up"] * 3)
+        dies_and_comes_back(daemon, asker, dies, comes)
+        assert health(daemon)[BACKENDS[4][1]]["reason"] == "ended with 0"
+
+
+def test_late_command_is_killed_with_all_it_began(cluster):
+    with script("sleep 1000 & sleep 2000") as path, \
+            watched(cluster, config(check("command", command=[str(path)]), which=(0,))) as daemon:
+        wait_states(daemon, ["down", None, None])
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == "timed out after 200ms"
+        daemon.apply(config(which=(0,)))
+        wait_for(lambda: not processes(path), "none of it runs")
+        wait_for(lambda: not sleepers(daemon), "nor what it began")
+
+
+def sleepers(daemon):
+    """Of the daemon's network namespace, which is the test's own."""
+    ours = f"/proc/{daemon.process.pid}/ns/net"
+    found = []
+    for pid in processes("sleep"):
+        with contextlib.suppress(OSError):
+            if os.path.samefile(f"/proc/{pid}/ns/net", ours):
+                found.append(pid)
+    return found
+
+
+def test_commands_that_ended_are_waited_for(cluster):
+    with script("exit 3") as path, \
+            watched(cluster, config(check("command", command=[str(path)]), which=(0,))) as daemon:
+        wait_states(daemon, ["down", None, None])
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == "ended with 3"
+        daemon.apply(config(which=(0,)))
+        wait_for(lambda: not children(daemon.process.pid), "the daemon has no children")
+
+
+def test_command_that_is_not_there_says_nothing_about_the_backend(cluster):
+    with watched(cluster, config(check("command", command=["/nowhere/check"]),
+                                 which=(0,))) as daemon:
+        wait_for(lambda: health(daemon)[BACKENDS[4][0]]["unasked"] >= FALL + 1, "it was tried")
+        row = health(daemon)[BACKENDS[4][0]]
+        assert row["state"] == "unchecked" and row["checks"] == 0
+        assert row["reason"] == "cannot run: No such file or directory"
