@@ -72,7 +72,8 @@ static uint64_t text_hash(const struct health_text *text)
 		text->fall,	      text->jitter,	    text->port
 	};
 
-	const char *const words[] = { text->path, text->host, text->status, text->body };
+	const char *const words[] = { text->path, text->host, text->status,
+				      text->body, text->send, text->expect };
 	uint64_t hash = weir_hash_bytes(numbers, sizeof(numbers), 0);
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++)

@@ -99,11 +99,15 @@ void health_command_reap(struct health *health);
 enum health_result health_socket_start(struct health_target *target, int type);
 /* Whether it arrived. */
 enum health_result health_socket_ready(struct health_target *target);
+/* health_udp.c: a datagram goes to the target; and one that has come, of at most *len bytes. */
+enum health_result health_datagram_send(struct health_target *target, const struct weir_buf *bytes);
+enum health_result health_datagram_read(struct health_target *target, void *bytes, size_t *len);
 /* Why it ends; `error` is an errno, or 0. */
 enum health_result health_end(struct health_target *target, enum health_result result,
 			      const char *what, int error);
 const char *health_error(int error);
 
-extern const struct health_probe health_tcp_probe, health_http_probe, health_command_probe;
+extern const struct health_probe health_tcp_probe, health_http_probe, health_command_probe,
+	health_udp_probe;
 
 #endif

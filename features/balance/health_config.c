@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of `health:`. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "features/balance/balance_state.h"
+#include "features/balance/health_bytes.h"
 #include "features/balance/health_http.h"
 
 #define HEALTH(member) offsetof(struct health_text, member)
@@ -13,7 +15,7 @@
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
-const char *const health_type_names[] = { "none", "tcp", "http", "command", NULL };
+const char *const health_type_names[] = { "none", "tcp", "http", "udp", "command", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
@@ -44,6 +46,7 @@ const struct weir_field health_fields[] = {
 	  .wants_value = true,
 	  .help = "What a check is. none: backends are not checked, and count as up. tcp: a "
 		  "connection is accepted. http: a GET is answered with a good status. "
+		  "udp: a datagram is not refused, or is answered as expected. "
 		  "command: a program ends with 0." },
 	TIME_FIELD("interval", interval, "2s",
 		   "From the beginning of a check to that of the next."),
@@ -70,6 +73,12 @@ const struct weir_field health_fields[] = {
 		   "200-399."),
 	WORD_FIELD("body", body,
 		   "http: text that must stand in the first 64 KiB of the answer. Without: any."),
+	WORD_FIELD("send", send,
+		   "udp: what the datagram holds: text, or bytes as \"hex:00 01 ff\". Without: "
+		   "nothing."),
+	WORD_FIELD("expect", expect,
+		   "udp: what must stand in the answer, written likewise. Without: no answer is "
+		   "needed, and a port that nobody refuses is good."),
 	{ .key = "command",
 	  .type = WEIR_FIELD_STRINGS,
 	  .offset = HEALTH(command),
@@ -89,6 +98,8 @@ static const struct {
 	{ "host", HEALTH(host), WEBS },
 	{ "status", HEALTH(status), WEBS },
 	{ "body", HEALTH(body), WEBS },
+	{ "send", HEALTH(send), 1U << HEALTH_UDP },
+	{ "expect", HEALTH(expect), 1U << HEALTH_UDP },
 };
 
 struct place {
@@ -153,6 +164,16 @@ static int web_check(const struct place *place)
 	return r;
 }
 
+static int bytes_check(const struct place *place, const char *name, const char *text)
+{
+	_cleanup_buf_ struct weir_buf bytes = { 0 };
+
+	return health_bytes_add(text, &bytes) != -EINVAL ?
+		       0 :
+		       refuse(place, name, "write two digits a byte, as hex:00 01 ff",
+			      "is not hexadecimal");
+}
+
 static int command_check(const struct place *place)
 {
 	const struct health_text *text = place->text;
@@ -176,5 +197,7 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 		r = refuse(&place, "timeout", "write a shorter one, or a longer interval",
 			   "a check may not take longer than the interval between two");
 	r = web_check(&place) ?: r;
+	r = bytes_check(&place, "send", place.text->send) ?: r;
+	r = bytes_check(&place, "expect", place.text->expect) ?: r;
 	return command_check(&place) ?: r;
 }

@@ -24,6 +24,7 @@
 static const struct health_probe *const probes[HEALTH_TYPES] = {
 	[HEALTH_TCP] = &health_tcp_probe,
 	[HEALTH_HTTP] = &health_http_probe,
+	[HEALTH_UDP] = &health_udp_probe,
 	[HEALTH_COMMAND] = &health_command_probe,
 };
 

@@ -9,6 +9,7 @@ enum health_type {
 	HEALTH_NONE,
 	HEALTH_TCP,
 	HEALTH_HTTP,
+	HEALTH_UDP,
 	HEALTH_COMMAND,
 	HEALTH_TYPES,
 };
@@ -26,7 +27,8 @@ struct health_text {
 	uint32_t port;	 /* 0: the backend's */
 	/* NULL: not written. */
 	char *path, *host, *status, *body;
-	char **command; /* a word each; the program first */
+	char *send, *expect; /* as health_bytes.h has them */
+	char **command;	     /* a word each; the program first */
 	unsigned command_count;
 };
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import socket
 import tempfile
 import time
 
@@ -289,3 +290,35 @@ def test_command_that_is_not_there_says_nothing_about_the_backend(cluster):
         row = health(daemon)[BACKENDS[4][0]]
         assert row["state"] == "unchecked" and row["checks"] == 0
         assert row["reason"] == "cannot run: No such file or directory"
+
+
+def test_port_that_refuses_datagrams_is_down(cluster):
+    with serving(cluster, 4, "udp", which=(0, 2)), \
+            watched(cluster, config(check("udp"), proto="udp")) as daemon:
+        wait_states(daemon, ["up", "down", "up"])
+        assert health(daemon)[BACKENDS[4][1]]["reason"] == "ICMP: refused"
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == "answered"
+        with serving(cluster, 4, "udp", which=(1,)):
+            wait_states(daemon, ["up"] * 3)
+
+
+@pytest.mark.parametrize("more, state, reason", (
+    ({"send": "what is sent", "expect": "is se"}, "up", "answered"),
+    ({"send": "hex:00ff01", "expect": "hex: ff 01"}, "up", "answered"),
+    ({"send": "x", "expect": "hex:00"}, "down", "an answer without what is expected"),
+))
+def test_datagram_that_comes_back_is_judged(cluster, more, state, reason):
+    with serving(cluster, 6, "udp", which=(0,)), \
+            watched(cluster, config(check("udp", **more), 6, (0,), proto="udp")) as daemon:
+        wait_states(daemon, [state, None, None], 6)
+        assert health(daemon)[BACKENDS[6][0]]["reason"] == reason
+
+
+@pytest.mark.parametrize("more, state, reason", (
+    ({}, "up", "not refused"), ({"expect": "x"}, "down", "timed out after 200ms")))
+def test_port_that_says_nothing_is_up_unless_an_answer_is_expected(cluster, more, state, reason):
+    with cluster.backends.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((BACKENDS[4][0], BACKEND_PORT))
+        with watched(cluster, config(check("udp", **more), which=(0,), proto="udp")) as daemon:
+            wait_states(daemon, [state, None, None])
+            assert health(daemon)[BACKENDS[4][0]]["reason"] == reason
