@@ -68,12 +68,13 @@ static uint64_t str_hash(const char *text, uint64_t hash)
 static uint64_t text_hash(const struct health_text *text)
 {
 	const uint64_t numbers[] = {
-		(uint64_t)text->type, text->interval.value, text->timeout.value, text->rise,
-		text->fall,	      text->jitter,	    text->port
+		(uint64_t)text->type, text->interval.value, text->timeout.value,    text->rise,
+		text->fall,	      text->jitter,	    (uint64_t)text->record, text->port,
 	};
-
-	const char *const words[] = { text->path, text->host, text->status,
-				      text->body, text->send, text->expect };
+	const char *const words[] = {
+		text->path, text->host,	  text->status, text->body,
+		text->send, text->expect, text->query,
+	};
 	uint64_t hash = weir_hash_bytes(numbers, sizeof(numbers), 0);
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++)

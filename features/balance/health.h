@@ -43,6 +43,7 @@ struct health_target {
 	bool is_connected;
 	struct weir_buf out, in;
 	size_t sent; /* of out */
+	uint16_t dns_id;
 };
 
 struct health {
@@ -108,6 +109,6 @@ enum health_result health_end(struct health_target *target, enum health_result r
 const char *health_error(int error);
 
 extern const struct health_probe health_tcp_probe, health_http_probe, health_command_probe,
-	health_udp_probe;
+	health_udp_probe, health_dns_probe;
 
 #endif

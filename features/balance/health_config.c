@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/health_bytes.h"
+#include "features/balance/health_dns.h"
 #include "features/balance/health_http.h"
 
 #define HEALTH(member) offsetof(struct health_text, member)
@@ -15,7 +16,8 @@
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
-const char *const health_type_names[] = { "none", "tcp", "http", "udp", "command", NULL };
+const char *const health_type_names[] = { "none", "tcp", "http", "udp", "dns", "command", NULL };
+static const char *const record_names[] = { "a", "aaaa", "ns", "soa", "mx", "txt", "ptr", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
@@ -47,6 +49,7 @@ const struct weir_field health_fields[] = {
 	  .help = "What a check is. none: backends are not checked, and count as up. tcp: a "
 		  "connection is accepted. http: a GET is answered with a good status. "
 		  "udp: a datagram is not refused, or is answered as expected. "
+		  "dns: a question is answered with NOERROR. "
 		  "command: a program ends with 0." },
 	TIME_FIELD("interval", interval, "2s",
 		   "From the beginning of a check to that of the next."),
@@ -79,6 +82,14 @@ const struct weir_field health_fields[] = {
 	WORD_FIELD("expect", expect,
 		   "udp: what must stand in the answer, written likewise. Without: no answer is "
 		   "needed, and a port that nobody refuses is good."),
+	WORD_FIELD("query", query, "dns: the name that is asked about; . is the root."),
+	{ .key = "record",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = HEALTH(record),
+	  .values = record_names,
+	  .fallback = "a",
+	  .wants_value = true,
+	  .help = "dns: which of its records is asked for." },
 	{ .key = "command",
 	  .type = WEIR_FIELD_STRINGS,
 	  .offset = HEALTH(command),
@@ -98,6 +109,7 @@ static const struct {
 	{ "host", HEALTH(host), WEBS },
 	{ "status", HEALTH(status), WEBS },
 	{ "body", HEALTH(body), WEBS },
+	{ "query", HEALTH(query), 1U << HEALTH_DNS },
 	{ "send", HEALTH(send), 1U << HEALTH_UDP },
 	{ "expect", HEALTH(expect), 1U << HEALTH_UDP },
 };
@@ -174,6 +186,20 @@ static int bytes_check(const struct place *place, const char *name, const char *
 			      "is not hexadecimal");
 }
 
+static int query_check(const struct place *place)
+{
+	_cleanup_buf_ struct weir_buf message = { 0 };
+	const struct health_text *text = place->text;
+
+	if (text->type != HEALTH_DNS)
+		return 0;
+	return text->query && health_dns_ask(text->query, HEALTH_A, 0, &message) != -EINVAL ?
+		       0 :
+		       refuse(place, "query", "write the name of a domain, as example.org, or .",
+			      text->query ? "is not the name of a domain" :
+					    "a check of type dns needs a name to ask about");
+}
+
 static int command_check(const struct place *place)
 {
 	const struct health_text *text = place->text;
@@ -199,5 +225,6 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	r = web_check(&place) ?: r;
 	r = bytes_check(&place, "send", place.text->send) ?: r;
 	r = bytes_check(&place, "expect", place.text->expect) ?: r;
+	r = query_check(&place) ?: r;
 	return command_check(&place) ?: r;
 }

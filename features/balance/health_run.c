@@ -22,9 +22,8 @@
 #define BATCH 256	     /* events, or checks that begin, before the loop has its turn */
 
 static const struct health_probe *const probes[HEALTH_TYPES] = {
-	[HEALTH_TCP] = &health_tcp_probe,
-	[HEALTH_HTTP] = &health_http_probe,
-	[HEALTH_UDP] = &health_udp_probe,
+	[HEALTH_TCP] = &health_tcp_probe,	  [HEALTH_HTTP] = &health_http_probe,
+	[HEALTH_UDP] = &health_udp_probe,	  [HEALTH_DNS] = &health_dns_probe,
 	[HEALTH_COMMAND] = &health_command_probe,
 };
 

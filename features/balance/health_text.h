@@ -10,6 +10,7 @@ enum health_type {
 	HEALTH_TCP,
 	HEALTH_HTTP,
 	HEALTH_UDP,
+	HEALTH_DNS,
 	HEALTH_COMMAND,
 	HEALTH_TYPES,
 };
@@ -28,6 +29,8 @@ struct health_text {
 	/* NULL: not written. */
 	char *path, *host, *status, *body;
 	char *send, *expect; /* as health_bytes.h has them */
+	char *query;	     /* the name of a domain */
+	int record;	     /* enum health_record */
 	char **command;	     /* a word each; the program first */
 	unsigned command_count;
 };

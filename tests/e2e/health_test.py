@@ -14,6 +14,7 @@ import pytest
 from harness.asked import Asker, backends, health, states, wait_states
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
+from harness.programs import running
 from harness.wait import SLOWNESS, wait_for
 
 INTERVAL, TIMEOUT, RISE, FALL = 0.3, 0.2, 2, 3
@@ -322,3 +323,30 @@ def test_port_that_says_nothing_is_up_unless_an_answer_is_expected(cluster, more
         with watched(cluster, config(check("udp", **more), which=(0,), proto="udp")) as daemon:
             wait_states(daemon, [state, None, None])
             assert health(daemon)[BACKENDS[4][0]]["reason"] == reason
+
+
+@contextlib.contextmanager
+def name_server(cluster, index, *names):
+    """dnsmasq at the service's port of that backend; what it does not know, it refuses."""
+    with running(cluster.backends, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+                 "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", "--bind-interfaces",
+                 f"--listen-address={BACKENDS[4][index]}", f"--port={BACKEND_PORT}",
+                 *(f"--host-record={name},192.0.2.80" for name in names)) as process:
+        wait_for(lambda: f"{BACKENDS[4][index]}:{BACKEND_PORT}" in
+                 cluster.backends.run("ss", "-Hlun").stdout, "dnsmasq listens")
+        yield process
+
+
+def test_name_server_is_asked_what_it_must_know(cluster):
+    with name_server(cluster, 0, "www.test"), name_server(cluster, 1), \
+            name_server(cluster, 2, "www.test") as process, \
+            watched(cluster, config(check("dns", query="www.test"), proto="udp")) as daemon:
+        wait_states(daemon, ["up", "down", "up"])
+        said = health(daemon)
+        assert said[BACKENDS[4][0]]["reason"] == "NOERROR"
+        assert said[BACKENDS[4][1]]["reason"] == "REFUSED"
+        process.kill()
+        wait_states(daemon, ["up", "down", "down"])
+        assert health(daemon)[BACKENDS[4][2]]["reason"] == "ICMP: refused"
+        with name_server(cluster, 2, "www.test"):
+            wait_states(daemon, ["up", "down", "up"])
