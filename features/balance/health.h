@@ -6,6 +6,8 @@
 #ifndef WEIR_HEALTH_H
 #define WEIR_HEALTH_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "core/engine.h"
 #include "features/balance/health_heap.h"
@@ -40,7 +42,8 @@ struct health_target {
 	int fd;				 /* -1: none */
 	int pid;			 /* of a command, and of its group; 0: none */
 	char reason[HEALTH_REASON_TEXT]; /* of how it ends */
-	bool is_connected;
+	bool is_connected, is_shaken;
+	struct weir_tls_client *tls;
 	struct weir_buf out, in;
 	size_t sent; /* of out */
 	uint16_t dns_id;
@@ -100,6 +103,11 @@ void health_command_reap(struct health *health);
 enum health_result health_socket_start(struct health_target *target, int type);
 /* Whether it arrived. */
 enum health_result health_socket_ready(struct health_target *target);
+/* health_tls.c: the handshake on a connection that is there; and what is sent and read by one, with
+ * TLS or without, as by send() and recv(), with -errno. */
+enum health_result health_tls_shake(struct health_target *target);
+ssize_t health_stream_send(struct health_target *target, const void *bytes, size_t len);
+ssize_t health_stream_recv(struct health_target *target, void *bytes, size_t len);
 /* health_udp.c: a datagram goes to the target; and one that has come, of at most *len bytes. */
 enum health_result health_datagram_send(struct health_target *target, const struct weir_buf *bytes);
 enum health_result health_datagram_read(struct health_target *target, void *bytes, size_t *len);
@@ -109,6 +117,6 @@ enum health_result health_end(struct health_target *target, enum health_result r
 const char *health_error(int error);
 
 extern const struct health_probe health_tcp_probe, health_http_probe, health_command_probe,
-	health_udp_probe, health_dns_probe;
+	health_udp_probe, health_dns_probe, health_tls_probe;
 
 #endif

@@ -12,11 +12,12 @@
 
 #define HEALTH(member) offsetof(struct health_text, member)
 #define CHECKS_MOST 255
-#define WEBS (1U << HEALTH_HTTP)
+#define WEBS (1U << HEALTH_HTTP | 1U << HEALTH_HTTPS)
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
-const char *const health_type_names[] = { "none", "tcp", "http", "udp", "dns", "command", NULL };
+const char *const health_type_names[] = { "none", "tcp", "tls",	    "http", "https",
+					  "udp",  "dns", "command", NULL };
 static const char *const record_names[] = { "a", "aaaa", "ns", "soa", "mx", "txt", "ptr", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
@@ -47,7 +48,8 @@ const struct weir_field health_fields[] = {
 	  .fallback = "none",
 	  .wants_value = true,
 	  .help = "What a check is. none: backends are not checked, and count as up. tcp: a "
-		  "connection is accepted. http: a GET is answered with a good status. "
+		  "connection is accepted. tls: and a TLS handshake is done. "
+		  "http, https: a GET is answered with a good status. "
 		  "udp: a datagram is not refused, or is answered as expected. "
 		  "dns: a question is answered with NOERROR. "
 		  "command: a program ends with 0." },
@@ -69,13 +71,18 @@ const struct weir_field health_fields[] = {
 	  .most = 65535,
 	  .wants_value = true,
 	  .help = "The port that is asked. Without: the backend's." },
-	WORD_FIELD("path", path, "http: what is asked for. Without: /."),
-	WORD_FIELD("host", host, "http: whose page it is. Without: the address that is asked."),
+	WORD_FIELD("path", path, "http, https: what is asked for. Without: /."),
+	WORD_FIELD("host", host,
+		   "http, https, tls: whose page it is, and whom the handshake asks for. Without: "
+		   "the "
+		   "address, and nobody."),
 	WORD_FIELD("status", status,
-		   "http: what is good, numbers and ranges such as \"200, 300-399\". Without: "
+		   "http, https: what is good, numbers and ranges such as \"200, 300-399\". "
+		   "Without: "
 		   "200-399."),
 	WORD_FIELD("body", body,
-		   "http: text that must stand in the first 64 KiB of the answer. Without: any."),
+		   "http, https: text that must stand in the first 64 KiB of the answer. Without: "
+		   "any."),
 	WORD_FIELD("send", send,
 		   "udp: what the datagram holds: text, or bytes as \"hex:00 01 ff\". Without: "
 		   "nothing."),
@@ -106,7 +113,7 @@ static const struct {
 	uint32_t types; /* a bit each */
 } words[] = {
 	{ "path", HEALTH(path), WEBS },
-	{ "host", HEALTH(host), WEBS },
+	{ "host", HEALTH(host), WEBS | 1U << HEALTH_TLS },
 	{ "status", HEALTH(status), WEBS },
 	{ "body", HEALTH(body), WEBS },
 	{ "query", HEALTH(query), 1U << HEALTH_DNS },

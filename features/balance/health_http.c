@@ -40,13 +40,13 @@ static enum health_result http_start(struct health_target *target)
 static enum health_result request_send(struct health_target *target)
 {
 	while (target->sent < target->out.len) {
-		ssize_t n = send(target->fd, target->out.data + target->sent,
-				 target->out.len - target->sent, MSG_NOSIGNAL);
+		ssize_t n = health_stream_send(target, target->out.data + target->sent,
+					       target->out.len - target->sent);
 
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return HEALTH_PENDING;
 		if (n < 0)
-			return health_end(target, HEALTH_FAILED, "send", errno);
+			return health_end(target, HEALTH_FAILED, "send", (int)-n);
 		target->sent += (size_t)n;
 	}
 	health_watch(target, EPOLLIN);
@@ -65,33 +65,55 @@ static enum health_result answer_judge(struct health_target *target, bool is_end
 				 target->reason);
 }
 
+/* Until there is no more: what TLS has read and keeps, the descriptor does not tell of. */
 static enum health_result answer_read(struct health_target *target)
 {
 	char bytes[READ_BYTES];
-	size_t room = HEALTH_HTTP_BYTES - target->in.len;
-	ssize_t n = recv(target->fd, bytes, room < sizeof(bytes) ? room : sizeof(bytes), 0);
+	enum health_result result;
 
-	if (n < 0 && errno == EAGAIN)
-		return HEALTH_PENDING;
-	if (n < 0)
-		return health_end(target, HEALTH_FAILED, "read", errno);
-	if (weir_buf_add(&target->in, bytes, (size_t)n))
-		return health_end(target, HEALTH_UNASKED, "cannot ask", ENOMEM);
-	return answer_judge(target, n == 0);
+	do {
+		size_t room = HEALTH_HTTP_BYTES - target->in.len;
+		ssize_t n = health_stream_recv(target, bytes,
+					       room < sizeof(bytes) ? room : sizeof(bytes));
+
+		if (n == -EAGAIN)
+			return HEALTH_PENDING;
+		if (n < 0)
+			return health_end(target, HEALTH_FAILED, "read", (int)-n);
+		if (weir_buf_add(&target->in, bytes, (size_t)n))
+			return health_end(target, HEALTH_UNASKED, "cannot ask", ENOMEM);
+		result = answer_judge(target, n == 0);
+	} while (result == HEALTH_PENDING);
+	return result;
+}
+
+/* HEALTH_OK: the way is free. */
+static enum health_result way_make(struct health_target *target)
+{
+	enum health_result result = HEALTH_OK;
+
+	if (!target->is_connected)
+		result = health_socket_ready(target);
+	if (result != HEALTH_OK)
+		return result;
+	target->is_connected = true;
+	if (target->text->health.type != HEALTH_HTTPS || target->is_shaken)
+		return HEALTH_OK;
+	result = health_tls_shake(target);
+	target->is_shaken = result == HEALTH_OK;
+	if (target->is_shaken)
+		health_watch(target, EPOLLOUT);
+	return result;
 }
 
 static enum health_result http_ready(struct health_target *target, uint32_t events)
 {
-	if (!target->is_connected) {
-		enum health_result result = health_socket_ready(target);
+	enum health_result result = way_make(target);
 
-		if (result != HEALTH_OK)
-			return result;
-		target->is_connected = true;
-	}
-	if (target->sent < target->out.len)
-		return request_send(target);
-	return events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? answer_read(target) : HEALTH_PENDING;
+	(void)events;
+	if (result != HEALTH_OK)
+		return result;
+	return target->sent < target->out.len ? request_send(target) : answer_read(target);
 }
 
 const struct health_probe health_http_probe = {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/units.h"
+#include "core/tls.h"
 #include "features/balance/health.h"
 
 #define MOST_UNDER_WAY 8192
@@ -22,7 +23,8 @@
 #define BATCH 256	     /* events, or checks that begin, before the loop has its turn */
 
 static const struct health_probe *const probes[HEALTH_TYPES] = {
-	[HEALTH_TCP] = &health_tcp_probe,	  [HEALTH_HTTP] = &health_http_probe,
+	[HEALTH_TCP] = &health_tcp_probe,	  [HEALTH_TLS] = &health_tls_probe,
+	[HEALTH_HTTP] = &health_http_probe,	  [HEALTH_HTTPS] = &health_http_probe,
 	[HEALTH_UDP] = &health_udp_probe,	  [HEALTH_DNS] = &health_dns_probe,
 	[HEALTH_COMMAND] = &health_command_probe,
 };
@@ -86,7 +88,8 @@ static void probe_close(struct health_target *target)
 	fd_close(target);
 	target->probe = NULL;
 	health_command_kill(target);
-	target->is_connected = false;
+	target->is_connected = target->is_shaken = false;
+	weir_tls_client_free(weir_take(target->tls));
 	target->sent = 0;
 	weir_buf_done(&target->out);
 	weir_buf_done(&target->in);

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import socket
+import subprocess
 import tempfile
 import time
 
@@ -350,3 +351,63 @@ def test_name_server_is_asked_what_it_must_know(cluster):
         assert health(daemon)[BACKENDS[4][2]]["reason"] == "ICMP: refused"
         with name_server(cluster, 2, "www.test"):
             wait_states(daemon, ["up", "down", "up"])
+
+
+@contextlib.contextmanager
+def tls_server(cluster, folder, index, *words):
+    """openssl s_server at the service's port of that backend."""
+    with running(cluster.backends, "openssl", "s_server", "-quiet", "-accept",
+                 f"{BACKENDS[4][index]}:{BACKEND_PORT}", "-cert", folder / "cert", "-key",
+                 folder / "key", *words) as process:
+        wait_for(lambda: f"{BACKENDS[4][index]}:{BACKEND_PORT}" in
+                 cluster.backends.run("ss", "-Hltn").stdout, "s_server listens")
+        yield process
+
+
+@pytest.fixture(scope="module")
+def key():
+    with tempfile.TemporaryDirectory(prefix="weir-health-") as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key", "-out",
+                        folder / "cert", "-days", "1", "-subj", "/CN=www.test"], check=True,
+                       stderr=subprocess.DEVNULL)
+        yield folder
+
+
+@pytest.mark.parametrize("words, reason", ((["-tls1_3"], "TLS1.3"), (["-tls1_2"], "TLS1.2")))
+def test_handshake_is_asked_for(cluster, key, words, reason):
+    """By the second, whoever listens there says nothing that begins one."""
+    with tls_server(cluster, key, 0, *words) as process, \
+            serving(cluster, 4, which=(1,)), \
+            watched(cluster, config(check("tls"), which=(0, 1))) as daemon:
+        wait_states(daemon, ["up", "down", None])
+        said = health(daemon)
+        assert said[BACKENDS[4][0]]["reason"] == reason
+        assert said[BACKENDS[4][1]]["reason"].startswith("TLS: "), said
+        process.kill()
+        wait_states(daemon, ["down", "down", None])
+        with tls_server(cluster, key, 0, *words):
+            wait_states(daemon, ["up", "down", None])
+
+
+def test_handshake_names_whom_it_asks_for(cluster, key):
+    """A server that knows another name only ends the handshake by an alert."""
+    with tls_server(cluster, key, 0, "-servername", "www.test", "-servername_fatal", "-cert2",
+                    key / "cert", "-key2", key / "key"):
+        with watched(cluster, config(check("tls", host="www.test"), which=(0,))) as daemon:
+            wait_states(daemon, ["up", None, None])
+        with watched(cluster, config(check("tls", host="other.test"), which=(0,))) as daemon:
+            wait_states(daemon, ["down", None, None])
+            assert "name" in health(daemon)[BACKENDS[4][0]]["reason"]
+
+
+@pytest.mark.parametrize("more, state, reason", (
+    ({"body": "s_server"}, "up", "status 200"),
+    ({"body": "no such text"}, "down", "body without 'no such text'"),
+))
+def test_page_behind_tls_is_judged(cluster, key, more, state, reason):
+    with tls_server(cluster, key, 0, "-www"), \
+            watched(cluster, config(check("https", path="/", **more), which=(0,))) as daemon:
+        wait_states(daemon, [state, None, None])
+        assert health(daemon)[BACKENDS[4][0]]["reason"] == reason
