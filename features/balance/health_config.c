@@ -9,6 +9,7 @@
 #include "features/balance/health_bytes.h"
 #include "features/balance/health_dns.h"
 #include "features/balance/health_http.h"
+#include "features/balance/health_machine.h"
 
 #define HEALTH(member) offsetof(struct health_text, member)
 #define CHECKS_MOST 255
@@ -39,6 +40,30 @@ const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 		.key = yaml, .type = WEIR_FIELD_STRING, .offset = HEALTH(member), \
 		.wants_value = true, .help = words,                               \
 	}
+
+#define DAMPING_FIELD(yaml, member, without, words)                                          \
+	{                                                                                    \
+		.key = yaml, .type = WEIR_FIELD_DURATION,                                    \
+		.offset = offsetof(struct health_damping_text, member), .fallback = without, \
+		.wants_value = true, .least = LEAST_NS, .most = MOST_NS, .help = words,      \
+	}
+
+static const struct weir_field damping_fields[] = {
+	{ .key = "downs",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = offsetof(struct health_damping_text, downs),
+	  .fallback = "5",
+	  .most = HEALTH_DOWNS_MOST,
+	  .wants_value = true,
+	  .help = "Who goes down so often within the time is held down. 0: nobody is." },
+	DAMPING_FIELD("within", within, "10m", "The time in which it counts."),
+	DAMPING_FIELD("hold", hold, "1m",
+		      "How long it is held down the first time; then twice as long, and so on, "
+		      "until "
+		      "it has stayed up for `within`."),
+	DAMPING_FIELD("hold-most", hold_most, "1h", "How long at most."),
+	{ 0 },
+};
 
 const struct weir_field health_fields[] = {
 	{ .key = "type",
@@ -71,6 +96,12 @@ const struct weir_field health_fields[] = {
 	  .most = 65535,
 	  .wants_value = true,
 	  .help = "The port that is asked. Without: the backend's." },
+	{ .key = "damping",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = HEALTH(damping),
+	  .size = sizeof(struct health_damping_text),
+	  .fields = damping_fields,
+	  .help = "What is done about a backend that comes and goes." },
 	WORD_FIELD("path", path, "http, https: what is asked for. Without: /."),
 	WORD_FIELD("host", host,
 		   "http, https, tls: whose page it is, and whom the handshake asks for. Without: "
@@ -229,6 +260,9 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	if (place.text->timeout.value > place.text->interval.value)
 		r = refuse(&place, "timeout", "write a shorter one, or a longer interval",
 			   "a check may not take longer than the interval between two");
+	if (place.text->damping.hold.value > place.text->damping.hold_most.value)
+		r = refuse(&place, "damping.hold", "write a shorter one, or a longer hold-most",
+			   "is longer than the most");
 	r = web_check(&place) ?: r;
 	r = bytes_check(&place, "send", place.text->send) ?: r;
 	r = bytes_check(&place, "expect", place.text->expect) ?: r;

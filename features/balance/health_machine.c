@@ -10,6 +10,7 @@ const char *health_state_name(enum health_state state)
 		[HEALTH_UNCHECKED] = "unchecked",
 		[HEALTH_UP] = "up",
 		[HEALTH_DOWN] = "down",
+		[HEALTH_DAMPED] = "damped",
 	};
 
 	return names[state];
@@ -33,6 +34,50 @@ static bool state_set(struct health_machine *machine, enum health_state state, u
 	return true;
 }
 
+/* The last that went before as many as are too many, and this one. */
+static bool is_too_often(const struct health_machine *machine, const struct health_damping *damping,
+			 uint64_t now_ns)
+{
+	if (!damping->downs || machine->downs < damping->downs)
+		return false;
+	uint64_t first_ns =
+		machine->downs_ns[(machine->downs - damping->downs) % HEALTH_DOWNS_MOST];
+
+	return now_ns - first_ns <= damping->within_ns;
+}
+
+/* While it is held time goes by, in which it cannot go down: what counts then is how long it was up
+ * since. */
+static bool is_at_it_again(const struct health_machine *machine,
+			   const struct health_damping *damping, uint64_t now_ns)
+{
+	return machine->holds && now_ns - machine->since_ns < damping->within_ns;
+}
+
+static uint64_t hold_length(const struct health_damping *damping, uint32_t holds)
+{
+	uint64_t hold_ns = damping->hold_ns;
+
+	while (holds-- && hold_ns < damping->hold_most_ns)
+		hold_ns *= 2;
+	return hold_ns < damping->hold_most_ns ? hold_ns : damping->hold_most_ns;
+}
+
+/* It goes down, and was up until now. */
+static void damping_note(struct health_machine *machine, const struct health_damping *damping,
+			 uint64_t now_ns)
+{
+	machine->downs_ns[machine->downs++ % HEALTH_DOWNS_MOST] = now_ns;
+	machine->held_ns = 0;
+	if (!damping->downs || (!is_too_often(machine, damping, now_ns) &&
+				!is_at_it_again(machine, damping, now_ns))) {
+		machine->holds = 0;
+		return;
+	}
+	machine->held_ns = now_ns + hold_length(damping, machine->holds);
+	machine->holds++;
+}
+
 static bool ok_note(struct health_machine *machine, const struct health_settings *settings,
 		    uint64_t now_ns)
 {
@@ -42,18 +87,27 @@ static bool ok_note(struct health_machine *machine, const struct health_settings
 		machine->streak = 0;
 		return false;
 	}
-	return ++machine->streak >= settings->rise && state_set(machine, HEALTH_UP, now_ns);
+	if (machine->state == HEALTH_DOWN && ++machine->streak < settings->rise)
+		return false;
+	if (now_ns >= machine->held_ns || !settings->damping.downs)
+		return state_set(machine, HEALTH_UP, now_ns);
+	return machine->state == HEALTH_DOWN && state_set(machine, HEALTH_DAMPED, now_ns);
 }
 
 static bool failure_note(struct health_machine *machine, const struct health_settings *settings,
 			 uint64_t now_ns)
 {
 	machine->failed++;
-	if (!health_machine_is_up(machine)) {
+	if (machine->state == HEALTH_DAMPED)
+		return state_set(machine, HEALTH_DOWN, now_ns);
+	if (machine->state == HEALTH_DOWN) {
 		machine->streak = 0;
 		return false;
 	}
-	return ++machine->streak >= settings->fall && state_set(machine, HEALTH_DOWN, now_ns);
+	if (++machine->streak < settings->fall)
+		return false;
+	damping_note(machine, &settings->damping, now_ns);
+	return state_set(machine, HEALTH_DOWN, now_ns);
 }
 
 bool health_machine_note(struct health_machine *machine, const struct health_settings *settings,

@@ -19,13 +19,24 @@ enum health_state {
 	HEALTH_UNCHECKED, /* no check has an answer yet; counts as up */
 	HEALTH_UP,
 	HEALTH_DOWN,
+	HEALTH_DAMPED, /* its checks are good, but it is held down, for it went down too often */
 	HEALTH_STATES,
+};
+
+#define HEALTH_DOWNS_MOST 16 /* that are remembered */
+
+/* Who goes down `downs` times within a time is held down: for a time that doubles from one to the
+ * next, until he has stayed up for `within_ns`. */
+struct health_damping {
+	uint32_t downs; /* 0: nobody is held */
+	uint64_t within_ns, hold_ns, hold_most_ns;
 };
 
 struct health_settings {
 	uint64_t interval_ns, timeout_ns;
 	uint32_t rise, fall; /* checks in a row */
 	uint32_t jitter;     /* hundredths of the interval that a check may come early */
+	struct health_damping damping;
 };
 
 struct health_machine {
@@ -33,8 +44,12 @@ struct health_machine {
 	uint32_t streak;   /* checks in a row that speak against the state */
 	uint64_t since_ns; /* when the state began */
 	uint64_t checks, failed, unasked;
-	uint64_t last_ns;		 /* when the last check ended; 0: none has */
-	char reason[HEALTH_REASON_TEXT]; /* of that */
+	uint64_t downs;			      /* how often it went down */
+	uint64_t downs_ns[HEALTH_DOWNS_MOST]; /* when, the last ones, in turns */
+	uint32_t holds;			      /* one behind the other */
+	uint64_t held_ns;		      /* it is held down until then; 0: it is not */
+	uint64_t last_ns;		      /* when the last check ended; 0: none has */
+	char reason[HEALTH_REASON_TEXT];      /* of that */
 };
 
 void health_machine_init(struct health_machine *machine, uint64_t now_ns);

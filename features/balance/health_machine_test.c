@@ -165,6 +165,113 @@ static void first_checks_are_spread_over_an_interval(void **state)
 		assert_in_range(tenths[i], 800, 1200);
 }
 
+/* Two downs within 100 s are too many; 60 s, 120 s and at most 200 s of hold. */
+static struct bench *damped(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->settings.damping = (struct health_damping){ .downs = 2,
+							   .within_ns = 100 * SECOND,
+							   .hold_ns = 60 * SECOND,
+							   .hold_most_ns = 200 * SECOND };
+	assert_int_equal(checks(bench, "+---"), HEALTH_DOWN);
+	return bench;
+}
+
+static void machine_down_once_is_not_held(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++"), HEALTH_UP);
+}
+
+/* Down at 0 s and 50 s (by the first); held until 110 s. */
+static void machine_down_too_often_is_held_though_its_checks_are_good(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++---"), HEALTH_DOWN);
+	assert_int_equal(checks(bench, "+"), HEALTH_DOWN);
+	assert_int_equal(checks(bench, "+"), HEALTH_DAMPED);
+	assert_false(health_machine_is_up(&bench->machine));
+	assert_int_equal(checks(bench, "+++"), HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "+"), HEALTH_UP);
+}
+
+static void machine_that_fails_while_held_rises_anew(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++---++++"), HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "-"), HEALTH_DOWN);
+	assert_int_equal(checks(bench, "+"), HEALTH_DOWN); /* the hold is over here */
+	assert_int_equal(checks(bench, "+"), HEALTH_UP);
+	assert_int_equal(bench->machine.downs, 2);
+}
+
+/* Each time up for 30 s only. Held for 60 s, 120 s, then 200 s: checks each 10 s from then on. */
+static void machine_is_held_twice_as_long_up_to_the_most(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++---"
+				       "+++++"),
+			 HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "+"
+				       "---"
+				       "+++++++++++"),
+			 HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "+"
+				       "---"
+				       "+++++++++++++++++++"),
+			 HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "+"
+				       "---"
+				       "+++++++++++++++++++"),
+			 HEALTH_DAMPED);
+	assert_int_equal(checks(bench, "+"), HEALTH_UP);
+}
+
+/* Up for 100 s, it is as one that never went down; up for 90 s, it is at it again. */
+static void machine_that_stays_up_is_forgiven(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++---"
+				       "++++++"
+				       "+++++++---"
+				       "++"),
+			 HEALTH_UP);
+	bench = *state;
+	setup(state);
+	bench = damped(state);
+	assert_int_equal(checks(bench, "++---"
+				       "++++++"
+				       "++++++---"
+				       "++"),
+			 HEALTH_DAMPED);
+}
+
+static void machine_is_not_held_by_downs_long_ago(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++"
+				       "++++++"
+				       "---"
+				       "++"),
+			 HEALTH_UP);
+}
+
+static void machine_is_let_go_when_nobody_is_held_any_more(void **state)
+{
+	struct bench *bench = damped(state);
+
+	assert_int_equal(checks(bench, "++---++"), HEALTH_DAMPED);
+	bench->settings.damping.downs = 0;
+	assert_int_equal(checks(bench, "+"), HEALTH_UP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +284,14 @@ int main(void)
 		cmocka_unit_test_setup(machine_rises_by_two_good_checks_in_a_row, setup),
 		cmocka_unit_test_setup(machine_check_that_could_not_ask_says_nothing, setup),
 		cmocka_unit_test_setup(machine_keeps_the_last_reason_cut_to_size, setup),
+		cmocka_unit_test_setup(machine_down_once_is_not_held, setup),
+		cmocka_unit_test_setup(machine_down_too_often_is_held_though_its_checks_are_good,
+				       setup),
+		cmocka_unit_test_setup(machine_that_fails_while_held_rises_anew, setup),
+		cmocka_unit_test_setup(machine_is_held_twice_as_long_up_to_the_most, setup),
+		cmocka_unit_test_setup(machine_that_stays_up_is_forgiven, setup),
+		cmocka_unit_test_setup(machine_is_not_held_by_downs_long_ago, setup),
+		cmocka_unit_test_setup(machine_is_let_go_when_nobody_is_held_any_more, setup),
 		cmocka_unit_test_setup(next_check_comes_early_by_jitter_and_never_late, setup),
 		cmocka_unit_test_setup(next_check_waits_for_the_one_before, setup),
 		cmocka_unit_test_setup(first_checks_are_spread_over_an_interval, setup),

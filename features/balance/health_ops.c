@@ -14,6 +14,16 @@ static void put_time(struct weir_json_out *json, const char *key, uint64_t at_ns
 	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
 }
 
+/* How much longer it is held down, whatever its checks say. */
+static uint64_t held_s(const struct health_machine *machine)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns();
+
+	return machine->held_ns > now_ns && !health_machine_is_up(machine) ?
+		       (machine->held_ns - now_ns) / WEIR_NS_PER_S + 1 :
+		       0;
+}
+
 static void target_put(const struct health_target *target, struct weir_json_out *json)
 {
 	const struct health_machine *machine = &target->machine;
@@ -26,6 +36,7 @@ static void target_put(const struct health_target *target, struct weir_json_out 
 	weir_json_put_str(json, "check", health_type_names[target->text->health.type]);
 	weir_json_put_str(json, "state", health_state_name(machine->state));
 	put_time(json, "since", machine->since_ns);
+	weir_json_put_uint(json, "held_s", held_s(machine));
 	weir_json_put_uint(json, "checks", machine->checks);
 	weir_json_put_uint(json, "failed", machine->failed);
 	weir_json_put_uint(json, "unasked", machine->unasked);

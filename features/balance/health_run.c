@@ -40,6 +40,10 @@ struct health_settings health_settings_of(const struct health_text *text)
 		.rise = text->rise,
 		.fall = text->fall,
 		.jitter = text->jitter,
+		.damping = { .downs = text->damping.downs,
+			     .within_ns = text->damping.within.value,
+			     .hold_ns = text->damping.hold.value,
+			     .hold_most_ns = text->damping.hold_most.value },
 	};
 }
 

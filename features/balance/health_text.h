@@ -22,12 +22,18 @@ enum health_all_down {
 	HEALTH_KEEP_ALL,
 };
 
+struct health_damping_text {
+	uint32_t downs; /* 0: nobody is held */
+	struct weir_quantity within, hold, hold_most;
+};
+
 struct health_text {
 	int type; /* enum health_type */
 	struct weir_quantity interval, timeout;
 	uint32_t rise, fall;
 	uint32_t jitter; /* of 100 */
 	uint32_t port;	 /* 0: the backend's */
+	struct health_damping_text damping;
 	/* NULL: not written. */
 	char *path, *host, *status, *body;
 	char *send, *expect; /* as health_bytes.h has them */

@@ -411,3 +411,22 @@ def test_page_behind_tls_is_judged(cluster, key, more, state, reason):
             watched(cluster, config(check("https", path="/", **more), which=(0,))) as daemon:
         wait_states(daemon, [state, None, None])
         assert health(daemon)[BACKENDS[4][0]]["reason"] == reason
+
+
+def test_backend_that_comes_and_goes_is_held_down(cluster):
+    asked = check("http", path="/health",
+                  damping={"downs": 2, "within": "1m", "hold": "4s", "hold-most": "1h"})
+    with backends(cluster, (0, 1)) as made, \
+            watched(cluster, config(asked, which=(0, 1))) as daemon, Asker(cluster) as asker:
+        for state in ("down", "up", "down"):
+            made[1].sick(state == "down")
+            wait_states(daemon, ["up", state, None])
+        made[1].sick(False)
+        wait_states(daemon, ["up", "damped", None])
+        row = health(daemon)[BACKENDS[4][1]]
+        assert row["reason"] == "status 200" and 1 <= row["held_s"] <= 4
+        damped = time.monotonic()
+        assert set(asker.asked(50, damped)) == {0}
+        wait_states(daemon, ["up", "up", None])
+        assert health(daemon)[BACKENDS[4][1]]["held_s"] == 0
+        wait_for(lambda: 1 in asker.since(damped), "it gets connections again")
