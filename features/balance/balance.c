@@ -114,7 +114,7 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < BALANCE_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
-	return r;
+	return r ? r : health_snapshot(state->health, snapshot);
 }
 
 const struct weir_feature weir_balance = {

@@ -58,7 +58,8 @@ struct health {
 	unsigned under_way, most; /* checks at a time */
 	int epoll_fd;
 	struct weir_watch *ready, *timer;
-	int *killed; /* commands that were late and have not ended yet */
+	uint64_t results[HEALTH_UNASKED + 1]; /* of checks that ended, by enum health_result */
+	int *killed;			      /* commands that were late and have not ended yet */
 	unsigned killed_count;
 	uint64_t timer_ns; /* what the timer is set to; 0: to nothing */
 
@@ -97,6 +98,10 @@ void health_change_done(struct health *health);
 void health_command_kill(struct health_target *target);
 /* Those that were killed, as far as they have ended. */
 void health_command_reap(struct health *health);
+
+/* health_tell.c: it went up or down, and was the other for so long. */
+void health_tell(const struct health_target *target, uint64_t lasted_ns);
+int health_snapshot(const struct health *health, struct weir_snapshot *snapshot);
 
 /* health_socket.c: a descriptor that is on its way to the target's address, at its port or that of
  * the check; what `type` is as for socket(). */

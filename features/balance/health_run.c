@@ -106,12 +106,15 @@ static void check_end(struct health_target *target, enum health_result result)
 	struct health *health = target->health;
 	struct health_settings settings = health_settings_of(&target->text->health);
 	bool was_up = health_machine_is_up(&target->machine);
-	uint64_t now_ns = weir_clock_monotonic_ns();
+	uint64_t since_ns = target->machine.since_ns, now_ns = weir_clock_monotonic_ns();
 
 	probe_close(target);
+	health->results[result]++;
 	health_machine_note(&target->machine, &settings, result, target->reason, now_ns);
-	if (was_up != health_machine_is_up(&target->machine))
+	if (was_up != health_machine_is_up(&target->machine)) {
+		health_tell(target, now_ns - since_ns);
 		health_change_ask(health);
+	}
 	health_heap_add(&health->starts, &target->start,
 			health_next_ns(&settings, target->began_ns, now_ns, random_next()));
 }

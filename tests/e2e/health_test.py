@@ -2,6 +2,7 @@
 """Backends that die and come back while a client goes on asking: who gets connections when, and
 what is said of it."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -430,3 +431,54 @@ def test_backend_that_comes_and_goes_is_held_down(cluster):
         wait_states(daemon, ["up", "up", None])
         assert health(daemon)[BACKENDS[4][1]]["held_s"] == 0
         wait_for(lambda: 1 in asker.since(damped), "it gets connections again")
+
+
+def test_who_goes_down_and_up_is_told(cluster):
+    def told(kind):
+        return [(row["service"], row["address"], row["port"], row["detail"]) for row in
+                daemon.ask("events", "--kind", kind)["events"]]
+
+    with backends(cluster, (0, 1)) as made, \
+            watched(cluster, config(check(), which=(0, 1))) as daemon:
+        wait_states(daemon, ["up", "up", None])
+        assert not told("health_up") and not told("health_down"), "nobody was down before"
+        made[1].kill()
+        wait_states(daemon, ["up", "down", None])
+        ends = ("web", BACKENDS[4][1], BACKEND_PORT)
+        assert told("health_down") == [(*ends, "connect: refused")]
+        made[1].start()
+        wait_states(daemon, ["up", "up", None])
+        assert told("health_up") == [(*ends, "connected")]
+        log = daemon.log()
+        assert f"service web: {BACKENDS[4][1]}:{BACKEND_PORT} is down: connect: refused" in log
+        assert f"service web: {BACKENDS[4][1]}:{BACKEND_PORT} is up: connected" in log
+
+
+def metrics(daemon):
+    """Those of checks, as any scraper reads them through the unix socket."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    with contextlib.closing(connection):
+        connection.sock.connect(str(daemon.socket))
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    return dict(line.rsplit(" ", 1) for line in text.splitlines()
+                if line.startswith("weir_balance_health_"))
+
+
+def test_metrics_count_checks_and_states(cluster):
+    def up(index):
+        return (f'weir_balance_health_up{{service="web",address="{BACKENDS[4][index]}",'
+                f'port="{BACKEND_PORT}"}}')
+
+    with serving(cluster, 4, which=(0,)), \
+            watched(cluster, config(check(), which=(0, 1))) as daemon:
+        wait_states(daemon, ["up", "down", None])
+        wait_for(lambda: metrics(daemon).get(up(1)) == "0", "one is down")
+        said = metrics(daemon)
+        assert said[up(0)] == "1"
+        assert said['weir_balance_health_backends{state="down"}'] == "1"
+        assert said['weir_balance_health_backends{state="up"}'] == "1"
+        assert int(said['weir_balance_health_checks_total{result="failed"}']) >= FALL
+        assert int(said['weir_balance_health_checks_total{result="good"}']) >= 1
+        assert said['weir_balance_health_checks_total{result="unasked"}'] == "0"
