@@ -19,8 +19,9 @@
 #include "features/balance/health.h"
 
 #define MOST_UNDER_WAY 8192
-#define FILES_FOR_OTHERS 512 /* descriptors that the daemon needs beside */
-#define BATCH 256	     /* events, or checks that begin, before the loop has its turn */
+#define FILES_FOR_OTHERS 512	       /* descriptors that the daemon needs beside */
+#define REAP_NS (100 * WEIR_NS_PER_MS) /* until killed commands are looked for again */
+#define BATCH 256 /* events, or checks that begin, before the loop has its turn */
 
 static const struct health_probe *const probes[HEALTH_TYPES] = {
 	[HEALTH_TCP] = &health_tcp_probe,	  [HEALTH_TLS] = &health_tls_probe,
@@ -63,13 +64,15 @@ static void timer_set(struct health *health)
 	const struct health_due *start = health_heap_first(&health->starts);
 	const struct health_due *deadline = health_heap_first(&health->deadlines);
 	uint64_t due_ns = deadline ? deadline->due_ns : UINT64_MAX;
+	uint64_t now_ns = weir_clock_monotonic_ns();
 
 	if (start && health->under_way < health->most && start->due_ns < due_ns)
 		due_ns = start->due_ns;
+	if (health->killed_count && due_ns > now_ns + REAP_NS)
+		due_ns = now_ns + REAP_NS;
 	if (due_ns == UINT64_MAX || (health->timer_ns && health->timer_ns <= due_ns))
 		return;
 	health->timer_ns = due_ns;
-	uint64_t now_ns = weir_clock_monotonic_ns();
 	uint64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
 
 	/* Rounded up: a timer that comes early finds nothing due. */

@@ -264,6 +264,7 @@ def test_late_command_is_killed_with_all_it_began(cluster):
         daemon.apply(config(which=(0,)))
         wait_for(lambda: not processes(path), "none of it runs")
         wait_for(lambda: not sleepers(daemon), "nor what it began")
+        wait_for(lambda: not children(daemon.process.pid), "and it was waited for")
 
 
 def sleepers(daemon):
