@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tries a certificate with its key by GnuTLS, as the server will. Does no TLS itself. */
+/* Tries a certificate with its key, as the server will. Does no TLS itself. */
 #include "api/tls.h"
 
 #include <errno.h>
-#include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "core/tls.h"
 
 #define PEM_BYTES_MAX (1u << 20)
-
-static void credentials_freep(gnutls_certificate_credentials_t *credentials)
-{
-	if (*credentials)
-		gnutls_certificate_free_credentials(*credentials);
-}
-
-static void crt_freep(gnutls_x509_crt_t *crt)
-{
-	if (*crt)
-		gnutls_x509_crt_deinit(*crt);
-}
 
 static int pem_read(const char *key, const char *path, struct weir_diag *diag, struct weir_buf *pem)
 {
@@ -34,30 +20,11 @@ static int pem_read(const char *key, const char *path, struct weir_diag *diag, s
 	return r;
 }
 
-static int pair_check(const gnutls_datum_t *certificate, const gnutls_datum_t *key)
-{
-	_cleanup_(credentials_freep) gnutls_certificate_credentials_t credentials = NULL;
-	int r = gnutls_certificate_allocate_credentials(&credentials);
-	if (r < 0)
-		return r;
-	return gnutls_certificate_set_x509_key_mem(credentials, certificate, key,
-						   GNUTLS_X509_FMT_PEM);
-}
-
 /* The library's sentence without its full stop: a cure follows it. */
 static int sentence_len(const char *sentence)
 {
 	size_t len = strlen(sentence);
 	return (int)(len > 0 && sentence[len - 1] == '.' ? len - 1 : len);
-}
-
-static bool certificate_has_expired(const gnutls_datum_t *certificate)
-{
-	_cleanup_(crt_freep) gnutls_x509_crt_t crt = NULL;
-	if (gnutls_x509_crt_init(&crt) < 0 ||
-	    gnutls_x509_crt_import(crt, certificate, GNUTLS_X509_FMT_PEM) < 0)
-		return false;
-	return gnutls_x509_crt_get_expiration_time(crt) < time(NULL);
 }
 
 int weir_tls_read(const char *certificate_file, const char *key_file, struct weir_diag *diag,
@@ -70,17 +37,14 @@ int weir_tls_read(const char *certificate_file, const char *key_file, struct wei
 	if (r < 0)
 		return r;
 
-	gnutls_datum_t certificate_pem = { (unsigned char *)certificate.data,
-					   (unsigned)certificate.len };
-	gnutls_datum_t key_pem = { (unsigned char *)key.data, (unsigned)key.len };
-	r = pair_check(&certificate_pem, &key_pem);
-	if (r < 0)
+	const char *problem = weir_tls_pair_problem(&certificate, &key);
+	if (problem)
 		return weir_diag_key(
 			diag, "api.certificate",
 			"give the certificate and the key that was made with it, both as PEM",
 			"%s and %s cannot be used together: %.*s", certificate_file, key_file,
-			sentence_len(gnutls_strerror(r)), gnutls_strerror(r));
-	if (certificate_has_expired(&certificate_pem))
+			sentence_len(problem), problem);
+	if (weir_tls_has_expired(&certificate))
 		weir_diag_warning(diag, "renew it; browsers and most clients refuse it",
 				  "the certificate in %s has expired", certificate_file);
 	*ret_certificate = certificate;

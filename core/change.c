@@ -92,6 +92,8 @@ const char *weir_job_what(const struct job *job)
 {
 	if (job->call)
 		return job->call->op->name;
+	if (job->change && job->change->what)
+		return job->change->what;
 	if (!job->is_apply)
 		return "start";
 	return job->ends_trial_ns ? "rollback" : "reload";

@@ -53,6 +53,7 @@ struct weir_change {
 	/* Nothing is compiled and no flip made: only what prepare and persist take so long for that
 	 * the loop must not do it. accept comes with a new revision. */
 	bool keeps_policy;
+	const char *what; /* what it is told as, where no call asks for it */
 	void *draft;
 	void *upload;
 };

@@ -8,6 +8,8 @@
 #include "core/engine.h"
 #include "core/kernel_means.h"
 #include "features/balance/balance_live.h"
+#include "features/balance/balance_state.h"
+#include "features/balance/health.h"
 
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
@@ -33,6 +35,7 @@ static void balance_state_free(void *data)
 
 	if (!state)
 		return;
+	health_free(state->health); /* it looks at what is live */
 	if (state->live)
 		balance_live_done(state->live);
 	if (state->runtime)
@@ -63,6 +66,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 			balance_store_load(state_dir, diag, state->runtime) :
 			-ENOMEM;
 
+	if (r >= 0)
+		r = health_new(engine, &state->health);
 	if (r < 0)
 		return r;
 	*ret_state = weir_take(state);
@@ -128,13 +133,17 @@ static void runtime_prune(struct balance *state)
 
 static void balance_went_live(void *data, const struct weir_config *config)
 {
+	static const struct balance_section none;
 	struct balance *state = data;
 	bool is_new = state->config != config;
 
-	state->is_stale = true;
+	state->is_stale = state->is_stale || is_new;
 	state->config = config;
 	if (is_new && !balance_runtime_is_empty(state->runtime))
 		runtime_prune(state);
+	const struct balance_live *live = balance_live_of(state);
+
+	health_live(state->health, live ? &live->acting : &none);
 	balance_shortcut_look(state);
 }
 
@@ -178,7 +187,7 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < BALANCE_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
-	return r;
+	return r ? r : health_snapshot(state->health, snapshot);
 }
 
 const struct weir_feature weir_balance = {

@@ -10,12 +10,14 @@
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_state.h"
+#include "features/balance/health_set.h"
 
 #define SLOT_LINES ((BALANCE_SLOTS + BALANCE_SLOTS_EACH - 1) / BALANCE_SLOTS_EACH)
 
 /* What the section means: those of all services in a row. */
 struct meaning {
 	const struct balance_section *section;
+	const struct health_set *downs;
 	uint32_t backend_count;
 	struct balance_end *services, *backends;
 	uint16_t *numbers; /* of backends */
@@ -149,6 +151,8 @@ static int slots_write(const struct meaning *meaning, unsigned index, uint32_t r
 			.weight = text->backends[i].weight,
 			.number = meaning->numbers[row + i],
 		};
+	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
+			 shares);
 	return balance_maglev_fill(shares, text->backend_count, slots);
 }
 
@@ -212,6 +216,7 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
 	int r = meaning_new(section, &meaning);
 
+	meaning.downs = health_downs(compile->state);
 	if (!r)
 		r = meaning_read(&meaning, compile->diag);
 	if (!r)

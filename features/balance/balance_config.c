@@ -78,6 +78,20 @@ static const struct weir_field service_fields[] = {
 	  .fields = backend_fields,
 	  .help = "Who serves it. Which one a connection goes to, its source says, by Maglev "
 		  "hashing: the same one on every host with this configuration." },
+	{ .key = "health",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SERVICE(health),
+	  .size = sizeof(struct health_text),
+	  .fields = health_fields,
+	  .help = "How it is known which backends are up. Who is down gets no new connections." },
+	{ .key = "on-all-down",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SERVICE(on_all_down),
+	  .values = health_all_down_names,
+	  .fallback = "refuse",
+	  .wants_value = true,
+	  .help = "Where all backends are down: refuse drops new connections (drop_no_backend), "
+		  "keep-all goes on as if all were up." },
 	{ 0 },
 };
 
@@ -150,6 +164,7 @@ static int service_check(const struct balance_section *section, unsigned index,
 	r = balance_source_read(section, index, diag, &source) ?: r;
 	for (unsigned i = 0; i < section->services[index].backend_count; i++)
 		r = balance_backend_read(section, index, i, diag, &end) ?: r;
+	r = health_check(section, index, diag) ?: r;
 	return name ?: r;
 }
 

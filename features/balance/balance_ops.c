@@ -290,6 +290,7 @@ const struct weir_op *const balance_ops[] = {
 	&balance_del_op,
 	&list_op,
 	&show_op,
+	&health_op,
 	&balance_enable_op,
 	&balance_disable_op,
 	&balance_backend_add_op,

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "core/feature.h"
 #include "features/balance/balance.h"
+#include "features/balance/health_text.h"
 
 #define BALANCE_NAME_MAX 31
 #define BALANCE_SERVICES_MAX 10000
@@ -27,6 +28,8 @@ struct balance_text {
 	char *source; /* NULL: backends see the clients */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
+	struct health_text health;
+	int on_all_down; /* enum health_all_down */
 };
 
 enum balance_proto {
@@ -68,11 +71,13 @@ struct balance {
 	bool is_stale;			  /* `live` is of a policy before */
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
+	struct health *health;	    /* NULL without an engine */
 };
 
 extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
+extern const struct weir_op health_op; /* health_ops.c */
 extern const char *const balance_proto_names[];
 
 /* balance_config.c */
@@ -82,6 +87,8 @@ int balance_name_check(const char *name, const char *path, struct weir_diag *dia
 /* What services need of the rest of the configuration: that connections are tracked. Of what makes
  * them do less there are warnings. */
 int balance_needs_check(const struct weir_config *config, const char *key, struct weir_diag *diag);
+/* health_config.c: of a service. */
+int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag);
 /* balance_read.c: where service `index` is; its backend `backend`. -EINVAL: diag (may be NULL) says
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which backends are checked: those of the live services. Who stays keeps what is known of him. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "features/balance/health.h"
+
+int health_new(struct weir_engine *engine, struct health **ret_health)
+{
+	struct health *health = engine ? calloc(1, sizeof(*health)) : NULL;
+
+	if (engine && !health)
+		return -ENOMEM;
+	if (health) {
+		health->engine = engine;
+		health->loop = weir_engine_loop(engine);
+		health->epoll_fd = -1;
+	}
+	*ret_health = health;
+	return 0;
+}
+
+static void target_free(struct health_target *target)
+{
+	health_run_del(target);
+	free(target);
+}
+
+void health_free(struct health *health)
+{
+	if (!health)
+		return;
+	for (unsigned i = 0; i < health->count; i++)
+		target_free(health->targets[i]);
+	free(health->targets);
+	health_run_done(health);
+	health_change_done(health);
+	free(health);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct health_target *const *x = a, *const *y = b;
+
+	return memcmp(&(*x)->key, &(*y)->key, sizeof((*x)->key));
+}
+
+struct health_target *health_find(const struct health *health, const struct health_key *key)
+{
+	const struct health_target *wanted = (const void *)key; /* its first member */
+	struct health_target **found = health->count ?
+					       bsearch(&wanted, health->targets, health->count,
+						       sizeof(struct health_target *), by_key) :
+					       NULL;
+
+	return found ? *found : NULL;
+}
+
+static uint64_t str_hash(const char *text, uint64_t hash)
+{
+	return text ? weir_hash_bytes(text, strlen(text) + 1, hash) : weir_hash_mix(hash + 1);
+}
+
+static uint64_t text_hash(const struct health_text *text)
+{
+	const uint64_t numbers[] = {
+		(uint64_t)text->type, text->interval.value, text->timeout.value,    text->rise,
+		text->fall,	      text->jitter,	    (uint64_t)text->record, text->port,
+	};
+	const char *const words[] = {
+		text->path, text->host,	  text->status, text->body,
+		text->send, text->expect, text->query,
+	};
+	uint64_t hash = weir_hash_bytes(numbers, sizeof(numbers), 0);
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(words); i++)
+		hash = str_hash(words[i], hash);
+	for (unsigned i = 0; i < text->command_count; i++)
+		hash = str_hash(text->command[i], hash);
+	return hash;
+}
+
+static struct health_target *target_new(struct health *health, const struct health_key *key,
+					const struct balance_text *text)
+{
+	struct health_target *target = calloc(1, sizeof(*target));
+
+	if (!target)
+		return NULL;
+	target->health = health;
+	target->key = *key;
+	target->text = text;
+	target->text_hash = text_hash(&text->health);
+	target->fd = -1;
+	health_machine_init(&target->machine, weir_clock_monotonic_ns());
+	health_run_add(target);
+	return target;
+}
+
+/* What its check goes by lies elsewhere now; where that says something else, it begins anew. */
+static struct health_target *target_stay(struct health_target *target,
+					 const struct balance_text *text)
+{
+	uint64_t hash = text_hash(&text->health);
+
+	target->text = text;
+	if (hash != target->text_hash) {
+		health_run_del(target);
+		health_run_add(target);
+		target->text_hash = hash;
+	}
+	return target;
+}
+
+/* What is to be checked, as it is read from the services. */
+struct wanted {
+	struct health_key key;
+	const struct balance_text *text;
+};
+
+static int wanted_by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct health_key));
+}
+
+static unsigned service_want(const struct balance_section *section, unsigned index,
+			     struct wanted *wanted)
+{
+	const struct balance_text *text = &section->services[index];
+	struct balance_end service;
+
+	if (text->health.type == HEALTH_NONE ||
+	    balance_service_read(section, index, NULL, &service))
+		return 0;
+	for (unsigned i = 0; i < text->backend_count; i++) {
+		wanted[i] = (struct wanted){ .key.service = service, .text = text };
+		balance_backend_read(section, index, i, NULL, &wanted[i].key.backend);
+	}
+	return text->backend_count;
+}
+
+static struct wanted *wanted_new(const struct balance_section *section, unsigned *ret_count)
+{
+	unsigned room = 0, count = 0;
+
+	for (unsigned i = 0; i < section->service_count; i++)
+		room += section->services[i].backend_count;
+	struct wanted *wanted = calloc(room + 1ul, sizeof(*wanted));
+
+	for (unsigned i = 0; wanted && i < section->service_count; i++)
+		count += service_want(section, i, &wanted[count]);
+	if (wanted)
+		qsort(wanted, count, sizeof(*wanted), wanted_by_key);
+	*ret_count = count;
+	return wanted;
+}
+
+/* Both are in the order of keys. */
+static unsigned targets_merge(struct health *health, const struct wanted *wanted, unsigned count,
+			      struct health_target **targets)
+{
+	unsigned old = 0, made = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		int order = -1;
+
+		while (old < health->count &&
+		       (order = memcmp(&health->targets[old]->key, &wanted[i].key,
+				       sizeof(wanted[i].key))) < 0)
+			target_free(health->targets[old++]);
+		targets[made] = old < health->count && order == 0 ?
+					target_stay(health->targets[old++], wanted[i].text) :
+					target_new(health, &wanted[i].key, wanted[i].text);
+		made += targets[made] != NULL;
+	}
+	while (old < health->count)
+		target_free(health->targets[old++]);
+	return made;
+}
+
+static int targets_set(struct health *health, const struct wanted *wanted, unsigned count)
+{
+	struct health_target **targets = calloc(count + 1ul, sizeof(struct health_target *));
+	unsigned room = count + health->count; /* who goes leaves while others come */
+	int r = targets ? 0 : -ENOMEM;
+
+	if (!r && count)
+		r = health_run_init(health);
+	if (!r)
+		r = health_heap_reserve(&health->starts, room);
+	if (!r)
+		r = health_heap_reserve(&health->deadlines, room);
+	if (r) {
+		free(targets);
+		return r;
+	}
+	count = targets_merge(health, wanted, count, targets);
+	free(health->targets);
+	health->targets = targets;
+	health->count = count;
+	return 0;
+}
+
+/* The texts that targets go by are gone: without memory for new ones nobody is checked. */
+static void targets_drop(struct health *health, int error)
+{
+	for (unsigned i = 0; i < health->count; i++)
+		target_free(health->targets[i]);
+	health->count = 0;
+	weir_engine_warn(health->engine, "balance",
+			 "backends are not checked, and count as up, until the next change: %s",
+			 strerror(-error));
+}
+
+void health_live(struct health *health, const struct balance_section *section)
+{
+	if (!health || health->is_own) {
+		if (health)
+			health->is_own = false;
+		return;
+	}
+	unsigned count = 0;
+	_cleanup_free_ struct wanted *wanted = wanted_new(section, &count);
+	int r = wanted ? targets_set(health, wanted, count) : -ENOMEM;
+
+	if (r)
+		targets_drop(health, r);
+	if (!health->timer)
+		return;
+	health_run_due(health);
+	health_change_ask(health);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service health: who is up, since when, and what the last check found. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "features/balance/health.h"
+
+/* When it was that the monotonic clock said so. */
+static void put_time(struct weir_json_out *json, const char *key, uint64_t at_ns)
+{
+	char text[WEIR_CLOCK_TEXT];
+	uint64_t ago_ns = weir_clock_monotonic_ns() - at_ns;
+
+	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
+}
+
+/* How much longer it is held down, whatever its checks say. */
+static uint64_t held_s(const struct health_machine *machine)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns();
+
+	return machine->held_ns > now_ns && !health_machine_is_up(machine) ?
+		       (machine->held_ns - now_ns) / WEIR_NS_PER_S + 1 :
+		       0;
+}
+
+static void target_put(const struct health_target *target, struct weir_json_out *json)
+{
+	const struct health_machine *machine = &target->machine;
+	char address[WEIR_ADDR_TEXT];
+
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "service", target->text->name);
+	weir_json_put_str(json, "address", weir_addr_to_string(&target->key.backend.addr, address));
+	weir_json_put_uint(json, "port", target->key.backend.port);
+	weir_json_put_str(json, "check", health_type_names[target->text->health.type]);
+	weir_json_put_str(json, "state", health_state_name(machine->state));
+	put_time(json, "since", machine->since_ns);
+	weir_json_put_uint(json, "held_s", held_s(machine));
+	weir_json_put_uint(json, "checks", machine->checks);
+	weir_json_put_uint(json, "failed", machine->failed);
+	weir_json_put_uint(json, "unasked", machine->unasked);
+	weir_json_put_str(json, "reason", machine->reason);
+	weir_json_close_object(json);
+}
+
+static void service_put(const struct health *health, const struct balance_section *section,
+			unsigned index, struct weir_json_out *json)
+{
+	struct health_key key;
+
+	if (balance_service_read(section, index, NULL, &key.service))
+		return;
+	for (unsigned i = 0; i < section->services[index].backend_count; i++) {
+		const struct health_target *target = NULL;
+
+		if (!balance_backend_read(section, index, i, NULL, &key.backend))
+			target = health_find(health, &key);
+		if (target)
+			target_put(target, json);
+	}
+}
+
+static int run_health(struct weir_engine *engine, struct weir_call *call)
+{
+	const struct balance *state = weir_engine_state(engine, &weir_balance);
+	const struct balance_section *section = balance_section_of(state);
+	const char *service = weir_call_str(call, "service");
+	struct weir_json_out json = { .out = &call->reply };
+
+	weir_json_open_object(&json, NULL);
+	weir_json_open_array(&json, "backends");
+	for (unsigned i = 0; i < section->service_count; i++)
+		if (!service || !strcmp(service, section->services[i].name))
+			service_put(state->health, section, i, &json);
+	weir_json_close_array(&json);
+	weir_json_close_object(&json);
+	return 0;
+}
+
+static const struct weir_arg health_args[] = {
+	{ .name = "service",
+	  .type = WEIR_ARG_STRING,
+	  .flags = WEIR_ARG_POSITIONAL,
+	  .metavar = "SERVICE",
+	  .help = "Only the backends of this service" },
+	{ 0 },
+};
+
+const struct weir_op health_op = {
+	.name = "service.health",
+	.summary = "Show which backends are up, and what their last check found",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = health_args,
+	.example = "service health web",
+	.run = run_health,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is down, as the policy is compiled by it. The worker that compiles reads a set while the loop
+ * goes on checking; so a set never changes, and is replaced only while no change is under way
+ * (health_change.c).
+ */
+#ifndef WEIR_HEALTH_SET_H
+#define WEIR_HEALTH_SET_H
+
+#include "features/balance/balance_maglev.h"
+#include "features/balance/balance_state.h"
+
+/* A backend as part of a service. Compared as bytes. */
+struct health_key {
+	struct balance_end service, backend;
+};
+_Static_assert(sizeof(struct health_key) == 48, "no bytes that nobody sets");
+
+struct health_set {
+	uint32_t count;
+	struct health_key keys[]; /* in the order of their bytes */
+};
+
+/* health_change.c: NULL where there are none, and where nobody checks. */
+const struct health_set *health_downs(const struct balance *state);
+bool health_set_has(const struct health_set *set, const struct health_key *key);
+/* Takes the weight of those that are down, or of nobody where all are and the service wants them
+ * kept. `set` may be NULL. */
+void health_set_apply(const struct health_set *set, const struct balance_text *text,
+		      const struct balance_end *service, const struct balance_end *backends,
+		      struct balance_maglev_backend *shares);
+
+#endif

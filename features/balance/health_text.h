@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `health:` of a service says, as written. */
+#ifndef WEIR_HEALTH_TEXT_H
+#define WEIR_HEALTH_TEXT_H
+
+#include "core/config.h"
+
+enum health_type {
+	HEALTH_NONE,
+	HEALTH_TCP,
+	HEALTH_TLS,
+	HEALTH_HTTP,
+	HEALTH_HTTPS,
+	HEALTH_UDP,
+	HEALTH_DNS,
+	HEALTH_COMMAND,
+	HEALTH_TYPES,
+};
+
+enum health_all_down {
+	HEALTH_REFUSE,
+	HEALTH_KEEP_ALL,
+};
+
+struct health_damping_text {
+	uint32_t downs; /* 0: nobody is held */
+	struct weir_quantity within, hold, hold_most;
+};
+
+struct health_text {
+	int type; /* enum health_type */
+	struct weir_quantity interval, timeout;
+	uint32_t rise, fall;
+	uint32_t jitter; /* of 100 */
+	uint32_t port;	 /* 0: the backend's */
+	struct health_damping_text damping;
+	/* NULL: not written. */
+	char *path, *host, *status, *body;
+	char *send, *expect; /* as health_bytes.h has them */
+	char *query;	     /* the name of a domain */
+	int record;	     /* enum health_record */
+	char **command;	     /* a word each; the program first */
+	unsigned command_count;
+};
+
+extern const struct weir_field health_fields[];
+extern const char *const health_type_names[];
+extern const char *const health_all_down_names[];
+
+#endif

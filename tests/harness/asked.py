@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends that can be killed, one nginx each; a client that asks the service again and again, and
+what it was told when; the health of backends, as Weir says it."""
+import contextlib
+import http.client
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, family_kind
+from harness.wait import SLOWNESS, pause, wait_for
+
+NGINX = """daemon off; master_process off; user root; pid {home}/pid; error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/fastcgi; uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
+  server {{
+    listen {four}:{port}; listen [{six}]:{port};
+    location / {{ return 200 "{index}"; }}
+    location /health {{
+      if (-f {home}/sick) {{ return 503 "not now"; }}
+      return 200 "fine and well";
+    }}
+  }}
+}}
+"""
+
+
+class Backend:
+    """A web server that says which of them it is; what kills it leaves nobody at its port."""
+
+    def __init__(self, cluster, index, folder):
+        self.cluster, self.index = cluster, index
+        self.home = folder / str(index)
+        self.home.mkdir()
+        self.process = None
+        (self.home / "conf").write_text(NGINX.format(
+            home=self.home, port=BACKEND_PORT, index=index, four=BACKENDS[4][index],
+            six=BACKENDS[6][index]))
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.cluster.backends.command("nginx", "-e", "stderr", "-c", self.home / "conf"),
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.listens, f"backend {self.index} listens")
+
+    def listens(self):
+        with self.cluster.backends.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            return sock.connect_ex((BACKENDS[4][self.index], BACKEND_PORT)) == 0
+
+    def kill(self):
+        """At once; says when it was."""
+        self.process.send_signal(signal.SIGKILL)
+        at = time.monotonic()
+        self.process.wait()
+        return at
+
+    def sick(self, is_sick):
+        (self.home / "sick").touch() if is_sick else (self.home / "sick").unlink()
+        return time.monotonic()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+
+
+@contextlib.contextmanager
+def backends(cluster, which=range(3)):
+    with tempfile.TemporaryDirectory(prefix="weir-asked-") as folder, \
+            contextlib.ExitStack() as stack:
+        made = [Backend(cluster, index, Path(folder)) for index in which]
+        for backend in made:
+            stack.callback(backend.close)
+            backend.start()
+        yield made
+
+
+class Asker:
+    """Asks the service by a connection each, until closed: a row (when it began, who answered, or
+    None) each."""
+
+    def __init__(self, cluster, family=4):
+        self.cluster, self.family, self.rows, self.ends = cluster, family, [], False
+        self.thread = threading.Thread(target=self.run)
+
+    def once(self):
+        began = time.monotonic()
+        try:
+            with self.cluster.client.socket(family_kind(self.family),
+                                            socket.SOCK_STREAM) as sock:
+                sock.settimeout(2 * SLOWNESS)
+                sock.connect((SERVICE[self.family], PORT))
+                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                answer = http.client.HTTPResponse(sock)
+                answer.begin()
+                return began, int(answer.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return began, None
+
+    def run(self):
+        while not self.ends:
+            self.rows.append(self.once())
+            pause(0.002)
+
+    def since(self, at):
+        return [who for began, who in self.rows if began >= at]
+
+    def asked(self, count, since):
+        """Waits for so many answers, or none, that begin from then on."""
+        wait_for(lambda: len(self.since(since)) >= count, f"{count} requests", 30)
+        return self.since(since)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends = True
+        self.thread.join()
+
+
+def health(daemon):
+    """Address -> what is said of that backend."""
+    return {row["address"]: row for row in daemon.ask("service", "health")["backends"]}
+
+
+def states(daemon, family=4):
+    """Of the backends in their order; None for who is not checked."""
+    said = health(daemon)
+    return [said.get(address, {}).get("state") for address in BACKENDS[family]]
+
+
+def wait_states(daemon, wanted, family=4, seconds=10):
+    wait_for(lambda: states(daemon, family) == list(wanted),
+             f"states {wanted}, now {states(daemon, family)}", seconds)
