@@ -128,7 +128,8 @@ struct moving {
 };
 
 /* -EEXIST: it is there, and has what it was seen to do. */
-static int flow_bring(struct moving *moving, const struct conntrack_flow *flow)
+static int flow_bring(struct moving *moving, const struct conntrack_flow *flow,
+		      struct conntrack_place *ret_place)
 {
 	struct conntrack *state = moving->state;
 	const struct conntrack_table *proven = &state->tables[CONNTRACK_TABLE_PROVEN];
@@ -140,7 +141,9 @@ static int flow_bring(struct moving *moving, const struct conntrack_flow *flow)
 		return -EEXIST;
 	bool has_room = moving->left &&
 			conntrack_idle_ticks(&state->past, flow, moving->now) <= moving->idle_limit;
-	return has_room ? conntrack_table_add(moving->to, flow, state->seed, moving->now) : -ENOSPC;
+	return has_room ?
+		       conntrack_table_put(moving->to, flow, state->seed, moving->now, ret_place) :
+		       -ENOSPC;
 }
 
 /* What packets showed of a flow where it was, after it had been copied: it has gone from there with
@@ -158,20 +161,22 @@ static void flow_catch_up(const struct moving *moving, const struct conntrack_fl
 static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *arg)
 {
 	struct moving *moving = arg;
-	struct conntrack *state = moving->state;
-	struct conntrack_table *from = &state->old[moving->to->kind];
+	struct conntrack_table *from = &moving->state->old[moving->to->kind];
 
 	moving->settling->done++;
 	if (!conntrack_table_take(from, index, flow->word))
 		return 0; /* a packet brought it over, or its ends have begun another */
-	int r = flow_bring(moving, flow);
+	struct conntrack_place place;
 	struct conntrack_flow last;
+	int r = flow_bring(moving, flow, &place);
 	bool was_there = conntrack_table_let_go(from, index, flow->word, &last.word);
 
 	if (was_there && r != -ENOSPC)
 		flow_catch_up(moving, &from->flows[index], &last);
 	if (r == 0 && !was_there) {
-		conntrack_table_forget(moving->to, flow, state->seed, moving->now);
+		/* Its ends have begun another, or it was flushed. Not by its ends: of those the
+		 * other is found, once it has a place here. */
+		conntrack_table_take_back(moving->to, &place);
 	} else if (r == 0) {
 		moving->settling->moved++;
 		moving->left--;

@@ -22,22 +22,49 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	flow_free(flow, conntrack_word_next(work->word) | CONNTRACK_MOVING);
 }
 
-static __always_inline void old_forget_at(__u32 table, int index)
+/*
+ * Forgets the flow at that place, whatever marks others add meanwhile. In an old table also one
+ * that is being brought over: who does that finds that it is gone, and takes the copy back.
+ */
+__noinline int conn_forget_at(__u32 table, int index)
 {
 	struct conntrack_flow *flow = index < 0 ? NULL : flow_at(table, index);
-	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
+	bool is_old = table == CONN_OLD_PROVEN || table == CONN_OLD_HALF, done = false;
 
-	if (flow)
-		__sync_val_compare_and_swap(&flow->word, word, conntrack_word_next(word));
+	if (!flow)
+		return 0;
+	__u32 word = *(volatile __u32 *)&flow->word;
+	__u32 there = CONNTRACK_LIVE | (is_old ? 0 : CONNTRACK_MOVING);
+
+	LOOP_ROLLED
+	for (int i = 0; i < 4 && !done && (word & there) == CONNTRACK_LIVE; i++) {
+		__u32 next = conntrack_word_next(word) | CONNTRACK_MOVING;
+		__u32 found = __sync_val_compare_and_swap(&flow->word, word, next);
+
+		if (found == word) {
+			tag_put(table, index, 0);
+			flow_free(flow, next);
+		}
+		done = found == word || turn_has_passed(found, word);
+		word = found;
+	}
+	return 0;
 }
 
-/* It may not come over any more: it would stand in the way of the one that begins. */
+/*
+ * Around a reload: nothing of the flow may come over any more, nor stay where it just came to; it
+ * would stand in the way of the one that begins. The old tables first: what is brought over is in
+ * the new one before it leaves the old, so it is met there, or here, or whoever brings it takes it
+ * back.
+ */
 __noinline int conn_forget_old(struct conn_work *work)
 {
 	if (!work)
 		return 0;
-	old_forget_at(CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
-	old_forget_at(CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
+	conn_forget_at(CONN_OLD_PROVEN, proven_look(work, CONN_OLD_PROVEN));
+	conn_forget_at(CONN_OLD_HALF, half_look(work, CONN_OLD_HALF));
+	conn_forget_at(CONN_PROVEN, proven_look(work, CONN_PROVEN));
+	conn_forget_at(CONN_HALF, half_look(work, CONN_HALF));
 	work->in_old = false;
 	return 0;
 }

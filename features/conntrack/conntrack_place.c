@@ -6,7 +6,7 @@
 
 static bool place_write(struct conntrack_table *table, uint32_t index,
 			const struct conntrack_flow *from, uint16_t tag, uint32_t now,
-			uint32_t *ret_word)
+			struct conntrack_place *ret_place)
 {
 	struct conntrack_flow *flow = &table->flows[index];
 	uint32_t word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
@@ -20,9 +20,12 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 	fresh.word = busy;
 	*flow = fresh;
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, tag);
-	*ret_word = conntrack_word_next(word) | (from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) |
-		    CONNTRACK_LIVE;
-	word_change(flow, busy, *ret_word);
+	*ret_place = (struct conntrack_place){
+		.index = index,
+		.word = conntrack_word_next(word) |
+			(from->word & CONNTRACK_MARKS & ~CONNTRACK_MOVING) | CONNTRACK_LIVE,
+	};
+	word_change(flow, busy, ret_place->word);
 	return true;
 }
 
@@ -34,10 +37,9 @@ struct squeeze {
 	uint32_t now;
 };
 
-/* The index of the place it got, or -1. */
-static int64_t set_put(struct conntrack_table *table, uint32_t number,
-		       const struct conntrack_flow *from, uint16_t tag, uint32_t now,
-		       uint32_t *ret_word)
+static bool set_put(struct conntrack_table *table, uint32_t number,
+		    const struct conntrack_flow *from, uint16_t tag, uint32_t now,
+		    struct conntrack_place *ret_place)
 {
 	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
 		uint32_t index = number * CONNTRACK_WAYS + way;
@@ -45,18 +47,10 @@ static int64_t set_put(struct conntrack_table *table, uint32_t number,
 
 		if ((!tag_at(&table->sets[number], way) ||
 		     !conntrack_is_there(flow->word, flow->expires_ticks, now)) &&
-		    place_write(table, index, from, tag, now, ret_word))
-			return index;
+		    place_write(table, index, from, tag, now, ret_place))
+			return true;
 	}
-	return -1;
-}
-
-static int64_t set_add(struct conntrack_table *table, uint32_t number,
-		       const struct conntrack_flow *from, uint16_t tag, uint32_t now)
-{
-	uint32_t word;
-
-	return set_put(table, number, from, tag, now, &word);
+	return false;
 }
 
 /* A flow goes to another set, where it is before it leaves this one: packets find it in either. One
@@ -66,14 +60,13 @@ static bool flow_shift(struct conntrack_table *table, uint32_t index,
 		       const struct squeeze *squeeze)
 {
 	uint64_t hash = conntrack_hash(&flow->key, squeeze->seed);
-	uint32_t word;
-	int64_t copy = set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &word);
+	struct conntrack_place copy;
 
-	if (copy < 0)
+	if (!set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &copy))
 		return false;
 	if (conntrack_table_remove(table, index, flow->word))
 		return true;
-	conntrack_table_remove(table, (uint32_t)copy, word);
+	conntrack_table_remove(table, copy.index, copy.word);
 	return false;
 }
 
@@ -112,30 +105,40 @@ static bool set_make_room(struct conntrack_table *table, uint32_t number, int st
 /* Of sets chosen by hash some are full long before the table is: without this, one flow in thirty
  * would find no place in a table that has one for each. */
 static bool proven_squeeze(struct conntrack_table *table, const struct conntrack_flow *flow,
-			   uint64_t hash, struct squeeze squeeze)
+			   uint64_t hash, struct squeeze squeeze, struct conntrack_place *ret_place)
 {
 	const uint32_t sets[] = { conntrack_first_set(hash, table->set_count),
 				  conntrack_second_set(hash, table->set_count) };
 
 	for (size_t i = 0; i < 2; i++)
 		if (set_make_room(table, sets[i], SQUEEZE_STEPS, &squeeze) &&
-		    set_add(table, sets[i], flow, conntrack_tag(hash), squeeze.now) >= 0)
+		    set_put(table, sets[i], flow, conntrack_tag(hash), squeeze.now, ret_place))
 			return true;
 	return false;
+}
+
+int conntrack_table_put(struct conntrack_table *table, const struct conntrack_flow *flow,
+			uint64_t seed, uint32_t now, struct conntrack_place *ret_place)
+{
+	uint64_t hash = conntrack_hash(&flow->key, seed);
+	uint32_t first = conntrack_first_set(hash, table->set_count),
+		 second = conntrack_second_set(hash, table->set_count);
+	uint16_t tag = conntrack_tag(hash);
+
+	if (conntrack_table_has(table, &flow->key, seed, now))
+		return -EEXIST;
+	if (set_put(table, first, flow, tag, now, ret_place) ||
+	    (table->kind == CONNTRACK_TABLE_PROVEN &&
+	     (set_put(table, second, flow, tag, now, ret_place) ||
+	      proven_squeeze(table, flow, hash, (struct squeeze){ seed, now }, ret_place))))
+		return 0;
+	return -ENOSPC;
 }
 
 int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,
 			uint64_t seed, uint32_t now)
 {
-	uint64_t hash = conntrack_hash(&flow->key, seed);
-	uint16_t tag = conntrack_tag(hash);
+	struct conntrack_place place;
 
-	if (conntrack_table_has(table, &flow->key, seed, now))
-		return -EEXIST;
-	if (set_add(table, conntrack_first_set(hash, table->set_count), flow, tag, now) >= 0 ||
-	    (table->kind == CONNTRACK_TABLE_PROVEN &&
-	     (set_add(table, conntrack_second_set(hash, table->set_count), flow, tag, now) >= 0 ||
-	      proven_squeeze(table, flow, hash, (struct squeeze){ seed, now }))))
-		return 0;
-	return -ENOSPC;
+	return conntrack_table_put(table, flow, seed, now, &place);
 }

@@ -315,11 +315,12 @@ void conntrack_table_merge(struct conntrack_table *table, const struct conntrack
 				CONNTRACK_GRANTED | CONNTRACK_MARKED));
 }
 
-void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,
-			    uint64_t seed, uint32_t now)
+/* Packets that change the word add marks, and there are a few only: it ends. */
+void conntrack_table_take_back(struct conntrack_table *table, const struct conntrack_place *place)
 {
-	struct conntrack_flow *flow = table_find(table, &from->key, seed, now);
+	uint32_t word = place->word;
 
-	if (flow && flow->born == from->born)
-		conntrack_table_remove(table, (uint32_t)(flow - table->flows), flow->word);
+	while (!(word & CONNTRACK_MOVING) && is_of_turn(word, place->word) &&
+	       !conntrack_table_remove(table, place->index, word))
+		word = conntrack_table_word(table, place->index, word);
 }

@@ -72,12 +72,20 @@ bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack
  * sequence numbers. Both began as one. */
 void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
 			   uint64_t seed, uint32_t now);
-/* Forgets the flow of the same ends that was born in the same tick. */
-void conntrack_table_forget(struct conntrack_table *table, const struct conntrack_flow *from,
-			    uint64_t seed, uint32_t now);
+/* Where a flow was put, and its word then. */
+struct conntrack_place {
+	uint32_t index, word;
+};
+
 /* Places a flow (its word without turn) by its key; one that is there already stays as it is.
  * -EEXIST, -ENOSPC: every place it may have holds one that lives. */
 int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,
 			uint64_t seed, uint32_t now);
+/* The same, and tells where it is. */
+int conntrack_table_put(struct conntrack_table *table, const struct conntrack_flow *flow,
+			uint64_t seed, uint32_t now, struct conntrack_place *ret_place);
+/* Forgets the flow that was put there, whatever packets have seen of it since; where it has gone on
+ * to another place, or its ends have begun another there, nothing is done. */
+void conntrack_table_take_back(struct conntrack_table *table, const struct conntrack_place *place);
 
 #endif

@@ -107,6 +107,28 @@ int begin_expected(struct xdp_md *ctx)
 	return !bpf_map_lookup_elem(&set_expect, &key);
 }
 
+/* The first packet of a connection passes, whose ends had another: that was found over in the old
+ * table, at its first place, while settling brought it over. */
+SEC("xdp")
+int begin_anew(struct xdp_md *ctx)
+{
+	struct conn_work *work = work_of(ctx);
+	struct pkt p = {
+		.proto = PROTO_TCP,
+		.seen = PKT_PORTS,
+		.state = WEIR_CONN_NEW,
+		.pending = PKT_BEGINS,
+	};
+
+	if (!work)
+		return -2;
+	work->table = CONN_OLD_PROVEN;
+	work->in_old = true;
+	work->is_kept = work->is_over = true;
+	conntrack_settle(&p, true);
+	return work->is_added;
+}
+
 /* Of the same flow: a packet that was judged by the word it found passes, and bears the mark 7. The
  * mark that the flow has then. */
 SEC("xdp")

@@ -17,7 +17,8 @@ IN_PROVEN, IN_HALF = 1 << 16, 2 << 16                           # as `fetch` tel
 DISPLACED, REFUSED, RACED, MOVED = 6, 7, 8, 10                  # rows of ctr_conntrack
 TCP, UDP, SCTP = 6, 17, 132
 OPEN, FIN, RESET, PICKED_UP, GRANTED = 0xF, 1 << 4, 1 << 8, 1 << 9, 1 << 10
-ANSWERED, AGAIN, LIVE = 1 << 12, 1 << 13, 1 << 16
+ANSWERED, AGAIN, LIVE, MOVING = 1 << 12, 1 << 13, 1 << 16, 1 << 17
+SYN, CLOSED = 1 << 0, 0xFF | ANSWERED                           # CLOSED: both FINs acknowledged
 PROVEN_BY = {TCP: OPEN | ANSWERED, SCTP: OPEN | ANSWERED, UDP: ANSWERED | AGAIN}
 WAYS, RESERVED = 8, 2
 
@@ -193,6 +194,34 @@ def test_expectation_is_taken_out_by_a_flow_that_found_a_place_alone(tables, hel
     taken, lives = tables(*others("held", HALF, range(held)), f"run begin_expected {TCP} 0 0",
                           f"lives {HALF}")
     assert (taken, lives) == ((0, 0) if held else (1, 1))
+
+
+@pytest.mark.parametrize("places", [[(OLD_PROVEN, 0)], [(PROVEN, 3)],
+                                    [(OLD_PROVEN, 0), (PROVEN, 3)],
+                                    [(OLD_PROVEN, 0), (HALF, 3)]])
+def test_connection_that_begins_anew_while_the_one_before_comes_over_stands_alone(tables, places):
+    """Settling has it taken, or has let go of it already: it is in the old table, in the new one,
+    or in both. Or in the new one is a half-open one that nobody has finished."""
+    commands = [f"flow {table} {place} {TCP} {CLOSED | (MOVING if table == OLD_PROVEN else 0)}"
+                for table, place in places]
+    added, *lives = tables(*commands, f"run begin_anew {TCP} {CLOSED | MOVING} {SYN}",
+                           *[f"lives {table}" for table in range(4)])
+    assert added == 1 and lives == [0, 1, 0, 0]
+
+
+def test_connection_that_begins_anew_takes_the_place_of_the_one_before(tables):
+    added, displaced, lives = tables(*others("live", HALF, [0, 1, 2, 4, 5, 6, 7]),
+                                     f"flow {HALF} 3 {TCP} {CLOSED}",
+                                     f"run begin_anew {TCP} {CLOSED | MOVING} {SYN}",
+                                     f"count {DISPLACED}", f"lives {HALF}")
+    assert (added, displaced, lives) == (1, 0, WAYS)
+
+
+def test_connection_that_begins_anew_leaves_one_that_another_cpu_moves(tables):
+    """In a new table that is a half-open one which proves itself."""
+    added, lives = tables(f"flow {HALF} 3 {TCP} {OPEN | MOVING}",
+                          f"run begin_anew {TCP} {CLOSED | MOVING} {SYN}", f"lives {HALF}")
+    assert (added, lives) == (1, 2)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two CPUs are needed")

@@ -155,6 +155,57 @@ static void flow_of_the_same_ends_gets_nothing_of_the_one_before(void **state)
 	table_free(&table);
 }
 
+/* Marks that packets have added since do not keep it. */
+static void flow_that_was_put_is_taken_back_from_its_place(void **state)
+{
+	struct conntrack_flow flow = flow_born(1);
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 1);
+	struct conntrack_place place;
+
+	(void)state;
+	assert_int_equal(conntrack_table_put(&table, &flow, SEED, NOW, &place), 0);
+	assert_int_equal(place.word, table.flows[place.index].word);
+	table.flows[place.index].word |= CONNTRACK_FIN;
+	conntrack_table_take_back(&table, &place);
+	assert_false(conntrack_table_has(&table, &flow.key, SEED, NOW));
+	assert_int_equal(table.sets[0].tags[0], 0);
+	table_free(&table);
+}
+
+/* Its ends have begun another, which is found first. */
+static void flow_of_the_same_ends_stays_when_the_one_before_is_taken_back(void **state)
+{
+	struct conntrack_flow flow = flow_born(1), other = flow_born(2);
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 1);
+	struct conntrack_place place;
+
+	(void)state;
+	table.flows[0].word = CONNTRACK_MOVING; /* where the other is being written */
+	assert_int_equal(conntrack_table_put(&table, &flow, SEED, NOW, &place), 0);
+	assert_int_equal(place.index, 1);
+	table.flows[0] = other;
+	table.flows[0].word |= CONNTRACK_LIVE;
+	table.sets[0].tags[0] |= conntrack_tag(conntrack_hash(&other.key, SEED));
+	conntrack_table_take_back(&table, &place);
+	assert_int_equal(conntrack_table_count(&table, NOW), 1);
+	assert_true(table.flows[0].word & CONNTRACK_LIVE);
+	table_free(&table);
+}
+
+static void place_that_went_to_another_is_not_taken_back(void **state)
+{
+	struct conntrack_flow flow = flow_born(1);
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 1);
+	struct conntrack_place place;
+
+	(void)state;
+	assert_int_equal(conntrack_table_put(&table, &flow, SEED, NOW, &place), 0);
+	table.flows[place.index].word += CONNTRACK_TURN;
+	conntrack_table_take_back(&table, &place);
+	assert_true(conntrack_table_has(&table, &flow.key, SEED, NOW));
+	table_free(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +217,9 @@ int main(void)
 		cmocka_unit_test(side_that_the_copy_has_not_seen_is_taken_whole),
 		cmocka_unit_test(tags_that_the_copy_lacks_are_taken_and_no_others),
 		cmocka_unit_test(flow_of_the_same_ends_gets_nothing_of_the_one_before),
+		cmocka_unit_test(flow_that_was_put_is_taken_back_from_its_place),
+		cmocka_unit_test(flow_of_the_same_ends_stays_when_the_one_before_is_taken_back),
+		cmocka_unit_test(place_that_went_to_another_is_not_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
