@@ -5,11 +5,20 @@
 
 #include <linux/types.h>
 
+/* How packets reach the backends of a service. */
+enum weir_forward {
+	WEIR_FORWARD_NAT,
+	WEIR_FORWARD_L2, /* to the backend's MAC address; this and the next leave addresses alone */
+	WEIR_FORWARD_IPIP, /* behind another IP header */
+	WEIR_FORWARD_GUE,  /* behind that and UDP */
+};
+
 /* Rodata `served_constants`. */
 struct weir_served_constants {
 	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */
 	__u8 behind_xdp; /* a program stands behind XDP, which translates */
-	__u8 spare[2];
+	__u8 directs;	 /* some services are not WEIR_FORWARD_NAT */
+	__u8 spare;
 };
 
 #endif
