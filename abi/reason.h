@@ -67,7 +67,10 @@
 	X(WEIR_DROP_COOKIE, DROP, synproxy, "drop_cookie",                                         \
 	  "of no connection, without a cookie; or a SYN from where nobody can be answered")        \
 	X(WEIR_DROP_NO_BACKEND, DROP, balance, "drop_no_backend",                                  \
-	  "to a service that has no backend to send it to")
+	  "to a service that has no backend to send it to")                                        \
+	X(WEIR_PASS_DIRECT, PASS, balance, "pass_direct",                                          \
+	  "to a backend that answers by itself, judged where it arrived, at the hook it meets "    \
+	  "next")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

@@ -39,6 +39,7 @@ struct served {
 	__u8 is_turned; /* struct pkt bears the service's end */
 	__u8 is_chosen; /* the owner is, for this very packet */
 	__u8 is_quote;	/* all this is about what an ICMP error holds: embedded() */
+	__u8 forward;	/* enum weir_forward, of SERVED_TO_SERVICE */
 };
 
 /*
@@ -141,6 +142,14 @@ static __always_inline __u16 served_owner(void)
 	const struct served *served = served_constants.enabled ? served_work() : NULL;
 
 	return served ? served->owner : 0;
+}
+
+/* Its answers do not come by here: they go from the backend to the client. */
+static __always_inline bool served_is_one_way(void)
+{
+	const struct served *served = served_constants.directs ? served_work() : NULL;
+
+	return served && served->kind == SERVED_TO_SERVICE && served->forward && !served->is_quote;
 }
 
 #endif

@@ -129,6 +129,20 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	return 1;
 }
 
+/* How the service's packets go on; a line is read where it may not be by NAT. */
+static __always_inline void forward_look(const struct pkt *p, struct served *served)
+{
+	const struct balance_service *service =
+		served_constants.directs ? service_at(p, served->row) : NULL;
+
+	served->forward = service ? service->forward : WEIR_FORWARD_NAT;
+}
+
+static __always_inline enum pkt_relay forward_by(const struct served *served, enum pkt_relay nat)
+{
+	return served_constants.directs && served->forward ? PKT_DIRECT : nat;
+}
+
 static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 {
 	struct served *served = served_work();
@@ -138,6 +152,7 @@ static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 		return false;
 	served->kind = SERVED_TO_SERVICE;
 	served->row = found - 1;
+	forward_look(p, served);
 	return true;
 }
 
@@ -231,7 +246,7 @@ static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
 	}
 	if (is_there)
-		p->relay = PKT_NAT;
+		p->relay = forward_by(served, PKT_NAT);
 	return is_there;
 }
 
@@ -242,7 +257,7 @@ static __always_inline void quote_settle(struct pkt *p, struct served *served, _
 	bool is_for_client = served->kind == SERVED_TO_BACKEND && served->is_turned;
 
 	if (is_for_backend && hook != HOOK_TC_OUT && owner_take(p, served))
-		p->relay = PKT_NAT_QUOTE;
+		p->relay = forward_by(served, PKT_NAT_QUOTE);
 	if (is_for_client && hook == HOOK_TC_OUT)
 		p->relay = PKT_NAT_QUOTE;
 }
@@ -276,7 +291,7 @@ __noinline int balance_again(struct pkt *p)
 	if (!served_constants.enabled || !p || !served || served->kind != SERVED_TO_SERVICE ||
 	    !owner_take(p, served))
 		return 0;
-	p->relay = served->is_quote ? PKT_NAT_QUOTE : PKT_NAT;
+	p->relay = forward_by(served, served->is_quote ? PKT_NAT_QUOTE : PKT_NAT);
 	return 1;
 }
 

@@ -8,6 +8,14 @@
 #include "core/kernel_means.h"
 #include "features/balance/balance_state.h"
 
+static bool some_are_direct(const struct balance_section *section)
+{
+	for (unsigned i = 0; i < section->service_count; i++)
+		if (section->services[i].forward != WEIR_FORWARD_NAT)
+			return true;
+	return false;
+}
+
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
 {
@@ -15,6 +23,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 	struct weir_served_constants values = {
 		.enabled = section->service_count != 0,
 		.behind_xdp = weir_kernel_has_tcx(),
+		.directs = some_are_direct(section),
 	};
 
 	(void)image;

@@ -13,6 +13,7 @@
 #define BACKEND(member) offsetof(struct balance_backend_text, member)
 
 const char *const balance_proto_names[] = { "tcp", "udp", NULL };
+const char *const balance_forward_names[] = { "nat", "l2", "ipip", "gue", NULL };
 
 static const struct weir_field backend_fields[] = {
 	{ .key = "address",
@@ -65,6 +66,15 @@ static const struct weir_field service_fields[] = {
 	  .fallback = "tcp",
 	  .wants_value = true,
 	  .help = "tcp or udp." },
+	{ .key = "forward",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SERVICE(forward),
+	  .values = balance_forward_names,
+	  .fallback = "nat",
+	  .wants_value = true,
+	  .help = "How its packets reach a backend. nat: with the backend's address and port. The "
+		  "others leave both alone, and the backend answers the client itself: l2, to its "
+		  "MAC address; ipip, behind another IP header; gue, behind that and UDP." },
 	{ .key = "backends",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SERVICE(backends),
@@ -84,6 +94,16 @@ const struct weir_field balance_fields[] = {
 	  .size = sizeof(struct balance_text),
 	  .fields = service_fields,
 	  .help = "Addresses whose connections are shared out among backends." },
+	{ .key = "source",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = SECTION(source),
+	  .help = "The IPv4 address that ipip and gue send from. Without: the one that the route "
+		  "to "
+		  "the backend gives." },
+	{ .key = "source6",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = SECTION(source6),
+	  .help = "Likewise the IPv6 address." },
 	{ 0 },
 };
 
@@ -152,7 +172,7 @@ int balance_check(const struct weir_config *config, const void *data, struct wei
 	for (unsigned i = 0; i < section->service_count; i++)
 		result = service_check(section, i, diag) ?: result;
 	if (!result)
-		result = balance_twice_check(section, diag);
+		result = balance_direct_check(section, diag) ?: balance_twice_check(section, diag);
 	if (!weir_config_tracks(config))
 		result =
 			weir_diag_key(diag, "balance.services",

@@ -21,6 +21,7 @@ static void service_put(const struct balance_text *service, struct weir_json_out
 	weir_json_put_str(json, "address", service->address);
 	weir_json_put_uint(json, "port", service->port);
 	weir_json_put_str(json, "proto", balance_proto_names[service->proto]);
+	weir_json_put_str(json, "forward", balance_forward_names[service->forward]);
 	weir_json_put_uint(json, "backends", service->backend_count);
 	weir_json_close_object(json);
 }

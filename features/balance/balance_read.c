@@ -75,7 +75,8 @@ int balance_backend_read(const struct balance_section *section, unsigned index, 
 	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
 	int r = addr_read(text->address, key, diag, &ret_end->addr);
 
-	if (r || weir_addr_from_string(service->address, strlen(service->address), &of_service) ||
+	if (r || balance_tunnels(service) ||
+	    weir_addr_from_string(service->address, strlen(service->address), &of_service) ||
 	    weir_addr_is_v4(&of_service) == weir_addr_is_v4(&ret_end->addr))
 		return r;
 	return weir_diag_key(diag, key,

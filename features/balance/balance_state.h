@@ -23,7 +23,8 @@ struct balance_text {
 	char *name;
 	char *address;
 	uint32_t port;
-	int proto; /* enum balance_proto */
+	int proto;   /* enum balance_proto */
+	int forward; /* enum weir_forward */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
 };
@@ -36,6 +37,7 @@ enum balance_proto {
 struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
+	char *source, *source6; /* NULL: the address that the route gives */
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
@@ -56,6 +58,7 @@ extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
 extern const char *const balance_proto_names[];
+extern const char *const balance_forward_names[];
 
 /* balance_config.c */
 int balance_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
@@ -65,6 +68,11 @@ int balance_service_read(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag, struct balance_end *ret_end);
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag, struct balance_end *ret_end);
+/* balance_direct.c: what is wrong with services whose backends answer by themselves, and with the
+ * sources of tunnels; those sources, all zero where none is written. */
+int balance_direct_check(const struct balance_section *section, struct weir_diag *diag);
+bool balance_tunnels(const struct balance_text *service);
+void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);
 /* balance_compile.c */

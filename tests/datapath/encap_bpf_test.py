@@ -98,7 +98,7 @@ def mix(value, word):
 
 
 def flow_hash(ends, proto, has_ports):
-    """As bpf/lib/encap.h writes it down: what one flow has on all its packets, and others do not."""
+    """As bpf/lib/encap.h has it: the same for all packets of a flow."""
     value = 0x656e636170
     for address in (ends.src, ends.dst):
         high, low = struct.unpack("=QQ", packed(address))
