@@ -4,7 +4,6 @@ it, at XDP and at TC, by both compilers: IPIP and GUE, either version in either 
 import collections
 import errno
 import functools
-import ipaddress
 import itertools
 import os
 import pathlib
@@ -15,22 +14,19 @@ import subprocess
 import sys
 
 import pytest
-from scapy.all import Ether, IP, IPv6, Raw, UDP
-from scapy.utils import checksum
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(TREE / "tests" / "datapath")]
 import bpf_build  # noqa: E402
 import nat_frames as frames  # noqa: E402
+from encap_frames import GUE, IPIP, L2, around, flow_hash, one_hop_on, packed  # noqa: E402
 
 SEED = int(os.environ.get("WEIR_ENCAP_SEED") or random.SystemRandom().randrange(1 << 32))
 COUNT = 1000
 PROGRAMS = ("encap_tc", "encap_xdp")
 VERIFIED_MAX = 10000
-L2, IPIP, GUE = 1, 2, 3                             # enum weir_forward
 OUTER = {4: ("203.0.113.9", "198.51.100.77"), 6: ("2001:db8:9::9", "2001:db8:77::77")}
 SKB_CHECKSUM_COMPLETE = 1 << 2          # linux/bpf.h: BPF_F_TEST_SKB_CHECKSUM_COMPLETE
-MASK = (1 << 64) - 1
 
 Case = collections.namedtuple("Case", "what before after task end")
 Run = collections.namedtuple("Run", "end ns frame")
@@ -81,61 +77,8 @@ def check(run, program, cases, flags=0):
         assert got.end == case.end, said
 
 
-# --- what is expected ----------------------------------------------------------------------------
-
-def packed(address):
-    address = ipaddress.ip_address(address)
-    return (ipaddress.ip_address(f"::ffff:{address}") if address.version == 4 else address).packed
-
-
 def task(forward, outer):
     return b"".join(map(packed, OUTER[outer])) + struct.pack("=IBBH", 0, forward, 0, 0)
-
-
-def mix(value, word):
-    value = (value ^ word) * 0x9e3779b97f4a7c15 & MASK
-    return value ^ value >> 32
-
-
-def flow_hash(ends, proto, has_ports):
-    """As bpf/lib/encap.h has it: the same for all packets of a flow."""
-    value = 0x656e636170
-    for address in (ends.src, ends.dst):
-        high, low = struct.unpack("=QQ", packed(address))
-        value = mix(value, high ^ low)
-    swapped = [int.from_bytes(port.to_bytes(2, "big"), sys.byteorder) if has_ports else 0
-               for port in (ends.sport, ends.dport)]
-    return mix(value, swapped[0] << 32 | swapped[1] << 16 | proto) >> 32
-
-
-def one_hop_on(packet):
-    data = bytearray(packet)
-    if data[0] >> 4 == 6:
-        data[7] -= 1
-        return bytes(data)
-    data[8] -= 1
-    length = (data[0] & 15) * 4
-    data[10:12] = bytes(2)
-    data[10:12] = checksum(bytes(data[:length])).to_bytes(2, "big")
-    return bytes(data)
-
-
-def traffic_class(packet):
-    return packet[1] if packet[0] >> 4 == 4 else (packet[0] << 4 | packet[1] >> 4) & 0xff
-
-
-def around(packet, forward, outer, number):
-    src, dst = OUTER[outer]
-    inner = 4 if packet[0] >> 4 == 4 else 41
-    tos = traffic_class(packet)
-    if outer == 4:
-        head = IP(src=src, dst=dst, ttl=64, tos=tos, id=0, flags="DF")
-    else:
-        head = IPv6(src=src, dst=dst, hlim=64, tc=tos, fl=number & 0xfffff)
-    if forward == GUE:
-        return bytes(head / UDP(sport=0xc000 | number >> 18, dport=6080, chksum=0) / Raw(packet))
-    setattr(head, "proto" if outer == 4 else "nh", inner)
-    return bytes(head / Raw(packet))
 
 
 def case_of(shape, ends, forward, outer, padding=b"", tos=None):
@@ -151,7 +94,7 @@ def case_of(shape, ends, forward, outer, padding=b"", tos=None):
     has_ports = shape.kind in frames.WITH_PORTS and shape.part != "later"
     number = flow_hash(ends, shape.protocol, has_ports)
     on = one_hop_on(packet)
-    whole = on if forward == L2 else around(on, forward, outer, number)
+    whole = on if forward == L2 else around(on, forward, OUTER[outer], number)
     ether = before[:12] + (b"\x08\x00" if whole[0] >> 4 == 4 else b"\x86\xdd")
     return Case(f"{shape} {ends} {forward} in {outer} tos {tos}", before, ether + whole + padding,
                 task(forward, outer), 1)
