@@ -79,6 +79,16 @@ static __always_inline int tc_relay(struct __sk_buff *skb, struct pkt *p)
 	return tc_reject(skb, p);
 }
 
+/* Back where the packet came from. Behind generic XDP it has no link header that could be turned
+ * round (skb_begins_with_ip()), and the route says to whom it goes. */
+static __always_inline int tc_answer(struct __sk_buff *skb, struct pkt *p)
+{
+	tc_mark(skb, TC_ANSWER);
+	if (p->l3_offset)
+		return bpf_redirect(skb->ifindex, 0);
+	return rewrite_skb_link(skb, p) ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_DROP;
+}
+
 /* To a backend that answers by itself. The neighbour is the kernel's to ask for. */
 __noinline int tc_forward(struct __sk_buff *skb, struct pkt *p)
 {
@@ -90,8 +100,7 @@ __noinline int tc_forward(struct __sk_buff *skb, struct pkt *p)
 	case FORWARD_STAYS:
 		return TC_NEXT;
 	case FORWARD_ANSWERS:
-		tc_mark(skb, TC_ANSWER);
-		return bpf_redirect(skb->ifindex, 0);
+		return tc_answer(skb, p);
 	case FORWARD_SENDS:
 		tc_mark(skb, TC_DIRECT);
 		return bpf_redirect_neigh(work->fib.ifindex, &work->hop, sizeof(work->hop), 0);
