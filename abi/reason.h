@@ -69,7 +69,10 @@
 	X(WEIR_DROP_NO_BACKEND, DROP, balance, "drop_no_backend",                                  \
 	  "to a service that has no backend to send it to")                                        \
 	X(WEIR_DROP_NO_PORT, DROP, balance, "drop_no_port",                                        \
-	  "no source port was free for a client that is hidden from its backend")
+	  "no source port was free for a client that is hidden from its backend")                  \
+	X(WEIR_PASS_DIRECT, PASS, balance, "pass_direct",                                          \
+	  "to a backend that answers by itself, judged where it arrived, at the hook it meets "    \
+	  "next")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

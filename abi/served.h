@@ -5,12 +5,22 @@
 
 #include <linux/types.h>
 
+/* How packets reach the backends of a service. */
+enum weir_forward {
+	WEIR_FORWARD_NAT,
+	WEIR_FORWARD_L2, /* to the backend's MAC address; this and the next leave addresses alone */
+	WEIR_FORWARD_IPIP, /* behind another IP header */
+	WEIR_FORWARD_GUE,  /* behind that and UDP */
+};
+
 /* Rodata `served_constants`. */
 struct weir_served_constants {
 	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */
 	__u8 behind_xdp; /* a program stands behind XDP, which translates */
 	__u8 hides;	 /* some services hide their clients from backends (full NAT) */
 	__u8 shortcuts;	 /* what XDP can send on from where it arrived, it does */
+	__u8 directs;	 /* some services are not WEIR_FORWARD_NAT */
+	__u8 spare[3];
 };
 
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */

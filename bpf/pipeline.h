@@ -20,8 +20,9 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
-#include "../features/balance/balance_shortcut.bpf.h"
+#include "../features/balance/balance_forward.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
+#include "../features/balance/balance_shortcut.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"

@@ -12,6 +12,7 @@
 /* What stands in cb[4] of an answer, where a probe has its interface: no interface has this number.
  */
 #define TC_ANSWER 0xffffffffu
+#define TC_DIRECT 0xfffffffeu /* likewise of what goes to a backend as it is */
 
 /* Enough for every header but the longest extension chains; an skb keeps at least the link header
  * in its first part, often no more. */
@@ -36,23 +37,25 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 
 /* An answer meets the other direction's program of its own device, whose rules are not about what
  * Weir says itself. The mark is taken off: it is good for one hook. */
-static __always_inline bool tc_is_answer(struct __sk_buff *skb)
+static __always_inline enum weir_reason tc_is_answer(struct __sk_buff *skb)
 {
 	__u32 words[4] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3] };
+	__u32 mark = skb->cb[4];
 
-	if (!answers_are_sent() || skb->cb[4] != TC_ANSWER || !probe_is_marked(words))
-		return false;
+	if (!(answers_are_sent() || served_constants.directs) || mark < TC_DIRECT ||
+	    !probe_is_marked(words))
+		return WEIR_PASS;
 	skb->cb[4] = 0;
-	return true;
+	return mark == TC_ANSWER ? WEIR_PASS_ANSWER : WEIR_PASS_DIRECT;
 }
 
-static __always_inline void tc_mark_answer(struct __sk_buff *skb)
+static __always_inline void tc_mark(struct __sk_buff *skb, __u32 mark)
 {
 	skb->cb[0] = probe_constants.secret[0];
 	skb->cb[1] = probe_constants.secret[1];
 	skb->cb[2] = probe_constants.secret[2];
 	skb->cb[3] = probe_constants.secret[3];
-	skb->cb[4] = TC_ANSWER;
+	skb->cb[4] = mark;
 }
 
 /* Back to where the packet came from: out of the device it came in by or, if it was about to leave,
@@ -61,7 +64,7 @@ static __always_inline int tc_reject(struct __sk_buff *skb, const struct pkt *p)
 {
 	if (!reject_skb(skb, p))
 		return TC_DROP;
-	tc_mark_answer(skb);
+	tc_mark(skb, TC_ANSWER);
 	return bpf_redirect(skb->ifindex, p->direction == WEIR_INGRESS ? 0 : BPF_F_INGRESS);
 }
 
@@ -76,6 +79,35 @@ static __always_inline int tc_relay(struct __sk_buff *skb, struct pkt *p)
 	return tc_reject(skb, p);
 }
 
+/* Back where the packet came from. Behind generic XDP it has no link header that could be turned
+ * round (skb_begins_with_ip()), and the route says to whom it goes. */
+static __always_inline int tc_answer(struct __sk_buff *skb, struct pkt *p)
+{
+	tc_mark(skb, TC_ANSWER);
+	if (p->l3_offset)
+		return bpf_redirect(skb->ifindex, 0);
+	return rewrite_skb_link(skb, p) ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_DROP;
+}
+
+/* To a backend that answers by itself. The neighbour is the kernel's to ask for. */
+__noinline int tc_forward(struct __sk_buff *skb, struct pkt *p)
+{
+	struct forward_work *work = forward_work();
+
+	if (!served_constants.directs || !p || !work)
+		return TC_DROP;
+	switch (balance_forward(skb, p)) {
+	case FORWARD_STAYS:
+		return TC_NEXT;
+	case FORWARD_ANSWERS:
+		return tc_answer(skb, p);
+	case FORWARD_SENDS:
+		tc_mark(skb, TC_DIRECT);
+		return bpf_redirect_neigh(work->fib.ifindex, &work->hop, sizeof(work->hop), 0);
+	}
+	return TC_DROP;
+}
+
 /* What is to be done to a packet that passes. */
 __noinline int tc_finish(struct __sk_buff *skb, struct pkt *p)
 {
@@ -83,6 +115,8 @@ __noinline int tc_finish(struct __sk_buff *skb, struct pkt *p)
 		return TC_NEXT;
 	if (p->has_mark)
 		skb->mark = p->mark;
+	if (served_constants.directs && p->relay == PKT_DIRECT)
+		return tc_forward(skb, p);
 	if (served_constants.enabled && p->relay >= PKT_NAT_QUOTE)
 		return balance_translate(skb, p) ? TC_NEXT : TC_DROP;
 	return cookie_constants.relays && p->relay ? tc_relay(skb, p) : TC_NEXT;
@@ -139,12 +173,14 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 {
 	struct pkt p;
 
-	if (tc_is_answer(skb)) {
+	enum weir_reason told = tc_is_answer(skb);
+
+	if (told) {
 		p = (struct pkt){ .len = skb->len,
 				  .ifindex = skb->ifindex,
 				  .iface_slot = iface_slot(skb->ifindex),
 				  .direction = direction };
-		pipeline_end(&p, WEIR_PASS_ANSWER);
+		pipeline_end(&p, told);
 		return TC_NEXT;
 	}
 	tc_pull(skb, TC_PULL_BYTES);
@@ -192,6 +228,8 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct pkt *p)
 	}
 	if (!conntrack_owned(p, is_error) || !balance_again(p))
 		return TC_NEXT;
+	if (served_constants.directs && p->relay == PKT_DIRECT)
+		return tc_forward(skb, p);
 	return balance_translate(skb, p) ? TC_NEXT : TC_DROP;
 }
 

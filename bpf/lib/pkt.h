@@ -39,7 +39,8 @@ enum pkt_relay {
 	PKT_RELAY_ASKS,	   /* an acknowledgement, of one that is over: it may prove another */
 	PKT_RELAY_RESETS,  /* the server means a connection of before: it is reset */
 	PKT_NAT_QUOTE,	   /* of an error: what it holds is (served.h) */
-	PKT_NAT, /* one end of it is a service's and becomes a backend's, or back (served.h) */
+	PKT_NAT,    /* one end of it is a service's and becomes a backend's, or back (served.h) */
+	PKT_DIRECT, /* it goes to a backend as it is, and so does an error about such a flow */
 };
 
 struct pkt {

@@ -49,6 +49,7 @@ struct served {
 	struct route_way way; /* where XDP sends it on to */
 	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; where clients are
 				 hidden */
+	__u8 forward;	      /* enum weir_forward, of SERVED_TO_SERVICE */
 	__u8 to_source;	      /* `to` is for the source, of an error: of what it holds */
 };
 
@@ -87,6 +88,7 @@ static __always_inline void served_begin(void)
 	served->is_quote = false;
 	served->hides = false;
 	served->is_hidden = false;
+	served->forward = WEIR_FORWARD_NAT;
 }
 
 static __always_inline bool served_holds_backend(void)
@@ -184,6 +186,14 @@ static __always_inline __u16 served_owner(void)
 	const struct served *served = served_constants.enabled ? served_work() : NULL;
 
 	return served ? served->owner : 0;
+}
+
+/* Its answers do not come by here: they go from the backend to the client. */
+static __always_inline bool served_is_one_way(void)
+{
+	const struct served *served = served_constants.directs ? served_work() : NULL;
+
+	return served && served->kind == SERVED_TO_SERVICE && served->forward && !served->is_quote;
 }
 
 #endif

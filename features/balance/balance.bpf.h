@@ -146,6 +146,20 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	return 1;
 }
 
+/* How the service's packets go on; a line is read where it may not be by NAT. */
+static __always_inline void forward_look(const struct pkt *p, struct served *served)
+{
+	const struct balance_service *service =
+		served_constants.directs ? service_at(p, served->row) : NULL;
+
+	served->forward = service ? service->forward : WEIR_FORWARD_NAT;
+}
+
+static __always_inline enum pkt_relay forward_by(const struct served *served, enum pkt_relay nat)
+{
+	return served_constants.directs && served->forward ? PKT_DIRECT : nat;
+}
+
 static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 {
 	struct served *served = served_work();
@@ -155,6 +169,7 @@ static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 		return false;
 	served->kind = SERVED_TO_SERVICE;
 	served->row = found - 1;
+	forward_look(p, served);
 	return true;
 }
 
@@ -242,7 +257,7 @@ static __always_inline void to_set(struct pkt *p, struct served *served,
 {
 	served->to = *end;
 	served->to_source = is_source;
-	p->relay = served->is_quote ? PKT_NAT_QUOTE : PKT_NAT;
+	p->relay = forward_by(served, served->is_quote ? PKT_NAT_QUOTE : PKT_NAT);
 }
 
 /* The backend that a packet to a service goes to. False: there is none. */

@@ -35,7 +35,10 @@ struct balance_head {
 	__u32 services;
 	__u32 backends;
 	__u32 service_count, backend_count;
-	__u32 spare[10];
+	__u32 spare[2];
+	/* Who tunnels to backends say they are from, by the outer version: IPv4, IPv6; all zero:
+	 * the address that the route gives. */
+	struct weir_addr source[2];
 };
 
 struct balance_service {
@@ -43,9 +46,9 @@ struct balance_service {
 	struct weir_addr source; /* what backends see in the clients' place; zeros: the clients */
 	__be16 port;
 	__u8 proto;
-	__u8 spare;
-	__u32 slots; /* how many; 0: there is nobody to send anything to */
-	__u32 slot;  /* the line where they begin, 32 each: numbers of backends */
+	__u8 forward; /* enum weir_forward */
+	__u32 slots;  /* how many; 0: there is nobody to send anything to */
+	__u32 slot;   /* the line where they begin, 32 each: numbers of backends */
 	__u32 spares[5];
 };
 
@@ -88,7 +91,12 @@ struct balance_port {
 	X(BALANCE_COUNT_CHOSEN, "chosen", "connections for which a backend was chosen")       \
 	X(BALANCE_COUNT_NO_BACKEND, "no_backend", "packets to a service that has no backend") \
 	X(BALANCE_COUNT_TO_BACKENDS, "to_backends", "packets sent on to backends")            \
-	X(BALANCE_COUNT_TO_CLIENTS, "to_clients", "packets of backends sent on to clients")
+	X(BALANCE_COUNT_TO_CLIENTS, "to_clients", "packets of backends sent on to clients")   \
+	X(BALANCE_COUNT_NO_WAY, "no_way",                                                     \
+	  "packets dropped: no way leads to their backend, or none that they can take")       \
+	X(BALANCE_COUNT_TOO_BIG, "too_big",                                                   \
+	  "packets dropped, or answered, that do not fit on the way to their backend")        \
+	X(BALANCE_COUNT_EXPIRED, "expired", "packets dropped, or answered, without a hop left")
 
 enum balance_counter {
 #define X(identifier, name, help) identifier,

@@ -86,7 +86,10 @@ static int backend_put(struct meaning *meaning, uint32_t service, uint32_t row)
 	};
 
 	cell.addr.be32[3] = service;
-	int r = end_put(meaning, &meaning->backends[row], BALANCE_BACKEND, row);
+	/* Only who is translated to is met under his own address. */
+	int r = meaning->section->services[service].forward == WEIR_FORWARD_NAT ?
+			end_put(meaning, &meaning->backends[row], BALANCE_BACKEND, row) :
+			0;
 
 	return r ? r : balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
 }
@@ -125,7 +128,7 @@ static int cells_make(struct meaning *meaning)
 
 static struct balance_head head_of(const struct meaning *meaning)
 {
-	return (struct balance_head){
+	struct balance_head head = {
 		.lines = meaning->cell_lines,
 		.cells = 1,
 		.services = 1 + meaning->cell_lines,
@@ -133,6 +136,9 @@ static struct balance_head head_of(const struct meaning *meaning)
 		.service_count = meaning->section->service_count,
 		.backend_count = meaning->backend_count,
 	};
+
+	balance_sources_read(meaning->section, head.source);
+	return head;
 }
 
 /* 1: there is somebody to send connections to. */
@@ -171,6 +177,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 		.source = source,
 		.port = htobe16(end->port),
 		.proto = end->proto,
+		.forward = (uint8_t)meaning->section->services[index].forward,
 		.slots = r > 0 ? BALANCE_SLOTS : 0,
 		.slot = slot,
 	};
@@ -253,6 +260,18 @@ static const struct balance_head *head_in(const struct weir_image *image)
 bool balance_is_in(const struct weir_image *image)
 {
 	return head_in(image);
+}
+
+bool balance_is_direct(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool is = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		is = is || services[i].forward != WEIR_FORWARD_NAT;
+	return is;
 }
 
 bool balance_hides_clients(const struct weir_image *image)

@@ -13,6 +13,7 @@
 #define BACKEND(member) offsetof(struct balance_backend_text, member)
 
 const char *const balance_proto_names[] = { "tcp", "udp", NULL };
+const char *const balance_forward_names[] = { "nat", "l2", "ipip", "gue", NULL };
 
 static const struct weir_field backend_fields[] = {
 	{ .key = "address",
@@ -70,6 +71,15 @@ static const struct weir_field service_fields[] = {
 	  .offset = SERVICE(source),
 	  .help = "An address of this host that backends see in the clients' place (full NAT), so "
 		  "that they answer by here wherever clients are. Without: they see the clients." },
+	{ .key = "forward",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SERVICE(forward),
+	  .values = balance_forward_names,
+	  .fallback = "nat",
+	  .wants_value = true,
+	  .help = "How its packets reach a backend. nat: with the backend's address and port. The "
+		  "others leave both alone, and the backend answers the client itself: l2, to its "
+		  "MAC address; ipip, behind another IP header; gue, behind that and UDP." },
 	{ .key = "backends",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SERVICE(backends),
@@ -124,6 +134,15 @@ const struct weir_field balance_fields[] = {
 	  .help = "Lines for connections of services with `source`, 64 bytes each, taken only when "
 		  "there are such services. One that finds none of its eight free is dropped "
 		  "(drop_no_port), of which the chance is one in 250 when half are in use." },
+	{ .key = "tunnel-source",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = SECTION(tunnel_source),
+	  .help = "The IPv4 address that ipip and gue send from. Without: the one that the route "
+		  "to the backend gives." },
+	{ .key = "tunnel-source6",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = SECTION(tunnel_source6),
+	  .help = "Likewise the IPv6 address." },
 	{ 0 },
 };
 
@@ -209,7 +228,7 @@ int balance_check(const struct weir_config *config, const void *data, struct wei
 	for (unsigned i = 0; i < section->service_count; i++)
 		result = service_check(section, i, diag) ?: result;
 	if (!result)
-		result = balance_twice_check(section, diag);
+		result = balance_direct_check(section, diag) ?: balance_twice_check(section, diag);
 	if (!weir_config_tracks(config) || !result)
 		result = balance_needs_check(config, "balance.services", diag);
 	return result;

@@ -335,6 +335,8 @@ int balance_live_make(const struct balance_section *section, const struct balanc
 	rows_apply(&live, runtime);
 	weights_settle(&live, down);
 	acting_take(&live, runtime->is_off);
+	live.acting.tunnel_source = section->tunnel_source;
+	live.acting.tunnel_source6 = section->tunnel_source6;
 	*ret_live = live;
 	live = (struct balance_live){ 0 };
 	return 0;

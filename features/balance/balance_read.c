@@ -90,7 +90,7 @@ int balance_backend_read_as(const struct balance_text *service,
 	};
 	int r = balance_addr_read(text->address, key, diag, &ret_end->addr);
 
-	if (r || !is_other_family(service, &ret_end->addr))
+	if (r || balance_tunnels(service) || !is_other_family(service, &ret_end->addr))
 		return r;
 	return weir_diag_key(diag, key,
 			     "name a backend of the service's family, or a second service",

@@ -25,6 +25,7 @@ struct balance_text {
 	char *address;
 	uint32_t port;
 	int proto;    /* enum balance_proto */
+	int forward;  /* enum weir_forward */
 	char *source; /* NULL: backends see the clients */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
@@ -40,8 +41,9 @@ enum balance_proto {
 struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
-	uint32_t source_ports; /* there may be in use at once */
-	int shortcut;	       /* enum balance_shortcut */
+	char *tunnel_source, *tunnel_source6; /* NULL: the address that the route gives */
+	uint32_t source_ports;		      /* there may be in use at once */
+	int shortcut;			      /* enum balance_shortcut */
 };
 
 enum balance_shortcut {
@@ -71,7 +73,7 @@ struct balance {
 	bool is_stale;			  /* `live` is of a policy before */
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
-	struct health *health;	    /* NULL without an engine */
+	struct health *health;		  /* NULL without an engine */
 };
 
 extern const struct weir_feature weir_balance;
@@ -79,6 +81,7 @@ extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
 extern const struct weir_op health_op; /* health_ops.c */
 extern const char *const balance_proto_names[];
+extern const char *const balance_forward_names[];
 
 /* balance_config.c */
 int balance_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
@@ -108,6 +111,11 @@ int balance_backend_read_as(const struct balance_text *service,
 			    struct weir_diag *diag, struct balance_end *ret_end);
 int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
 		      struct weir_addr *ret_addr);
+/* balance_direct.c: what is wrong with services whose backends answer by themselves, and with the
+ * sources of tunnels; those sources, all zero where none is written. */
+int balance_direct_check(const struct balance_section *section, struct weir_diag *diag);
+bool balance_tunnels(const struct balance_text *service);
+void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);
 /* balance_compile.c */
@@ -116,6 +124,7 @@ int balance_compile(struct weir_compile *compile);
 bool balance_is_in(const struct weir_image *image);
 /* … and one of them an address that stands for its clients. */
 bool balance_hides_clients(const struct weir_image *image);
+bool balance_is_direct(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);

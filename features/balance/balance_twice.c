@@ -65,6 +65,16 @@ static size_t uses_count(const struct balance_section *section)
 	return count;
 }
 
+/* Who is sent packets as they are bears the service's address and port: his own are nobody's, and
+ * may stand in as many services as one likes. */
+static void use_note_direct(const struct balance_section *section, struct used *use)
+{
+	uint16_t only_in = (uint16_t)(use->service + 1);
+
+	if (use->backend >= 0 && section->services[use->service].forward != WEIR_FORWARD_NAT)
+		memcpy(use->end.spare, &only_in, sizeof(only_in));
+}
+
 static size_t uses_read(const struct balance_section *section, struct used *uses)
 {
 	size_t count = 0;
@@ -78,6 +88,7 @@ static size_t uses_read(const struct balance_section *section, struct used *uses
 				balance_service_read(section, i, NULL, &use->end);
 			else
 				balance_backend_read(section, i, (unsigned)j, NULL, &use->end);
+			use_note_direct(section, use);
 		}
 	return count;
 }

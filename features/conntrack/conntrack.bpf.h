@@ -92,10 +92,10 @@ static __always_inline enum conn_answer flow_begin(struct conn_work *work, const
 	if (!(p->seen & PKT_TCP))
 		return p->proto == PROTO_TCP ? CONN_ANSWER_INVALID : CONN_ANSWER_NEW;
 	work->segment.side = 0;
-	if (!conntrack_constants.checks_windows)
+	if (!conntrack_constants.checks_windows || served_is_one_way())
 		flow->side[0].flags = CONNTRACK_SIDE_LOST;
 	return tcp_begin(flow, &work->segment, conntrack_constants.picks_up,
-			 conntrack_constants.is_asymmetric);
+			 conntrack_constants.is_asymmetric || served_is_one_way());
 }
 
 __noinline int conn_begin(struct pkt *p)
@@ -126,6 +126,8 @@ static __always_inline enum conn_answer plain_judge(struct conn_work *work)
 
 	if (work->segment.side)
 		flow->marks |= CONNTRACK_ANSWERED;
+	else if (served_is_one_way())
+		flow->marks |= CONNTRACK_ANSWERED | CONNTRACK_AGAIN;
 	else if (flow->marks & CONNTRACK_ANSWERED)
 		flow->marks |= CONNTRACK_AGAIN;
 	return flow->marks & CONNTRACK_ANSWERED ? CONN_ANSWER_ESTABLISHED : CONN_ANSWER_NEW;
@@ -139,7 +141,7 @@ static __always_inline struct conn_tcp_options options_of(const struct conn_work
 	return (struct conn_tcp_options){
 		.notes_windows = conntrack_constants.checks_windows,
 		.checks_windows = conntrack_constants.checks_windows && !may_lack,
-		.is_asymmetric = conntrack_constants.is_asymmetric,
+		.is_asymmetric = conntrack_constants.is_asymmetric || served_is_one_way(),
 	};
 }
 

@@ -125,8 +125,8 @@ __noinline int conn_prove(struct pkt *p)
 	work->flow.marks = word & CONNTRACK_MARKS;
 	work->flow.side[0] = half->side[0];
 	work->flow.side[1] = half->side[1];
-	work->is_weak =
-		conntrack_constants.is_asymmetric || !conntrack_has_shaken(work->key.proto, word);
+	work->is_weak = conntrack_constants.is_asymmetric || served_is_one_way() ||
+			!conntrack_has_shaken(work->key.proto, word);
 	if (!proven_write(work, half)) {
 		__sync_fetch_and_and(&half->word, ~CONNTRACK_MOVING);
 		return 0;

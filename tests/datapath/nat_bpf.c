@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads nat_bpf.bpf.o and runs frames through its programs by prog-run, or pins them, with
- * their map, for a live test. A line in is "PROGRAM FLAGS REPEAT TASK TASK FRAME" (the tasks are
- * rows of nat_tasks, in hex like the frame), a line out "RETURN NS FRAME" or "error ERRNO".
- * usage: nat_bpf OBJECT run | verified | pin FOLDER
+ * Loads nat_bpf.bpf.o, or encap_bpf.bpf.o, and runs frames through its programs by prog-run, or
+ * pins them, with their map, for a live test. A line in is "PROGRAM FLAGS REPEAT TASK TASK FRAME"
+ * (the tasks are rows of nat_tasks, in hex like the frame), a line out "RETURN NS FRAME" or "error
+ * ERRNO". usage: nat_bpf OBJECT run | verified | pin FOLDER
  */
 #include <ctype.h>
 #include <errno.h>
@@ -29,10 +29,24 @@ static size_t bytes_read(const char *hex, unsigned char *ret_bytes)
 	return n;
 }
 
+/* The map of tasks: NAME_tasks of NAME_bpf.bpf.c. */
+static struct bpf_map *tasks_of(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		const char *ending = strrchr(bpf_map__name(map), '_');
+
+		if (ending && !strcmp(ending, "_tasks"))
+			return map;
+	}
+	return NULL;
+}
+
 static int tasks_set(struct bpf_object *object, char **words)
 {
 	static unsigned char task[BYTES_MAX];
-	struct bpf_map *map = bpf_object__find_map_by_name(object, "nat_tasks");
+	struct bpf_map *map = tasks_of(object);
 
 	for (__u32 row = 0; row < ROWS; row++) {
 		if (bytes_read(words[row], task) != bpf_map__value_size(map))
@@ -104,7 +118,7 @@ static int programs_pin(struct bpf_object *object, const char *folder)
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/nat_tasks", folder);
-	return r ? r : bpf_map__pin(bpf_object__find_map_by_name(object, "nat_tasks"), path);
+	return r ? r : bpf_map__pin(tasks_of(object), path);
 }
 
 int main(int argc, char **argv)

@@ -132,6 +132,10 @@ def test_all_down_are_kept_where_the_service_wants_it(cluster):
         wait_for(lambda: chosen(cluster, 40) == set(BACKENDS[4]), "all are kept")
 
 
+def changes(daemon):
+    return {row.get("what") for row in daemon.ask("events")["events"] if row["kind"] == "change"}
+
+
 def chosen(cluster, count):
     """Who serves so many connections; None: somebody who is not there."""
     seen = set()

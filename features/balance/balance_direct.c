@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Services whose backends answer the client themselves (DSR), and whose packets so must reach them
+ * as they are. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "features/balance/balance_state.h"
+
+bool balance_tunnels(const struct balance_text *service)
+{
+	return service->forward == WEIR_FORWARD_IPIP || service->forward == WEIR_FORWARD_GUE;
+}
+
+static int backend_check(const struct balance_section *section, unsigned index, unsigned backend,
+			 struct weir_diag *diag)
+{
+	const struct balance_text *service = &section->services[index];
+	const struct balance_backend_text *text = &service->backends[backend];
+	struct balance_end here, there;
+	char key[64];
+
+	if (balance_service_read(section, index, NULL, &here) ||
+	    balance_backend_read(section, index, backend, NULL, &there))
+		return -EINVAL;
+	if (text->port && text->port != service->port) {
+		snprintf(key, sizeof(key), "balance.services[%u].backends[%u].port", index,
+			 backend);
+		return weir_diag_key(diag, key, "leave it out, or write `forward: nat`",
+				     "`forward: %s` changes no port, and the service's is %u",
+				     balance_forward_names[service->forward], service->port);
+	}
+	if (memcmp(&here.addr, &there.addr, sizeof(here.addr)) != 0)
+		return 0;
+	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
+	return weir_diag_key(diag, key, "write the backend's own address",
+			     "it is the service's, by which every backend is known to clients: "
+			     "nothing says which one it is");
+}
+
+/* Of the clients' place there is nothing to be kept: nobody's answers come by here. */
+static int source_refuse(const struct balance_section *section, unsigned index,
+			 struct weir_diag *diag)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].source", index);
+	return weir_diag_key(diag, key, "leave it out, or write `forward: nat`",
+			     "with `forward: %s` backends see the clients, whom they answer "
+			     "themselves",
+			     balance_forward_names[section->services[index].forward]);
+}
+
+static int service_check(const struct balance_section *section, unsigned index,
+			 struct weir_diag *diag)
+{
+	int r = 0;
+
+	if (section->services[index].forward == WEIR_FORWARD_NAT)
+		return 0;
+	if (section->services[index].source)
+		r = source_refuse(section, index, diag);
+	for (unsigned i = 0; i < section->services[index].backend_count; i++)
+		r = backend_check(section, index, i, diag) ?: r;
+	return r;
+}
+
+static int source_read(const char *text, bool wants_v4, struct weir_addr *ret_addr)
+{
+	if (weir_addr_from_string(text, strlen(text), ret_addr))
+		return -EINVAL;
+	return weir_addr_is_v4(ret_addr) == wants_v4 ? 0 : -EINVAL;
+}
+
+static int source_check(const char *text, bool wants_v4, struct weir_diag *diag)
+{
+	struct weir_addr addr;
+
+	if (!text || !source_read(text, wants_v4, &addr))
+		return 0;
+	return weir_diag_key(diag, wants_v4 ? "balance.tunnel-source" : "balance.tunnel-source6",
+			     wants_v4 ? "write 192.0.2.1, or leave it out" :
+					"write 2001:db8::1, or leave it out",
+			     "'%.60s' is not an %s address", text, wants_v4 ? "IPv4" : "IPv6");
+}
+
+int balance_direct_check(const struct balance_section *section, struct weir_diag *diag)
+{
+	int r = source_check(section->tunnel_source, true, diag);
+
+	r = source_check(section->tunnel_source6, false, diag) ?: r;
+	for (unsigned i = 0; i < section->service_count; i++)
+		r = service_check(section, i, diag) ?: r;
+	return r;
+}
+
+void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2])
+{
+	const char *texts[] = { section->tunnel_source, section->tunnel_source6 };
+
+	for (int i = 0; i < 2; i++)
+		if (!texts[i] || source_read(texts[i], !i, &ret_sources[i]))
+			ret_sources[i] = (struct weir_addr){ 0 };
+}

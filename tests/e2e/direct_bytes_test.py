@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What leaves for a backend that answers the client itself, byte for byte, against scapy: packets,
+fragments, and errors for it; and what its clients are told of packets that cannot go on."""
+import json
+import pathlib
+import sys
+
+import pytest
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6
+from scapy.packet import Raw
+
+from e2e.balance_bytes_test import (BACKEND, CLIENT, OWN, PORT, ROUTER, SERVICE, error, exceeded,
+                                    fragments, packet, passed, segment, syn, too_big, udp)
+from harness.daemon import Daemon
+from harness.gateway import MTU, Gateway
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(TREE / "tests" / "datapath")]
+from encap_frames import GUE, IPIP, L2, around, flow_hash, one_hop_on  # noqa: E402
+from nat_frames import Ends  # noqa: E402
+
+SOURCE = {4: "198.19.77.1", 6: "2001:db8:b:77::1"}
+WAYS = {"l2": (L2, None), "ipip-4": (IPIP, 4), "ipip-6": (IPIP, 6), "gue-4": (GUE, 4),
+        "gue-6": (GUE, 6)}
+HEADERS = {(L2, None): 0, (IPIP, 4): 20, (IPIP, 6): 40, (GUE, 4): 28, (GUE, 6): 48}
+QUOTED = 128        # docs/user/reject.md
+
+
+def config(family, hook, forward, outer):
+    services = [{"name": proto, "address": SERVICE[family], "port": PORT, "proto": proto,
+                 "forward": forward, "backends": [{"address": BACKEND[outer or family]}]}
+                for proto in ("tcp", "udp")]
+    interfaces = [{"name": name, "hook": hook, "egress": True} for name in ("left", "right")]
+    section = {"services": services, "tunnel-source": SOURCE[4],
+               "tunnel-source6": SOURCE[6]}
+    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
+            "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
+            f"balance: {json.dumps(section)}\n")
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with Gateway("direct") as made:
+        yield made
+
+
+class Sent:
+    """A service of one family, whose backend is reached so."""
+
+    def __init__(self, gateway, family, name):
+        self.gateway, self.family = gateway, family
+        self.forward, self.outer = WAYS[name]
+        self.room = HEADERS[WAYS[name]]
+
+    def left(self, sent, ports=(OWN, PORT), proto=17, src=None):
+        """What leaves of it. `ports`: those the flow is known by."""
+        on = one_hop_on(bytes(sent))
+        if self.forward == L2:
+            return "right", on
+        ends = Ends(src or CLIENT[self.family], SERVICE[self.family], *ports)
+        number = flow_hash(ends, proto, any(ports))
+        return "right", around(on, self.forward, (SOURCE[self.outer], BACKEND[self.outer]), number)
+
+    def packet(self, body, dress="", hops=64, src=None):
+        return packet(src or CLIENT[self.family], SERVICE[self.family], body, dress, hops)
+
+    def counted(self, name):
+        return self.gateway.daemon.status()["balance"][name]
+
+    def begin(self):
+        sent = self.packet(udp(OWN, PORT, False))
+        assert passed(self.gateway, ("left", sent)) == [self.left(sent)]
+
+
+@pytest.fixture(params=[(hook, family, name) for hook in ("tc", "xdp-generic")
+                        for family in (4, 6) for name in WAYS],
+                ids=lambda row: "-".join(map(str, row)))
+def way(request, gateway):
+    hook, family, name = request.param
+    text = config(family, hook, name.split("-")[0], WAYS[name][1])
+    with Daemon(gateway.inside, config=text) as gateway.daemon:
+        yield Sent(gateway, family, name)
+
+
+@pytest.mark.parametrize("dress", ("", "more"))
+def test_packet_is_carried_as_it_was(gateway, way, dress):
+    dress = {4: "options", 6: "extensions"}[way.family] if dress else ""
+    sent = [way.packet(body, dress) for body in (
+        udp(OWN, PORT, False), udp(OWN, PORT, False, chksum=0), syn(OWN, PORT, False),
+        segment(7001, 7002)(OWN, PORT, False), segment(7005, 7002)(OWN, PORT, False))]
+    left = [way.left(one, proto=17 if UDP in one else 6) for one in sent]
+    assert passed(gateway, *(("left", one) for one in sent)) == left
+    assert way.counted("to_backends") == len(sent)
+
+
+def test_fragments_go_the_way_of_their_first(gateway, way):
+    sent = fragments(way.family, CLIENT[way.family], SERVICE[way.family], PORT)
+    assert passed(gateway, *(("left", one) for one in sent)) == [way.left(one) for one in sent]
+
+
+@pytest.mark.parametrize("make", (too_big, exceeded))
+def test_error_about_a_flow_is_for_its_backend(gateway, way, make):
+    way.begin()
+    held = (SERVICE[way.family], PORT, CLIENT[way.family], OWN)
+    sent = error(way.family, ROUTER[way.family], SERVICE[way.family], held, make)
+    proto = 1 if way.family == 4 else 58
+    left = way.left(sent, (0, 0), proto, ROUTER[way.family])
+    assert passed(gateway, ("left", sent)) == [left]
+
+
+def told(way, sent, of):
+    """The answer to it: an error by the service."""
+    tos = {"tos": 0xc0, "id": 0, "flags": "DF"} if way.family == 4 else {}
+    head = (IP if way.family == 4 else IPv6)(src=SERVICE[way.family], dst=CLIENT[way.family],
+                                             **tos)
+    return "left", bytes(head / of / Raw(bytes(sent)[:QUOTED]))
+
+
+def mtu_told(way, mtu):
+    return (ICMP(type=3, code=4, nexthopmtu=mtu) if way.family == 4 else
+            ICMPv6PacketTooBig(mtu=mtu))
+
+
+def of_length(way, length, flags="DF"):
+    head = 28 if way.family == 4 else 48
+    sent = way.packet(UDP(sport=OWN, dport=PORT) / Raw(bytes(length - head)))
+    if way.family == 4:
+        sent.flags = flags
+    assert len(bytes(sent)) == length
+    return sent
+
+
+def test_what_fits_goes_and_what_does_not_is_answered(gateway, way):
+    fits, over = of_length(way, MTU - way.room), of_length(way, MTU - way.room + 1)
+    assert passed(gateway, ("left", fits)) == [way.left(fits)]
+    if way.room:
+        assert passed(gateway, ("left", over)) == [told(way, over, mtu_told(way, MTU - way.room))]
+        assert way.counted("too_big") == 1
+
+
+def test_what_may_be_fragmented_and_does_not_fit_is_dropped_and_counted(gateway, way):
+    if way.family == 6 or not way.room:
+        pytest.skip("of IPv4 in a tunnel")
+    assert passed(gateway, ("left", of_length(way, MTU, flags=0))) == []
+    assert way.counted("too_big") == 1
+
+
+def test_who_has_no_hop_left_is_told(gateway, way):
+    sent = way.packet(udp(OWN, PORT, False), hops=1)
+    of = ICMP(type=11, code=0) if way.family == 4 else ICMPv6TimeExceeded(code=0)
+    assert passed(gateway, ("left", sent)) == [told(way, sent, of)]
+    assert way.counted("expired") == 1

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client, a gateway, and backends that all have the service's address and answer the client by a
+way of their own, past the gateway."""
+import contextlib
+import json
+import threading
+
+from harness.cluster import (CLIENT, PORT, ROUTER, SERVICE, Cluster, DatagramServer, Stream,
+                             StreamServer, family_kind)
+from harness.daemon import HELPERS
+from harness.net import Namespace, veth
+
+COUNT = 2
+BITS = {4: 24, 6: 64}
+HOST = {4: 32, 6: 128}
+# The link between the gateway and backend N, and that between it and the client.
+TUNNELS = {4: "10.78.{}.{}", 6: "fd78:{}::{}"}
+
+
+def front(number, family, end=2):
+    """Backend `number`, where the gateway sees it; end 1: the gateway itself there."""
+    return TUNNELS[family].format(20 + number, end)
+
+
+def back(number, family, end=2):
+    """Likewise on its way to the client."""
+    return TUNNELS[family].format(40 + number, end)
+
+
+class Direct(Cluster):
+    """client - gateway - backends, and each of them - client."""
+
+    def address(self):
+        self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1",
+                         "net.ipv6.conf.all.forwarding=1")
+        self.client.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
+                        "net.ipv4.conf.default.rp_filter=0")
+        for family, bits in BITS.items():
+            self.give(self.client, "eth0", CLIENT[family], bits)
+            self.give(self.gateway, "lan", ROUTER[family][0], bits)
+            self.give(self.gateway, "lan", SERVICE[family], HOST[family])
+        for end, (place, device) in enumerate(((self.client, "eth0"), (self.gateway, "lan"))):
+            self.give(place, device, f"fe80::{end + 1}", 64)
+        self.members = [self.member(number) for number in range(COUNT)]
+
+    def member(self, number):
+        made = Namespace(f"backend{number}")
+        self.stack.callback(made.delete)
+        veth(self.gateway, f"wan{number}", made, "front")
+        veth(self.client, f"back{number}", made, "back")
+        made.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
+                 "net.ipv4.conf.front.rp_filter=0", "net.ipv4.conf.all.arp_ignore=1")
+        for family, bits in BITS.items():
+            self.give(self.gateway, f"wan{number}", front(number, family, 1), bits)
+            self.give(made, "front", front(number, family), bits)
+            self.give(self.client, f"back{number}", back(number, family, 1), bits)
+            self.give(made, "back", back(number, family), bits)
+            self.give(made, "lo", SERVICE[family], HOST[family])
+            made.run("ip", f"-{family}", "route", "add", CLIENT[family], "via",
+                     back(number, family, 1))
+        # Who sends from an address of another device asks for neighbours from a link-local one.
+        for place, device, end in ((self.gateway, f"wan{number}", 1), (made, "front", 2),
+                                   (self.client, f"back{number}", 1), (made, "back", 2)):
+            self.give(place, device, f"fe80::{end}", 64)
+        made.run("tc", "qdisc", "add", "dev", "front", "clsact")
+        return made
+
+    @contextlib.contextmanager
+    def unwrapping(self):
+        """Backends take outer headers away."""
+        for made in self.members:
+            made.run("tc", "filter", "add", "dev", "front", "ingress", "bpf", "da", "object-file",
+                     HELPERS / "decap.bpf.o", "section", "tc")
+        try:
+            yield
+        finally:
+            for made in self.members:
+                made.run("tc", "filter", "del", "dev", "front", "ingress")
+
+
+class NamedStream(Stream):
+    def handle(self):
+        with contextlib.suppress(OSError):
+            name = [self.server.number, *self.client_address[:2]]
+            self.request.sendall(json.dumps(name).encode() + b"\n")
+            while data := self.request.recv(1 << 20):
+                self.request.sendall(data)
+
+
+class NamedDatagram(Stream):
+    def handle(self):
+        data, sock = self.request
+        name = [self.server.number, *self.client_address[:2]]
+        with contextlib.suppress(OSError):
+            sock.sendto(json.dumps(name).encode() + b"\n" + data, self.client_address)
+
+
+@contextlib.contextmanager
+def serving(cluster, family, proto="tcp"):
+    """Each backend answers on the service's address, by its number."""
+    kind, handler = ((StreamServer, NamedStream) if proto == "tcp" else
+                     (DatagramServer, NamedDatagram))
+    with contextlib.ExitStack() as stack:
+        for number, member in enumerate(cluster.members):
+            made = type("Made", (kind,), {"address_family": family_kind(family),
+                                          "number": number})
+            with member.entered():
+                server = stack.enter_context(made((SERVICE[family], PORT), handler))
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+        yield
