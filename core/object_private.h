@@ -8,7 +8,7 @@
 #include "map_private.h"
 #include "object.h"
 
-#define OBJECT_MAPS_MAX 48
+#define OBJECT_MAPS_MAX 64
 #define OBJECT_OLD_MAX 16
 #define OBJECT_MAP_NAME 16 /* BPF_OBJ_NAME_LEN */
 

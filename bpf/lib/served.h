@@ -34,11 +34,13 @@ struct served {
 	struct served_end backend; /* once it is known that it is to be translated */
 	__u32 kind;		   /* enum served_kind */
 	__u32 row;		   /* the service's, of whoever found it */
+	__u32 tally;		   /* where the backend is counted, 0 for none */
 	__u16 number;		   /* of the backend whose address was met */
-	__u16 owner;	/* of the backend whose the flow is, 0 for none; what is chosen */
-	__u8 is_turned; /* struct pkt bears the service's end */
-	__u8 is_chosen; /* the owner is, for this very packet */
-	__u8 is_quote;	/* all this is about what an ICMP error holds: embedded() */
+	__u16 owner;	  /* of the backend whose the flow is, 0 for none; what is chosen */
+	__u8 is_turned;	  /* struct pkt bears the service's end */
+	__u8 is_chosen;	  /* the owner is, for this very packet */
+	__u8 is_quote;	  /* all this is about what an ICMP error holds: embedded() */
+	__u8 is_answered; /* the flow's responder was seen before this packet, or may have been */
 };
 
 /*
@@ -71,6 +73,7 @@ static __always_inline void served_begin(void)
 		return;
 	served->kind = SERVED_NOT;
 	served->owner = 0;
+	served->tally = 0;
 	served->is_turned = false;
 	served->is_chosen = false;
 	served->is_quote = false;
@@ -125,13 +128,14 @@ __noinline int served_turn_back(struct pkt *p)
 
 /* Whose the flow is that a packet was found to have. False: it is not the one that it was taken
  * for. */
-static __always_inline bool served_own(__u32 owner)
+static __always_inline bool served_own(__u32 owner, bool is_answered)
 {
 	struct served *served = served_work();
 
 	if (!served)
 		return false;
 	served->owner = owner;
+	served->is_answered = is_answered;
 	return !served->is_turned || (owner && owner == served->number);
 }
 

@@ -12,7 +12,7 @@
 #include "../../bpf/lib/generation.h"
 #include "../../bpf/lib/served.h"
 #include "../../bpf/lib/route.h"
-#include "balance.h"
+#include "balance_count.bpf.h"
 
 /*
  * writes: the data path, each CPU its own
@@ -122,6 +122,7 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	served->kind = kind;
 	served->number = backend->number;
 	served->row = backend->service;
+	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
 	served->backend.port = backend->port;
 	served->service.addr = service->addr;
@@ -214,6 +215,7 @@ static __always_inline bool owner_take(const struct pkt *p, struct served *serve
 
 	if (!backend)
 		return false;
+	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
 	served->backend.port = backend->port;
 	return true;
@@ -229,6 +231,8 @@ static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 		served->is_chosen = true;
 		is_there = owner_take(p, served);
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
+		if (is_there && p->pending == PKT_BEGINS)
+			balance_tally_begun(p);
 	}
 	if (is_there)
 		p->relay = PKT_NAT;
@@ -258,6 +262,8 @@ __noinline int balance_serve(struct pkt *p, __u32 hook)
 		quote_settle(p, served, hook);
 		return 0;
 	}
+	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && !served->is_answered)
+		balance_tally_answer(p);
 	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && hook == HOOK_TC_OUT)
 		p->relay = PKT_NAT;
 	if (p->pending == PKT_BEGINS)

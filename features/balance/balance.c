@@ -4,9 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/engine.h"
 #include "core/kernel_means.h"
 #include "features/balance/balance_state.h"
+
+/* Backends that are counted, in steps, so that few changes make the map another; 0 for none. */
+static uint32_t tallies_room(const struct weir_image *image)
+{
+	uint32_t count = 0, room = BALANCE_TALLIES_LEAST;
+	const struct weir_line *lines = image ? weir_image_lines(image, &count) : NULL;
+	const struct weir_image_header *header = (const void *)lines;
+	uint32_t line = count ? header->first_line[WEIR_SECTION_BALANCE] : 0;
+	const struct balance_head *head = line ? (const void *)&lines[line] : NULL;
+
+	while (head && room < head->tallies)
+		room *= 2;
+	return head ? room : 0;
+}
+
+static int tallies_set(const struct weir_image *image, struct weir_constants *constants)
+{
+	int cpus = weir_map_cpus();
+	uint32_t room = tallies_room(image);
+	struct balance_tally_constants values = { .each = 1 + (uint32_t)cpus, .stamps = 1 };
+
+	if (cpus < 0)
+		return cpus;
+	int r = weir_constants_capacity(constants, "ctr_backend", room ? room * values.each : 1);
+
+	return r ? r : weir_constants_set(constants, "tally_constants", &values, sizeof(values));
+}
 
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
@@ -17,20 +46,41 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.behind_xdp = weir_kernel_has_tcx(),
 	};
 
-	(void)image;
-	return weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	int r = weir_constants_set(constants, "served_constants", &values, sizeof(values));
+
+	return r ? r : tallies_set(image, constants);
+}
+
+static void balance_state_free(void *data)
+{
+	struct balance *state = data;
+
+	if (state)
+		balance_counts_done(&state->counts);
+	free(state);
+}
+
+static void state_freep(struct balance **state)
+{
+	balance_state_free(*state);
 }
 
 static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 			     struct weir_diag *diag, void **ret_state)
 {
-	(void)state_dir, (void)diag;
-	struct balance *state = calloc(1, sizeof(*state));
+	_cleanup_(state_freep) struct balance *state = calloc(1, sizeof(*state));
 
 	if (!state)
 		return -ENOMEM;
 	state->engine = engine;
-	*ret_state = state;
+	/* Who only looks at a configuration writes nothing. */
+	if (engine && state_dir && !(state->counts.dir = strdup(state_dir)))
+		return -ENOMEM;
+	int r = balance_rows_load(state_dir, diag, &state->counts.live.rows);
+
+	if (r)
+		return r;
+	*ret_state = weir_take(state);
 	return 0;
 }
 
@@ -39,11 +89,33 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	struct balance *state = data;
 
 	state->counters = weir_object_map(object, "ctr_balance");
-	return state->counters ? 0 :
-				 (weir_diag_error(diag, NULL,
-						  "the packet program lacks "
-						  "ctr_balance"),
-				  -ENOENT);
+	int r = state->counters ? balance_counts_attach(&state->counts, object) : -ENOENT;
+
+	if (r)
+		weir_diag_error(diag, NULL, "balance: the counters cannot be set up: %s",
+				strerror(-r));
+	return r;
+}
+
+static void balance_live(void *data, const struct weir_config *config)
+{
+	struct balance *state = data;
+	int r = balance_counts_live(&state->counts, weir_clock_monotonic_ns());
+
+	(void)config;
+	if (r)
+		weir_engine_warn(state->engine, weir_balance.name,
+				 "cannot write balance.json in %s: %s", state->counts.dir,
+				 strerror(-r));
+}
+
+static void balance_tick(void *data, uint64_t now_ns)
+{
+	struct balance *state = data;
+
+	/* A change may be taking up other maps on its worker. */
+	if (state->engine && weir_engine_is_idle(state->engine))
+		balance_counts_tick(&state->counts, now_ns);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -104,8 +176,10 @@ const struct weir_feature weir_balance = {
 	.constants = balance_constants_set,
 	.compile = balance_compile,
 	.state_new = balance_state_new,
-	.state_free = free,
+	.state_free = balance_state_free,
 	.attach = balance_attach,
+	.live = balance_live,
+	.tick = balance_tick,
 	.status = balance_status,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,

@@ -35,7 +35,8 @@ struct balance_head {
 	__u32 services;
 	__u32 backends;
 	__u32 service_count, backend_count;
-	__u32 spare[10];
+	__u32 tallies; /* behind the last row of ctr_backend that the policy names */
+	__u32 spare[9];
 };
 
 struct balance_service {
@@ -53,7 +54,8 @@ struct balance_backend {
 	__be16 port;
 	__u16 number; /* in its service, from 1; by what it is, not where it stands */
 	__u32 service;
-	__u32 spare[10];
+	__u32 tally; /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u32 spare[9];
 };
 
 #define BALANCE_SLOTS_EACH (WEIR_LINE_BYTES / 2)
@@ -70,6 +72,34 @@ enum balance_counter {
 	BALANCE_COUNTERS(X)
 #undef X
 	BALANCE_COUNTER_COUNT,
+};
+
+enum balance_way {
+	BALANCE_TO_BACKEND,
+	BALANCE_TO_CLIENT,
+	BALANCE_WAYS,
+};
+
+/* ctr_backend: what is counted of a backend. A cache line, which one CPU alone writes. */
+struct balance_tally {
+	__u64 packets[BALANCE_WAYS];
+	__u64 bytes[BALANCE_WAYS]; /* as they are on the wire, its link header included */
+	__u64 begun;		   /* connections, or flows of datagrams, that it was given */
+	__u64 answered;		   /* of them, those it answered; TCP: with SYN and ACK */
+	__u64 refused;		   /* … and those whose SYN it answered with a reset */
+	__u64 spare;
+};
+
+/*
+ * Each backend has a tally of user space, which holds what is brought over when the map grows, and
+ * behind it one for each CPU. The row of nobody has in its first word which map this is.
+ */
+#define BALANCE_TALLIES_LEAST 256
+
+/* Rodata `tally_constants`. */
+struct balance_tally_constants {
+	__u32 each;   /* tallies of a backend */
+	__u32 stamps; /* rows of set_syn_time, a power of two */
 };
 
 static inline __u64 balance_mix(__u64 hash, __u64 word)
@@ -99,6 +129,7 @@ static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u3
 	return (hash >> 32) * slots >> 32;
 }
 
+_Static_assert(sizeof(struct balance_tally) == WEIR_LINE_BYTES, "a cache line");
 _Static_assert(sizeof(struct balance_cell) * BALANCE_CELLS == WEIR_LINE_BYTES, "two cells a line");
 _Static_assert(sizeof(struct balance_head) == WEIR_LINE_BYTES, "a line");
 _Static_assert(sizeof(struct balance_service) == WEIR_LINE_BYTES, "a line a service");

@@ -48,9 +48,10 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 		return 0;
 	bool is_from_backend = served->kind == SERVED_FROM_BACKEND;
 
-	balance_count(p, is_from_backend || (served->is_quote && served->is_turned) ?
-				 BALANCE_COUNT_TO_CLIENTS :
-				 BALANCE_COUNT_TO_BACKENDS);
+	bool is_to_client = is_from_backend || (served->is_quote && served->is_turned);
+
+	balance_count(p, is_to_client ? BALANCE_COUNT_TO_CLIENTS : BALANCE_COUNT_TO_BACKENDS);
+	balance_tally_packet(p, is_to_client ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
 	if (served->is_quote)
 		return quote_translate(skb, p, served);
 	struct nat_change change =

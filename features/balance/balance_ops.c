@@ -55,4 +55,4 @@ static const struct weir_op list_op = {
 	.run = run_list,
 };
 
-const struct weir_op *const balance_ops[] = { &list_op, NULL };
+const struct weir_op *const balance_ops[] = { &list_op, &balance_stats_op, NULL };

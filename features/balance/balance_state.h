@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "core/feature.h"
 #include "features/balance/balance.h"
+#include "features/balance/balance_count.h"
 
 #define BALANCE_NAME_MAX 31
 #define BALANCE_SERVICES_MAX 10000
@@ -50,11 +51,13 @@ _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 struct balance {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_map *counters;  /* borrowed from the object; NULL before the first */
+	struct balance_counts counts;
 };
 
 extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
+extern const struct weir_op balance_stats_op; /* balance_stats_ops.c */
 extern const char *const balance_proto_names[];
 
 /* balance_config.c */

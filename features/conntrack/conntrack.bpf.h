@@ -269,7 +269,9 @@ static __always_inline bool conn_is_owned(const struct conn_work *work)
 {
 	const struct conntrack_flow *flow = flow_at(work->table, work->index);
 
-	return flow && served_own(flow->backend);
+	/* Of one that was picked up, the first answer seen here is not the first. */
+	return flow &&
+	       served_own(flow->backend, flow->word & (CONNTRACK_ANSWERED | CONNTRACK_PICKED_UP));
 }
 
 /* A packet that bears a backend's address, among the flows of its service. 0: it has none there,
