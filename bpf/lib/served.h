@@ -139,6 +139,14 @@ static __always_inline bool served_own(__u32 owner, bool is_answered)
 	return !served->is_turned || (owner && owner == served->number);
 }
 
+/* Where the backend is counted that the packet belongs to, 0 for none. */
+static __always_inline __u32 served_tally(void)
+{
+	const struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	return served && served->kind != SERVED_NOT ? served->tally : 0;
+}
+
 /* What a flow that begins is to remember. */
 static __always_inline __u16 served_owner(void)
 {

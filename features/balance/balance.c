@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "core/kernel_means.h"
+#include "core/served.h"
 #include "features/balance/balance_state.h"
 
 /* Backends that are counted, in steps, so that few changes make the map another; 0 for none. */
@@ -154,6 +155,56 @@ static void balance_status(void *data, struct weir_json_out *json)
 	weir_json_close_object(json);
 }
 
+/* service/address:port */
+static void place_name(const struct balance *state, const struct balance_place *place,
+		       struct weir_buf *name)
+{
+	const struct balance_section *section = balance_section_of(state);
+
+	if (place->service_index >= section->service_count ||
+	    place->backend_index >= section->services[place->service_index].backend_count)
+		return;
+	const struct balance_text *service = &section->services[place->service_index];
+	const struct balance_backend_text *backend = &service->backends[place->backend_index];
+	bool is_ipv6 = strchr(backend->address, ':');
+
+	weir_buf_addf(name, is_ipv6 ? "%s/[%s]:%u" : "%s/%s:%u", service->name, backend->address,
+		      backend->port ? backend->port : service->port);
+}
+
+static bool balance_served_name(void *data, const struct weir_served_flow *flow,
+				struct weir_buf *name)
+{
+	const struct balance *state = data;
+	const struct balance_place key = {
+		.service = flow->service,
+		.port = flow->port,
+		.proto = flow->proto,
+		.number = flow->number,
+	};
+	const struct balance_place *place = balance_plan_number(&state->counts.live, &key);
+
+	if (place)
+		place_name(state, place, name);
+	return place;
+}
+
+static void balance_describe(void *data, const struct weir_verdict *verdict,
+			     struct weir_json_out *json)
+{
+	const struct balance *state = data;
+	const struct balance_place *place =
+		state && verdict->backend ?
+			balance_plan_row(&state->counts.live, verdict->backend) :
+			NULL;
+	_cleanup_buf_ struct weir_buf name = { 0 };
+
+	if (!place)
+		return;
+	place_name(state, place, &name);
+	weir_json_put_str(json, "backend", weir_buf_str(&name));
+}
+
 static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct balance *state = data;
@@ -164,7 +215,7 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < BALANCE_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
-	return r;
+	return r ? r : balance_samples_add(state, snapshot);
 }
 
 const struct weir_feature weir_balance = {
@@ -181,6 +232,8 @@ const struct weir_feature weir_balance = {
 	.live = balance_live,
 	.tick = balance_tick,
 	.status = balance_status,
+	.describe = balance_describe,
+	.served_name = balance_served_name,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,
 };

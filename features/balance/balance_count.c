@@ -100,6 +100,15 @@ struct balance_tally balance_counts_of(const struct balance_counts *counts,
 	return tally;
 }
 
+void balance_tally_add(struct balance_tally *to, const struct balance_tally *from)
+{
+	const __u64 *words = (const __u64 *)from;
+	__u64 *sums = (__u64 *)to;
+
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sums); i++)
+		sums[i] += words[i];
+}
+
 static struct balance_tally tally_since(const struct balance_tally *now,
 					const struct balance_tally *before)
 {

@@ -125,6 +125,7 @@ void balance_counts_next(struct balance_counts *counts, struct balance_plan *pla
 /* -errno: the file cannot be written. */
 int balance_counts_live(struct balance_counts *counts, uint64_t now_ns);
 void balance_counts_tick(struct balance_counts *counts, uint64_t now_ns);
+void balance_tally_add(struct balance_tally *to, const struct balance_tally *from);
 /* What a backend has counted now. */
 struct balance_tally balance_counts_of(const struct balance_counts *counts,
 				       const struct balance_place *place);

@@ -79,6 +79,8 @@ int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct ba
 /* balance_numbers.c: of the backends of a service, from 1: by what each is, so that it keeps its
  * own whoever comes and goes. */
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
+/* balance_count_metrics.c */
+int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
 /* balance.c: of the live policy; without an engine there are none. */
 const struct balance_section *balance_section_of(const struct balance *state);
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT]);

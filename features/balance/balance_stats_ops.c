@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* service stats: what was counted of services and of their backends. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "core/served.h"
 #include "features/balance/balance_state.h"
+
+/* That are in the table now. */
+struct flows {
+	uint32_t active;   /* answered, and not over */
+	uint32_t inactive; /* all others */
+};
 
 /* Of a backend, or of all of a service. */
 struct stats {
 	struct balance_tally total, last;
+	struct flows flows;
 };
 
 struct stats_call {
 	const struct balance *state;
 	const struct balance_section *section;
-	const char *only; /* a service's name, or NULL */
+	struct flows *flows; /* of each place */
+	const char *only;    /* a service's name, or NULL */
 	bool is_rate;
 	struct weir_json_out json;
 };
-
-static void tally_add(struct balance_tally *to, const struct balance_tally *from)
-{
-	const __u64 *words = (const __u64 *)from;
-	__u64 *sums = (__u64 *)to;
-
-	for (size_t i = 0; i < sizeof(*to) / sizeof(*sums); i++)
-		sums[i] += words[i];
-}
 
 static struct stats stats_of(const struct stats_call *call, uint32_t place)
 {
@@ -36,7 +38,27 @@ static struct stats stats_of(const struct stats_call *call, uint32_t place)
 
 	if (counts->sums)
 		stats.last = counts->sums[place].last;
+	stats.flows = call->flows[place];
 	return stats;
+}
+
+static void flow_count(const struct weir_served_flow *flow, void *arg)
+{
+	struct stats_call *call = arg;
+	const struct balance_plan *live = &call->state->counts.live;
+	const struct balance_place key = {
+		.service = flow->service,
+		.port = flow->port,
+		.proto = flow->proto,
+		.number = flow->number,
+	};
+	const struct balance_place *place = balance_plan_number(live, &key);
+	struct flows *flows = place ? &call->flows[place - live->at] : NULL;
+
+	if (flows && flow->is_answered && !flow->is_over)
+		flows->active++;
+	else if (flows)
+		flows->inactive++;
 }
 
 static uint64_t per_s(const struct stats_call *call, uint64_t count)
@@ -66,6 +88,8 @@ static void totals_put(struct stats_call *call, const struct stats *stats)
 
 	weir_json_put_uint(json, "connections", total->begun);
 	weir_json_put_uint(json, "new_per_s", per_s(call, stats->last.begun));
+	weir_json_put_uint(json, "active", stats->flows.active);
+	weir_json_put_uint(json, "inactive", stats->flows.inactive);
 	weir_json_put_uint(json, "in_packets", total->packets[BALANCE_TO_BACKEND]);
 	weir_json_put_uint(json, "out_packets", total->packets[BALANCE_TO_CLIENT]);
 	weir_json_put_uint(json, "in_bytes", total->bytes[BALANCE_TO_BACKEND]);
@@ -112,8 +136,10 @@ static void services_put(struct stats_call *call)
 			struct stats stats =
 				is_wanted(call, i) ? stats_of(call, place) : (struct stats){ 0 };
 
-			tally_add(&sum.total, &stats.total);
-			tally_add(&sum.last, &stats.last);
+			balance_tally_add(&sum.total, &stats.total);
+			balance_tally_add(&sum.last, &stats.last);
+			sum.flows.active += stats.flows.active;
+			sum.flows.inactive += stats.flows.inactive;
 		}
 		if (is_wanted(call, i))
 			service_put(call, i, &sum);
@@ -168,6 +194,12 @@ static int run_stats(struct weir_engine *engine, struct weir_call *call)
 		return weir_diag_error(&call->diag, "weir service list names them",
 				       "there is no service %s", stats.only),
 		       -ENOENT;
+	_cleanup_free_ struct flows *flows = calloc(state->counts.live.count + 1ul, sizeof(*flows));
+
+	if (!flows)
+		return -ENOMEM;
+	stats.flows = flows;
+	weir_served_each(engine, flow_count, &stats);
 	weir_json_open_object(&stats.json, NULL);
 	services_put(&stats);
 	backends_put(&stats);

@@ -66,6 +66,7 @@ enum field {
 	FIELD_MARK,
 	FIELD_RULE,
 	FIELD_RELAYED,
+	FIELD_BACKEND,
 };
 
 const struct weir_filter_field conntrack_filter_fields[] = {
@@ -89,6 +90,7 @@ const struct weir_filter_field conntrack_filter_fields[] = {
 	[FIELD_RULE] = { "rule", "number of the rule that let it in", WEIR_FILTER_NUMBER },
 	[FIELD_RELAYED] = { "relayed", "whether a SYN proxy answered its SYN, and translates it",
 			    WEIR_FILTER_WORD, .words = relayed_words },
+	[FIELD_BACKEND] = { "backend", "of a service: service/address:port", WEIR_FILTER_TEXT },
 	{ 0 },
 };
 
@@ -294,6 +296,9 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_RELAYED:
 		ret_values[0].word = !!(view->flow->word & CONNTRACK_RELAYED);
 		return 1;
+	case FIELD_BACKEND:
+		ret_values[0].text = conntrack_backend_name(view);
+		return view->flow->backend != 0;
 	}
 	return 0;
 }
@@ -354,6 +359,8 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 	weir_json_put_str(json, "table", table_words[view->table]);
 	weir_json_put_str(json, "in", place_name(flow, CONNTRACK_PLACE_IN));
 	weir_json_put_str(json, "out", place_name(flow, CONNTRACK_PLACE_OUT));
+	if (flow->backend)
+		weir_json_put_str(json, "backend", conntrack_backend_name(view));
 	put_times(view, json);
 	put_marks(flow, json);
 }
