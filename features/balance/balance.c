@@ -29,12 +29,17 @@ static int tallies_set(const struct weir_image *image, struct weir_constants *co
 {
 	int cpus = weir_map_cpus();
 	uint32_t room = tallies_room(image);
-	struct balance_tally_constants values = { .each = 1 + (uint32_t)cpus, .stamps = 1 };
+	struct balance_tally_constants values = { .each = 1 + (uint32_t)cpus,
+						  .stamps = room ? BALANCE_STAMPS : 1 };
 
 	if (cpus < 0)
 		return cpus;
 	int r = weir_constants_capacity(constants, "ctr_backend", room ? room * values.each : 1);
 
+	if (!r)
+		r = weir_constants_capacity(constants, "ctr_handshake", room ? room : 1);
+	if (!r)
+		r = weir_constants_capacity(constants, "set_syn_time", values.stamps);
 	return r ? r : weir_constants_set(constants, "tally_constants", &values, sizeof(values));
 }
 

@@ -96,6 +96,28 @@ struct balance_tally {
  */
 #define BALANCE_TALLIES_LEAST 256
 
+/*
+ * ctr_handshake: how long a backend takes to answer a SYN, as seen here. Bucket n: up to 2^n times
+ * 32,768 ns; the last one: all that is longer. Written by any CPU, a connection once.
+ */
+#define BALANCE_LATENCIES 14
+#define BALANCE_LATENCY_SHIFT 15
+
+struct balance_latency {
+	__u64 counts[BALANCE_LATENCIES];
+	__u64 sum_ns;
+	__u64 spare;
+};
+
+/* set_syn_time: when a SYN was sent on, by its ends. Another at the same place takes it, and the
+ * handshake of the first is not measured. */
+#define BALANCE_STAMPS 16384
+
+struct balance_stamp {
+	__u64 hash; /* 0: there is none */
+	__u64 time_ns;
+};
+
 /* Rodata `tally_constants`. */
 struct balance_tally_constants {
 	__u32 each;   /* tallies of a backend */
@@ -129,6 +151,7 @@ static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u3
 	return (hash >> 32) * slots >> 32;
 }
 
+_Static_assert(sizeof(struct balance_latency) == 2 * WEIR_LINE_BYTES, "two cache lines");
 _Static_assert(sizeof(struct balance_tally) == WEIR_LINE_BYTES, "a cache line");
 _Static_assert(sizeof(struct balance_cell) * BALANCE_CELLS == WEIR_LINE_BYTES, "two cells a line");
 _Static_assert(sizeof(struct balance_head) == WEIR_LINE_BYTES, "a line");

@@ -18,6 +18,7 @@ void balance_counts_done(struct balance_counts *counts)
 	free(counts->dir);
 	free(counts->sums);
 	balance_book_done(&counts->tallies);
+	balance_book_done(&counts->latencies);
 	balance_plan_done(&counts->live);
 	balance_plan_done(&counts->next);
 	balance_rows_done(&counts->resting);
@@ -25,14 +26,25 @@ void balance_counts_done(struct balance_counts *counts)
 
 int balance_counts_attach(struct balance_counts *counts, struct weir_object *object)
 {
-	const struct weir_map *tallies = weir_object_map(object, "ctr_backend");
+	const struct weir_map *tallies = weir_object_map(object, "ctr_backend"),
+			      *latencies = weir_object_map(object, "ctr_handshake");
 	int cpus = weir_map_cpus();
 
-	if (!tallies || cpus < 0)
-		return tallies ? cpus : -ENOENT;
+	if (!tallies || !latencies || cpus < 0)
+		return cpus < 0 ? cpus : -ENOENT;
 	counts->tallies.words = TALLY_WORDS;
 	counts->tallies.each = 1 + (uint32_t)cpus;
-	return balance_book_open(&counts->tallies, tallies);
+	counts->latencies.words = sizeof(struct balance_latency) / sizeof(__u64);
+	counts->latencies.each = 1;
+	int r = balance_book_open(&counts->tallies, tallies);
+
+	return r ? r : balance_book_open(&counts->latencies, latencies);
+}
+
+static void place_own(struct balance_counts *counts, const struct balance_place *place)
+{
+	balance_book_own(&counts->tallies, place->row, place->identity);
+	balance_book_own(&counts->latencies, place->row, place->identity);
 }
 
 void balance_counts_next(struct balance_counts *counts, struct balance_plan *plan)
@@ -46,7 +58,7 @@ void balance_counts_next(struct balance_counts *counts, struct balance_plan *pla
 		const struct balance_place *place = &counts->next.at[i];
 
 		if (!balance_rows_find(&counts->live.rows, place->identity))
-			balance_book_own(&counts->tallies, place->row, place->identity);
+			place_own(counts, place);
 	}
 }
 
@@ -68,8 +80,7 @@ static struct balance_sums *sums_keep(const struct balance_counts *counts)
 static void rows_own(struct balance_counts *counts)
 {
 	for (uint32_t i = 0; i < counts->live.count; i++)
-		balance_book_own(&counts->tallies, counts->live.at[i].row,
-				 counts->live.at[i].identity);
+		place_own(counts, &counts->live.at[i]);
 }
 
 int balance_counts_live(struct balance_counts *counts, uint64_t now_ns)
@@ -100,6 +111,15 @@ struct balance_tally balance_counts_of(const struct balance_counts *counts,
 	return tally;
 }
 
+struct balance_latency balance_latency_of(const struct balance_counts *counts,
+					  const struct balance_place *place)
+{
+	struct balance_latency latency = { 0 };
+
+	balance_book_sum(&counts->latencies, place->row, (__u64 *)&latency);
+	return latency;
+}
+
 void balance_tally_add(struct balance_tally *to, const struct balance_tally *from)
 {
 	const __u64 *words = (const __u64 *)from;
@@ -124,6 +144,7 @@ static struct balance_tally tally_since(const struct balance_tally *now,
 void balance_counts_tick(struct balance_counts *counts, uint64_t now_ns)
 {
 	balance_book_tick(&counts->tallies);
+	balance_book_tick(&counts->latencies);
 	if (!counts->sums || now_ns < counts->next_read_ns)
 		return;
 	for (uint32_t i = 0; i < counts->live.count; i++) {

@@ -96,7 +96,7 @@ struct balance_sums {
 
 struct balance_counts {
 	char *dir; /* of state files; NULL: nothing is kept */
-	struct balance_book tallies;
+	struct balance_book tallies, latencies;
 	struct balance_plan live, next; /* next: compiled, not live yet */
 	bool has_next;
 	struct balance_rows resting;
@@ -127,6 +127,8 @@ int balance_counts_live(struct balance_counts *counts, uint64_t now_ns);
 void balance_counts_tick(struct balance_counts *counts, uint64_t now_ns);
 void balance_tally_add(struct balance_tally *to, const struct balance_tally *from);
 /* What a backend has counted now. */
+struct balance_latency balance_latency_of(const struct balance_counts *counts,
+					  const struct balance_place *place);
 struct balance_tally balance_counts_of(const struct balance_counts *counts,
 				       const struct balance_place *place);
 

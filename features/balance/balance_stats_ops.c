@@ -20,6 +20,7 @@ struct flows {
 struct stats {
 	struct balance_tally total, last;
 	struct flows flows;
+	struct balance_latency latency;
 };
 
 struct stats_call {
@@ -27,7 +28,7 @@ struct stats_call {
 	const struct balance_section *section;
 	struct flows *flows; /* of each place */
 	const char *only;    /* a service's name, or NULL */
-	bool is_rate;
+	bool is_rate, is_latency;
 	struct weir_json_out json;
 };
 
@@ -39,6 +40,7 @@ static struct stats stats_of(const struct stats_call *call, uint32_t place)
 	if (counts->sums)
 		stats.last = counts->sums[place].last;
 	stats.flows = call->flows[place];
+	stats.latency = balance_latency_of(counts, &counts->live.at[place]);
 	return stats;
 }
 
@@ -98,9 +100,51 @@ static void totals_put(struct stats_call *call, const struct stats *stats)
 	weir_json_put_uint(json, "refused", total->refused);
 }
 
+/* The upper end of the bucket that so many of a hundred lie below, in us; of the last, its lower. */
+static uint64_t share_us(const struct balance_latency *latency, uint64_t count, uint64_t percent)
+{
+	uint64_t below = 0;
+	unsigned bucket = 0;
+
+	while (bucket < BALANCE_LATENCIES - 1 &&
+	       (below += latency->counts[bucket]) * 100 < count * percent)
+		bucket++;
+	if (bucket == BALANCE_LATENCIES - 1)
+		bucket--;
+	return (1ull << (bucket + BALANCE_LATENCY_SHIFT)) / 1000;
+}
+
+static void latency_put(struct stats_call *call, const struct stats *stats)
+{
+	const struct balance_latency *latency = &stats->latency;
+	struct weir_json_out *json = &call->json;
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
+		count += latency->counts[i];
+	weir_json_put_uint(json, "answered", stats->total.answered);
+	weir_json_put_uint(json, "measured", count);
+	weir_json_put_uint(json, "mean_us", count ? latency->sum_ns / count / 1000 : 0);
+	weir_json_put_uint(json, "p50_us", count ? share_us(latency, count, 50) : 0);
+	weir_json_put_uint(json, "p99_us", count ? share_us(latency, count, 99) : 0);
+	weir_json_open_array(json, "buckets");
+	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
+		weir_json_put_uint(json, NULL, latency->counts[i]);
+	weir_json_close_array(json);
+}
+
+static void latency_add(struct balance_latency *to, const struct balance_latency *from)
+{
+	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
+		to->counts[i] += from->counts[i];
+	to->sum_ns += from->sum_ns;
+}
+
 static void stats_put(struct stats_call *call, const struct stats *stats)
 {
-	if (call->is_rate)
+	if (call->is_latency)
+		latency_put(call, stats);
+	else if (call->is_rate)
 		rates_put(call, &stats->last);
 	else
 		totals_put(call, stats);
@@ -138,6 +182,7 @@ static void services_put(struct stats_call *call)
 
 			balance_tally_add(&sum.total, &stats.total);
 			balance_tally_add(&sum.last, &stats.last);
+			latency_add(&sum.latency, &stats.latency);
 			sum.flows.active += stats.flows.active;
 			sum.flows.inactive += stats.flows.inactive;
 		}
@@ -187,6 +232,7 @@ static int run_stats(struct weir_engine *engine, struct weir_call *call)
 		.section = balance_section_of(state),
 		.only = weir_call_str(call, "service"),
 		.is_rate = weir_call_flag(call, "rate"),
+		.is_latency = weir_call_flag(call, "latency"),
 		.json = { .out = &call->reply },
 	};
 
@@ -222,6 +268,9 @@ static const struct weir_arg args[] = {
 	{ .name = "rate",
 	  .type = WEIR_ARG_BOOL,
 	  .help = "what was counted in the last second, and not since ever" },
+	{ .name = "latency",
+	  .type = WEIR_ARG_BOOL,
+	  .help = "how long backends took to answer a SYN, as seen here" },
 	{ 0 },
 };
 

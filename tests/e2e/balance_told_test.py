@@ -4,6 +4,8 @@ import collections
 import http.client
 import re
 import socket
+import threading
+import time
 
 import pytest
 
@@ -95,3 +97,39 @@ def test_metrics_have_the_first_backends_and_one_row_of_the_others(cluster):   #
         daemon.apply(config([*others(1), last]))    # behind the first fifty
         other = 'service="(other)",backend="(other)"'
         wait_for(lambda: rows("connections").get(other) == "9", "they are among the others")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_handshakes_take_no_longer_here_than_for_the_client(cluster, hook, family):  # noqa: F811
+    """And of a SYN that is lost behind the gateway, its second (after a second) is waited for."""
+    lose = ("add table inet lossy\n"
+            "add chain inet lossy met { type filter hook prerouting priority -300; }\n"
+            f"add rule inet lossy met tcp dport {BACKEND_PORT} tcp flags syn drop\n")
+
+    def connect():
+        start = time.monotonic()
+        Client(cluster, family).close()
+        return time.monotonic() - start
+
+    def row():
+        return stats(daemon, "echo", "--latency")["services"][0]
+
+    with serving(cluster, family), \
+            Daemon(cluster.gateway, config=config([service(family)], hook)) as daemon:
+        took = sum(connect() for _ in range(20))
+        fast = row()
+        assert fast["measured"] == fast["answered"] == sum(fast["buckets"]) == 20
+        assert 0 < fast["mean_us"] * 20 <= took * 1e6
+        assert 32 <= fast["p50_us"] <= fast["p99_us"]
+        cluster.backends.run("nft", "-f", "-", input=lose)
+        try:
+            thread = threading.Thread(target=connect)
+            thread.start()
+            wait_for(lambda: stats(daemon, "echo")["services"][0]["connections"] == 21, "a SYN")
+        finally:
+            cluster.backends.run("nft", "delete", "table", "inet", "lossy")
+        thread.join()
+        slow = row()
+        assert slow["measured"] == 21 and slow["buckets"][-1] == fast["buckets"][-1] + 1
+        assert slow["mean_us"] * 21 - fast["mean_us"] * 20 > 900_000
