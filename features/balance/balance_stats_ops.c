@@ -100,7 +100,7 @@ static void totals_put(struct stats_call *call, const struct stats *stats)
 	weir_json_put_uint(json, "refused", total->refused);
 }
 
-/* The upper end of the bucket that so many of a hundred lie below, in us; of the last, its lower. */
+/* The upper end of the bucket that so many of a hundred lie in or below; of the last, its lower. */
 static uint64_t share_us(const struct balance_latency *latency, uint64_t count, uint64_t percent)
 {
 	uint64_t below = 0;
