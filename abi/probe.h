@@ -29,6 +29,7 @@ struct weir_probe_result {
 	__u32 rule;
 	__u32 held; /* the limit it met last (struct pkt), 0 for none */
 	__u32 mark;
+	__u32 backend; /* where the backend is counted that it goes to or comes from, 0 for none */
 	__be16 ethertype;
 	__be16 sport;
 	__be16 dport;

@@ -243,10 +243,12 @@ int weir_tc_proof(struct __sk_buff *skb)
 	tc_pull(skb, TC_PULL_BYTES);
 	struct pkt p = { .len = skb->len, .ifindex = skb->ifindex, .direction = WEIR_INGRESS };
 
-	if (skb_begins_with_ip(skb))
+	if (skb_begins_with_ip(skb)) {
+		p.len += sizeof(struct eth_header); /* as on the wire */
 		tc_parse_ip(skb, &p);
-	else
+	} else {
 		tc_parse_ethernet(skb, &p);
+	}
 	if (cookie_constants.relays && conntrack_relayed(skb, &p))
 		return tc_relay(skb, &p);
 	if (cookie_constants.hands && tc_is_marked(skb, &p) && cookie_check(&p) == COOKIE_OURS &&

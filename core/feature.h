@@ -21,6 +21,7 @@
 struct weir_engine;
 struct weir_object;
 struct weir_kernel_flow;
+struct weir_served_flow;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -162,6 +163,13 @@ struct weir_feature {
 	 * addresses stand for (explain, events). */
 	void (*describe)(void *state, const struct weir_verdict *verdict,
 			 struct weir_json_out *json);
+	/* Of flows that belong to a backend (core/served.h): whose name the feature knows, and
+	 * which ones it follows. */
+	bool (*served_name)(void *state, const struct weir_served_flow *flow,
+			    struct weir_buf *name);
+	void (*served_each)(void *state,
+			    void (*each)(const struct weir_served_flow *flow, void *arg),
+			    void *arg);
 	const struct weir_op *const *ops; /* NULL-terminated array of rows */
 };
 

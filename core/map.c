@@ -163,6 +163,11 @@ void weir_map_memory_done(struct weir_map_memory *memory)
 	*memory = (struct weir_map_memory){};
 }
 
+int weir_map_cpus(void)
+{
+	return libbpf_num_possible_cpus();
+}
+
 int weir_map_zero(struct weir_map *map, uint32_t row)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -40,6 +40,8 @@ struct weir_map_memory {
 };
 int weir_map_memory_open(const struct weir_map *map, struct weir_map_memory *ret_memory);
 void weir_map_memory_done(struct weir_map_memory *memory);
+/* How many numbers of CPUs there may be, those that are not plugged in included; negative errno. */
+int weir_map_cpus(void);
 /* Sets a row of a per-CPU array to zero on every CPU. */
 int weir_map_zero(struct weir_map *map, uint32_t row);
 

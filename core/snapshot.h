@@ -80,7 +80,8 @@ struct weir_verdict {
 	uint32_t list;
 	uint32_t hit;
 	uint32_t rule;
-	uint32_t held; /* of a probe: the limit it met last, 0 for none */
+	uint32_t held;	  /* of a probe: the limit it met last, 0 for none */
+	uint32_t backend; /* of a probe: where its backend is counted, 0 for none */
 	struct weir_addr src, dst;
 	uint8_t direction;
 };

@@ -6,6 +6,7 @@
 #include "../../abi/limit.h"
 #include "../../abi/probe.h"
 #include "pkt.h"
+#include "served.h"
 
 /*
  * writes: the data path, for probes only; core/probe.c runs one at a time
@@ -57,6 +58,7 @@ __noinline int probe_tell(struct pkt *p, __u32 reason)
 		.rule = p->rule,
 		.held = p->allowed ? LIMIT_NEVER : p->held,
 		.mark = p->mark,
+		.backend = served_tally(),
 		.ethertype = p->ethertype,
 		.sport = p->sport,
 		.dport = p->dport,

@@ -39,6 +39,7 @@ struct served {
 	struct weir_addr stood; /* … of an error: and of what it holds, where this stood */
 	__u32 kind;		/* enum served_kind */
 	__u32 row;		/* the service's, of whoever found it */
+	__u32 tally;		/* where the backend is counted, 0 for none */
 	__u16 number;		/* of the backend whose address was met */
 	__u16 owner;		/* of the backend whose the flow is, 0 for none; what is chosen */
 	__u8 is_turned;		/* struct pkt bears the service's end */
@@ -50,7 +51,8 @@ struct served {
 	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; where clients are
 				 hidden */
 	__u8 forward;	      /* enum weir_forward, of SERVED_TO_SERVICE */
-	__u8 to_source;	      /* `to` is for the source, of an error: of what it holds */
+	__u8 is_answered; /* the flow's responder was seen before this packet, or may have been */
+	__u8 to_source;	  /* `to` is for the source, of an error: of what it holds */
 };
 
 /*
@@ -83,6 +85,7 @@ static __always_inline void served_begin(void)
 		return;
 	served->kind = SERVED_NOT;
 	served->owner = 0;
+	served->tally = 0;
 	served->is_turned = false;
 	served->is_chosen = false;
 	served->is_quote = false;
@@ -160,13 +163,14 @@ __noinline int served_turn_back(struct pkt *p)
 
 /* Whose the flow is that a packet was found to have. False: it is not the one that it was taken
  * for. */
-static __always_inline bool served_own(__u32 owner)
+static __always_inline bool served_own(__u32 owner, bool is_answered)
 {
 	struct served *served = served_work();
 
 	if (!served)
 		return false;
 	served->owner = owner;
+	served->is_answered = is_answered;
 	return !served->is_turned || (owner && owner == served->number);
 }
 
@@ -178,6 +182,14 @@ static __always_inline void served_note_time(__u32 now, __u32 expires)
 		return;
 	served->now = now;
 	served->expires = expires;
+}
+
+/* Where the backend is counted that the packet belongs to, 0 for none. */
+static __always_inline __u32 served_tally(void)
+{
+	const struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	return served && served->kind != SERVED_NOT ? served->tally : 0;
 }
 
 /* What a flow that begins is to remember. */

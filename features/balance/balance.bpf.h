@@ -12,6 +12,7 @@
 #include "../../bpf/lib/generation.h"
 #include "../../bpf/lib/served.h"
 #include "../../bpf/lib/route.h"
+#include "balance_count.bpf.h"
 #include "balance_port.bpf.h"
 
 /*
@@ -134,6 +135,7 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	served->kind = kind;
 	served->number = backend->number;
 	served->row = backend->service;
+	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
 	served->backend.port = backend->port;
 	served->service.addr = service->addr;
@@ -246,6 +248,7 @@ static __always_inline bool owner_take(const struct pkt *p, struct served *serve
 
 	if (!backend)
 		return false;
+	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
 	served->backend.port = backend->port;
 	return true;
@@ -270,6 +273,8 @@ static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 		served->is_chosen = true;
 		is_there = owner_take(p, served);
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
+		if (is_there && p->pending == PKT_BEGINS)
+			balance_tally_begun(p);
 	}
 	if (is_there)
 		to_set(p, served, &served->backend, false);
@@ -331,6 +336,8 @@ __noinline int balance_serve(struct pkt *p, __u32 hook)
 		return 0;
 	if (served->is_quote)
 		return balance_settle_quote(p, hook == HOOK_TC_OUT);
+	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && !served->is_answered)
+		balance_tally_answer(p);
 	if (served->kind == SERVED_FROM_BACKEND && served->is_turned && hook == HOOK_TC_OUT)
 		to_set(p, served, &served->service, true);
 	if (served_constants.hides && served->hides && served->is_turned &&

@@ -5,11 +5,45 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/engine.h"
 #include "core/kernel_means.h"
+#include "core/served.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/health.h"
+
+/* Backends that are counted, in steps, so that few changes make the map another; 0 for none. */
+static uint32_t tallies_room(const struct weir_image *image)
+{
+	uint32_t count = 0, room = BALANCE_TALLIES_LEAST;
+	const struct weir_line *lines = image ? weir_image_lines(image, &count) : NULL;
+	const struct weir_image_header *header = (const void *)lines;
+	uint32_t line = count ? header->first_line[WEIR_SECTION_BALANCE] : 0;
+	const struct balance_head *head = line ? (const void *)&lines[line] : NULL;
+
+	while (head && room < head->tallies)
+		room *= 2;
+	return head ? room : 0;
+}
+
+static int tallies_set(const struct weir_image *image, struct weir_constants *constants)
+{
+	int cpus = weir_map_cpus();
+	uint32_t room = tallies_room(image);
+	struct balance_tally_constants values = { .each = 1 + (uint32_t)cpus,
+						  .stamps = room ? BALANCE_STAMPS : 1 };
+
+	if (cpus < 0)
+		return cpus;
+	int r = weir_constants_capacity(constants, "ctr_backend", room ? room * values.each : 1);
+
+	if (!r)
+		r = weir_constants_capacity(constants, "ctr_handshake", room ? room : 1);
+	if (!r)
+		r = weir_constants_capacity(constants, "set_syn_time", values.stamps);
+	return r ? r : weir_constants_set(constants, "tally_constants", &values, sizeof(values));
+}
 
 static int balance_constants_set(const void *data, const struct weir_image *image,
 				 struct weir_constants *constants)
@@ -27,7 +61,9 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 
 	if (!r)
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
-	return r ?: weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	if (!r)
+		r = weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	return r ? r : tallies_set(image, constants);
 }
 
 static void balance_state_free(void *data)
@@ -44,6 +80,7 @@ static void balance_state_free(void *data)
 	free(state->live);
 	free(state->runtime);
 	free(state->dir);
+	balance_counts_done(&state->counts);
 	free(state);
 }
 
@@ -60,6 +97,9 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 	if (!state || (state_dir && !(state->dir = strdup(state_dir))))
 		return -ENOMEM;
 	state->engine = engine;
+	/* Who only looks at a configuration writes nothing. */
+	if (engine && state_dir && !(state->counts.dir = strdup(state_dir)))
+		return -ENOMEM;
 	state->is_stale = true;
 	state->live = calloc(1, sizeof(*state->live));
 	state->runtime = calloc(1, sizeof(*state->runtime));
@@ -67,6 +107,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 			balance_store_load(state_dir, diag, state->runtime) :
 			-ENOMEM;
 
+	if (r >= 0)
+		r = balance_rows_load(state_dir, diag, &state->counts.live.rows);
 	if (r >= 0)
 		r = health_new(engine, &state->health);
 	if (r < 0)
@@ -82,17 +124,33 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	state->counters = weir_object_map(object, "ctr_balance");
 	state->shortcut = weir_object_map(object, "cfg_shortcut");
 	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
-	if (!state->counters || !state->shortcut)
-		return weir_diag_error(diag, NULL,
-				       "the packet program lacks ctr_balance or cfg_shortcut"),
-		       -ENOENT;
-	return 0;
+	int r = state->counters && state->shortcut ? balance_counts_attach(&state->counts, object) :
+						     -ENOENT;
+
+	if (r)
+		weir_diag_error(diag, NULL, "balance: the counters cannot be set up: %s",
+				strerror(-r));
+	return r;
+}
+
+static void counts_live(struct balance *state)
+{
+	int r = balance_counts_live(&state->counts, weir_clock_monotonic_ns());
+
+	if (r)
+		weir_engine_warn(state->engine, weir_balance.name,
+				 "cannot write " BALANCE_ROWS_FILE " in %s: %s", state->counts.dir,
+				 strerror(-r));
 }
 
 static void balance_tick(void *data, uint64_t now_ns)
 {
-	(void)now_ns;
-	balance_shortcut_look(data);
+	struct balance *state = data;
+
+	/* A change may be taking up other maps on its worker. */
+	if (state->engine && weir_engine_is_idle(state->engine))
+		balance_counts_tick(&state->counts, now_ns);
+	balance_shortcut_look(state);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -112,6 +170,13 @@ const struct balance_live *balance_live_of(struct balance *state)
 		return NULL;
 	state->is_stale = false;
 	return state->live;
+}
+
+const struct balance_section *balance_acting_of(const struct balance *state)
+{
+	static const struct balance_section none;
+
+	return state->live && !state->is_stale ? &state->live->acting : &none;
 }
 
 /* What a new configuration has made void is forgotten, so that it does not come back with one that
@@ -145,6 +210,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 	const struct balance_live *live = balance_live_of(state);
 
 	health_live(state->health, live ? &live->acting : &none);
+	counts_live(state);
 	balance_shortcut_look(state);
 }
 
@@ -178,6 +244,56 @@ static void balance_status(void *data, struct weir_json_out *json)
 	weir_json_close_object(json);
 }
 
+/* service/address:port */
+static void place_name(const struct balance *state, const struct balance_place *place,
+		       struct weir_buf *name)
+{
+	const struct balance_section *section = balance_acting_of(state);
+
+	if (place->service_index >= section->service_count ||
+	    place->backend_index >= section->services[place->service_index].backend_count)
+		return;
+	const struct balance_text *service = &section->services[place->service_index];
+	const struct balance_backend_text *backend = &service->backends[place->backend_index];
+	bool is_ipv6 = strchr(backend->address, ':');
+
+	weir_buf_addf(name, is_ipv6 ? "%s/[%s]:%u" : "%s/%s:%u", service->name, backend->address,
+		      backend->port ? backend->port : service->port);
+}
+
+static bool balance_served_name(void *data, const struct weir_served_flow *flow,
+				struct weir_buf *name)
+{
+	const struct balance *state = data;
+	const struct balance_place key = {
+		.service = flow->service,
+		.port = flow->port,
+		.proto = flow->proto,
+		.number = flow->number,
+	};
+	const struct balance_place *place = balance_plan_number(&state->counts.live, &key);
+
+	if (place)
+		place_name(state, place, name);
+	return place;
+}
+
+static void balance_describe(void *data, const struct weir_verdict *verdict,
+			     struct weir_json_out *json)
+{
+	const struct balance *state = data;
+	const struct balance_place *place =
+		state && verdict->backend ?
+			balance_plan_row(&state->counts.live, verdict->backend) :
+			NULL;
+	_cleanup_buf_ struct weir_buf name = { 0 };
+
+	if (!place)
+		return;
+	place_name(state, place, &name);
+	weir_json_put_str(json, "backend", weir_buf_str(&name));
+}
+
 static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct balance *state = data;
@@ -188,7 +304,9 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < BALANCE_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
-	return r ? r : health_snapshot(state->health, snapshot);
+	if (!r)
+		r = health_snapshot(state->health, snapshot);
+	return r ? r : balance_samples_add(state, snapshot);
 }
 
 const struct weir_feature weir_balance = {
@@ -205,6 +323,8 @@ const struct weir_feature weir_balance = {
 	.live = balance_went_live,
 	.tick = balance_tick,
 	.status = balance_status,
+	.describe = balance_describe,
+	.served_name = balance_served_name,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,
 };

@@ -35,7 +35,8 @@ struct balance_head {
 	__u32 services;
 	__u32 backends;
 	__u32 service_count, backend_count;
-	__u32 spare[2];
+	__u32 tallies; /* behind the last row of ctr_backend that the policy names */
+	__u32 spare;
 	/* Who tunnels to backends say they are from, by the outer version: IPv4, IPv6; all zero:
 	 * the address that the route gives. */
 	struct weir_addr source[2];
@@ -57,7 +58,8 @@ struct balance_backend {
 	__be16 port;
 	__u16 number; /* in its service, from 1; by what it is, not where it stands */
 	__u32 service;
-	__u32 spare[10];
+	__u32 tally; /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u32 spare[9];
 };
 
 #define BALANCE_SLOTS_EACH (WEIR_LINE_BYTES / 2)
@@ -103,6 +105,56 @@ enum balance_counter {
 	BALANCE_COUNTERS(X)
 #undef X
 	BALANCE_COUNTER_COUNT,
+};
+
+enum balance_way {
+	BALANCE_TO_BACKEND,
+	BALANCE_TO_CLIENT,
+	BALANCE_WAYS,
+};
+
+/* ctr_backend: what is counted of a backend. A cache line, which one CPU alone writes. */
+struct balance_tally {
+	__u64 packets[BALANCE_WAYS];
+	__u64 bytes[BALANCE_WAYS]; /* as they are on the wire, its link header included */
+	__u64 begun;		   /* connections, or flows of datagrams, that it was given */
+	__u64 answered;		   /* of them, those it answered; TCP: with SYN and ACK */
+	__u64 refused;		   /* … and those whose SYN it answered with a reset */
+	__u64 spare;
+};
+
+/*
+ * Each backend has a tally of user space, which holds what is brought over when the map grows, and
+ * behind it one for each CPU. The row of nobody has in its first word which map this is.
+ */
+#define BALANCE_TALLIES_LEAST 256
+
+/*
+ * ctr_handshake: how long a backend takes to answer a SYN, as seen here. Bucket n: up to 2^n times
+ * 32,768 ns; the last one: all that is longer. Written by any CPU, a connection once.
+ */
+#define BALANCE_LATENCIES 14
+#define BALANCE_LATENCY_SHIFT 15
+
+struct balance_latency {
+	__u64 counts[BALANCE_LATENCIES];
+	__u64 sum_ns;
+	__u64 spare;
+};
+
+/* set_syn_time: when a SYN was sent on, by its ends. Another at the same place takes it, and the
+ * handshake of the first is not measured. */
+#define BALANCE_STAMPS 16384
+
+struct balance_stamp {
+	__u64 hash; /* 0: there is none */
+	__u64 time_ns;
+};
+
+/* Rodata `tally_constants`. */
+struct balance_tally_constants {
+	__u32 each;   /* tallies of a backend */
+	__u32 stamps; /* rows of set_syn_time, a power of two */
 };
 
 static inline __u64 balance_mix(__u64 hash, __u64 word)
@@ -156,6 +208,8 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 }
 
 _Static_assert(sizeof(struct balance_port) == WEIR_LINE_BYTES, "a line a port");
+_Static_assert(sizeof(struct balance_latency) == 2 * WEIR_LINE_BYTES, "two cache lines");
+_Static_assert(sizeof(struct balance_tally) == WEIR_LINE_BYTES, "a cache line");
 _Static_assert(sizeof(struct balance_cell) * BALANCE_CELLS == WEIR_LINE_BYTES, "two cells a line");
 _Static_assert(sizeof(struct balance_head) == WEIR_LINE_BYTES, "a line");
 _Static_assert(sizeof(struct balance_service) == WEIR_LINE_BYTES, "a line a service");

@@ -21,6 +21,7 @@ struct meaning {
 	uint32_t backend_count;
 	struct balance_end *services, *backends;
 	uint16_t *numbers; /* of backends */
+	struct balance_plan plan;
 	uint32_t cell_lines;
 	struct balance_cell *cells;
 };
@@ -31,6 +32,7 @@ static void meaning_done(struct meaning *meaning)
 	free(meaning->backends);
 	free(meaning->numbers);
 	free(meaning->cells);
+	balance_plan_done(&meaning->plan);
 }
 
 static int meaning_new(const struct balance_section *section, struct meaning *meaning)
@@ -135,6 +137,7 @@ static struct balance_head head_of(const struct meaning *meaning)
 		.backends = 1 + meaning->cell_lines + meaning->section->service_count,
 		.service_count = meaning->section->service_count,
 		.backend_count = meaning->backend_count,
+		.tallies = balance_rows_end(&meaning->plan.rows),
 	};
 
 	balance_sources_read(meaning->section, head.source);
@@ -189,6 +192,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 			.port = htobe16(meaning->backends[row + i].port),
 			.number = meaning->numbers[row + i],
 			.service = index,
+			.tally = meaning->plan.at[row + i].row,
 		};
 	}
 	return r < 0 ? r : 0;
@@ -216,10 +220,14 @@ static int all_write(const struct meaning *meaning, struct weir_image *image)
 
 static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
+	struct balance *state = compile->state;
 	_cleanup_(meaning_done) struct meaning meaning = { 0 };
 
-	if (!section->service_count)
+	if (!section->service_count) {
+		if (state)
+			balance_counts_next(&state->counts, &meaning.plan);
 		return 0;
+	}
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
 	int r = meaning_new(section, &meaning);
 
@@ -227,8 +235,15 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	if (!r)
 		r = meaning_read(&meaning, compile->diag);
 	if (!r)
+		r = balance_plan_new(section, meaning.services, meaning.backends, meaning.numbers,
+				     state ? &state->counts : NULL, &meaning.plan);
+	if (!r)
 		r = cells_make(&meaning);
-	return r ? r : all_write(&meaning, compile->image);
+	if (!r)
+		r = all_write(&meaning, compile->image);
+	if (!r && state)
+		balance_counts_next(&state->counts, &meaning.plan);
+	return r;
 }
 
 int balance_compile(struct weir_compile *compile)

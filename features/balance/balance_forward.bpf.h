@@ -203,6 +203,7 @@ __noinline int forward_write(struct __sk_buff *skb, struct pkt *p)
 			!rewrite_skb_encap(skb, p, &work->encap, &work->header)))
 		return forward_drop(p, BALANCE_COUNT_NO_WAY);
 	balance_count(p, BALANCE_COUNT_TO_BACKENDS);
+	balance_tally_packet(p, BALANCE_TO_BACKEND);
 	return FORWARD_SENDS;
 }
 

@@ -40,6 +40,14 @@ static __always_inline bool is_to_client(const struct served *served)
 				  served->kind == SERVED_FROM_BACKEND;
 }
 
+static __always_inline void count_translated(const struct pkt *p, const struct served *served)
+{
+	bool is_back = is_to_client(served);
+
+	balance_count(p, is_back ? BALANCE_COUNT_TO_CLIENTS : BALANCE_COUNT_TO_BACKENDS);
+	balance_tally_packet(p, is_back ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
+}
+
 /* 1: done; 0: it cannot be, and must not pass as it is. */
 __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 {
@@ -52,8 +60,7 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 		is_to_client(served) ? p->direction == WEIR_EGRESS : p->direction == WEIR_INGRESS;
 
 	if (counts)
-		balance_count(p, is_to_client(served) ? BALANCE_COUNT_TO_CLIENTS :
-							BALANCE_COUNT_TO_BACKENDS);
+		count_translated(p, served);
 	if (served->is_quote)
 		return quote_translate(skb, p, served);
 	struct nat_change change = change_of(served, served->to_source);

@@ -292,6 +292,7 @@ const struct weir_op *const balance_ops[] = {
 	&list_op,
 	&show_op,
 	&health_op,
+	&balance_stats_op,
 	&balance_enable_op,
 	&balance_disable_op,
 	&balance_backend_add_op,

@@ -85,6 +85,7 @@ static __always_inline void shortcut_count(const struct pkt *p, const struct ser
 
 	count_reason(&out, WEIR_PASS_ESTABLISHED);
 	balance_count(p, is_back ? BALANCE_COUNT_TO_CLIENTS : BALANCE_COUNT_TO_BACKENDS);
+	balance_tally_packet(p, is_back ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
 }
 
 /* XDP_REDIRECT, or XDP_DROP of what could not be translated, which cannot be. */

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "core/feature.h"
 #include "features/balance/balance.h"
+#include "features/balance/balance_count.h"
 #include "features/balance/health_text.h"
 
 #define BALANCE_NAME_MAX 31
@@ -74,12 +75,14 @@ struct balance {
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
 	struct health *health;		  /* NULL without an engine */
+	struct balance_counts counts;
 };
 
 extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
-extern const struct weir_op health_op; /* health_ops.c */
+extern const struct weir_op health_op;	      /* health_ops.c */
+extern const struct weir_op balance_stats_op; /* balance_stats_ops.c */
 extern const char *const balance_proto_names[];
 extern const char *const balance_forward_names[];
 
@@ -134,8 +137,12 @@ int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct ba
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
 /* What is in force. Loop's thread; until the next change. NULL: out of memory. */
 const struct balance_live *balance_live_of(struct balance *state);
+/* The services that packets meet, in the order in which they were compiled. */
+const struct balance_section *balance_acting_of(const struct balance *state);
 /* balance_shortcut.c: who may be sent on to is asked for, where the live policy wants it. */
 void balance_shortcut_look(struct balance *state);
+/* balance_count_metrics.c */
+int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
 /* balance.c: of the live policy; without an engine there are none. */
 const struct balance_section *balance_section_of(const struct balance *state);
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT]);

@@ -267,11 +267,19 @@ static __always_inline bool conn_search(const struct pkt *p, struct conn_work *w
 	return conn_find_or_fetch(p, work) || conn_has_moved(p, work);
 }
 
+/* A seam: before Linux 6.2, conn_judge() has no stack to spare. Of a flow that was picked up, the
+ * first answer seen here is not the first. */
+__noinline int conn_owner_note(const struct conntrack_flow *flow)
+{
+	return flow &&
+	       served_own(flow->backend, flow->word & (CONNTRACK_ANSWERED | CONNTRACK_PICKED_UP));
+}
+
 static __always_inline bool conn_is_owned(const struct conn_work *work)
 {
 	const struct conntrack_flow *flow = flow_at(work->table, work->index);
 
-	return flow && served_own(flow->backend);
+	return flow && conn_owner_note(flow);
 }
 
 /* A packet that bears a backend's address, among the flows of its service. 0: it has none there,

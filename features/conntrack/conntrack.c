@@ -10,6 +10,7 @@
 #include "core/object.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
+#include "features/conntrack/conntrack_view.h"
 
 #define SWEEP_LEAST 8192 /* sets a second: 64,000 flows, half a millisecond */
 
@@ -346,5 +347,6 @@ const struct weir_feature weir_conntrack = {
 	.tick = conntrack_tick,
 	.snapshot = conntrack_snapshot,
 	.status = conntrack_status,
+	.served_each = conntrack_served_each,
 	.ops = conntrack_ops,
 };

@@ -107,6 +107,7 @@ static int query_run(struct query *query, struct weir_call *call)
 
 	query->view.now = conntrack_now();
 	query->view.past = &query->state->past;
+	query->view.engine = query->state->engine;
 	if (!r)
 		r = query->forgets ? query_tables_as_flows_move(query) : query_tables(query);
 	weir_filter_free(query->filter);

@@ -67,6 +67,7 @@ enum field {
 	FIELD_RULE,
 	FIELD_RELAYED,
 	FIELD_SERVED,
+	FIELD_BACKEND,
 };
 
 const struct weir_filter_field conntrack_filter_fields[] = {
@@ -92,6 +93,7 @@ const struct weir_filter_field conntrack_filter_fields[] = {
 			    WEIR_FILTER_WORD, .words = yes_words },
 	[FIELD_SERVED] = { "served", "whether it is to a service of the balancer, by a backend",
 			   WEIR_FILTER_WORD, .words = yes_words },
+	[FIELD_BACKEND] = { "backend", "of a service: service/address:port", WEIR_FILTER_TEXT },
 	{ 0 },
 };
 
@@ -300,6 +302,9 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_SERVED:
 		ret_values[0].word = view->flow->backend != 0;
 		return 1;
+	case FIELD_BACKEND:
+		ret_values[0].text = conntrack_backend_name(view);
+		return view->flow->backend != 0;
 	}
 	return 0;
 }
@@ -362,6 +367,8 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 	weir_json_put_str(json, "table", table_words[view->table]);
 	weir_json_put_str(json, "in", place_name(flow, CONNTRACK_PLACE_IN));
 	weir_json_put_str(json, "out", place_name(flow, CONNTRACK_PLACE_OUT));
+	if (flow->backend)
+		weir_json_put_str(json, "backend", conntrack_backend_name(view));
 	put_times(view, json);
 	put_marks(flow, json);
 }

@@ -7,12 +7,24 @@
 #include "base/json.h"
 #include "features/conntrack/conntrack_table.h"
 
+struct weir_engine;
+struct weir_served_flow;
+
 struct conntrack_view {
 	const struct conntrack_flow *flow;
 	enum conntrack_table_kind table;
 	uint32_t now;
 	const struct conntrack_past *past;
+	struct weir_engine *engine; /* who is asked for names of backends; NULL: nobody */
 };
+
+#define CONNTRACK_BACKEND_TEXT 128
+
+/* conntrack_served.c: service/address:port, NULL for a flow to no service; good until the next of
+ * this thread. */
+const char *conntrack_backend_name(const struct conntrack_view *view);
+void conntrack_served_each(void *state,
+			   void (*each)(const struct weir_served_flow *flow, void *arg), void *arg);
 
 extern const struct weir_filter_field conntrack_filter_fields[];
 /* For weir_filter_matches(); the item is a struct conntrack_view. */

@@ -39,6 +39,9 @@ class Cluster:
     def build(self):
         veth(self.client, "eth0", self.gateway, "lan")
         veth(self.gateway, "wan", self.backends, "eth0")
+        self.address()
+
+    def address(self):
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1",
                          "net.ipv6.conf.all.forwarding=1")
         for family, bits in ((4, 24), (6, 64)):

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which row of the counters is whose, while backends come and go, and from one run to the next. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "features/balance/balance_state.h"
+
+static const struct balance_rows none;
+
+/* Rows of identities in their order. */
+static struct balance_rows numbered(const struct balance_rows *before,
+				    const struct balance_rows *resting, const uint64_t *identities,
+				    uint32_t count, uint32_t *numbers)
+{
+	struct balance_rows rows = { 0 };
+
+	assert_int_equal(balance_rows_number(before, resting, identities, count, numbers, &rows),
+			 0);
+	return rows;
+}
+
+static void rows_begin_at_one_in_their_order(void **state)
+{
+	const uint64_t identities[] = { 900, 5, 77 };
+	uint32_t numbers[3];
+	_cleanup_balance_rows_ struct balance_rows rows =
+		numbered(&none, &none, identities, 3, numbers);
+
+	(void)state;
+	assert_int_equal(numbers[0], 1);
+	assert_int_equal(numbers[1], 2);
+	assert_int_equal(numbers[2], 3);
+	assert_int_equal(balance_rows_end(&rows), 4);
+	assert_int_equal(balance_rows_end(&none), 1);
+	assert_int_equal(balance_rows_find(&rows, 77), 3);
+	assert_int_equal(balance_rows_find(&rows, 78), 0);
+}
+
+static void rows_stay_wherever_a_backend_stands(void **state)
+{
+	const uint64_t before[] = { 900, 5, 77 }, after[] = { 1, 77, 900 };
+	uint32_t numbers[3];
+	_cleanup_balance_rows_ struct balance_rows rows =
+		numbered(&none, &none, before, 3, numbers);
+	_cleanup_balance_rows_ struct balance_rows next = numbered(&rows, &none, after, 3, numbers);
+
+	(void)state;
+	assert_int_equal(numbers[0], 4); /* not 2: its packets may be under way */
+	assert_int_equal(numbers[1], 3);
+	assert_int_equal(numbers[2], 1);
+	assert_false(balance_rows_equal(&rows, &next));
+	assert_true(balance_rows_equal(&rows, &rows));
+}
+
+static void rows_that_went_rest_a_second(void **state)
+{
+	const uint64_t both[] = { 900, 5 }, one[] = { 5 }, other[] = { 5, 6 };
+	uint32_t numbers[2];
+	_cleanup_balance_rows_ struct balance_rows rows = numbered(&none, &none, both, 2, numbers);
+	_cleanup_balance_rows_ struct balance_rows next = numbered(&rows, &none, one, 1, numbers);
+	_cleanup_balance_rows_ struct balance_rows resting = { 0 };
+
+	(void)state;
+	assert_int_equal(balance_rows_rest(&resting, &rows, &next, WEIR_NS_PER_S), 0);
+	_cleanup_balance_rows_ struct balance_rows soon =
+		numbered(&next, &resting, other, 2, numbers);
+
+	assert_int_equal(numbers[1], 3);
+	assert_int_equal(balance_rows_rest(&resting, &next, &next, 2 * WEIR_NS_PER_S), 0);
+	_cleanup_balance_rows_ struct balance_rows late =
+		numbered(&next, &resting, other, 2, numbers);
+
+	assert_int_equal(numbers[1], 1);
+}
+
+static void identities_tell_services_and_backends_apart(void **state)
+{
+	const struct balance_end a = { .port = 80, .proto = 6 }, b = { .port = 81, .proto = 6 },
+				 c = { .port = 80, .proto = 17 };
+
+	(void)state;
+	assert_true(balance_identity(&a, &b) == balance_identity(&a, &b));
+	assert_true(balance_identity(&a, &b) != balance_identity(&b, &a));
+	assert_true(balance_identity(&a, &b) != balance_identity(&c, &b));
+	assert_true(balance_identity(&a, &b) != 0);
+}
+
+static char dir[40];
+
+static int dir_make(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/balance-rows-XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int dir_remove(void **state)
+{
+	static const char *const names[] = { "balance-rows.json", "balance-rows.json.damaged-1" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *path = weir_path_join(dir, names[i]);
+
+		unlink(path);
+	}
+	return rmdir(dir);
+}
+
+static void rows_are_the_same_in_the_next_run(void **state)
+{
+	const uint64_t identities[] = { 0xfedcba9876543211, 5, 77 };
+	uint32_t numbers[3];
+	_cleanup_balance_rows_ struct balance_rows rows =
+		numbered(&none, &none, identities, 3, numbers);
+	_cleanup_balance_rows_ struct balance_rows read = { 0 };
+
+	(void)state;
+	assert_int_equal(balance_rows_load(dir, NULL, &read), 0);
+	assert_int_equal(read.count, 0);
+	assert_int_equal(balance_rows_save(dir, &rows), 0);
+	assert_int_equal(balance_rows_load(dir, NULL, &read), 0);
+	assert_true(balance_rows_equal(&rows, &read));
+	assert_int_equal(balance_rows_find(&read, 0xfedcba9876543211), 1);
+}
+
+static void a_damaged_file_is_kept_aside_and_told_of(void **state)
+{
+	static const char *const texts[] = {
+		"{\"version\":1,\"rows\":{\"05\":1,\"06\":1}}",
+		"{\"version\":1,\"rows\":{\"05\":0}}",
+		"{\"version\":1,\"rows\":{\"zz\":1}}",
+		"{\"version\":2,\"rows\":{}}",
+		"{\"version\":1}",
+		"not JSON",
+	};
+	_cleanup_free_ char *path = weir_path_join(dir, "balance-rows.json"),
+			    *kept = weir_path_join(dir, "balance-rows.json.damaged-1");
+
+	(void)state;
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(texts); i++) {
+		_cleanup_diag_ struct weir_diag diag = { 0 };
+		_cleanup_balance_rows_ struct balance_rows rows = { 0 };
+
+		assert_int_equal(weir_file_replace(path, texts[i], strlen(texts[i]), 0600), 0);
+		assert_int_equal(balance_rows_load(dir, &diag, &rows), 0);
+		assert_int_equal(rows.count, 0);
+		assert_int_equal(diag.count, 1);
+		assert_int_equal(unlink(kept), 0);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_begin_at_one_in_their_order),
+		cmocka_unit_test(rows_stay_wherever_a_backend_stands),
+		cmocka_unit_test(rows_that_went_rest_a_second),
+		cmocka_unit_test(identities_tell_services_and_backends_apart),
+		cmocka_unit_test_setup_teardown(rows_are_the_same_in_the_next_run, dir_make,
+						dir_remove),
+		cmocka_unit_test_setup_teardown(a_damaged_file_is_kept_aside_and_told_of, dir_make,
+						dir_remove),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
