@@ -346,7 +346,7 @@ static void put_marks(const struct conntrack_flow *flow, struct weir_json_out *j
 	if (flow->rule)
 		weir_json_put_uint(json, "rule", flow->rule);
 	if (flow->backend)
-		weir_json_put_uint(json, "backend", flow->backend);
+		weir_json_put_uint(json, "backend_number", flow->backend);
 }
 
 void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json)
