@@ -64,7 +64,9 @@ struct weir_image_header {
 
 /* Roots: what a feature reads of every packet, of a fixed size, at the front of the policy
  * (policy_head.h). A row: X(identifier, what stands there). */
-#define WEIR_ROOTS(X) X(WEIR_ROOT_RULES, "struct rules_root")
+#define WEIR_ROOTS(X)                           \
+	X(WEIR_ROOT_RULES, "struct rules_root") \
+	X(WEIR_ROOT_BALANCE, "struct balance_head")
 
 enum weir_root {
 #define X(identifier, help) identifier,

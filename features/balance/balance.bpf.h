@@ -41,6 +41,14 @@ static __always_inline void *balance_line(const struct pkt *p, __u32 line)
 	return policy_line(p, WEIR_SECTION_BALANCE, line);
 }
 
+/* A second time in the front of the policy, where it is read without a call. */
+static __always_inline const struct balance_head *balance_head(const struct pkt *p)
+{
+	const struct weir_policy_head *head = policy_head(p);
+
+	return head ? (const struct balance_head *)head->roots[WEIR_ROOT_BALANCE] : NULL;
+}
+
 /* Bits, not a chain of comparisons: the verifier walks each branch. */
 static __always_inline bool cell_is(const struct balance_cell *cell, const struct balance_cell *key)
 {
@@ -55,7 +63,7 @@ static __always_inline bool cell_is(const struct balance_cell *cell, const struc
 
 __noinline int balance_find_at(const struct pkt *p, const struct balance_cell *key, __u32 at)
 {
-	const struct balance_head *head = p && key ? balance_line(p, 0) : NULL;
+	const struct balance_head *head = p && key ? balance_head(p) : NULL;
 	const struct balance_cell *cell =
 		head ? balance_line(p, head->cells + (at & (head->lines - 1))) : NULL;
 
@@ -99,14 +107,14 @@ static __always_inline int end_find(const struct pkt *p, bool is_dst, enum balan
 
 static __always_inline const struct balance_backend *backend_at(const struct pkt *p, __u32 row)
 {
-	const struct balance_head *head = balance_line(p, 0);
+	const struct balance_head *head = balance_head(p);
 
 	return head ? balance_line(p, head->backends + row) : NULL;
 }
 
 static __always_inline const struct balance_service *service_at(const struct pkt *p, __u32 row)
 {
-	const struct balance_head *head = balance_line(p, 0);
+	const struct balance_head *head = balance_head(p);
 
 	return head ? balance_line(p, head->services + row) : NULL;
 }

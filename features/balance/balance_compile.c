@@ -12,7 +12,10 @@
 #include "features/balance/balance_state.h"
 #include "features/balance/health_set.h"
 
-#define SLOT_LINES ((BALANCE_SLOTS + BALANCE_SLOTS_EACH - 1) / BALANCE_SLOTS_EACH)
+static uint32_t slot_lines(uint32_t slots)
+{
+	return (slots + BALANCE_SLOTS_EACH - 1) / BALANCE_SLOTS_EACH;
+}
 
 /* What the section means: those of all services in a row. */
 struct meaning {
@@ -21,6 +24,7 @@ struct meaning {
 	uint32_t backend_count;
 	struct balance_end *services, *backends;
 	uint16_t *numbers; /* of backends */
+	uint32_t *slots;   /* how many each service has */
 	struct balance_plan plan;
 	uint32_t cell_lines;
 	struct balance_cell *cells;
@@ -31,6 +35,7 @@ static void meaning_done(struct meaning *meaning)
 	free(meaning->services);
 	free(meaning->backends);
 	free(meaning->numbers);
+	free(meaning->slots);
 	free(meaning->cells);
 	balance_plan_done(&meaning->plan);
 }
@@ -43,7 +48,10 @@ static int meaning_new(const struct balance_section *section, struct meaning *me
 	meaning->services = calloc(section->service_count + 1ul, sizeof(*meaning->services));
 	meaning->backends = calloc(meaning->backend_count + 1ul, sizeof(*meaning->backends));
 	meaning->numbers = calloc(meaning->backend_count + 1ul, sizeof(*meaning->numbers));
-	return meaning->services && meaning->backends && meaning->numbers ? 0 : -ENOMEM;
+	meaning->slots = calloc(section->service_count + 1ul, sizeof(*meaning->slots));
+	return meaning->services && meaning->backends && meaning->numbers && meaning->slots ?
+		       0 :
+		       -ENOMEM;
 }
 
 static int meaning_read(struct meaning *meaning, struct weir_diag *diag)
@@ -63,6 +71,54 @@ static int meaning_read(struct meaning *meaning, struct weir_diag *diag)
 		row += count;
 	}
 	return r;
+}
+
+/* Each backend of a service, and the weight that it has now. NULL: out of memory. */
+static struct balance_maglev_backend *shares_new(const struct meaning *meaning, unsigned index,
+						 uint32_t row)
+{
+	const struct balance_text *text = &meaning->section->services[index];
+	struct balance_maglev_backend *shares = calloc(text->backend_count + 1ul, sizeof(*shares));
+
+	for (unsigned i = 0; shares && i < text->backend_count; i++)
+		shares[i] = (struct balance_maglev_backend){
+			.identity = &meaning->backends[row + i],
+			.identity_len = sizeof(meaning->backends[row + i]),
+			.weight = text->backends[i].weight,
+			.number = meaning->numbers[row + i],
+		};
+	if (shares)
+		health_set_apply(meaning->downs, text, &meaning->services[index],
+				 &meaning->backends[row], shares);
+	return shares;
+}
+
+/* Where only one gets connections, one slot says as much as 65,537. -ENOMEM. */
+static int slots_count(const struct meaning *meaning, unsigned index, uint32_t row)
+{
+	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
+	unsigned count = 0;
+
+	if (!shares)
+		return -ENOMEM;
+	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++)
+		count += shares[i].weight > 0;
+	return count > 1 ? BALANCE_SLOTS : (int)count;
+}
+
+static int slots_read(struct meaning *meaning)
+{
+	uint32_t row = 0;
+
+	for (unsigned i = 0; i < meaning->section->service_count; i++) {
+		int count = slots_count(meaning, i, row);
+
+		if (count < 0)
+			return count;
+		meaning->slots[i] = (uint32_t)count;
+		row += meaning->section->services[i].backend_count;
+	}
+	return 0;
 }
 
 static int end_put(struct meaning *meaning, const struct balance_end *end, enum balance_kind kind,
@@ -144,25 +200,19 @@ static struct balance_head head_of(const struct meaning *meaning)
 	return head;
 }
 
-/* 1: there is somebody to send connections to. */
 static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row, uint16_t *slots)
 {
-	const struct balance_text *text = &meaning->section->services[index];
-	_cleanup_free_ struct balance_maglev_backend *shares =
-		calloc(text->backend_count + 1ul, sizeof(*shares));
+	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
+	unsigned count = meaning->section->services[index].backend_count;
 
 	if (!shares)
 		return -ENOMEM;
-	for (unsigned i = 0; i < text->backend_count; i++)
-		shares[i] = (struct balance_maglev_backend){
-			.identity = &meaning->backends[row + i],
-			.identity_len = sizeof(meaning->backends[row + i]),
-			.weight = text->backends[i].weight,
-			.number = meaning->numbers[row + i],
-		};
-	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
-			 shares);
-	return balance_maglev_fill(shares, text->backend_count, slots);
+	if (meaning->slots[index] > 1)
+		return balance_maglev_fill(shares, count, slots);
+	for (unsigned i = 0; i < count; i++)
+		if (shares[i].weight)
+			slots[0] = shares[i].number;
+	return 0;
 }
 
 static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
@@ -171,7 +221,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
-	int r = slots_write(meaning, index, row, lines[slot].u16);
+	int r = meaning->slots[index] ? slots_write(meaning, index, row, lines[slot].u16) : 0;
 	struct weir_addr source;
 
 	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
@@ -181,7 +231,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 		.port = htobe16(end->port),
 		.proto = end->proto,
 		.forward = (uint8_t)meaning->section->services[index].forward,
-		.slots = r > 0 ? BALANCE_SLOTS : 0,
+		.slots = meaning->slots[index],
 		.slot = slot,
 	};
 	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
@@ -198,21 +248,31 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	return r < 0 ? r : 0;
 }
 
+static size_t lines_count(const struct meaning *meaning, uint32_t first_slot)
+{
+	size_t count = first_slot;
+
+	for (unsigned i = 0; i < meaning->section->service_count; i++)
+		count += slot_lines(meaning->slots[i]);
+	return count;
+}
+
 static int all_write(const struct meaning *meaning, struct weir_image *image)
 {
 	struct balance_head head = head_of(meaning);
 	uint32_t slot = head.backends + head.backend_count, row = 0;
-	size_t count = slot + (size_t)head.service_count * SLOT_LINES;
-	struct weir_line *lines =
-		weir_image_section(image, WEIR_SECTION_BALANCE, count * sizeof(*lines));
+	struct weir_line *lines = weir_image_section(image, WEIR_SECTION_BALANCE,
+						     lines_count(meaning, slot) * sizeof(*lines));
 	int r = lines ? 0 : -ENOMEM;
 
 	if (r)
 		return r;
 	memcpy(lines, &head, sizeof(head));
+	memcpy(weir_image_root(image, WEIR_ROOT_BALANCE), &head, sizeof(head));
 	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
 	for (unsigned i = 0; i < head.service_count && !r; i++) {
-		r = service_write(meaning, i, row, slot + i * SLOT_LINES, lines);
+		r = service_write(meaning, i, row, slot, lines);
+		slot += slot_lines(meaning->slots[i]);
 		row += meaning->section->services[i].backend_count;
 	}
 	return r;
@@ -234,6 +294,8 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	meaning.downs = health_downs(compile->state);
 	if (!r)
 		r = meaning_read(&meaning, compile->diag);
+	if (!r)
+		r = slots_read(&meaning);
 	if (!r)
 		r = balance_plan_new(section, meaning.services, meaning.backends, meaning.numbers,
 				     state ? &state->counts : NULL, &meaning.plan);

@@ -110,7 +110,7 @@ static __always_inline bool forward_source(const struct pkt *p, const struct ser
 		*ret_source = p->src;
 		return true;
 	}
-	const struct balance_head *head = balance_line(p, 0);
+	const struct balance_head *head = balance_head(p);
 
 	if (!head)
 		return false;

@@ -52,12 +52,14 @@ def preference(one):
 
 
 def slots(ends, weights):
-    """A number a slot; 0: nobody's."""
+    """A number a slot; 0: nobody's. Where one takes all, one slot says so."""
     table = [0] * SLOTS
     takers = sorted((number, weight, one) for number, weight, one
                     in zip(numbers(ends), weights, ends) if weight)
     if not takers:
         return table
+    if len(takers) == 1:
+        return [takers[0][0]]
     likes = [preference(one) for _, _, one in takers]
     most, left, turn = max(weight for _, weight, _ in takers), SLOTS, 0
     while True:
