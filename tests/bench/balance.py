@@ -16,7 +16,8 @@ LEAST = {100000: 4, 1000000: 3.2}               # times nft
 NEW_LEAST = 4
 HOOKS = {"tc": ("tc in", "tc out"), "xdp": ("xdp", "behind xdp", "tc out")}
 KINDS = {"empty": served_lanes.Empty, "plain": served_lanes.ServedLane, "nft": served_lanes.Nft,
-         "weir tc": served_lanes.Weir, "weir xdp": served_lanes.WeirXdp}
+         "weir tc": served_lanes.Weir, "weir xdp": served_lanes.WeirXdp,
+         "weir shortcut": served_lanes.WeirShortcut}
 
 
 def stage_rows(report, found, where, limits):

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lanes that forward: a gateway between clients behind `in` and backends behind `wan`. What it
 sends on leaves by a device that throws all away, so the figure ends where the gateway does."""
+import pathlib
 import re
+import shutil
 
 from bench import flow_lanes
 from bench.lanes import Lane
 from bench.measure import program
-from harness.daemon import Daemon
+from harness.daemon import BUILD, Daemon
+from harness.wait import wait_for
 
 SINK, WAN = "sink", "wan"
+BENCH_OBJECT = BUILD / "tests/bench/bench.bpf.o"
 CAPACITY_LEAST = 100000     # of flows, in any table
 ROUTED = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
           "net.ipv4.conf.all.rp_filter=0",
@@ -87,6 +91,32 @@ class Weir(ServedLane):
 
 class WeirXdp(Weir):
     hook = "xdp"
+
+
+class WeirShortcut(WeirXdp):
+    """Sent on by XDP: by a veth, whose other end's program throws all away. A bridge takes nothing
+    from XDP; this costs more than one."""
+
+    def wire(self):
+        super().wire()
+        run, void = self.namespace.run, "void"
+        run("ip", "link", "del", SINK)
+        run("ip", "link", "add", SINK, "type", "veth", "peer", "name", void)
+        pins = pathlib.Path(f"/sys/fs/bpf/{self.namespace.name}")
+        try:
+            run("bpftool", "prog", "loadall", BENCH_OBJECT, pins)
+            run("bpftool", "net", "attach", "xdpdrv", "pinned", pins / "empty", "dev", void)
+        finally:
+            shutil.rmtree(pins, ignore_errors=True)
+        for name in (SINK, void):
+            run("ip", "link", "set", name, "arp", "off", "up")
+        run("ip", f"-{self.family}", "route", "add", "default", "via",
+            flow_lanes.GATEWAYS[self.family], "dev", SINK, "onlink")
+
+    def load(self):
+        self.more = "  shortcut: xdp\n"
+        super().load()
+        wait_for(lambda: self.daemon.status()["balance"]["on"], "the daemon answers")
 
 
 class Nft(ServedLane):
