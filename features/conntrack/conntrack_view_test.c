@@ -188,7 +188,7 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 		      "\"stage\":\"reset\",\"table\":\"proven\",\"in\":\"lo\",\"out\":\"#32766\","
 		      "\"age_s\":10,\"idle_s\":0,\"expires_s\":10,\"answered\":false,"
 		      "\"picked_up\":true,\"granted\":true,\"relayed\":true,\"mark\":0,"
-		      "\"rule\":12,\"backend\":65535}");
+		      "\"rule\":12,\"backend_number\":65535}");
 }
 
 /* The requester's port is the identifier, the other's the type of the request. */

@@ -92,7 +92,7 @@ def test_kernel_side_of_a_feature_sees_only_its_boundary_header(tmp_path):
     ("bpf/lib/emit.h", "bpf_xdp_load_bytes(ctx, 0, b, 4);", "reads packet bytes"),
     ("features/block/block.bpf.h", "if (at > ctx->data_end)", "reaches packet bytes"),
     ("bpf/lib/parse.h", "bpf_skb_store_bytes(skb, 0, &x, 2, 0);",
-     "only bpf/lib/rewrite.h, bpf/lib/rewrite_nat.h may"),
+     "only bpf/lib/rewrite.h, bpf/lib/rewrite_encap.h, "),
     ("bpf/xdp.h", "bpf_xdp_adjust_head(ctx, 14);", "writes packet bytes"),
 ])
 def test_packet_bytes_are_touched_in_their_files_only(tmp_path, path, line, said):
