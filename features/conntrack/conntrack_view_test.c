@@ -186,6 +186,7 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 	put_is(&flow, "{\"proto\":\"tcp\",\"src\":\"10.0.0.7\",\"sport\":40000,"
 		      "\"dst\":\"192.0.2.1\",\"dport\":443,\"state\":\"reset\","
 		      "\"stage\":\"reset\",\"table\":\"proven\",\"in\":\"lo\",\"out\":\"#32766\","
+		      "\"backend\":\"#65535\","
 		      "\"age_s\":10,\"idle_s\":0,\"expires_s\":10,\"answered\":false,"
 		      "\"picked_up\":true,\"granted\":true,\"relayed\":true,\"mark\":0,"
 		      "\"rule\":12,\"backend_number\":65535}");
