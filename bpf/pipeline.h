@@ -180,6 +180,25 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 	return drop;
 }
 
+/* 1: neither lists nor limits have anything against a packet where XDP would send it on to. They
+ * see what stands on the wire there, and so does *p from here on. What they drop goes by the
+ * kernel, and is dropped and counted as it leaves. */
+__noinline int pipeline_lets_out(struct pkt *p)
+{
+	const struct served *served = served_work();
+
+	if (!served_constants.shortcuts || !p || !served)
+		return 0;
+	served_put_end(p, &served->backend, served->kind == SERVED_FROM_BACKEND);
+	p->direction = WEIR_EGRESS;
+	p->ifindex = served->way.ifindex;
+	p->iface_slot = iface_slot(p->ifindex);
+	p->allowed = false;
+	if (end_classify(p, END_REMOTE))
+		return 0;
+	return !block_stage(p) && !limit_stage(p);
+}
+
 /* Judges a parsed packet. True: drop it. */
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {

@@ -53,7 +53,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.enabled = balance_is_in(image),
 		.behind_xdp = weir_kernel_has_tcx(),
 		.hides = balance_hides_clients(image),
-		.shortcuts = section->shortcut == BALANCE_SHORTCUT_XDP,
+		.shortcuts = balance_is_in(image) && section->shortcut == BALANCE_SHORTCUT_XDP,
 		.directs = balance_is_direct(image),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;

@@ -12,30 +12,39 @@ bool balance_tunnels(const struct balance_text *service)
 	return service->forward == WEIR_FORWARD_IPIP || service->forward == WEIR_FORWARD_GUE;
 }
 
+int balance_direct_backend_check(const struct balance_text *service,
+				 const struct balance_backend_text *text, const char *port_key,
+				 const char *address_key, struct weir_diag *diag)
+{
+	struct balance_end here, there;
+
+	if (service->forward == WEIR_FORWARD_NAT)
+		return 0;
+	if (balance_service_read_as(service, "", NULL, &here) ||
+	    balance_backend_read_as(service, text, "", NULL, &there))
+		return -EINVAL;
+	if (text->port && text->port != service->port)
+		return weir_diag_key(diag, port_key, "leave it out, or write `forward: nat`",
+				     "`forward: %s` changes no port, and the service's is %u",
+				     balance_forward_names[service->forward], service->port);
+	if (memcmp(&here.addr, &there.addr, sizeof(here.addr)) != 0)
+		return 0;
+	return weir_diag_key(diag, address_key, "write the backend's own address",
+			     "it is the service's, by which every backend is known to clients: "
+			     "nothing says which one it is");
+}
+
 static int backend_check(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag)
 {
 	const struct balance_text *service = &section->services[index];
-	const struct balance_backend_text *text = &service->backends[backend];
-	struct balance_end here, there;
-	char key[64];
+	char port[64], address[64];
 
-	if (balance_service_read(section, index, NULL, &here) ||
-	    balance_backend_read(section, index, backend, NULL, &there))
-		return -EINVAL;
-	if (text->port && text->port != service->port) {
-		snprintf(key, sizeof(key), "balance.services[%u].backends[%u].port", index,
-			 backend);
-		return weir_diag_key(diag, key, "leave it out, or write `forward: nat`",
-				     "`forward: %s` changes no port, and the service's is %u",
-				     balance_forward_names[service->forward], service->port);
-	}
-	if (memcmp(&here.addr, &there.addr, sizeof(here.addr)) != 0)
-		return 0;
-	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
-	return weir_diag_key(diag, key, "write the backend's own address",
-			     "it is the service's, by which every backend is known to clients: "
-			     "nothing says which one it is");
+	snprintf(port, sizeof(port), "balance.services[%u].backends[%u].port", index, backend);
+	snprintf(address, sizeof(address), "balance.services[%u].backends[%u].address", index,
+		 backend);
+	return balance_direct_backend_check(service, &service->backends[backend], port, address,
+					    diag);
 }
 
 /* Of the clients' place there is nothing to be kept: nobody's answers come by here. */

@@ -73,8 +73,10 @@ static bool row_is_there(const struct balance_edit *edit, const struct balance_t
 static int taken_refuse(const struct balance_edit *edit, const struct balance_text *service,
 			const struct balance_end *end, const char *key)
 {
-	int backend, owner = balance_live_end(edit->live, end, &backend);
-	struct balance_end own;
+	int known = balance_live_service(edit->live, service->name);
+	struct balance_end own,
+		wanted = known < 0 ? *end : balance_end_in(&edit->live->all, (unsigned)known, end);
+	int backend, owner = balance_live_end(edit->live, &wanted, &backend);
 
 	balance_service_read_as(service, "", NULL, &own);
 	if (owner < 0 && memcmp(&own, end, sizeof(own)) == 0)
@@ -103,6 +105,8 @@ int balance_edit_backend_new(struct balance_edit *edit, const struct balance_tex
 	int known = balance_live_service(edit->live, service->name);
 	int r = balance_backend_read_as(service, text, key, edit->diag, &end);
 
+	if (!r)
+		r = balance_direct_backend_check(service, text, key, key, edit->diag);
 	if (!r)
 		r = taken_refuse(edit, service, &end, key);
 	if (!r && known >= 0 &&

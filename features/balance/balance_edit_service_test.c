@@ -19,6 +19,7 @@
 	"interfaces: [{name: eth0}]\nbalance:\n  services:\n"           \
 	"    - {name: web, address: 192.0.2.1, port: 80, backends: [\n" \
 	"        {address: 10.0.0.1, port: 8080, weight: 3}]}\n"
+#define DIRECT WEB "    - {name: direct, address: 192.0.2.2, port: 80, forward: l2, backends: []}\n"
 
 struct policy {
 	struct weir_config *config;
@@ -27,9 +28,14 @@ struct policy {
 	char service[BALANCE_NAME_MAX + 1];
 };
 
+static void policy_make_of(struct policy *policy, const char *text)
+{
+	assert_int_equal(weir_config_parse(text, strlen(text), NULL, NULL, &policy->config), 0);
+}
+
 static void policy_make(struct policy *policy)
 {
-	assert_int_equal(weir_config_parse(WEB, strlen(WEB), NULL, NULL, &policy->config), 0);
+	policy_make_of(policy, WEB);
 }
 
 static void policy_done(struct policy *policy)
@@ -230,6 +236,28 @@ static void what_the_file_says_anyway_is_no_edit(void **state)
 	assert_int_equal(policy.runtime.row_count, 0);
 }
 
+/* As in the configuration: DSR changes no port, and the service's address says of no backend which
+ * one it is. */
+static void direct_backends_have_the_services_port(void **state)
+{
+	_cleanup_policy_ struct policy policy = { 0 };
+
+	(void)state;
+	policy_make_of(&policy, DIRECT);
+	assert_int_equal(edit(&policy, balance_edit_backend_add,
+			      "{\"service\":\"direct\",\"backend\":\"10.0.0.1:8080\"}"),
+			 -EINVAL);
+	assert_int_equal(edit(&policy, balance_edit_backend_add,
+			      "{\"service\":\"direct\",\"backend\":\"192.0.2.2\"}"),
+			 -EINVAL);
+	assert_int_equal(edit(&policy, balance_edit_backend_add,
+			      "{\"service\":\"direct\",\"backend\":\"10.0.0.1\"}"),
+			 0);
+	assert_int_equal(edit(&policy, balance_edit_backend_add,
+			      "{\"service\":\"direct\",\"backend\":\"10.0.0.1:80\"}"),
+			 -EEXIST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +268,7 @@ int main(void)
 		cmocka_unit_test(full_of_backends_is_refused_with_the_number),
 		cmocka_unit_test(of_several_backends_one_that_is_wrong_leaves_none),
 		cmocka_unit_test(what_the_file_says_anyway_is_no_edit),
+		cmocka_unit_test(direct_backends_have_the_services_port),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

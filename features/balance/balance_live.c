@@ -14,7 +14,7 @@
 
 /* Somebody has this address, port and protocol. */
 struct balance_use {
-	struct balance_end end;
+	struct balance_end end, key; /* the key: balance_end_in() */
 	unsigned service;
 	bool is_service; /* else it is a backend: */
 	uint32_t row;	 /* 1 + the row that adds it; 0: it is the configuration's */
@@ -38,7 +38,7 @@ static bool end_is(const void *list, uint32_t at, const void *key)
 {
 	const struct balance_live *live = list;
 
-	return memcmp(&live->uses[at].end, key, sizeof(struct balance_end)) == 0;
+	return memcmp(&live->uses[at].key, key, sizeof(struct balance_end)) == 0;
 }
 
 static uint32_t *end_cell(const struct balance_live *live, const struct balance_end *end)
@@ -72,14 +72,15 @@ int balance_live_end(const struct balance_live *live, const struct balance_end *
 int balance_live_backend(const struct balance_live *live, unsigned service,
 			 const struct balance_end *end)
 {
-	int backend, owner = balance_live_end(live, end, &backend);
+	struct balance_end key = balance_end_in(&live->all, service, end);
+	int backend, owner = balance_live_end(live, &key, &backend);
 
 	return owner == (int)service ? backend : -1;
 }
 
 static void use_add(struct balance_live *live, const struct balance_use *use)
 {
-	uint32_t *cell = end_cell(live, &use->end);
+	uint32_t *cell = end_cell(live, &use->key);
 
 	if (*cell) /* the configuration is checked for that */
 		return;
@@ -98,8 +99,10 @@ static void service_add(struct balance_live *live, const struct balance_text *te
 	*service = (struct balance_live_service){ .is_runtime = is_runtime, .is_enabled = true };
 	balance_service_read_as(text, "", NULL, &service->end);
 	*name_cell(live, text->name) = at + 1;
-	use_add(live,
-		&(struct balance_use){ .end = service->end, .service = at, .is_service = true });
+	use_add(live, &(struct balance_use){ .end = service->end,
+					     .key = service->end,
+					     .service = at,
+					     .is_service = true });
 }
 
 static void written_add(struct balance_live *live, const struct balance_section *section)
@@ -111,6 +114,7 @@ static void written_add(struct balance_live *live, const struct balance_section 
 			struct balance_use use = { .service = i, .at = j };
 
 			balance_backend_read(section, i, j, NULL, &use.end);
+			use.key = balance_end_in(section, i, &use.end);
 			use_add(live, &use);
 			live->all.services[i].backend_count++;
 		}
@@ -168,7 +172,8 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 
 	if (service < 0 || row_end(live, row, service, &use.end))
 		return BALANCE_IS_GONE;
-	const struct balance_use *other = use_find(live, &use.end);
+	use.key = balance_end_in(&live->all, (unsigned)service, &use.end);
+	const struct balance_use *other = use_find(live, &use.key);
 
 	if (other)
 		return other->is_service || other->service != (unsigned)service || other->row ?

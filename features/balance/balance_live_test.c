@@ -19,6 +19,12 @@
 	"interfaces: [{name: eth0}]\nbalance:\n  services:\n"           \
 	"    - {name: web, address: 192.0.2.1, port: 80, backends: [\n" \
 	"        {address: 10.0.0.1, port: 8080, weight: 3}, {address: 10.0.0.2}]}\n"
+#define DIRECT                                                                         \
+	"interfaces: [{name: eth0}]\nbalance:\n  services:\n"                          \
+	"    - {name: one, address: 192.0.2.1, port: 80, forward: ipip, backends: [\n" \
+	"        {address: 10.0.0.1}]}\n"                                              \
+	"    - {name: two, address: 192.0.2.2, port: 80, forward: ipip, backends: [\n" \
+	"        {address: 10.0.0.1, weight: 2}, {address: 10.0.0.2}]}\n"
 #define NONE "interfaces: [{name: eth0}]\n"
 
 /* A configuration, run time, and what is in force of both. */
@@ -276,6 +282,26 @@ static void services_past_the_most_do_not_act(void **state)
 	assert_int_equal(balance_live_service(&both.live, "s9998"), BALANCE_SERVICES_MAX - 1);
 }
 
+/* Who answers by himself bears each service's own address. */
+static void direct_backend_stands_in_many_services(void **state)
+{
+	_cleanup_both_ struct both both = { 0 };
+
+	(void)state;
+	both_make(&both, DIRECT);
+	backend_add(&both, "one", "10.0.0.2", 4);
+	drain(&both, "two", "10.0.0.1", 80);
+	live_make(&both, NULL);
+	section_is(&both.live.acting, "one 10.0.0.1=1 10.0.0.2=4; two 10.0.0.1=0 10.0.0.2=1");
+	assert_false(both.live.backends[0].is_drained);
+	assert_true(both.live.backends[2].is_drained);
+	service_add(&both, "nat", "192.0.2.3", 80);
+	backend_add(&both, "nat", "10.0.0.2", 5);
+	live_make(&both, NULL);
+	section_is(&both.live.acting,
+		   "one 10.0.0.1=1 10.0.0.2=4; two 10.0.0.1=0 10.0.0.2=1; nat 10.0.0.2=5");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +314,7 @@ int main(void)
 		cmocka_unit_test(what_clashes_does_not_act_and_is_kept),
 		cmocka_unit_test(what_has_lost_its_service_is_gone),
 		cmocka_unit_test(services_past_the_most_do_not_act),
+		cmocka_unit_test(direct_backend_stands_in_many_services),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

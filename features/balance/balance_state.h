@@ -117,10 +117,18 @@ int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
 /* balance_direct.c: what is wrong with services whose backends answer by themselves, and with the
  * sources of tunnels; those sources, all zero where none is written. */
 int balance_direct_check(const struct balance_section *section, struct weir_diag *diag);
+/* … with one backend; messages name the keys. */
+int balance_direct_backend_check(const struct balance_text *service,
+				 const struct balance_backend_text *text, const char *port_key,
+				 const char *address_key, struct weir_diag *diag);
 bool balance_tunnels(const struct balance_text *service);
 void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);
+/* What of a backend there may be once. Who is sent packets as they are bears the service's address
+ * and port: his own are nobody's, and may stand in as many services as one likes. */
+struct balance_end balance_end_in(const struct balance_section *section, unsigned service,
+				  const struct balance_end *backend);
 /* balance_compile.c */
 int balance_compile(struct weir_compile *compile);
 /* Whether the policy has services. NULL, no policy yet: it has none. */

@@ -65,14 +65,15 @@ static size_t uses_count(const struct balance_section *section)
 	return count;
 }
 
-/* Who is sent packets as they are bears the service's address and port: his own are nobody's, and
- * may stand in as many services as one likes. */
-static void use_note_direct(const struct balance_section *section, struct used *use)
+struct balance_end balance_end_in(const struct balance_section *section, unsigned service,
+				  const struct balance_end *backend)
 {
-	uint16_t only_in = (uint16_t)(use->service + 1);
+	struct balance_end end = *backend;
+	uint16_t only_in = (uint16_t)(service + 1);
 
-	if (use->backend >= 0 && section->services[use->service].forward != WEIR_FORWARD_NAT)
-		memcpy(use->end.spare, &only_in, sizeof(only_in));
+	if (section->services[service].forward != WEIR_FORWARD_NAT)
+		memcpy(end.spare, &only_in, sizeof(only_in));
+	return end;
 }
 
 static size_t uses_read(const struct balance_section *section, struct used *uses)
@@ -88,7 +89,8 @@ static size_t uses_read(const struct balance_section *section, struct used *uses
 				balance_service_read(section, i, NULL, &use->end);
 			else
 				balance_backend_read(section, i, (unsigned)j, NULL, &use->end);
-			use_note_direct(section, use);
+			if (j >= 0)
+				use->end = balance_end_in(section, i, &use->end);
 		}
 	return count;
 }

@@ -133,6 +133,50 @@ def test_interfaces_count_what_left_by_them(cluster):
         wait_for(grown, "both interfaces have counted them")
 
 
+@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
+def test_each_packet_counts_once_whichever_way_it_goes(cluster, hidden):
+    source = ROUTER[4][1] if hidden else None
+    with serving(cluster, 4, "udp"), \
+            watched(cluster, forwarding(4, proto="udp", source=source)) as daemon, \
+            Client(cluster, 4, "udp") as client:
+        for number in range(300):
+            assert client.ask(b"%d" % number) == b"%d" % number
+        row, = daemon.ask("service", "stats")["services"]
+        assert [row[key] for key in ("connections", "answered", "in_packets", "out_packets")] == \
+            [1, 1, 300, 300]
+
+
+@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
+def test_handshakes_are_measured(cluster, hidden):
+    source = ROUTER[4][1] if hidden else None
+    with serving(cluster, 4), watched(cluster, forwarding(4, source=source)) as daemon:
+        for _ in range(20):
+            with Client(cluster, 4) as client:
+                assert client.echoes(b"on and on")
+        row, = daemon.ask("service", "stats", "--latency")["services"]
+        assert (row["answered"], row["measured"]) == (20, 20)
+
+
+LIMITED = {"limits": [{"name": "few", "direction": "egress", "per": "destination",
+                       "packets": "100/s", "burst": 50}]}
+
+
+def left_unsent(daemon, name):
+    return next(row["egress_counts"]["drop_packets"] for row in daemon.status()["interfaces"]
+                if row["name"] == name)
+
+
+def test_limits_are_kept_where_packets_leave(cluster):
+    text = forwarding(4, proto="udp") + f"limit: {json.dumps(LIMITED)}\n"
+    with serving(cluster, 4, "udp"), watched(cluster, text) as daemon, \
+            Client(cluster, 4, "udp") as client:
+        assert client.ask(b"first") == b"first"
+        assert client.ask(b"second") == b"second"
+        for _ in range(1000):
+            client.sock.send(b"many")
+        wait_for(lambda: left_unsent(daemon, "wan") >= 500, "what is too much is dropped")
+
+
 def test_backends_that_go_and_policies_that_change_hold_at_once(cluster):
     with serving(cluster, 4), watched(cluster, forwarding(4)) as daemon, \
             Client(cluster, 4) as client:

@@ -144,6 +144,24 @@ def test_what_lives_stays_where_it_is(lan, hook):
 
 
 @each_hook
+def test_tables_of_another_size_are_begun_anew(lan, hook):
+    """Who speaks next has a port again, by the same candidates: mostly the one he had."""
+    source = ROUTER[4][0]
+    with serving(lan, 4), contextlib.ExitStack() as stack, \
+            Daemon(lan.gateway, config=config(4, source, hook)) as daemon:
+        clients = [stack.enter_context(Client(lan, 4)) for _ in range(30)]
+        daemon.apply(config(4, source, hook, lines=8192))
+        kept = 0
+        for client in clients:
+            with contextlib.suppress(OSError, AssertionError):
+                kept += client.echoes(b"on and on")
+        assert kept >= 27
+        daemon.apply(config(4, source, hook, lines=2048, capacity=4000))
+        with Client(lan, 4) as client:
+            assert is_hidden(client, source) and client.echoes(b"on and on")
+
+
+@each_hook
 def test_where_no_port_is_free_it_is_said_and_who_has_one_keeps_it(lan, hook):
     """1,024 lines, and more clients than that."""
     source = ROUTER[4][0]
