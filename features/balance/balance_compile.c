@@ -144,8 +144,8 @@ static struct balance_head head_of(const struct meaning *meaning)
 	return head;
 }
 
-/* 1: there is somebody to send connections to. */
-static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row, uint16_t *slots)
+static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row,
+		       struct balance_service *service, uint16_t *slots)
 {
 	const struct balance_text *text = &meaning->section->services[index];
 	_cleanup_free_ struct balance_maglev_backend *shares =
@@ -162,7 +162,7 @@ static int slots_write(const struct meaning *meaning, unsigned index, uint32_t r
 		};
 	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
 			 shares);
-	return balance_maglev_fill(shares, text->backend_count, slots);
+	return balance_scheduler_write(text, shares, service, slots);
 }
 
 static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
@@ -171,7 +171,6 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
-	int r = slots_write(meaning, index, row, lines[slot].u16);
 	struct weir_addr source;
 
 	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
@@ -181,9 +180,10 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 		.port = htobe16(end->port),
 		.proto = end->proto,
 		.forward = (uint8_t)meaning->section->services[index].forward,
-		.slots = r > 0 ? BALANCE_SLOTS : 0,
 		.slot = slot,
 	};
+	int r = slots_write(meaning, index, row, service, lines[slot].u16);
+
 	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
 		struct balance_backend *backend = (void *)&lines[head->backends + row + i];
 
@@ -195,7 +195,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 			.tally = meaning->plan.at[row + i].row,
 		};
 	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static int all_write(const struct meaning *meaning, struct weir_image *image)
@@ -287,6 +287,18 @@ bool balance_is_direct(const struct weir_image *image)
 	for (uint32_t i = 0; head && i < head->service_count; i++)
 		is = is || services[i].forward != WEIR_FORWARD_NAT;
 	return is;
+}
+
+bool balance_takes_turns(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool takes = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		takes = takes || services[i].takes_turns;
+	return takes;
 }
 
 bool balance_hides_clients(const struct weir_image *image)
