@@ -14,6 +14,7 @@
 #include "../../bpf/lib/route.h"
 #include "balance_count.bpf.h"
 #include "balance_port.bpf.h"
+#include "balance_slot.bpf.h"
 
 /*
  * writes: the data path, each CPU its own
@@ -242,7 +243,7 @@ __noinline int balance_choose(const struct pkt *p, __u32 row)
 
 	if (!service || !service->slots)
 		return 0;
-	__u32 slot = balance_slot(&p->src, p->sport, service->slots);
+	__u32 slot = slot_choose(p, row, service);
 	const struct weir_line *line = balance_line(p, service->slot + slot / BALANCE_SLOTS_EACH);
 
 	return line ? line->u16[slot % BALANCE_SLOTS_EACH] : 0;

@@ -60,6 +60,9 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
 
 	if (!r)
+		r = weir_constants_capacity(constants, "st_balance_turn",
+					    balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1);
+	if (!r)
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
 	if (!r)
 		r = weir_constants_set(constants, "served_constants", &values, sizeof(values));

@@ -50,7 +50,11 @@ struct balance_service {
 	__u8 forward; /* enum weir_forward */
 	__u32 slots;  /* how many; 0: there is nobody to send anything to */
 	__u32 slot;   /* the line where they begin, 32 each: numbers of backends */
-	__u32 spares[5];
+	/* What of a client says which slot is his: bits of his address, and of his port. */
+	__be16 port_mask;
+	__u8 takes_turns; /* nothing does: each connection gets the next slot */
+	__u8 spare;
+	struct weir_addr mask;
 };
 
 struct balance_backend {
@@ -174,14 +178,19 @@ static inline __u32 balance_hash(const struct weir_addr *addr, __u16 port, __u32
 }
 
 /* By which slot of its service a connection goes: the same on every node. */
-static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u32 slots)
+static inline __u32 balance_slot_of(__u64 high, __u64 low, __be16 sport, __u32 slots)
 {
-	__u64 hash = balance_mix(0x6d61676c6576ULL, src->be64[0]);
+	__u64 hash = balance_mix(0x6d61676c6576ULL, high);
 
-	hash = balance_mix(hash, src->be64[1]);
+	hash = balance_mix(hash, low);
 	hash = balance_mix(hash, sport);
 	hash *= 0xd6e8feb86659fd93ULL;
 	return (hash >> 32) * slots >> 32;
+}
+
+static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u32 slots)
+{
+	return balance_slot_of(src->be64[0], src->be64[1], sport, slots);
 }
 
 /* Where the line lies that a backend's answer is looked up in. */

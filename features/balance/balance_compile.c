@@ -200,7 +200,8 @@ static struct balance_head head_of(const struct meaning *meaning)
 	return head;
 }
 
-static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row, uint16_t *slots)
+static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row,
+		       struct balance_service *service, uint16_t *slots)
 {
 	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
 	unsigned count = meaning->section->services[index].backend_count;
@@ -208,8 +209,10 @@ static int slots_write(const struct meaning *meaning, unsigned index, uint32_t r
 	if (!shares)
 		return -ENOMEM;
 	if (meaning->slots[index] > 1)
-		return balance_maglev_fill(shares, count, slots);
-	for (unsigned i = 0; i < count; i++)
+		return balance_scheduler_write(&meaning->section->services[index], shares, service,
+					       slots);
+	service->slots = meaning->slots[index];
+	for (unsigned i = 0; i < count && service->slots; i++)
 		if (shares[i].weight)
 			slots[0] = shares[i].number;
 	return 0;
@@ -221,7 +224,6 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
-	int r = meaning->slots[index] ? slots_write(meaning, index, row, lines[slot].u16) : 0;
 	struct weir_addr source;
 
 	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
@@ -231,9 +233,10 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 		.port = htobe16(end->port),
 		.proto = end->proto,
 		.forward = (uint8_t)meaning->section->services[index].forward,
-		.slots = meaning->slots[index],
 		.slot = slot,
 	};
+	int r = slots_write(meaning, index, row, service, lines[slot].u16);
+
 	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
 		struct balance_backend *backend = (void *)&lines[head->backends + row + i];
 
@@ -245,7 +248,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 			.tally = meaning->plan.at[row + i].row,
 		};
 	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static size_t lines_count(const struct meaning *meaning, uint32_t first_slot)
@@ -349,6 +352,18 @@ bool balance_is_direct(const struct weir_image *image)
 	for (uint32_t i = 0; head && i < head->service_count; i++)
 		is = is || services[i].forward != WEIR_FORWARD_NAT;
 	return is;
+}
+
+bool balance_takes_turns(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool takes = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		takes = takes || services[i].takes_turns;
+	return takes;
 }
 
 bool balance_hides_clients(const struct weir_image *image)

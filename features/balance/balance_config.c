@@ -80,14 +80,31 @@ static const struct weir_field service_fields[] = {
 	  .help = "How its packets reach a backend. nat: with the backend's address and port. The "
 		  "others leave both alone, and the backend answers the client itself: l2, to its "
 		  "MAC address; ipip, behind another IP header; gue, behind that and UDP." },
+	{ .key = "scheduler",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = SERVICE(scheduler),
+	  .values = balance_scheduler_names,
+	  .fallback = "maglev",
+	  .wants_value = true,
+	  .help = "Which backend a new connection gets, by weights. maglev: what its source "
+		  "address "
+		  "and port say, the same on every host with this configuration; round-robin: the "
+		  "next in turn; source-hash: what its source address says." },
+	{ .key = "client-prefix",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SERVICE(client_prefix),
+	  .least = 1,
+	  .most = 128,
+	  .wants_value = true,
+	  .help = "Of source-hash: how many bits of a client's address count; whoever has the same "
+		  "ones gets the same backend. Without: all." },
 	{ .key = "backends",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SERVICE(backends),
 	  .count_offset = SERVICE(backend_count),
 	  .size = sizeof(struct balance_backend_text),
 	  .fields = backend_fields,
-	  .help = "Who serves it. Which one a connection goes to, its source says, by Maglev "
-		  "hashing: the same one on every host with this configuration." },
+	  .help = "Who serves it. Which one a connection goes to, `scheduler` says." },
 	{ .key = "health",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SERVICE(health),
@@ -183,6 +200,7 @@ static int service_check(const struct balance_section *section, unsigned index,
 	r = balance_source_read(section, index, diag, &source) ?: r;
 	for (unsigned i = 0; i < section->services[index].backend_count; i++)
 		r = balance_backend_read(section, index, i, diag, &end) ?: r;
+	r = balance_scheduler_check(section, index, diag) ?: r;
 	r = health_check(section, index, diag) ?: r;
 	return name ?: r;
 }

@@ -134,13 +134,15 @@ static int backends_add(struct balance_edit *edit, const struct balance_text *se
 int balance_edit_add(struct balance_edit *edit)
 {
 	const char *proto = balance_edit_str(edit, "proto"),
-		   *backends = balance_edit_str(edit, "backend");
+		   *backends = balance_edit_str(edit, "backend"),
+		   *scheduler = balance_edit_str(edit, "scheduler");
 	_cleanup_free_ char *list = strdup(backends ? backends : "");
 	struct balance_text text = {
 		.name = (char *)balance_edit_str(edit, "name"),
 		.address = (char *)balance_edit_str(edit, "address"),
 		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
+		.scheduler = scheduler ? balance_scheduler_parse(scheduler) : BALANCE_MAGLEV,
 	};
 	int r = list ? balance_edit_number(edit, "port", 1, 65535, 0, &text.port) : -ENOMEM;
 

@@ -75,6 +75,9 @@ static void service_members(const struct balance_live *live, unsigned index,
 	weir_json_put_uint(json, "port", service->port);
 	weir_json_put_str(json, "proto", balance_proto_names[service->proto]);
 	weir_json_put_str(json, "forward", balance_forward_names[service->forward]);
+	weir_json_put_str(json, "scheduler", balance_scheduler_names[service->scheduler]);
+	if (service->client_prefix)
+		weir_json_put_uint(json, "client_prefix", service->client_prefix);
 	if (service->source)
 		weir_json_put_str(json, "source", service->source);
 	weir_json_put_str(json, "origin", origin_name(of->is_runtime));

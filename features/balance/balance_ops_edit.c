@@ -46,6 +46,8 @@ static const struct weir_arg add_args[] = {
 	NEEDED_ARG("port", WEIR_ARG_UINT, "PORT", "the port that clients speak to"),
 	PROTO_ARG("proto"),
 	SOURCE_ARG,
+	{ "scheduler", WEIR_ARG_CHOICE, 0, "HOW", "which backend a new connection gets",
+	  balance_scheduler_names, "maglev" },
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },

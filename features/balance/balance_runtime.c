@@ -60,6 +60,7 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 		.address = strdup(text->address),
 		.port = text->port,
 		.proto = text->proto,
+		.scheduler = text->scheduler,
 		.source = text->source ? strdup(text->source) : NULL,
 	};
 

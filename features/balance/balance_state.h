@@ -25,9 +25,11 @@ struct balance_text {
 	char *name;
 	char *address;
 	uint32_t port;
-	int proto;    /* enum balance_proto */
-	int forward;  /* enum weir_forward */
-	char *source; /* NULL: backends see the clients */
+	int proto;		/* enum balance_proto */
+	int forward;		/* enum weir_forward */
+	char *source;		/* NULL: backends see the clients */
+	int scheduler;		/* enum balance_scheduler */
+	uint32_t client_prefix; /* 0: the whole address */
 	struct balance_backend_text *backends;
 	unsigned backend_count;
 	struct health_text health;
@@ -37,6 +39,12 @@ struct balance_text {
 enum balance_proto {
 	BALANCE_TCP,
 	BALANCE_UDP,
+};
+
+enum balance_scheduler {
+	BALANCE_MAGLEV,
+	BALANCE_ROUND_ROBIN,
+	BALANCE_SOURCE_HASH,
 };
 
 struct balance_section {
@@ -85,6 +93,7 @@ extern const struct weir_op health_op;	      /* health_ops.c */
 extern const struct weir_op balance_stats_op; /* balance_stats_ops.c */
 extern const char *const balance_proto_names[];
 extern const char *const balance_forward_names[];
+extern const char *const balance_scheduler_names[]; /* balance_scheduler.c */
 
 /* balance_config.c */
 int balance_check(const struct weir_config *config, const void *section, struct weir_diag *diag);
@@ -123,6 +132,16 @@ int balance_direct_backend_check(const struct balance_text *service,
 				 const char *address_key, struct weir_diag *diag);
 bool balance_tunnels(const struct balance_text *service);
 void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
+/* balance_scheduler.c: what is wrong with how a service chooses; and the slots that follow from it,
+ * with what packets need to know of them. 0, or -errno. */
+int balance_scheduler_check(const struct balance_section *section, unsigned index,
+			    struct weir_diag *diag);
+struct balance_maglev_backend;
+int balance_scheduler_write(const struct balance_text *text,
+			    const struct balance_maglev_backend *shares,
+			    struct balance_service *service, uint16_t *slots);
+/* -1: there is no such one. */
+int balance_scheduler_parse(const char *name);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);
 /* What of a backend there may be once. Who is sent packets as they are bears the service's address
@@ -136,6 +155,7 @@ bool balance_is_in(const struct weir_image *image);
 /* … and one of them an address that stands for its clients. */
 bool balance_hides_clients(const struct weir_image *image);
 bool balance_is_direct(const struct weir_image *image);
+bool balance_takes_turns(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);

@@ -19,6 +19,8 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	weir_json_put_str(json, "address", text->address);
 	weir_json_put_uint(json, "port", text->port);
 	weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
+	if (text->scheduler)
+		weir_json_put_str(json, "scheduler", balance_scheduler_names[text->scheduler]);
 	if (text->source)
 		weir_json_put_str(json, "source", text->source);
 	weir_json_close_object(json);
@@ -95,10 +97,14 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 	struct weir_addr source;
 	struct balance_end end;
 
+	text.scheduler = balance_scheduler_parse(
+		weir_json_str(weir_json_get(object, "scheduler"), "maglev"));
 	while (balance_proto_names[text.proto] && strcmp(balance_proto_names[text.proto], proto))
 		text.proto++;
 	if (!balance_proto_names[text.proto] || port < 0)
 		return weir_diag_error(why, NULL, "a service has no port or no protocol");
+	if (text.scheduler < 0)
+		return weir_diag_error(why, NULL, "a service has no known scheduler");
 	int r = balance_name_check(text.name, "", why)			     ?:
 			balance_service_read_as(&text, "address", why, &end) ?:
 			balance_source_read_as(&text, "source", why, &source);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a service chooses: slots, and what says which of them a new connection gets. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "features/balance/balance_maglev.h"
+#include "features/balance/balance_state.h"
+#include "features/balance/balance_turns.h"
+
+#define V4_BITS 32
+#define ADDR_BITS 128
+
+const char *const balance_scheduler_names[] = { "maglev", "round-robin", "source-hash", NULL };
+
+int balance_scheduler_parse(const char *name)
+{
+	for (int i = 0; balance_scheduler_names[i]; i++)
+		if (strcmp(balance_scheduler_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+int balance_scheduler_check(const struct balance_section *section, unsigned index,
+			    struct weir_diag *diag)
+{
+	const struct balance_text *service = &section->services[index];
+	struct balance_end end;
+	char key[64];
+
+	snprintf(key, sizeof(key), "balance.services[%u].client-prefix", index);
+	if (service->client_prefix && service->scheduler != BALANCE_SOURCE_HASH)
+		return weir_diag_key(diag, key, "leave it out, or write `scheduler: source-hash`",
+				     "with `scheduler: %s` nobody asks for it",
+				     balance_scheduler_names[service->scheduler]);
+	if (service->client_prefix <= V4_BITS || balance_service_read(section, index, NULL, &end) ||
+	    !weir_addr_is_v4(&end.addr))
+		return 0;
+	return weir_diag_key(diag, key, "write 1 to 32", "an IPv4 address has %d bits, not %u",
+			     V4_BITS, service->client_prefix);
+}
+
+/* IPv4 addresses stand behind 96 bits that all have. */
+static void mask_write(const struct balance_text *text, struct balance_service *service)
+{
+	uint32_t bits = text->client_prefix ? text->client_prefix : ADDR_BITS;
+	uint8_t *bytes = (uint8_t *)&service->mask;
+
+	if (text->client_prefix && weir_addr_is_v4(&service->addr))
+		bits += ADDR_BITS - V4_BITS;
+	for (uint32_t i = 0; i < ADDR_BITS; i++)
+		if (i < bits)
+			bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	service->port_mask = text->scheduler == BALANCE_SOURCE_HASH ? 0 : 0xffff;
+}
+
+int balance_scheduler_write(const struct balance_text *text,
+			    const struct balance_maglev_backend *shares,
+			    struct balance_service *service, uint16_t *slots)
+{
+	bool takes_turns = text->scheduler == BALANCE_ROUND_ROBIN;
+	int r = takes_turns ? balance_turns_fill(shares, text->backend_count, slots) :
+			      balance_maglev_fill(shares, text->backend_count, slots);
+
+	if (r < 0)
+		return r;
+	service->slots = r && !takes_turns ? BALANCE_SLOTS : (uint32_t)r;
+	service->takes_turns = takes_turns;
+	mask_write(text, service);
+	return 0;
+}
