@@ -161,7 +161,11 @@ static int row_end(const struct balance_live *live, const struct balance_row *ro
 {
 	const struct balance_backend_text text = { .address = row->address, .port = row->port };
 
-	return balance_backend_read_as(&live->all.services[service], &text, "", NULL, ret_end);
+	const struct balance_text *of = &live->all.services[service];
+
+	/* The service may be written otherwise by now. */
+	return balance_backend_read_as(of, &text, "", NULL, ret_end) ?:
+		       balance_direct_backend_check(of, &text, "", "", NULL);
 }
 
 static enum balance_fate row_add(struct balance_live *live, const struct balance_row *row,

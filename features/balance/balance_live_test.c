@@ -302,6 +302,25 @@ static void direct_backend_stands_in_many_services(void **state)
 		   "one 10.0.0.1=1 10.0.0.2=4; two 10.0.0.1=0 10.0.0.2=1; nat 10.0.0.2=5");
 }
 
+/* Of a service that was NAT's when the backend was added. */
+static void backend_that_direct_service_cannot_have_is_gone(void **state)
+{
+	_cleanup_both_ struct both both = { 0 };
+	const struct balance_row row = { .service = (char *)"one",
+					 .address = (char *)"10.0.0.9",
+					 .port = 8080,
+					 .weight = 1,
+					 .has_weight = true,
+					 .is_added = true };
+
+	(void)state;
+	both_make(&both, DIRECT);
+	assert_int_equal(balance_runtime_add_row(&both.runtime, &row), 0);
+	live_make(&both, NULL);
+	section_is(&both.live.acting, "one 10.0.0.1=1; two 10.0.0.1=2 10.0.0.2=1");
+	assert_int_equal(both.live.row_fates[0], BALANCE_IS_GONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +334,7 @@ int main(void)
 		cmocka_unit_test(what_has_lost_its_service_is_gone),
 		cmocka_unit_test(services_past_the_most_do_not_act),
 		cmocka_unit_test(direct_backend_stands_in_many_services),
+		cmocka_unit_test(backend_that_direct_service_cannot_have_is_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
