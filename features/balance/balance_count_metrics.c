@@ -66,7 +66,9 @@ static int place_add(const struct balance *state, const struct balance_section *
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot)
 {
 	const struct balance_section *section = balance_acting_of(state);
-	uint32_t count = state->counts.sums ? state->counts.live.count : 0;
+	/* Out of memory nothing acts, as far as is known here. */
+	uint32_t count =
+		state->counts.sums && section->service_count ? state->counts.live.count : 0;
 	struct balance_tally other = { { 0 } };
 	int r = 0;
 

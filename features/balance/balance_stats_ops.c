@@ -210,7 +210,7 @@ static void backends_put(struct stats_call *call)
 	const struct balance_plan *live = &call->state->counts.live;
 
 	weir_json_open_array(&call->json, "backends");
-	for (uint32_t i = 0; i < live->count; i++)
+	for (uint32_t i = 0; i < live->count && call->section->service_count; i++)
 		if (is_wanted(call, live->at[i].service_index))
 			backend_put(call, &live->at[i]);
 	weir_json_close_array(&call->json);
