@@ -63,8 +63,7 @@ __noinline int conn_catch_up(struct conntrack_side *to, const struct conntrack_s
 		return 0;
 	seq_raise(&to->end, *(const volatile __u32 *)&from->end);
 	seq_raise(&to->max_end, *(const volatile __u32 *)&from->max_end);
-	if (from->max_win > to->max_win)
-		to->max_win = from->max_win;
+	seq_raise(&to->max_win, *(const volatile __u32 *)&from->max_win);
 	flags_add(to, from->flags);
 	return 1;
 }
@@ -200,8 +199,7 @@ static __always_inline void sides_keep(struct conntrack_flow *flow, const struct
 
 	seq_raise(&side->end, noted->end);
 	seq_raise(&other->max_end, work->flow.side[!own].max_end);
-	if (noted->max_win > side->max_win)
-		side->max_win = noted->max_win;
+	seq_raise(&side->max_win, noted->max_win); /* below 2^31: 65,535 scaled by 14 */
 	flags_add(side, noted->flags);
 	flags_add(other, work->flow.side[!own].flags);
 }
