@@ -9,10 +9,11 @@ import socket
 import pytest
 
 from e2e.balance_test import DENIED, FAMILIES, HOOKS, config
-from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, family_kind, serving)
+from harness.cluster import PORT, SERVICE, Client, serving
 from harness.daemon import Daemon
 from harness.road import Road, address, client_address
-from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, mtu_learned, told)
+from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, asking_backend,
+                          asking_client, mtu_learned, told)
 
 MTU = 1300
 ONE = (1, None, None)           # weights: a single backend
@@ -36,17 +37,14 @@ def watched(road, hook, family):
 
 @pytest.fixture
 def client(road, watched, family):
-    with Client(road, family, "udp") as made:
-        asking(made.sock, family)
+    with asking_client(road, family) as made:
         yield made
 
 
 @pytest.fixture
 def backend(road, family):
-    with road.backends.socket(family_kind(family), socket.SOCK_DGRAM) as made:
-        made.bind((BACKENDS[family][0], BACKEND_PORT))
-        made.settimeout(10)
-        yield asking(made, family)
+    with asking_backend(road, family) as made:
+        yield made
 
 
 def service(family):

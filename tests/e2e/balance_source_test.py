@@ -15,7 +15,8 @@ from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, ROUTER, SERVI
 from harness.daemon import Daemon
 from harness.lan import ARM, Lan
 from harness.road import Road, address
-from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, mtu_learned, told)
+from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking_backend,
+                          asking_client, mtu_learned, told)
 
 MTU = 1300
 PORTS = range(1024, 32768)      # as the page says
@@ -214,17 +215,14 @@ def hidden(road, hook, family):
 
 @pytest.fixture
 def client(road, hidden, family):
-    with Client(road, family, "udp") as made:
-        asking(made.sock, family)
+    with asking_client(road, family) as made:
         yield made
 
 
 @pytest.fixture
 def backend(road, family):
-    with road.backends.socket(family_kind(family), socket.SOCK_DGRAM) as made:
-        made.bind((BACKENDS[family][0], BACKEND_PORT))
-        made.settimeout(10)
-        yield asking(made, family)
+    with asking_backend(road, family) as made:
+        yield made
 
 
 @each_family

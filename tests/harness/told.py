@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a kernel was told in ICMP errors."""
+import contextlib
 import errno
 import json
 import socket
 import struct
 
-from harness.cluster import family_kind
+from harness.cluster import BACKEND_PORT, BACKENDS, Client, family_kind
 from harness.wait import wait_for
 
 # By family: of <linux/in.h> and <linux/in6.h>, for which Python has no names.
@@ -44,6 +45,22 @@ def told(sock, family):
 def asking(sock, family):
     sock.setsockopt(*RECVERR[family], 1)
     return sock
+
+
+@contextlib.contextmanager
+def asking_client(cluster, family):
+    with Client(cluster, family, "udp") as made:
+        asking(made.sock, family)
+        yield made
+
+
+@contextlib.contextmanager
+def asking_backend(cluster, family):
+    """The first backend's socket."""
+    with cluster.backends.socket(family_kind(family), socket.SOCK_DGRAM) as made:
+        made.bind((BACKENDS[family][0], BACKEND_PORT))
+        made.settimeout(10)
+        yield asking(made, family)
 
 
 def mtu_learned(station, whom, family):
