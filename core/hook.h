@@ -25,7 +25,8 @@ struct weir_device {
 	uint16_t type; /* ARPHRD_* */
 	uint32_t mtu;
 	uint32_t flags; /* IFF_* */
-	bool in_bridge;
+	uint8_t mac[6];
+	bool has_mac, in_bridge;
 };
 
 /* One place on one device. */

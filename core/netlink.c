@@ -29,6 +29,12 @@ int weir_netlink_open(void)
 	return netlink_socket(NETLINK_ROUTE, RTMGRP_LINK, SOCK_NONBLOCK);
 }
 
+int weir_netlink_open_addresses(void)
+{
+	return netlink_socket(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+			      SOCK_NONBLOCK);
+}
+
 static void text_copy(char *to, size_t size, const struct rtattr *attribute)
 {
 	size_t len = strnlen(RTA_DATA(attribute), RTA_PAYLOAD(attribute));
@@ -50,6 +56,14 @@ static void linkinfo_read(const struct rtattr *info, struct weir_device *device)
 	}
 }
 
+static void mac_read(const struct rtattr *attribute, struct weir_device *device)
+{
+	if (RTA_PAYLOAD(attribute) != sizeof(device->mac))
+		return;
+	memcpy(device->mac, RTA_DATA(attribute), sizeof(device->mac));
+	device->has_mac = true;
+}
+
 static bool link_read(const struct nlmsghdr *message, struct weir_device *ret_device)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(message);
@@ -67,6 +81,9 @@ static bool link_read(const struct nlmsghdr *message, struct weir_device *ret_de
 			break;
 		case IFLA_MTU:
 			memcpy(&ret_device->mtu, RTA_DATA(a), sizeof(ret_device->mtu));
+			break;
+		case IFLA_ADDRESS:
+			mac_read(a, ret_device);
 			break;
 		case IFLA_LINKINFO:
 			linkinfo_read(a, ret_device);

@@ -34,6 +34,9 @@ typedef void weir_device_fn(void *arg, enum weir_device_change change,
 /* A non-blocking socket subscribed to link changes, or -errno. Subscribe before
  * weir_netlink_dump(), so that nothing falls between. */
 int weir_netlink_open(void);
+/* Likewise one that addresses that come and go wake up too, of which weir_netlink_drain() tells
+ * nothing. */
+int weir_netlink_open_addresses(void);
 /* Calls each for every device there is. Blocks for the kernel's answer only. Uses a socket of its
  * own. */
 int weir_netlink_dump(weir_device_fn *each, void *arg);

@@ -9,6 +9,7 @@
 #include "core/engine.h"
 #include "core/kernel_means.h"
 #include "core/served.h"
+#include "features/balance/announce.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/health.h"
@@ -76,6 +77,7 @@ static void balance_state_free(void *data)
 	if (!state)
 		return;
 	health_free(state->health); /* it looks at what is live */
+	announce_free(state->announce);
 	if (state->live)
 		balance_live_done(state->live);
 	if (state->runtime)
@@ -114,6 +116,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 		r = balance_rows_load(state_dir, diag, &state->counts.live.rows);
 	if (r >= 0)
 		r = health_new(engine, &state->health);
+	if (r >= 0)
+		r = announce_new(engine, &state->announce);
 	if (r < 0)
 		return r;
 	*ret_state = weir_take(state);
@@ -154,6 +158,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 	if (state->engine && weir_engine_is_idle(state->engine))
 		balance_counts_tick(&state->counts, now_ns);
 	balance_shortcut_look(state);
+	announce_tick(state->announce);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -213,6 +218,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 	const struct balance_live *live = balance_live_of(state);
 
 	health_live(state->health, live ? &live->acting : &none);
+	announce_live(state->announce, live ? &live->acting : &none);
 	counts_live(state);
 	balance_shortcut_look(state);
 }
@@ -309,6 +315,8 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 				      counters[i].help, (double)sums[i], NULL);
 	if (!r)
 		r = health_snapshot(state->health, snapshot);
+	if (!r)
+		r = announce_snapshot(state->announce, snapshot);
 	return r ? r : balance_samples_add(state, snapshot);
 }
 

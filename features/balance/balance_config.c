@@ -119,6 +119,13 @@ static const struct weir_field service_fields[] = {
 	  .wants_value = true,
 	  .help = "Where all backends are down: refuse drops new connections (drop_no_backend), "
 		  "keep-all goes on as if all were up." },
+	{ .key = "announce",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = SERVICE(announce),
+	  .fallback = "false",
+	  .wants_value = true,
+	  .help = "Neighbours are told that this host has the service's address: when the service "
+		  "begins to act, and when an interface or the address comes up." },
 	{ 0 },
 };
 

@@ -80,6 +80,8 @@ static void service_members(const struct balance_live *live, unsigned index,
 		weir_json_put_uint(json, "client_prefix", service->client_prefix);
 	if (service->source)
 		weir_json_put_str(json, "source", service->source);
+	if (service->announce)
+		weir_json_put_bool(json, "announce", true);
 	weir_json_put_str(json, "origin", origin_name(of->is_runtime));
 	weir_json_put_bool(json, "enabled", of->is_enabled);
 	weir_json_put_uint(json, "backends", service->backend_count);
@@ -295,6 +297,7 @@ const struct weir_op *const balance_ops[] = {
 	&list_op,
 	&show_op,
 	&health_op,
+	&announce_op,
 	&balance_stats_op,
 	&balance_enable_op,
 	&balance_disable_op,

@@ -34,6 +34,7 @@ struct balance_text {
 	unsigned backend_count;
 	struct health_text health;
 	int on_all_down; /* enum health_all_down */
+	bool announce;	 /* its address, to neighbours */
 };
 
 enum balance_proto {
@@ -83,6 +84,7 @@ struct balance {
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
 	struct health *health;		  /* NULL without an engine */
+	struct announce *announce;	  /* likewise */
 	struct balance_counts counts;
 };
 
@@ -90,6 +92,7 @@ extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
 extern const struct weir_op *const balance_ops[];
 extern const struct weir_op health_op;	      /* health_ops.c */
+extern const struct weir_op announce_op;      /* announce_ops.c */
 extern const struct weir_op balance_stats_op; /* balance_stats_ops.c */
 extern const char *const balance_proto_names[];
 extern const char *const balance_forward_names[];
