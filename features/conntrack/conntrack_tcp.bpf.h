@@ -14,7 +14,8 @@
 #include "../../bpf/lib/pkt.h"
 #include "conntrack.h"
 
-#define CONN_ACK_WINDOW 66000u /* how old an acknowledgement may at least be, in bytes */
+#define CONN_ACK_WINDOW 66000u	  /* how old an acknowledgement may at least be, in bytes */
+#define CONN_LATE_MOST (1u << 28) /* how far behind a packet may be that came late, in bytes */
 
 /* A packet as its flow sees it. */
 struct conn_segment {
@@ -76,28 +77,56 @@ static __always_inline bool conn_checks(const struct conn_tcp *flow,
 	       !(flow->marks & CONNTRACK_PICKED_UP || flow->side[0].flags & CONNTRACK_SIDE_LOST);
 }
 
+/*
+ * How a packet's numbers lie to what its flow has shown. Late: its sender sent it well before what
+ * came by since, as where two processors deliver the segments of a flow.
+ */
+enum conn_fit {
+	CONN_FITS,
+	CONN_LATE,
+	CONN_UNFIT,
+};
+
+static __always_inline enum conn_fit fit_behind(__u32 number, __u32 oldest)
+{
+	if (!seq_is_after(oldest, number))
+		return CONN_FITS;
+	return oldest - number > CONN_LATE_MOST ? CONN_UNFIT : CONN_LATE;
+}
+
 /* What it acknowledges was sent, and not too long ago. */
-static __always_inline bool ack_holds(const struct conntrack_side *own,
-				      const struct conntrack_side *other,
-				      const struct conn_segment *s)
+static __always_inline enum conn_fit ack_fit(const struct conntrack_side *own,
+					     const struct conntrack_side *other,
+					     const struct conn_segment *s)
 {
 	__u32 oldest = own->max_win > CONN_ACK_WINDOW ? own->max_win : CONN_ACK_WINDOW;
 
 	if (!(s->flags & TCP_ACK) || !(other->flags & CONNTRACK_SIDE_SEEN))
-		return true;
-	return !seq_is_after(s->ack, other->end) && !seq_is_after(other->end - oldest, s->ack);
+		return CONN_FITS;
+	if (seq_is_after(s->ack, other->end))
+		return CONN_UNFIT;
+	return fit_behind(s->ack, other->end - oldest);
 }
 
 /* It lies within what the receiver has room for, and not all of it too far behind. */
-static __always_inline bool seq_holds(const struct conntrack_side *own,
-				      const struct conntrack_side *other,
-				      const struct conn_segment *s)
+static __always_inline enum conn_fit seq_fit(const struct conntrack_side *own,
+					     const struct conntrack_side *other,
+					     const struct conn_segment *s)
 {
 	if (!(own->flags & other->flags & CONNTRACK_SIDE_SEEN))
-		return true;
+		return CONN_FITS;
 	if (own->flags & CONNTRACK_SIDE_LIMIT && seq_is_after(s->seq, own->max_end))
-		return false;
-	return !seq_is_after(own->end - other->max_win, s->end);
+		return CONN_UNFIT;
+	return fit_behind(s->end, own->end - other->max_win);
+}
+
+static __always_inline enum conn_fit conn_fit(const struct conntrack_side *own,
+					      const struct conntrack_side *other,
+					      const struct conn_segment *s)
+{
+	enum conn_fit seq = seq_fit(own, other, s), ack = ack_fit(own, other, s);
+
+	return seq > ack ? seq : ack;
 }
 
 /* How far an acknowledgement of a SYN may go beyond it: what is sent along with it, or right after
@@ -215,7 +244,7 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 		    seq_is_after(s->ack, other->end))
 			return CONN_ANSWER_INVALID;
 	} else if (checks && !takes_up(flow, s)) {
-		if (!seq_holds(own, other, s))
+		if (seq_fit(own, other, s) != CONN_FITS)
 			return CONN_ANSWER_INVALID;
 		if (!reset_is_next(flow, s))
 			return tcp_stands(flow, s);
@@ -325,8 +354,12 @@ static __always_inline enum conn_answer tcp_plain(struct conn_tcp *flow,
 		return s->side ? CONN_ANSWER_ESTABLISHED : CONN_ANSWER_INVALID;
 	const struct conntrack_side *own = &flow->side[s->side & 1], *other = &flow->side[!s->side];
 
-	if (checks && !(seq_holds(own, other, s) && ack_holds(own, other, s)))
+	enum conn_fit fit = checks ? conn_fit(own, other, s) : CONN_FITS;
+
+	if (fit == CONN_UNFIT)
 		return CONN_ANSWER_INVALID;
+	if (fit == CONN_LATE) /* its receiver judges it; a flow learns nothing from it */
+		return tcp_stands(flow, s);
 	/* Before the note: what it acknowledges is held against what was there. */
 	tcp_mark(flow, s);
 	/* Where the numbers before it were not followed, it sets them. */

@@ -26,14 +26,13 @@ each_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def config(family, source, hook, proto="tcp", weights=(1, 1, 1), rules=None, lines=4096,
-           capacity=1000, checks=True):
+           capacity=1000):
     backends = [{"address": BACKENDS[family][index], "port": BACKEND_PORT, "weight": weight}
                 for index, weight in enumerate(weights) if weight is not None]
     service = {"name": "echo", "address": SERVICE[family], "port": PORT, "proto": proto,
                "source": source, "backends": backends}
     interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
-    tracking = {"enabled": "auto", "capacity": capacity, "half-open": 1000,
-                "window-check": checks}
+    tracking = {"enabled": "auto", "capacity": capacity, "half-open": 1000}
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             f"conntrack: {json.dumps(tracking)}\n"
             f"balance: {json.dumps({'source-ports': lines, 'services': [service]})}\n"
@@ -252,12 +251,10 @@ def test_refusal_reaches_the_backend_in_the_name_that_it_knows(client, backend, 
 @each_hook
 @pytest.mark.parametrize("link", range(4), ids=("client", "near", "far", "backends"))
 def test_streams_pass_narrow_links(road, hook, family, link):
-    """Windows are not checked: on two busy processors acknowledgements may come a window late by
-    such a road, and then are invalid (conntrack_nf_test.py, `behind`)."""
     text, source = random.Random(link).randbytes(4 << 20), address(2, 1, family)
     with road.narrow(link, MTU), serving(road, family), \
             Daemon(road.gateway, config=config(family, source, hook, weights=ONE,
-                                               rules=DENIED, checks=False)) as daemon, \
+                                               rules=DENIED)) as daemon, \
             Client(road, family) as client:
         assert is_hidden(client, source) and client.echoes(text)
         if link > 0:

@@ -15,6 +15,7 @@ ERRORS = {4: {3, 4, 5, 11, 12}, 6: {1, 2, 3, 4}}
 FIRST_ACK = 1 << 20     # how far it may be past the SYN
 SCALE_MOST = 14         # RFC 7323, 2.3
 ACK_BEHIND = 66000      # how far an acknowledgement may lag behind, at least
+LATE_MOST = 1 << 28     # how far behind that what came late may be
 # The first chunk of an SCTP packet (RFC 9260, 3.2).
 INIT, INIT_ACK, ABORT, SHUTDOWN, SHUTDOWN_ACK = 1, 2, 6, 7, 8
 COOKIE_ECHO, SHUTDOWN_COMPLETE = 10, 14
@@ -167,19 +168,31 @@ def is_checked(flow, config):
     return config.window_check and not config.asymmetric and not flow.is_picked_up
 
 
-def is_in_window(flow, s, packet):
+def lag(oldest, number):
+    """TAKEN; IGNORED: it is older than that; INVALID: by far."""
+    if not before(number, oldest):
+        return TAKEN
+    return INVALID if (oldest - number) % (1 << 32) > LATE_MOST else IGNORED
+
+
+def seq_in_window(flow, s, packet):
     """van Rooij, Real stateful TCP packet filtering in IP Filter, 2000."""
     me, other = flow.sides[s], flow.sides[1 - s]
-    if me.end is not None and other.end is not None:
-        oldest = (me.end - other.max_win) % (1 << 32)
-        newest = packet.seq if packet.flags & RST else end_of(packet)
-        if before(me.max_end, packet.seq) or before(newest, oldest):
-            return False
-    if other.end is None or packet.flags & RST or not packet.flags & ACK:
-        return True
-    behind = max(ACK_BEHIND, me.max_win)
-    return not (before(other.end, packet.ack)
-                or before(packet.ack, (other.end - behind) % (1 << 32)))
+    if me.end is None or other.end is None:
+        return TAKEN
+    if before(me.max_end, packet.seq):
+        return INVALID
+    newest = packet.seq if packet.flags & RST else end_of(packet)
+    return lag((me.end - other.max_win) % (1 << 32), newest)
+
+
+def ack_in_window(flow, s, packet):
+    me, other = flow.sides[s], flow.sides[1 - s]
+    if other.end is None or not packet.flags & ACK:
+        return TAKEN
+    if before(other.end, packet.ack):
+        return INVALID
+    return lag((other.end - max(ACK_BEHIND, me.max_win)) % (1 << 32), packet.ack)
 
 
 def note_numbers(flow, s, packet, config):
@@ -246,7 +259,7 @@ def tcp_reset(flow, s, packet, config):
                 return INVALID
         elif not (s == 1 and flow.again and packet.flags & ACK
                   and is_answer_to(flow.again, packet)):
-            if not is_in_window(flow, s, packet):
+            if seq_in_window(flow, s, packet) != TAKEN:
                 return INVALID
             if flow.name() == "established" and not is_next_number(flow, s, packet):
                 return IGNORED
@@ -330,8 +343,10 @@ def tcp_other(flow, s, packet, config):
         flow.is_answered = True
     if s == 1 and not me.syn:                               # a challenge ACK (RFC 5961, 4)
         return UNHEARD
-    if is_checked(flow, config) and not is_in_window(flow, s, packet):
-        return INVALID
+    if is_checked(flow, config):
+        fits = min(seq_in_window(flow, s, packet), ack_in_window(flow, s, packet))
+        if fits != TAKEN:
+            return fits
     if me.syn and other.syn and covers_syn(other, packet):
         other.syn_acked = True
     if other.fin and not before(packet.ack, other.end):

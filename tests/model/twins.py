@@ -26,9 +26,9 @@ DIFFERENCES = {
              "it announced: nf says established, Weir invalid.",
     "ahead-back": "Where a segment past the window ends, there nf takes its sender to be, also if "
                   "more was sent: an acknowledgment of the rest is invalid. For Weir it is not.",
-    "behind": "A segment that ends further behind than the receiver's largest window, or "
-              "acknowledges what is more than 66,000 bytes behind: nf says established and learns "
-              "nothing from it, Weir says invalid.",
+    "behind": "A segment that ends further behind the receiver's largest window than 2^28 bytes, "
+              "or acknowledges what is so far behind that and 66,000 bytes; a reset behind the "
+              "window, before the connection stands: nf says established, Weir invalid.",
     "challenge": "The answer to a SYN that is only an ACK (RFC 5961): what the initiator sends "
                  "next is established for nf; Weir calls it new until there is a SYN of the "
                  "responder.",
@@ -36,6 +36,8 @@ DIFFERENCES = {
               "two of one side, or after an ACK of whatever; Weir when both are acknowledged.",
     "fin-early": "A FIN of the responder before its SYN: nf says invalid, Weir lets it pass like "
                  "the ACK that may stand there.",
+    "late": "A segment that is late for Weir, and not for nf, which takes what was sent past a window "
+            "for window: what it showed, its FIN and its window, nf alone knows.",
     "out-of-step": "Both ends begin anew in the middle of a flow: both follow once the SYN is "
                    "answered. nf then leaves numbers unchecked where the flow was picked up; and "
                    "it follows a second time before the first is acknowledged, which Weir does "

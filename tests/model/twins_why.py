@@ -7,6 +7,7 @@ from model.talk import M32
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 ACK_WINDOW = 66000      # how far back both let an acknowledgment lie
+LATE_MOST = 1 << 28     # how far behind the window both let a segment lie that is late
 
 
 def after(a, b):
@@ -41,6 +42,7 @@ class Side:
         self.syns, self.first, self.fins = [], None, 0
         self.is_lowered = self.has_opened = False   # a lower SYN again; a SYN, not a SYN/ACK
         self.has_gone_back = False      # nf took a segment behind the window for its newest
+        self.was_late = False           # … and noted one that was late for Weir
 
     def note_syn(self, s):
         self.scale = s.scale
@@ -123,8 +125,12 @@ class Flow:
     def note_numbers(self, s, own, other):
         if s.flags & SYN:
             own.note_syn(s)
+        own.fins += bool(s.flags & FIN)
         window = s.window if s.flags & SYN else s.window << self.shift(own, other)
-        self.note_for_nf(s, own, other, window)
+        is_noted = self.note_for_nf(s, own, other, window)
+        if own.end is not None and is_old(s, own, other, own.max_win, other.max_win):
+            own.was_late |= is_noted
+            return
         own.end = later(s.end, own.end)
         own.max_win = max(own.max_win, window, 1)
         if own.max_end is None and other.max_win:
@@ -132,22 +138,23 @@ class Flow:
         if s.flags & ACK:
             other.max_end = later(s.ack + max(window, 1) & M32, other.max_end)
             own.acked = later(s.ack, own.acked)
-        own.fins += bool(s.flags & FIN)
 
     @staticmethod
     def note_for_nf(s, own, other, window):
+        """Whether it learned from it."""
         if own.room is None:
             own.room = s.end if s.flags & SYN else s.end + max(window, 1) & M32
         if after(s.seq, own.room):
             own.has_gone_back |= after(own.end, s.end)
-            return
+            return False
         if own.end is not None and is_old(s, own, other, own.widest, other.widest):
-            return
+            return False
         own.widest = max(own.widest, window, 1)
         if other.widest and after(s.end, own.room):
             other.widest += s.end - own.room & M32
         if s.flags & ACK:
             other.room = later(s.ack + max(window, 1) & M32, other.room)
+        return True
 
     @staticmethod
     def shift(own, other):
@@ -164,16 +171,17 @@ class Flow:
         return None
 
 
-def is_old(s, own, other, own_window, window):
-    """By the largest windows of either side."""
+def is_old(s, own, other, own_window, window, late=0):
+    """By the largest windows of either side, and by more than `late`."""
     old_ack = (s.flags & ACK and other.end is not None
-               and after(other.end - max(ACK_WINDOW, own_window) & M32, s.ack))
-    return old_ack or after(own.end - window & M32, s.seq if s.is_reset else s.end)
+               and after(other.end - max(ACK_WINDOW, own_window) - late & M32, s.ack))
+    return old_ack or after(own.end - window - late & M32, s.seq if s.is_reset else s.end)
 
 
 def is_behind(flow, s, own, other, nf, weir):
-    return ((nf, weir) == ("established", "invalid") and not s.flags & SYN
-            and own.end is not None and is_old(s, own, other, own.max_win, other.max_win))
+    late = 0 if s.is_reset else LATE_MOST
+    return ((nf, weir) == ("established", "invalid") and not s.flags & SYN and own.end is not None
+            and is_old(s, own, other, own.max_win, other.max_win, late))
 
 
 def is_ahead(flow, s, own, other, nf, weir):
@@ -230,6 +238,7 @@ REASONS = {
                         and not flow.is_picked_up),
     "closed": reason("* *", lambda flow, s, own, other:
                      s.is_syn and (own.fins or other.fins)),
+    "late": reason("* *", lambda flow, s, own, other: own.was_late or other.was_late),
     "out-of-step": reason("* *", lambda flow, s, own, other: flow.late_syn or flow.has_begun_anew),
     "simultaneous": reason("* *", lambda flow, s, own, other:
                            own.has_opened and other.has_opened),

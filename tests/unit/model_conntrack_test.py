@@ -65,7 +65,7 @@ def test_who_is_asked_may_speak_at_once_within_the_window_of_the_syn():
 
 def test_who_acknowledges_less_than_the_syn_has_not_opened():
     tell([SYN_A, SYN_ACK, (tcp(A, "A", 1, 0), "established", "syn_received"),
-          (tcp(A, "A", 1, -66000), "invalid", "syn_received"), OPEN[2]])
+          (tcp(A, "A", 1, -66000), "established", "syn_received"), OPEN[2]])
 
 
 def test_a_challenge_answers_and_opens_nothing():
@@ -149,12 +149,23 @@ def test_without_the_check_any_number_will_do():
           (tcp(B, "R", 1 << 29), "established", "reset")], window_check=False)
 
 
+LATE = 1 << 28
+
+
 @pytest.mark.parametrize("seq, ack, length, state", [
     (1001, 1, 0, "established"), (1002, 1, 0, "invalid"), (1001, 1, 1460, "established"),
-    (-999, 1, 0, "established"), (-1000, 1, 0, "invalid"), (-1009, 1, 10, "established"),
-    (1, 2, 0, "invalid"), (1, 1 - 66000, 0, "established"), (1, -66000, 0, "invalid")])
+    (-999 - LATE, 1, 0, "established"), (-1000 - LATE, 1, 0, "invalid"),
+    (-1009 - LATE, 1, 10, "established"), (1, 2, 0, "invalid"),
+    (1, 1 - 66000 - LATE, 0, "established"), (1, -66000 - LATE, 0, "invalid")])
 def test_the_edges_of_the_window(seq, ack, length, state):
     tell([*OPEN, (tcp(A, "A", seq, ack, length=length), state, "established")])
+
+
+@pytest.mark.parametrize("seq, ack, name", [
+    (-1000, 1, "fin_wait"), (-1001, 1, "established"), (1, 1 - 66000, "fin_wait"),
+    (1, -66000, "established")])
+def test_what_is_late_changes_nothing(seq, ack, name):
+    tell([*OPEN, (tcp(A, "FA", seq, ack), "established", name)])
 
 
 def test_what_is_refused_leaves_no_trace():
