@@ -36,8 +36,8 @@ DIFFERENCES = {
               "two of one side, or after an ACK of whatever; Weir when both are acknowledged.",
     "fin-early": "A FIN of the responder before its SYN: nf says invalid, Weir lets it pass like "
                  "the ACK that may stand there.",
-    "late": "A segment that is late for Weir, and not for nf, which takes what was sent past a window "
-            "for window: what it showed, its FIN and its window, nf alone knows.",
+    "late": "A segment that is late for Weir, and not for nf, which takes what was sent past a "
+            "window for window: what it showed, its FIN and its window, nf alone knows.",
     "out-of-step": "Both ends begin anew in the middle of a flow: both follow once the SYN is "
                    "answered. nf then leaves numbers unchecked where the flow was picked up; and "
                    "it follows a second time before the first is acknowledged, which Weir does "
