@@ -11,7 +11,7 @@ import pytest
 from e2e.balance_test import FAMILIES, HOOKS
 from harness.cluster import PORT, SERVICE, Client
 from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, front, serving
+from harness.direct import COUNT, Direct, front, serving, wider
 
 # How, and the family of the backends' addresses; None: the service's.
 WAYS = (("l2", None), ("ipip", 4), ("ipip", 6), ("gue", 4), ("gue", 6))
@@ -115,20 +115,6 @@ def test_datagrams_and_their_fragments_arrive(cluster, family, way):
         row, = daemon.ask("flow", "list", f"dport={PORT}")["flows"]
         assert row["state"] == "stream"
         assert not drops(daemon) and daemon.status()["balance"]["too_big"] == 0
-
-
-@contextlib.contextmanager
-def wider(cluster):
-    def switch(mtu):
-        for number, member in enumerate(cluster.members):
-            cluster.gateway.run("ip", "link", "set", f"wan{number}", "mtu", mtu)
-            member.run("ip", "link", "set", "front", "mtu", mtu)
-
-    switch(1560)
-    try:
-        yield
-    finally:
-        switch(1500)
 
 
 def test_sender_learns_what_fits(cluster, way):

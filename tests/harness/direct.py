@@ -78,6 +78,21 @@ class Direct(Cluster):
                 made.run("tc", "filter", "del", "dev", "front", "ingress")
 
 
+@contextlib.contextmanager
+def wider(cluster):
+    """The ways to backends take what is added to a packet of full size."""
+    def switch(mtu):
+        for number, member in enumerate(cluster.members):
+            cluster.gateway.run("ip", "link", "set", f"wan{number}", "mtu", mtu)
+            member.run("ip", "link", "set", "front", "mtu", mtu)
+
+    switch(1560)
+    try:
+        yield
+    finally:
+        switch(1500)
+
+
 class NamedStream(Stream):
     def handle(self):
         with contextlib.suppress(OSError):

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`shortcut: xdp` in doubt: a packet of an established connection that XDP cannot or must not send
+on itself is forwarded by the kernel, or answered by it, as without the shortcut."""
+import contextlib
+import json
+import socket
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Dot1Q, Ether
+from scapy.packet import Raw
+
+from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met
+from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster, serving
+from harness.daemon import Daemon
+from harness.net import veth
+from harness.told import DISCOVER, EXCEEDED, TOO_BIG, asking, told
+from harness.wait import wait_for
+from harness.wire import packet_socket
+
+HOPS = {4: (socket.IPPROTO_IP, socket.IP_TTL),
+        6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
+NARROW = 1400
+each_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+@pytest.fixture
+def cluster():
+    with Cluster() as made:
+        ready(made)
+        made.gateway.run("nft", "-f", "-", input=COUNTER)
+        made.gateway.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+        yield made
+
+
+def ready(cluster):
+    """A veth takes what XDP sends it while its other end has NAPI."""
+    for station in (cluster.client, cluster.backends):
+        station.run("ethtool", "-K", "eth0", "gro", "on", "tx", "off")
+
+
+@contextlib.contextmanager
+def speaking(cluster, family):
+    """A client whose datagrams go past the kernel."""
+    with serving(cluster, family, "udp"), \
+            Daemon(cluster.gateway, config=forwarding(family, proto="udp")) as daemon, \
+            Client(cluster, family, "udp") as client:
+        wait_for(lambda: all(row["mode"] == "xdp native"
+                             for row in daemon.status()["interfaces"]), "XDP on both")
+        assert client.ask(b"first") == b"first"
+        wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
+        yield client
+
+
+def goes_past(cluster, client, text=b"past?"):
+    before = met(cluster)
+    assert client.ask(text) == text
+    return met(cluster) == before
+
+
+def goes_by_kernel(cluster, client, text=b"by the kernel?"):
+    before = met(cluster)
+    assert client.ask(text) == text
+    return met(cluster) > before
+
+
+@each_family
+def test_tagged_packet_goes_by_the_kernel(cluster, family):
+    """With tag 0, which says a priority alone, so that the kernel takes it without any device."""
+    with speaking(cluster, family) as client:
+        before = met(cluster)
+        head = (IP if family == 4 else IPv6)(src=CLIENT[family], dst=SERVICE[family])
+        frame = Ether(src=mac(cluster.client), dst=mac(cluster.gateway, "lan")) / Dot1Q(
+            vlan=0, prio=3) / head / UDP(sport=client.own[1], dport=PORT) / Raw(b"tagged")
+        with contextlib.closing(packet_socket(cluster.client, "eth0", 0)) as wire:
+            wire.send(bytes(frame))
+        assert client.sock.recv(1000).endswith(b"\ntagged")
+        assert met(cluster) > before
+
+
+def mac(station, device="eth0"):
+    return json.loads(station.run("ip", "-j", "link", "show", device).stdout)[0]["address"]
+
+
+@each_family
+def test_who_has_no_hop_left_is_told(cluster, family):
+    with speaking(cluster, family) as client:
+        asking(client.sock, family).setsockopt(*HOPS[family], 1)
+        client.sock.send(b"how far?")
+        _, kind, _, _, about = told(client.sock, family)
+        assert kind == EXCEEDED[family] and about == (SERVICE[family], PORT)
+
+
+def narrow_device(cluster, family):
+    for place, device in ((cluster.gateway, "wan"), (cluster.backends, "eth0")):
+        place.run("ip", "link", "set", device, "mtu", NARROW)
+
+
+def narrow_route(cluster, family):
+    for address in BACKENDS[family]:
+        cluster.gateway.run("ip", f"-{family}", "route", "add", address, "dev", "wan", "mtu",
+                            "lock", NARROW)
+
+
+@each_family
+@pytest.mark.parametrize("narrow", (narrow_device, narrow_route))
+def test_what_is_too_big_for_a_path_is_told_or_cut(cluster, family, narrow):
+    with speaking(cluster, family) as client:
+        narrow(cluster, family)
+        asking(client.sock, family).setsockopt(*DISCOVER[family])
+        client.sock.send(bytes(NARROW))
+        _, kind, mtu, _, about = told(client.sock, family)
+        assert (kind, mtu, about) == (TOO_BIG[family], NARROW, (SERVICE[family], PORT))
+        client.sock.setsockopt(*DISCOVER[family][:2], 0)
+        cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
+        if family == 4:     # which a router may cut
+            assert goes_by_kernel(cluster, client, bytes(NARROW))
+        assert goes_past(cluster, client, bytes(1000))
+
+
+@each_family
+def test_unknown_neighbour_is_asked_for(cluster, family):
+    with speaking(cluster, family) as client:
+        for device in ("lan", "wan"):
+            cluster.gateway.run("ip", f"-{family}", "neigh", "flush", "dev", device)
+            assert goes_by_kernel(cluster, client)
+            assert goes_past(cluster, client)
+
+
+def impatient(cluster, family):
+    """The gateway asks its neighbours soon whether they are still there."""
+    cluster.gateway.run("sysctl", "-qw", *(
+        f"net.ipv{family}.neigh.wan.{name}" for name in (
+            "base_reachable_time_ms=2500", "delay_first_probe_time=1", "retrans_time_ms=50")))
+    cluster.gateway.run("ip", f"-{family}", "neigh", "flush", "dev", "wan")
+
+
+@each_family
+def test_neighbour_that_changes_is_found(cluster, family):
+    """Silently: nobody announces the new address, which only whoever asks for it learns."""
+    with speaking(cluster, family) as client:
+        impatient(cluster, family)
+        assert goes_by_kernel(cluster, client)
+        # Link down, or ARP switched off, would be heard of by some; this is by nobody.
+        cluster.backends.run("ip", "link", "set", "eth0", "address", "02:00:00:00:77:01")
+        client.sock.settimeout(0.1)
+
+        def is_answered():
+            with contextlib.suppress(TimeoutError):
+                return client.ask(b"still there?") == b"still there?"
+
+        wait_for(is_answered, "an answer from the new address", 15)
+
+
+def test_interface_that_is_down_for_a_while(cluster):
+    with speaking(cluster, 4) as client:
+        asking(client.sock, 4)
+        cluster.gateway.run("ip", "link", "set", "wan", "down")
+        client.sock.send(b"nobody there")
+        assert told(client.sock, 4)[1] == (3, 0)        # net unreachable: there is no route
+        cluster.gateway.run("ip", "link", "set", "wan", "up")
+        wait_for(lambda: client.ask(b"back?") == b"back?", "it is answered")
+        wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
+
+
+def test_interface_that_is_made_anew(cluster):
+    with speaking(cluster, 4) as client:
+        asking(client.sock, 4)
+        cluster.gateway.run("ip", "link", "del", "wan")
+        client.sock.send(b"nobody there")
+        assert told(client.sock, 4)[1] == (3, 0)
+        veth(cluster.gateway, "wan", cluster.backends, "eth0")
+        for place in (cluster.client, cluster.backends):
+            for family in FAMILIES:
+                place.run("ip", f"-{family}", "route", "del", "default", check=False)
+        cluster.address()
+        ready(cluster)
+        assert client.ask(b"back?") == b"back?"
+        wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")

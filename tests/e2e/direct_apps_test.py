@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that everybody uses, served by backends that answer the client themselves, and TLS by
+NAT: what was asked for arrives to its last byte, and none of its packets is dropped."""
+import contextlib
+import hashlib
+import json
+import re
+import subprocess
+
+import pytest
+
+from e2e.balance_test import FAMILIES, HOOKS
+from e2e.direct_test import WAYS, drops
+from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, SERVICE, Cluster
+from harness.daemon import Daemon
+from harness.direct import COUNT, Direct, front
+from harness.programs import (ADDRESS_OF, BIG_BYTES, DNS, IPERF, LONG_NAME, LONG_TEXT, WEB, Home,
+                              listens, running, url)
+from harness.wait import SLOWNESS, wait_for
+
+TLS = 443
+# iperf3 wants both its connections at one server.
+SHARED = ((WEB, "tcp"), (DNS, "tcp"), (DNS, "udp"), (IPERF, "tcp"), (IPERF, "udp"))
+
+
+def config(way):
+    forward, outer = way
+    services = [{"name": f"{proto}-{port}-{family}", "address": SERVICE[family], "port": port,
+                 "proto": proto, "forward": forward,
+                 "backends": [{"address": front(number, outer or family)}
+                              for number in range(1 if port == IPERF else COUNT)]}
+                for family in FAMILIES for port, proto in SHARED]
+    interfaces = [{"name": name, "hook": "tc"}
+                  for name in ("lan", *(f"wan{number}" for number in range(COUNT)))]
+    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
+            "conntrack: {capacity: 1000, half-open: 1000}\n"
+            f"balance: {json.dumps({'services': services})}\n")
+
+
+@pytest.fixture(scope="module")
+def home():
+    with Home() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(home):
+    with Direct() as made, made.unwrapping(), contextlib.ExitStack() as stack:
+        for member in made.members:
+            stack.enter_context(home.serving(member, WEB, DNS))
+        for address in SERVICE.values():        # or it answers datagrams from another
+            stack.enter_context(running(made.members[0], "iperf3", "-s", "-B", address))
+        wait_for(lambda: made.members[0].run("ss", "-Hltn").stdout.count(f":{IPERF} ") == 2,
+                 "iperf3 listens")
+        yield made
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"{way[0]}-{way[1] or 'same'}")
+def balanced(request, cluster):
+    with Daemon(cluster.gateway, config=config(request.param)) as daemon:
+        yield daemon
+        assert not drops(daemon), daemon.say("events", "--json")
+
+
+def dig(cluster, family, *words):
+    return cluster.client.run("dig", f"@{SERVICE[family]}", "+tries=1", f"+time={5 * SLOWNESS:g}",
+                              "+short", *words).stdout
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_files_arrive_whole(cluster, balanced, home, family):
+    body = cluster.client.run("curl", "-sSf", "-m", 40, url(SERVICE[family], "big"),
+                              text=False).stdout
+    assert len(body) == BIG_BYTES
+    assert hashlib.sha256(body).hexdigest() == home.hashes["big"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_uploaded_is_measured(cluster, balanced, family):
+    """Towards backends, through the gateway: TCP by segments of full size, whose sender learns
+    what fits, and datagrams."""
+    for transport in (["-n", "8M"], ["-u", "-b", "40M", "-n", "1M"]):
+        result = json.loads(cluster.client.run(
+            "iperf3", "-J", "-c", SERVICE[family], "-p", IPERF, *transport).stdout)["end"]
+        got = result.get("sum_received") or result["sum"]
+        assert got["bytes"] >= 1 << 19 and got.get("lost_percent", 0) < 50, result
+    cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_names_are_resolved(cluster, balanced, family):
+    for how in ("+notcp", "+tcp"):
+        assert dig(cluster, family, how, "A", "www.test").split() == [ADDRESS_OF[4]], how
+    answer = dig(cluster, family, "+notcp", "+ignore", "+bufsize=4096", "TXT", LONG_NAME)
+    assert re.findall(r'"(.*?)"', answer) == LONG_TEXT
+
+
+# --- TLS, by NAT ---------------------------------------------------------------------------------
+
+def nat_config(hook):
+    services = [{"name": f"tls{family}", "address": SERVICE[family], "port": TLS,
+                 "backends": [{"address": address, "port": BACKEND_PORT}
+                              for address in BACKENDS[family]]} for family in FAMILIES]
+    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
+    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
+            f"balance: {json.dumps({'services': services})}\n")
+
+
+@pytest.fixture(scope="module")
+def certificate(home):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", home.path / "key", "-out",
+                    home.path / "cert", "-days", "1", "-subj", "/CN=www.test"], check=True,
+                   stderr=subprocess.DEVNULL)
+    return home.path / "cert"
+
+
+@pytest.fixture(scope="module")
+def tls(home, certificate):
+    with Cluster() as made, running(
+            made.backends, "openssl", "s_server", "-quiet", "-WWW", "-accept", BACKEND_PORT,
+            "-cert", certificate, "-key", home.path / "key", cwd=home.path / "www"):
+        wait_for(lambda: listens(made.backends, BACKEND_PORT), "s_server listens")
+        yield made
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_pages_behind_tls_arrive_whole(tls, home, certificate, hook):
+    with Daemon(tls.gateway, config=nat_config(hook)) as daemon:
+        for family in FAMILIES:
+            address = f"[{SERVICE[6]}]" if family == 6 else SERVICE[4]
+            body = tls.client.run(
+                "curl", "-sSf", "-m", 40, "--cacert", certificate, "--resolve",
+                f"www.test:{TLS}:{address}", f"https://www.test:{TLS}/big", text=False).stdout
+            assert hashlib.sha256(body).hexdigest() == home.hashes["big"]
+            row, = daemon.ask("flow", "list", f"src={CLIENT[family]}")["flows"]
+            assert row["dst"] == SERVICE[family]
+        assert not drops(daemon)
