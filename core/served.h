@@ -19,6 +19,7 @@ struct weir_served_flow {
 	uint8_t proto;
 	bool is_answered; /* the backend was seen */
 	bool is_over;	  /* closed or reset, and kept for what is still under way */
+	bool has_ended;	  /* … by both sides, who know it, or reset */
 };
 
 /* Appends service/address:port to name. False: there is no such backend, or nobody who knows. */

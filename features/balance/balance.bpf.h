@@ -9,10 +9,11 @@
 
 #include "../../abi/reason.h"
 #include "../../bpf/lib/embedded.h"
-#include "../../bpf/lib/generation.h"
 #include "../../bpf/lib/served.h"
 #include "../../bpf/lib/route.h"
+#include "balance_active.bpf.h"
 #include "balance_count.bpf.h"
+#include "balance_lines.bpf.h"
 #include "balance_port.bpf.h"
 #include "balance_slot.bpf.h"
 
@@ -35,19 +36,6 @@ static __always_inline void balance_count(const struct pkt *p, enum balance_coun
 
 	if (count)
 		++*count;
-}
-
-static __always_inline void *balance_line(const struct pkt *p, __u32 line)
-{
-	return policy_line(p, WEIR_SECTION_BALANCE, line);
-}
-
-/* A second time in the front of the policy, where it is read without a call. */
-static __always_inline const struct balance_head *balance_head(const struct pkt *p)
-{
-	const struct weir_policy_head *head = policy_head(p);
-
-	return head ? (const struct balance_head *)head->roots[WEIR_ROOT_BALANCE] : NULL;
 }
 
 /* Bits, not a chain of comparisons: the verifier walks each branch. */
@@ -104,20 +92,6 @@ static __always_inline int end_find(const struct pkt *p, bool is_dst, enum balan
 	};
 
 	return balance_find(p, &key);
-}
-
-static __always_inline const struct balance_backend *backend_at(const struct pkt *p, __u32 row)
-{
-	const struct balance_head *head = balance_head(p);
-
-	return head ? balance_line(p, head->backends + row) : NULL;
-}
-
-static __always_inline const struct balance_service *service_at(const struct pkt *p, __u32 row)
-{
-	const struct balance_head *head = balance_head(p);
-
-	return head ? balance_line(p, head->services + row) : NULL;
 }
 
 static __always_inline bool end_is(const struct weir_addr *addr, const struct served_end *end)
@@ -236,17 +210,59 @@ static __always_inline int number_find(const struct pkt *p, __u32 service, __u16
 	return number ? balance_find(p, &key) : 0;
 }
 
-/* By the slots of the service: the number of a backend, 0 where there is none. */
-__noinline int balance_choose(const struct pkt *p, __u32 row)
+/* By a slot of the service: the number of a backend, 0 where there is none. */
+__noinline int balance_draw(const struct pkt *p, __u32 row, __u32 draw)
 {
 	const struct balance_service *service = p ? service_at(p, row) : NULL;
 
 	if (!service || !service->slots)
 		return 0;
-	__u32 slot = slot_choose(p, row, service);
+	__u32 slot = slot_choose(p, row, service, draw);
 	const struct weir_line *line = balance_line(p, service->slot + slot / BALANCE_SLOTS_EACH);
 
 	return line ? line->u16[slot % BALANCE_SLOTS_EACH] : 0;
+}
+
+/* Draws until there are two candidates; few backends are all candidates, behind the first. */
+static __always_inline void candidates_try(const struct pkt *p, __u32 row,
+					   const struct balance_choice *choice)
+{
+	__u32 first = choice->first, count = choice->count, at = first;
+	int found = 0;
+
+	LOOP_ROLLED
+	for (__u32 i = 0; i < BALANCE_DRAWS && found < 2; i++) {
+		int number = number_find(p, row, balance_draw(p, row, i));
+
+		found += number && balance_active_try(p, number - 1);
+		at = found ? number : at;
+		if (count <= BALANCE_FEW)
+			break;
+	}
+	LOOP_ROLLED
+	for (__u32 i = 0; i < BALANCE_FEW && count <= BALANCE_FEW && i < count; i++, at++)
+		balance_active_try(p, at < first + count ? at : at - count);
+}
+
+/* Of some candidates the one with the fewest connections for its weight; 0: the service does not
+ * choose so. */
+__noinline int balance_choose_active(const struct pkt *p, __u32 row)
+{
+	const struct balance_service *service = p ? service_at(p, row) : NULL;
+	const struct balance_choice *choice = service ? choice_at(p, row) : NULL;
+
+	if (!choice || !(service->choice & BALANCE_BY_ACTIVE))
+		return 0;
+	balance_active_begin();
+	candidates_try(p, row, choice);
+	return balance_active_best();
+}
+
+static __always_inline int balance_choose(const struct pkt *p, __u32 row)
+{
+	int number = served_constants.actives ? balance_choose_active(p, row) : 0;
+
+	return number ?: balance_draw(p, row, 0);
 }
 
 /* Who the flow belongs to, where the packet is to go. False: there is no such backend. */
@@ -380,7 +396,12 @@ __noinline int balance_again(struct pkt *p)
 static __always_inline enum weir_reason balance_stage(struct pkt *p, enum hook hook,
 						      enum weir_reason reason)
 {
-	return served_constants.enabled ? balance_serve(p, hook) ?: reason : reason;
+	if (!served_constants.enabled)
+		return reason;
+	reason = balance_serve(p, hook) ?: reason;
+	if (served_constants.actives)
+		balance_active_note(p);
+	return reason;
 }
 
 #endif

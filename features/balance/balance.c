@@ -42,6 +42,9 @@ static int tallies_set(const struct weir_image *image, struct weir_constants *co
 	if (!r)
 		r = weir_constants_capacity(constants, "ctr_handshake", room ? room : 1);
 	if (!r)
+		r = weir_constants_capacity(constants, "ctr_active",
+					    balance_counts_active(image) ? room : 1);
+	if (!r)
 		r = weir_constants_capacity(constants, "set_syn_time", values.stamps);
 	return r ? r : weir_constants_set(constants, "tally_constants", &values, sizeof(values));
 }
@@ -56,6 +59,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.hides = balance_hides_clients(image),
 		.shortcuts = balance_is_in(image) && section->shortcut == BALANCE_SHORTCUT_XDP,
 		.directs = balance_is_direct(image),
+		.actives = balance_counts_active(image),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
@@ -78,6 +82,7 @@ static void balance_state_free(void *data)
 		return;
 	health_free(state->health); /* it looks at what is live */
 	announce_free(state->announce);
+	balance_actives_free(state->actives);
 	if (state->live)
 		balance_live_done(state->live);
 	if (state->runtime)
@@ -118,6 +123,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 		r = health_new(engine, &state->health);
 	if (r >= 0)
 		r = announce_new(engine, &state->announce);
+	if (r >= 0)
+		r = balance_actives_new(engine, &state->actives);
 	if (r < 0)
 		return r;
 	*ret_state = weir_take(state);
@@ -134,6 +141,8 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	int r = state->counters && state->shortcut ? balance_counts_attach(&state->counts, object) :
 						     -ENOENT;
 
+	if (!r && state->actives)
+		r = balance_actives_attach(state->actives, object);
 	if (r)
 		weir_diag_error(diag, NULL, "balance: the counters cannot be set up: %s",
 				strerror(-r));
@@ -157,6 +166,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 	/* A change may be taking up other maps on its worker. */
 	if (state->engine && weir_engine_is_idle(state->engine))
 		balance_counts_tick(&state->counts, now_ns);
+	balance_actives_tick(state->actives, now_ns);
 	balance_shortcut_look(state);
 	announce_tick(state->announce);
 }
@@ -220,6 +230,9 @@ static void balance_went_live(void *data, const struct weir_config *config)
 	health_live(state->health, live ? &live->acting : &none);
 	announce_live(state->announce, live ? &live->acting : &none);
 	counts_live(state);
+	for (uint32_t i = 0; i < state->counts.live.count; i++)
+		balance_actives_own(state->actives, &state->counts.live.at[i]);
+	balance_actives_live(state->actives);
 	balance_shortcut_look(state);
 }
 

@@ -36,7 +36,7 @@ struct balance_head {
 	__u32 backends;
 	__u32 service_count, backend_count;
 	__u32 tallies; /* behind the last row of ctr_backend that the policy names */
-	__u32 spare;
+	__u32 choices; /* where a line a service says more of how it chooses; 0: none does */
 	/* Who tunnels to backends say they are from, by the outer version: IPv4, IPv6; all zero:
 	 * the address that the route gives. */
 	struct weir_addr source[2];
@@ -53,7 +53,7 @@ struct balance_service {
 	/* What of a client says which slot is his: bits of his address, and of his port. */
 	__be16 port_mask;
 	__u8 takes_turns; /* nothing does: each connection gets the next slot */
-	__u8 spare;
+	__u8 choice;	  /* enum balance_choice_flags */
 	struct weir_addr mask;
 };
 
@@ -62,9 +62,24 @@ struct balance_backend {
 	__be16 port;
 	__u16 number; /* in its service, from 1; by what it is, not where it stands */
 	__u32 service;
-	__u32 tally; /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
-	__u32 spare[9];
+	__u32 tally;  /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u32 weight; /* 0: it gets no new connections */
+	__u32 spare[8];
 };
+
+enum balance_choice_flags {
+	BALANCE_BY_ACTIVE = 1, /* of some candidates the one with the fewest connections */
+};
+
+/* What else says who gets a connection, a line a service. */
+struct balance_choice {
+	__u32 first, count; /* rows of its backends */
+	__u32 spare[14];
+};
+
+/* Of so many backends all are candidates; of more two. */
+#define BALANCE_FEW 16
+#define BALANCE_DRAWS 8 /* how often slots are drawn until they are of two backends */
 
 #define BALANCE_SLOTS_EACH (WEIR_LINE_BYTES / 2)
 
@@ -132,6 +147,24 @@ struct balance_tally {
  * behind it one for each CPU. The row of nobody has in its first word which map this is.
  */
 #define BALANCE_TALLIES_LEAST 256
+
+/*
+ * ctr_active: how many connections a backend has now, by its row as in ctr_backend. `base` is what
+ * user space has found that packets did not show.
+ */
+struct balance_active {
+	__u64 begun, ended; /* as packets show it; only grow */
+	__s64 base;
+	__u64 owner;	/* user space's: whose row it is; of the row of nobody: which map */
+	__u64 spare[4]; /* a cache line: two backends are on two CPUs at once */
+};
+
+static inline __u64 balance_active_count(const struct balance_active *active)
+{
+	__s64 count = active->base + (__s64)(active->begun - active->ended);
+
+	return (__u64)(count & ~(count >> 63));
+}
 
 /*
  * ctr_handshake: how long a backend takes to answer a SYN, as seen here. Bucket n: up to 2^n times
@@ -216,6 +249,8 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 	return __builtin_bswap16(BALANCE_PORT_FIRST + ((hash >> 32) * BALANCE_PORT_COUNT >> 32));
 }
 
+_Static_assert(sizeof(struct balance_active) == WEIR_LINE_BYTES, "a cache line");
+_Static_assert(sizeof(struct balance_choice) == WEIR_LINE_BYTES, "a line a service");
 _Static_assert(sizeof(struct balance_port) == WEIR_LINE_BYTES, "a line a port");
 _Static_assert(sizeof(struct balance_latency) == 2 * WEIR_LINE_BYTES, "two cache lines");
 _Static_assert(sizeof(struct balance_tally) == WEIR_LINE_BYTES, "a cache line");

@@ -184,6 +184,15 @@ static int cells_make(struct meaning *meaning)
 	return r;
 }
 
+static bool has_choices(const struct balance_section *section)
+{
+	bool has = false;
+
+	for (unsigned i = 0; i < section->service_count; i++)
+		has = has || balance_choice_flags(&section->services[i]);
+	return has;
+}
+
 static struct balance_head head_of(const struct meaning *meaning)
 {
 	struct balance_head head = {
@@ -196,18 +205,18 @@ static struct balance_head head_of(const struct meaning *meaning)
 		.tallies = balance_rows_end(&meaning->plan.rows),
 	};
 
+	if (has_choices(meaning->section))
+		head.choices = head.backends + head.backend_count;
 	balance_sources_read(meaning->section, head.source);
 	return head;
 }
 
-static int slots_write(const struct meaning *meaning, unsigned index, uint32_t row,
-		       struct balance_service *service, uint16_t *slots)
+static int slots_write(const struct meaning *meaning, unsigned index,
+		       const struct balance_maglev_backend *shares, struct balance_service *service,
+		       uint16_t *slots)
 {
-	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
 	unsigned count = meaning->section->services[index].backend_count;
 
-	if (!shares)
-		return -ENOMEM;
 	if (meaning->slots[index] > 1)
 		return balance_scheduler_write(&meaning->section->services[index], shares, service,
 					       slots);
@@ -218,14 +227,30 @@ static int slots_write(const struct meaning *meaning, unsigned index, uint32_t r
 	return 0;
 }
 
+static void choice_write(const struct meaning *meaning, unsigned index, uint32_t row,
+			 struct weir_line *lines)
+{
+	const struct balance_head *head = (const void *)lines;
+
+	if (!head->choices)
+		return;
+	*(struct balance_choice *)&lines[head->choices + index] = (struct balance_choice){
+		.first = row,
+		.count = meaning->section->services[index].backend_count,
+	};
+}
+
 static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
 			 struct weir_line *lines)
 {
+	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
 	struct weir_addr source;
 
+	if (!shares)
+		return -ENOMEM;
 	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
 	*service = (struct balance_service){
 		.addr = end->addr,
@@ -234,9 +259,11 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 		.proto = end->proto,
 		.forward = (uint8_t)meaning->section->services[index].forward,
 		.slot = slot,
+		.choice = balance_choice_flags(&meaning->section->services[index]),
 	};
-	int r = slots_write(meaning, index, row, service, lines[slot].u16);
+	int r = slots_write(meaning, index, shares, service, lines[slot].u16);
 
+	choice_write(meaning, index, row, lines);
 	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
 		struct balance_backend *backend = (void *)&lines[head->backends + row + i];
 
@@ -246,6 +273,7 @@ static int service_write(const struct meaning *meaning, unsigned index, uint32_t
 			.number = meaning->numbers[row + i],
 			.service = index,
 			.tally = meaning->plan.at[row + i].row,
+			.weight = shares[i].weight,
 		};
 	}
 	return r;
@@ -263,7 +291,9 @@ static size_t lines_count(const struct meaning *meaning, uint32_t first_slot)
 static int all_write(const struct meaning *meaning, struct weir_image *image)
 {
 	struct balance_head head = head_of(meaning);
-	uint32_t slot = head.backends + head.backend_count, row = 0;
+	uint32_t slot = head.backends + head.backend_count +
+			(head.choices ? head.service_count : 0),
+		 row = 0;
 	struct weir_line *lines = weir_image_section(image, WEIR_SECTION_BALANCE,
 						     lines_count(meaning, slot) * sizeof(*lines));
 	int r = lines ? 0 : -ENOMEM;
@@ -352,6 +382,18 @@ bool balance_is_direct(const struct weir_image *image)
 	for (uint32_t i = 0; head && i < head->service_count; i++)
 		is = is || services[i].forward != WEIR_FORWARD_NAT;
 	return is;
+}
+
+bool balance_counts_active(const struct weir_image *image)
+{
+	const struct balance_head *head = head_in(image);
+	const struct balance_service *services =
+		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
+	bool counts = false;
+
+	for (uint32_t i = 0; head && i < head->service_count; i++)
+		counts = counts || services[i].choice & BALANCE_BY_ACTIVE;
+	return counts;
 }
 
 bool balance_takes_turns(const struct weir_image *image)

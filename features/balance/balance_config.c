@@ -89,7 +89,10 @@ static const struct weir_field service_fields[] = {
 	  .help = "Which backend a new connection gets, by weights. maglev: what its source "
 		  "address "
 		  "and port say, the same on every host with this configuration; round-robin: the "
-		  "next in turn; source-hash: what its source address says." },
+		  "next in turn; source-hash: what its source address says; least-connections: who "
+		  "has the fewest connections for his weight, of two that are drawn, or of all "
+		  "where "
+		  "there are no more than 16." },
 	{ .key = "client-prefix",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SERVICE(client_prefix),

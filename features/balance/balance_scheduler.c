@@ -11,7 +11,8 @@
 #define V4_BITS 32
 #define ADDR_BITS 128
 
-const char *const balance_scheduler_names[] = { "maglev", "round-robin", "source-hash", NULL };
+const char *const balance_scheduler_names[] = { "maglev", "round-robin", "source-hash",
+						"least-connections", NULL };
 
 int balance_scheduler_parse(const char *name)
 {
@@ -38,6 +39,11 @@ int balance_scheduler_check(const struct balance_section *section, unsigned inde
 		return 0;
 	return weir_diag_key(diag, key, "write 1 to 32", "an IPv4 address has %d bits, not %u",
 			     V4_BITS, service->client_prefix);
+}
+
+uint8_t balance_choice_flags(const struct balance_text *text)
+{
+	return text->scheduler == BALANCE_LEAST_CONNECTIONS ? BALANCE_BY_ACTIVE : 0;
 }
 
 /* IPv4 addresses stand behind 96 bits that all have. */

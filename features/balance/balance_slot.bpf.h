@@ -31,19 +31,20 @@ static __always_inline __u32 turn_take(const struct pkt *p, __u32 row, __u32 slo
 	return (p->probe ? *turn : __sync_fetch_and_add(turn, 1)) % slots;
 }
 
+/* The first draw is the client's slot; more of them are slots of his as well. */
 static __always_inline __u32 slot_of_client(const struct pkt *p,
-					    const struct balance_service *service)
+					    const struct balance_service *service, __u32 draw)
 {
-	return balance_slot_of(p->src.be64[0] & service->mask.be64[0],
+	return balance_slot_of((p->src.be64[0] & service->mask.be64[0]) + draw,
 			       p->src.be64[1] & service->mask.be64[1],
 			       p->sport & service->port_mask, service->slots);
 }
 
 static __always_inline __u32 slot_choose(const struct pkt *p, __u32 row,
-					 const struct balance_service *service)
+					 const struct balance_service *service, __u32 draw)
 {
 	return service->takes_turns ? turn_take(p, row, service->slots) :
-				      slot_of_client(p, service);
+				      slot_of_client(p, service, draw);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "core/feature.h"
 #include "features/balance/balance.h"
+#include "features/balance/balance_active.h"
 #include "features/balance/balance_count.h"
 #include "features/balance/health_text.h"
 
@@ -46,6 +47,7 @@ enum balance_scheduler {
 	BALANCE_MAGLEV,
 	BALANCE_ROUND_ROBIN,
 	BALANCE_SOURCE_HASH,
+	BALANCE_LEAST_CONNECTIONS,
 };
 
 struct balance_section {
@@ -86,6 +88,7 @@ struct balance {
 	struct health *health;		  /* NULL without an engine */
 	struct announce *announce;	  /* likewise */
 	struct balance_counts counts;
+	struct balance_actives *actives; /* NULL without an engine */
 };
 
 extern const struct weir_feature weir_balance;
@@ -143,6 +146,8 @@ struct balance_maglev_backend;
 int balance_scheduler_write(const struct balance_text *text,
 			    const struct balance_maglev_backend *shares,
 			    struct balance_service *service, uint16_t *slots);
+/* enum balance_choice_flags. */
+uint8_t balance_choice_flags(const struct balance_text *text);
 /* -1: there is no such one. */
 int balance_scheduler_parse(const char *name);
 /* balance_twice.c: that nothing is two things. */
@@ -158,6 +163,7 @@ bool balance_is_in(const struct weir_image *image);
 /* … and one of them an address that stands for its clients. */
 bool balance_hides_clients(const struct weir_image *image);
 bool balance_is_direct(const struct weir_image *image);
+bool balance_counts_active(const struct weir_image *image);
 bool balance_takes_turns(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */

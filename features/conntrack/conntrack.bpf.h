@@ -502,6 +502,27 @@ __noinline int conntrack_lets_out(const struct pkt *p)
 	return flow_is_let_in(flow, &out, work->segment.side);
 }
 
+/* Who sees one direction only does not see the other side close. */
+static __always_inline bool conn_has_ended(__u32 marks)
+{
+	return conntrack_is_over(marks) ||
+	       (served_is_one_way() && marks & CONNTRACK_FIN * CONNTRACK_BOTH);
+}
+
+/* For who counts connections: the packet that ends one. Two that do so on two CPUs at once may both
+ * be it. */
+static __always_inline void conntrack_note_end(const struct pkt *p)
+{
+	const struct conn_work *work = conn_work();
+	struct served *served = served_work();
+
+	if (!served_constants.actives || !conntrack_constants.enabled || !work || !served ||
+	    (p->state != WEIR_CONN_NEW && p->state != WEIR_CONN_ESTABLISHED) ||
+	    p->pending == PKT_BEGINS || p->proto != PROTO_TCP)
+		return;
+	served->has_ended = conn_has_ended(work->flow.marks) && !conn_has_ended(work->word);
+}
+
 /* For what is kept of a packet's flow elsewhere: until when, as far as it shows now. */
 static __always_inline void conntrack_note_time(void)
 {

@@ -21,6 +21,7 @@ static struct weir_served_flow served_of(const struct conntrack_flow *flow)
 		.is_answered = flow->word & (CONNTRACK_ANSWERED | CONNTRACK_PICKED_UP),
 		.is_over = state == CONNTRACK_FIN_WAIT || state == CONNTRACK_CLOSING ||
 			   state == CONNTRACK_TIME_WAIT || state == CONNTRACK_RESET_SEEN,
+		.has_ended = flow->key.proto == CONNTRACK_TCP && conntrack_is_over(flow->word),
 	};
 }
 
