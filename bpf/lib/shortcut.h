@@ -7,6 +7,7 @@
 #define WEIR_BPF_SHORTCUT_H
 
 #include "../../abi/served.h"
+#include "neighbour.h"
 #include "route.h"
 #include "wire.h"
 
@@ -66,7 +67,7 @@ static __always_inline bool shortcut_look(struct xdp_md *ctx, const struct pkt *
 	way->ifindex = fib.ifindex;
 	__builtin_memcpy(way->link, fib.dmac, ROUTE_LINK_ADDRESS);
 	__builtin_memcpy(way->link + ROUTE_LINK_ADDRESS, fib.smac, ROUTE_LINK_ADDRESS);
-	return true;
+	return !neighbour_is_due(way);
 }
 
 #endif

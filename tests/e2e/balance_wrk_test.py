@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx behind a service that wrk asks, a connection a request, while all that may be changed is:
 no request fails."""
+import contextlib
+import json
 import random
 import re
+import shutil
 import subprocess
 import time
 
 import pytest
 
 from e2e.balance_test import HOOKS, config
+from harness.asked import Asker, backends, wait_states
 from harness.cluster import BACKEND_PORT, BACKENDS, SERVICE, Cluster
-from harness.daemon import Daemon
+from harness.daemon import HELPERS, WEIR, Daemon
 from harness.wait import SLOWNESS, wait_for
 
+OTHER_LAYOUT = HELPERS / "weir-other-layout"
 SECONDS = 10
+UPGRADES, CONNECTIONS = 4, 8
+INTERVAL, TIMEOUT, FALL = 0.2, 0.2, 3
+CHANGE = 1.0        # to compile what a check says
 NGINX = """pid {home}/pid; daemon off; worker_processes 1; error_log stderr crit;
 events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
@@ -85,22 +93,84 @@ class Edits:
             self.made += 1
 
 
+@contextlib.contextmanager
+def asked_by_wrk(cluster, seconds):
+    """A list, which ends up with what wrk says."""
+    client = subprocess.Popen(cluster.client.command(
+        "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", "Connection: close",
+        f"http://{SERVICE[4]}/"), stdout=subprocess.PIPE, text=True)
+    said = []
+    try:
+        yield said
+        said.append(client.communicate(timeout=120 * SLOWNESS)[0])
+    finally:
+        client.kill()
+        client.wait()
+
+
+def none_failed(said):
+    """How many were asked."""
+    assert "Socket errors" not in said[0] and "Non-2xx" not in said[0], said[0]
+    return int(re.search(r"(\d+) requests in", said[0])[1])
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("hook", HOOKS)
 def test_no_request_fails_whatever_is_changed(served, hook):
     with Daemon(served.gateway, config=config(4, hook=hook, capacity=300000)) as daemon:
-        client = subprocess.Popen(served.client.command(
-            "wrk", "-t1", "-c8", f"-d{SECONDS}s", "-H", "Connection: close",
-            f"http://{SERVICE[4]}/"), stdout=subprocess.PIPE, text=True)
-        try:
+        with asked_by_wrk(served, SECONDS) as said:
             edits = Edits(daemon, hook)
             edits.run(SECONDS - 1)
-            said = client.communicate(timeout=120 * SLOWNESS)[0]
-        finally:
-            client.kill()
-            client.wait()
-        assert "Socket errors" not in said and "Non-2xx" not in said, said
-        requests = int(re.search(r"(\d+) requests in", said)[1])
+        requests = none_failed(said)
         print(hook, edits.made, "changes,", requests, "requests")
         assert requests > 1000
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+def failed(said):
+    """How many requests did, as wrk counts them."""
+    found = re.search("Socket errors: (.*)", said[0])
+    return sum(map(int, re.findall(r"\d+", found[1]))) if found else 0
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("binary", ("next", "other layout"))
+def test_another_version_takes_over_under_load(served, tmp_path, hook, binary):
+    """One that lays its tables out in another way begins with empty ones. A connection is known
+    again by the client's next packet; one whose backend speaks before that may be reset."""
+    other = OTHER_LAYOUT if binary == "other layout" else shutil.copy(WEIR, tmp_path / "weir-next")
+    with Daemon(served.gateway, config=config(4, hook=hook, capacity=300000)) as daemon:
+        with asked_by_wrk(served, 4) as said:
+            for number in range(UPGRADES):
+                daemon.stop() if number % 2 else daemon.kill()
+                daemon.binary = WEIR if number % 2 else other
+                daemon.start()
+        assert failed(said) <= (CONNECTIONS * UPGRADES if binary == "other layout" else 0), said[0]
+        assert int(re.search(r"(\d+) requests in", said[0])[1]) > 1000
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+# --- backends ------------------------------------------------------------------------------------
+
+@pytest.mark.alone
+def test_killed_backend_takes_nothing_but_its_own_with_it():
+    """What fails begins before its checks can have told of it, and nothing is left waiting."""
+    check = {"type": "tcp", "interval": f"{int(INTERVAL * 1000)}ms",
+             "timeout": f"{int(TIMEOUT * 1000)}ms", "fall": FALL}
+    text = config(4, capacity=300000).replace(
+        '"name": "echo"', f'"name": "echo", "health": {json.dumps(check)}')
+    with Cluster() as cluster, backends(cluster) as made, \
+            Daemon(cluster.gateway, config=text) as daemon, Asker(cluster) as asker:
+        wait_states(daemon, ["up"] * 3)
+        with asked_by_wrk(cluster, 4) as said:
+            assert set(asker.asked(100, time.monotonic())) == {0, 1, 2}
+            died = made[1].kill()
+            promised = died + (FALL * INTERVAL + TIMEOUT + CHANGE) * SLOWNESS
+            assert set(asker.asked(200, promised)) == {0, 2}
+        failed = [began for began, who in asker.rows if who is None]
+        assert failed and died - 0.1 * SLOWNESS < min(failed) <= max(failed) < promised
+        assert "timeout 0" in said[0] or "Socket errors" not in said[0], said[0]
+        with asked_by_wrk(cluster, 1) as said:
+            pass
+        assert none_failed(said) > 100
