@@ -21,7 +21,8 @@ struct weir_served_constants {
 	__u8 shortcuts;	 /* what XDP can send on from where it arrived, it does */
 	__u8 directs;	 /* some services are not WEIR_FORWARD_NAT */
 	__u8 actives;	 /* some services choose by the connections that backends have */
-	__u8 spare[2];
+	__u8 remembers;	 /* some services remember which backend a client had */
+	__u8 spare[1];
 };
 
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */

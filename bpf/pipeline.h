@@ -210,6 +210,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 	if (served_constants.enabled && !reason_is_drop(reason)) {
 		conntrack_note_time();
 		conntrack_note_end(p);
+		conntrack_note_refresh(p);
 		reason = balance_stage(p, hook, reason);
 		conntrack_own(p);
 	}

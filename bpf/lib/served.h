@@ -51,9 +51,10 @@ struct served {
 	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; where clients are
 				 hidden */
 	__u8 forward;	      /* enum weir_forward, of SERVED_TO_SERVICE */
-	__u8 is_answered; /* the flow's responder was seen before this packet, or may have been */
-	__u8 to_source;	  /* `to` is for the source, of an error: of what it holds */
-	__u8 has_ended;	  /* with this packet its connection is over */
+	__u8 is_answered;  /* the flow's responder was seen before this packet, or may have been */
+	__u8 to_source;	   /* `to` is for the source, of an error: of what it holds */
+	__u8 has_ended;	   /* with this packet its connection is over */
+	__u8 is_refreshed; /* its flow's time was written, as it is once a second */
 };
 
 /*
@@ -92,6 +93,7 @@ static __always_inline void served_begin(void)
 	served->is_quote = false;
 	served->hides = false;
 	served->has_ended = false;
+	served->is_refreshed = false;
 	served->is_hidden = false;
 	served->forward = WEIR_FORWARD_NAT;
 }

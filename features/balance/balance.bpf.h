@@ -12,31 +12,12 @@
 #include "../../bpf/lib/served.h"
 #include "../../bpf/lib/route.h"
 #include "balance_active.bpf.h"
+#include "balance_affinity.bpf.h"
 #include "balance_count.bpf.h"
+#include "balance_counter.bpf.h"
 #include "balance_lines.bpf.h"
 #include "balance_port.bpf.h"
 #include "balance_slot.bpf.h"
-
-/*
- * writes: the data path, each CPU its own
- * reads: features/balance/balance.c
- * full: cannot be: a row a counter
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BALANCE_COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} ctr_balance SEC(".maps");
-
-static __always_inline void balance_count(const struct pkt *p, enum balance_counter counter)
-{
-	__u32 row = counter;
-	__u64 *count = p->probe ? NULL : bpf_map_lookup_elem(&ctr_balance, &row);
-
-	if (count)
-		++*count;
-}
 
 /* Bits, not a chain of comparisons: the verifier walks each branch. */
 static __always_inline bool cell_is(const struct balance_cell *cell, const struct balance_cell *key)
@@ -258,11 +239,28 @@ __noinline int balance_choose_active(const struct pkt *p, __u32 row)
 	return balance_active_best();
 }
 
+/* The backend that the client had, where it gets new connections still. */
+__noinline int balance_recall(const struct pkt *p, __u32 row)
+{
+	int number = p ? balance_affinity_find(p, row) : 0;
+	int found = number ? number_find(p, row, number) : 0;
+	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
+
+	return backend && backend->weight ? number : 0;
+}
+
 static __always_inline int balance_choose(const struct pkt *p, __u32 row)
 {
-	int number = served_constants.actives ? balance_choose_active(p, row) : 0;
+	int number = served_constants.remembers ? balance_recall(p, row) : 0;
 
-	return number ?: balance_draw(p, row, 0);
+	if (number) {
+		balance_count(p, BALANCE_COUNT_REMEMBERED);
+		balance_affinity_prolong(p);
+		return number;
+	}
+	number = served_constants.actives ? balance_choose_active(p, row) : 0;
+	number = number ?: balance_draw(p, row, 0);
+	return served_constants.remembers ? balance_affinity_keep(p, number) : number;
 }
 
 /* Who the flow belongs to, where the packet is to go. False: there is no such backend. */
@@ -401,6 +399,8 @@ static __always_inline enum weir_reason balance_stage(struct pkt *p, enum hook h
 	reason = balance_serve(p, hook) ?: reason;
 	if (served_constants.actives)
 		balance_active_note(p);
+	if (served_constants.remembers)
+		balance_affinity_refresh(p);
 	return reason;
 }
 

@@ -60,13 +60,21 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.shortcuts = balance_is_in(image) && section->shortcut == BALANCE_SHORTCUT_XDP,
 		.directs = balance_is_direct(image),
 		.actives = balance_counts_active(image),
+		.remembers = balance_remembers(image),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
+	uint32_t sets = values.remembers ? (section->affinity_clients + BALANCE_AFFINITY_WAYS - 1) /
+						   BALANCE_AFFINITY_WAYS :
+					   1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
 
 	if (!r)
 		r = weir_constants_capacity(constants, "st_balance_turn",
 					    balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1);
+	if (!r)
+		r = weir_constants_capacity(constants, "st_affinity", sets);
+	if (!r)
+		r = weir_constants_set(constants, "balance_affinity_sets", &sets, sizeof(sets));
 	if (!r)
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
 	if (!r)
@@ -83,6 +91,7 @@ static void balance_state_free(void *data)
 	health_free(state->health); /* it looks at what is live */
 	announce_free(state->announce);
 	balance_actives_free(state->actives);
+	weir_map_memory_done(&state->affinity);
 	if (state->live)
 		balance_live_done(state->live);
 	if (state->runtime)
@@ -143,6 +152,8 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 
 	if (!r && state->actives)
 		r = balance_actives_attach(state->actives, object);
+	if (!r)
+		r = balance_affinity_attach(state, object);
 	if (r)
 		weir_diag_error(diag, NULL, "balance: the counters cannot be set up: %s",
 				strerror(-r));

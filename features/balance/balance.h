@@ -69,12 +69,16 @@ struct balance_backend {
 
 enum balance_choice_flags {
 	BALANCE_BY_ACTIVE = 1, /* of some candidates the one with the fewest connections */
+	BALANCE_REMEMBERS = 2, /* the one that the client had */
 };
 
 /* What else says who gets a connection, a line a service. */
 struct balance_choice {
-	__u32 first, count; /* rows of its backends */
-	__u32 spare[14];
+	__u64 name;	     /* of the service in st_affinity, in every policy it is in */
+	__u32 first, count;  /* rows of its backends */
+	__u32 timeout_ticks; /* conntrack's; how long a client is remembered */
+	__u32 spare[7];
+	struct weir_addr mask; /* what of his address says who he is */
 };
 
 /* Of so many backends all are candidates; of more two. */
@@ -100,6 +104,25 @@ struct balance_port {
 	__u32 spares[3];
 };
 
+/* Which backend a client had (st_affinity). */
+struct balance_affinity {
+	struct weir_addr client; /* cut to its prefix */
+	__u64 service;		 /* its name */
+	__u32 expires_ticks;	 /* conntrack's tick */
+	__u32 word;		 /* the backend's number, 0: there is nobody; and the two below */
+};
+
+#define BALANCE_AFFINITY_NUMBER 0xffffu
+#define BALANCE_AFFINITY_WRITTEN 0x10000u /* somebody is at it */
+#define BALANCE_AFFINITY_TURN 0x20000u	  /* added with each change */
+#define BALANCE_AFFINITY_WAYS 8
+#define BALANCE_AFFINITY_STEP_TICKS 60 /* 1 s: how late a time may be written */
+
+/* A client lies at one of the places of one set. */
+struct balance_affinity_set {
+	struct balance_affinity at[BALANCE_AFFINITY_WAYS];
+};
+
 #define BALANCE_PORT_WRITTEN 1u /* in `turn`: somebody is at it */
 #define BALANCE_PORT_TRIES 8
 #define BALANCE_PORT_STEP_TICKS 60 /* 1 s */
@@ -108,15 +131,18 @@ struct balance_port {
 #define BALANCE_PORT_COUNT 31744
 
 /* ctr_balance: a row each. X(identifier, name, help). */
-#define BALANCE_COUNTERS(X)                                                                   \
-	X(BALANCE_COUNT_CHOSEN, "chosen", "connections for which a backend was chosen")       \
-	X(BALANCE_COUNT_NO_BACKEND, "no_backend", "packets to a service that has no backend") \
-	X(BALANCE_COUNT_TO_BACKENDS, "to_backends", "packets sent on to backends")            \
-	X(BALANCE_COUNT_TO_CLIENTS, "to_clients", "packets of backends sent on to clients")   \
-	X(BALANCE_COUNT_NO_WAY, "no_way",                                                     \
-	  "packets dropped: no way leads to their backend, or none that they can take")       \
-	X(BALANCE_COUNT_TOO_BIG, "too_big",                                                   \
-	  "packets dropped, or answered, that do not fit on the way to their backend")        \
+#define BALANCE_COUNTERS(X)                                                                        \
+	X(BALANCE_COUNT_CHOSEN, "chosen", "connections for which a backend was chosen")            \
+	X(BALANCE_COUNT_REMEMBERED, "remembered",                                                  \
+	  "connections given to the backend that their client had")                                \
+	X(BALANCE_COUNT_DISPLACED, "displaced", "clients forgotten before their time, for others") \
+	X(BALANCE_COUNT_NO_BACKEND, "no_backend", "packets to a service that has no backend")      \
+	X(BALANCE_COUNT_TO_BACKENDS, "to_backends", "packets sent on to backends")                 \
+	X(BALANCE_COUNT_TO_CLIENTS, "to_clients", "packets of backends sent on to clients")        \
+	X(BALANCE_COUNT_NO_WAY, "no_way",                                                          \
+	  "packets dropped: no way leads to their backend, or none that they can take")            \
+	X(BALANCE_COUNT_TOO_BIG, "too_big",                                                        \
+	  "packets dropped, or answered, that do not fit on the way to their backend")             \
 	X(BALANCE_COUNT_EXPIRED, "expired", "packets dropped, or answered, without a hop left")
 
 enum balance_counter {
@@ -226,6 +252,15 @@ static inline __u32 balance_slot(const struct weir_addr *src, __be16 sport, __u3
 	return balance_slot_of(src->be64[0], src->be64[1], sport, slots);
 }
 
+/* The set of a client, before it is cut to the table. */
+static inline __u32 balance_affinity_hash(const struct balance_affinity *of)
+{
+	__u64 hash = balance_mix(0x616666696e697479ULL, of->client.be64[0]);
+
+	hash = balance_mix(hash, of->client.be64[1]);
+	return balance_mix(hash, of->service) >> 32;
+}
+
 /* Where the line lies that a backend's answer is looked up in. */
 static inline __u32 balance_port_hash(const struct balance_port *port)
 {
@@ -249,6 +284,7 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 	return __builtin_bswap16(BALANCE_PORT_FIRST + ((hash >> 32) * BALANCE_PORT_COUNT >> 32));
 }
 
+_Static_assert(sizeof(struct balance_affinity) * 2 == WEIR_LINE_BYTES, "two a line");
 _Static_assert(sizeof(struct balance_active) == WEIR_LINE_BYTES, "a cache line");
 _Static_assert(sizeof(struct balance_choice) == WEIR_LINE_BYTES, "a line a service");
 _Static_assert(sizeof(struct balance_port) == WEIR_LINE_BYTES, "a line a port");

@@ -234,10 +234,14 @@ static void choice_write(const struct meaning *meaning, unsigned index, uint32_t
 
 	if (!head->choices)
 		return;
-	*(struct balance_choice *)&lines[head->choices + index] = (struct balance_choice){
+	struct balance_choice *choice = (void *)&lines[head->choices + index];
+
+	*choice = (struct balance_choice){
 		.first = row,
 		.count = meaning->section->services[index].backend_count,
 	};
+	balance_affinity_write(&meaning->section->services[index].affinity,
+			       &meaning->services[index], choice);
 }
 
 static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
@@ -384,16 +388,26 @@ bool balance_is_direct(const struct weir_image *image)
 	return is;
 }
 
-bool balance_counts_active(const struct weir_image *image)
+static bool some_choose_by(const struct weir_image *image, enum balance_choice_flags flag)
 {
 	const struct balance_head *head = head_in(image);
 	const struct balance_service *services =
 		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
-	bool counts = false;
+	bool some = false;
 
 	for (uint32_t i = 0; head && i < head->service_count; i++)
-		counts = counts || services[i].choice & BALANCE_BY_ACTIVE;
-	return counts;
+		some = some || services[i].choice & flag;
+	return some;
+}
+
+bool balance_counts_active(const struct weir_image *image)
+{
+	return some_choose_by(image, BALANCE_BY_ACTIVE);
+}
+
+bool balance_remembers(const struct weir_image *image)
+{
+	return some_choose_by(image, BALANCE_REMEMBERS);
 }
 
 bool balance_takes_turns(const struct weir_image *image)

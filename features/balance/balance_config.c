@@ -101,6 +101,13 @@ static const struct weir_field service_fields[] = {
 	  .wants_value = true,
 	  .help = "Of source-hash: how many bits of a client's address count; whoever has the same "
 		  "ones gets the same backend. Without: all." },
+	{ .key = "affinity",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SERVICE(affinity),
+	  .size = sizeof(struct balance_affinity_text),
+	  .fields = balance_affinity_fields,
+	  .help = "A client that comes again gets the backend that he had, whatever `scheduler` "
+		  "says." },
 	{ .key = "backends",
 	  .type = WEIR_FIELD_SEQUENCE,
 	  .offset = SERVICE(backends),
@@ -161,6 +168,17 @@ const struct weir_field balance_fields[] = {
 	  .help = "Lines for connections of services with `source`, 64 bytes each, taken only when "
 		  "there are such services. One that finds none of its eight free is dropped "
 		  "(drop_no_port), of which the chance is one in 250 when half are in use." },
+	{ .key = "affinity-clients",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SECTION(affinity_clients),
+	  .fallback = "65536",
+	  .least = 1024,
+	  .most = 16777216,
+	  .wants_value = true,
+	  .help = "Places for clients of services with `affinity`, 32 bytes each, taken only when "
+		  "there are such services. Where eight have the same place in the table, the "
+		  "ninth takes that of who would be forgotten first (`displaced` in weir "
+		  "status)." },
 	{ .key = "tunnel-source",
 	  .type = WEIR_FIELD_STRING,
 	  .offset = SECTION(tunnel_source),
@@ -211,6 +229,7 @@ static int service_check(const struct balance_section *section, unsigned index,
 	for (unsigned i = 0; i < section->services[index].backend_count; i++)
 		r = balance_backend_read(section, index, i, diag, &end) ?: r;
 	r = balance_scheduler_check(section, index, diag) ?: r;
+	r = balance_affinity_check(section, index, diag) ?: r;
 	r = health_check(section, index, diag) ?: r;
 	return name ?: r;
 }

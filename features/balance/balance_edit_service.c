@@ -135,7 +135,8 @@ int balance_edit_add(struct balance_edit *edit)
 {
 	const char *proto = balance_edit_str(edit, "proto"),
 		   *backends = balance_edit_str(edit, "backend"),
-		   *scheduler = balance_edit_str(edit, "scheduler");
+		   *scheduler = balance_edit_str(edit, "scheduler"),
+		   *affinity = balance_edit_str(edit, "affinity");
 	_cleanup_free_ char *list = strdup(backends ? backends : "");
 	struct balance_text text = {
 		.name = (char *)balance_edit_str(edit, "name"),
@@ -146,6 +147,8 @@ int balance_edit_add(struct balance_edit *edit)
 	};
 	int r = list ? balance_edit_number(edit, "port", 1, 65535, 0, &text.port) : -ENOMEM;
 
+	if (!r && affinity)
+		r = balance_affinity_parse(affinity, edit->diag, &text.affinity);
 	if (!r)
 		r = balance_edit_service_new(edit, &text);
 	edit->result = "added";

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/engine.h"
 #include "features/balance/balance_change.h"
 
@@ -78,6 +79,11 @@ static void service_members(const struct balance_live *live, unsigned index,
 	weir_json_put_str(json, "scheduler", balance_scheduler_names[service->scheduler]);
 	if (service->client_prefix)
 		weir_json_put_uint(json, "client_prefix", service->client_prefix);
+	if (service->affinity.timeout.value)
+		weir_json_put_uint(json, "affinity_s",
+				   service->affinity.timeout.value / WEIR_NS_PER_S);
+	if (service->affinity.client_prefix)
+		weir_json_put_uint(json, "affinity_prefix", service->affinity.client_prefix);
 	if (service->source)
 		weir_json_put_str(json, "source", service->source);
 	if (service->announce)
@@ -299,6 +305,8 @@ const struct weir_op *const balance_ops[] = {
 	&health_op,
 	&announce_op,
 	&balance_stats_op,
+	&balance_affinity_list_op,
+	&balance_affinity_clear_op,
 	&balance_enable_op,
 	&balance_disable_op,
 	&balance_backend_add_op,

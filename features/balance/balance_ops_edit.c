@@ -48,6 +48,8 @@ static const struct weir_arg add_args[] = {
 	SOURCE_ARG,
 	{ "scheduler", WEIR_ARG_CHOICE, 0, "HOW", "which backend a new connection gets",
 	  balance_scheduler_names, "maglev" },
+	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
+	  "for how long a client that comes again gets the backend that he had", NULL, NULL },
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },

@@ -61,6 +61,7 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 		.port = text->port,
 		.proto = text->proto,
 		.scheduler = text->scheduler,
+		.affinity = { .timeout.value = text->affinity.timeout.value },
 		.source = text->source ? strdup(text->source) : NULL,
 	};
 

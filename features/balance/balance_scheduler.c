@@ -43,20 +43,28 @@ int balance_scheduler_check(const struct balance_section *section, unsigned inde
 
 uint8_t balance_choice_flags(const struct balance_text *text)
 {
-	return text->scheduler == BALANCE_LEAST_CONNECTIONS ? BALANCE_BY_ACTIVE : 0;
+	return (uint8_t)((text->scheduler == BALANCE_LEAST_CONNECTIONS ? BALANCE_BY_ACTIVE : 0) |
+			 (text->affinity.timeout.value ? BALANCE_REMEMBERS : 0));
 }
 
 /* IPv4 addresses stand behind 96 bits that all have. */
-static void mask_write(const struct balance_text *text, struct balance_service *service)
+struct weir_addr balance_prefix_mask(uint32_t prefix, bool is_v4)
 {
-	uint32_t bits = text->client_prefix ? text->client_prefix : ADDR_BITS;
-	uint8_t *bytes = (uint8_t *)&service->mask;
+	uint32_t bits = prefix ? prefix : ADDR_BITS;
+	struct weir_addr mask = { 0 };
+	uint8_t *bytes = (uint8_t *)&mask;
 
-	if (text->client_prefix && weir_addr_is_v4(&service->addr))
+	if (prefix && is_v4)
 		bits += ADDR_BITS - V4_BITS;
 	for (uint32_t i = 0; i < ADDR_BITS; i++)
 		if (i < bits)
 			bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	return mask;
+}
+
+static void mask_write(const struct balance_text *text, struct balance_service *service)
+{
+	service->mask = balance_prefix_mask(text->client_prefix, weir_addr_is_v4(&service->addr));
 	service->port_mask = text->scheduler == BALANCE_SOURCE_HASH ? 0 : 0xffff;
 }
 

@@ -13,12 +13,19 @@
 #define BALANCE_NAME_MAX 31
 #define BALANCE_SERVICES_MAX 10000
 #define BALANCE_WEIGHT_MAX 65535
+#define BALANCE_AFFINITY_MOST_NS (30ull * 24 * 3600 * 1000000000)
 
 /* An entry of `backends:`, as written. */
 struct balance_backend_text {
 	char *address;
 	uint32_t port; /* 0: the service's */
 	uint32_t weight;
+};
+
+/* How long clients are remembered. */
+struct balance_affinity_text {
+	struct weir_quantity timeout; /* 0: they are not */
+	uint32_t client_prefix;	      /* 0: the whole address */
 };
 
 /* An entry of `services:`. */
@@ -31,6 +38,7 @@ struct balance_text {
 	char *source;		/* NULL: backends see the clients */
 	int scheduler;		/* enum balance_scheduler */
 	uint32_t client_prefix; /* 0: the whole address */
+	struct balance_affinity_text affinity;
 	struct balance_backend_text *backends;
 	unsigned backend_count;
 	struct health_text health;
@@ -55,6 +63,7 @@ struct balance_section {
 	unsigned service_count;
 	char *tunnel_source, *tunnel_source6; /* NULL: the address that the route gives */
 	uint32_t source_ports;		      /* there may be in use at once */
+	uint32_t affinity_clients;	      /* there may be remembered at once */
 	int shortcut;			      /* enum balance_shortcut */
 };
 
@@ -89,14 +98,17 @@ struct balance {
 	struct announce *announce;	  /* likewise */
 	struct balance_counts counts;
 	struct balance_actives *actives; /* NULL without an engine */
+	struct weir_map_memory affinity; /* nothing before the first object */
 };
 
 extern const struct weir_feature weir_balance;
 extern const struct weir_field balance_fields[];
+extern const struct weir_field balance_affinity_fields[]; /* balance_affinity.c */
 extern const struct weir_op *const balance_ops[];
 extern const struct weir_op health_op;	      /* health_ops.c */
 extern const struct weir_op announce_op;      /* announce_ops.c */
 extern const struct weir_op balance_stats_op; /* balance_stats_ops.c */
+extern const struct weir_op balance_affinity_list_op, balance_affinity_clear_op;
 extern const char *const balance_proto_names[];
 extern const char *const balance_forward_names[];
 extern const char *const balance_scheduler_names[]; /* balance_scheduler.c */
@@ -146,6 +158,19 @@ struct balance_maglev_backend;
 int balance_scheduler_write(const struct balance_text *text,
 			    const struct balance_maglev_backend *shares,
 			    struct balance_service *service, uint16_t *slots);
+struct weir_addr balance_prefix_mask(uint32_t prefix, bool is_v4);
+/* balance_affinity.c: what is wrong with how long clients are remembered. */
+int balance_affinity_check(const struct balance_section *section, unsigned index,
+			   struct weir_diag *diag);
+/* … in seconds, as a command says it. -EINVAL: diag says what is wrong. */
+int balance_affinity_parse(const char *text, struct weir_diag *diag,
+			   struct balance_affinity_text *ret_affinity);
+void balance_affinity_write(const struct balance_affinity_text *text,
+			    const struct balance_end *service, struct balance_choice *choice);
+/* What a service is called in the table. Neither this nor its seed may change from one version to
+ * the next, or nobody is known after an upgrade. */
+uint64_t balance_affinity_name(const struct balance_end *service);
+int balance_affinity_attach(struct balance *state, struct weir_object *object);
 /* enum balance_choice_flags. */
 uint8_t balance_choice_flags(const struct balance_text *text);
 /* -1: there is no such one. */
@@ -163,6 +188,7 @@ bool balance_is_in(const struct weir_image *image);
 /* … and one of them an address that stands for its clients. */
 bool balance_hides_clients(const struct weir_image *image);
 bool balance_is_direct(const struct weir_image *image);
+bool balance_remembers(const struct weir_image *image);
 bool balance_counts_active(const struct weir_image *image);
 bool balance_takes_turns(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "features/balance/balance_live.h"
 
@@ -21,6 +22,9 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
 	if (text->scheduler)
 		weir_json_put_str(json, "scheduler", balance_scheduler_names[text->scheduler]);
+	if (text->affinity.timeout.value)
+		weir_json_put_uint(json, "affinity_s",
+				   text->affinity.timeout.value / WEIR_NS_PER_S);
 	if (text->source)
 		weir_json_put_str(json, "source", text->source);
 	weir_json_close_object(json);
@@ -103,6 +107,10 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 		text.proto++;
 	if (!balance_proto_names[text.proto] || port < 0)
 		return weir_diag_error(why, NULL, "a service has no port or no protocol");
+	text.affinity.timeout.value =
+		(uint64_t)weir_json_int(weir_json_get(object, "affinity_s"), 0) * WEIR_NS_PER_S;
+	if (text.affinity.timeout.value > BALANCE_AFFINITY_MOST_NS)
+		return weir_diag_error(why, NULL, "a service has no known affinity");
 	if (text.scheduler < 0)
 		return weir_diag_error(why, NULL, "a service has no known scheduler");
 	int r = balance_name_check(text.name, "", why)			     ?:

@@ -386,7 +386,7 @@ static __always_inline enum weir_reason conn_run(struct pkt *p, void *ctx, enum 
 
 	if (!work)
 		return WEIR_PASS;
-	work->is_kept = work->is_over = work->is_added = false;
+	work->is_kept = work->is_over = work->is_added = work->is_refreshed = false;
 	if (p->seen & PKT_ICMP && icmp_is_error(p))
 		return conn_relate(p, hook == HOOK_XDP ? conn_embedded_xdp(ctx, p) :
 							 conn_embedded_tc(ctx, p));
@@ -523,12 +523,23 @@ static __always_inline void conntrack_note_end(const struct pkt *p)
 	served->has_ended = conn_has_ended(work->flow.marks) && !conn_has_ended(work->word);
 }
 
+/* For who remembers clients while they have connections. */
+static __always_inline void conntrack_note_refresh(const struct pkt *p)
+{
+	const struct conn_work *work = conn_work();
+	struct served *served = served_work();
+
+	if (served_constants.remembers && conntrack_constants.enabled && work && served &&
+	    p->state == WEIR_CONN_ESTABLISHED)
+		served->is_refreshed = work->is_refreshed;
+}
+
 /* For what is kept of a packet's flow elsewhere: until when, as far as it shows now. */
 static __always_inline void conntrack_note_time(void)
 {
 	const struct conn_work *work = conn_work();
 
-	if (served_constants.hides && work)
+	if ((served_constants.hides || served_constants.remembers) && work)
 		served_note_time(work->now,
 				 work->now + conn_lifetime(work->key.proto, work->flow.marks));
 }

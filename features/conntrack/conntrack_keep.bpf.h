@@ -138,7 +138,7 @@ __noinline int conn_prove(struct pkt *p)
 
 /* Time stamps are shared between CPUs: written once a second, or when the state changes. */
 static __always_inline void flow_refresh(struct conntrack_flow *flow, const struct pkt *p,
-					 const struct conn_work *work)
+					 struct conn_work *work)
 {
 	__u32 life_ticks = conn_lifetime(work->key.proto, work->flow.marks);
 	__u32 expires_ticks = work->now + life_ticks, gain = expires_ticks - flow->expires_ticks;
@@ -148,6 +148,7 @@ static __always_inline void flow_refresh(struct conntrack_flow *flow, const stru
 	if (work->word & CONNTRACK_RESET || gain < step)
 		return;
 	flow->expires_ticks = expires_ticks;
+	work->is_refreshed = true;
 	pair_note(p, work->now);
 }
 

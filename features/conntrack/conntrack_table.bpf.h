@@ -15,17 +15,18 @@ struct conn_work {
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
 	__u32 index;
-	__u32 now;	 /* tick */
-	__u8 table;	 /* enum conn_table */
-	__u8 side;	 /* which end of the key the sender is */
-	__u8 is_kept;	 /* the flow is to be changed, or made, if the packet passes */
-	__u8 displaces;	 /* the place it gets is taken from another */
-	__u8 in_old;	 /* it works in the tables of before a reload */
-	__u8 has_turned; /* and others may be working in those that are new */
-	__u8 is_over;	 /* the one that was found: the packet begins it anew */
-	__u8 is_added;	 /* its own flow has a place since */
-	__u8 has_sides;	 /* what the packet shows of flow.side is to be written */
-	__u8 is_weak;	 /* it is to leave places to those that have shaken hands */
+	__u32 now;	   /* tick */
+	__u8 table;	   /* enum conn_table */
+	__u8 side;	   /* which end of the key the sender is */
+	__u8 is_kept;	   /* the flow is to be changed, or made, if the packet passes */
+	__u8 displaces;	   /* the place it gets is taken from another */
+	__u8 in_old;	   /* it works in the tables of before a reload */
+	__u8 has_turned;   /* and others may be working in those that are new */
+	__u8 is_over;	   /* the one that was found: the packet begins it anew */
+	__u8 is_added;	   /* its own flow has a place since */
+	__u8 has_sides;	   /* what the packet shows of flow.side is to be written */
+	__u8 is_refreshed; /* the flow's time was written */
+	__u8 is_weak;	   /* it is to leave places to those that have shaken hands */
 };
 
 /*
