@@ -14,6 +14,7 @@ from harness.daemon import Daemon
 from harness.road import Road, address, client_address
 from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, asking_backend,
                           asking_client, mtu_learned, told)
+from harness.wait import SLOWNESS
 
 MTU = 1300
 ONE = (1, None, None)           # weights: a single backend
@@ -176,7 +177,7 @@ def test_backends_see_the_routers_too(client, backend, family, hops, by):
 def test_host_answers_for_its_address_itself(road, hook, family):
     """Echoes, and datagrams to a port that is no service's."""
     with Daemon(road.gateway, config=config(family, ONE, "udp", hook)) as daemon:
-        assert " 2 received" in road.client.run("ping", "-c2", "-i0.05", "-W2",
+        assert " 2 received" in road.client.run("ping", "-c2", "-i0.05", f"-W{2 * SLOWNESS:g}",
                                                 SERVICE[family]).stdout
         with Client(road, family, "udp", port=PORT + 1) as other:
             asking(other.sock, family).send(b"no service?")

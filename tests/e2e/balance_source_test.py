@@ -17,6 +17,7 @@ from harness.lan import ARM, Lan
 from harness.road import Road, address
 from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking_backend,
                           asking_client, mtu_learned, told)
+from harness.wait import SLOWNESS
 
 MTU = 1300
 PORTS = range(1024, 32768)      # as the page says
@@ -105,7 +106,7 @@ def test_a_backend_is_served_by_its_own_service(lan, hook, family):
     with serving(lan, family), Daemon(lan.gateway, config=config(family, source, hook)):
         for _ in range(40):
             with lan.backends.socket(family_kind(family), socket.SOCK_STREAM) as sock:
-                sock.settimeout(10)
+                sock.settimeout(10 * SLOWNESS)
                 sock.bind((BACKENDS[family][0], 0))
                 sock.connect((SERVICE[family], PORT))
                 backend, peer, port = json.loads(sock.recv(1000).split(b"\n")[0])
@@ -187,7 +188,7 @@ def test_the_gateway_speaks_to_backends_itself(lan, family):
     with serving(lan, family), Daemon(lan.gateway, config=config(family, source, "tc")), \
             Client(lan, family):
         with lan.gateway.socket(family_kind(family), socket.SOCK_STREAM) as sock:
-            sock.settimeout(10)
+            sock.settimeout(10 * SLOWNESS)
             sock.bind((source, 0))
             sock.connect((BACKENDS[family][0], BACKEND_PORT))
             assert json.loads(sock.recv(1000).split(b"\n")[0])[1:] == list(sock.getsockname()[:2])

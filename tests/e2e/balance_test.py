@@ -14,7 +14,7 @@ from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Clust
 from harness.daemon import Daemon
 from harness.kernel import release
 from harness.older import OlderDaemon
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 
 HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
     release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
@@ -151,7 +151,7 @@ def test_drained_backend_gets_no_connection_between_the_same_ends_either(cluster
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.bind(("", port))
-        sock.settimeout(10)
+        sock.settimeout(10 * SLOWNESS)
         sock.connect((SERVICE[4], PORT))
         with sock:
             return json.loads(sock.recv(1000))[0]      # ends by a reset

@@ -14,7 +14,7 @@ from balance_count_test import (FAMILIES, HOOKS, cluster, config, others,      #
 from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, serving
 from harness.daemon import Daemon
 from harness.kernel import release
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 
 
 def end(family, address):
@@ -58,7 +58,7 @@ def test_explain_says_the_backend_that_then_answers(cluster, family):       # no
                               "--dport", PORT, "--sport", port, "--interface", "lan")
             with cluster.client.socket(socket.AF_INET if family == 4 else socket.AF_INET6,
                                        socket.SOCK_STREAM) as sock:
-                sock.settimeout(10)
+                sock.settimeout(10 * SLOWNESS)
                 sock.bind((CLIENT[family], port))
                 sock.connect((SERVICE[family], PORT))
                 answers = re.match(r'\["([^"]+)"', sock.recv(100).decode())[1]

@@ -24,6 +24,7 @@ def family_kind(family):
 
 class Cluster:
     """client - gateway - backends, in three namespaces."""
+    wire = staticmethod(veth)
 
     def __init__(self):
         self.stack = contextlib.ExitStack()
@@ -37,8 +38,8 @@ class Cluster:
             raise
 
     def build(self):
-        veth(self.client, "eth0", self.gateway, "lan")
-        veth(self.gateway, "wan", self.backends, "eth0")
+        self.wire(self.client, "eth0", self.gateway, "lan")
+        self.wire(self.gateway, "wan", self.backends, "eth0")
         self.address()
 
     def address(self):

@@ -8,7 +8,7 @@ import threading
 from harness.cluster import (CLIENT, PORT, ROUTER, SERVICE, Cluster, DatagramServer, Stream,
                              StreamServer, family_kind)
 from harness.daemon import HELPERS
-from harness.net import Namespace, veth
+from harness.net import Namespace
 
 COUNT = 2
 BITS = {4: 24, 6: 64}
@@ -46,16 +46,13 @@ class Direct(Cluster):
     def member(self, number):
         made = Namespace(f"backend{number}")
         self.stack.callback(made.delete)
-        veth(self.gateway, f"wan{number}", made, "front")
-        veth(self.client, f"back{number}", made, "back")
-        made.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
-                 "net.ipv4.conf.front.rp_filter=0", "net.ipv4.conf.all.arp_ignore=1")
+        self.wire(self.gateway, f"wan{number}", made, "front")
+        self.wire(self.client, f"back{number}", made, "back")
         for family, bits in BITS.items():
             self.give(self.gateway, f"wan{number}", front(number, family, 1), bits)
             self.give(made, "front", front(number, family), bits)
             self.give(self.client, f"back{number}", back(number, family, 1), bits)
             self.give(made, "back", back(number, family), bits)
-            self.give(made, "lo", SERVICE[family], HOST[family])
             made.run("ip", f"-{family}", "route", "add", CLIENT[family], "via",
                      back(number, family, 1))
         # Who sends from an address of another device asks for neighbours from a link-local one.
@@ -63,7 +60,15 @@ class Direct(Cluster):
                                    (self.client, f"back{number}", 1), (made, "back", 2)):
             self.give(place, device, f"fe80::{end}", 64)
         made.run("tc", "qdisc", "add", "dev", "front", "clsact")
+        self.prepare(made)
         return made
+
+    def prepare(self, made):
+        """It answers by the service's address, and nobody's question who has it."""
+        made.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
+                 "net.ipv4.conf.front.rp_filter=0", "net.ipv4.conf.all.arp_ignore=1")
+        for family in BITS:
+            self.give(made, "lo", SERVICE[family], HOST[family])
 
     @contextlib.contextmanager
     def unwrapping(self):

@@ -12,6 +12,11 @@ def release():
     return tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 
+def has_module(name):
+    """Whether the kernel has it; it is loaded by that."""
+    return subprocess.run(["modprobe", "-q", name], check=False).returncode == 0
+
+
 def bpftool(*words):
     done = subprocess.run([BPFTOOL, "--json", *map(str, words)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

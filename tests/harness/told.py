@@ -7,7 +7,7 @@ import socket
 import struct
 
 from harness.cluster import BACKEND_PORT, BACKENDS, Client, family_kind
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 
 # By family: of <linux/in.h> and <linux/in6.h>, for which Python has no names.
 RECVERR = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
@@ -59,7 +59,7 @@ def asking_backend(cluster, family):
     """The first backend's socket."""
     with cluster.backends.socket(family_kind(family), socket.SOCK_DGRAM) as made:
         made.bind((BACKENDS[family][0], BACKEND_PORT))
-        made.settimeout(10)
+        made.settimeout(10 * SLOWNESS)
         yield asking(made, family)
 
 
