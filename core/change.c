@@ -106,7 +106,7 @@ static const char *job_who(const struct job *job)
 	return job->ends_trial_ns ? WEIR_CONFIRM_WHO : "daemon";
 }
 
-static void change_publish(struct job *job)
+static void change_publish_one(const struct job *job)
 {
 	_cleanup_buf_ struct weir_buf text = {};
 	struct weir_json_out json = { .out = &text };
@@ -117,6 +117,15 @@ static void change_publish(struct job *job)
 	weir_json_put_str(&json, "who", job_who(job));
 	weir_json_close_object(&json);
 	weir_engine_publish(job->engine, "change", weir_buf_str(&text), text.len);
+}
+
+static void change_publish(const struct job *job)
+{
+	if (!job->call || !job->call->result)
+		change_publish_one(job);
+	for (const struct job *joined = job->joined; joined; joined = joined->next)
+		if (!joined->call->result)
+			change_publish_one(joined);
 }
 
 static bool keeps_policy(const struct job *job)
@@ -206,11 +215,13 @@ static void job_end(struct job *job)
 		warnings_publish(job);
 	if (!job->call && job->ends_trial_ns)
 		weir_confirm_ended(engine, result);
+	struct job *joined = weir_job_take_joined(job);
 	struct weir_call *call = weir_take(job->call);
 
 	job_free(job);
 	if (call)
-		weir_call_finish(call, result);
+		weir_call_finish(call, call->result ? call->result : result);
+	weir_jobs_answer(joined);
 	queue_next(engine);
 }
 
@@ -272,6 +283,7 @@ static void job_start(struct job *job)
 	struct weir_engine *engine = job->engine;
 
 	engine->running = job;
+	weir_job_gather(job);
 	job->started_ns = weir_clock_monotonic_ns();
 	/* The worker may be done before work() returns: job->result is its own from here on. */
 	int r = engine->loop->work(engine->loop, job_work, job_done, job);
@@ -333,8 +345,10 @@ static void queue_next(struct weir_engine *engine)
 		}
 		struct weir_call *call = weir_take(job->call);
 
+		engine->runs_alone = job->is_alone;
 		job_free(job);
 		call_run(engine, call);
+		engine->runs_alone = false;
 	}
 }
 
@@ -445,6 +459,7 @@ int weir_engine_change(struct weir_engine *engine, struct weir_change *change)
 		return -ENOMEM;
 	}
 	job->change = change;
+	job->is_alone = engine->runs_alone;
 	queue_add_first(engine, job);
 	return WEIR_OP_PENDING;
 }

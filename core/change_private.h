@@ -21,6 +21,8 @@ struct job {
 	struct job *next;
 	struct weir_call *call;	    /* to be answered, or, alone, to be run in its turn */
 	struct weir_change *change; /* of a feature */
+	struct job *joined;	    /* calls that are part of it too, in the order they came */
+	bool is_alone;		    /* it has failed together with others: once more by itself */
 	bool is_apply;
 	bool is_behind_state; /* old state maps were tried to be let go of before it */
 	bool is_settling;     /* live, and state comes over: on a worker */
@@ -78,6 +80,13 @@ void weir_job_put_steps(const struct job *job, struct weir_json_out *json);
 const char *weir_job_what(const struct job *job);
 /* A program that cannot judge a plain packet must not take over. */
 int weir_object_try(struct weir_object *object, struct weir_diag *diag);
+
+/* change_join.c: takes what waits and can be part of the change, which is about to begin. */
+void weir_job_gather(struct job *job);
+/* Those of them that can be answered. Where the change has failed, all that were not refused wait
+ * again, each by itself; the job's own call too, which is NULL then. */
+struct job *weir_job_take_joined(struct job *job);
+void weir_jobs_answer(struct job *jobs);
 
 /* change_switch.c: the programs of the job's object take over on every interface. Nothing has
  * changed when it fails. */

@@ -26,10 +26,12 @@
 #include "base/cleanup.h"
 #include "near.h"
 #include "pin.h"
+#include "placed.h"
 
 struct slot {
 	int fd;		   /* -1: never filled */
 	uint32_t capacity; /* lines */
+	struct weir_placed placed;
 };
 
 struct weir_commit {
@@ -143,8 +145,10 @@ void weir_commit_free(struct weir_commit *commit)
 {
 	if (!commit)
 		return;
-	for (int i = 0; i < WEIR_POLICY_SLOTS; i++)
+	for (int i = 0; i < WEIR_POLICY_SLOTS; i++) {
 		weir_cleanup_close(&commit->slots[i].fd);
+		weir_placed_done(&commit->slots[i].placed);
+	}
 	weir_cleanup_close(&commit->outer_fd);
 	weir_near_done(&commit->near);
 	if (commit->heads)
@@ -191,14 +195,26 @@ static int image_map_new(uint32_t lines)
 
 static int lines_write(int fd, const struct weir_line *lines, uint32_t count)
 {
-	size_t bytes = page_round((size_t)count * WEIR_LINE_BYTES);
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	_cleanup_window_ struct weir_window window = {};
+	struct weir_line *at = weir_lines_map(fd, 0, count, &window);
 
-	if (at == MAP_FAILED)
+	if (!at)
 		return -errno;
 	memcpy(at, lines, (size_t)count * WEIR_LINE_BYTES);
-	munmap(at, bytes);
 	return 0;
+}
+
+/* What the live slot has is quicker copied than made. */
+static int slot_write(struct weir_commit *commit, int fd, struct weir_placed *placed,
+		      const struct weir_image *image)
+{
+	const struct slot *live = &commit->slots[weir_commit_slot(commit)];
+	const struct weir_placed_slot source = { live->fd, &live->placed };
+	uint32_t count = 0;
+	const struct weir_line *lines = weir_image_lines(image, &count);
+	int r = lines_write(fd, lines, count);
+
+	return r ? r : weir_placed_fill(fd, placed, weir_image_parts(image), &source);
 }
 
 /* A map that is far too large is given back: memory follows the policy down too. */
@@ -208,15 +224,15 @@ static bool slot_fits(const struct slot *slot, uint32_t lines)
 }
 
 /* Room for growth, so that small changes reuse the map and need no grace period of their own. */
-static int slot_replace(struct weir_commit *commit, uint32_t index, const struct weir_line *lines,
-			uint32_t count)
+static int slot_replace(struct weir_commit *commit, uint32_t index, const struct weir_image *image)
 {
-	uint32_t capacity = count + count / 8 + 64;
+	uint32_t count = weir_image_line_count(image), capacity = count + count / 8 + 64;
 	_cleanup_close_ int fd = image_map_new(capacity);
+	_cleanup_(weir_placed_done) struct weir_placed placed = {};
 
 	if (fd < 0)
 		return fd;
-	int r = lines_write(fd, lines, count);
+	int r = slot_write(commit, fd, &placed, image);
 
 	if (!r && commit->pin_dir)
 		r = weir_pin_replace(fd, commit->pin_dir, "policy", slot_names[index]);
@@ -225,26 +241,27 @@ static int slot_replace(struct weir_commit *commit, uint32_t index, const struct
 	if (r)
 		return r;
 	weir_cleanup_close(&commit->slots[index].fd);
-	commit->slots[index] = (struct slot){ .fd = weir_take_fd(fd), .capacity = capacity };
+	weir_placed_done(&commit->slots[index].placed);
+	commit->slots[index] = (struct slot){ weir_take_fd(fd), capacity, placed };
+	placed = (struct weir_placed){};
 	return 0;
 }
 
 int weir_commit_stage(struct weir_commit *commit, const struct weir_image *image,
 		      struct weir_diag *diag)
 {
-	uint32_t spare = !weir_commit_slot(commit), count = 0;
-	const struct weir_line *lines = weir_image_lines(image, &count);
-
+	uint32_t spare = !weir_commit_slot(commit), count = weir_image_line_count(image);
+	struct slot *slot = &commit->slots[spare];
 	int r = weir_commit_grace(commit);
 
 	if (!r)
 		r = weir_near_write(&commit->near, spare, image);
 	if (!r)
-		r = slot_fits(&commit->slots[spare], count) ?
-			    lines_write(commit->slots[spare].fd, lines, count) :
-			    slot_replace(commit, spare, lines, count);
+		r = slot_fits(slot, count) ? slot_write(commit, slot->fd, &slot->placed, image) :
+					     slot_replace(commit, spare, image);
 	if (!r)
-		memcpy(&commit->heads[spare], lines, sizeof(commit->heads[spare]));
+		memcpy(&commit->heads[spare], weir_image_lines(image, &count),
+		       sizeof(commit->heads[spare]));
 	else
 		weir_diag_error(
 			diag, "free memory, or make the lists smaller",
@@ -266,24 +283,20 @@ void weir_commit_bump(struct weir_commit *commit, uint64_t revision)
 			 __ATOMIC_RELEASE);
 }
 
-bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image)
+bool weir_commit_is_live(struct weir_commit *commit, const struct weir_image *image)
 {
-	const struct slot *slot = &commit->slots[weir_commit_slot(commit)];
+	struct slot *slot = &commit->slots[weir_commit_slot(commit)];
 	uint32_t count = 0;
 	const struct weir_line *lines = weir_image_lines(image, &count);
-	size_t bytes = page_round((size_t)count * WEIR_LINE_BYTES);
+	_cleanup_window_ struct weir_window window = {};
 
-	if (slot->fd < 0 || slot->capacity < count ||
+	if (slot->fd < 0 || slot->capacity < weir_image_line_count(image) ||
 	    !weir_near_holds(&commit->near, weir_commit_slot(commit), image))
 		return false;
-	void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, slot->fd, 0);
+	const struct weir_line *at = weir_lines_map(slot->fd, 0, count, &window);
 
-	if (at == MAP_FAILED)
-		return false;
-	bool same = memcmp(at, lines, (size_t)count * WEIR_LINE_BYTES) == 0;
-
-	munmap(at, bytes);
-	return same;
+	return at && memcmp(at, lines, (size_t)count * WEIR_LINE_BYTES) == 0 &&
+	       weir_placed_holds(slot->fd, &slot->placed, weir_image_parts(image));
 }
 
 uint64_t weir_commit_bytes(const struct weir_commit *commit)

@@ -39,8 +39,8 @@ void weir_commit_flip(struct weir_commit *commit, uint64_t revision);
 void weir_commit_bump(struct weir_commit *commit, uint64_t revision);
 uint64_t weir_commit_revision(const struct weir_commit *commit);
 unsigned weir_commit_slot(const struct weir_commit *commit);
-/* Whether the live slot holds exactly these lines already. */
-bool weir_commit_is_live(const struct weir_commit *commit, const struct weir_image *image);
+/* Whether the live slot holds exactly these lines already. Not while another is at the slots. */
+bool weir_commit_is_live(struct weir_commit *commit, const struct weir_image *image);
 /* Bytes both slots take in the kernel. */
 uint64_t weir_commit_bytes(const struct weir_commit *commit);
 /* Near lines a slot has room for: an image with more needs another object. */

@@ -34,6 +34,7 @@ struct weir_engine {
 	bool is_trial_lost;	    /* it had ended before this start */
 	struct job *running;
 	struct job *waiting, **waiting_end; /* first come, first served */
+	bool runs_alone; /* the call that is being run: nobody is to join what it begins */
 	uint64_t started_ns;
 	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
 	bool holds_old;		/* there are such, and what is in them has not come over */

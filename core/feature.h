@@ -50,6 +50,13 @@ struct weir_change {
 	/* Loop, right after the flip: draft becomes state. Writes the reply. Cannot fail. */
 	void (*accept)(struct weir_change *change, void *state);
 	void (*free)(struct weir_change *change);
+	/*
+	 * Loop, before prepare: whether another call, which waits behind this one, can be part of
+	 * the change; it is remembered then, and accept writes its reply too. What prepare refuses
+	 * of several it notes in that call's `result`, and fails only if there is nothing left to
+	 * do. NULL: none can.
+	 */
+	bool (*join)(struct weir_change *change, struct weir_call *call);
 	struct weir_call *call; /* answered by the engine when all is done */
 	/* Nothing is compiled and no flip made: only what prepare and persist take so long for that
 	 * the loop must not do it. accept comes with a new revision. */

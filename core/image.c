@@ -43,6 +43,9 @@ struct weir_image {
 	struct weir_line roots[WEIR_ROOT_COUNT][WEIR_ROOT_LINES];
 	struct weir_line *lines, *near;
 	uint32_t line_count, near_count, near_fixed;
+	struct weir_parts parts;
+	enum weir_section parts_of;
+	uint32_t all_count;			 /* lines, those of parts too */
 	struct kept kept[WEIR_FEATURES_MAX + 1]; /* up to one without an owner */
 };
 
@@ -87,6 +90,7 @@ void weir_image_free(struct weir_image *image)
 	if (!image)
 		return;
 	kept_free(image);
+	weir_parts_done(&image->parts);
 	weir_addr_table_free(image->table);
 	if (image->classified)
 		weir_addr_compiled_done(&image->compiled);
@@ -202,6 +206,22 @@ void *weir_image_section(struct weir_image *image, enum weir_section section, si
 	return s->bytes;
 }
 
+void weir_image_parts_set(struct weir_image *image, enum weir_section section,
+			  struct weir_parts *parts)
+{
+	for (int i = section + 1; i < WEIR_SECTION_COUNT; i++)
+		assert(section_places[i] != WEIR_FAR);
+	weir_parts_done(&image->parts);
+	image->parts = *parts;
+	image->parts_of = section;
+	*parts = (struct weir_parts){};
+}
+
+const struct weir_parts *weir_image_parts(const struct weir_image *image)
+{
+	return &image->parts;
+}
+
 static uint32_t section_lines(const struct section *section)
 {
 	return (uint32_t)((section->size + WEIR_LINE_BYTES - 1) / WEIR_LINE_BYTES);
@@ -315,7 +335,7 @@ static void image_lay_out(struct weir_image *image)
 	uint32_t behind = WEIR_ADDRESSES_LINE + image->compiled.line_count;
 
 	*header = (struct weir_image_header){ .magic = WEIR_IMAGE_MAGIC,
-					      .lines = image->line_count,
+					      .lines = image->all_count,
 					      .classes = image->compiled.classes.count,
 					      .near_lines = image->near_count };
 	header->first_line[WEIR_SECTION_ADDRESSES] = WEIR_ADDRESSES_LINE;
@@ -326,21 +346,33 @@ static void image_lay_out(struct weir_image *image)
 	image->near_fixed = place_lay_out(image, WEIR_NEAR, image->near, 1);
 	header->patched_line = image->near_fixed;
 	place_lay_out(image, WEIR_PATCHED, image->near, image->near_fixed);
+	image->parts.base += header->first_line[image->parts_of];
+}
+
+/* Behind `lines` of what is made at once. */
+static uint64_t all_lines(const struct weir_image *image, uint64_t lines)
+{
+	const struct weir_parts *parts = &image->parts;
+	uint64_t begin = lines - section_lines(&image->sections[image->parts_of]);
+
+	return parts->count ? begin + parts->base + weir_parts_end(parts) : lines;
 }
 
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
 {
 	uint64_t lines = WEIR_ADDRESSES_LINE + image->compiled.line_count +
 			 place_lines(image, WEIR_FAR),
-		 near = 1 + place_lines(image, WEIR_NEAR) + place_lines(image, WEIR_PATCHED);
+		 near = 1 + place_lines(image, WEIR_NEAR) + place_lines(image, WEIR_PATCHED),
+		 all = all_lines(image, lines);
 
-	if ((lines + near) * WEIR_LINE_BYTES > image->max_bytes)
-		return image_too_big(image, (lines + near) * WEIR_LINE_BYTES, diag);
+	if ((all + near) * WEIR_LINE_BYTES > image->max_bytes)
+		return image_too_big(image, (all + near) * WEIR_LINE_BYTES, diag);
 	image->lines = lines_new(lines);
 	image->near = lines_new(near);
 	if (!image->lines || !image->near)
 		return -ENOMEM;
 	image->line_count = (uint32_t)lines;
+	image->all_count = (uint32_t)all;
 	image->near_count = (uint32_t)near;
 	image_lay_out(image);
 	kept_free(image);
@@ -350,7 +382,7 @@ int weir_image_seal(struct weir_image *image, struct weir_diag *diag)
 
 uint64_t weir_image_bytes(const struct weir_image *image)
 {
-	return ((uint64_t)image->line_count + image->near_count) * WEIR_LINE_BYTES;
+	return ((uint64_t)image->all_count + image->near_count) * WEIR_LINE_BYTES;
 }
 
 const struct weir_line *weir_image_near(const struct weir_image *image, uint32_t *ret_count)
@@ -368,6 +400,27 @@ const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_
 {
 	*ret_count = image->line_count;
 	return image->lines;
+}
+
+uint32_t weir_image_line_count(const struct weir_image *image)
+{
+	return image->all_count;
+}
+
+int weir_image_parts_make(struct weir_image *image)
+{
+	const struct weir_parts *parts = &image->parts;
+	struct weir_line *lines = parts->count ? lines_new(image->all_count) : NULL;
+	int r = 0;
+
+	if (!lines)
+		return parts->count ? -ENOMEM : 0;
+	memcpy(lines, image->lines, (size_t)image->line_count * sizeof(*lines));
+	for (uint32_t i = 0; i < parts->count && !r; i++)
+		r = parts->make(parts->of, i, &lines[parts->base + parts->at[i].line]);
+	free(image->lines);
+	image->lines = lines;
+	return r;
 }
 
 uint32_t weir_image_lookup(const struct weir_image *image, const struct weir_addr *addr)

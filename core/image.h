@@ -12,6 +12,7 @@
 #include "../abi/limit.h"
 #include "../base/addr.h"
 #include "../base/diag.h"
+#include "image_parts.h"
 
 #define WEIR_IMAGE_LIMIT_TEXT 48
 
@@ -96,6 +97,18 @@ const struct weir_image_limit *weir_image_limits(const struct weir_image *image,
  * Each section once. */
 void *weir_image_section(struct weir_image *image, enum weir_section section, size_t bytes);
 /*
+ * The section goes on, behind what weir_image_section() gave, with parts, whose `base` is counted
+ * from where it begins; the image owns them from now on. Only the far section that comes last may
+ * have such.
+ */
+void weir_image_parts_set(struct weir_image *image, enum weir_section section,
+			  struct weir_parts *parts);
+/* `base` in lines of the image. */
+const struct weir_parts *weir_image_parts(const struct weir_image *image);
+/* Makes all of them, so that weir_image_lines() has them: for who looks at a policy without a
+ * kernel. -ENOMEM. */
+int weir_image_parts_make(struct weir_image *image);
+/*
  * What a feature found out while it compiled and wants when classes are known; freed as the image
  * is sealed, since it may borrow from the configuration. One a feature.
  */
@@ -107,7 +120,10 @@ void *weir_image_kept(const struct weir_image *image, const struct weir_feature 
 void *weir_image_root(struct weir_image *image, enum weir_root root);
 /* Lays everything out in lines. After this the image is immutable. -E2BIG past the ceiling. */
 int weir_image_seal(struct weir_image *image, struct weir_diag *diag);
+/* All but parts. */
 const struct weir_line *weir_image_lines(const struct weir_image *image, uint32_t *ret_count);
+/* With parts. */
+uint32_t weir_image_line_count(const struct weir_image *image);
 /* Bytes of all of it, near lines too: what is held against the ceiling and shown. */
 uint64_t weir_image_bytes(const struct weir_image *image);
 /* What belongs into tab_near: sections marked near, then patched ones; line 0 is nobody's. */

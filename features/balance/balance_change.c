@@ -11,11 +11,17 @@
 #include "base/clock.h"
 #include "core/engine.h"
 
+/* One command, of those that become live together. */
+struct balance_command {
+	struct weir_call *call;
+	struct balance_edit edit; /* what the answer says of it */
+};
+
 struct balance_request {
 	struct weir_change change;
 	struct weir_engine *engine;
-	const struct balance_verb *verb;
-	struct balance_edit edit; /* what the answer says of it */
+	struct balance_command *commands;
+	unsigned count;
 	struct balance_runtime draft;
 	bool is_saved, is_accepted;
 	uint64_t started_ns;
@@ -26,32 +32,64 @@ static const struct balance_section *section_of(const struct weir_config *config
 	return config->sections[weir_feature_index(&weir_balance)];
 }
 
+/* What a command that is refused has begun to add goes; nothing is taken away before it is known
+ * that all can be done. */
+static void draft_cut(struct balance_runtime *draft, const struct balance_runtime *to)
+{
+	balance_runtime_cut(draft, to->service_count, to->row_count, to->disabled_count);
+}
+
+/* It sees what those before it have done; the text that it sees is the draft's own. `live` is how
+ * the draft is, where that is known. */
+static int command_run(struct balance_request *request, struct balance_command *command,
+		       const struct balance_live *live)
+{
+	const struct weir_config *config = weir_engine_config(request->engine);
+	const struct balance_verb *verb = command->call->op->closure;
+	_cleanup_live_ struct balance_live made = { 0 };
+	const struct balance_runtime before = request->draft;
+	int r = live ? 0 : balance_live_make(section_of(config), &request->draft, NULL, &made);
+
+	command->edit = (struct balance_edit){
+		.args = command->call->args,
+		.config = config,
+		.live = live ? live : &made,
+		.runtime = &request->draft,
+		.diag = &command->call->diag,
+	};
+	if (!r)
+		r = verb->edit(&command->edit);
+	if (r)
+		draft_cut(&request->draft, &before);
+	command->edit.live = NULL;
+	return r;
+}
+
 static int request_prepare(struct weir_change *change, void *data, struct weir_diag *diag)
 {
 	struct balance_request *request = (struct balance_request *)change;
 	const struct balance *state = data;
-	const struct weir_config *config = weir_engine_config(request->engine);
-	_cleanup_live_ struct balance_live live = { 0 };
+	unsigned done = 0;
 	int r = balance_runtime_copy(state->runtime, &request->draft);
 
-	if (!r)
-		r = balance_live_make(section_of(config), state->runtime, NULL, &live);
-	if (r)
-		return r;
-	request->edit.args = change->call->args;
-	request->edit.config = config;
-	request->edit.live = &live;
-	request->edit.runtime = &request->draft;
-	request->edit.diag = diag;
-	return request->verb->edit(&request->edit);
+	for (unsigned i = 0; i < request->count && !r; i++) {
+		struct weir_call *call = request->commands[i].call;
+
+		call->result = command_run(request, &request->commands[i],
+					   done || state->is_stale ? NULL : state->live);
+		done += !call->result;
+	}
+	return r || done ? r : request->commands[0].call->result;
 }
 
 static int request_persist(struct weir_change *change, void *data, struct weir_diag *diag)
 {
 	struct balance_request *request = (struct balance_request *)change;
-	const struct balance *state = data;
+	struct balance *state = data;
 	int r = balance_store_save(state->dir, &request->draft);
 
+	if (!r)
+		balance_counts_save(&state->counts);
 	if (r < 0)
 		weir_diag_error(diag, "make room or mend the permissions, then try again",
 				"cannot write balance.json in %s: %s", state->dir, strerror(-r));
@@ -59,9 +97,11 @@ static int request_persist(struct weir_change *change, void *data, struct weir_d
 	return r;
 }
 
-static void request_answer(const struct balance_request *request, struct weir_call *call)
+static void command_answer(const struct balance_request *request,
+			   const struct balance_command *command)
 {
-	const struct balance_edit *edit = &request->edit;
+	const struct balance_edit *edit = &command->edit;
+	struct weir_call *call = command->call;
 	struct weir_json_out json = { .out = &call->reply };
 
 	weir_json_open_object(&json, NULL);
@@ -91,7 +131,9 @@ static void request_accept(struct weir_change *change, void *data)
 	balance_runtime_done(state->runtime);
 	*state->runtime = request->draft;
 	request->draft = (struct balance_runtime){ 0 };
-	request_answer(request, change->call);
+	for (unsigned i = 0; i < request->count; i++)
+		if (!request->commands[i].call->result)
+			command_answer(request, &request->commands[i]);
 }
 
 static void request_free(struct weir_change *change)
@@ -111,7 +153,26 @@ static void request_free(struct weir_change *change)
 					 state->dir, strerror(-r));
 	}
 	balance_runtime_done(&request->draft);
+	free(request->commands);
 	free(request);
+}
+
+static bool command_add(struct balance_request *request, struct weir_call *call)
+{
+	struct balance_command *grown =
+		reallocarray(request->commands, request->count + 1ul, sizeof(*grown));
+
+	if (!grown)
+		return false;
+	request->commands = grown;
+	request->commands[request->count++] = (struct balance_command){ .call = call };
+	return true;
+}
+
+static bool request_join(struct weir_change *change, struct weir_call *call)
+{
+	return call->op->run == balance_change_run &&
+	       command_add((struct balance_request *)change, call);
 }
 
 int balance_change_run(struct weir_engine *engine, struct weir_call *call)
@@ -120,10 +181,11 @@ int balance_change_run(struct weir_engine *engine, struct weir_call *call)
 		       "a change is cast to its request");
 	struct balance_request *request = calloc(1, sizeof(*request));
 
-	if (!request)
+	if (!request || !command_add(request, call)) {
+		free(request);
 		return -ENOMEM;
+	}
 	request->engine = engine;
-	request->verb = call->op->closure;
 	request->started_ns = weir_clock_monotonic_ns();
 	request->change = (struct weir_change){
 		.feature = &weir_balance,
@@ -131,6 +193,7 @@ int balance_change_run(struct weir_engine *engine, struct weir_call *call)
 		.persist = request_persist,
 		.accept = request_accept,
 		.free = request_free,
+		.join = request_join,
 		.call = call,
 		.draft = &request->draft,
 	};

@@ -9,13 +9,9 @@
 #include "base/cleanup.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_maglev.h"
+#include "features/balance/balance_slots.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/health_set.h"
-
-static uint32_t slot_lines(uint32_t slots)
-{
-	return (slots + BALANCE_SLOTS_EACH - 1) / BALANCE_SLOTS_EACH;
-}
 
 /* What the section means: those of all services in a row. */
 struct meaning {
@@ -24,7 +20,8 @@ struct meaning {
 	uint32_t backend_count;
 	struct balance_end *services, *backends;
 	uint16_t *numbers; /* of backends */
-	uint32_t *slots;   /* how many each service has */
+	struct balance_maglev_backend *shares;
+	struct balance_spreads spreads; /* of services */
 	struct balance_plan plan;
 	uint32_t cell_lines;
 	struct balance_cell *cells;
@@ -35,7 +32,8 @@ static void meaning_done(struct meaning *meaning)
 	free(meaning->services);
 	free(meaning->backends);
 	free(meaning->numbers);
-	free(meaning->slots);
+	free(meaning->shares);
+	free(meaning->spreads.at);
 	free(meaning->cells);
 	balance_plan_done(&meaning->plan);
 }
@@ -48,8 +46,11 @@ static int meaning_new(const struct balance_section *section, struct meaning *me
 	meaning->services = calloc(section->service_count + 1ul, sizeof(*meaning->services));
 	meaning->backends = calloc(meaning->backend_count + 1ul, sizeof(*meaning->backends));
 	meaning->numbers = calloc(meaning->backend_count + 1ul, sizeof(*meaning->numbers));
-	meaning->slots = calloc(section->service_count + 1ul, sizeof(*meaning->slots));
-	return meaning->services && meaning->backends && meaning->numbers && meaning->slots ?
+	meaning->shares = calloc(meaning->backend_count + 1ul, sizeof(*meaning->shares));
+	meaning->spreads.count = section->service_count;
+	meaning->spreads.at = calloc(section->service_count + 1ul, sizeof(*meaning->spreads.at));
+	return meaning->services && meaning->backends && meaning->numbers && meaning->shares &&
+			       meaning->spreads.at ?
 		       0 :
 		       -ENOMEM;
 }
@@ -73,50 +74,42 @@ static int meaning_read(struct meaning *meaning, struct weir_diag *diag)
 	return r;
 }
 
-/* Each backend of a service, and the weight that it has now. NULL: out of memory. */
-static struct balance_maglev_backend *shares_new(const struct meaning *meaning, unsigned index,
-						 uint32_t row)
+/* Each backend of a service, and the weight that it has now. */
+static void shares_read(struct meaning *meaning, unsigned index, uint32_t row)
 {
 	const struct balance_text *text = &meaning->section->services[index];
-	struct balance_maglev_backend *shares = calloc(text->backend_count + 1ul, sizeof(*shares));
+	struct balance_maglev_backend *shares = &meaning->shares[row];
 
-	for (unsigned i = 0; shares && i < text->backend_count; i++)
+	for (unsigned i = 0; i < text->backend_count; i++)
 		shares[i] = (struct balance_maglev_backend){
 			.identity = &meaning->backends[row + i],
 			.identity_len = sizeof(meaning->backends[row + i]),
 			.weight = text->backends[i].weight,
 			.number = meaning->numbers[row + i],
 		};
-	if (shares)
-		health_set_apply(meaning->downs, text, &meaning->services[index],
-				 &meaning->backends[row], shares);
-	return shares;
+	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
+			 shares);
 }
 
-/* Where only one gets connections, one slot says as much as 65,537. -ENOMEM. */
-static int slots_count(const struct meaning *meaning, unsigned index, uint32_t row)
-{
-	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
-	unsigned count = 0;
-
-	if (!shares)
-		return -ENOMEM;
-	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++)
-		count += shares[i].weight > 0;
-	return count > 1 ? BALANCE_SLOTS : (int)count;
-}
-
-static int slots_read(struct meaning *meaning)
+static int spreads_read(struct meaning *meaning)
 {
 	uint32_t row = 0;
 
 	for (unsigned i = 0; i < meaning->section->service_count; i++) {
-		int count = slots_count(meaning, i, row);
+		const struct balance_text *text = &meaning->section->services[i];
+		struct balance_spread *spread = &meaning->spreads.at[i];
 
-		if (count < 0)
-			return count;
-		meaning->slots[i] = (uint32_t)count;
-		row += meaning->section->services[i].backend_count;
+		shares_read(meaning, i, row);
+		*spread = (struct balance_spread){ .scheduler = text->scheduler,
+						   .shares = &meaning->shares[row],
+						   .count = text->backend_count };
+		int slots =
+			balance_scheduler_slots(spread->scheduler, spread->shares, spread->count);
+
+		if (slots < 0)
+			return slots;
+		spread->slots = (uint32_t)slots;
+		row += text->backend_count;
 	}
 	return 0;
 }
@@ -202,7 +195,7 @@ static struct balance_head head_of(const struct meaning *meaning)
 		.backends = 1 + meaning->cell_lines + meaning->section->service_count,
 		.service_count = meaning->section->service_count,
 		.backend_count = meaning->backend_count,
-		.tallies = balance_rows_end(&meaning->plan.rows),
+		.tallies = meaning->plan.rows.room,
 	};
 
 	if (has_choices(meaning->section))
@@ -211,20 +204,43 @@ static struct balance_head head_of(const struct meaning *meaning)
 	return head;
 }
 
-static int slots_write(const struct meaning *meaning, unsigned index,
-		       const struct balance_maglev_backend *shares, struct balance_service *service,
-		       uint16_t *slots)
+/* Who has one slot has a line for it behind all others. Returns the line behind the last. */
+static uint32_t ones_place(struct meaning *meaning)
 {
-	unsigned count = meaning->section->services[index].backend_count;
+	struct balance_head head = head_of(meaning);
+	uint32_t line =
+		head.backends + head.backend_count + (head.choices ? head.service_count : 0);
 
-	if (meaning->slots[index] > 1)
-		return balance_scheduler_write(&meaning->section->services[index], shares, service,
-					       slots);
-	service->slots = meaning->slots[index];
-	for (unsigned i = 0; i < count && service->slots; i++)
-		if (shares[i].weight)
-			slots[0] = shares[i].number;
-	return 0;
+	for (unsigned i = 0; i < meaning->spreads.count; i++)
+		if (meaning->spreads.at[i].slots == 1)
+			meaning->spreads.at[i].line = line++;
+	return line;
+}
+
+static void one_write(const struct balance_spread *spread, struct weir_line *lines)
+{
+	for (unsigned i = 0; i < spread->count; i++)
+		if (spread->shares[i].weight)
+			lines[spread->line].u16[0] = spread->shares[i].number;
+}
+
+static void backends_write(const struct meaning *meaning, unsigned index, uint32_t row,
+			   struct weir_line *lines)
+{
+	const struct balance_head *head = (const void *)lines;
+
+	for (unsigned i = row; i < row + meaning->section->services[index].backend_count; i++) {
+		struct balance_backend *backend = (void *)&lines[head->backends + i];
+
+		*backend = (struct balance_backend){
+			.addr = meaning->backends[i].addr,
+			.port = htobe16(meaning->backends[i].port),
+			.number = meaning->numbers[i],
+			.service = index,
+			.tally = meaning->plan.at[i].row,
+			.weight = meaning->shares[i].weight,
+		};
+	}
 }
 
 static void choice_write(const struct meaning *meaning, unsigned index, uint32_t row,
@@ -244,80 +260,98 @@ static void choice_write(const struct meaning *meaning, unsigned index, uint32_t
 			       &meaning->services[index], choice);
 }
 
-static int service_write(const struct meaning *meaning, unsigned index, uint32_t row, uint32_t slot,
-			 struct weir_line *lines)
+static void service_write(const struct meaning *meaning, unsigned index, struct weir_line *lines)
 {
-	_cleanup_free_ struct balance_maglev_backend *shares = shares_new(meaning, index, row);
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
+	const struct balance_text *text = &meaning->section->services[index];
+	const struct balance_spread *spread = &meaning->spreads.at[index];
 	struct balance_service *service = (void *)&lines[head->services + index];
 	struct weir_addr source;
 
-	if (!shares)
-		return -ENOMEM;
 	balance_source_read(meaning->section, index, NULL, &source); /* it has been checked */
 	*service = (struct balance_service){
 		.addr = end->addr,
 		.source = source,
 		.port = htobe16(end->port),
 		.proto = end->proto,
-		.forward = (uint8_t)meaning->section->services[index].forward,
-		.slot = slot,
-		.choice = balance_choice_flags(&meaning->section->services[index]),
+		.forward = (uint8_t)text->forward,
+		.slots = spread->slots,
+		.slot = spread->slots ? spread->line : 0,
+		.choice = balance_choice_flags(text),
 	};
-	int r = slots_write(meaning, index, shares, service, lines[slot].u16);
-
-	choice_write(meaning, index, row, lines);
-	for (unsigned i = 0; i < meaning->section->services[index].backend_count; i++) {
-		struct balance_backend *backend = (void *)&lines[head->backends + row + i];
-
-		*backend = (struct balance_backend){
-			.addr = meaning->backends[row + i].addr,
-			.port = htobe16(meaning->backends[row + i].port),
-			.number = meaning->numbers[row + i],
-			.service = index,
-			.tally = meaning->plan.at[row + i].row,
-			.weight = shares[i].weight,
-		};
-	}
-	return r;
+	if (spread->slots > 1)
+		balance_scheduler_write(text, service);
+	else if (spread->slots)
+		one_write(spread, lines);
 }
 
-static size_t lines_count(const struct meaning *meaning, uint32_t first_slot)
-{
-	size_t count = first_slot;
-
-	for (unsigned i = 0; i < meaning->section->service_count; i++)
-		count += slot_lines(meaning->slots[i]);
-	return count;
-}
-
-static int all_write(const struct meaning *meaning, struct weir_image *image)
+static int all_write(const struct meaning *meaning, uint32_t count, struct weir_image *image)
 {
 	struct balance_head head = head_of(meaning);
-	uint32_t slot = head.backends + head.backend_count +
-			(head.choices ? head.service_count : 0),
-		 row = 0;
-	struct weir_line *lines = weir_image_section(image, WEIR_SECTION_BALANCE,
-						     lines_count(meaning, slot) * sizeof(*lines));
-	int r = lines ? 0 : -ENOMEM;
+	uint32_t row = 0;
+	struct weir_line *lines =
+		weir_image_section(image, WEIR_SECTION_BALANCE, count * sizeof(*lines));
 
-	if (r)
-		return r;
+	if (!lines)
+		return -ENOMEM;
 	memcpy(lines, &head, sizeof(head));
 	memcpy(weir_image_root(image, WEIR_ROOT_BALANCE), &head, sizeof(head));
 	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
-	for (unsigned i = 0; i < head.service_count && !r; i++) {
-		r = service_write(meaning, i, row, slot, lines);
-		slot += slot_lines(meaning->slots[i]);
+	for (unsigned i = 0; i < head.service_count; i++) {
+		service_write(meaning, i, lines);
+		choice_write(meaning, i, row, lines);
+		backends_write(meaning, i, row, lines);
 		row += meaning->section->services[i].backend_count;
 	}
-	return r;
+	return 0;
+}
+
+/* What slots are made of, once the rest is not needed any more. */
+struct slots_source {
+	struct balance_end *backends;
+	struct balance_maglev_backend *shares;
+};
+
+static void slots_source_free(void *of)
+{
+	struct slots_source *source = of;
+
+	free(source->backends);
+	free(source->shares);
+	free(source);
+}
+
+static int parts_write(struct meaning *meaning, struct weir_image *image)
+{
+	struct slots_source *source = calloc(1, sizeof(*source));
+	int r = source ? balance_slots_parts(&meaning->spreads, source, slots_source_free, image) :
+			 -ENOMEM;
+
+	if (r) {
+		free(source);
+		return r;
+	}
+	*source = (struct slots_source){ weir_take(meaning->backends), weir_take(meaning->shares) };
+	return 0;
+}
+
+static int image_write(struct meaning *meaning, const struct balance_counts *counts,
+		       struct weir_image *image)
+{
+	uint32_t behind = ones_place(meaning);
+	int r = balance_slots_place(&meaning->spreads, behind, counts ? &counts->live : NULL,
+				    &meaning->plan);
+
+	if (!r)
+		r = all_write(meaning, behind, image);
+	return r ? r : parts_write(meaning, image);
 }
 
 static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
 	struct balance *state = compile->state;
+	struct balance_counts *counts = state ? &state->counts : NULL;
 	_cleanup_(meaning_done) struct meaning meaning = { 0 };
 
 	if (!section->service_count) {
@@ -332,14 +366,14 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	if (!r)
 		r = meaning_read(&meaning, compile->diag);
 	if (!r)
-		r = slots_read(&meaning);
+		r = spreads_read(&meaning);
 	if (!r)
 		r = balance_plan_new(section, meaning.services, meaning.backends, meaning.numbers,
-				     state ? &state->counts : NULL, &meaning.plan);
+				     counts, &meaning.plan);
 	if (!r)
 		r = cells_make(&meaning);
 	if (!r)
-		r = all_write(&meaning, compile->image);
+		r = image_write(&meaning, counts, compile->image);
 	if (!r && state)
 		balance_counts_next(&state->counts, &meaning.plan);
 	return r;

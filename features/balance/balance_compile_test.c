@@ -43,6 +43,7 @@ static struct compiled compiled_of(const char *text)
 
 	assert_int_equal(weir_config_parse(text, strlen(text), NULL, NULL, &config), 0);
 	assert_int_equal(weir_compile(config, NULL, &compiled.image), 0);
+	assert_int_equal(weir_image_parts_make(compiled.image), 0);
 	const struct weir_line *lines = weir_image_lines(compiled.image, &count);
 	const struct weir_policy_head *head = (const void *)lines;
 	uint32_t first = head->header.first_line[WEIR_SECTION_BALANCE];

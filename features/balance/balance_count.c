@@ -32,6 +32,7 @@ int balance_counts_attach(struct balance_counts *counts, struct weir_object *obj
 
 	if (!tallies || !latencies || cpus < 0)
 		return cpus < 0 ? cpus : -ENOENT;
+	counts->is_attached = true;
 	counts->tallies.words = TALLY_WORDS;
 	counts->tallies.each = 1 + (uint32_t)cpus;
 	counts->latencies.words = sizeof(struct balance_latency) / sizeof(__u64);
@@ -41,10 +42,24 @@ int balance_counts_attach(struct balance_counts *counts, struct weir_object *obj
 	return r ? r : balance_book_open(&counts->latencies, latencies);
 }
 
-static void place_own(struct balance_counts *counts, const struct balance_place *place)
+static void row_own(struct balance_counts *counts, uint32_t row, uint64_t identity)
 {
-	balance_book_own(&counts->tallies, place->row, place->identity);
-	balance_book_own(&counts->latencies, place->row, place->identity);
+	balance_book_own(&counts->tallies, row, identity);
+	balance_book_own(&counts->latencies, row, identity);
+}
+
+/* Before the policy is live: what another has counted in a row is gone by then. */
+static void new_rows_own(struct balance_counts *counts)
+{
+	const struct balance_rows *before = &counts->live.rows, *now = &counts->next.rows;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < now->count; i++) {
+		while (at < before->count && before->at[at].identity < now->at[i].identity)
+			at++;
+		if (at == before->count || before->at[at].identity != now->at[i].identity)
+			row_own(counts, now->at[i].row, now->at[i].identity);
+	}
 }
 
 void balance_counts_next(struct balance_counts *counts, struct balance_plan *plan)
@@ -53,13 +68,16 @@ void balance_counts_next(struct balance_counts *counts, struct balance_plan *pla
 	counts->next = *plan;
 	*plan = (struct balance_plan){ 0 };
 	counts->has_next = true;
-	/* Before the policy is live: what another has counted in a row is gone by then. */
-	for (uint32_t i = 0; i < counts->next.count; i++) {
-		const struct balance_place *place = &counts->next.at[i];
+	counts->is_saved = false;
+	new_rows_own(counts);
+}
 
-		if (!balance_rows_find(&counts->live.rows, place->identity))
-			place_own(counts, place);
-	}
+void balance_counts_save(struct balance_counts *counts)
+{
+	bool is_new =
+		counts->has_next && !balance_rows_equal(&counts->live.rows, &counts->next.rows);
+
+	counts->is_saved = is_new && balance_rows_save(counts->dir, &counts->next.rows) == 0;
 }
 
 /* What was read of those that stay. */
@@ -80,25 +98,41 @@ static struct balance_sums *sums_keep(const struct balance_counts *counts)
 static void rows_own(struct balance_counts *counts)
 {
 	for (uint32_t i = 0; i < counts->live.count; i++)
-		place_own(counts, &counts->live.at[i]);
+		row_own(counts, counts->live.at[i].row, counts->live.at[i].identity);
+	counts->is_attached = false;
+}
+
+/* The same backends in the same order, as behind most edits. */
+static bool places_are_same(const struct balance_plan *a, const struct balance_plan *b)
+{
+	bool is_same = a->count == b->count;
+
+	for (uint32_t i = 0; is_same && i < a->count; i++)
+		is_same = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row;
+	return is_same;
 }
 
 int balance_counts_live(struct balance_counts *counts, uint64_t now_ns)
 {
 	if (!counts->has_next)
 		return 0;
-	struct balance_sums *sums = sums_keep(counts);
-	bool is_new = !balance_rows_equal(&counts->live.rows, &counts->next.rows);
+	bool is_same = counts->sums && places_are_same(&counts->live, &counts->next);
+	bool is_new = !is_same && !balance_rows_equal(&counts->live.rows, &counts->next.rows);
 
-	balance_rows_rest(&counts->resting, &counts->live.rows, &counts->next.rows, now_ns);
-	free(counts->sums);
-	counts->sums = sums;
+	if (!is_same) {
+		struct balance_sums *sums = sums_keep(counts);
+
+		balance_rows_rest(&counts->resting, &counts->live.rows, &counts->next.rows, now_ns);
+		free(counts->sums);
+		counts->sums = sums;
+	}
 	balance_plan_done(&counts->live);
 	counts->live = counts->next;
 	counts->next = (struct balance_plan){ 0 };
 	counts->has_next = false;
-	rows_own(counts);
-	return is_new ? balance_rows_save(counts->dir, &counts->live.rows) : 0;
+	if (!is_same || counts->is_attached)
+		rows_own(counts);
+	return is_new && !counts->is_saved ? balance_rows_save(counts->dir, &counts->live.rows) : 0;
 }
 
 struct balance_tally balance_counts_of(const struct balance_counts *counts,

@@ -22,6 +22,7 @@ struct balance_tally_row {
 struct balance_rows {
 	struct balance_tally_row *at;
 	uint32_t count;
+	uint32_t room; /* the map is made for: no fewer than are in use */
 };
 
 void balance_rows_done(struct balance_rows *rows);
@@ -83,12 +84,20 @@ struct balance_place {
 	uint64_t identity;
 };
 
-/* Of a policy: its backends in the order of the file, and sorted. */
+/* Backends by their number within a service; NULL: nobody has asked yet. */
+struct balance_by_number {
+	const struct balance_place **sorted;
+};
+
+/* Of a policy: its backends in the order of the file. */
 struct balance_plan {
 	struct balance_place *at;
-	const struct balance_place **by_number, **by_row; /* by_number: within its service */
-	uint32_t count;
+	struct balance_by_number *by_number;
+	const struct balance_place **by_row; /* NULL in it: the row is nobody's */
+	uint32_t count, rows_end;
 	struct balance_rows rows;
+	struct balance_rows places; /* of slots (balance_slots.h), by what they follow from */
+	uint32_t slots_base;
 };
 
 /* What was counted of a backend, and what of it in the last second or so. */
@@ -101,6 +110,8 @@ struct balance_counts {
 	struct balance_book tallies, latencies;
 	struct balance_plan live, next; /* next: compiled, not live yet */
 	bool has_next;
+	bool is_saved;	  /* the file has the rows of `next` */
+	bool is_attached; /* to maps whose rows are to be owned anew */
 	struct balance_rows resting;
 	struct balance_sums *sums;		 /* of `live`, as read last */
 	uint64_t read_ns, next_read_ns, span_ns; /* span_ns: how long `last` is; 0: not known */
@@ -116,6 +127,7 @@ int balance_plan_new(const struct balance_section *section, const struct balance
 		     const struct balance_counts *counts, struct balance_plan *ret_plan);
 /* NULL: there is none. */
 const struct balance_place *balance_plan_row(const struct balance_plan *plan, uint32_t row);
+/* Loop: it may be the first to ask. */
 const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 						const struct balance_place *key);
 
@@ -124,6 +136,9 @@ void balance_counts_done(struct balance_counts *counts);
 int balance_counts_attach(struct balance_counts *counts, struct weir_object *object);
 /* Worker: the plan is taken over, to be live with the policy that was compiled. */
 void balance_counts_next(struct balance_counts *counts, struct balance_plan *plan);
+/* Worker: writes the file, so that the loop need not when it is live. One that is not taken by
+ * then names rows that nobody has, or has again. */
+void balance_counts_save(struct balance_counts *counts);
 /* -errno: the file cannot be written. */
 int balance_counts_live(struct balance_counts *counts, uint64_t now_ns);
 void balance_counts_tick(struct balance_counts *counts, uint64_t now_ns);

@@ -10,9 +10,12 @@
 void balance_plan_done(struct balance_plan *plan)
 {
 	free(plan->at);
+	if (plan->by_number)
+		free(plan->by_number->sorted);
 	free(plan->by_number);
 	free(plan->by_row);
 	balance_rows_done(&plan->rows);
+	balance_rows_done(&plan->places);
 	*plan = (struct balance_plan){ 0 };
 }
 
@@ -29,36 +32,34 @@ static int number_compare(const void *a, const void *b)
 	return order ? order : x->number - y->number;
 }
 
-static int row_compare(const void *a, const void *b)
+/* Few ask, and sorting takes as long as half of the rest of a change. */
+static int numbers_sort(const struct balance_plan *plan)
 {
-	const struct balance_place *x = *(const struct balance_place *const *)a,
-				   *y = *(const struct balance_place *const *)b;
+	const struct balance_place **sorted = calloc(plan->count + 1ul, sizeof(*sorted));
 
-	return x->row < y->row ? -1 : x->row > y->row;
-}
-
-static const struct balance_place *place_find(const struct balance_plan *plan,
-					      const struct balance_place **sorted,
-					      const struct balance_place *key,
-					      int (*compare)(const void *, const void *))
-{
-	const struct balance_place **found =
-		plan->count ? bsearch(&key, sorted, plan->count, sizeof(key), compare) : NULL;
-
-	return found ? *found : NULL;
+	if (!sorted)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < plan->count; i++)
+		sorted[i] = &plan->at[i];
+	qsort(sorted, plan->count, sizeof(*sorted), number_compare);
+	plan->by_number->sorted = sorted;
+	return 0;
 }
 
 const struct balance_place *balance_plan_row(const struct balance_plan *plan, uint32_t row)
 {
-	const struct balance_place key = { .row = row };
-
-	return place_find(plan, plan->by_row, &key, row_compare);
+	return row < plan->rows_end ? plan->by_row[row] : NULL;
 }
 
 const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 						const struct balance_place *key)
 {
-	return place_find(plan, plan->by_number, key, number_compare);
+	if (!plan->count || (!plan->by_number->sorted && numbers_sort(plan)))
+		return NULL;
+	const struct balance_place **found =
+		bsearch(&key, plan->by_number->sorted, plan->count, sizeof(key), number_compare);
+
+	return found ? *found : NULL;
 }
 
 static void places_fill(const struct balance_section *section, const struct balance_end *services,
@@ -81,6 +82,15 @@ static void places_fill(const struct balance_section *section, const struct bala
 		}
 }
 
+/* No less than before, if not far less: each size is a program of its own, which takes a second to
+ * load, and backends that come and go must not ask for one each time. */
+static uint32_t room_of(const struct balance_rows *rows, const struct balance_counts *counts)
+{
+	uint32_t end = balance_rows_end(rows), before = counts ? counts->live.rows.room : 0;
+
+	return end <= before && before / 4 <= end ? before : end;
+}
+
 static int plan_number(const struct balance_counts *counts, struct balance_plan *plan)
 {
 	static const struct balance_rows none;
@@ -97,15 +107,17 @@ static int plan_number(const struct balance_counts *counts, struct balance_plan 
 
 	for (uint32_t i = 0; !r && i < plan->count; i++)
 		plan->at[i].row = numbers[i];
+	plan->rows.room = room_of(&plan->rows, counts);
 	return r;
 }
 
-static void plan_sort(struct balance_plan *plan)
+static int rows_index(struct balance_plan *plan)
 {
-	for (uint32_t i = 0; i < plan->count; i++)
-		plan->by_number[i] = plan->by_row[i] = &plan->at[i];
-	qsort(plan->by_number, plan->count, sizeof(*plan->by_number), number_compare);
-	qsort(plan->by_row, plan->count, sizeof(*plan->by_row), row_compare);
+	plan->rows_end = balance_rows_end(&plan->rows);
+	plan->by_row = calloc(plan->rows_end, sizeof(*plan->by_row));
+	for (uint32_t i = 0; plan->by_row && i < plan->count; i++)
+		plan->by_row[plan->at[i].row] = &plan->at[i];
+	return plan->by_row ? 0 : -ENOMEM;
 }
 
 int balance_plan_new(const struct balance_section *section, const struct balance_end *services,
@@ -118,18 +130,18 @@ int balance_plan_new(const struct balance_section *section, const struct balance
 		count += section->services[i].backend_count;
 	_cleanup_(balance_plan_done) struct balance_plan plan = {
 		.at = calloc(count, sizeof(*plan.at)),
-		.by_number = calloc(count, sizeof(*plan.by_number)),
-		.by_row = calloc(count, sizeof(*plan.by_row)),
+		.by_number = calloc(1, sizeof(*plan.by_number)),
 	};
 
-	if (!plan.at || !plan.by_number || !plan.by_row)
+	if (!plan.at || !plan.by_number)
 		return -ENOMEM;
 	places_fill(section, services, backends, numbers, &plan);
 	int r = plan_number(counts, &plan);
 
+	if (!r)
+		r = rows_index(&plan);
 	if (r)
 		return r;
-	plan_sort(&plan);
 	*ret_plan = plan;
 	plan = (struct balance_plan){ 0 };
 	return 0;

@@ -54,7 +54,7 @@ uint32_t balance_rows_end(const struct balance_rows *rows)
 
 bool balance_rows_equal(const struct balance_rows *a, const struct balance_rows *b)
 {
-	bool is_equal = a->count == b->count;
+	bool is_equal = a->count == b->count && a->room == b->room;
 
 	for (uint32_t i = 0; is_equal && i < a->count; i++)
 		is_equal = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row;
@@ -97,8 +97,24 @@ int balance_rows_number(const struct balance_rows *before, const struct balance_
 						      .row = ret_numbers[i] };
 	}
 	qsort(rows, count, sizeof(*rows), row_compare);
-	*ret_rows = (struct balance_rows){ rows, count };
+	*ret_rows = (struct balance_rows){ rows, count, 0 };
 	return 0;
+}
+
+/* Both are sorted. */
+static void gone_add(const struct balance_rows *before, const struct balance_rows *now,
+		     uint64_t now_ns, struct balance_rows *resting)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < before->count; i++) {
+		while (at < now->count && now->at[at].identity < before->at[i].identity)
+			at++;
+		if (at < now->count && now->at[at].identity == before->at[i].identity)
+			continue;
+		resting->at[resting->count] = before->at[i];
+		resting->at[resting->count++].gone_ns = now_ns;
+	}
 }
 
 int balance_rows_rest(struct balance_rows *resting, const struct balance_rows *before,
@@ -110,11 +126,8 @@ int balance_rows_rest(struct balance_rows *resting, const struct balance_rows *b
 	for (uint32_t i = 0; next.at && i < resting->count; i++)
 		if (now_ns < resting->at[i].gone_ns + REST_NS)
 			next.at[next.count++] = resting->at[i];
-	for (uint32_t i = 0; next.at && i < before->count; i++)
-		if (!balance_rows_find(now, before->at[i].identity)) {
-			next.at[next.count] = before->at[i];
-			next.at[next.count++].gone_ns = now_ns;
-		}
+	if (next.at)
+		gone_add(before, now, now_ns, &next);
 	balance_rows_done(resting);
 	*resting = next;
 	return next.at ? 0 : -ENOMEM;

@@ -25,6 +25,7 @@ int balance_rows_save(const char *dir, const struct balance_rows *rows)
 		return 0;
 	weir_json_open_object(&json, NULL);
 	weir_json_put_uint(&json, "version", FILE_VERSION);
+	weir_json_put_uint(&json, "room", rows->room);
 	weir_json_open_object(&json, "rows");
 	for (uint32_t i = 0; i < rows->count; i++) {
 		snprintf(key, sizeof(key), "%016" PRIx64, rows->at[i].identity);
@@ -87,6 +88,9 @@ static int text_read(const struct weir_buf *text, struct balance_rows *rows)
 	if (weir_json_int(weir_json_get(json, "version"), 0) != FILE_VERSION || !object ||
 	    weir_json_type(object) != WEIR_JSON_OBJECT)
 		return -EINVAL;
+	int64_t room = weir_json_int(weir_json_get(json, "room"), 0);
+
+	rows->room = room > 0 && room <= ROWS_MAX ? (uint32_t)room : 0;
 	rows->at = calloc(weir_json_size(object) + 1, sizeof(*rows->at));
 	if (!rows->at)
 		return -ENOMEM;

@@ -108,6 +108,9 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 int balance_runtime_add_row(struct balance_runtime *runtime, const struct balance_row *row);
 int balance_runtime_disable(struct balance_runtime *runtime, const char *name);
 void balance_runtime_enable(struct balance_runtime *runtime, const char *name);
+/* Takes away what was added last, until no more than this is left of each. */
+void balance_runtime_cut(struct balance_runtime *runtime, unsigned services, unsigned rows,
+			 unsigned disabled);
 void balance_runtime_del_row(struct balance_runtime *runtime, unsigned index);
 /* … and all that is said of its backends. */
 void balance_runtime_del_service(struct balance_runtime *runtime, const char *name);

@@ -14,6 +14,7 @@
 
 #define NUMBER_SEED 0x6e756d626572ULL
 #define NUMBERS 65535
+#define FEW 64
 
 struct numbered {
 	const struct balance_end *end;
@@ -27,14 +28,47 @@ static int numbered_compare(const void *a, const void *b)
 	return memcmp(x->end, y->end, sizeof(*x->end));
 }
 
-static uint16_t number_take(uint8_t *used, const struct balance_end *end)
+static uint32_t number_wanted(const struct balance_end *end)
 {
-	uint32_t number = (uint32_t)(weir_hash_bytes(end, sizeof(*end), NUMBER_SEED) % NUMBERS);
+	return (uint32_t)(weir_hash_bytes(end, sizeof(*end), NUMBER_SEED) % NUMBERS);
+}
 
-	while (used[number])
-		number = (number + 1) % NUMBERS;
-	used[number] = 1;
-	return (uint16_t)(number + 1);
+/* Of few it is quicker to ask each than to have a list of all numbers. */
+static bool is_taken(const struct numbered *sorted, unsigned count, const uint16_t *numbers,
+		     uint32_t number)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (numbers[sorted[i].index] == number + 1)
+			return true;
+	return false;
+}
+
+static void few_number(const struct numbered *sorted, unsigned count, uint16_t *numbers)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t number = number_wanted(sorted[i].end);
+
+		while (is_taken(sorted, i, numbers, number))
+			number = (number + 1) % NUMBERS;
+		numbers[sorted[i].index] = (uint16_t)(number + 1);
+	}
+}
+
+static int many_number(const struct numbered *sorted, unsigned count, uint16_t *numbers)
+{
+	_cleanup_free_ uint8_t *used = calloc(NUMBERS, 1);
+
+	if (!used)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t number = number_wanted(sorted[i].end);
+
+		while (used[number])
+			number = (number + 1) % NUMBERS;
+		used[number] = 1;
+		numbers[sorted[i].index] = (uint16_t)(number + 1);
+	}
+	return 0;
 }
 
 int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers)
@@ -42,14 +76,14 @@ int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t
 	if (count > NUMBERS)
 		return -E2BIG;
 	_cleanup_free_ struct numbered *sorted = calloc(count + 1ul, sizeof(*sorted));
-	_cleanup_free_ uint8_t *used = calloc(NUMBERS, 1);
 
-	if (!sorted || !used)
+	if (!sorted)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
 		sorted[i] = (struct numbered){ &backends[i], i };
 	qsort(sorted, count, sizeof(*sorted), numbered_compare);
-	for (unsigned i = 0; i < count; i++)
-		ret_numbers[sorted[i].index] = number_take(used, sorted[i].end);
+	if (count > FEW)
+		return many_number(sorted, count, ret_numbers);
+	few_number(sorted, count, ret_numbers);
 	return 0;
 }

@@ -5,29 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "features/balance/balance_state.h"
-
-static bool is_within(const struct weir_addr *addr, const char *text)
-{
-	struct weir_range range;
-
-	return weir_range_from_string(text, strlen(text), &range, NULL, NULL) == 0 &&
-	       weir_range_contains(&range, addr);
-}
 
 /* Of no single host, of none but the one that asks, or never forwarded (RFC 4291, 2.5.6). */
 static bool is_nobodys(const struct weir_addr *addr)
 {
-	static const char *const ranges[] = {
-		"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0-255.255.255.255",
-		"::/127",    "fe80::/10",   "ff00::/8"
-	};
+	const uint8_t *bytes = (const uint8_t *)addr;
 
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ranges); i++)
-		if (is_within(addr, ranges[i]))
-			return true;
-	return false;
+	if (weir_addr_is_v4(addr)) /* 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and what is behind */
+		return bytes[12] == 0 || bytes[12] == 127 || bytes[12] >= 224;
+	if (bytes[0] == 0xff || (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80))
+		return true; /* ff00::/8, fe80::/10 */
+	return !addr->be64[0] && !addr->be32[2] && !memcmp(&bytes[12], "\0\0\0", 3) &&
+	       bytes[15] <= 1; /* ::/127 */
 }
 
 int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
@@ -60,6 +50,8 @@ static bool is_other_family(const struct balance_text *service, const struct wei
 {
 	struct weir_addr of_service;
 
+	if (!strchr(service->address, ':')) /* most are, and are asked for each backend */
+		return !weir_addr_is_v4(addr);
 	return !weir_addr_from_string(service->address, strlen(service->address), &of_service) &&
 	       weir_addr_is_v4(&of_service) != weir_addr_is_v4(addr);
 }
@@ -98,30 +90,43 @@ int balance_backend_read_as(const struct balance_text *service,
 			     text->address, service->address);
 }
 
+/* The key is written only where something is to be said of it: there may be 100,000 of them. */
 int balance_service_read(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag, struct balance_end *ret_end)
 {
+	const struct balance_text *service = &section->services[index];
 	char key[64];
+	int r = balance_service_read_as(service, "", NULL, ret_end);
 
+	if (!r || !diag)
+		return r;
 	snprintf(key, sizeof(key), "balance.services[%u].address", index);
-	return balance_service_read_as(&section->services[index], key, diag, ret_end);
+	return balance_service_read_as(service, key, diag, ret_end);
 }
 
 int balance_source_read(const struct balance_section *section, unsigned index,
 			struct weir_diag *diag, struct weir_addr *ret_source)
 {
+	const struct balance_text *service = &section->services[index];
 	char key[64];
+	int r = balance_source_read_as(service, "", NULL, ret_source);
 
+	if (!r || !diag)
+		return r;
 	snprintf(key, sizeof(key), "balance.services[%u].source", index);
-	return balance_source_read_as(&section->services[index], key, diag, ret_source);
+	return balance_source_read_as(service, key, diag, ret_source);
 }
 
 int balance_backend_read(const struct balance_section *section, unsigned index, unsigned backend,
 			 struct weir_diag *diag, struct balance_end *ret_end)
 {
 	const struct balance_text *service = &section->services[index];
+	const struct balance_backend_text *text = &service->backends[backend];
 	char key[64];
+	int r = balance_backend_read_as(service, text, "", NULL, ret_end);
 
+	if (!r || !diag)
+		return r;
 	snprintf(key, sizeof(key), "balance.services[%u].backends[%u].address", index, backend);
-	return balance_backend_read_as(service, &service->backends[backend], key, diag, ret_end);
+	return balance_backend_read_as(service, text, key, diag, ret_end);
 }

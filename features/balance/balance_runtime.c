@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is of run time, in memory. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,18 +140,31 @@ static void service_del(struct balance_runtime *runtime, unsigned index)
 
 void balance_runtime_del_service(struct balance_runtime *runtime, const char *name)
 {
+	char own[BALANCE_NAME_MAX + 1]; /* `name` may be that of what goes */
 	unsigned left = 0;
 
+	snprintf(own, sizeof(own), "%s", name);
 	for (unsigned i = runtime->service_count; i > 0; i--)
-		if (strcmp(runtime->services[i - 1].name, name) == 0)
+		if (strcmp(runtime->services[i - 1].name, own) == 0)
 			service_del(runtime, i - 1);
 	for (unsigned i = 0; i < runtime->row_count; i++)
-		if (strcmp(runtime->rows[i].service, name) == 0)
+		if (strcmp(runtime->rows[i].service, own) == 0)
 			row_done(&runtime->rows[i]);
 		else
 			runtime->rows[left++] = runtime->rows[i];
 	runtime->row_count = left;
-	balance_runtime_enable(runtime, name);
+	balance_runtime_enable(runtime, own);
+}
+
+void balance_runtime_cut(struct balance_runtime *runtime, unsigned services, unsigned rows,
+			 unsigned disabled)
+{
+	while (runtime->service_count > services)
+		service_done(&runtime->services[--runtime->service_count]);
+	while (runtime->row_count > rows)
+		row_done(&runtime->rows[--runtime->row_count]);
+	while (runtime->disabled_count > disabled)
+		free(runtime->disabled[--runtime->disabled_count]);
 }
 
 int balance_runtime_copy(const struct balance_runtime *from, struct balance_runtime *ret_runtime)

@@ -68,18 +68,32 @@ static void mask_write(const struct balance_text *text, struct balance_service *
 	service->port_mask = text->scheduler == BALANCE_SOURCE_HASH ? 0 : 0xffff;
 }
 
-int balance_scheduler_write(const struct balance_text *text,
-			    const struct balance_maglev_backend *shares,
-			    struct balance_service *service, uint16_t *slots)
+/* Where only one gets connections, one slot says as much as 65,537. */
+int balance_scheduler_slots(enum balance_scheduler scheduler,
+			    const struct balance_maglev_backend *shares, unsigned count)
 {
-	bool takes_turns = text->scheduler == BALANCE_ROUND_ROBIN;
-	int r = takes_turns ? balance_turns_fill(shares, text->backend_count, slots) :
-			      balance_maglev_fill(shares, text->backend_count, slots);
+	unsigned taking = 0;
 
-	if (r < 0)
-		return r;
-	service->slots = r && !takes_turns ? BALANCE_SLOTS : (uint32_t)r;
-	service->takes_turns = takes_turns;
+	for (unsigned i = 0; i < count; i++)
+		taking += shares[i].weight > 0;
+	if (taking < 2)
+		return (int)taking;
+	return scheduler == BALANCE_ROUND_ROBIN ? balance_turns_count(shares, count) :
+						  BALANCE_SLOTS;
+}
+
+void balance_scheduler_write(const struct balance_text *text, struct balance_service *service)
+{
+	service->takes_turns = text->scheduler == BALANCE_ROUND_ROBIN;
 	mask_write(text, service);
-	return 0;
+}
+
+int balance_scheduler_fill(enum balance_scheduler scheduler,
+			   const struct balance_maglev_backend *shares, unsigned count,
+			   uint16_t *slots)
+{
+	int r = scheduler == BALANCE_ROUND_ROBIN ? balance_turns_fill(shares, count, slots) :
+						   balance_maglev_fill(shares, count, slots);
+
+	return r < 0 ? r : 0;
 }

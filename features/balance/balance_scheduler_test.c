@@ -29,7 +29,12 @@ static struct balance_service written(const struct balance_text *text, const cha
 	for (unsigned i = 0; i < BACKENDS; i++)
 		shares[i] = (struct balance_maglev_backend){ names[i], 1, weights[i],
 							     (uint16_t)(i + 1) };
-	assert_int_equal(balance_scheduler_write(text, shares, &service, slots), 0);
+	int count = balance_scheduler_slots(text->scheduler, shares, BACKENDS);
+
+	assert_true(count > 0);
+	service.slots = (uint32_t)count;
+	balance_scheduler_write(text, &service);
+	assert_int_equal(balance_scheduler_fill(text->scheduler, shares, BACKENDS, slots), 0);
 	return service;
 }
 

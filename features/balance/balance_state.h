@@ -150,14 +150,19 @@ int balance_direct_backend_check(const struct balance_text *service,
 				 const char *address_key, struct weir_diag *diag);
 bool balance_tunnels(const struct balance_text *service);
 void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
-/* balance_scheduler.c: what is wrong with how a service chooses; and the slots that follow from it,
- * with what packets need to know of them. 0, or -errno. */
+/* balance_scheduler.c: what is wrong with how a service chooses. */
 int balance_scheduler_check(const struct balance_section *section, unsigned index,
 			    struct weir_diag *diag);
 struct balance_maglev_backend;
-int balance_scheduler_write(const struct balance_text *text,
-			    const struct balance_maglev_backend *shares,
-			    struct balance_service *service, uint16_t *slots);
+/* How many slots there are for these shares; -ENOMEM. */
+int balance_scheduler_slots(enum balance_scheduler scheduler,
+			    const struct balance_maglev_backend *shares, unsigned count);
+/* Writes into its line what a service with more than one slot needs besides. */
+void balance_scheduler_write(const struct balance_text *text, struct balance_service *service);
+/* Fills as many slots, where there is more than one. -ENOMEM. */
+int balance_scheduler_fill(enum balance_scheduler scheduler,
+			   const struct balance_maglev_backend *shares, unsigned count,
+			   uint16_t *slots);
 struct weir_addr balance_prefix_mask(uint32_t prefix, bool is_v4);
 /* balance_affinity.c: what is wrong with how long clients are remembered. */
 int balance_affinity_check(const struct balance_section *section, unsigned index,
@@ -173,7 +178,7 @@ uint64_t balance_affinity_name(const struct balance_end *service);
 int balance_affinity_attach(struct balance *state, struct weir_object *object);
 /* enum balance_choice_flags. */
 uint8_t balance_choice_flags(const struct balance_text *text);
-/* -1: there is no such one. */
+/* -1: there is none of this name. */
 int balance_scheduler_parse(const char *name);
 /* balance_twice.c: that nothing is two things. */
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag);

@@ -36,16 +36,24 @@ static unsigned turners_make(const struct balance_maglev_backend *backends, unsi
 	return taking;
 }
 
-/* Floors, of what leaves a slot for each that comes away with less than one. */
-static uint64_t weights_fit(struct turner *turners, unsigned count)
+/* Without what all have in common; returns their sum. */
+static uint64_t weights_reduce(struct turner *turners, unsigned count)
 {
 	uint32_t common = 0;
-	uint64_t sum = 0, fitting = 0;
+	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < count; i++)
 		common = divisor_of(turners[i].weight, common);
 	for (unsigned i = 0; i < count; i++)
 		sum += turners[i].weight /= common;
+	return sum;
+}
+
+/* Floors, of what leaves a slot for each that comes away with less than one. */
+static uint64_t weights_fit(struct turner *turners, unsigned count)
+{
+	uint64_t sum = weights_reduce(turners, count), fitting = 0;
+
 	if (sum <= BALANCE_SLOTS)
 		return sum;
 	for (unsigned i = 0; i < count; i++) {
@@ -69,6 +77,17 @@ static struct turner *turn_next(struct turner *turners, unsigned count, uint64_t
 	}
 	next->credit -= (int64_t)sum;
 	return next;
+}
+
+int balance_turns_count(const struct balance_maglev_backend *backends, unsigned count)
+{
+	_cleanup_free_ struct turner *turners = calloc(count + 1ul, sizeof(*turners));
+
+	if (!turners)
+		return -ENOMEM;
+	unsigned taking = turners_make(backends, count, turners);
+
+	return taking ? (int)weights_fit(turners, taking) : 0;
 }
 
 int balance_turns_fill(const struct balance_maglev_backend *backends, unsigned count,

@@ -15,5 +15,7 @@
  */
 int balance_turns_fill(const struct balance_maglev_backend *backends, unsigned count,
 		       uint16_t *slots);
+/* How many it would fill. */
+int balance_turns_count(const struct balance_maglev_backend *backends, unsigned count);
 
 #endif

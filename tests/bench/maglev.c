@@ -52,6 +52,8 @@ static int compile(const struct bench_served *served, uint32_t left_out, struct 
 
 	if (!r)
 		r = weir_compile(compiled.config, NULL, &compiled.image);
+	if (!r)
+		r = weir_image_parts_make(compiled.image);
 	compiled.ms = (weir_clock_monotonic_ns() - start) / 1e6;
 	free(text);
 	if (r) {

@@ -34,7 +34,7 @@ int main(void)
 	uint32_t count;
 
 	if (weir_config_parse(text, len, "stdin", NULL, &config) ||
-	    weir_compile(config, NULL, &image))
+	    weir_compile(config, NULL, &image) || weir_image_parts_make(image))
 		return 1;
 	const struct weir_line *lines = weir_image_lines(image, &count);
 	const struct weir_policy_head *head = (const void *)lines;
