@@ -22,7 +22,7 @@ struct weir_served_constants {
 	__u8 directs;	 /* some services are not WEIR_FORWARD_NAT */
 	__u8 actives;	 /* some services choose by the connections that backends have */
 	__u8 remembers;	 /* some services remember which backend a client had */
-	__u8 spare[1];
+	__u8 wide;	 /* some services have more than one port */
 };
 
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */

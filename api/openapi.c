@@ -16,6 +16,7 @@ static const char *const kinds[] = {
 static const char *const types[] = {
 	[WEIR_ARG_STRING] = "string",	  [WEIR_ARG_UINT] = "uint",   [WEIR_ARG_BOOL] = "bool",
 	[WEIR_ARG_DURATION] = "duration", [WEIR_ARG_RANGE] = "range", [WEIR_ARG_CHOICE] = "choice",
+	[WEIR_ARG_PORTS] = "ports",
 };
 
 /* --- the table as it is --- */
@@ -94,14 +95,20 @@ static void schema_put(struct weir_json_out *json, const char *key, const struct
 		[WEIR_ARG_STRING] = "string", [WEIR_ARG_UINT] = "integer",
 		[WEIR_ARG_BOOL] = "boolean",  [WEIR_ARG_DURATION] = "string",
 		[WEIR_ARG_RANGE] = "string",  [WEIR_ARG_CHOICE] = "string",
+		[WEIR_ARG_PORTS] = NULL,
 	};
 	weir_json_open_object(json, key);
-	weir_json_put_str(json, "type", json_types[arg->type]);
+	if (json_types[arg->type])
+		weir_json_put_str(json, "type", json_types[arg->type]);
+	else
+		weir_json_put_raw(json, "type", "[\"integer\",\"string\"]");
 	description_put(json, arg);
 	if (arg->type == WEIR_ARG_UINT)
 		weir_json_put_uint(json, "minimum", 0);
 	else if (arg->type == WEIR_ARG_DURATION)
 		weir_json_put_raw(json, "examples", "[\"10m\",\"1h30m\"]");
+	else if (arg->type == WEIR_ARG_PORTS)
+		weir_json_put_raw(json, "examples", "[80,\"8000-8099\",\"all\"]");
 	else if (arg->type == WEIR_ARG_RANGE)
 		weir_json_put_raw(json, "examples",
 				  "[\"192.0.2.0/24\",\"2001:db8::1-2001:db8::9\"]");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/ports.h"
 #include "base/units.h"
 #include "cli/nearest.h"
 
@@ -77,6 +78,7 @@ static int value_check(const struct weir_arg *arg, const char *text, struct weir
 {
 	struct weir_range range;
 	uint64_t number;
+	uint32_t ports;
 	const char *why = "not an address";
 
 	switch (arg->type) {
@@ -97,6 +99,12 @@ static int value_check(const struct weir_arg *arg, const char *text, struct weir
 					       "write 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9 "
 					       "or the same with IPv6",
 					       "%s: '%s': %s", arg->name, text, why);
+		return 0;
+	case WEIR_ARG_PORTS:
+		if (weir_ports_from_string(text, &ports) < 0)
+			return weir_diag_error(diag, "write 80, 8000-8099, or all for every port",
+					       "%s: '%s' is neither a port nor a range of ports",
+					       arg->name, text);
 		return 0;
 	case WEIR_ARG_BOOL:
 		if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)

@@ -7,10 +7,12 @@
 
 static void end_add(struct weir_buf *out, const struct weir_json *answer)
 {
-	if (!weir_view_uint(answer, "port"))
+	if (!weir_view_str(answer, "address")[0])
 		return;
 	weir_buf_add_str(out, weir_view_str(answer, "service")[0] ? ", backend " : "backend ");
 	weir_view_add_endpoint(out, answer, "address", "port");
+	if (weir_view_str(answer, "port")[0])
+		weir_buf_addf(out, " port %s", weir_view_str(answer, "port"));
 }
 
 void weir_render_balance_edit(const struct weir_view *view)
@@ -29,7 +31,9 @@ static void port_cell(struct weir_table *table, const struct weir_json *row, con
 {
 	const struct weir_json *port = weir_json_get(row, key);
 
-	if (port && weir_json_type(port) == WEIR_JSON_INTEGER)
+	if (port && weir_json_type(port) == WEIR_JSON_STRING)
+		weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(row, key));
+	else if (port && weir_json_type(port) == WEIR_JSON_INTEGER)
 		weir_table_cellf(table, WEIR_COLOR_PLAIN, "%llu",
 				 (unsigned long long)weir_view_uint(row, key));
 	else

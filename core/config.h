@@ -28,6 +28,7 @@ enum weir_field_type {
 	WEIR_FIELD_STRING,   /* char * ; NULL when absent and without fallback */
 	WEIR_FIELD_BOOL,     /* bool */
 	WEIR_FIELD_UINT,     /* uint32_t */
+	WEIR_FIELD_PORTS,    /* uint32_t, as base/ports.h has it: 80, 8000-8099, all */
 	WEIR_FIELD_ENUM,     /* int; names in `values`, numbered from 0 */
 	WEIR_FIELD_DURATION, /* struct weir_quantity, ns */
 	WEIR_FIELD_SIZE,     /* struct weir_quantity, bytes */

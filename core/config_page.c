@@ -74,6 +74,7 @@ static void kind_format(const struct weir_field *field, struct weir_buf *page)
 		[WEIR_FIELD_STRING] = "text",
 		[WEIR_FIELD_BOOL] = "`true` or `false`",
 		[WEIR_FIELD_UINT] = "whole number",
+		[WEIR_FIELD_PORTS] = "port, range of ports, or `all`",
 		[WEIR_FIELD_DURATION] = "duration",
 		[WEIR_FIELD_SIZE] = "size",
 		[WEIR_FIELD_RATE] = "rate",

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/nearest.h"
+#include "base/ports.h"
 #include "base/units.h"
 #include "core/yaml_text.h"
 
@@ -153,12 +154,28 @@ static int bool_read(const char *text, const char *key, struct weir_diag *diag, 
 			     weir_text_shorten(text, shown));
 }
 
+static int ports_read(const char *text, const char *key, struct weir_diag *diag,
+		      uint32_t *ret_ports)
+{
+	char shown[WEIR_TEXT_SHOWN];
+	int r = weir_ports_from_string(text, ret_ports);
+
+	if (!r)
+		return 0;
+	return weir_diag_key(diag, key, "write 80, 8000-8099, or all for every port",
+			     r == -ERANGE ?
+				     "'%s' is not within 1 to 65535, or ends before it begins" :
+				     "'%s' is neither a port nor a range of ports",
+			     weir_text_shorten(text, shown));
+}
+
 int weir_value_read(const struct weir_field *field, const char *text, const char *key,
 		    struct weir_diag *diag, void *ret_value)
 {
 	union {
 		bool truth;
 		int number;
+		uint32_t ports;
 		uint64_t amount;
 	} value = { 0 };
 	int r = 0;
@@ -177,6 +194,11 @@ int weir_value_read(const struct weir_field *field, const char *text, const char
 		r = measure_read(field, text, key, diag, &value.amount);
 		if (r == 0 && ret_value)
 			*(uint32_t *)ret_value = (uint32_t)value.amount;
+		return r;
+	case WEIR_FIELD_PORTS:
+		r = ports_read(text, key, diag, &value.ports);
+		if (r == 0 && ret_value)
+			*(uint32_t *)ret_value = value.ports;
 		return r;
 	case WEIR_FIELD_DURATION:
 	case WEIR_FIELD_SIZE:

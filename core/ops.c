@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "base/ports.h"
 #include "base/units.h"
 #include "engine_private.h"
 #include "feature.h"
@@ -153,6 +154,7 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 {
 	struct weir_range range;
 	uint64_t number;
+	uint32_t ports;
 	const char *why = NULL;
 
 	switch (arg->type) {
@@ -180,6 +182,12 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 				     "write it like 192.0.2.1, 192.0.2.0/24, 192.0.2.10-192.0.2.20 "
 				     "or 2001:db8::/32",
 				     "'%s': %s", text, why ? why : "not an address");
+	case WEIR_ARG_PORTS:
+		return weir_ports_from_string(text, &ports) == 0 ?
+			       0 :
+			       weir_diag_key(diag, arg->name,
+					     "write 80, 8000-8099, or all for every port",
+					     "'%s' is neither a port nor a range of ports", text);
 	case WEIR_ARG_CHOICE:
 		return choice_is_known(arg, text) ? 0 : choice_refuse(arg, text, diag);
 	}
@@ -193,6 +201,11 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 
 	if (type == WEIR_JSON_STRING)
 		return text_check(arg, weir_json_str(value, ""), diag);
+	if (arg->type == WEIR_ARG_PORTS && type == WEIR_JSON_INTEGER)
+		return weir_json_int(value, 0) > 0 && weir_json_int(value, 0) <= UINT16_MAX ?
+			       0 :
+			       weir_diag_key(diag, arg->name, "write a number from 1 to 65535",
+					     "it is not a port");
 	if (arg->type == WEIR_ARG_UINT && type == WEIR_JSON_INTEGER &&
 	    weir_json_int(value, -1) >= 0)
 		return 0;
@@ -204,6 +217,7 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 		[WEIR_ARG_BOOL] = "true or false",
 		[WEIR_ARG_DURATION] = "a text such as \"10m\"",
 		[WEIR_ARG_RANGE] = "a text such as \"192.0.2.0/24\"",
+		[WEIR_ARG_PORTS] = "a port, or a text such as \"8000-8099\"",
 		[WEIR_ARG_CHOICE] = "a text",
 	};
 	return weir_diag_key(diag, arg->name, arg->help, "the value is of the wrong type: write %s",

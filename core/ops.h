@@ -30,6 +30,7 @@ enum weir_arg_type {
 	WEIR_ARG_BOOL,	   /* a flag on the command line */
 	WEIR_ARG_DURATION, /* "10m" */
 	WEIR_ARG_RANGE,	   /* address, CIDR or FROM-TO */
+	WEIR_ARG_PORTS,	   /* a port as a number or text, "8000-8099", "all" */
 	WEIR_ARG_CHOICE,   /* one of `choices` */
 };
 

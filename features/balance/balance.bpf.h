@@ -15,65 +15,10 @@
 #include "balance_affinity.bpf.h"
 #include "balance_count.bpf.h"
 #include "balance_counter.bpf.h"
+#include "balance_find.bpf.h"
 #include "balance_lines.bpf.h"
 #include "balance_port.bpf.h"
 #include "balance_slot.bpf.h"
-
-/* Bits, not a chain of comparisons: the verifier walks each branch. */
-static __always_inline bool cell_is(const struct balance_cell *cell, const struct balance_cell *key)
-{
-	const __u64 *a = (const __u64 *)cell, *b = (const __u64 *)key;
-
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (cell->port ^ key->port) |
-		 (cell->proto ^ key->proto) | (cell->kind ^ key->kind));
-}
-
-/* A line of cells, and whether there may be more behind it. */
-#define BALANCE_GO_ON -1
-
-__noinline int balance_find_at(const struct pkt *p, const struct balance_cell *key, __u32 at)
-{
-	const struct balance_head *head = p && key ? balance_head(p) : NULL;
-	const struct balance_cell *cell =
-		head ? balance_line(p, head->cells + (at & (head->lines - 1))) : NULL;
-
-	if (!cell)
-		return 0;
-	if (cell_is(&cell[0], key))
-		return cell[0].row + 1;
-	if (cell_is(&cell[1], key))
-		return cell[1].row + 1;
-	return cell[1].kind == BALANCE_EMPTY ? 0 : BALANCE_GO_ON;
-}
-
-/* 1 + the row of what has the key; 0: nothing has. Where a line is full it may be in the next. */
-__noinline int balance_find(const struct pkt *p, const struct balance_cell *key)
-{
-	if (!p || !key)
-		return 0;
-	__u32 at = balance_hash(&key->addr, key->port, key->proto, key->kind);
-	int found = balance_find_at(p, key, at);
-
-	if (found == BALANCE_GO_ON)
-		found = balance_find_at(p, key, at + 1);
-	if (found == BALANCE_GO_ON)
-		found = balance_find_at(p, key, at + 2);
-	if (found == BALANCE_GO_ON)
-		found = balance_find_at(p, key, at + 3);
-	return found > 0 ? found : 0;
-}
-
-static __always_inline int end_find(const struct pkt *p, bool is_dst, enum balance_kind kind)
-{
-	struct balance_cell key = {
-		.addr = is_dst ? p->dst : p->src,
-		.port = is_dst ? p->dport : p->sport,
-		.proto = p->proto,
-		.kind = kind,
-	};
-
-	return balance_find(p, &key);
-}
 
 static __always_inline bool end_is(const struct weir_addr *addr, const struct served_end *end)
 {
@@ -101,9 +46,9 @@ __noinline int balance_look_backend(struct pkt *p, __u32 kind)
 	served->row = backend->service;
 	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
-	served->backend.port = backend->port;
+	served->backend.port = kind == SERVED_TO_BACKEND ? p->dport : p->sport;
 	served->service.addr = service->addr;
-	served->service.port = service->port;
+	served->service.port = port_shift(served->backend.port, -(__u32)backend->shift);
 	hidden_note(served, service);
 	/* What goes the other way than it began bears it as its destination. */
 	if (served_constants.hides && served->hides &&
@@ -135,6 +80,7 @@ static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 		return false;
 	served->kind = SERVED_TO_SERVICE;
 	served->row = found - 1;
+	served->service.port = is_dst ? p->dport : p->sport;
 	forward_look(p, served);
 	return true;
 }
@@ -273,7 +219,7 @@ static __always_inline bool owner_take(const struct pkt *p, struct served *serve
 		return false;
 	served->tally = backend->tally;
 	served->backend.addr = backend->addr;
-	served->backend.port = backend->port;
+	served->backend.port = port_shift(served->service.port, backend->shift);
 	return true;
 }
 

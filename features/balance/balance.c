@@ -61,6 +61,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.directs = balance_is_direct(image),
 		.actives = balance_counts_active(image),
 		.remembers = balance_remembers(image),
+		.wide = balance_is_wide(image),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	uint32_t sets = values.remembers ? (section->affinity_clients + BALANCE_AFFINITY_WAYS - 1) /
@@ -288,10 +289,9 @@ static void place_name(const struct balance *state, const struct balance_place *
 		return;
 	const struct balance_text *service = &section->services[place->service_index];
 	const struct balance_backend_text *backend = &service->backends[place->backend_index];
-	bool is_ipv6 = strchr(backend->address, ':');
 
-	weir_buf_addf(name, is_ipv6 ? "%s/[%s]:%u" : "%s/%s:%u", service->name, backend->address,
-		      backend->port ? backend->port : service->port);
+	weir_buf_addf(name, "%s/", service->name);
+	balance_backend_name(service, backend, name);
 }
 
 static bool balance_served_name(void *data, const struct weir_served_flow *flow,

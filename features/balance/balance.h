@@ -15,9 +15,11 @@
 
 enum balance_kind {
 	BALANCE_EMPTY,
-	BALANCE_SERVICE, /* key: its address, port and protocol; row: the service's */
-	BALANCE_BACKEND, /* likewise of a backend; row: the backend's */
-	BALANCE_NUMBER,	 /* key: the row of a service, the number of a backend in it */
+	BALANCE_SERVICE,      /* key: its address, port and protocol; row: the service's */
+	BALANCE_BACKEND,      /* likewise of a backend; row: the backend's */
+	BALANCE_WIDE_SERVICE, /* key: address and protocol; row: the line of its balance_wide */
+	BALANCE_WIDE_BACKEND, /* likewise */
+	BALANCE_NUMBER,	      /* key: the row of a service, the number of a backend in it */
 };
 
 struct balance_cell {
@@ -59,12 +61,35 @@ struct balance_service {
 
 struct balance_backend {
 	struct weir_addr addr;
-	__be16 port;
+	__be16 port;  /* where its service has several: the first, or 0 for every one */
 	__u16 number; /* in its service, from 1; by what it is, not where it stands */
 	__u32 service;
-	__u32 tally;  /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u32 tally; /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u16 shift; /* from a port of the service to that of the backend, in host byte order */
+	__u16 spare16;
 	__u32 weight; /* 0: it gets no new connections */
-	__u32 spare[8];
+	__u32 spare[7];
+};
+
+/*
+ * What has more than one port, of an address and a protocol: ranges that do not overlap, by their
+ * first port, eight in a line (balance_range), and beside them what has every port. A line is found
+ * by the first port of each, and looked through at once, so any number of ranges takes two lines.
+ */
+#define BALANCE_LEAVES 27
+#define BALANCE_RANGES_EACH 8
+#define BALANCE_RANGES_MOST (BALANCE_LEAVES * BALANCE_RANGES_EACH)
+
+struct balance_wide {
+	__u32 all;  /* 1 + the row of what has every port; 0: nothing has */
+	__u32 leaf; /* the line of the first ranges */
+	__u16 leaves;
+	__u16 firsts[BALANCE_LEAVES]; /* host byte order; unused ones are 0xffff */
+};
+
+struct balance_range {
+	__u16 first, last; /* host byte order; an unused one has none between */
+	__u32 row;
 };
 
 enum balance_choice_flags {
@@ -287,6 +312,9 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 _Static_assert(sizeof(struct balance_affinity) * 2 == WEIR_LINE_BYTES, "two a line");
 _Static_assert(sizeof(struct balance_active) == WEIR_LINE_BYTES, "a cache line");
 _Static_assert(sizeof(struct balance_choice) == WEIR_LINE_BYTES, "a line a service");
+_Static_assert(sizeof(struct balance_wide) == WEIR_LINE_BYTES, "a line");
+_Static_assert(sizeof(struct balance_range) * BALANCE_RANGES_EACH == WEIR_LINE_BYTES,
+	       "eight a line");
 _Static_assert(sizeof(struct balance_port) == WEIR_LINE_BYTES, "a line a port");
 _Static_assert(sizeof(struct balance_latency) == 2 * WEIR_LINE_BYTES, "two cache lines");
 _Static_assert(sizeof(struct balance_tally) == WEIR_LINE_BYTES, "a cache line");

@@ -76,6 +76,7 @@ static void backend_put(const struct look *look, const struct named *named, uint
 	const struct balance_place key = {
 		.service = named->end.addr,
 		.port = named->end.port,
+		.last = named->end.last,
 		.proto = named->end.proto,
 		.number = number,
 	};
@@ -89,7 +90,7 @@ static void backend_put(const struct look *look, const struct named *named, uint
 	const struct balance_backend_text *backend = &service->backends[place->backend_index];
 
 	weir_json_put_str(json, "backend", backend->address);
-	weir_json_put_uint(json, "port", backend->port ? backend->port : service->port);
+	balance_ports_put(json, "port", balance_backend_ports(service, backend));
 }
 
 static void client_put(const struct look *look, const struct named *named,

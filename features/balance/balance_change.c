@@ -110,7 +110,7 @@ static void command_answer(const struct balance_request *request,
 		weir_json_put_str(&json, "service", edit->service);
 	if (edit->port) {
 		weir_json_put_str(&json, "address", edit->address);
-		weir_json_put_uint(&json, "port", edit->port);
+		balance_ports_put(&json, "port", edit->port);
 	}
 	if (call->diag.count)
 		weir_json_put_diag(&json, "warnings", &call->diag);

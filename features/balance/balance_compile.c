@@ -11,6 +11,7 @@
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_slots.h"
 #include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 #include "features/balance/health_set.h"
 
 /* What the section means: those of all services in a row. */
@@ -25,6 +26,7 @@ struct meaning {
 	struct balance_plan plan;
 	uint32_t cell_lines;
 	struct balance_cell *cells;
+	struct balance_tables tables;
 };
 
 static void meaning_done(struct meaning *meaning)
@@ -35,6 +37,7 @@ static void meaning_done(struct meaning *meaning)
 	free(meaning->shares);
 	free(meaning->spreads.at);
 	free(meaning->cells);
+	balance_tables_done(&meaning->tables);
 	balance_plan_done(&meaning->plan);
 }
 
@@ -114,6 +117,12 @@ static int spreads_read(struct meaning *meaning)
 	return 0;
 }
 
+/* Where the lines of those with several ports begin. */
+static uint32_t tables_at(const struct meaning *meaning)
+{
+	return 1 + meaning->cell_lines + meaning->section->service_count + meaning->backend_count;
+}
+
 static int end_put(struct meaning *meaning, const struct balance_end *end, enum balance_kind kind,
 		   uint32_t row)
 {
@@ -125,7 +134,9 @@ static int end_put(struct meaning *meaning, const struct balance_end *end, enum 
 		.row = row,
 	};
 
-	return balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
+	return balance_end_is_wide(end) ?
+		       0 :
+		       balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
 }
 
 static int backend_put(struct meaning *meaning, uint32_t service, uint32_t row)
@@ -149,7 +160,8 @@ static int backend_put(struct meaning *meaning, uint32_t service, uint32_t row)
 static int cells_put(struct meaning *meaning)
 {
 	uint32_t row = 0;
-	int r = 0;
+	int r = balance_tables_put(&meaning->tables, tables_at(meaning), meaning->cells,
+				   meaning->cell_lines);
 
 	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
 		r = end_put(meaning, &meaning->services[i], BALANCE_SERVICE, i);
@@ -161,7 +173,8 @@ static int cells_put(struct meaning *meaning)
 
 static int cells_make(struct meaning *meaning)
 {
-	uint32_t count = meaning->section->service_count + 2 * meaning->backend_count;
+	uint32_t count = meaning->section->service_count + 2 * meaning->backend_count +
+			 meaning->tables.tables;
 	int r = -ENOSPC;
 
 	for (meaning->cell_lines = balance_cell_lines(count); r == -ENOSPC;
@@ -199,7 +212,7 @@ static struct balance_head head_of(const struct meaning *meaning)
 	};
 
 	if (has_choices(meaning->section))
-		head.choices = head.backends + head.backend_count;
+		head.choices = tables_at(meaning) + meaning->tables.lines;
 	balance_sources_read(meaning->section, head.source);
 	return head;
 }
@@ -208,8 +221,8 @@ static struct balance_head head_of(const struct meaning *meaning)
 static uint32_t ones_place(struct meaning *meaning)
 {
 	struct balance_head head = head_of(meaning);
-	uint32_t line =
-		head.backends + head.backend_count + (head.choices ? head.service_count : 0);
+	uint32_t line = tables_at(meaning) + meaning->tables.lines +
+			(head.choices ? head.service_count : 0);
 
 	for (unsigned i = 0; i < meaning->spreads.count; i++)
 		if (meaning->spreads.at[i].slots == 1)
@@ -237,6 +250,8 @@ static void backends_write(const struct meaning *meaning, unsigned index, uint32
 			.port = htobe16(meaning->backends[i].port),
 			.number = meaning->numbers[i],
 			.service = index,
+			.shift = (uint16_t)(meaning->backends[i].port -
+					    meaning->services[index].port),
 			.tally = meaning->plan.at[i].row,
 			.weight = meaning->shares[i].weight,
 		};
@@ -298,6 +313,7 @@ static int all_write(const struct meaning *meaning, uint32_t count, struct weir_
 	memcpy(lines, &head, sizeof(head));
 	memcpy(weir_image_root(image, WEIR_ROOT_BALANCE), &head, sizeof(head));
 	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
+	balance_tables_write(&meaning->tables, tables_at(meaning), lines);
 	for (unsigned i = 0; i < head.service_count; i++) {
 		service_write(meaning, i, lines);
 		choice_write(meaning, i, row, lines);
@@ -371,6 +387,9 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 		r = balance_plan_new(section, meaning.services, meaning.backends, meaning.numbers,
 				     counts, &meaning.plan);
 	if (!r)
+		r = balance_tables_new(section, meaning.services, meaning.backends,
+				       &meaning.tables);
+	if (!r)
 		r = cells_make(&meaning);
 	if (!r)
 		r = image_write(&meaning, counts, compile->image);
@@ -392,78 +411,4 @@ int balance_compile(struct weir_compile *compile)
 	if (!r)
 		r = balance_live_check(compile, runtime, &live);
 	return r ? r : section_compile(compile, &live.acting);
-}
-
-/* NULL: it has no services. */
-static const struct balance_head *head_in(const struct weir_image *image)
-{
-	uint32_t count;
-	const struct weir_line *lines = image ? weir_image_lines(image, &count) : NULL;
-	const struct weir_policy_head *head = (const void *)lines;
-	uint32_t first = head ? head->header.first_line[WEIR_SECTION_BALANCE] : 0;
-
-	return first ? (const void *)&lines[first] : NULL;
-}
-
-bool balance_is_in(const struct weir_image *image)
-{
-	return head_in(image);
-}
-
-bool balance_is_direct(const struct weir_image *image)
-{
-	const struct balance_head *head = head_in(image);
-	const struct balance_service *services =
-		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
-	bool is = false;
-
-	for (uint32_t i = 0; head && i < head->service_count; i++)
-		is = is || services[i].forward != WEIR_FORWARD_NAT;
-	return is;
-}
-
-static bool some_choose_by(const struct weir_image *image, enum balance_choice_flags flag)
-{
-	const struct balance_head *head = head_in(image);
-	const struct balance_service *services =
-		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
-	bool some = false;
-
-	for (uint32_t i = 0; head && i < head->service_count; i++)
-		some = some || services[i].choice & flag;
-	return some;
-}
-
-bool balance_counts_active(const struct weir_image *image)
-{
-	return some_choose_by(image, BALANCE_BY_ACTIVE);
-}
-
-bool balance_remembers(const struct weir_image *image)
-{
-	return some_choose_by(image, BALANCE_REMEMBERS);
-}
-
-bool balance_takes_turns(const struct weir_image *image)
-{
-	const struct balance_head *head = head_in(image);
-	const struct balance_service *services =
-		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
-	bool takes = false;
-
-	for (uint32_t i = 0; head && i < head->service_count; i++)
-		takes = takes || services[i].takes_turns;
-	return takes;
-}
-
-bool balance_hides_clients(const struct weir_image *image)
-{
-	const struct balance_head *head = head_in(image);
-	const struct balance_service *services =
-		head ? (const void *)((const struct weir_line *)head + head->services) : NULL;
-	bool hides = false;
-
-	for (uint32_t i = 0; head && i < head->service_count; i++)
-		hides = hides || services[i].source.be64[0] || services[i].source.be64[1];
-	return hides;
 }

@@ -27,7 +27,8 @@ static const struct weir_field backend_fields[] = {
 	  .least = 1,
 	  .most = 65535,
 	  .wants_value = true,
-	  .help = "Its port. Without: the service's." },
+	  .help = "Its port. Without: the service's. Where that has a range, the port of its first "
+		  "one; the others follow." },
 	{ .key = "weight",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = BACKEND(weight),
@@ -53,12 +54,11 @@ static const struct weir_field service_fields[] = {
 	  .help = "The address that clients speak to. Packets to it must come by here: it is this "
 		  "host's own, or routed to it." },
 	{ .key = "port",
-	  .type = WEIR_FIELD_UINT,
+	  .type = WEIR_FIELD_PORTS,
 	  .offset = SERVICE(port),
 	  .required = true,
-	  .least = 1,
-	  .most = 65535,
-	  .help = "The port that clients speak to." },
+	  .help = "The port that clients speak to; or a range, 8000-8099; or all, every port that "
+		  "is no other service's." },
 	{ .key = "proto",
 	  .type = WEIR_FIELD_ENUM,
 	  .offset = SERVICE(proto),

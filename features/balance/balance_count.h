@@ -76,7 +76,7 @@ void balance_book_tick(struct balance_book *book);
 /* A backend of the policy, and where it is counted. */
 struct balance_place {
 	struct weir_addr service;
-	uint16_t port; /* the service's, in host byte order */
+	uint16_t port, last; /* the service's, as struct balance_end has them */
 	uint16_t number;
 	uint8_t proto;
 	unsigned service_index, backend_index; /* in the section */
@@ -90,8 +90,10 @@ struct balance_by_number {
 };
 
 /* Of a policy: its backends in the order of the file. */
+struct balance_spans;
 struct balance_plan {
 	struct balance_place *at;
+	struct balance_spans *wide; /* services of several ports; NULL: there are none */
 	struct balance_by_number *by_number;
 	const struct balance_place **by_row; /* NULL in it: the row is nobody's */
 	uint32_t count, rows_end;
@@ -127,7 +129,8 @@ int balance_plan_new(const struct balance_section *section, const struct balance
 		     const struct balance_counts *counts, struct balance_plan *ret_plan);
 /* NULL: there is none. */
 const struct balance_place *balance_plan_row(const struct balance_plan *plan, uint32_t row);
-/* Loop: it may be the first to ask. */
+/* By number, at the service that packets to this address, port and protocol are of. Loop: it may be
+ * the first to ask. */
 const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 						const struct balance_place *key);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/snapshot.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 
 /* Backends that have series of their own; the rest is one more, so that a scrape stays small
  * whatever is added. */
@@ -53,12 +53,13 @@ static int place_add(const struct balance *state, const struct balance_section *
 	const struct balance_place *place = &state->counts.live.at[at];
 	const struct balance_text *service = &section->services[place->service_index];
 	const struct balance_backend_text *backend = &service->backends[place->backend_index];
-	char label[LABEL_BYTES], name[LABEL_BYTES];
+	char name[LABEL_BYTES];
+	_cleanup_buf_ struct weir_buf label = { 0 };
 
-	snprintf(label, sizeof(label), strchr(backend->address, ':') ? "[%s]:%u" : "%s:%u",
-		 backend->address, backend->port ? backend->port : service->port);
+	balance_backend_name(service, backend, &label);
 	return tally_add(snapshot, &state->counts.sums[at].total,
-			 weir_label_escape(service->name, name, sizeof(name)), label);
+			 weir_label_escape(service->name, name, sizeof(name)),
+			 weir_buf_str(&label));
 }
 
 /* The first backends in the order of the file: a choice by what they count would make series come

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 
 void balance_plan_done(struct balance_plan *plan)
 {
+	if (plan->wide)
+		balance_spans_done(plan->wide);
+	free(plan->wide);
 	free(plan->at);
 	if (plan->by_number)
 		free(plan->by_number->sorted);
@@ -19,7 +22,7 @@ void balance_plan_done(struct balance_plan *plan)
 	*plan = (struct balance_plan){ 0 };
 }
 
-static int number_compare(const void *a, const void *b)
+static int service_compare(const void *a, const void *b)
 {
 	const struct balance_place *x = *(const struct balance_place *const *)a,
 				   *y = *(const struct balance_place *const *)b;
@@ -28,7 +31,16 @@ static int number_compare(const void *a, const void *b)
 	if (!order)
 		order = x->port - y->port;
 	if (!order)
-		order = x->proto - y->proto;
+		order = x->last - y->last;
+	return order ? order : x->proto - y->proto;
+}
+
+static int number_compare(const void *a, const void *b)
+{
+	const struct balance_place *x = *(const struct balance_place *const *)a,
+				   *y = *(const struct balance_place *const *)b;
+	int order = service_compare(a, b);
+
 	return order ? order : x->number - y->number;
 }
 
@@ -51,15 +63,33 @@ const struct balance_place *balance_plan_row(const struct balance_plan *plan, ui
 	return row < plan->rows_end ? plan->by_row[row] : NULL;
 }
 
+static const struct balance_place *place_find(const struct balance_plan *plan,
+					      const struct balance_place *key,
+					      int (*compare)(const void *, const void *))
+{
+	const struct balance_place **found =
+		bsearch(&key, plan->by_number->sorted, plan->count, sizeof(key), compare);
+
+	return found ? *found : NULL;
+}
+
 const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 						const struct balance_place *key)
 {
+	struct balance_place wanted = *key;
+	const struct balance_end end = { key->service, key->port, .proto = key->proto };
+
 	if (!plan->count || (!plan->by_number->sorted && numbers_sort(plan)))
 		return NULL;
-	const struct balance_place **found =
-		bsearch(&key, plan->by_number->sorted, plan->count, sizeof(key), number_compare);
+	const struct balance_span *wide = plan->wide && !place_find(plan, key, service_compare) ?
+						  balance_spans_service(plan->wide, &end) :
+						  NULL;
 
-	return found ? *found : NULL;
+	if (wide) {
+		wanted.port = wide->end.port;
+		wanted.last = wide->end.last;
+	}
+	return place_find(plan, &wanted, number_compare);
 }
 
 static void places_fill(const struct balance_section *section, const struct balance_end *services,
@@ -73,6 +103,7 @@ static void places_fill(const struct balance_section *section, const struct bala
 			plan->at[at] = (struct balance_place){
 				.service = services[i].addr,
 				.port = services[i].port,
+				.last = services[i].last,
 				.proto = services[i].proto,
 				.number = numbers[at],
 				.service_index = i,
@@ -120,6 +151,27 @@ static int rows_index(struct balance_plan *plan)
 	return plan->by_row ? 0 : -ENOMEM;
 }
 
+static int wide_read(const struct balance_section *section, const struct balance_end *services,
+		     struct balance_plan *plan)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < section->service_count; i++)
+		count += balance_end_is_wide(&services[i]);
+	if (!count)
+		return 0;
+	plan->wide = calloc(1, sizeof(*plan->wide));
+	if (!plan->wide || balance_spans_init(plan->wide, count))
+		return -ENOMEM;
+	for (unsigned i = 0; i < section->service_count; i++) {
+		struct balance_span span = balance_span_of(i, -1, &services[i], &services[i]);
+
+		if (balance_end_is_wide(&services[i]))
+			balance_spans_add(plan->wide, &span);
+	}
+	return 0;
+}
+
 int balance_plan_new(const struct balance_section *section, const struct balance_end *services,
 		     const struct balance_end *backends, const uint16_t *numbers,
 		     const struct balance_counts *counts, struct balance_plan *ret_plan)
@@ -136,7 +188,7 @@ int balance_plan_new(const struct balance_section *section, const struct balance
 	if (!plan.at || !plan.by_number)
 		return -ENOMEM;
 	places_fill(section, services, backends, numbers, &plan);
-	int r = plan_number(counts, &plan);
+	int r = plan_number(counts, &plan) ?: wide_read(section, services, &plan);
 
 	if (!r)
 		r = rows_index(&plan);

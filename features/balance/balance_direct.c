@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ports.h"
 #include "features/balance/balance_state.h"
 
 bool balance_tunnels(const struct balance_text *service)
@@ -17,16 +18,18 @@ int balance_direct_backend_check(const struct balance_text *service,
 				 const char *address_key, struct weir_diag *diag)
 {
 	struct balance_end here, there;
+	char ports[WEIR_PORTS_TEXT];
 
 	if (service->forward == WEIR_FORWARD_NAT)
 		return 0;
 	if (balance_service_read_as(service, "", NULL, &here) ||
 	    balance_backend_read_as(service, text, "", NULL, &there))
 		return -EINVAL;
-	if (text->port && text->port != service->port)
+	if (text->port && text->port != weir_ports_first(service->port))
 		return weir_diag_key(diag, port_key, "leave it out, or write `forward: nat`",
-				     "`forward: %s` changes no port, and the service's is %u",
-				     balance_forward_names[service->forward], service->port);
+				     "`forward: %s` changes no port, and the service's is %s",
+				     balance_forward_names[service->forward],
+				     weir_ports_to_string(service->port, ports));
 	if (memcmp(&here.addr, &there.addr, sizeof(here.addr)) != 0)
 		return 0;
 	return weir_diag_key(diag, address_key, "write the backend's own address",

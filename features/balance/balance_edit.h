@@ -18,7 +18,7 @@ struct balance_edit {
 	const char *result;
 	char service[BALANCE_NAME_MAX + 1];
 	char address[WEIR_ADDR_TEXT];
-	uint32_t port;	/* 0: it was about no backend */
+	uint32_t port;	/* base/ports.h; 0: it was about no backend */
 	unsigned count; /* of backends that are gone */
 };
 
@@ -39,6 +39,8 @@ const char *balance_edit_str(const struct balance_edit *edit, const char *key);
 /* A number within bounds, `fallback` where it is not given. -EINVAL with a message. */
 int balance_edit_number(const struct balance_edit *edit, const char *key, uint32_t least,
 			uint32_t most, uint32_t fallback, uint32_t *ret_number);
+/* Ports, `fallback` where none are given. -EINVAL with a message. */
+int balance_edit_ports(const struct balance_edit *edit, const char *key, uint32_t *ret_ports);
 /* The service named; -ENOENT with a message. */
 int balance_edit_find(struct balance_edit *edit, const char *name, unsigned *ret_service);
 int balance_edit_service_new(struct balance_edit *edit, const struct balance_text *text);

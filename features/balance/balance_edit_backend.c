@@ -70,6 +70,35 @@ static bool row_is_there(const struct balance_edit *edit, const struct balance_t
 	return false;
 }
 
+/* Answers from one of its ports could not be told from those of another service's backend. */
+static int ports_refuse(const struct balance_edit *edit, const struct balance_text *service,
+			const struct balance_end *end, const char *key)
+{
+	int known = balance_live_service(edit->live, service->name), owner;
+	struct balance_end own;
+
+	balance_service_read_as(service, "", NULL, &own);
+	struct balance_span span = balance_span_of(
+		known < 0 ? edit->live->all.service_count : (unsigned)known, 0, &own, end);
+
+	if (service->forward != WEIR_FORWARD_NAT)
+		return 0;
+	owner = balance_live_clash(edit->live, &span);
+	if (owner >= 0) {
+		weir_diag_key(edit->diag, key, "give each service ports of its own on the backend",
+			      "its answers could not be told from those of the service '%s', "
+			      "with which it has ports, address and protocol in common",
+			      edit->live->all.services[owner].name);
+		return -EEXIST;
+	}
+	if (!balance_spans_are_full(&edit->live->spans, &span))
+		return 0;
+	weir_diag_key(edit->diag, key, "join ranges of services, or take all ports",
+		      "this address and protocol have %d ranges of ports, which is the most",
+		      BALANCE_RANGES_MOST);
+	return -ENOSPC;
+}
+
 static int taken_refuse(const struct balance_edit *edit, const struct balance_text *service,
 			const struct balance_end *end, const char *key)
 {
@@ -85,7 +114,7 @@ static int taken_refuse(const struct balance_edit *edit, const struct balance_te
 	else if (owner < 0 && row_is_there(edit, service, end))
 		weir_diag_key(edit->diag, key, "name it once", "it is there twice");
 	else if (owner < 0)
-		return 0;
+		return ports_refuse(edit, service, end, key);
 	else if (strcmp(edit->live->all.services[owner].name, service->name) == 0 && backend >= 0)
 		weir_diag_key(edit->diag, key, "weir service backend set changes its weight",
 			      "the service '%s' has this backend already", service->name);
@@ -119,7 +148,7 @@ int balance_edit_backend_new(struct balance_edit *edit, const struct balance_tex
 	if (r)
 		return r;
 	weir_addr_to_string(&end.addr, edit->address);
-	edit->port = end.port;
+	edit->port = balance_end_ports(&end);
 	row.service = service->name;
 	row.address = edit->address;
 	row.port = end.port;
@@ -170,13 +199,14 @@ static int backend_find(struct balance_edit *edit, unsigned *ret_service, unsign
 	if (r)
 		return r;
 	int backend = balance_live_backend(edit->live, *ret_service, &end);
+	char ports[WEIR_PORTS_TEXT];
 
 	weir_addr_to_string(&end.addr, edit->address);
-	edit->port = end.port;
+	edit->port = balance_end_ports(&end);
 	if (backend < 0) {
 		weir_diag_key(edit->diag, "backend", "see `weir service backend list`",
-			      "the service '%s' has no backend %s port %u", service->name,
-			      edit->address, end.port);
+			      "the service '%s' has no backend %s port %s", service->name,
+			      edit->address, weir_ports_to_string(edit->port, ports));
 		return -ENOENT;
 	}
 	*ret_backend = (unsigned)backend;
@@ -192,14 +222,15 @@ static const struct balance_live_backend *backend_at(const struct balance_edit *
 int balance_edit_backend_gone(struct balance_edit *edit, unsigned service, unsigned backend)
 {
 	const struct balance_live_backend *gone = backend_at(edit, service, backend);
-	char address[WEIR_ADDR_TEXT];
+	char address[WEIR_ADDR_TEXT], ports[WEIR_PORTS_TEXT];
 
 	if (!gone->is_runtime)
 		return weir_diag_key(edit->diag, "backend",
 				     "weir service backend drain it, or take it out there and weir "
 				     "apply",
-				     "the backend %s port %u of '%s' is part of the configuration",
-				     weir_addr_to_string(&gone->end.addr, address), gone->end.port,
+				     "the backend %s port %s of '%s' is part of the configuration",
+				     weir_addr_to_string(&gone->end.addr, address),
+				     weir_ports_to_string(balance_end_ports(&gone->end), ports),
 				     edit->live->all.services[service].name);
 	balance_runtime_del_row(edit->runtime, gone->row - 1);
 	edit->count++;
@@ -224,7 +255,7 @@ static int backend_put(struct balance_edit *edit, unsigned service, unsigned bac
 	struct balance_row row = {
 		.service = edit->service,
 		.address = edit->address,
-		.port = edit->port,
+		.port = weir_ports_first(edit->port),
 		.weight = weight,
 		.has_weight = is_changed,
 		.is_added = of->is_runtime,

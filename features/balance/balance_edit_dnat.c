@@ -15,14 +15,17 @@
 static void name_make(const struct balance_text *text, const struct balance_end *end,
 		      char name[BALANCE_NAME_MAX + 1])
 {
-	int len = snprintf(name, BALANCE_NAME_MAX + 1, "%s-%u-%s", text->address, text->port,
+	char ports[WEIR_PORTS_TEXT];
+
+	weir_ports_to_string(text->port, ports);
+	int len = snprintf(name, BALANCE_NAME_MAX + 1, "%s-%s-%s", text->address, ports,
 			   balance_proto_names[text->proto]);
 
 	for (char *c = name; *c; c++)
 		*c = *c == ':' ? '.' : *c;
 	if (len > BALANCE_NAME_MAX || !isalnum(name[0]))
-		snprintf(name, BALANCE_NAME_MAX + 1, "vip%08x-%u-%s",
-			 (unsigned)weir_hash_bytes(end, sizeof(*end), NAME_SEED), text->port,
+		snprintf(name, BALANCE_NAME_MAX + 1, "vip%08x-%s-%s",
+			 (unsigned)weir_hash_bytes(end, sizeof(*end), NAME_SEED), ports,
 			 balance_proto_names[text->proto]);
 }
 
@@ -39,7 +42,7 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
 	};
-	int r = balance_edit_number(edit, "vport", 1, 65535, 0, &text->port);
+	int r = balance_edit_ports(edit, "vport", &text->port);
 
 	if (!r)
 		r = balance_service_read_as(text, "vip", edit->diag, ret_end);
@@ -89,7 +92,7 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 
 	edit->result = "added";
 	if (!r)
-		r = balance_edit_number(edit, "rport", 1, 65535, text.port, &backend.port);
+		r = balance_edit_number(edit, "rport", 1, 65535, 0, &backend.port);
 	if (!r && known < 0)
 		r = balance_edit_service_new(edit, &text);
 	if (!r && known >= 0 && text.source)
@@ -106,7 +109,8 @@ static int one_remove(struct balance_edit *edit, unsigned service, const char *m
 	const struct balance_text *text = &edit->live->all.services[service];
 	struct balance_backend_text backend = { .address = (char *)balance_edit_str(edit, "rip") };
 	struct balance_end end;
-	int r = balance_edit_number(edit, "rport", 1, 65535, text->port, &backend.port);
+	char ports[WEIR_PORTS_TEXT];
+	int r = balance_edit_number(edit, "rport", 1, 65535, 0, &backend.port);
 
 	if (!r)
 		r = balance_backend_read_as(text, &backend, "rip", edit->diag, &end);
@@ -115,10 +119,11 @@ static int one_remove(struct balance_edit *edit, unsigned service, const char *m
 	int at = balance_live_backend(edit->live, service, &end);
 
 	weir_addr_to_string(&end.addr, edit->address);
-	edit->port = end.port;
+	edit->port = balance_end_ports(&end);
 	if (at < 0) {
 		weir_diag_key(edit->diag, "rip", "see `weir lb list-dnat`",
-			      "no traffic is sent to %s port %u there", edit->address, end.port);
+			      "no traffic is sent to %s port %s there", edit->address,
+			      weir_ports_to_string(edit->port, ports));
 		return -ENOENT;
 	}
 	r = balance_edit_backend_gone(edit, service, (unsigned)at);
@@ -133,6 +138,7 @@ int balance_edit_dnat_remove(struct balance_edit *edit)
 	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
 	struct balance_text text;
 	struct balance_end end;
+	char ports[WEIR_PORTS_TEXT];
 	int r = vip_read(edit, &text, address, name, &end);
 	int service = r ? -1 : vip_service(edit, &end);
 
@@ -144,7 +150,8 @@ int balance_edit_dnat_remove(struct balance_edit *edit)
 				     "which backend is meant is not said");
 	if (service < 0) {
 		weir_diag_key(edit->diag, "vip", "see `weir lb list-dnat`",
-			      "there is no service at %s port %u, %s", address, text.port,
+			      "there is no service at %s port %s, %s", address,
+			      weir_ports_to_string(text.port, ports),
 			      balance_proto_names[text.proto]);
 		return -ENOENT;
 	}

@@ -30,6 +30,19 @@ int balance_edit_number(const struct balance_edit *edit, const char *key, uint32
 	return 0;
 }
 
+int balance_edit_ports(const struct balance_edit *edit, const char *key, uint32_t *ret_ports)
+{
+	const struct weir_json *value = weir_json_get(edit->args, key);
+	const char *text = weir_json_str(value, NULL);
+
+	*ret_ports = (uint32_t)weir_json_int(value, 0);
+	if (text ? !weir_ports_from_string(text, ret_ports) :
+		   *ret_ports >= 1 && *ret_ports <= UINT16_MAX)
+		return 0;
+	return weir_diag_key(edit->diag, key, "write 80, 8000-8099, or all for every port",
+			     "it is neither a port nor a range of ports");
+}
+
 int balance_edit_find(struct balance_edit *edit, const char *name, unsigned *ret_service)
 {
 	int service = balance_live_service(edit->live, name);
@@ -44,6 +57,28 @@ int balance_edit_find(struct balance_edit *edit, const char *name, unsigned *ret
 	return 0;
 }
 
+/* One of its ports is somebody else's. */
+static int ports_refuse(const struct balance_edit *edit, const struct balance_end *end,
+			const char *key)
+{
+	struct balance_span span = balance_span_of(edit->live->all.service_count, -1, end, end);
+	int service = balance_live_clash(edit->live, &span);
+
+	if (service >= 0) {
+		weir_diag_key(edit->diag, key, "choose another address or other ports",
+			      "its ports overlap with those of the service '%s', or of a backend "
+			      "of it, with the same address and protocol",
+			      edit->live->all.services[service].name);
+		return -EEXIST;
+	}
+	if (!balance_spans_are_full(&edit->live->spans, &span))
+		return 0;
+	weir_diag_key(edit->diag, key, "join ranges, or take all ports",
+		      "this address and protocol have %d ranges of ports, which is the most",
+		      BALANCE_RANGES_MOST);
+	return -ENOSPC;
+}
+
 /* Who has an end already, in words. */
 static int end_refuse(const struct balance_edit *edit, const struct balance_end *end,
 		      const char *key)
@@ -51,7 +86,7 @@ static int end_refuse(const struct balance_edit *edit, const struct balance_end 
 	int backend, service = balance_live_end(edit->live, end, &backend);
 
 	if (service < 0)
-		return 0;
+		return ports_refuse(edit, end, key);
 	weir_diag_key(edit->diag, key,
 		      backend < 0 ? "weir service backend add gives it backends" :
 				    "choose another address or port",
@@ -145,7 +180,7 @@ int balance_edit_add(struct balance_edit *edit)
 		.source = (char *)balance_edit_str(edit, "source"),
 		.scheduler = scheduler ? balance_scheduler_parse(scheduler) : BALANCE_MAGLEV,
 	};
-	int r = list ? balance_edit_number(edit, "port", 1, 65535, 0, &text.port) : -ENOMEM;
+	int r = list ? balance_edit_ports(edit, "port", &text.port) : -ENOMEM;
 
 	if (!r && affinity)
 		r = balance_affinity_parse(affinity, edit->diag, &text.affinity);

@@ -69,6 +69,41 @@ int balance_live_end(const struct balance_live *live, const struct balance_end *
 	return use ? (int)use->service : -1;
 }
 
+int balance_live_met(const struct balance_live *live, const struct balance_end *end)
+{
+	const struct balance_use *use = live->ends.cells ? use_find(live, end) : NULL;
+	const struct balance_span *wide =
+		use && use->is_service ? NULL : balance_spans_service(&live->spans, end);
+
+	if (use && use->is_service)
+		return (int)use->service;
+	return wide ? (int)wide->service : -1;
+}
+
+static struct balance_span span_of(const struct balance_live *live, const struct balance_use *use)
+{
+	return balance_span_of(use->service, use->is_service ? -1 : (int)use->at,
+			       &live->services[use->service].end, &use->end);
+}
+
+/* Those of one port are not among the spans: only who has several is held against each. */
+int balance_live_clash(const struct balance_live *live, const struct balance_span *span)
+{
+	const struct balance_span *other = balance_spans_clash(&live->spans, span);
+	bool is_wide = balance_end_is_wide(&span->end);
+
+	for (unsigned i = 0; !other && is_wide && i < live->use_count; i++) {
+		const struct balance_use *use = &live->uses[i];
+		struct balance_span single = span_of(live, use);
+
+		if (use->end.proto == span->end.proto && !use->key.only_in &&
+		    memcmp(&use->end.addr, &span->end.addr, sizeof(use->end.addr)) == 0 &&
+		    balance_span_clashes(&single, span))
+			return (int)use->service;
+	}
+	return other ? (int)other->service : -1;
+}
+
 int balance_live_backend(const struct balance_live *live, unsigned service,
 			 const struct balance_end *end)
 {
@@ -86,6 +121,11 @@ static void use_add(struct balance_live *live, const struct balance_use *use)
 		return;
 	live->uses[live->use_count++] = *use;
 	*cell = live->use_count;
+	if (balance_end_is_wide(&use->end) && !use->key.only_in) {
+		struct balance_span span = span_of(live, use);
+
+		balance_spans_add(&live->spans, &span);
+	}
 }
 
 static void service_add(struct balance_live *live, const struct balance_text *text, bool is_runtime)
@@ -131,8 +171,12 @@ static enum balance_fate service_fate(const struct balance_live *live,
 	if (named >= 0)
 		return memcmp(&live->services[named].end, &end, sizeof(end)) ? BALANCE_NAME_TAKEN :
 									       BALANCE_IS_WRITTEN;
-	if (use_find(live, &end))
+	struct balance_span span = balance_span_of(live->all.service_count, -1, &end, &end);
+
+	if (use_find(live, &end) || balance_live_clash(live, &span) >= 0)
 		return BALANCE_END_TAKEN;
+	if (balance_spans_are_full(&live->spans, &span))
+		return BALANCE_NO_ROOM;
 	return live->all.service_count < BALANCE_SERVICES_MAX ? BALANCE_ACTS : BALANCE_NO_ROOM;
 }
 
@@ -183,10 +227,16 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 		return other->is_service || other->service != (unsigned)service || other->row ?
 			       BALANCE_END_TAKEN :
 			       BALANCE_IS_WRITTEN;
-	if (live->all.services[service].backend_count == BALANCE_BACKENDS_MAX)
-		return BALANCE_NO_ROOM;
 	use.service = (unsigned)service;
-	use.at = live->all.services[service].backend_count++;
+	use.at = live->all.services[service].backend_count;
+	struct balance_span span = span_of(live, &use);
+
+	if (!use.key.only_in && balance_live_clash(live, &span) >= 0)
+		return BALANCE_END_TAKEN;
+	if (live->all.services[service].backend_count == BALANCE_BACKENDS_MAX ||
+	    (!use.key.only_in && balance_spans_are_full(&live->spans, &span)))
+		return BALANCE_NO_ROOM;
+	live->all.services[service].backend_count++;
 	use_add(live, &use);
 	return BALANCE_ACTS;
 }
@@ -323,8 +373,9 @@ static int live_new(const struct balance_section *section, const struct balance_
 	if (!live->all.services || !live->acting.services || !live->services || !live->uses ||
 	    !live->service_fates || !live->row_fates || !live->disabled_fates)
 		return -ENOMEM;
-	return balance_index_init(&live->names, (uint32_t)services + 1) ?:
-		       balance_index_init(&live->ends, (uint32_t)uses + 1);
+	return balance_index_init(&live->names, (uint32_t)services + 1)	   ?:
+		       balance_index_init(&live->ends, (uint32_t)uses + 1) ?:
+		       balance_spans_init(&live->spans, (uint32_t)uses);
 }
 
 int balance_live_make(const struct balance_section *section, const struct balance_runtime *runtime,
@@ -364,5 +415,6 @@ void balance_live_done(struct balance_live *live)
 	free(live->uses);
 	balance_index_done(&live->names);
 	balance_index_done(&live->ends);
+	balance_spans_done(&live->spans);
 	*live = (struct balance_live){ 0 };
 }

@@ -6,8 +6,7 @@
 #ifndef WEIR_BALANCE_LIVE_H
 #define WEIR_BALANCE_LIVE_H
 
-#include "features/balance/balance_index.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 
 #define BALANCE_BACKENDS_MAX 65535 /* of a service: each has a number */
 
@@ -15,7 +14,7 @@
 struct balance_row {
 	char *service; /* its name */
 	char *address;
-	uint32_t port; /* never 0 */
+	uint32_t port; /* 0: every one of the service's */
 	uint32_t weight;
 	bool has_weight;
 	bool is_added;	 /* it is of run time itself */
@@ -70,6 +69,7 @@ struct balance_live {
 	struct balance_use *uses;
 	unsigned use_count;
 	struct balance_index names, ends;
+	struct balance_spans spans;
 };
 
 /* Whether a backend is out of service, by whoever looks after them: its weight is then 0. */
@@ -89,6 +89,11 @@ int balance_live_service(const struct balance_live *live, const char *name);
 /* The service that has this end, or (`ret_backend` not -1) whose backend has it; -1: nobody. */
 int balance_live_end(const struct balance_live *live, const struct balance_end *end,
 		     int *ret_backend);
+/* The service that packets to this address, port and protocol are of; -1: none. */
+int balance_live_met(const struct balance_live *live, const struct balance_end *end);
+/* The service that has, or whose backend has, a port of the span's, so that nobody could tell whose
+ * a packet is; -1: none. */
+int balance_live_clash(const struct balance_live *live, const struct balance_span *span);
 /* The backend of the service that has this address and port; -1: none has. */
 int balance_live_backend(const struct balance_live *live, unsigned service,
 			 const struct balance_end *end);

@@ -27,8 +27,10 @@ static int service_refuse(const struct weir_compile *compile, const struct balan
 {
 	_cleanup_buf_ struct weir_buf what = { 0 };
 
-	weir_buf_addf(&what, "the service '%s' of run time, %s port %u, ", text->name,
-		      text->address, text->port);
+	char ports[WEIR_PORTS_TEXT];
+
+	weir_buf_addf(&what, "the service '%s' of run time, %s port %s, ", text->name,
+		      text->address, weir_ports_to_string(text->port, ports));
 	if (fate == BALANCE_NAME_TAKEN)
 		weir_buf_add_str(&what, "has the name of one that is another");
 	else if (fate == BALANCE_END_TAKEN)

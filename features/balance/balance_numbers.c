@@ -28,9 +28,13 @@ static int numbered_compare(const void *a, const void *b)
 	return memcmp(x->end, y->end, sizeof(*x->end));
 }
 
-static uint32_t number_wanted(const struct balance_end *end)
+/* Of several ports the first: a range that grows keeps its flows. */
+static uint32_t number_wanted(const struct balance_end *of)
 {
-	return (uint32_t)(weir_hash_bytes(end, sizeof(*end), NUMBER_SEED) % NUMBERS);
+	struct balance_end end = *of;
+
+	end.last = 0;
+	return (uint32_t)(weir_hash_bytes(&end, sizeof(end), NUMBER_SEED) % NUMBERS);
 }
 
 /* Of few it is quicker to ask each than to have a list of all numbers. */

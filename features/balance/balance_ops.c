@@ -42,7 +42,7 @@ static void backend_put(const struct balance_live *live, unsigned service, unsig
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "service", live->all.services[service].name);
 	weir_json_put_str(json, "address", weir_addr_to_string(&backend->end.addr, address));
-	weir_json_put_uint(json, "port", backend->end.port);
+	balance_ports_put(json, "port", balance_end_ports(&backend->end));
 	weir_json_put_uint(json, "weight", backend->weight);
 	weir_json_put_str(json, "origin", origin_name(backend->is_runtime));
 	backend_changes_put(backend, json);
@@ -73,7 +73,7 @@ static void service_members(const struct balance_live *live, unsigned index,
 
 	weir_json_put_str(json, "name", service->name);
 	weir_json_put_str(json, "address", service->address);
-	weir_json_put_uint(json, "port", service->port);
+	balance_ports_put(json, "port", service->port);
 	weir_json_put_str(json, "proto", balance_proto_names[service->proto]);
 	weir_json_put_str(json, "forward", balance_forward_names[service->forward]);
 	weir_json_put_str(json, "scheduler", balance_scheduler_names[service->scheduler]);
@@ -107,7 +107,7 @@ static void left_out_put(const struct balance *state, const struct balance_live 
 		weir_json_open_object(json, NULL);
 		weir_json_put_str(json, "name", text->name);
 		weir_json_put_str(json, "address", text->address);
-		weir_json_put_uint(json, "port", text->port);
+		balance_ports_put(json, "port", text->port);
 		weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
 		weir_json_close_object(json);
 	}
@@ -258,10 +258,10 @@ static void dnat_put(const struct balance *state, const struct balance_live *liv
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "service", text->name);
 	weir_json_put_str(json, "vip", text->address);
-	weir_json_put_uint(json, "vport", text->port);
+	balance_ports_put(json, "vport", text->port);
 	weir_json_put_str(json, "protocol", balance_proto_names[text->proto]);
 	weir_json_put_str(json, "rip", weir_addr_to_string(&backend->end.addr, address));
-	weir_json_put_uint(json, "rport", backend->end.port);
+	balance_ports_put(json, "rport", balance_end_ports(&backend->end));
 	weir_json_put_bool(json, "enabled",
 			   !state->runtime->is_off && live->services[service].is_enabled &&
 				   text->backends[index].weight);

@@ -43,7 +43,8 @@
 static const struct weir_arg add_args[] = {
 	WORD_ARG("name", "NAME", "of a-z, 0-9, '.', '_', '-'"),
 	NEEDED_ARG("address", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),
-	NEEDED_ARG("port", WEIR_ARG_UINT, "PORT", "the port that clients speak to"),
+	NEEDED_ARG("port", WEIR_ARG_PORTS, "PORT",
+		   "the port that clients speak to; a range, 8000-8099; or all"),
 	PROTO_ARG("proto"),
 	SOURCE_ARG,
 	{ "scheduler", WEIR_ARG_CHOICE, 0, "HOW", "which backend a new connection gets",
@@ -100,9 +101,10 @@ EDIT_OP(balance_backend_drain_op, "service.backend.drain",
 EDIT_OP(balance_backend_undrain_op, "service.backend.undrain", "Undo service backend drain",
 	backend_args, "service backend undrain web 10.0.0.10:8080", balance_edit_backend_undrain);
 
-#define VIP_ARGS                                                                              \
-	NEEDED_ARG("vip", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),               \
-		NEEDED_ARG("vport", WEIR_ARG_UINT, "PORT", "the port that clients speak to"), \
+#define VIP_ARGS                                                                          \
+	NEEDED_ARG("vip", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),           \
+		NEEDED_ARG("vport", WEIR_ARG_PORTS, "PORT",                               \
+			   "the port that clients speak to; a range, 8000-8099; or all"), \
 		PROTO_ARG("protocol")
 
 static const struct weir_arg dnat_add_args[] = {

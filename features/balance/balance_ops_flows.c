@@ -83,7 +83,7 @@ static const uint16_t *numbers_of(struct asking *asking, unsigned service)
 
 /* Who serves the flow; NULL: nobody of those there are. */
 static const struct balance_live_backend *target_of(struct asking *asking,
-						    const struct weir_json *flow)
+						    const struct weir_json *flow, int *ret_shift)
 {
 	const char *dst = weir_json_str(weir_json_get(flow, "dst"), ""),
 		   *proto = weir_json_str(weir_json_get(flow, "proto"), "");
@@ -92,14 +92,20 @@ static const struct balance_live_backend *target_of(struct asking *asking,
 		.port = (uint16_t)weir_json_int(weir_json_get(flow, "dport"), 0),
 		.proto = strcmp(proto, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP,
 	};
-	int backend, service = weir_addr_from_string(dst, strlen(dst), &end.addr) ?
-				       -1 :
-				       balance_live_end(asking->live, &end, &backend);
+	int service = weir_addr_from_string(dst, strlen(dst), &end.addr) ?
+			      -1 :
+			      balance_live_met(asking->live, &end);
 	const uint16_t *numbers = service < 0 ? NULL : numbers_of(asking, (unsigned)service);
 
 	for (unsigned i = 0; numbers && i < asking->live->all.services[service].backend_count; i++)
-		if (numbers[i] == number)
-			return &asking->live->backends[asking->live->services[service].first + i];
+		if (numbers[i] == number) {
+			const struct balance_live_service *of = &asking->live->services[service];
+			const struct balance_live_backend *target =
+				&asking->live->backends[of->first + i];
+
+			*ret_shift = target->end.port - of->end.port;
+			return target;
+		}
 	return NULL;
 }
 
@@ -114,7 +120,9 @@ static void end_put(const struct weir_json *flow, const char *from, const char *
 static void connection_put(struct asking *asking, const struct weir_json *flow,
 			   struct weir_json_out *json)
 {
-	const struct balance_live_backend *target = target_of(asking, flow);
+	int64_t vport = weir_json_int(weir_json_get(flow, "dport"), 0);
+	int shift = 0;
+	const struct balance_live_backend *target = target_of(asking, flow, &shift);
 	char address[WEIR_ADDR_TEXT];
 
 	weir_json_open_object(json, NULL);
@@ -123,7 +131,7 @@ static void connection_put(struct asking *asking, const struct weir_json *flow,
 	end_put(flow, "dst", "dport", "vip", "vport", json);
 	if (target) {
 		weir_json_put_str(json, "target", weir_addr_to_string(&target->end.addr, address));
-		weir_json_put_uint(json, "target_port", target->end.port);
+		weir_json_put_uint(json, "target_port", (uint16_t)(vport + shift));
 	} else {
 		weir_json_put_null(json, "target");
 		weir_json_put_null(json, "target_port");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ports.h"
 #include "features/balance/balance_state.h"
 
 /* Of no single host, of none but the one that asks, or never forwarded (RFC 4291, 2.5.6). */
@@ -42,7 +43,11 @@ static uint8_t proto_of(const struct balance_text *text)
 int balance_service_read_as(const struct balance_text *text, const char *key,
 			    struct weir_diag *diag, struct balance_end *ret_end)
 {
-	*ret_end = (struct balance_end){ .port = (uint16_t)text->port, .proto = proto_of(text) };
+	*ret_end = (struct balance_end){
+		.port = weir_ports_first(text->port),
+		.proto = proto_of(text),
+		.last = weir_ports_are_wide(text->port) ? weir_ports_last(text->port) : 0,
+	};
 	return balance_addr_read(text->address, key, diag, &ret_end->addr);
 }
 
@@ -72,15 +77,39 @@ int balance_source_read_as(const struct balance_text *service, const char *key,
 			     service->source, service->address);
 }
 
+/* Of several ports each has one of its own at the backend, by which its answers are known again:
+ * from the backend's on, as many as the service has. */
+static int backend_ports_read(const struct balance_text *service, uint32_t port, const char *key,
+			      struct weir_diag *diag, struct balance_end *end)
+{
+	uint32_t first = weir_ports_first(service->port), last = weir_ports_last(service->port);
+	uint32_t own = port ? port : first;
+
+	end->port = (uint16_t)own;
+	if (!weir_ports_are_wide(service->port))
+		return 0;
+	end->last = (uint16_t)(own + last - first);
+	if (service->port == WEIR_PORTS_ALL && port)
+		return weir_diag_key(diag, key, "leave the backend's port out",
+				     "every port is the service's: each stays as it is, or answers "
+				     "would not say which one the client spoke to");
+	if (own + last - first <= UINT16_MAX)
+		return 0;
+	return weir_diag_key(diag, key, "write a lower port, or leave it out",
+			     "the backend's ports are as many as the service's, and would end "
+			     "behind 65535");
+}
+
 int balance_backend_read_as(const struct balance_text *service,
 			    const struct balance_backend_text *text, const char *key,
 			    struct weir_diag *diag, struct balance_end *ret_end)
 {
 	*ret_end = (struct balance_end){
-		.port = (uint16_t)(text->port ? text->port : service->port),
 		.proto = proto_of(service),
 	};
 	int r = balance_addr_read(text->address, key, diag, &ret_end->addr);
+
+	r = backend_ports_read(service, text->port, key, diag, ret_end) ?: r;
 
 	if (r || balance_tunnels(service) || !is_other_family(service, &ret_end->addr))
 		return r;

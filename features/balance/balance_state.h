@@ -18,7 +18,7 @@
 /* An entry of `backends:`, as written. */
 struct balance_backend_text {
 	char *address;
-	uint32_t port; /* 0: the service's */
+	uint32_t port; /* 0: the service's; of several the first */
 	uint32_t weight;
 };
 
@@ -32,7 +32,7 @@ struct balance_affinity_text {
 struct balance_text {
 	char *name;
 	char *address;
-	uint32_t port;
+	uint32_t port;		/* base/ports.h */
 	int proto;		/* enum balance_proto */
 	int forward;		/* enum weir_forward */
 	char *source;		/* NULL: backends see the clients */
@@ -75,9 +75,11 @@ enum balance_shortcut {
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */
 struct balance_end {
 	struct weir_addr addr;
-	uint16_t port; /* host byte order */
+	uint16_t port; /* host byte order; of several the first, of every one 0 */
 	uint8_t proto; /* IANA's number */
-	uint8_t spare[5];
+	uint8_t spare;
+	uint16_t last;	  /* 0: it is one port */
+	uint16_t only_in; /* balance_end_in() */
 };
 _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 
@@ -196,6 +198,7 @@ bool balance_is_direct(const struct weir_image *image);
 bool balance_remembers(const struct weir_image *image);
 bool balance_counts_active(const struct weir_image *image);
 bool balance_takes_turns(const struct weir_image *image);
+bool balance_is_wide(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "core/served.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 
 /* That are in the table now. */
 struct flows {
@@ -163,7 +163,7 @@ static void service_put(struct stats_call *call, unsigned service, const struct 
 	weir_json_open_object(&call->json, NULL);
 	weir_json_put_str(&call->json, "name", text->name);
 	weir_json_put_str(&call->json, "address", text->address);
-	weir_json_put_uint(&call->json, "port", text->port);
+	balance_ports_put(&call->json, "port", text->port);
 	weir_json_put_str(&call->json, "proto", balance_proto_names[text->proto]);
 	stats_put(call, stats);
 }
@@ -201,7 +201,7 @@ static void backend_put(struct stats_call *call, const struct balance_place *pla
 	weir_json_open_object(&call->json, NULL);
 	weir_json_put_str(&call->json, "service", service->name);
 	weir_json_put_str(&call->json, "address", text->address);
-	weir_json_put_uint(&call->json, "port", text->port ? text->port : service->port);
+	balance_ports_put(&call->json, "port", balance_backend_ports(service, text));
 	stats_put(call, &stats);
 }
 

@@ -18,7 +18,7 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", text->name);
 	weir_json_put_str(json, "address", text->address);
-	weir_json_put_uint(json, "port", text->port);
+	balance_ports_put(json, "port", text->port);
 	weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
 	if (text->scheduler)
 		weir_json_put_str(json, "scheduler", balance_scheduler_names[text->scheduler]);
@@ -91,11 +91,11 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 		       struct balance_runtime *runtime)
 {
 	const char *proto = weir_json_str(weir_json_get(object, "proto"), "");
-	int64_t port = number_get(object, "port", 1, 65535);
+	const struct weir_json *port = weir_json_get(object, "port");
 	struct balance_text text = {
 		.name = (char *)weir_json_str(weir_json_get(object, "name"), ""),
 		.address = (char *)weir_json_str(weir_json_get(object, "address"), ""),
-		.port = (uint32_t)port,
+		.port = (uint32_t)number_get(object, "port", 1, 65535),
 		.source = (char *)weir_json_str(weir_json_get(object, "source"), NULL),
 	};
 	struct weir_addr source;
@@ -105,7 +105,10 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 		weir_json_str(weir_json_get(object, "scheduler"), "maglev"));
 	while (balance_proto_names[text.proto] && strcmp(balance_proto_names[text.proto], proto))
 		text.proto++;
-	if (!balance_proto_names[text.proto] || port < 0)
+	if (weir_json_str(port, NULL) &&
+	    weir_ports_from_string(weir_json_str(port, ""), &text.port))
+		text.port = 0;
+	if (!balance_proto_names[text.proto] || !text.port || text.port == UINT32_MAX)
 		return weir_diag_error(why, NULL, "a service has no port or no protocol");
 	text.affinity.timeout.value =
 		(uint64_t)weir_json_int(weir_json_get(object, "affinity_s"), 0) * WEIR_NS_PER_S;
@@ -124,7 +127,7 @@ static int row_get(const struct weir_json *object, struct weir_diag *why,
 		   struct balance_runtime *runtime)
 {
 	const struct weir_json *weight = weir_json_get(object, "weight");
-	int64_t port = number_get(object, "port", 1, 65535);
+	int64_t port = number_get(object, "port", 0, 65535);
 	struct balance_row row = {
 		.service = (char *)weir_json_str(weir_json_get(object, "service"), ""),
 		.address = (char *)weir_json_str(weir_json_get(object, "address"), ""),

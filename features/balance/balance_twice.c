@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 
 struct used {
 	struct balance_end end;
@@ -69,10 +69,9 @@ struct balance_end balance_end_in(const struct balance_section *section, unsigne
 				  const struct balance_end *backend)
 {
 	struct balance_end end = *backend;
-	uint16_t only_in = (uint16_t)(service + 1);
 
 	if (section->services[service].forward != WEIR_FORWARD_NAT)
-		memcpy(end.spare, &only_in, sizeof(only_in));
+		end.only_in = (uint16_t)(service + 1);
 	return end;
 }
 
@@ -152,5 +151,7 @@ int balance_twice_check(const struct balance_section *section, struct weir_diag 
 	int names = names_check(section, diag);
 	int ends = ends_check(section, diag);
 
+	if (!ends)
+		ends = balance_wide_check(section, diag);
 	return names ? names : ends;
 }

@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "features/balance/balance_state.h"
+#include "features/balance/balance_wide.h"
 #include "features/balance/health_bytes.h"
 #include "features/balance/health_dns.h"
 #include "features/balance/health_http.h"
@@ -95,7 +95,8 @@ const struct weir_field health_fields[] = {
 	  .least = 1,
 	  .most = 65535,
 	  .wants_value = true,
-	  .help = "The port that is asked. Without: the backend's." },
+	  .help = "The port that is asked. Without: the backend's, of a "
+		  "range the first." },
 	{ .key = "damping",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = HEALTH(damping),
@@ -263,6 +264,10 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	if (place.text->damping.hold.value > place.text->damping.hold_most.value)
 		r = refuse(&place, "damping.hold", "write a shorter one, or a longer hold-most",
 			   "is longer than the most");
+	if (section->services[index].port == WEIR_PORTS_ALL && place.text->type != HEALTH_NONE &&
+	    !place.text->port)
+		r = refuse(&place, "port", "write `port: 80` under `health`",
+			   "the service has every port: which one is asked is not said");
 	r = web_check(&place) ?: r;
 	r = bytes_check(&place, "send", place.text->send) ?: r;
 	r = bytes_check(&place, "expect", place.text->expect) ?: r;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "features/balance/balance_wide.h"
 #include "features/balance/health.h"
 
 /* When it was that the monotonic clock said so. */
@@ -32,7 +33,7 @@ static void target_put(const struct health_target *target, struct weir_json_out 
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "service", target->text->name);
 	weir_json_put_str(json, "address", weir_addr_to_string(&target->key.backend.addr, address));
-	weir_json_put_uint(json, "port", target->key.backend.port);
+	balance_ports_put(json, "port", balance_end_ports(&target->key.backend));
 	weir_json_put_str(json, "check", health_type_names[target->text->health.type]);
 	weir_json_put_str(json, "state", health_state_name(machine->state));
 	put_time(json, "since", machine->since_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who went up or down, as an event; and how many are what, as metrics. */
 #include "base/clock.h"
+#include "features/balance/balance_wide.h"
 #include "features/balance/health.h"
 
 #define BACKENDS_TOLD 1000 /* one by one: a line each, every second */
@@ -31,7 +32,7 @@ void health_tell(const struct health_target *target, uint64_t lasted_ns)
 	weir_json_put_str(&json, "service", target->text->name);
 	weir_json_put_str(&json, "address",
 			  weir_addr_to_string(&target->key.backend.addr, address));
-	weir_json_put_uint(&json, "port", target->key.backend.port);
+	balance_ports_put(&json, "port", balance_end_ports(&target->key.backend));
 	weir_json_put_str(&json, "check", health_type_names[target->text->health.type]);
 	weir_json_put_str(&json, "detail", target->machine.reason);
 	weir_json_put_uint(&json, "lasted_s", lasted_ns / WEIR_NS_PER_S);
@@ -72,14 +73,14 @@ static int states_sample(const struct health *health, struct weir_snapshot *snap
 
 static int target_sample(const struct health_target *target, struct weir_snapshot *snapshot)
 {
-	char address[WEIR_ADDR_TEXT];
+	char address[WEIR_ADDR_TEXT], port[WEIR_PORTS_TEXT];
 
-	return weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "balance_health_up",
-				 "1: the backend gets new connections, 0: it does not.",
-				 health_machine_is_up(&target->machine),
-				 "service=\"%s\",address=\"%s\",port=\"%u\"", target->text->name,
-				 weir_addr_to_string(&target->key.backend.addr, address),
-				 target->key.backend.port);
+	return weir_snapshot_add(
+		snapshot, WEIR_SAMPLE_GAUGE, "balance_health_up",
+		"1: the backend gets new connections, 0: it does not.",
+		health_machine_is_up(&target->machine), "service=\"%s\",address=\"%s\",port=\"%s\"",
+		target->text->name, weir_addr_to_string(&target->key.backend.addr, address),
+		weir_ports_to_string(balance_end_ports(&target->key.backend), port));
 }
 
 int health_snapshot(const struct health *health, struct weir_snapshot *snapshot)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/ports.h"
 #include "tests/unit/fake_features.h"
 
 static void fields_print(const struct weir_field *fields, const void *target, const char *path);
@@ -55,6 +56,12 @@ static void field_print(const struct weir_field *field, const void *target, cons
 	case WEIR_FIELD_UINT:
 		printf("%s = %u\n", path, *(const uint32_t *)value);
 		return;
+	case WEIR_FIELD_PORTS: {
+		char text[WEIR_PORTS_TEXT];
+
+		printf("%s = %s\n", path, weir_ports_to_string(*(const uint32_t *)value, text));
+		return;
+	}
 	case WEIR_FIELD_ENUM:
 		printf("%s = %s\n", path, field->values[*(const int *)value]);
 		return;
