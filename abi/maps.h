@@ -50,7 +50,7 @@ struct weir_count {
 
 /* Constants of the counters: rodata `count_constants`. */
 struct weir_count_constants {
-	__u8 counts_begun; /* flows that begin, in ctr_begun: a row an interface slot */
+	__u8 counts_begun; /* flows that begin, in ctr_reason: WEIR_BEGUN_ROW */
 };
 
 #define WEIR_REASON_ROW(iface_slot, direction, reason) \

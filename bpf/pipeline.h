@@ -24,6 +24,7 @@
 #include "../features/balance/balance_nat.bpf.h"
 #include "../features/balance/balance_shortcut.bpf.h"
 #include "../features/block/block.bpf.h"
+#include "../features/conntrack/conntrack_account.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
@@ -199,6 +200,14 @@ __noinline int pipeline_lets_out(struct pkt *p)
 	return !block_stage(p) && !limit_stage(p);
 }
 
+/* What Weir sends itself, which is judged no more. */
+static __always_inline void pipeline_told(struct pkt *p, struct __sk_buff *skb, __u32 reason)
+{
+	conntrack_account(p, skb, p->direction == WEIR_EGRESS ? HOOK_TC_OUT : HOOK_TC_IN, reason,
+			  false);
+	pipeline_end(p, reason);
+}
+
 /* Judges a parsed packet. True: drop it. */
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {
@@ -218,6 +227,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 		reason = hook == HOOK_XDP ? settle_xdp(ctx, p, reason) :
 					    settle_tc(ctx, p, reason, hook);
 	conntrack_help(p, ctx, hook, !reason_is_drop(reason));
+	conntrack_account(p, ctx, hook, reason, reason_is_drop(reason));
 	return pipeline_end(p, reason);
 }
 

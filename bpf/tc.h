@@ -180,7 +180,7 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 				  .ifindex = skb->ifindex,
 				  .iface_slot = iface_slot(skb->ifindex),
 				  .direction = direction };
-		pipeline_end(&p, told);
+		pipeline_told(&p, skb, told);
 		return TC_NEXT;
 	}
 	tc_pull(skb, TC_PULL_BYTES);

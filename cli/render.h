@@ -26,6 +26,12 @@ void weir_render_flow_details(const struct weir_view *view);
 void weir_render_flow_count(const struct weir_view *view);
 void weir_render_flow_flush(const struct weir_view *view);
 /* The line of status on connection tracking. */
+/* render_account.c: cells of a flow that is counted, nothing for others. */
+bool weir_flow_is_counted(const struct weir_json *flow);
+void weir_flow_packets_add(struct weir_buf *out, const struct weir_json *flow);
+void weir_flow_bytes_add(struct weir_buf *out, const struct weir_json *flow);
+/* NULL: flows are not counted. */
+void weir_render_account_status(const struct weir_view *view, const struct weir_json *account);
 void weir_render_flow_status(const struct weir_view *view, const struct weir_json *conntrack);
 /* The part of status that counts rules and tells default policies. */
 void weir_render_rules_status(const struct weir_view *view, const struct weir_json *rules);

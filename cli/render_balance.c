@@ -81,6 +81,16 @@ void weir_render_dnat(const struct weir_view *view)
 		      weir_json_size(rows));
 }
 
+static void size_cell(struct weir_table *table, const struct weir_json *row, const char *key)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	weir_size_format(weir_view_uint(row, key), &text);
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(&text));
+}
+
+#define CONNECTION_COLUMNS 8 /* two more where flows are counted */
+
 static void connection_row(struct weir_table *table, const struct weir_json *row)
 {
 	text_cell(table, row, "client");
@@ -91,6 +101,10 @@ static void connection_row(struct weir_table *table, const struct weir_json *row
 	text_cell(table, row, "target");
 	port_cell(table, row, "target_port");
 	text_cell(table, row, "state");
+	if (table->column_count > CONNECTION_COLUMNS) {
+		size_cell(table, row, "in_bytes");
+		size_cell(table, row, "out_bytes");
+	}
 }
 
 void weir_render_lb_status(const struct weir_view *view)
@@ -98,14 +112,16 @@ void weir_render_lb_status(const struct weir_view *view)
 	static const struct weir_column columns[] = {
 		{ "Client IP", false }, { "Port", false },     { "Original VIP", false },
 		{ "Port", false },	{ "Protocol", false }, { "Target IP", false },
-		{ "Port", false },	{ "State", false },
-	};
-	_cleanup_table_ struct weir_table table = {
-		.columns = columns,
-		.column_count = 8,
-		.color = view->color,
+		{ "Port", false },	{ "State", false },    { "Bytes in", true },
+		{ "Bytes out", true },
 	};
 	const struct weir_json *rows = weir_json_get(view->answer, "connections");
+	bool is_counted = weir_json_get(weir_json_at(rows, 0), "in_bytes");
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = CONNECTION_COLUMNS + (is_counted ? 2 : 0),
+		.color = view->color,
+	};
 	uint64_t total = weir_view_uint(view->answer, "total");
 	bool is_on = strcmp(weir_view_str(view->answer, "state"), "enabled") == 0;
 

@@ -47,6 +47,8 @@ static void path_add(struct weir_buf *out, const struct weir_json *flow)
 	weir_buf_add_visible(out, to);
 }
 
+#define FLOW_COLUMNS 8 /* two more where flows are counted */
+
 static void flow_row(struct weir_table *table, const struct weir_json *flow)
 {
 	enum weir_color color = is_half_open(flow) ? WEIR_COLOR_DIM : WEIR_COLOR_PLAIN;
@@ -60,6 +62,12 @@ static void flow_row(struct weir_table *table, const struct weir_json *flow)
 	weir_table_cell(table, color, weir_view_str(flow, "state"));
 	path_add(&text, flow);
 	cell_done(table, color, &text);
+	if (table->column_count > FLOW_COLUMNS) {
+		weir_flow_packets_add(&text, flow);
+		cell_done(table, color, &text);
+		weir_flow_bytes_add(&text, flow);
+		cell_done(table, color, &text);
+	}
 	duration_cell(table, color, flow, "age_s");
 	duration_cell(table, color, flow, "idle_s");
 	duration_cell(table, color, flow, "expires_s");
@@ -104,12 +112,19 @@ void weir_render_flows(const struct weir_view *view)
 		{ "state", false }, { "in > out", false }, { "age", true },
 		{ "idle", true },   { "left", true },
 	};
-	_cleanup_table_ struct weir_table table = {
-		.columns = columns,
-		.column_count = WEIR_ARRAY_SIZE(columns),
-		.color = view->color,
+	static const struct weir_column counted[] = {
+		{ "proto", false }, { "source", false },   { "destination", false },
+		{ "state", false }, { "in > out", false }, { "packets", true },
+		{ "bytes", true },  { "age", true },	   { "idle", true },
+		{ "left", true },
 	};
 	const struct weir_json *flows = weir_json_get(view->answer, "flows");
+	bool is_counted = weir_flow_is_counted(weir_json_at(flows, 0));
+	_cleanup_table_ struct weir_table table = {
+		.columns = is_counted ? counted : columns,
+		.column_count = FLOW_COLUMNS + (is_counted ? 2 : 0),
+		.color = view->color,
+	};
 
 	for (size_t i = 0; i < weir_json_size(flows); i++)
 		flow_row(&table, weir_json_at(flows, i));
@@ -194,6 +209,23 @@ static void detail_times(struct details *details, const struct weir_json *flow)
 	}
 }
 
+static void detail_seen(struct details *details, const struct weir_json *flow)
+{
+	static const char *const keys[][2] = {
+		{ "first seen", "first_seen" },
+		{ "last seen", "last_seen" },
+		{ "TCP flags", "orig_tcp_flags" },
+		{ "of replies", "reply_tcp_flags" },
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(keys); i++) {
+		struct weir_buf text = { 0 };
+
+		weir_buf_add_visible(&text, weir_view_str(flow, keys[i][1]));
+		detail(details, keys[i][0], &text);
+	}
+}
+
 static void detail_verdict(struct details *details, const struct weir_json *flow)
 {
 	struct weir_buf text = { 0 };
@@ -256,6 +288,11 @@ static void flow_show(const struct weir_view *view, const struct weir_json *flow
 	detail_icmp(&details, flow);
 	path_add(&text, flow);
 	detail(&details, "in > out", &text);
+	weir_flow_packets_add(&text, flow);
+	detail(&details, "packets", &text);
+	weir_flow_bytes_add(&text, flow);
+	detail(&details, "bytes", &text);
+	detail_seen(&details, flow);
 	detail_times(&details, flow);
 	detail_flags(&details, flow);
 	detail_verdict(&details, flow);
@@ -348,56 +385,4 @@ void weir_render_flow_flush(const struct weir_view *view)
 		return;
 	weir_view_add_plural(view->out, weir_view_uint(view->answer, "flushed"), "flow", "flows");
 	weir_buf_add_str(view->out, " forgotten\n");
-}
-
-/* --- status ------------------------------------------------------------------------------ */
-
-static void places_add(struct weir_buf *out, const struct weir_json *conntrack, const char *key,
-		       const char *capacity_key, const char *word)
-{
-	weir_buf_add_str(out, "  ");
-	weir_count_format(weir_view_uint(conntrack, key), out);
-	weir_buf_add_str(out, " of ");
-	weir_count_format(weir_view_uint(conntrack, capacity_key), out);
-	weir_buf_addf(out, " %s", word);
-}
-
-/* What was lost for want of room, and what fitted nothing. */
-static void losses_add(const struct weir_view *view, const struct weir_json *conntrack)
-{
-	static const struct {
-		const char *key;
-		enum weir_color color;
-	} losses[] = {
-		{ "refused", WEIR_COLOR_BAD },
-		{ "displaced", WEIR_COLOR_WARN },
-		{ "invalid", WEIR_COLOR_PLAIN },
-	};
-
-	weir_buf_add_char(view->out, ' ');
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(losses); i++) {
-		uint64_t count = weir_view_uint(conntrack, losses[i].key);
-		_cleanup_buf_ struct weir_buf text = { 0 };
-
-		weir_buf_addf(&text, "%s ", losses[i].key);
-		weir_count_format(count, &text);
-		weir_buf_add_char(view->out, ' ');
-		weir_view_add_colored(view, count ? losses[i].color : WEIR_COLOR_PLAIN,
-				      weir_buf_str(&text));
-	}
-}
-
-void weir_render_flow_status(const struct weir_view *view, const struct weir_json *conntrack)
-{
-	weir_buf_add_char(view->out, '\n');
-	weir_view_add_colored(view, WEIR_COLOR_HEAD, "conntrack");
-	if (weir_view_bool(conntrack, "on")) {
-		weir_buf_add_str(view->out, "  on");
-		places_add(view->out, conntrack, "flows", "capacity", "flows");
-		places_add(view->out, conntrack, "half_open", "half_open_capacity", "half-open");
-		losses_add(view, conntrack);
-	} else {
-		weir_buf_add_str(view->out, "  off");
-	}
-	weir_buf_add_char(view->out, '\n');
 }

@@ -55,6 +55,23 @@ static void flows_are_a_table_with_a_count(void **state)
 		     "3 flows\n");
 }
 
+#define CARRIED                                                                              \
+	",\"packets\":1300,\"bytes\":1574864,\"orig_packets\":1234,\"orig_bytes\":1572864,"  \
+	"\"reply_packets\":66,\"reply_bytes\":2000,\"first_seen\":\"2026-01-02T03:04:05Z\"," \
+	"\"last_seen\":\"2026-01-02T03:04:06Z\""
+
+static void flow_that_is_counted_has_packets_and_bytes_of_either_side(void **state)
+{
+	assert_shown("flow.list",
+		     "{\"tracked\":true,\"flows\":[{" WEB CARRIED "}],\"shown\":1,\"total\":1}",
+		     false,
+		     "proto  source           destination       state     in > out        packets "
+		     "         bytes   age  idle   left\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  1,234 / 66"
+		     "  1.5MiB / 2KiB  1h1m    2s  1m58s\n"
+		     "1 flow\n");
+}
+
 static void half_open_flow_is_dim(void **state)
 {
 	assert_shown("flow.list",
@@ -258,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_are_a_table_with_a_count),
+		cmocka_unit_test(flow_that_is_counted_has_packets_and_bytes_of_either_side),
 		cmocka_unit_test(half_open_flow_is_dim),
 		cmocka_unit_test(list_that_is_cut_says_how_to_see_more),
 		cmocka_unit_test(list_without_flows_says_so),

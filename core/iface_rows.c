@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "abi/account.h"
 #include "abi/maps.h"
 
 /* The cell of an ifindex, or a free one among those it may stand in; NULL when all are taken. */
@@ -50,6 +51,8 @@ static int row_new(struct weir_object *object, struct weir_map *map, uint32_t *r
 			continue;
 		for (uint32_t row = 0; row < WEIR_DIRECTIONS * WEIR_REASONS_MAX; row++)
 			weir_map_zero(counters, WEIR_REASON_ROW(slot, 0, 0) + row);
+		for (uint32_t row = 0; row < WEIR_DIRECTIONS * WEIR_ACCOUNTS_MAX; row++)
+			weir_map_zero(counters, WEIR_ACCOUNT_ROW(slot, 0, 0) + row);
 		*ret_slot = slot;
 		return 0;
 	}

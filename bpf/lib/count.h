@@ -3,6 +3,7 @@
 #ifndef WEIR_BPF_COUNT_H
 #define WEIR_BPF_COUNT_H
 
+#include "../../abi/account.h"
 #include "../../abi/maps.h"
 #include "cursor.h"
 #include "pkt.h"
@@ -20,30 +21,18 @@ struct {
 } cfg_iface SEC(".maps");
 
 /*
- * writes: the data path, each CPU its own
- * reads: core/snapshot.c once a tick
- * full: cannot be: a row for every interface slot, direction and reason
+ * writes: the data path, each CPU its own; attack_watch.c clears a row of flows that begin
+ * reads: core/snapshot.c, attack_watch.c and conntrack_account.c, once a tick
+ * full: cannot be: a row for every interface slot, direction and reason or account
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_REASON_ROWS);
+	__uint(max_entries, WEIR_COUNT_ROWS);
 	__type(key, __u32);
 	__type(value, struct weir_count);
 } ctr_reason SEC(".maps");
 
 const volatile struct weir_count_constants count_constants = { .counts_begun = 0 };
-
-/*
- * writes: the data path, each CPU its own; attack_watch.c clears a row
- * reads: features/attack/attack_watch.c, once a second
- * full: cannot be: a row for every interface slot
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_INTERFACES_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} ctr_begun SEC(".maps");
 
 /*
  * writes: the data path, each CPU its own
@@ -87,16 +76,34 @@ static __always_inline void count_reason(const struct pkt *p, __u32 reason)
 	count_add(bpf_map_lookup_elem(&ctr_reason, &row), p->len);
 }
 
+/* As on the wire: a large packet that the kernel has put together, or will cut up, is several. */
+struct wire {
+	__u32 packets;
+	__u32 bytes;
+};
+
+static __always_inline void count_account(const struct pkt *p, __u32 direction, __u32 account,
+					  const struct wire *wire)
+{
+	__u32 row = WEIR_ACCOUNT_ROW(p->iface_slot, direction, account);
+	struct weir_count *count = bpf_map_lookup_elem(&ctr_reason, &row);
+
+	if (!count)
+		return;
+	count->packets += wire->packets;
+	count->bytes += wire->bytes;
+}
+
 /* A packet that arrived begins a flow, whether it will be let in or not. */
 static __always_inline void count_begun(const struct pkt *p)
 {
 	if (!count_constants.counts_begun)
 		return;
-	__u32 row = p->iface_slot;
-	__u64 *count = bpf_map_lookup_elem(&ctr_begun, &row);
+	__u32 row = WEIR_BEGUN_ROW(p->iface_slot);
+	struct weir_count *count = bpf_map_lookup_elem(&ctr_reason, &row);
 
 	if (count) /* by arithmetic: ingress and not a probe are both 0 */
-		*count += ((p->direction | p->probe) & 1) ^ 1;
+		count->packets += ((p->direction | p->probe) & 1) ^ 1;
 }
 
 static __always_inline void count_hit(const struct pkt *p)

@@ -65,11 +65,11 @@ static int attack_attach(void *data, struct weir_object *object, struct weir_dia
 
 	state->object = object;
 	state->counters = weir_object_map(object, "ctr_attack");
-	state->begun = weir_object_map(object, "ctr_begun");
+	state->begun = weir_object_map(object, "ctr_reason");
 	if (state->counters && state->begun)
 		return 0;
 	state->counters = NULL;
-	return weir_diag_error(diag, NULL, "the packet program lacks ctr_attack or ctr_begun"),
+	return weir_diag_error(diag, NULL, "the packet program lacks ctr_attack or ctr_reason"),
 	       -ENOENT;
 }
 

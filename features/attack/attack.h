@@ -12,7 +12,7 @@
 #define ATTACK_KIND(flood) (1 + (flood))
 #define ATTACK_KINDS 8 /* room, which is a power of two: 6 are used */
 
-/* ctr_attack: packets that arrived at an interface. Those that begin a flow are in ctr_begun, and
+/* ctr_attack: packets that arrived at an interface. Those that begin a flow are in ctr_reason, and
  * here as what they are besides. */
 struct attack_count {
 	__u64 packets[ATTACK_KINDS];

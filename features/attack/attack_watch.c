@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/account.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
@@ -23,7 +24,7 @@ struct watch {
 static int counts_read(const struct attack *state, uint32_t first, uint32_t count,
 		       struct attack_count *ret_counts)
 {
-	uint64_t begun[WEIR_INTERFACES_MAX] = {};
+	struct weir_count begun[WEIR_INTERFACES_MAX] = {};
 
 	memset(ret_counts, 0, count * sizeof(*ret_counts));
 	if (!state->counters)
@@ -31,9 +32,9 @@ static int counts_read(const struct attack *state, uint32_t first, uint32_t coun
 	int r = weir_map_sum(state->counters, first, count, ATTACK_KINDS, (uint64_t *)ret_counts);
 
 	if (!r)
-		r = weir_map_sum(state->begun, first, count, 1, begun);
+		r = weir_map_sum(state->begun, WEIR_BEGUN_ROW(first), count, 2, (uint64_t *)begun);
 	for (uint32_t i = 0; i < count; i++)
-		ret_counts[i].packets[ATTACK_KIND(WEIR_FLOOD_NEW_FLOWS)] = begun[i];
+		ret_counts[i].packets[ATTACK_KIND(WEIR_FLOOD_NEW_FLOWS)] = begun[i].packets;
 	return r;
 }
 
@@ -108,7 +109,7 @@ static void iface_begin(struct watch *watch, const struct weir_interface_view *v
 	usual_recall(state, iface);
 	if (weir_alarm_get(state->object, view->slot, view->ifindex, &word)) {
 		weir_map_zero(state->counters, view->slot);
-		weir_map_zero(state->begun, view->slot);
+		weir_map_zero(state->begun, WEIR_BEGUN_ROW(view->slot));
 		memset(&watch->counts[view->slot], 0, sizeof(watch->counts[0]));
 		weir_alarm_set(state->object, view->slot, view->ifindex, 0);
 	}

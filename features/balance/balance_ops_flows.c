@@ -117,6 +117,23 @@ static void end_put(const struct weir_json *flow, const char *from, const char *
 			   (uint64_t)weir_json_int(weir_json_get(flow, from_port), 0));
 }
 
+/* Where flows are counted; `in` is towards the service. */
+static void carried_put(const struct weir_json *flow, struct weir_json_out *json)
+{
+	static const char *const keys[][2] = {
+		{ "in_packets", "orig_packets" },
+		{ "in_bytes", "orig_bytes" },
+		{ "out_packets", "reply_packets" },
+		{ "out_bytes", "reply_bytes" },
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(keys); i++)
+		if (weir_json_get(flow, keys[i][1]))
+			weir_json_put_uint(json, keys[i][0],
+					   (uint64_t)weir_json_int(weir_json_get(flow, keys[i][1]),
+								   0));
+}
+
 static void connection_put(struct asking *asking, const struct weir_json *flow,
 			   struct weir_json_out *json)
 {
@@ -139,6 +156,7 @@ static void connection_put(struct asking *asking, const struct weir_json *flow,
 	weir_json_put_str(json, "state", weir_json_str(weir_json_get(flow, "state"), NULL));
 	weir_json_put_uint(json, "idle_s",
 			   (uint64_t)weir_json_int(weir_json_get(flow, "idle_s"), 0));
+	carried_put(flow, json);
 	weir_json_close_object(json);
 }
 

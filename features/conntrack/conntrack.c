@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "core/object.h"
+#include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
@@ -78,26 +79,30 @@ struct tables {
 };
 
 static int tables_open(struct conntrack_table tables[CONNTRACK_TABLES], struct weir_object *object,
-		       const char *const maps[CONNTRACK_TABLES][2])
+		       const char *const maps[CONNTRACK_TABLES][3])
 {
 	int r = 0;
 
-	for (int i = 0; i < CONNTRACK_TABLES && !r; i++)
+	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
 		r = conntrack_table_open(weir_object_map(object, maps[i][0]),
 					 weir_object_map(object, maps[i][1]),
 					 (enum conntrack_table_kind)i, &tables[i]);
+		if (!r)
+			r = conntrack_sums_open(weir_object_map(object, maps[i][2]),
+						weir_object_map(object, "st_ended"), &tables[i]);
+	}
 	return r;
 }
 
 static int all_tables_open(struct tables *tables, struct weir_object *object)
 {
-	static const char *const maps[CONNTRACK_TABLES][2] = {
-		[CONNTRACK_TABLE_PROVEN] = { "st_flow", "st_flow_set" },
-		[CONNTRACK_TABLE_HALF] = { "st_half", "st_half_set" },
+	static const char *const maps[CONNTRACK_TABLES][3] = {
+		[CONNTRACK_TABLE_PROVEN] = { "st_flow", "st_flow_set", "st_flow_sum" },
+		[CONNTRACK_TABLE_HALF] = { "st_half", "st_half_set", "st_half_sum" },
 	};
-	static const char *const old_maps[CONNTRACK_TABLES][2] = {
-		[CONNTRACK_TABLE_PROVEN] = { "st_old_flow", "st_old_flow_set" },
-		[CONNTRACK_TABLE_HALF] = { "st_old_half", "st_old_half_set" },
+	static const char *const old_maps[CONNTRACK_TABLES][3] = {
+		[CONNTRACK_TABLE_PROVEN] = { "st_old_flow", "st_old_flow_set", "st_old_flow_sum" },
+		[CONNTRACK_TABLE_HALF] = { "st_old_half", "st_old_half_set", "st_old_half_sum" },
 	};
 	int r = tables_open(tables->now, object, maps);
 
@@ -168,6 +173,7 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 	state->shared = weir_object_map(object, "cfg_conntrack");
 	state->expected = weir_object_map(object, "set_expect");
 	state->known_past = weir_object_map(object, "cfg_conn_past");
+	state->reasons = weir_object_map(object, "ctr_reason");
 	bool has_all = state->counters && state->shared && state->expected && state->known_past;
 	int r = has_all ? tables_take(state, object) : -ENOENT;
 
@@ -301,7 +307,7 @@ static int conntrack_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < CONNTRACK_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
-	return r;
+	return r ? r : conntrack_account_snapshot(state, snapshot);
 }
 
 static void conntrack_status(void *data, struct weir_json_out *json)
@@ -321,6 +327,7 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "offers_refused", state->offers_refused);
 	for (size_t i = 0; i < CONNTRACK_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
+	conntrack_account_status(state, json);
 	weir_json_close_object(json);
 }
 

@@ -172,8 +172,9 @@ struct conntrack_constants {
 	__u8 checks_windows;
 	__u8 picks_up;
 	__u8 is_asymmetric;
-	__u8 helps; /* some ports have a helper */
-	__u8 spare[3];
+	__u8 helps;    /* some ports have a helper */
+	__u8 accounts; /* packets and bytes are counted by flow (struct conntrack_sum) */
+	__u8 spare[2];
 };
 
 /* Likewise `conntrack_timeouts`. */
@@ -434,6 +435,83 @@ static const __u8 conntrack_shakes[256] = { [CONNTRACK_TCP] = 1, [CONNTRACK_SCTP
 static inline __u32 conntrack_has_shaken(__u32 proto, __u32 marks)
 {
 	return conntrack_shakes[proto & 0xff] & ~(marks / CONNTRACK_PICKED_UP);
+}
+
+/*
+ * What a flow has carried: a cache line beside the flow's, at the place it has in its table.
+ *
+ * Each number bears the turn of its place, so that it is added to and asked for by one
+ * compare-and-swap: who comes too late, when the place has gone to another flow, changes nothing
+ * and knows it. docs/design/flows.md
+ */
+enum conntrack_sum_word {
+	CONNTRACK_SUM_PACKETS, /* + side; with the TCP flags seen of that side */
+	CONNTRACK_SUM_BYTES = 2,
+	CONNTRACK_SUM_WORDS = 4,
+};
+
+struct conntrack_sum {
+	__u64 words[CONNTRACK_SUM_WORDS];
+	__u64 first_ns; /* CLOCK_MONOTONIC_COARSE, as the next */
+	__u64 last_ns[2];
+	__u64 spare;
+};
+
+/* Of a word: turn, then flags, then the number. 0: the place has never been counted at. */
+#define CONNTRACK_SUM_TURN_SHIFT 57
+#define CONNTRACK_SUM_FLAGS_SHIFT 49 /* of packets only */
+#define CONNTRACK_SUM_USED 0x40u     /* of a turn: there is one */
+/* What no flow's turn is: the table is left. */
+#define CONNTRACK_SUM_CLOSED (1ULL << CONNTRACK_SUM_TURN_SHIFT)
+
+/* Row 0 of the map is nobody's: a map of one row holds none. */
+#define CONNTRACK_SUM_ROW(index) ((index) + 1)
+
+/* st_ended: what flows carried that were forgotten in user space; others are in ctr_reason. */
+struct conntrack_ended {
+	__u64 packets;
+	__u64 bytes;
+};
+
+_Static_assert(sizeof(struct conntrack_sum) == 64, "a cache line");
+
+/* The turn that goes with a flow's word, where it belongs in a sum's. */
+static inline __u64 conntrack_sum_turn(__u32 word)
+{
+	return (__u64)(CONNTRACK_SUM_USED | (word / CONNTRACK_TURN % CONNTRACK_SUM_USED))
+	       << CONNTRACK_SUM_TURN_SHIFT;
+}
+
+static inline _Bool conntrack_sum_is_of(__u64 word, __u64 turn)
+{
+	return word >> CONNTRACK_SUM_TURN_SHIFT == turn >> CONNTRACK_SUM_TURN_SHIFT;
+}
+
+/* What a word has besides its turn: the number, and of packets the flags. */
+static inline __u64 conntrack_sum_rest(__u64 word)
+{
+	return word & ((1ULL << CONNTRACK_SUM_TURN_SHIFT) - 1);
+}
+
+static inline __u64 conntrack_sum_number(const __u64 words[CONNTRACK_SUM_WORDS], __u32 at)
+{
+	__u32 shift =
+		at < CONNTRACK_SUM_BYTES ? CONNTRACK_SUM_FLAGS_SHIFT : CONNTRACK_SUM_TURN_SHIFT;
+
+	return words[at] & ((1ULL << shift) - 1);
+}
+
+static inline __u8 conntrack_sum_flags(const __u64 words[CONNTRACK_SUM_WORDS], __u32 side)
+{
+	return words[CONNTRACK_SUM_PACKETS + side] >> CONNTRACK_SUM_FLAGS_SHIFT;
+}
+
+/* Two of one turn together: numbers are added, flags are those of either. */
+static inline __u64 conntrack_sum_plus(__u64 word, __u64 rest, __u32 at)
+{
+	__u64 flags = at < CONNTRACK_SUM_BYTES ? 0xffULL << CONNTRACK_SUM_FLAGS_SHIFT : 0;
+
+	return ((word & ~flags) + (rest & ~flags)) | ((word | rest) & flags);
 }
 
 #endif

@@ -60,7 +60,14 @@ static bool is_wanted(const struct conntrack_section *section, const struct weir
 	return section->enabled != CONNTRACK_OFF && weir_image_asks(image, WEIR_ASK_CONNECTIONS);
 }
 
-static int capacities_set(const struct conntrack_sizes *sizes, bool is_on, bool helps,
+/* Rows beside so many sets; without them the one that is nobody's. */
+static uint32_t sum_rows(uint32_t sets, bool accounts)
+{
+	return accounts ? CONNTRACK_SUM_ROW(sets * CONNTRACK_WAYS) : CONNTRACK_SUM_ROW(0);
+}
+
+static int capacities_set(const struct conntrack_sizes *sizes,
+			  const struct conntrack_constants *values,
 			  struct weir_constants *constants)
 {
 	const struct {
@@ -71,9 +78,11 @@ static int capacities_set(const struct conntrack_sizes *sizes, bool is_on, bool 
 		{ "st_flow_set", sizes->proven },
 		{ "st_half", sizes->half * CONNTRACK_WAYS },
 		{ "st_half_set", sizes->half },
-		{ "st_ports", is_on ? CONNTRACK_FRAGMENTS : 1 },
-		{ "st_pair", is_on ? CONNTRACK_PAIRS : 1 },
-		{ "set_expect", helps ? CONNTRACK_EXPECTED : 1 },
+		{ "st_flow_sum", sum_rows(sizes->proven, values->accounts) },
+		{ "st_half_sum", sum_rows(sizes->half, values->accounts) },
+		{ "st_ports", values->enabled ? CONNTRACK_FRAGMENTS : 1 },
+		{ "st_pair", values->enabled ? CONNTRACK_PAIRS : 1 },
+		{ "set_expect", values->helps ? CONNTRACK_EXPECTED : 1 },
 	};
 	int r = 0;
 
@@ -92,6 +101,7 @@ int conntrack_constants_set(const void *data, const struct weir_image *image,
 		.checks_windows = section->window_check,
 		.picks_up = section->pick_up,
 		.is_asymmetric = section->asymmetric,
+		.accounts = is_on && section->account,
 	};
 	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
 	struct conntrack_helpers helpers = {};
@@ -111,5 +121,5 @@ int conntrack_constants_set(const void *data, const struct weir_image *image,
 		r = weir_constants_set(constants, "conntrack_sizes", &sizes, sizeof(sizes));
 	if (!r)
 		r = weir_constants_set(constants, "conntrack_helpers", &helpers, sizeof(helpers));
-	return r ? r : capacities_set(&sizes, is_on, values.helps, constants);
+	return r ? r : capacities_set(&sizes, &values, constants);
 }

@@ -150,6 +150,12 @@ const struct weir_field conntrack_fields[] = {
 	  .help = "Only one direction of a connection may come by here: it counts as established "
 		  "without an answer, and windows are not checked. None has then shown that its "
 		  "sender hears the answers, so a quarter of the room stays unused." },
+	{ .key = "account",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = SECTION(account),
+	  .fallback = "false",
+	  .help = "Count packets and bytes of each flow, both ways; what is counted in no flow is "
+		  "counted as unaccounted, and why. 80 bytes more a flow." },
 	{ .key = "timeouts",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SECTION(timeouts),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_state.h"
 
@@ -158,6 +159,32 @@ static void flow_catch_up(const struct moving *moving, const struct conntrack_fl
 	conntrack_table_merge(moving->to, last, moving->state->seed, moving->now);
 }
 
+struct inheritance {
+	const struct moving *moving;
+	const struct conntrack_flow *flow;
+};
+
+/* What a flow carried goes where it is now; false: it is nowhere. */
+static bool heir_find(struct conntrack_heir *heir)
+{
+	const struct inheritance *of = heir->arg;
+	struct conntrack *state = of->moving->state;
+
+	for (int i = 0; i < CONNTRACK_TABLES; i++) {
+		struct conntrack_flow found;
+		uint32_t index;
+
+		if (!conntrack_table_find(&state->tables[i], &of->flow->key, state->seed,
+					  of->moving->now, &found, &index) ||
+		    found.born != of->flow->born)
+			continue;
+		heir->table = &state->tables[i];
+		heir->place = (struct conntrack_place){ index, found.word };
+		return true;
+	}
+	return false;
+}
+
 static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *arg)
 {
 	struct moving *moving = arg;
@@ -166,17 +193,23 @@ static int flow_move(const struct conntrack_flow *flow, uint32_t index, void *ar
 	moving->settling->done++;
 	if (!conntrack_table_take(from, index, flow->word))
 		return 0; /* a packet brought it over, or its ends have begun another */
-	struct conntrack_place place;
+	const struct inheritance inheritance = { moving, flow };
+	struct conntrack_heir heir = { .table = moving->to,
+				       .find = heir_find,
+				       .arg = &inheritance };
 	struct conntrack_flow last;
-	int r = flow_bring(moving, flow, &place);
-	bool was_there = conntrack_table_let_go(from, index, flow->word, &last.word);
+	int r = flow_bring(moving, flow, &heir.place);
+	const struct conntrack_place copy = heir.place;
+	bool has_heir = r == 0 || (r == -EEXIST && heir_find(&heir));
+	bool was_there = conntrack_table_let_go(from, index, flow->word, has_heir ? &heir : NULL,
+						&last.word);
 
 	if (was_there && r != -ENOSPC)
 		flow_catch_up(moving, &from->flows[index], &last);
 	if (r == 0 && !was_there) {
 		/* Its ends have begun another, or it was flushed. Not by its ends: of those the
 		 * other is found, once it has a place here. */
-		conntrack_table_take_back(moving->to, &place);
+		conntrack_table_take_back(moving->to, &copy);
 	} else if (r == 0) {
 		moving->settling->moved++;
 		moving->left--;
@@ -199,6 +232,15 @@ int conntrack_turn(void *data)
 	return r ? r : weir_map_set(state->shared, &zero, &shared);
 }
 
+/* Of tables that go: what is left in them was carried by flows that are past their time, or found
+ * no room. */
+static void sums_close(struct conntrack *state)
+{
+	for (int i = 0; i < CONNTRACK_TABLES; i++)
+		if (!conntrack_table_stays(state, i) || !state->tables[i].sums)
+			conntrack_sums_close(&state->old[i]);
+}
+
 void conntrack_settle(void *data, struct weir_settling *settling)
 {
 	struct conntrack *state = data;
@@ -207,7 +249,7 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 	for (int i = 0; i < CONNTRACK_TABLES && !state->is_on; i++)
 		settling->forgotten += conntrack_table_count(&state->old[i], now);
 	if (!state->is_on)
-		return;
+		return sums_close(state);
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		if (!conntrack_table_stays(state, i))
 			settling->total += conntrack_table_count(&state->old[i], now);
@@ -225,4 +267,5 @@ void conntrack_settle(void *data, struct weir_settling *settling)
 		if (!conntrack_table_stays(state, i))
 			conntrack_table_each(&state->old[i], now, flow_move, &moving);
 	}
+	sums_close(state);
 }

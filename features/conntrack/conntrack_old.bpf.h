@@ -63,6 +63,7 @@ __noinline int conn_fetch(struct conn_work *work)
 		if (old_bring(work, old, is_proven)) {
 			/* Whoever looks there once more must not find what it was. */
 			tag_put(table, index, 0);
+			sums_move(work, table, index, moving);
 			conn_leave(flow_at(is_proven ? CONN_PROVEN : CONN_HALF, work->index), old,
 				   moving);
 			return 1;

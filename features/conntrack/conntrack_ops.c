@@ -24,6 +24,7 @@ struct query {
 	uint64_t limit, total, shown;
 	uint64_t by_state[CONNTRACK_STATE_COUNT];
 	uint64_t by_table[CONNTRACK_TABLES];
+	uint64_t packets, bytes;
 	struct conntrack_table *table; /* … and where it lies */
 	int (*each)(struct query *query, uint32_t index);
 	bool forgets;
@@ -51,6 +52,8 @@ static int query_visit(const struct conntrack_flow *flow, uint32_t index, void *
 	struct query *query = arg;
 
 	query->view.flow = flow;
+	query->view.is_counted =
+		conntrack_carried_get(query->table, index, flow->word, &query->view.carried);
 	if (!weir_filter_matches(query->filter, conntrack_filter_get, &query->view))
 		return 0;
 	query->total++;
@@ -178,6 +181,8 @@ static int count_each(struct query *query, uint32_t index)
 	(void)index;
 	query->by_state[conntrack_state_of(flow->key.proto, flow->word)]++;
 	query->by_table[query->view.table]++;
+	query->packets += query->view.carried.packets[0] + query->view.carried.packets[1];
+	query->bytes += query->view.carried.bytes[0] + query->view.carried.bytes[1];
 	return 0;
 }
 
@@ -204,6 +209,10 @@ static int run_count(struct weir_engine *engine, struct weir_call *call)
 	weir_json_put_uint(&query.json, "proven", query.by_table[CONNTRACK_TABLE_PROVEN]);
 	weir_json_put_uint(&query.json, "half_open", query.by_table[CONNTRACK_TABLE_HALF]);
 	put_capacities(query.state, &query.json);
+	if (query.state->tables[CONNTRACK_TABLE_PROVEN].sums) {
+		weir_json_put_uint(&query.json, "packets", query.packets);
+		weir_json_put_uint(&query.json, "bytes", query.bytes);
+	}
 	weir_json_open_object(&query.json, "states");
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
 		weir_json_put_uint(&query.json, conntrack_state_name((enum conntrack_state)i),
@@ -281,6 +290,7 @@ static int show_each(struct query *query, uint32_t index)
 	query->shown++;
 	weir_json_open_object(&query->json, NULL);
 	conntrack_view_members(&query->view, &query->json);
+	conntrack_flags_put(&query->view, &query->json);
 	put_sides(query->view.flow, &query->json);
 	weir_json_close_object(&query->json);
 	return query->json.out->failed ? -ENOMEM : 0;

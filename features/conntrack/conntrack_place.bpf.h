@@ -4,6 +4,7 @@
 #define WEIR_CONNTRACK_PLACE_BPF_H
 
 #include "conntrack_let_in.bpf.h"
+#include "conntrack_sum.bpf.h"
 
 /* Whether the place has gone to another flow since. */
 static __always_inline bool turn_has_passed(__u32 word, __u32 before)
@@ -19,6 +20,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	if (!flow || !flow_claim(flow, work->word))
 		return;
 	tag_put(work->table, work->index, 0);
+	sum_begin(work->table, work->index, work->word);
 	flow_free(flow, conntrack_word_next(work->word) | CONNTRACK_MOVING);
 }
 
@@ -43,6 +45,7 @@ __noinline int conn_forget_at(__u32 table, int index)
 
 		if (found == word) {
 			tag_put(table, index, 0);
+			sum_begin(table, index, word);
 			flow_free(flow, next);
 		}
 		done = found == word || turn_has_passed(found, word);
@@ -104,6 +107,7 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 	if ((was_there && (!work->displaces || has_proven_itself(flow, word))) ||
 	    !flow_claim(flow, word))
 		return false;
+	sum_begin(half_of(work), at, word);
 	if (was_there)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
 	return true;
@@ -161,7 +165,7 @@ __noinline int conn_add(struct pkt *p)
 	tag_put(half_of(work), index, conntrack_tag(work->hash));
 	flow_write(flow, work);
 	work->is_added = true;
-	if (cookie_constants.enabled) {
+	if (cookie_constants.enabled || conntrack_constants.accounts) {
 		work->table = half_of(work);
 		work->index = index;
 		work->word = flow->word;
@@ -175,10 +179,13 @@ static __always_inline bool proven_claim(const struct conn_work *work, __u32 at)
 	struct conntrack_flow *flow = flow_at(proven_of(work), at);
 	__u32 word = flow ? *(volatile __u32 *)&flow->word : 0;
 
-	return flow &&
-	       (!conntrack_is_there(word, flow->expires_ticks, work->now) ||
-		conntrack_is_over(word)) &&
-	       flow_claim(flow, word);
+	if (!flow ||
+	    (conntrack_is_there(word, flow->expires_ticks, work->now) &&
+	     !conntrack_is_over(word)) ||
+	    !flow_claim(flow, word))
+		return false;
+	sum_begin(proven_of(work), at, word);
+	return true;
 }
 
 /* The index of a place that is this CPU's; -1: none. */

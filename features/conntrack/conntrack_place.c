@@ -2,6 +2,7 @@
 /* Finding a place for a flow that comes from elsewhere: a table of before, or the kernel. */
 #include <errno.h>
 
+#include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_step.h"
 
 static bool place_write(struct conntrack_table *table, uint32_t index,
@@ -15,6 +16,7 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 	if (word & CONNTRACK_MOVING || conntrack_is_there(word, flow->expires_ticks, now) ||
 	    !word_change(flow, word, busy))
 		return false;
+	conntrack_sum_end(table, index, busy, NULL);
 	struct conntrack_flow fresh = *from;
 
 	fresh.word = busy;
@@ -60,13 +62,13 @@ static bool flow_shift(struct conntrack_table *table, uint32_t index,
 		       const struct squeeze *squeeze)
 {
 	uint64_t hash = conntrack_hash(&flow->key, squeeze->seed);
-	struct conntrack_place copy;
+	struct conntrack_heir copy = { .table = table };
 
-	if (!set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &copy))
+	if (!set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &copy.place))
 		return false;
-	if (conntrack_table_remove(table, index, flow->word))
+	if (conntrack_table_leave(table, index, flow->word, &copy))
 		return true;
-	conntrack_table_remove(table, copy.index, copy.word);
+	conntrack_table_remove(table, copy.place.index, copy.place.word);
 	return false;
 }
 

@@ -25,6 +25,7 @@ struct conntrack_section {
 	bool window_check;
 	bool pick_up;
 	bool asymmetric;
+	bool account;
 	struct conntrack_lives {
 		struct weir_quantity of_state[CONNTRACK_STATE_COUNT];
 		struct weir_quantity of_proto[CONNTRACK_TIMEOUT_COUNT]; /* 0: as of the state */
@@ -41,7 +42,8 @@ struct conntrack {
 	struct weir_map *shared;
 	struct weir_map *expected;
 	struct weir_map *known_past;
-	uint64_t expectations, offers_refused;		 /* written, and not */
+	struct weir_map *reasons;	       /* accounts are among them (abi/account.h) */
+	uint64_t expectations, offers_refused; /* written, and not */
 	struct conntrack_table tables[CONNTRACK_TABLES]; /* of the object at hand */
 	uint64_t resize; /* the last there was (weir_object_resize()) */
 	struct conntrack_table old[CONNTRACK_TABLES]; /* of before a reload, or closed */
@@ -90,6 +92,9 @@ bool conntrack_helpers_fill(const struct conntrack_section *section,
 void conntrack_event(void *state, const struct weir_event *event);
 /* Expectations that nothing came of go. */
 void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
+/* conntrack_account.c */
+int conntrack_account_snapshot(const struct conntrack *state, struct weir_snapshot *snapshot);
+void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,
 		   struct weir_diag *diag);

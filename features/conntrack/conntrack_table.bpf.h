@@ -4,14 +4,20 @@
 #define WEIR_CONNTRACK_TABLE_BPF_H
 
 #include "../../bpf/lib/served.h"
-#include "conntrack_maps.bpf.h"
+#include "conntrack_sum_maps.bpf.h"
 
 /* What is known of a packet's flow, between the functions that deal with it. */
 struct conn_work {
 	struct conntrack_key key;
 	__u64 hash;
 	__u64 clocked;	      /* kept from packet to packet: the jiffy of `now` */
+	__u64 now_ns;	      /* … and the same in ns */
 	struct conn_tcp flow; /* as it was found, then as it is to be */
+	/* What a flow carried that moves, in between. */
+	__u64 taken[CONNTRACK_SUM_WORDS];
+	__u64 taken_first_ns;
+	__u32 own_table, own_index; /* where it goes */
+	__u8 own_in_old;
 	struct conn_segment segment;
 	__u32 word; /* as it was found */
 	__u32 index;
@@ -91,7 +97,8 @@ static __always_inline void conn_look_at_clock(struct conn_work *work)
 	if (work->clocked == jiffies)
 		return;
 	work->clocked = jiffies;
-	work->now = conn_tick();
+	work->now_ns = clock_ns();
+	work->now = work->now_ns >> CONNTRACK_TICK_SHIFT;
 }
 
 static __always_inline bool flow_is_gone(const struct conntrack_flow *flow, __u32 now)
@@ -141,6 +148,7 @@ static __always_inline int set_look(const struct conn_work *work, enum conn_tabl
 			__u32 index = number * CONNTRACK_WAYS + half * 4 + tag_lowest(matching);
 			const struct conntrack_flow *flow = flow_at(table, index);
 
+			sum_expect(table, index);
 			if (flow && key_is(&flow->key, &work->key) &&
 			    !flow_is_gone(flow, work->now))
 				return index;

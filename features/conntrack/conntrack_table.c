@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "features/conntrack/conntrack_carried.h"
 
 uint32_t conntrack_now(void)
 {
@@ -42,6 +43,8 @@ void conntrack_table_done(struct conntrack_table *table)
 {
 	weir_map_memory_done(&table->flow_memory);
 	weir_map_memory_done(&table->set_memory);
+	weir_map_memory_done(&table->sum_memory);
+	weir_map_memory_done(&table->ended_memory);
 	*table = (struct conntrack_table){ .kind = table->kind };
 }
 
@@ -102,15 +105,31 @@ void conntrack_table_lose(struct conntrack_table *table, uint32_t now)
 	conntrack_table_each(table, now, flow_lose, table);
 }
 
-bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
+/* The place is the caller's, who had its flow leave it: MOVING until its tag is gone, or who takes
+ * the place next would lose his. */
+static void place_empty(struct conntrack_table *table, uint32_t index, uint32_t word,
+			struct conntrack_heir *heir)
+{
+	uint32_t next = conntrack_word_next(word);
+
+	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
+	conntrack_sum_end(table, index, next, heir);
+	word_change(&table->flows[index], next | CONNTRACK_MOVING, next);
+}
+
+bool conntrack_table_leave(struct conntrack_table *table, uint32_t index, uint32_t word,
+			   struct conntrack_heir *heir)
 {
 	if (word & CONNTRACK_MOVING ||
 	    !word_change(&table->flows[index], word, conntrack_word_next(word) | CONNTRACK_MOVING))
 		return false;
-	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
-	word_change(&table->flows[index], conntrack_word_next(word) | CONNTRACK_MOVING,
-		    conntrack_word_next(word));
+	place_empty(table, index, word, heir);
 	return true;
+}
+
+bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word)
+{
+	return conntrack_table_leave(table, index, word, NULL);
 }
 
 /* How long a packet may take to move the flow it has marked. */
@@ -140,19 +159,16 @@ bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_
 }
 
 bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word,
-			    uint32_t *ret_last)
+			    struct conntrack_heir *heir, uint32_t *ret_last)
 {
 	__u32 *at = &table->flows[index].word, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
 	while (is_of_turn(now, word)) {
-		/* MOVING until its tag is gone: who takes the place next would lose his. */
 		if (!__atomic_compare_exchange_n(at, &now,
 						 conntrack_word_next(now) | CONNTRACK_MOVING, false,
 						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			continue;
-		tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
-		word_change(&table->flows[index], conntrack_word_next(now) | CONNTRACK_MOVING,
-			    conntrack_word_next(now));
+		place_empty(table, index, now, heir);
 		*ret_last = now;
 		return true;
 	}

@@ -17,10 +17,21 @@ enum conntrack_table_kind {
 
 struct conntrack_table {
 	enum conntrack_table_kind kind;
-	struct weir_map_memory flow_memory, set_memory;
+	struct weir_map_memory flow_memory, set_memory, sum_memory, ended_memory;
 	struct conntrack_flow *flows; /* CONNTRACK_WAYS a set */
 	struct conntrack_set *sets;
 	uint32_t set_count;
+	/* Beside the flows, from row 1 on, and what those carried that are no more; NULL: flows are
+	 * not counted (conntrack_carried.h). */
+	struct conntrack_sum *sums;
+	struct conntrack_ended *ended;
+};
+
+struct conntrack_heir;
+
+/* Where a flow was put, and its word then. */
+struct conntrack_place {
+	uint32_t index, word;
 };
 
 /* The tick now, as the packet programs count them. */
@@ -41,16 +52,19 @@ int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now);
 /* Forgets the flow that was found there with that word; false: it has changed since. */
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word);
+/* The same of one that is elsewhere now: what it carried goes there. */
+bool conntrack_table_leave(struct conntrack_table *table, uint32_t index, uint32_t word,
+			   struct conntrack_heir *heir);
 /* The word of that place by now: if the flow that was found there with `word` is on its way to
  * another, once that is over, or a millisecond later. */
 uint32_t conntrack_table_word(const struct conntrack_table *table, uint32_t index, uint32_t word);
 /* Marks the flow that was found there with that word as one that comes over to another table: from
  * now on packets leave that to the caller. True also where one was first; false: it is gone. */
 bool conntrack_table_take(struct conntrack_table *table, uint32_t index, uint32_t word);
-/* Forgets the flow that was taken: it is elsewhere. Gives the last word it had; packets that see
- * more of it than that follow it. False: it was gone already. */
+/* Forgets the flow that was taken: it is elsewhere, at its heir, or there is none (NULL). Gives the
+ * last word it had; packets that see more of it than that follow it. False: it was gone already. */
 bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint32_t word,
-			    uint32_t *ret_last);
+			    struct conntrack_heir *heir, uint32_t *ret_last);
 /* Forgets what is past its time in sets [from, from + count); returns how many live on there. */
 uint32_t conntrack_table_sweep(struct conntrack_table *table, uint32_t now, uint32_t from,
 			       uint32_t count);
@@ -72,11 +86,6 @@ bool conntrack_table_grant(struct conntrack_table *table, const struct conntrack
  * sequence numbers. Both began as one. */
 void conntrack_table_merge(struct conntrack_table *table, const struct conntrack_flow *from,
 			   uint64_t seed, uint32_t now);
-/* Where a flow was put, and its word then. */
-struct conntrack_place {
-	uint32_t index, word;
-};
-
 /* Places a flow (its word without turn) by its key; one that is there already stays as it is.
  * -EEXIST, -ENOSPC: every place it may have holds one that lives. */
 int conntrack_table_add(struct conntrack_table *table, const struct conntrack_flow *flow,

@@ -68,6 +68,8 @@ enum field {
 	FIELD_RELAYED,
 	FIELD_SERVED,
 	FIELD_BACKEND,
+	FIELD_PACKETS,
+	FIELD_BYTES,
 };
 
 const struct weir_filter_field conntrack_filter_fields[] = {
@@ -94,6 +96,8 @@ const struct weir_filter_field conntrack_filter_fields[] = {
 	[FIELD_SERVED] = { "served", "whether it is to a service of the balancer, by a backend",
 			   WEIR_FILTER_WORD, .words = yes_words },
 	[FIELD_BACKEND] = { "backend", "of a service: service/address:port", WEIR_FILTER_TEXT },
+	[FIELD_PACKETS] = { "packets", "packets of both directions", WEIR_FILTER_NUMBER },
+	[FIELD_BYTES] = { "bytes", "bytes of both directions, as on the wire", WEIR_FILTER_BYTES },
 	{ 0 },
 };
 
@@ -253,6 +257,14 @@ static size_t get_mark(const struct conntrack_flow *flow, union weir_filter_valu
 	return !!(flow->word & CONNTRACK_MARKED);
 }
 
+/* Nothing where flows are not counted. */
+static size_t get_carried(const struct conntrack_view *view, const uint64_t of[2],
+			  union weir_filter_value *values)
+{
+	values[0].number = of[0] + of[1];
+	return view->is_counted;
+}
+
 size_t conntrack_filter_get(const void *item, size_t field,
 			    union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX])
 {
@@ -305,6 +317,10 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_BACKEND:
 		ret_values[0].text = conntrack_backend_name(view);
 		return view->flow->backend != 0;
+	case FIELD_PACKETS:
+		return get_carried(view, view->carried.packets, ret_values);
+	case FIELD_BYTES:
+		return get_carried(view, view->carried.bytes, ret_values);
 	}
 	return 0;
 }
@@ -369,6 +385,7 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 	weir_json_put_str(json, "out", place_name(flow, CONNTRACK_PLACE_OUT));
 	if (flow->backend)
 		weir_json_put_str(json, "backend", conntrack_backend_name(view));
+	conntrack_carried_put(view, json);
 	put_times(view, json);
 	put_marks(flow, json);
 }

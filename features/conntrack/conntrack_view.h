@@ -5,7 +5,7 @@
 
 #include "base/filter.h"
 #include "base/json.h"
-#include "features/conntrack/conntrack_table.h"
+#include "features/conntrack/conntrack_carried.h"
 
 struct weir_engine;
 struct weir_served_flow;
@@ -16,6 +16,8 @@ struct conntrack_view {
 	uint32_t now;
 	const struct conntrack_past *past;
 	struct weir_engine *engine; /* who is asked for names of backends; NULL: nobody */
+	bool is_counted;	    /* flows are, and this one has `carried` so much */
+	struct conntrack_carried carried;
 };
 
 #define CONNTRACK_BACKEND_TEXT 128
@@ -34,6 +36,9 @@ size_t conntrack_filter_get(const void *item, size_t field,
 void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json);
 /* An object of the open array. */
 void conntrack_view_put(const struct conntrack_view *view, struct weir_json_out *json);
+/* conntrack_account.c: likewise, of a flow that is counted, what it carried; and TCP flags. */
+void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_out *json);
+void conntrack_flags_put(const struct conntrack_view *view, struct weir_json_out *json);
 /* The initiator's end (0) and the responder's (1), as numbers of the key. */
 unsigned conntrack_initiator(const struct conntrack_flow *flow);
 const char *conntrack_state_name(enum conntrack_state state);

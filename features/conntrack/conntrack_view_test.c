@@ -334,6 +334,19 @@ static void filter_asks_whether_a_backend_has_it(void **state)
 	(void)state;
 }
 
+static void filter_asks_how_much_was_carried_where_that_is_counted(void **state)
+{
+	struct conntrack_flow flow = tcp_flow();
+	struct conntrack_view view = view_of(&flow);
+
+	assert_false(passes(&view, "bytes>=0"));
+	view.is_counted = true;
+	view.carried = (struct conntrack_carried){ .packets = { 7, 5 }, .bytes = { 900, 1100 } };
+	assert_true(passes(&view, "packets=12 and bytes=2kB and bytes<2KiB"));
+	assert_false(passes(&view, "packets>12"));
+	assert_false(passes(&view, "bytes>1MB"));
+}
+
 static void flow_without_ports_passes_no_filter_of_ports(void **state)
 {
 	static const char *const bad[] = { "port=8", "port=0", "sport=0-65535", "dport=8", NULL };
@@ -368,6 +381,7 @@ int main(void)
 		cmocka_unit_test(filter_asks_of_what_it_is),
 		cmocka_unit_test(filter_asks_of_interface_mark_and_rule),
 		cmocka_unit_test(filter_asks_whether_a_backend_has_it),
+		cmocka_unit_test(filter_asks_how_much_was_carried_where_that_is_counted),
 		cmocka_unit_test(flow_without_ports_passes_no_filter_of_ports),
 	};
 

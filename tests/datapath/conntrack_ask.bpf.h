@@ -14,6 +14,8 @@ struct conntrack_question {
 };
 
 /* A segment without flags but ACK of the flow between ports 1 and 2, from interface 1. */
+#define CONNTRACK_SEGMENT_LEN 100u /* of the frame */
+
 struct conntrack_segment {
 	__u32 seq, ack;
 	__u32 bytes;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
-#include "features/conntrack/conntrack.bpf.h"
+#include "features/conntrack/conntrack_account.bpf.h"
 #include "tests/datapath/conntrack_ask.bpf.h"
 
 static __always_inline struct conn_work *work_of(struct xdp_md *ctx)
@@ -158,6 +158,7 @@ int pass(struct xdp_md *ctx)
 	if ((void *)(segment + 1) > (void *)(long)ctx->data_end)
 		return -1;
 	struct pkt p = {
+		.len = CONNTRACK_SEGMENT_LEN,
 		.proto = PROTO_TCP,
 		.seen = PKT_IPV4 | PKT_TCP | PKT_PORTS,
 		.sport = segment->side ? 2 : 1,
@@ -178,6 +179,7 @@ int pass(struct xdp_md *ctx)
 	conn_judge(&p);
 	if (p.pending)
 		conntrack_settle(&p, true);
+	conn_account_xdp(&p, WEIR_PASS_RULE, false);
 	return p.state;
 }
 

@@ -40,7 +40,10 @@
 static const char *const flow_maps[TABLES] = { "st_flow", "st_half", "st_old_flow", "st_old_half" };
 static const char *const set_maps[TABLES] = { "st_flow_set", "st_half_set", "st_old_flow_set",
 					      "st_old_half_set" };
+static const char *const sum_maps[TABLES] = { "st_flow_sum", "st_half_sum", "st_old_flow_sum",
+					      "st_old_half_sum" };
 static struct conntrack_flow *flows[TABLES];
+static struct conntrack_sum *sums_of[TABLES]; /* by place, from 1 on */
 static struct conntrack_set *sets[TABLES];
 
 static void fatal(const char *what)
@@ -117,7 +120,7 @@ static void constants_set(struct bpf_object *object, bool is_asymmetric)
 	struct conntrack_constants *values = constant_of(object, "conntrack_constants");
 	struct conntrack_timeouts *timeouts = constant_of(object, "conntrack_timeouts");
 
-	values->enabled = values->helps = values->checks_windows = 1;
+	values->enabled = values->helps = values->checks_windows = values->accounts = 1;
 	values->is_asymmetric = is_asymmetric;
 	for (int i = 0; i < CONNTRACK_TIMEOUT_COUNT; i++)
 		timeouts->ticks[i] = 1000;
@@ -133,9 +136,14 @@ static struct bpf_object *object_new(const char *path, const char *shared, bool 
 	if (!object)
 		fatal(path);
 	constants_set(object, is_asymmetric);
+	for (int i = 0; i < TABLES; i++)
+		if (bpf_map__set_max_entries(map_of(object, sum_maps[i]),
+					     CONNTRACK_SUM_ROW(CONNTRACK_WAYS)))
+			fatal(sum_maps[i]);
 	for (int i = 0; i < 2; i++) {
 		if (strcmp(shared, flow_maps[i]))
 			continue;
+		map_share(object, sum_maps[i], sum_maps[i + 2]);
 		map_share(object, flow_maps[i], flow_maps[i + 2]);
 		map_share(object, set_maps[i], set_maps[i + 2]);
 	}
@@ -147,6 +155,7 @@ static struct bpf_object *object_new(const char *path, const char *shared, bool 
 
 		flows[i] = is_shared ? flows[i - 2] : map_memory(object, flow_maps[i]);
 		sets[i] = is_shared ? sets[i - 2] : map_memory(object, set_maps[i]);
+		sums_of[i] = is_shared ? sums_of[i - 2] : map_memory(object, sum_maps[i]);
 		sets[i]->sets = 1;
 	}
 	return object;
@@ -253,6 +262,8 @@ static unsigned lives(unsigned table)
 #define SEGMENT_BYTES 10u
 #define ROOM 1000000u
 #define LOOPS_MOST 2000
+#define PACKETS_BEFORE 5
+#define BYTES_BEFORE 500
 
 /* One of both who send; the second has a thread. */
 struct racer {
@@ -339,6 +350,7 @@ static void race_prepare(unsigned table, bool is_let_in, const __u32 at[2])
 	for (int i = 0; i < TABLES; i++) {
 		memset(flows[i], 0, CONNTRACK_WAYS * sizeof(flows[i][0]));
 		memset(sets[i]->tags, 0, sizeof(sets[i]->tags));
+		memset(sums_of[i], 0, CONNTRACK_SUM_ROW(CONNTRACK_WAYS) * sizeof(*sums_of[i]));
 	}
 	for (int i = 0; i < 2; i++)
 		flow.side[i] = (struct conntrack_side){
@@ -348,6 +360,28 @@ static void race_prepare(unsigned table, bool is_let_in, const __u32 at[2])
 			.flags = CONNTRACK_SIDE_SEEN | CONNTRACK_SIDE_LIMIT,
 		};
 	place_fill(table, 3, flow);
+	for (int i = 0; i < 2; i++) {
+		__u64 *words = sums_of[table][CONNTRACK_SUM_ROW(3)].words;
+
+		words[CONNTRACK_SUM_PACKETS + i] = conntrack_sum_turn(flow.word) | PACKETS_BEFORE;
+		words[CONNTRACK_SUM_BYTES + i] = conntrack_sum_turn(flow.word) | BYTES_BEFORE;
+	}
+}
+
+/* Each side's packet and its bytes, and what was carried before, in the place where the flow is. */
+static bool is_counted(const struct conntrack_flow *flow, unsigned table)
+{
+	const __u64 *words = sums_of[table][CONNTRACK_SUM_ROW(flow - flows[table])].words;
+	bool is_right = true;
+
+	for (__u32 i = 0; i < CONNTRACK_SUM_WORDS; i++) {
+		__u64 wanted = i < CONNTRACK_SUM_BYTES ? PACKETS_BEFORE + 1 :
+							 BYTES_BEFORE + CONNTRACK_SEGMENT_LEN;
+
+		is_right &= conntrack_sum_is_of(words[i], conntrack_sum_turn(flow->word)) &&
+			    conntrack_sum_number(words, i) == wanted;
+	}
+	return is_right;
 }
 
 /* The flow, where it is in one place alone. */
@@ -382,7 +416,7 @@ static void racers_place(int cpus[2])
 }
 
 struct race {
-	unsigned moved, lost, refused;
+	unsigned moved, lost, refused, miscounted;
 };
 
 static void race_round(unsigned table, bool is_let_in, unsigned round, struct race *sums)
@@ -402,6 +436,7 @@ static void race_round(unsigned table, bool is_let_in, unsigned round, struct ra
 	sums->moved += where != table;
 	sums->lost += !flow || flow->side[0].end != at[0] + SEGMENT_BYTES ||
 		      flow->side[1].end != at[1] + SEGMENT_BYTES;
+	sums->miscounted += !flow || !is_counted(flow, where);
 	sums->refused += racers[0].state != WEIR_CONN_ESTABLISHED ||
 			 racers[1].state != WEIR_CONN_ESTABLISHED;
 }
@@ -426,7 +461,7 @@ static void race(struct bpf_object *object, unsigned table, bool is_let_in, unsi
 	for (unsigned round = 1; round <= rounds; round++)
 		race_round(table, is_let_in, round, &sums);
 	pthread_join(thread, NULL);
-	printf("%u\n%u\n%u\n", sums.moved, sums.lost, sums.refused);
+	printf("%u\n%u\n%u\n%u\n", sums.moved, sums.lost, sums.refused, sums.miscounted);
 }
 
 static void obey(struct bpf_object *object, const char *line)

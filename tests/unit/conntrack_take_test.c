@@ -74,12 +74,12 @@ static void flow_that_is_let_go_leaves_its_place(void **state)
 
 	assert_true(conntrack_table_take(&table, 0, word));
 	table.flows[0].word |= CONNTRACK_FIN; /* by a packet that works with it there */
-	assert_true(conntrack_table_let_go(&table, 0, word, &last));
+	assert_true(conntrack_table_let_go(&table, 0, word, NULL, &last));
 	assert_int_equal(last, word | CONNTRACK_MOVING | CONNTRACK_FIN);
 	assert_false(conntrack_table_has(&table, &flow.key, SEED, NOW));
 	assert_int_equal(table.sets[0].tags[0], 0);
 	assert_false(conntrack_table_take(&table, 0, word));
-	assert_false(conntrack_table_let_go(&table, 0, word, &last));
+	assert_false(conntrack_table_let_go(&table, 0, word, NULL, &last));
 	assert_int_equal(conntrack_table_add(&table, &flow, SEED, NOW), 0);
 	table_free(&table);
 }

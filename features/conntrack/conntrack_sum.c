@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The same steps as the packet programs take (conntrack_sum.bpf.h), by the same compare-and-swaps.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "features/conntrack/conntrack_carried.h"
+
+int conntrack_sums_open(struct weir_map *sums, struct weir_map *ended,
+			struct conntrack_table *table)
+{
+	if (!sums || !ended)
+		return -ENOENT;
+	if (weir_map_capacity(sums) < CONNTRACK_SUM_ROW(table->set_count * CONNTRACK_WAYS))
+		return 0;
+	int r = weir_map_memory_open(sums, &table->sum_memory);
+
+	if (!r)
+		r = weir_map_memory_open(ended, &table->ended_memory);
+	if (r)
+		return r;
+	table->sums = table->sum_memory.at;
+	table->ended = table->ended_memory.at;
+	return 0;
+}
+
+bool conntrack_carried_get(const struct conntrack_table *table, uint32_t index, uint32_t word,
+			   struct conntrack_carried *ret_carried)
+{
+	uint64_t turn = conntrack_sum_turn(word);
+	__u64 words[CONNTRACK_SUM_WORDS];
+
+	*ret_carried = (struct conntrack_carried){};
+	if (!table->sums)
+		return false;
+	const struct conntrack_sum *sum = &table->sums[CONNTRACK_SUM_ROW(index)];
+
+	for (uint32_t at = 0; at < CONNTRACK_SUM_WORDS; at++) {
+		words[at] = __atomic_load_n(&sum->words[at], __ATOMIC_RELAXED);
+		if (!conntrack_sum_is_of(words[at], turn))
+			words[at] = 0;
+	}
+	for (uint32_t side = 0; side < 2; side++) {
+		ret_carried->packets[side] =
+			conntrack_sum_number(words, CONNTRACK_SUM_PACKETS + side);
+		ret_carried->bytes[side] = conntrack_sum_number(words, CONNTRACK_SUM_BYTES + side);
+		ret_carried->flags[side] = conntrack_sum_flags(words, side);
+		ret_carried->last_ns[side] = sum->last_ns[side];
+	}
+	ret_carried->first_ns = sum->first_ns;
+	return true;
+}
+
+static void ended_add(struct conntrack_table *table, const __u64 words[CONNTRACK_SUM_WORDS])
+{
+	__atomic_fetch_add(&table->ended->packets,
+			   conntrack_sum_number(words, 0) + conntrack_sum_number(words, 1),
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&table->ended->bytes,
+			   conntrack_sum_number(words, 2) + conntrack_sum_number(words, 3),
+			   __ATOMIC_RELAXED);
+}
+
+/* False: the flow has left that place, too. */
+static bool word_add(__u64 *word, uint64_t turn, uint64_t rest, uint32_t at)
+{
+	__u64 old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	while (!old || conntrack_sum_is_of(old, turn))
+		if (__atomic_compare_exchange_n(word, &old,
+						conntrack_sum_plus(old | turn, rest, at), false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* True: nothing is left in `words`. */
+static bool heir_add(const struct conntrack_heir *heir, const struct conntrack_sum *from,
+		     __u64 words[CONNTRACK_SUM_WORDS])
+{
+	struct conntrack_sum *sum = &heir->table->sums[CONNTRACK_SUM_ROW(heir->place.index)];
+	uint64_t turn = conntrack_sum_turn(heir->place.word);
+	bool is_done = true;
+
+	for (uint32_t at = 0; at < CONNTRACK_SUM_WORDS; at++) {
+		uint64_t rest = conntrack_sum_rest(words[at]);
+
+		if (!rest || word_add(&sum->words[at], turn, rest, at))
+			words[at] = 0;
+		else
+			is_done = false;
+	}
+	if (!is_done)
+		return false;
+	sum->first_ns = from->first_ns;
+	for (int side = 0; side < 2; side++)
+		if (from->last_ns[side] > sum->last_ns[side])
+			sum->last_ns[side] = from->last_ns[side];
+	return true;
+}
+
+/* A flow moves twice at the most while it is looked for: to the new tables, and to the proven. */
+#define HEIRS 3
+
+/* What finds its heir gone for good stays in `words`. */
+static void heirs_add(struct conntrack_heir *heir, const struct conntrack_sum *from,
+		      __u64 words[CONNTRACK_SUM_WORDS])
+{
+	for (int i = 0; i < HEIRS && heir->table->sums; i++)
+		if (heir_add(heir, from, words) || !heir->find || !heir->find(heir))
+			return;
+}
+
+static void sum_take(struct conntrack_sum *sum, uint64_t next, __u64 ret_words[CONNTRACK_SUM_WORDS])
+{
+	for (uint32_t at = 0; at < CONNTRACK_SUM_WORDS; at++)
+		ret_words[at] = __atomic_exchange_n(&sum->words[at], next, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t coarse_ns(void)
+{
+	return (uint64_t)conntrack_now() << CONNTRACK_TICK_SHIFT;
+}
+
+void conntrack_sum_end(struct conntrack_table *table, uint32_t index, uint32_t word,
+		       struct conntrack_heir *heir)
+{
+	__u64 words[CONNTRACK_SUM_WORDS];
+
+	if (!table->sums)
+		return;
+	struct conntrack_sum *sum = &table->sums[CONNTRACK_SUM_ROW(index)];
+
+	sum_take(sum, conntrack_sum_turn(word), words);
+	if (heir)
+		heirs_add(heir, sum, words);
+	ended_add(table, words);
+	sum->first_ns = coarse_ns();
+	memset(sum->last_ns, 0, sizeof(sum->last_ns));
+}
+
+void conntrack_sums_close(struct conntrack_table *table)
+{
+	uint32_t places = table->sums ? table->set_count * CONNTRACK_WAYS : 0;
+
+	for (uint32_t index = 0; index < places; index++) {
+		__u64 words[CONNTRACK_SUM_WORDS];
+
+		sum_take(&table->sums[CONNTRACK_SUM_ROW(index)], CONNTRACK_SUM_CLOSED, words);
+		ended_add(table, words);
+	}
+}

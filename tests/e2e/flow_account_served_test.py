@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes of connections to services, in `lb status`: what the client's own device counts."""
+import pytest
+
+from harness.account import LINK_HEADER, Count, device_counts, less
+from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
+from harness.daemon import Daemon
+from harness.wait import wait_for
+
+CONFIG = (
+    "api: {{listen: off}}\ninterfaces: [{{name: lan, hook: {hook}}}, {{name: wan, hook: {hook}}}]\n"
+    "conntrack: {{account: true, capacity: 4096, half-open: 1024}}\n"
+    "balance: {{services: [{{name: echo, address: '{address}', port: {port}, backends: "
+    "[{{address: '{backend}', port: {backend_port}}}]}}]}}\n")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as made, serving(made, 4), serving(made, 6):
+        yield made
+
+
+def connections(daemon):
+    return {row["client_port"]: row for row in daemon.ask("lb", "status")["connections"]}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_connection_has_the_bytes_that_its_client_sent_and_got(cluster, hook, family):
+    config = CONFIG.format(hook=hook, address=SERVICE[family], port=PORT,
+                           backend=BACKENDS[family][0], backend_port=BACKEND_PORT)
+    with Daemon(cluster.gateway, config=config) as daemon:
+        with Client(cluster, family) as warm:       # neighbours are known from here on
+            assert warm.echoes(b"x")
+        wait_for(lambda: connections(daemon)[warm.own[1]]["state"] == "time_wait", "it is over")
+        before = device_counts(cluster.client, ["eth0"])
+        with Client(cluster, family) as client:
+            assert client.echoes(b"y" * 300000)
+        row = wait_for(lambda: (row := connections(daemon)[client.own[1]])["state"] == "time_wait"
+                       and row, "it is over, too")
+        after = device_counts(cluster.client, ["eth0"])
+        said = daemon.say("lb", "status")
+    sent = less(after["eth0", "egress"], before["eth0", "egress"])
+    if hook == "xdp":       # of a veth whose other end polls the device leaves link headers out
+        sent = Count(sent.packets, sent.bytes + LINK_HEADER * sent.packets)
+    assert Count(row["in_packets"], row["in_bytes"]) == sent
+    assert Count(row["out_packets"], row["out_bytes"]) \
+        == less(after["eth0", "ingress"], before["eth0", "ingress"])
+    assert row["in_bytes"] > 300000 < row["out_bytes"]
+    assert "Bytes in" in said and "KiB" in said
