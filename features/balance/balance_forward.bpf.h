@@ -9,6 +9,7 @@
 
 #include "../../bpf/lib/answer_path.h"
 #include "../../bpf/lib/rewrite_encap.h"
+#include "../../bpf/lib/socket.h"
 #include "balance.bpf.h"
 
 struct forward_work {
@@ -16,6 +17,7 @@ struct forward_work {
 	struct bpf_redir_neigh hop; /* the next, by fib.ifindex */
 	struct encap encap;
 	struct encap_header header;
+	struct bpf_sock_tuple tuple; /* of the packet */
 };
 
 /*
@@ -207,6 +209,29 @@ __noinline int forward_write(struct __sk_buff *skb, struct pkt *p)
 	return FORWARD_SENDS;
 }
 
+/*
+ * The look-up of routes says the same of an address of this host and of one without a route. A
+ * packet that has none must not come to this host: it has the service's address and no socket, and
+ * would reset a connection that outlives a link that is down for a while. So who has a socket is
+ * the backend.
+ */
+static __always_inline bool forward_is_here(struct __sk_buff *skb, const struct pkt *p,
+					    struct forward_work *work)
+{
+	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
+		return true;
+	__u32 size = socket_tuple(p, &work->tuple);
+	struct bpf_sock *sock =
+		p->proto == PROTO_TCP ?
+			bpf_skc_lookup_tcp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0) :
+			bpf_sk_lookup_udp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return false;
+	bpf_sk_release(sock);
+	return true;
+}
+
 /* enum forward_end */
 __noinline int balance_forward(struct __sk_buff *skb, struct pkt *p)
 {
@@ -216,7 +241,7 @@ __noinline int balance_forward(struct __sk_buff *skb, struct pkt *p)
 		return FORWARD_DROPS;
 	int found = forward_route(skb, p);
 
-	if (found == BPF_FIB_LKUP_RET_NOT_FWDED)
+	if (found == BPF_FIB_LKUP_RET_NOT_FWDED && forward_is_here(skb, p, work))
 		return FORWARD_STAYS;
 	if (p->ttl <= 1)
 		return forward_tell(skb, p, 0);

@@ -6,6 +6,7 @@
 #include "../../bpf/lib/clock.h"
 #include "../../bpf/lib/generation.h"
 #include "../../bpf/lib/pkt.h"
+#include "../../bpf/lib/socket.h"
 #include "synproxy.h"
 
 const volatile struct synproxy_constants synproxy_constants = {};
@@ -156,27 +157,11 @@ __noinline int synproxy_phase(const struct pkt *p, __u32 number)
 	return now < until ? SYNPROXY_ON : SYNPROXY_DRAINING;
 }
 
-static __always_inline __u32 synproxy_tuple(const struct pkt *p, struct bpf_sock_tuple *tuple)
-{
-	if (p->seen & PKT_IPV4) {
-		tuple->ipv4.saddr = p->src.be32[3];
-		tuple->ipv4.daddr = p->dst.be32[3];
-		tuple->ipv4.sport = p->sport;
-		tuple->ipv4.dport = p->dport;
-		return sizeof(tuple->ipv4);
-	}
-	__builtin_memcpy(tuple->ipv6.saddr, &p->src, sizeof(p->src));
-	__builtin_memcpy(tuple->ipv6.daddr, &p->dst, sizeof(p->dst));
-	tuple->ipv6.sport = p->sport;
-	tuple->ipv6.dport = p->dport;
-	return sizeof(tuple->ipv6);
-}
-
 static __always_inline struct bpf_sock *synproxy_socket(void *ctx, const struct pkt *p)
 {
 	struct bpf_sock_tuple tuple = {};
 
-	if (synproxy_tuple(p, &tuple) == sizeof(tuple.ipv4))
+	if (socket_tuple(p, &tuple) == sizeof(tuple.ipv4))
 		return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 	return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 }

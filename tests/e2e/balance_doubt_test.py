@@ -14,7 +14,6 @@ from scapy.packet import Raw
 from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met
 from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
-from harness.net import veth
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, asking, told
 from harness.wait import wait_for
 from harness.wire import packet_socket
@@ -180,14 +179,10 @@ def test_interface_that_is_down_for_a_while(cluster):
 def test_interface_that_is_made_anew(cluster):
     with speaking(cluster, 4) as client:
         asking(client.sock, 4)
-        cluster.gateway.run("ip", "link", "del", "wan")
+        cluster.unplug("wan")
         client.sock.send(b"nobody there")
         assert told(client.sock, 4)[1] == (3, 0)
-        veth(cluster.gateway, "wan", cluster.backends, "eth0")
-        for place in (cluster.client, cluster.backends):
-            for family in FAMILIES:
-                place.run("ip", f"-{family}", "route", "del", "default", check=False)
-        cluster.address()
+        cluster.plug("wan")
         ready(cluster)
         assert client.ask(b"back?") == b"back?"
         wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")

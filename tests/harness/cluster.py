@@ -60,6 +60,18 @@ class Cluster:
                                (self.backends, ROUTER[family][1])):
                 place.run("ip", f"-{family}", "route", "add", "default", "via", via)
 
+    def unplug(self, device):
+        """Of the gateway; the far end goes with it."""
+        self.gateway.run("ip", "link", "del", device)
+
+    def plug(self, device):
+        """As it was, but another device."""
+        self.wire(self.gateway, device, self.client if device == "lan" else self.backends, "eth0")
+        for place in (self.client, self.backends):
+            for family in (4, 6):
+                place.run("ip", f"-{family}", "route", "del", "default", check=False)
+        self.address()
+
     @staticmethod
     def give(place, device, address, bits):
         nodad = ("nodad",) if ":" in address else ()

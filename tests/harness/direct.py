@@ -35,31 +35,27 @@ class Direct(Cluster):
                          "net.ipv6.conf.all.forwarding=1")
         self.client.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
                         "net.ipv4.conf.default.rp_filter=0")
+        self.address_lan()
+        self.members = [self.member(number) for number in range(COUNT)]
+
+    def address_lan(self):
         for family, bits in BITS.items():
             self.give(self.client, "eth0", CLIENT[family], bits)
             self.give(self.gateway, "lan", ROUTER[family][0], bits)
             self.give(self.gateway, "lan", SERVICE[family], HOST[family])
-        for end, (place, device) in enumerate(((self.client, "eth0"), (self.gateway, "lan"))):
-            self.give(place, device, f"fe80::{end + 1}", 64)
-        self.members = [self.member(number) for number in range(COUNT)]
+        self.link_local((self.client, "eth0"), (self.gateway, "lan"))
 
     def member(self, number):
         made = Namespace(f"backend{number}")
         self.stack.callback(made.delete)
-        self.wire(self.gateway, f"wan{number}", made, "front")
         self.wire(self.client, f"back{number}", made, "back")
+        self.plug_front(made, number)
         for family, bits in BITS.items():
-            self.give(self.gateway, f"wan{number}", front(number, family, 1), bits)
-            self.give(made, "front", front(number, family), bits)
             self.give(self.client, f"back{number}", back(number, family, 1), bits)
             self.give(made, "back", back(number, family), bits)
             made.run("ip", f"-{family}", "route", "add", CLIENT[family], "via",
                      back(number, family, 1))
-        # Who sends from an address of another device asks for neighbours from a link-local one.
-        for place, device, end in ((self.gateway, f"wan{number}", 1), (made, "front", 2),
-                                   (self.client, f"back{number}", 1), (made, "back", 2)):
-            self.give(place, device, f"fe80::{end}", 64)
-        made.run("tc", "qdisc", "add", "dev", "front", "clsact")
+        self.link_local((self.client, f"back{number}"), (made, "back"))
         self.prepare(made)
         return made
 
@@ -70,12 +66,30 @@ class Direct(Cluster):
         for family in BITS:
             self.give(made, "lo", SERVICE[family], HOST[family])
 
+    def link_local(self, *ends):
+        """Who sends from an address of another device asks for neighbours from such a one."""
+        for number, (place, device) in enumerate(ends, 1):
+            self.give(place, device, f"fe80::{number}", 64)
+
+    def plug_front(self, made, number):
+        """The link between the gateway and a backend."""
+        self.wire(self.gateway, f"wan{number}", made, "front")
+        for family, bits in BITS.items():
+            self.give(self.gateway, f"wan{number}", front(number, family, 1), bits)
+            self.give(made, "front", front(number, family), bits)
+        self.link_local((self.gateway, f"wan{number}"), (made, "front"))
+        made.run("tc", "qdisc", "add", "dev", "front", "clsact")
+
+    @staticmethod
+    def unwrap(made):
+        made.run("tc", "filter", "add", "dev", "front", "ingress", "bpf", "da", "object-file",
+                 HELPERS / "decap.bpf.o", "section", "tc")
+
     @contextlib.contextmanager
     def unwrapping(self):
         """Backends take outer headers away."""
         for made in self.members:
-            made.run("tc", "filter", "add", "dev", "front", "ingress", "bpf", "da", "object-file",
-                     HELPERS / "decap.bpf.o", "section", "tc")
+            self.unwrap(made)
         try:
             yield
         finally:
