@@ -20,7 +20,7 @@ from harness.wait import pause, wait_for
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
 
-FAULTS = int(os.environ.get("WEIR_FAULTS", "24"))    # of each kind of ending; 0: all there are
+FAULTS = int(os.environ.get("WEIR_FAULTS", "12"))    # of each kind of ending; 0: all there are
 SEED = int(os.environ.get("WEIR_FAULTS_SEED", str(random.SystemRandom().randrange(1 << 32))))
 SIZES = ((1000, 1000), (2000, 500))     # of proven and half-open flows: the two take turns
 # A verifier that refuses, a link that is not updated, no memory, no space. One program in two may
