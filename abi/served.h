@@ -28,4 +28,15 @@ struct weir_served_constants {
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */
 #define SHORTCUT_CELLS 1024
 
+/* Ways that each CPU remembers (bpf/lib/way.h), a power of two. */
+#define WAY_CELLS 1024
+
+/* Row of `cfg_way`: what is remembered holds for one generation, and for none after a time. */
+struct weir_way_watch {
+	__u64 generation; /* CLOCK_MONOTONIC when it began; lowest bit: WEIR_WAYS_BY_SOURCE */
+	__u64 until_ns;	  /* CLOCK_MONOTONIC; 0: nothing is watched, so nothing is remembered */
+};
+
+#define WEIR_WAYS_BY_SOURCE 1ULL /* routes go by the source too, and not by the destination alone */
+
 #endif

@@ -20,6 +20,7 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
+#include "../features/balance/balance_direct.bpf.h"
 #include "../features/balance/balance_forward.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
 #include "../features/balance/balance_shortcut.bpf.h"

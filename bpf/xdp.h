@@ -31,6 +31,8 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 		return reject_xdp(ctx, &p) ? XDP_TX : XDP_DROP;
 	if (drop)
 		return XDP_DROP;
+	if (balance_directs(ctx, &p))
+		return balance_direct_put(ctx, &p);
 	if (balance_shortcuts(ctx, &p) && conntrack_lets_out(&p) && pipeline_lets_out(&p))
 		return balance_shortcut_put(ctx, &p);
 	return XDP_PASS;

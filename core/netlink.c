@@ -24,9 +24,14 @@ static int netlink_socket(int protocol, unsigned groups, int type_flags)
 	return weir_take_fd(fd);
 }
 
+int weir_netlink_watch(unsigned groups)
+{
+	return netlink_socket(NETLINK_ROUTE, groups, SOCK_NONBLOCK);
+}
+
 int weir_netlink_open(void)
 {
-	return netlink_socket(NETLINK_ROUTE, RTMGRP_LINK, SOCK_NONBLOCK);
+	return weir_netlink_watch(RTMGRP_LINK);
 }
 
 int weir_netlink_open_addresses(void)
@@ -202,19 +207,25 @@ int weir_netlink_dump(weir_device_fn *each, void *arg)
 	return r == -EAGAIN ? 0 : r;
 }
 
-int weir_netlink_drain(int fd, weir_device_fn *each, void *arg)
+int weir_netlink_pending(int fd, weir_netlink_fn *each, void *arg)
 {
 	_cleanup_free_ char *bytes = malloc(NETLINK_BYTES);
-	struct link_arg link = { .each = each, .arg = arg };
 
 	if (!bytes)
 		return -ENOMEM;
 	for (;;) {
-		struct dump dump = { .each = link_tell, .arg = &link };
+		struct dump dump = { .each = each, .arg = arg };
 		ssize_t n = bytes_receive(fd, bytes);
 
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
 		part_read(&dump, bytes, n);
 	}
+}
+
+int weir_netlink_drain(int fd, weir_device_fn *each, void *arg)
+{
+	struct link_arg link = { .each = each, .arg = arg };
+
+	return weir_netlink_pending(fd, link_tell, &link);
 }

@@ -23,6 +23,11 @@ typedef int weir_netlink_fn(const struct nlmsghdr *message, void *arg);
 int weir_netlink_ask(int protocol, const struct nlmsghdr *request, weir_netlink_fn *each,
 		     void *arg);
 
+/* A non-blocking socket subscribed to groups of rtnetlink (1 << (RTNLGRP_... - 1)), or -errno. */
+int weir_netlink_watch(unsigned groups);
+/* Calls each for all messages that are pending on such a socket. -ENOBUFS: some were lost. */
+int weir_netlink_pending(int fd, weir_netlink_fn *each, void *arg);
+
 enum weir_device_change {
 	WEIR_DEVICE_PRESENT, /* new, or something of it changed */
 	WEIR_DEVICE_GONE,

@@ -154,6 +154,16 @@ static __always_inline bool xdp_encap_at(struct cursor *c, __u32 at, __u32 bytes
 	return cursor_peek(c, bytes) == CURSOR_WHOLE;
 }
 
+/* The packet's DSCP and ECN, or -1. */
+static __always_inline int rewrite_xdp_tos(struct xdp_md *ctx, const struct pkt *p)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	if (!xdp_encap_at(&c, p->l3_offset, sizeof(struct encap_seen)))
+		return -1;
+	return encap_tos((const struct encap_seen *)(long)c.at, p->seen & PKT_IPV4);
+}
+
 /* As rewrite_skb_hop(). */
 __noinline int rewrite_xdp_hop(struct xdp_md *ctx, const struct pkt *p)
 {

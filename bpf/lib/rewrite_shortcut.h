@@ -27,6 +27,16 @@ static __always_inline bool shortcut_is_partial(struct xdp_md *ctx, const struct
 	return *(const __u16 *)c.at == sum;
 }
 
+static __always_inline bool shortcut_put_link(struct xdp_md *ctx, const struct route_way *way)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+
+	if (data + sizeof(struct eth_header) > data_end)
+		return false;
+	__builtin_memcpy(data, way->link, sizeof(way->link));
+	return true;
+}
+
 /* What a router changes: link addresses, and what is left of its life. */
 static __always_inline bool shortcut_put(struct xdp_md *ctx, const struct pkt *p,
 					 const struct route_way *way)

@@ -8,8 +8,7 @@
 
 #include "../../abi/served.h"
 #include "neighbour.h"
-#include "route.h"
-#include "wire.h"
+#include "way.h"
 
 /*
  * Indices of interfaces that send what XDP hands them, each at its own modulo the size.
@@ -49,24 +48,11 @@ static __always_inline bool shortcut_look(struct xdp_md *ctx, const struct pkt *
 					  const struct weir_addr *from, const struct weir_addr *to,
 					  struct route_way *way)
 {
-	struct bpf_fib_lookup fib = { .ifindex = p->ifindex, .tot_len = p->ip_len };
+	const struct way_cell *cell = way_look(ctx, p, from, to, p->ip_len, WAY_BY_DESTINATION);
 
-	if (p->seen & PKT_IPV4) {
-		fib.family = ROUTE_INET;
-		fib.ipv4_src = from->be32[3];
-		fib.ipv4_dst = to->be32[3];
-	} else {
-		fib.family = ROUTE_INET6;
-		for (int i = 0; i < 4; i++) {
-			fib.ipv6_src[i] = from->be32[i];
-			fib.ipv6_dst[i] = to->be32[i];
-		}
-	}
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) || !shortcut_takes(fib.ifindex))
+	if (!cell || !shortcut_takes(cell->way.ifindex))
 		return false;
-	way->ifindex = fib.ifindex;
-	__builtin_memcpy(way->link, fib.dmac, ROUTE_LINK_ADDRESS);
-	__builtin_memcpy(way->link + ROUTE_LINK_ADDRESS, fib.smac, ROUTE_LINK_ADDRESS);
+	*way = cell->way;
 	return !neighbour_is_due(way);
 }
 

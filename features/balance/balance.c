@@ -77,6 +77,8 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 	if (!r)
 		r = weir_constants_set(constants, "balance_affinity_sets", &sets, sizeof(sets));
 	if (!r)
+		r = weir_constants_capacity(constants, "tmp_way", values.shortcuts ? WAY_CELLS : 1);
+	if (!r)
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
 	if (!r)
 		r = weir_constants_set(constants, "served_constants", &values, sizeof(values));
@@ -89,6 +91,7 @@ static void balance_state_free(void *data)
 
 	if (!state)
 		return;
+	balance_ways_end(state);
 	health_free(state->health); /* it looks at what is live */
 	announce_free(state->announce);
 	balance_actives_free(state->actives);
@@ -147,9 +150,11 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 
 	state->counters = weir_object_map(object, "ctr_balance");
 	state->shortcut = weir_object_map(object, "cfg_shortcut");
+	state->ways.map = weir_object_map(object, "cfg_way");
 	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
-	int r = state->counters && state->shortcut ? balance_counts_attach(&state->counts, object) :
-						     -ENOENT;
+	int r = state->counters && state->shortcut && state->ways.map ?
+			balance_counts_attach(&state->counts, object) :
+			-ENOENT;
 
 	if (!r && state->actives)
 		r = balance_actives_attach(state->actives, object);
@@ -180,6 +185,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 		balance_counts_tick(&state->counts, now_ns);
 	balance_actives_tick(state->actives, now_ns);
 	balance_shortcut_look(state);
+	balance_ways_look(state);
 	announce_tick(state->announce);
 }
 
@@ -246,6 +252,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 		balance_actives_own(state->actives, &state->counts.live.at[i]);
 	balance_actives_live(state->actives);
 	balance_shortcut_look(state);
+	balance_ways_look(state);
 }
 
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT])

@@ -155,9 +155,10 @@ const struct weir_field balance_fields[] = {
 	  .values = shortcut_names,
 	  .fallback = "none",
 	  .wants_value = true,
-	  .help = "xdp: packets of established connections that arrive at a native XDP hook go "
-		  "straight to the interface they leave by, where both can, past nftables, "
-		  "queueing disciplines, and what else the kernel would do to them." },
+	  .help = "xdp: packets of established connections, and all for backends that answer "
+		  "clients themselves, go from the native XDP hook where they arrive straight to "
+		  "the interface they leave by, where both can, past nftables, queueing "
+		  "disciplines, and what else the kernel would do to them." },
 	{ .key = "source-ports",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(source_ports),

@@ -85,6 +85,16 @@ _Static_assert(sizeof(struct balance_end) == 24, "no bytes that nobody sets");
 
 struct balance_runtime;
 struct balance_live;
+struct weir_watch;
+
+/* How far the data path may remember ways: balance_ways.c. */
+struct balance_ways {
+	struct weir_map *map;	  /* borrowed from the object */
+	struct weir_watch *watch; /* NULL: nothing is watched */
+	int fd;
+	uint64_t generation;
+	bool by_source, is_stale; /* … and whether that is to be asked again */
+};
 
 struct balance {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
@@ -96,8 +106,9 @@ struct balance {
 	bool is_stale;			  /* `live` is of a policy before */
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
-	struct health *health;		  /* NULL without an engine */
-	struct announce *announce;	  /* likewise */
+	struct balance_ways ways;
+	struct health *health;	   /* NULL without an engine */
+	struct announce *announce; /* likewise */
 	struct balance_counts counts;
 	struct balance_actives *actives; /* NULL without an engine */
 	struct weir_map_memory affinity; /* nothing before the first object */
@@ -212,6 +223,9 @@ const struct balance_live *balance_live_of(struct balance *state);
 const struct balance_section *balance_acting_of(const struct balance *state);
 /* balance_shortcut.c: who may be sent on to is asked for, where the live policy wants it. */
 void balance_shortcut_look(struct balance *state);
+/* balance_ways.c: once a second, after balance_shortcut_look(). */
+void balance_ways_look(struct balance *state);
+void balance_ways_end(struct balance *state);
 /* balance_count_metrics.c */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
 /* balance.c: of the live policy; without an engine there are none. */

@@ -122,6 +122,7 @@ int main(int argc, char **argv)
 		{ "serve", bench_serve },
 		{ "services", bench_services },
 		{ "serve-files", bench_serve_files },
+		{ "onward", bench_onward },
 		{ "maglev", bench_maglev },
 	};
 

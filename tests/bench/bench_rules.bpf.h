@@ -161,6 +161,34 @@ int live_tuple6(struct xdp_md *ctx)
 	return now ? bpf_redirect(now->out_ifindex, 0) : XDP_ABORTED;
 }
 
+/* By prog-run a packet stays as the program before has left it: whatever was put in front of it is
+ * taken off. */
+static __always_inline bool head_renew(struct xdp_md *ctx)
+{
+	__s64 more = ctx->data_end - ctx->data - BENCH_TUPLE_FRAME_BYTES;
+
+	if (more > 0 && bpf_xdp_adjust_head(ctx, more))
+		return false;
+	frame_renew(ctx);
+	return true;
+}
+
+SEC("xdp.frags")
+int head_tuple4(struct xdp_md *ctx)
+{
+	if (head_renew(ctx) && tuple_next(ctx, true))
+		bpf_tail_call(ctx, &target, 0);
+	return XDP_ABORTED;
+}
+
+SEC("xdp.frags")
+int head_tuple6(struct xdp_md *ctx)
+{
+	if (head_renew(ctx) && tuple_next(ctx, false))
+		bpf_tail_call(ctx, &target, 0);
+	return XDP_ABORTED;
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, BENCH_LRU_FLOWS);

@@ -71,13 +71,15 @@ class Weir(ServedLane):
 
     def load(self):
         self.daemon = Daemon(self.namespace, label="bench", interfaces=())
-        services = program("services", self.family, "udp", self.services, self.backends, text=True)
         self.daemon.config.write_text(
             f"api: {{listen: off}}\nmemory: 4GiB\ninterfaces: [{{name: in, hook: {self.hook}}}, "
             f"{{name: {WAN}, hook: {self.hook}}}, {{name: {SINK}, hook: tc}}]\n"
-            f"conntrack: {{enabled: true, capacity: {max(self.count, CAPACITY_LEAST)}}}\n{services}"
-            + self.more)
+            f"conntrack: {{enabled: true, capacity: {max(self.count, CAPACITY_LEAST)}}}\n"
+            + self.section() + self.more)
         self.daemon.start()
+
+    def section(self):
+        return program("services", self.family, "udp", self.services, self.backends, text=True)
 
     def translated(self):
         counts = self.daemon.status()["balance"]

@@ -13,6 +13,7 @@ from scapy.packet import Raw
 from e2e.balance_bytes_test import (BACKEND, CLIENT, OWN, PORT, ROUTER, SERVICE, error, exceeded,
                                     fragments, packet, passed, segment, syn, too_big, udp)
 from harness.daemon import Daemon
+from harness.far_gateway import FarGateway
 from harness.gateway import MTU, Gateway
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -33,15 +34,15 @@ def config(family, hook, forward, outer):
                 for proto in ("tcp", "udp")]
     interfaces = [{"name": name, "hook": hook, "egress": True} for name in ("left", "right")]
     section = {"services": services, "tunnel-source": SOURCE[4],
-               "tunnel-source6": SOURCE[6]}
+               "tunnel-source6": SOURCE[6], "shortcut": "xdp" if hook == "xdp" else "none"}
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
             f"balance: {json.dumps(section)}\n")
 
 
-@pytest.fixture(scope="module")
-def gateway():
-    with Gateway("direct") as made:
+@pytest.fixture(scope="module", params=(Gateway, FarGateway), ids=("kernel", "past"))
+def gateway(request):
+    with request.param("direct") as made:
         yield made
 
 
@@ -73,11 +74,13 @@ class Sent:
         assert passed(self.gateway, ("left", sent)) == [self.left(sent)]
 
 
-@pytest.fixture(params=[(hook, family, name) for hook in ("tc", "xdp-generic")
+@pytest.fixture(params=[(hook, family, name) for hook in ("tc", "xdp-generic", "xdp")
                         for family in (4, 6) for name in WAYS],
                 ids=lambda row: "-".join(map(str, row)))
 def way(request, gateway):
     hook, family, name = request.param
+    if (hook == "xdp") != isinstance(gateway, FarGateway):
+        pytest.skip("what XDP sends on is seen at the far end alone")
     text = config(family, hook, name.split("-")[0], WAYS[name][1])
     with Daemon(gateway.inside, config=text) as gateway.daemon:
         yield Sent(gateway, family, name)
@@ -92,6 +95,18 @@ def test_packet_is_carried_as_it_was(gateway, way, dress):
     left = [way.left(one, proto=17 if UDP in one else 6) for one in sent]
     assert passed(gateway, *(("left", one) for one in sent)) == left
     assert way.counted("to_backends") == len(sent)
+    if isinstance(gateway, FarGateway):
+        assert gateway.by_kernel() == (len(sent) if dress else 0)
+
+
+def test_bytes_that_left_are_counted_where_they_leave(gateway, way):
+    sent = [way.packet(udp(OWN, PORT, False)), way.packet(segment(7005, 7002)(OWN, PORT, False))]
+    left = passed(gateway, *(("left", one) for one in sent))
+    row = next(row for row in gateway.daemon.status()["interfaces"] if row["name"] == "right")
+    closes = 14 + 20            # what closes each run (harness/gateway.py)
+    assert row["egress_counts"]["pass_packets"] == len(sent) + 1
+    assert row["egress_counts"]["pass_bytes"] - closes == sum(14 + len(packet)
+                                                              for _, packet in left)
 
 
 def test_fragments_go_the_way_of_their_first(gateway, way):

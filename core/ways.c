@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ways.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "netlink.h"
+
+#define ROUTES_MOST 4096
+#define GROUP(name) (1U << (RTNLGRP_##name - 1))
+
+int weir_ways_open(void)
+{
+	return weir_netlink_watch(GROUP(LINK) | GROUP(NEIGH) | GROUP(IPV4_IFADDR) |
+				  GROUP(IPV6_IFADDR) | GROUP(IPV4_ROUTE) | GROUP(IPV6_ROUTE) |
+				  GROUP(IPV4_RULE) | GROUP(IPV6_RULE) | GROUP(IPV4_NETCONF) |
+				  GROUP(IPV6_NETCONF) | GROUP(NEXTHOP));
+}
+
+static int change_note(const struct nlmsghdr *message, void *arg)
+{
+	enum weir_ways_change *change = arg;
+
+	switch (message->nlmsg_type) {
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		*change = WEIR_WAYS_ROUTES;
+		break;
+	default:
+		if (*change == WEIR_WAYS_SAME)
+			*change = WEIR_WAYS_CHANGED;
+		break;
+	}
+	return 0;
+}
+
+enum weir_ways_change weir_ways_read(int fd)
+{
+	enum weir_ways_change change = WEIR_WAYS_SAME;
+
+	return weir_netlink_pending(fd, change_note, &change) ? WEIR_WAYS_ROUTES : change;
+}
+
+struct look {
+	unsigned count;
+	bool by_source;
+};
+
+static int rule_look(const struct nlmsghdr *message, void *arg)
+{
+	const struct fib_rule_hdr *rule = NLMSG_DATA(message);
+	struct look *look = arg;
+
+	look->by_source |= message->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)) || rule->src_len;
+	return look->by_source;
+}
+
+/* A next hop that is named by a number may be a group. */
+static int route_look(const struct nlmsghdr *message, void *arg)
+{
+	const struct rtmsg *route = NLMSG_DATA(message);
+	struct look *look = arg;
+	int left = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*route));
+
+	look->by_source |= left < 0 || ++look->count > ROUTES_MOST || route->rtm_src_len;
+	if (look->by_source)
+		return 1;
+	for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		int type = a->rta_type & NLA_TYPE_MASK;
+
+		look->by_source |= type == RTA_MULTIPATH || type == RTA_NH_ID;
+	}
+	return look->by_source;
+}
+
+static bool ask(uint16_t type, unsigned char family, weir_netlink_fn *each)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route; /* as long as that of a rule, and the family stands first */
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = type,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.route = { .rtm_family = family },
+	};
+	struct look look = { 0 };
+
+	return weir_netlink_ask(NETLINK_ROUTE, &request.header, each, &look) || look.by_source;
+}
+
+bool weir_ways_by_source(void)
+{
+	return ask(RTM_GETRULE, AF_INET, rule_look) || ask(RTM_GETRULE, AF_INET6, rule_look) ||
+	       ask(RTM_GETROUTE, AF_INET, route_look) || ask(RTM_GETROUTE, AF_INET6, route_look);
+}

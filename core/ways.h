@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether the kernel would send packets another way than it did before. */
+#ifndef WEIR_CORE_WAYS_H
+#define WEIR_CORE_WAYS_H
+
+#include <stdbool.h>
+
+/* A non-blocking socket that hears of links, addresses, neighbours, routes, rules and what
+ * interfaces forward, or -errno. */
+int weir_ways_open(void);
+
+enum weir_ways_change {
+	WEIR_WAYS_SAME,
+	WEIR_WAYS_CHANGED,
+	WEIR_WAYS_ROUTES, /* … and weir_ways_by_source() may have another answer */
+};
+
+/* Reads what is pending; what was lost counts as changed. */
+enum weir_ways_change weir_ways_read(int fd);
+
+/*
+ * Whether a packet's way may depend on its source: rules that ask for it, routes with several next
+ * hops or for some sources only. Blocks for the kernel's answers only; looks at the first few
+ * thousand routes, and of more takes it for true.
+ */
+bool weir_ways_by_source(void);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watches whether packets go the ways that the data path remembers (bpf/lib/way.h). Each change
+ * that netlink tells of begins a generation, and so does each second, for what it does not tell of:
+ * an MTU that a path was found to have, say.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "core/engine.h"
+#include "core/ways.h"
+#include "features/balance/balance_state.h"
+
+#define NS_PER_S 1000000000ULL
+#define WATCHED_FOR_S 2 /* the next second tells that we are there, and may be late */
+
+/* Another generation than any before, of a daemon before us too: the clock has moved since. */
+static void generation_begin(struct balance *state)
+{
+	struct balance_ways *ways = &state->ways;
+	uint64_t now_ns = weir_clock_monotonic_ns();
+	uint64_t next = now_ns | WEIR_WAYS_BY_SOURCE;
+
+	if (next <= ways->generation)
+		next = ways->generation + 2;
+	ways->generation = next;
+	struct weir_way_watch watch = {
+		.generation = ways->by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
+		.until_ns = now_ns + WATCHED_FOR_S * NS_PER_S,
+	};
+	uint32_t row = 0;
+
+	weir_map_set(ways->map, &row, &watch);
+}
+
+static void changes_ready(void *arg)
+{
+	struct balance *state = arg;
+	enum weir_ways_change change = weir_ways_read(state->ways.fd);
+
+	if (change == WEIR_WAYS_SAME)
+		return;
+	/* What routes go by is asked for once a second at the most. */
+	if (change == WEIR_WAYS_ROUTES)
+		state->ways.by_source = state->ways.is_stale = true;
+	if (state->ways.map)
+		generation_begin(state);
+}
+
+static bool watch_begin(struct balance *state)
+{
+	struct balance_ways *ways = &state->ways;
+	struct weir_loop *loop = weir_engine_loop(state->engine);
+
+	if (ways->watch)
+		return true;
+	_cleanup_close_ int fd = weir_ways_open();
+
+	if (fd < 0)
+		return false;
+	ways->watch = loop->watch(loop, fd, changes_ready, state);
+	if (!ways->watch)
+		return false;
+	ways->fd = weir_take_fd(fd);
+	ways->is_stale = true;
+	return true;
+}
+
+void balance_ways_end(struct balance *state)
+{
+	struct balance_ways *ways = &state->ways;
+
+	if (!ways->watch)
+		return;
+	struct weir_loop *loop = weir_engine_loop(state->engine);
+
+	loop->forget(ways->watch);
+	ways->watch = NULL;
+	weir_cleanup_close(&ways->fd);
+}
+
+void balance_ways_look(struct balance *state)
+{
+	static const struct weir_way_watch none;
+	struct balance_ways *ways = &state->ways;
+	uint32_t row = 0;
+
+	if (!ways->map || !state->engine)
+		return;
+	if (balance_section_of(state)->shortcut != BALANCE_SHORTCUT_XDP || !watch_begin(state)) {
+		if (ways->watch)
+			weir_map_set(ways->map, &row, &none);
+		balance_ways_end(state);
+		return;
+	}
+	if (ways->is_stale) {
+		ways->is_stale = false;
+		ways->by_source = weir_ways_by_source();
+	}
+	generation_begin(state);
+}
