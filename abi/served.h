@@ -28,8 +28,9 @@ struct weir_served_constants {
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */
 #define SHORTCUT_CELLS 1024
 
-/* Ways that each CPU remembers (bpf/lib/way.h), a power of two. */
-#define WAY_CELLS 1024
+/* Ways that each CPU remembers (bpf/lib/way.h). */
+#define WAY_CELL_BITS 10
+#define WAY_CELLS (1 << WAY_CELL_BITS)
 
 /* Row of `cfg_way`: what is remembered holds for one generation, and for none after a time. */
 struct weir_way_watch {

@@ -71,6 +71,7 @@ struct {
 	__type(value, struct bpf_fib_lookup);
 } tmp_way_ask SEC(".maps");
 
+#define WAY_GOLDEN 0x9e3779b97f4a7c15ULL
 #define WAY_ROUTE_SOURCE (1U << 4) /* BPF_FIB_LOOKUP_SRC: Linux 6.7, and later 6.1 and 6.6 */
 
 static __always_inline struct way_cell *way_at(__u32 row)
@@ -147,12 +148,13 @@ __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 static __always_inline __u32 way_row(const struct pkt *p, const struct weir_addr *from,
 				     const struct weir_addr *to, bool by_ends)
 {
-	__u64 hash = to->be64[0] ^ to->be64[1] ^ (__u64)p->ifindex << 32;
+	__u64 hash = to->be64[0] ^ to->be64[1];
 
-	hash *= 0x9e3779b97f4a7c15ULL;
 	if (by_ends)
-		hash = (hash ^ from->be64[0] ^ from->be64[1]) * 0x9e3779b97f4a7c15ULL;
-	return hash >> 32 & (WAY_CELLS - 1);
+		hash = hash * WAY_GOLDEN ^ from->be64[0] ^ from->be64[1];
+	hash ^= hash >> 32 ^
+		p->ifindex; /* the last bytes of an address stand in the highest bits */
+	return hash * WAY_GOLDEN >> (64 - WAY_CELL_BITS);
 }
 
 /* The generation that something may be remembered for; 0: none. Read before the kernel is asked:

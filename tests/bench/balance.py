@@ -185,6 +185,19 @@ def live_rows(report, rounds, packets, sizes):
     live_row(report, "4", 0, "v4, UDP, new flow", rounds, packets)
 
 
+def shortcut_rows(report, race, what, rounds, packets):
+    """Net, of what XDP sends on; then with routes asked for each packet."""
+    lane, most = race.lanes["weir shortcut"], TARGETS.get(race.count, (None, None))
+    for more in ("", ", no daemon: routes are asked"):
+        for way, device, limit in zip(("forward", "reply"), ("in", served_lanes.WAN), most):
+            if not more:
+                race.run(way, 1, race.count)
+            report.add("G4", f"net, {what}, {way}, shortcut{more}", median(served_lanes.onward(
+                race, lane, device, f"{way}.tuples", rounds, packets)), "ns", most=limit)
+        if not more:
+            served_lanes.unwatched(lane)
+
+
 def live_row(report, family, count, what, rounds, packets):
     """The kernel's table has twice the room of flows, Weir's as much as there are."""
     room = 2 * max(count or rounds * packets, served_lanes.CAPACITY_LEAST)
@@ -195,6 +208,8 @@ def live_row(report, family, count, what, rounds, packets):
         race = Race(stack, family, count)
         race_rows(report, race, what, ("forward", "reply") if count else ("forward",), rounds,
                   packets, LEAST.get(count) if count else NEW_LEAST)
+        if count:
+            shortcut_rows(report, race, what, rounds, packets)
         if count == SIZES[-1]:
             report.add("G4", f"nf_conntrack's slabs grow, {what}, a flow", race.grown / count,
                        "bytes")

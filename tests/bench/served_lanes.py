@@ -4,6 +4,7 @@ sends on leaves by a device that throws all away, so the figure ends where the g
 import pathlib
 import re
 import shutil
+import time
 
 from bench import flow_lanes
 from bench.lanes import Lane
@@ -14,6 +15,7 @@ from harness.wait import wait_for
 SINK, WAN = "sink", "wan"
 BENCH_OBJECT = BUILD / "tests/bench/bench.bpf.o"
 CAPACITY_LEAST = 100000     # of flows, in any table
+WATCHED_S = 2.5             # balance_ways.c has 2
 ROUTED = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
           "net.ipv4.conf.all.rp_filter=0",
           *(f"net.ipv4.conf.{name}.rp_filter=0" for name in ("in", WAN)))
@@ -119,6 +121,19 @@ class WeirShortcut(WeirXdp):
         self.more = "  shortcut: xdp\n"
         super().load()
         wait_for(lambda: self.daemon.status()["balance"]["on"], "the daemon answers")
+
+
+def onward(race, lane, device, tuples, rounds, packets):
+    """What the program at a device takes of packets that it sends on, net of an empty one."""
+    return program("onward", race.family, race.folder, tuples, rounds, packets,
+                   lane.namespace.name, device)["ns"]
+
+
+def unwatched(lane):
+    """The daemon is gone, and what it said of routes and neighbours holds no more."""
+    lane.daemon.kill()
+    end = time.monotonic() + WATCHED_S
+    wait_for(lambda: time.monotonic() > end, "what was remembered is forgotten")
 
 
 class Nft(ServedLane):
