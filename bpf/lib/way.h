@@ -9,6 +9,7 @@
 
 #include "../../abi/served.h"
 #include "clock.h"
+#include "neighbour.h"
 #include "route.h"
 #include "wire.h"
 
@@ -182,7 +183,8 @@ static __always_inline bool way_holds(const struct way_cell *cell, const struct 
 
 /*
  * Where a packet of so many bytes goes on. WAY_BY_DESTINATION: by both ends where routes go by the
- * source. NULL: the kernel has no way for it, or another answer.
+ * source. NULL: the kernel has no way for it, or another answer; and now and then, when it is asked
+ * anew, NULL for the sake of the neighbour (neighbour.h).
  */
 static __always_inline struct way_cell *way_look(struct xdp_md *ctx, const struct pkt *p,
 						 const struct weir_addr *from,
@@ -205,7 +207,7 @@ static __always_inline struct way_cell *way_look(struct xdp_md *ctx, const struc
 	cell->generation = generation;
 	cell->arrived = p->ifindex;
 	cell->kind = kind;
-	return way_fill(ctx, row, bytes) ? cell : NULL;
+	return way_fill(ctx, row, bytes) && !neighbour_is_due(&cell->way) ? cell : NULL;
 }
 
 #endif

@@ -32,7 +32,7 @@ static __always_inline bool direct_way(struct xdp_md *ctx, const struct pkt *p,
 	served->way = cell->way;
 	if (kind == WAY_WITH_SOURCE)
 		encap->src = cell->from;
-	return !neighbour_is_due(&served->way);
+	return true;
 }
 
 /* 1: it may be sent on; served->way says where to, and forward_work() behind what. */

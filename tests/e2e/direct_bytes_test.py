@@ -93,10 +93,15 @@ def test_packet_is_carried_as_it_was(gateway, way, dress):
         udp(OWN, PORT, False), udp(OWN, PORT, False, chksum=0), syn(OWN, PORT, False),
         segment(7001, 7002)(OWN, PORT, False), segment(7005, 7002)(OWN, PORT, False))]
     left = [way.left(one, proto=17 if UDP in one else 6) for one in sent]
-    assert passed(gateway, *(("left", one) for one in sent)) == left
-    assert way.counted("to_backends") == len(sent)
+    way.begin()
+    before = way.counted("to_backends")
     if isinstance(gateway, FarGateway):
-        assert gateway.by_kernel() == (len(sent) if dress else 0)
+        gateway.by_kernel()
+    assert passed(gateway, *(("left", one) for one in sent)) == left
+    assert way.counted("to_backends") - before == len(sent)
+    if isinstance(gateway, FarGateway):
+        # One a second is the kernel's, for the neighbour's sake.
+        assert gateway.by_kernel() in ((len(sent),) if dress else (0, 1))
 
 
 def test_bytes_that_left_are_counted_where_they_leave(gateway, way):
