@@ -186,16 +186,12 @@ def live_rows(report, rounds, packets, sizes):
 
 
 def shortcut_rows(report, race, what, rounds, packets):
-    """Net, of what XDP sends on; then with routes asked for each packet."""
+    """Net, of what XDP sends on."""
     lane, most = race.lanes["weir shortcut"], TARGETS.get(race.count, (None, None))
-    for more in ("", ", no daemon: routes are asked"):
-        for way, device, limit in zip(("forward", "reply"), ("in", served_lanes.WAN), most):
-            if not more:
-                race.run(way, 1, race.count)
-            report.add("G4", f"net, {what}, {way}, shortcut{more}", median(served_lanes.onward(
-                race, lane, device, f"{way}.tuples", rounds, packets)), "ns", most=limit)
-        if not more:
-            served_lanes.unwatched(lane)
+    for way, device, limit in zip(("forward", "reply"), ("in", served_lanes.WAN), most):
+        race.run(way, 1, race.count)
+        report.add("G4", f"net, {what}, {way}, shortcut", median(served_lanes.onward(
+            race, lane, device, f"{way}.tuples", rounds, packets)), "ns", most=limit)
 
 
 def live_row(report, family, count, what, rounds, packets):
