@@ -72,7 +72,9 @@
 	  "no source port was free for a client that is hidden from its backend")                  \
 	X(WEIR_PASS_DIRECT, PASS, balance, "pass_direct",                                          \
 	  "to a backend that answers by itself, judged where it arrived, at the hook it meets "    \
-	  "next")
+	  "next")                                                                                  \
+	X(WEIR_PASS_CHECK, PASS, balance, "pass_check",                                            \
+	  "of a health check that goes the way of its service's packets")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

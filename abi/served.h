@@ -23,6 +23,7 @@ struct weir_served_constants {
 	__u8 actives;	 /* some services choose by the connections that backends have */
 	__u8 remembers;	 /* some services remember which backend a client had */
 	__u8 wide;	 /* some services have more than one port */
+	__u8 checks;	 /* some that are not WEIR_FORWARD_NAT are checked by their own way */
 };
 
 /* Interfaces that may be sent on to (bpf/lib/shortcut.h): cells, a power of two. */

@@ -20,6 +20,7 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
+#include "../features/balance/balance_check.bpf.h"
 #include "../features/balance/balance_direct.bpf.h"
 #include "../features/balance/balance_forward.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
@@ -87,6 +88,8 @@ static __always_inline enum weir_reason pipeline_stages(struct pkt *p, void *ctx
 		return WEIR_DROP_TOO_DEEP;
 	if (!(p->seen & PKT_IP) && p->seen & PKT_UNREADABLE)
 		return WEIR_DROP_UNREADABLE;
+	if (served_constants.checks && balance_check_look(p, hook == HOOK_TC_OUT))
+		return WEIR_PASS_CHECK;
 	generation_read(p);
 	enum weir_reason reason = sanity_stage(p);
 

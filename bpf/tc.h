@@ -117,6 +117,8 @@ __noinline int tc_finish(struct __sk_buff *skb, struct pkt *p)
 		skb->mark = p->mark;
 	if (served_constants.directs && p->relay == PKT_DIRECT)
 		return tc_forward(skb, p);
+	if (served_constants.checks && p->relay == PKT_CHECK)
+		return balance_check_write(skb, p) ? TC_NEXT : TC_DROP;
 	if (served_constants.enabled && p->relay >= PKT_NAT_QUOTE)
 		return balance_translate(skb, p) ? TC_NEXT : TC_DROP;
 	return cookie_constants.relays && p->relay ? tc_relay(skb, p) : TC_NEXT;
@@ -216,6 +218,8 @@ static __always_inline bool tc_is_marked(struct __sk_buff *skb, const struct pkt
 /* Of a packet that XDP let pass to a service, or an error about one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct pkt *p)
 {
+	if (served_constants.checks && balance_check_look(p, 0))
+		return balance_check_write(skb, p) ? TC_NEXT : TC_DROP;
 	served_begin();
 	generation_read(p);
 	bool is_error = conntrack_is_error(p);

@@ -41,6 +41,7 @@ enum pkt_relay {
 	PKT_NAT_QUOTE,	   /* of an error: what it holds is (served.h) */
 	PKT_NAT,    /* one end of it is a service's and becomes a backend's, or back (served.h) */
 	PKT_DIRECT, /* it goes to a backend as it is, and so does an error about such a flow */
+	PKT_CHECK,  /* of a health check by a tunnel (balance_check.bpf.h) */
 };
 
 struct pkt {

@@ -12,7 +12,7 @@
 #include "features/balance/announce.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_state.h"
-#include "features/balance/health.h"
+#include "features/balance/health_tunnel.h"
 
 /* Backends that are counted, in steps, so that few changes make the map another; 0 for none. */
 static uint32_t tallies_room(const struct weir_image *image)
@@ -62,6 +62,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.actives = balance_counts_active(image),
 		.remembers = balance_remembers(image),
 		.wide = balance_is_wide(image),
+		.checks = balance_is_direct(image) && health_tunnels(section),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	uint32_t sets = values.remembers ? (section->affinity_clients + BALANCE_AFFINITY_WAYS - 1) /
@@ -69,6 +70,9 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 					   1;
 	int r = weir_constants_capacity(constants, "st_balance_port", lines);
 
+	if (!r)
+		r = weir_constants_capacity(constants, "set_check",
+					    values.checks ? HEALTH_UNDER_WAY_MOST : 1);
 	if (!r)
 		r = weir_constants_capacity(constants, "st_balance_turn",
 					    balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1);
@@ -151,6 +155,7 @@ static int balance_attach(void *data, struct weir_object *object, struct weir_di
 	state->counters = weir_object_map(object, "ctr_balance");
 	state->shortcut = weir_object_map(object, "cfg_shortcut");
 	state->ways.map = weir_object_map(object, "cfg_way");
+	health_tunnel_attach(state->health, weir_object_map(object, "set_check"));
 	memset(state->senders, 0xff, sizeof(state->senders)); /* what it has is not known */
 	int r = state->counters && state->shortcut && state->ways.map ?
 			balance_counts_attach(&state->counts, object) :

@@ -239,6 +239,22 @@ struct balance_stamp {
 	__u64 time_ns;
 };
 
+/* set_check: a socket of a health check that goes the way of its service's packets. */
+struct balance_check_key {
+	__be16 port; /* the socket's own */
+	__u8 proto;
+	__u8 is_v4;
+};
+
+struct balance_check {
+	struct weir_addr service, backend;
+	struct weir_addr source; /* of the outer header; zeros: the packet's */
+	__be16 port;		 /* that is asked, of both */
+	__u8 forward;		 /* enum weir_forward */
+	__u8 seen;		 /* a packet has gone that way */
+	__u32 spare;
+};
+
 /* Rodata `tally_constants`. */
 struct balance_tally_constants {
 	__u32 each;   /* tallies of a backend */

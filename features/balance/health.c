@@ -68,8 +68,15 @@ static uint64_t str_hash(const char *text, uint64_t hash)
 static uint64_t text_hash(const struct health_text *text)
 {
 	const uint64_t numbers[] = {
-		(uint64_t)text->type, text->interval.value, text->timeout.value,    text->rise,
-		text->fall,	      text->jitter,	    (uint64_t)text->record, text->port,
+		(uint64_t)text->type,
+		text->interval.value,
+		text->timeout.value,
+		text->rise,
+		text->fall,
+		text->jitter,
+		(uint64_t)text->record,
+		text->port,
+		(uint64_t)text->through,
 	};
 	const char *const words[] = {
 		text->path, text->host,	  text->status, text->body,
@@ -225,8 +232,10 @@ void health_live(struct health *health, const struct balance_section *section)
 	}
 	unsigned count = 0;
 	_cleanup_free_ struct wanted *wanted = wanted_new(section, &count);
+
 	int r = wanted ? targets_set(health, wanted, count) : -ENOMEM;
 
+	balance_sources_read(section, health->sources);
 	if (r)
 		targets_drop(health, r);
 	if (!health->timer)

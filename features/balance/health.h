@@ -14,6 +14,8 @@
 #include "features/balance/health_machine.h"
 #include "features/balance/health_set.h"
 
+#define HEALTH_UNDER_WAY_MOST 8192 /* checks at a time */
+
 struct health_target;
 
 /* A type of check. It is one descriptor that is waited for. */
@@ -43,6 +45,8 @@ struct health_target {
 	int pid;			 /* of a command, and of its group; 0: none */
 	char reason[HEALTH_REASON_TEXT]; /* of how it ends */
 	bool is_connected, is_shaken;
+	bool is_tunnelled; /* the data path knows the socket, by check_key */
+	struct balance_check_key check_key;
 	struct weir_tls_client *tls;
 	struct weir_buf out, in;
 	size_t sent; /* of out */
@@ -62,6 +66,10 @@ struct health {
 	int *killed;			      /* commands that were late and have not ended yet */
 	unsigned killed_count;
 	uint64_t timer_ns; /* what the timer is set to; 0: to nothing */
+
+	/* health_tunnel.c */
+	struct weir_map *checks;     /* borrowed from the object */
+	struct weir_addr sources[2]; /* of tunnels: IPv4, IPv6 */
 
 	/* health_change.c */
 	struct weir_watch *join;
@@ -106,6 +114,8 @@ int health_snapshot(const struct health *health, struct weir_snapshot *snapshot)
 /* health_socket.c: a descriptor that is on its way to the target's address, at its port or that of
  * the check; what `type` is as for socket(). */
 enum health_result health_socket_start(struct health_target *target, int type);
+/* It was answered, but the data path has not seen it go. */
+enum health_result health_unseen(struct health_target *target);
 /* Whether it arrived. */
 enum health_result health_socket_ready(struct health_target *target);
 /* health_tls.c: the handshake on a connection that is there; and what is sent and read by one, with

@@ -10,6 +10,7 @@
 #include "features/balance/health_dns.h"
 #include "features/balance/health_http.h"
 #include "features/balance/health_machine.h"
+#include "features/balance/health_tunnel.h"
 
 #define HEALTH(member) offsetof(struct health_text, member)
 #define CHECKS_MOST 255
@@ -20,6 +21,7 @@
 const char *const health_type_names[] = { "none", "tcp", "tls",	    "http", "https",
 					  "udp",  "dns", "command", NULL };
 static const char *const record_names[] = { "a", "aaaa", "ns", "soa", "mx", "txt", "ptr", NULL };
+static const char *const through_names[] = { "auto", "tunnel", "direct", NULL };
 const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
@@ -97,6 +99,15 @@ const struct weir_field health_fields[] = {
 	  .wants_value = true,
 	  .help = "The port that is asked. Without: the backend's, of a "
 		  "range the first." },
+	{ .key = "through",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = HEALTH(through),
+	  .values = through_names,
+	  .fallback = "auto",
+	  .wants_value = true,
+	  .help = "The way that a check goes, where `forward` is not nat. tunnel: that of the "
+		  "service's packets, to the service's address. direct: to the backend's own. "
+		  "auto: tunnel where that can be." },
 	{ .key = "damping",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = HEALTH(damping),
@@ -272,5 +283,6 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	r = bytes_check(&place, "send", place.text->send) ?: r;
 	r = bytes_check(&place, "expect", place.text->expect) ?: r;
 	r = query_check(&place) ?: r;
+	r = health_tunnel_check(section, index, diag) ?: r;
 	return command_check(&place) ?: r;
 }

@@ -16,9 +16,8 @@
 #include "base/secret.h"
 #include "base/units.h"
 #include "core/tls.h"
-#include "features/balance/health.h"
+#include "features/balance/health_tunnel.h"
 
-#define MOST_UNDER_WAY 8192
 #define FILES_FOR_OTHERS 512	       /* descriptors that the daemon needs beside */
 #define REAP_NS (100 * WEIR_NS_PER_MS) /* until killed commands are looked for again */
 #define BATCH 256 /* events, or checks that begin, before the loop has its turn */
@@ -88,6 +87,7 @@ static void fd_close(struct health_target *target)
 	epoll_ctl(target->health->epoll_fd, EPOLL_CTL_DEL, target->fd, NULL);
 	close(target->fd);
 	target->fd = -1;
+	health_tunnel_close(target); /* a reset goes that way, too */
 }
 
 static void probe_close(struct health_target *target)
@@ -211,7 +211,7 @@ static unsigned most_under_way(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return 1;
-	rlim_t wanted = MOST_UNDER_WAY + FILES_FOR_OTHERS;
+	rlim_t wanted = HEALTH_UNDER_WAY_MOST + FILES_FOR_OTHERS;
 
 	if (limit.rlim_cur < wanted) {
 		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
@@ -219,7 +219,7 @@ static unsigned most_under_way(void)
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur >= wanted)
-		return MOST_UNDER_WAY;
+		return HEALTH_UNDER_WAY_MOST;
 	return limit.rlim_cur > 2 * FILES_FOR_OTHERS ? (unsigned)limit.rlim_cur - FILES_FOR_OTHERS :
 						       (unsigned)limit.rlim_cur / 2;
 }

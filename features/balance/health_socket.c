@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "features/balance/health.h"
+#include "features/balance/health_tunnel.h"
 
 const char *health_error(int error)
 {
@@ -87,10 +87,23 @@ enum health_result health_socket_start(struct health_target *target, int type)
 		return health_end(target, HEALTH_UNASKED, "cannot ask", errno);
 	if (type == SOCK_STREAM)
 		linger_off(target->fd);
+	int r = health_is_tunnelled(target->text, &target->key.backend) ?
+			health_tunnel_open(target, to.ss_family, type) :
+			0;
+
+	if (r)
+		return health_end(target, HEALTH_UNASKED, "cannot ask", -r);
 	if (connect(target->fd, (struct sockaddr *)&to, len) == 0 || errno == EINPROGRESS)
 		return HEALTH_PENDING;
 	return is_ours(errno) ? health_end(target, HEALTH_UNASKED, "cannot ask", errno) :
 				health_end(target, HEALTH_FAILED, "connect", errno);
+}
+
+enum health_result health_unseen(struct health_target *target)
+{
+	return health_end(target, HEALTH_UNASKED,
+			  "not asked by its tunnel: the way there leaves by no watched interface",
+			  0);
 }
 
 enum health_result health_socket_ready(struct health_target *target)
@@ -99,6 +112,8 @@ enum health_result health_socket_ready(struct health_target *target)
 	socklen_t len = sizeof(error);
 
 	getsockopt(target->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if ((!error || error == ECONNREFUSED) && health_tunnel_is_unseen(target))
+		return health_unseen(target);
 	return error ? health_end(target, HEALTH_FAILED, "connect", error) :
 		       health_end(target, HEALTH_OK, "connected", 0);
 }

@@ -17,6 +17,12 @@ enum health_type {
 	HEALTH_TYPES,
 };
 
+enum health_through {
+	HEALTH_AUTO, /* by the tunnel, where there is one and it can be */
+	HEALTH_TUNNEL,
+	HEALTH_DIRECT,
+};
+
 enum health_all_down {
 	HEALTH_REFUSE,
 	HEALTH_KEEP_ALL,
@@ -33,6 +39,7 @@ struct health_text {
 	uint32_t rise, fall;
 	uint32_t jitter; /* of 100 */
 	uint32_t port;	 /* 0: the backend's */
+	int through;	 /* enum health_through */
 	struct health_damping_text damping;
 	/* NULL: not written. */
 	char *path, *host, *status, *body;

@@ -7,6 +7,7 @@
 
 #include "features/balance/health.h"
 #include "features/balance/health_bytes.h"
+#include "features/balance/health_tunnel.h"
 
 #define ANSWER_BYTES 65536
 
@@ -31,6 +32,8 @@ enum health_result health_datagram_read(struct health_target *target, void *byte
 	if (n < 0)
 		return errno == EAGAIN ? HEALTH_PENDING :
 					 health_end(target, HEALTH_FAILED, "ICMP", errno);
+	if (health_tunnel_is_unseen(target))
+		return health_unseen(target);
 	*len = (size_t)n;
 	return HEALTH_OK;
 }
