@@ -14,9 +14,15 @@
 
 #define WHY_TEXT 80
 
+struct weir_tls_trust {
+	gnutls_certificate_credentials_t credentials;
+	unsigned references;
+};
+
 struct weir_tls_client {
 	gnutls_session_t session;
-	gnutls_certificate_credentials_t credentials;
+	struct weir_tls_trust *trust;
+	char *name; /* the session keeps no copy of whom it is to verify */
 	char why[WHY_TEXT];
 };
 
@@ -67,32 +73,87 @@ bool weir_tls_has_expired(const struct weir_buf *certificate)
 	return gnutls_x509_crt_get_expiration_time(crt) < time(NULL);
 }
 
+/* How many certificates were read, or the library's error. */
+static int trust_read(struct weir_tls_trust *trust, enum weir_tls_trusted whom, const char *path)
+{
+	switch (whom) {
+	case WEIR_TLS_TRUST_ALL:
+		return 0;
+	case WEIR_TLS_TRUST_SYSTEM:
+		return gnutls_certificate_set_x509_system_trust(trust->credentials);
+	case WEIR_TLS_TRUST_FILE:
+		return gnutls_certificate_set_x509_trust_file(trust->credentials, path,
+							      GNUTLS_X509_FMT_PEM);
+	}
+	return GNUTLS_E_INVALID_REQUEST;
+}
+
+int weir_tls_trust_new(enum weir_tls_trusted whom, const char *path,
+		       struct weir_tls_trust **ret_trust)
+{
+	struct weir_tls_trust *trust = calloc(1, sizeof(*trust));
+
+	if (!trust)
+		return -ENOMEM;
+	trust->references = 1;
+	int r = gnutls_certificate_allocate_credentials(&trust->credentials);
+
+	if (r >= 0)
+		r = trust_read(trust, whom, path);
+	if (r < 0 || (!r && whom != WEIR_TLS_TRUST_ALL)) {
+		weir_tls_trust_unref(trust);
+		return r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOENT;
+	}
+	*ret_trust = trust;
+	return 0;
+}
+
+void weir_tls_trust_unref(struct weir_tls_trust *trust)
+{
+	if (!trust || --trust->references)
+		return;
+	if (trust->credentials)
+		gnutls_certificate_free_credentials(trust->credentials);
+	free(trust);
+}
+
 /* Names in the handshake are no addresses (RFC 6066, 3). */
-static int session_set(struct weir_tls_client *client, int fd, const char *name)
+static int session_set(struct weir_tls_client *client, int fd, const char *name, bool verifies)
 {
 	int r = gnutls_set_default_priority(client->session);
 
 	if (r >= 0)
-		r = gnutls_certificate_allocate_credentials(&client->credentials);
-	if (r >= 0)
 		r = gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE,
-					   client->credentials);
+					   client->trust->credentials);
 	if (r >= 0 && name)
 		r = gnutls_server_name_set(client->session, GNUTLS_NAME_DNS, name, strlen(name));
+	if (r >= 0 && verifies && name && !(client->name = strdup(name)))
+		r = GNUTLS_E_MEMORY_ERROR;
+	if (r >= 0 && verifies)
+		gnutls_session_set_verify_cert(client->session, client->name, 0);
 	gnutls_transport_set_int(client->session, fd);
 	return r;
 }
 
-int weir_tls_client_new(int fd, const char *name, struct weir_tls_client **ret_client)
+int weir_tls_client_new(int fd, const char *name, struct weir_tls_trust *trust,
+			struct weir_tls_client **ret_client)
 {
 	struct weir_tls_client *client = calloc(1, sizeof(*client));
+	bool verifies = trust;
 
 	if (!client)
 		return -ENOMEM;
+	if (trust) {
+		trust->references++;
+		client->trust = trust;
+	} else if (weir_tls_trust_new(WEIR_TLS_TRUST_ALL, NULL, &client->trust)) {
+		free(client);
+		return -ENOMEM;
+	}
 	int r = gnutls_init(&client->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
 
 	if (r >= 0)
-		r = session_set(client, fd, name);
+		r = session_set(client, fd, name, verifies);
 	if (r < 0) {
 		weir_tls_client_free(client);
 		return r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EIO;
@@ -107,16 +168,49 @@ void weir_tls_client_free(struct weir_tls_client *client)
 		return;
 	if (client->session)
 		gnutls_deinit(client->session);
-	if (client->credentials)
-		gnutls_certificate_free_credentials(client->credentials);
+	weir_tls_trust_unref(client->trust);
+	free(client->name);
 	free(client);
+}
+
+/* The first of them all is what is to be mended first. */
+static const char *unverified_words(unsigned status)
+{
+	static const struct {
+		unsigned bit;
+		const char *words;
+	} faults[] = {
+		{ GNUTLS_CERT_SIGNER_NOT_FOUND, "certificate of an unknown issuer" },
+		{ GNUTLS_CERT_REVOKED, "certificate is revoked" },
+		{ GNUTLS_CERT_EXPIRED, "certificate has expired" },
+		{ GNUTLS_CERT_NOT_ACTIVATED, "certificate is not valid yet" },
+		{ GNUTLS_CERT_UNEXPECTED_OWNER, "certificate is for another name" },
+		{ GNUTLS_CERT_SIGNER_NOT_CA, "certificate is signed by who may not" },
+		{ GNUTLS_CERT_INSECURE_ALGORITHM, "certificate by an insecure algorithm" },
+		{ GNUTLS_CERT_PURPOSE_MISMATCH, "certificate is for no server" },
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(faults); i++)
+		if (status & faults[i].bit)
+			return faults[i].words;
+	return "certificate is not valid";
+}
+
+static const char *error_words(const struct weir_tls_client *client, int error)
+{
+	switch (error) {
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return gnutls_alert_get_name(gnutls_alert_get(client->session));
+	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
+		return unverified_words(gnutls_session_get_verify_cert_status(client->session));
+	default:
+		return gnutls_strerror(error);
+	}
 }
 
 static void why_set(struct weir_tls_client *client, int error)
 {
-	const char *sentence = error == GNUTLS_E_FATAL_ALERT_RECEIVED ?
-				       gnutls_alert_get_name(gnutls_alert_get(client->session)) :
-				       gnutls_strerror(error);
+	const char *sentence = error_words(client, error);
 	size_t len = sentence ? strlen(sentence) : 0;
 
 	snprintf(client->why, sizeof(client->why), "%.*s",

@@ -38,6 +38,7 @@ void health_free(struct health *health)
 		target_free(health->targets[i]);
 	free(health->targets);
 	health_run_done(health);
+	health_tls_forget(health);
 	health_change_done(health);
 	free(health);
 }
@@ -77,10 +78,11 @@ static uint64_t text_hash(const struct health_text *text)
 		(uint64_t)text->record,
 		text->port,
 		(uint64_t)text->through,
+		text->verify,
 	};
 	const char *const words[] = {
 		text->path, text->host,	  text->status, text->body,
-		text->send, text->expect, text->query,
+		text->send, text->expect, text->query,	text->ca,
 	};
 	uint64_t hash = weir_hash_bytes(numbers, sizeof(numbers), 0);
 
@@ -236,6 +238,7 @@ void health_live(struct health *health, const struct balance_section *section)
 	int r = wanted ? targets_set(health, wanted, count) : -ENOMEM;
 
 	balance_sources_read(section, health->sources);
+	health_tls_forget(health);
 	if (r)
 		targets_drop(health, r);
 	if (!health->timer)

@@ -17,6 +17,7 @@
 #define HEALTH_UNDER_WAY_MOST 8192 /* checks at a time */
 
 struct health_target;
+struct health_trust;
 
 /* A type of check. It is one descriptor that is waited for. */
 struct health_probe {
@@ -66,6 +67,10 @@ struct health {
 	int *killed;			      /* commands that were late and have not ended yet */
 	unsigned killed_count;
 	uint64_t timer_ns; /* what the timer is set to; 0: to nothing */
+
+	/* health_tls.c: what `ca` names, as it was read for these services. */
+	struct health_trust *trusts;
+	unsigned trust_count;
 
 	/* health_tunnel.c */
 	struct weir_map *checks;     /* borrowed from the object */
@@ -121,6 +126,8 @@ enum health_result health_socket_ready(struct health_target *target);
 /* health_tls.c: the handshake on a connection that is there; and what is sent and read by one, with
  * TLS or without, as by send() and recv(), with -errno. */
 enum health_result health_tls_shake(struct health_target *target);
+/* Files of certificates are to be read anew. */
+void health_tls_forget(struct health *health);
 ssize_t health_stream_send(struct health_target *target, const void *bytes, size_t len);
 ssize_t health_stream_recv(struct health_target *target, void *bytes, size_t len);
 /* health_udp.c: a datagram goes to the target; and one that has come, of at most *len bytes. */

@@ -15,6 +15,7 @@
 #define HEALTH(member) offsetof(struct health_text, member)
 #define CHECKS_MOST 255
 #define WEBS (1U << HEALTH_HTTP | 1U << HEALTH_HTTPS)
+#define TLSES (1U << HEALTH_HTTPS | 1U << HEALTH_TLS)
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
@@ -119,6 +120,16 @@ const struct weir_field health_fields[] = {
 		   "http, https, tls: whose page it is, and whom the handshake asks for. Without: "
 		   "the "
 		   "address, and nobody."),
+	{ .key = "verify",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = HEALTH(verify),
+	  .fallback = "false",
+	  .wants_value = true,
+	  .help = "https, tls: the certificate must be valid, and for `host`." },
+	WORD_FIELD("ca", ca,
+		   "https, tls: a file of the certificates, PEM, that may have signed the "
+		   "server's, "
+		   "by its whole path. Without: the system's."),
 	WORD_FIELD("status", status,
 		   "http, https: what is good, numbers and ranges such as \"200, 300-399\". "
 		   "Without: "
@@ -157,6 +168,7 @@ static const struct {
 } words[] = {
 	{ "path", HEALTH(path), WEBS },
 	{ "host", HEALTH(host), WEBS | 1U << HEALTH_TLS },
+	{ "ca", HEALTH(ca), TLSES },
 	{ "status", HEALTH(status), WEBS },
 	{ "body", HEALTH(body), WEBS },
 	{ "query", HEALTH(query), 1U << HEALTH_DNS },
@@ -250,6 +262,25 @@ static int query_check(const struct place *place)
 					    "a check of type dns needs a name to ask about");
 }
 
+static int verify_check(const struct place *place)
+{
+	const struct health_text *text = place->text;
+
+	if (text->verify && !(TLSES & 1U << text->type))
+		return refuse(place, "verify", "leave it out, or write `type: https` or `tls`",
+			      "no other check meets a certificate");
+	if (text->verify && !text->host)
+		return refuse(place, "verify", "write `host: www.example.org`",
+			      "a certificate is for a name, and there is no `host`");
+	if (text->ca && !text->verify)
+		return refuse(place, "ca", "write `verify: true`, or leave it out",
+			      "certificates are not looked at");
+	if (text->ca && *text->ca != '/')
+		return refuse(place, "ca", "write /etc/ssl/certs/internal.pem",
+			      "is not the whole path of a file");
+	return 0;
+}
+
 static int command_check(const struct place *place)
 {
 	const struct health_text *text = place->text;
@@ -283,6 +314,7 @@ int health_check(const struct balance_section *section, unsigned index, struct w
 	r = bytes_check(&place, "send", place.text->send) ?: r;
 	r = bytes_check(&place, "expect", place.text->expect) ?: r;
 	r = query_check(&place) ?: r;
+	r = verify_check(&place) ?: r;
 	r = health_tunnel_check(section, index, diag) ?: r;
 	return command_check(&place) ?: r;
 }

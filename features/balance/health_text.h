@@ -45,6 +45,8 @@ struct health_text {
 	char *path, *host, *status, *body;
 	char *send, *expect; /* as health_bytes.h has them */
 	char *query;	     /* the name of a domain */
+	bool verify;	     /* the certificate, for `host` */
+	char *ca;	     /* the file of those who may sign it; NULL: the system's */
 	int record;	     /* enum health_record */
 	char **command;	     /* a word each; the program first */
 	unsigned command_count;

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS between a connection and what is said by it, and the check that wants no more. Whom the
- * certificate is for is not asked: a check says who serves, not who is honest. */
+ * certificate is for is asked where `verify` says so. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "core/tls.h"
 #include "features/balance/health.h"
+
+#define NAME_TEXT 256 /* of a host, the longest there may be */
+
+struct health_trust {
+	char *path; /* empty: the system's */
+	struct weir_tls_trust *trust;
+};
 
 static enum health_result handshake_end(struct health_target *target, const char *why)
 {
@@ -17,15 +27,85 @@ static enum health_result handshake_end(struct health_target *target, const char
 	return health_end(target, HEALTH_FAILED, what, 0);
 }
 
+void health_tls_forget(struct health *health)
+{
+	for (unsigned i = 0; i < health->trust_count; i++) {
+		weir_tls_trust_unref(health->trusts[i].trust);
+		free(health->trusts[i].path);
+	}
+	free(weir_take(health->trusts));
+	health->trust_count = 0;
+}
+
+/* Of `path`, or the system's; read once. NULL: *ret_error says why. */
+static struct weir_tls_trust *trust_of(struct health *health, const char *path, int *ret_error)
+{
+	for (unsigned i = 0; i < health->trust_count; i++)
+		if (strcmp(health->trusts[i].path, path ? path : "") == 0)
+			return health->trusts[i].trust;
+	struct health_trust *trusts =
+		reallocarray(health->trusts, health->trust_count + 1ul, sizeof(*trusts));
+	_cleanup_free_ char *own = strdup(path ? path : "");
+	struct weir_tls_trust *trust = NULL;
+
+	if (trusts)
+		health->trusts = trusts;
+	*ret_error = trusts && own ?
+			     weir_tls_trust_new(path ? WEIR_TLS_TRUST_FILE : WEIR_TLS_TRUST_SYSTEM,
+						path, &trust) :
+			     -ENOMEM;
+	if (!*ret_error)
+		trusts[health->trust_count++] =
+			(struct health_trust){ .path = weir_take(own), .trust = trust };
+	return trust;
+}
+
+static enum health_result untrusted_end(struct health_target *target, int error)
+{
+	const char *ca = target->text->health.ca;
+	char what[HEALTH_REASON_TEXT];
+
+	if (error == -ENOMEM)
+		return health_end(target, HEALTH_UNASKED, "cannot ask", ENOMEM);
+	snprintf(what, sizeof(what), "cannot ask: no certificate can be read from %.48s",
+		 ca ? ca : "the system's store");
+	return health_end(target, HEALTH_UNASKED, what, 0);
+}
+
+/* As a certificate has it: without a port. */
+static const char *name_of(const char *host, char *text, size_t size)
+{
+	const char *colon = host ? strchr(host, ':') : NULL;
+
+	if (!colon || strchr(colon + 1, ':'))
+		return host;
+	snprintf(text, size, "%.*s", (int)(colon - host), host);
+	return text;
+}
+
+static enum health_result client_new(struct health_target *target)
+{
+	const struct health_text *text = &target->text->health;
+	struct weir_tls_trust *trust = NULL;
+	char name[NAME_TEXT];
+	int r = 0;
+
+	if (text->verify)
+		trust = trust_of(target->health, text->ca, &r);
+	if (r)
+		return untrusted_end(target, r);
+	r = weir_tls_client_new(target->fd, name_of(text->host, name, sizeof(name)), trust,
+				&target->tls);
+	return r ? health_end(target, HEALTH_UNASKED, "cannot ask", -r) : HEALTH_OK;
+}
+
 enum health_result health_tls_shake(struct health_target *target)
 {
-	int r = target->tls ?
-			0 :
-			weir_tls_client_new(target->fd, target->text->health.host, &target->tls);
+	enum health_result made = target->tls ? HEALTH_OK : client_new(target);
 
-	if (r)
-		return health_end(target, HEALTH_UNASKED, "cannot ask", -r);
-	r = weir_tls_client_shake(target->tls);
+	if (made != HEALTH_OK)
+		return made;
+	int r = weir_tls_client_shake(target->tls);
 	if (r == -EAGAIN) {
 		health_watch(target, weir_tls_client_wants_write(target->tls) ? EPOLLOUT : EPOLLIN);
 		return HEALTH_PENDING;
