@@ -90,6 +90,9 @@ static void slots_begin_behind_all_else_and_stay_there_while_that_grows_a_little
 	place(&services, "ab", before.slots_base, &before, &plan);
 	assert_int_equal(plan.slots_base, before.slots_base);
 	balance_plan_done(&plan);
+	place(&services, "ab", before.slots_base / 2 - 1, &before, &plan);
+	assert_int_equal(plan.slots_base, before.slots_base);
+	balance_plan_done(&plan);
 	place(&services, "ab", before.slots_base + 1, &before, &plan);
 	assert_true(plan.slots_base > before.slots_base);
 	balance_plan_done(&plan);
