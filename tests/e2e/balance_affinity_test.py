@@ -152,6 +152,11 @@ def test_a_backend_that_gets_nothing_new_is_left_for_good(cluster, way):
         lasting.close()
 
 
+def again(cluster, first):
+    """The other way round: whoever is not remembered has another backend by turns."""
+    return {address: met(cluster, 4, address) for address in reversed(list(first))}
+
+
 @pytest.mark.parametrize("way", ("reload", "restart", "kill", "size", "a service before it"))
 def test_clients_are_kept(cluster, way):
     before = config(4, scheduler="round-robin")
@@ -167,9 +172,9 @@ def test_clients_are_kept(cluster, way):
                                         '{"services": [' + json.dumps(other) + ", "))
         else:
             (daemon.kill if way == "kill" else daemon.stop)()
-            assert {address: met(cluster, 4, address) for address in first} == first
+            assert again(cluster, first) == first
             daemon.start()
-        assert {address: met(cluster, 4, address) for address in first} == first
+        assert again(cluster, first) == first
 
 
 def test_who_is_displaced_is_counted(cluster):
@@ -208,7 +213,8 @@ def test_clients_can_be_forgotten(cluster):
 
 
 def test_connections_that_begin_at_once_get_one_backend(cluster):
-    """As a browser does it: six at a time, from another address each time."""
+    """As a browser does it: six at a time, from another address each time. That two of them are on
+    two processors at the same instant is left to chance, and seldom."""
     with watched(cluster, 4, config(4, scheduler="round-robin")):
         for address in addresses(4, 30):
             clients, gate = [], threading.Barrier(6)
