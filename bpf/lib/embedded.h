@@ -4,24 +4,13 @@
 #define WEIR_BPF_EMBEDDED_H
 
 #include "pkt.h"
+#include "scratch.h"
 
-/*
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pkt);
-} tmp_embedded SEC(".maps");
+SCRATCH_HOLDS(struct pkt);
 
 static __always_inline struct pkt *embedded(void)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tmp_embedded, &zero);
+	return scratch(SCRATCH_EMBEDDED);
 }
 
 /* For the same policy as the packet that holds it. */

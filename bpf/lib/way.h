@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "neighbour.h"
 #include "route.h"
+#include "scratch.h"
 #include "wire.h"
 
 /*
@@ -58,19 +59,7 @@ struct {
 	__type(value, struct way_cell);
 } tmp_way SEC(".maps");
 
-/*
- * Scratch, one a CPU, as tmp_answer (reject.h).
- *
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct bpf_fib_lookup);
-} tmp_way_ask SEC(".maps");
+SCRATCH_HOLDS(struct bpf_fib_lookup);
 
 #define WAY_GOLDEN 0x9e3779b97f4a7c15ULL
 #define WAY_ROUTE_SOURCE (1U << 4) /* BPF_FIB_LOOKUP_SRC: Linux 6.7, and later 6.1 and 6.6 */
@@ -122,8 +111,7 @@ static __always_inline void way_ends(struct bpf_fib_lookup *fib, const struct wa
 __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 {
 	struct way_cell *cell = way_at(row);
-	__u32 zero = 0;
-	struct bpf_fib_lookup *fib = bpf_map_lookup_elem(&tmp_way_ask, &zero);
+	struct bpf_fib_lookup *fib = scratch(SCRATCH_WAY);
 
 	if (!cell || !fib)
 		return 0;

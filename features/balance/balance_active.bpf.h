@@ -4,6 +4,7 @@
 #ifndef WEIR_BALANCE_ACTIVE_BPF_H
 #define WEIR_BALANCE_ACTIVE_BPF_H
 
+#include "../../bpf/lib/scratch.h"
 #include "../../bpf/lib/served.h"
 #include "balance_lines.bpf.h"
 
@@ -26,25 +27,11 @@ struct balance_best {
 	__u32 number; /* of the backend; 0: there was no candidate yet */
 };
 
-/*
- * Scratch, one a CPU, as tmp_served.
- *
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct balance_best);
-} tmp_best SEC(".maps");
+SCRATCH_HOLDS(struct balance_best);
 
 static __always_inline struct balance_best *best_work(void)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tmp_best, &zero);
+	return scratch(SCRATCH_BEST);
 }
 
 static __always_inline void balance_active_begin(void)

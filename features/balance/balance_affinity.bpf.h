@@ -7,6 +7,7 @@
 #define WEIR_BALANCE_AFFINITY_BPF_H
 
 #include "../../bpf/lib/cursor.h"
+#include "../../bpf/lib/scratch.h"
 #include "../../bpf/lib/served.h"
 #include "balance_counter.bpf.h"
 #include "balance_lines.bpf.h"
@@ -35,25 +36,11 @@ struct affinity_work {
 	__u32 now, spare;
 };
 
-/*
- * Scratch, one a CPU, as tmp_served.
- *
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct affinity_work);
-} tmp_affinity SEC(".maps");
+SCRATCH_HOLDS(struct affinity_work);
 
 static __always_inline struct affinity_work *affinity_work(void)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tmp_affinity, &zero);
+	return scratch(SCRATCH_AFFINITY);
 }
 
 static __always_inline struct balance_affinity_set *affinity_set(const struct affinity_work *work)

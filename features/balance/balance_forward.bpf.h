@@ -9,6 +9,7 @@
 
 #include "../../bpf/lib/answer_path.h"
 #include "../../bpf/lib/rewrite_encap.h"
+#include "../../bpf/lib/scratch.h"
 #include "../../bpf/lib/socket.h"
 #include "balance.bpf.h"
 
@@ -20,25 +21,11 @@ struct forward_work {
 	struct bpf_sock_tuple tuple; /* of the packet */
 };
 
-/*
- * Scratch, as tmp_answer (reject.h).
- *
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct forward_work);
-} tmp_forward SEC(".maps");
+SCRATCH_HOLDS(struct forward_work);
 
 static __always_inline struct forward_work *forward_work(void)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tmp_forward, &zero);
+	return scratch(SCRATCH_FORWARD);
 }
 
 enum forward_end {

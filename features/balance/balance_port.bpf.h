@@ -8,6 +8,7 @@
 #define WEIR_BALANCE_PORT_BPF_H
 
 #include "../../bpf/lib/cursor.h"
+#include "../../bpf/lib/scratch.h"
 #include "../../bpf/lib/served.h"
 #include "balance.h"
 
@@ -26,25 +27,11 @@ struct {
 	__type(value, struct balance_port);
 } st_balance_port SEC(".maps");
 
-/*
- * What is looked for. Scratch, one a CPU, as tmp_served.
- *
- * writes: the data path, each CPU its own
- * reads: the same packet
- * full: cannot be: one row
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct balance_port);
-} tmp_port SEC(".maps");
+SCRATCH_HOLDS(struct balance_port);
 
 static __always_inline struct balance_port *port_work(void)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tmp_port, &zero);
+	return scratch(SCRATCH_PORT);
 }
 
 static __always_inline struct balance_port *port_line(const struct balance_port *want)
