@@ -12,8 +12,10 @@
  *   TCP, UDP, UDP-Lite, DCCP   port and checksum. UDP without a checksum stays without one, and a
  *                              result of 0 is sent as 0xffff (RFC 768).
  *   ICMPv6                     checksum, which covers the addresses; that of ICMP does not.
- *   SCTP                       nothing: its CRC32c covers ports and no address. Another port is
- *                              refused (NAT_CANNOT), since it takes the whole packet to sum.
+ *   SCTP                       port, and CRC32c, which covers no address. It is changed by what
+ *                              changes, and stays 0 where it is left to the device. Another port in
+ *                              the first of fragments is refused (NAT_CANNOT): the sum covers more
+ *                              than is here. In what an error quotes it stays: nobody sums that.
  *   any other protocol         nothing. Where one sums addresses by itself (AH, HIP, over IPv6
  *                              OSPF), its receiver refuses what is translated.
  *   later fragments            nothing: they have neither ports nor checksum. That of the first
@@ -25,6 +27,7 @@
 #define WEIR_BPF_NAT_H
 
 #include "answer.h"
+#include "crc32c.h"
 #include "parse_inner.h"
 
 struct nat_change {
@@ -36,7 +39,7 @@ struct nat_change {
 enum nat_end {
 	NAT_FAILED, /* not parsed so far, or out of reach */
 	NAT_DONE,
-	NAT_CANNOT, /* another port for SCTP */
+	NAT_CANNOT, /* another port for a fragment of SCTP */
 };
 
 /* Where that lies which changes, in bytes from the start of the buffer; 0: it is not there, or it
@@ -200,8 +203,6 @@ static __always_inline int nat_prepare(struct cursor *c, const struct pkt *p, __
 		return NAT_FAILED;
 	if (place->port && old->port == change->to_port)
 		place->port = 0;
-	if (place->port && p->proto == PROTO_SCTP)
-		return NAT_CANNOT;
 	if (place->zero_is_none && !old->sum)
 		place->sum = 0;
 	work->address = nat_address_difference(work, &change->to);
@@ -210,6 +211,29 @@ static __always_inline int nat_prepare(struct cursor *c, const struct pkt *p, __
 	work->sum = nat_sum(old->sum, work->address + work->port, place->zero_is_none);
 	nat_forget_path(work);
 	return NAT_DONE;
+}
+
+/* A sum that covers no address, and follows the port by itself. */
+static __always_inline bool nat_is_sctp(const struct pkt *p, const struct nat_work *work)
+{
+	return p->proto == PROTO_SCTP && work->place.port;
+}
+
+#define NAT_SCTP_SUM __builtin_offsetof(struct sctp_header, checksum)
+
+/* Global, so that the verifier walks its loops once. */
+__noinline __u32 nat_sctp_change(__u32 difference, __u32 bytes)
+{
+	return crc32c_change(difference, bytes);
+}
+
+/* Of one that is left to the device, 0, nothing is known. */
+static __always_inline __u32 nat_sctp_sum(const struct pkt *p, const struct nat_work *work,
+					  __be16 to_port, __u32 old)
+{
+	__u32 end = p->l3_offset + p->ip_len;
+
+	return old ? old ^ nat_sctp_change(work->old.port ^ to_port, end - work->place.port) : 0;
 }
 
 /* Without a transport header there must be a reason why, or its checksum would be left wrong. */

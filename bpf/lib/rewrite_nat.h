@@ -54,6 +54,21 @@ static __always_inline bool nat_xdp_put(struct cursor *c, const struct nat_work 
 	       nat_xdp_put_16(c, place->sum, work->sum);
 }
 
+static __always_inline bool nat_xdp_put_sctp(struct cursor *c, const struct pkt *p,
+					     const struct nat_work *work, __be16 to_port)
+{
+	__u32 at = p->l4_offset + NAT_SCTP_SUM;
+
+	if (!nat_reaches(c, at, sizeof(__u32)))
+		return false;
+	__u32 sum = nat_sctp_sum(p, work, to_port, *(const __u32 *)c->at);
+
+	if (!nat_reaches(c, at, sizeof(__u32)))
+		return false;
+	*(__u32 *)c->at = sum;
+	return true;
+}
+
 /* Changes one end of the packet. enum nat_end. Global, as the steps of rewrite.h are, so that the
  * verifier walks it once. */
 __noinline int rewrite_xdp_nat(struct xdp_md *ctx, const struct pkt *p,
@@ -68,6 +83,10 @@ __noinline int rewrite_xdp_nat(struct xdp_md *ctx, const struct pkt *p,
 
 	if (end != NAT_DONE)
 		return end;
+	if (nat_is_sctp(p, &work) && p->seen & PKT_FRAGMENT)
+		return NAT_CANNOT;
+	if (nat_is_sctp(p, &work) && !nat_xdp_put_sctp(&c, p, &work, change->to_port))
+		return NAT_FAILED;
 	return nat_xdp_put(&c, &work, change) ? NAT_DONE : NAT_FAILED;
 }
 
@@ -162,6 +181,17 @@ static __always_inline bool nat_skb_put_transport(struct __sk_buff *skb,
 						   sizeof(to_port) | mark);
 }
 
+static __always_inline bool nat_skb_put_sctp(struct __sk_buff *skb, const struct pkt *p,
+					     const struct nat_work *work, __be16 to_port)
+{
+	__u32 at = p->l4_offset + NAT_SCTP_SUM, sum;
+
+	if (bpf_skb_load_bytes(skb, at, &sum, sizeof(sum)))
+		return false;
+	sum = nat_sctp_sum(p, work, to_port, sum);
+	return !bpf_skb_store_bytes(skb, at, &sum, sizeof(sum), BPF_F_RECOMPUTE_CSUM);
+}
+
 /* As rewrite_xdp_nat(). After the first write a failure is want of memory, and the packet is to be
  * dropped. */
 __noinline int rewrite_skb_nat(struct __sk_buff *skb, const struct pkt *p,
@@ -176,6 +206,10 @@ __noinline int rewrite_skb_nat(struct __sk_buff *skb, const struct pkt *p,
 
 	if (end != NAT_DONE)
 		return end;
+	if (nat_is_sctp(p, &work) && p->seen & PKT_FRAGMENT)
+		return NAT_CANNOT;
+	if (nat_is_sctp(p, &work) && !nat_skb_put_sctp(skb, p, &work, change->to_port))
+		return NAT_FAILED;
 	return nat_skb_put_address(skb, &work, &change->to) &&
 			       nat_skb_put_transport(skb, &work, change->to_port) ?
 		       NAT_DONE :

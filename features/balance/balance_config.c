@@ -12,7 +12,7 @@
 #define SERVICE(member) offsetof(struct balance_text, member)
 #define BACKEND(member) offsetof(struct balance_backend_text, member)
 
-const char *const balance_proto_names[] = { "tcp", "udp", NULL };
+const char *const balance_proto_names[] = { "tcp", "udp", "sctp", NULL };
 const char *const balance_forward_names[] = { "nat", "l2", "ipip", "gue", NULL };
 
 static const struct weir_field backend_fields[] = {
@@ -65,7 +65,7 @@ static const struct weir_field service_fields[] = {
 	  .values = balance_proto_names,
 	  .fallback = "tcp",
 	  .wants_value = true,
-	  .help = "tcp or udp." },
+	  .help = "tcp, udp or sctp." },
 	{ .key = "source",
 	  .type = WEIR_FIELD_STRING,
 	  .offset = SERVICE(source),

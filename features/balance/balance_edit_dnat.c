@@ -39,7 +39,7 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 	*text = (struct balance_text){
 		.name = name,
 		.address = (char *)balance_edit_str(edit, "vip"),
-		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
+		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
 	};
 	int r = balance_edit_ports(edit, "vport", &text->port);

@@ -176,7 +176,7 @@ int balance_edit_add(struct balance_edit *edit)
 	struct balance_text text = {
 		.name = (char *)balance_edit_str(edit, "name"),
 		.address = (char *)balance_edit_str(edit, "address"),
-		.proto = proto && strcmp(proto, "udp") == 0 ? BALANCE_UDP : BALANCE_TCP,
+		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
 		.scheduler = scheduler ? balance_scheduler_parse(scheduler) : BALANCE_MAGLEV,
 	};

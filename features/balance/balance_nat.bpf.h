@@ -65,7 +65,11 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 		return quote_translate(skb, p, served);
 	struct nat_change change = change_of(served, served->to_source);
 
-	return rewrite_skb_nat(skb, p, &change) == NAT_DONE;
+	bool is_done = rewrite_skb_nat(skb, p, &change) == NAT_DONE;
+
+	if (!is_done)
+		balance_count(p, BALANCE_COUNT_NO_WAY);
+	return is_done;
 }
 
 #endif

@@ -88,9 +88,10 @@ static const struct balance_live_backend *target_of(struct asking *asking,
 	const char *dst = weir_json_str(weir_json_get(flow, "dst"), ""),
 		   *proto = weir_json_str(weir_json_get(flow, "proto"), "");
 	int64_t number = weir_json_int(weir_json_get(flow, "backend_number"), 0);
+	int known = balance_proto_parse(proto);
 	struct balance_end end = {
 		.port = (uint16_t)weir_json_int(weir_json_get(flow, "dport"), 0),
-		.proto = strcmp(proto, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP,
+		.proto = known < 0 ? 0 : balance_proto_number(known),
 	};
 	int service = weir_addr_from_string(dst, strlen(dst), &end.addr) ?
 			      -1 :

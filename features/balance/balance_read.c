@@ -35,9 +35,28 @@ int balance_addr_read(const char *text, const char *key, struct weir_diag *diag,
 	return 0;
 }
 
+uint8_t balance_proto_number(int proto)
+{
+	static const uint8_t numbers[] = {
+		[BALANCE_TCP] = IPPROTO_TCP,
+		[BALANCE_UDP] = IPPROTO_UDP,
+		[BALANCE_SCTP] = IPPROTO_SCTP,
+	};
+
+	return numbers[proto];
+}
+
+int balance_proto_parse(const char *name)
+{
+	for (int i = 0; balance_proto_names[i]; i++)
+		if (strcmp(name, balance_proto_names[i]) == 0)
+			return i;
+	return -1;
+}
+
 static uint8_t proto_of(const struct balance_text *text)
 {
-	return text->proto == BALANCE_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	return balance_proto_number(text->proto);
 }
 
 int balance_service_read_as(const struct balance_text *text, const char *key,

@@ -49,6 +49,7 @@ struct balance_text {
 enum balance_proto {
 	BALANCE_TCP,
 	BALANCE_UDP,
+	BALANCE_SCTP,
 };
 
 enum balance_scheduler {
@@ -135,7 +136,10 @@ int balance_name_check(const char *name, const char *path, struct weir_diag *dia
 int balance_needs_check(const struct weir_config *config, const char *key, struct weir_diag *diag);
 /* health_config.c: of a service. */
 int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag);
-/* balance_read.c: where service `index` is; its backend `backend`. -EINVAL: diag (may be NULL) says
+/* balance_read.c: a protocol by its name, -1: there is no such one; and its number by IANA. */
+int balance_proto_parse(const char *name);
+uint8_t balance_proto_number(int proto);
+/* Where service `index` is; its backend `backend`. -EINVAL: diag (may be NULL) says
  * what is wrong. */
 int balance_service_read(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag, struct balance_end *ret_end);

@@ -177,9 +177,14 @@ def framed(shape, link, data, padding=b""):
 
 # --- before and after ----------------------------------------------------------------------------
 
+def is_sctp_port(shape, change, ends):
+    """The port of SCTP becomes another, and its sum would."""
+    return (shape.kind == "sctp" and shape.part != "later" and change.port
+            and change.port != (ends.sport if change.is_source else ends.dport))
+
+
 def wanted_end(shape, change, ends):
-    if shape.kind == "sctp" and shape.part != "later" and change.port and change.port != (
-            ends.sport if change.is_source else ends.dport):
+    if is_sctp_port(shape, change, ends) and shape.part == "first":
         return CANNOT
     return DONE
 
@@ -214,19 +219,24 @@ class Error:
     outer: Ends
     held: Ends
 
-    def frame(self, outer, held):
+    def frame(self, outer, held, summed=None):
+        """`summed`: by whose ends SCTP is, whose sum stays in what is quoted."""
         whole = packet(self.shape, held)
         start = len(whole) - len(carried(self.shape, held)[0])
+        if self.shape.kind == "sctp" and self.shape.part != "later":
+            own = packet(self.shape, summed or held)
+            whole = whole[:start + 8] + own[start + 8:start + 12] + whole[start + 12:]
         around = Shape(self.shape.version, "error", self.options, error=self.header,
                        payload=whole[:start + self.quoted], number=self.shape.number)
         return framed(around, self.link, packet(around, outer))
 
 
 def case_of_error(error, outer_change, held_change):
-    shape, end = error.shape, wanted_end(error.shape, held_change, error.held)
+    shape, end = error.shape, DONE
     before = error.frame(error.outer, error.held)
     outer = outer_change.made_to(error.outer, False) if outer_change else error.outer
-    after = error.frame(outer, held_change.made_to(error.held, shape.kind in WITH_PORTS))
+    after = error.frame(outer, held_change.made_to(error.held, shape.kind in WITH_PORTS),
+                        error.held)
     what = ERROR if outer_change else ERROR_HELD
     return Case(f"{error} {outer_change} {held_change}", before, after if end == DONE else before,
                 task(what, outer_change or NO_CHANGE, held_change), end)
