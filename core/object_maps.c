@@ -249,11 +249,13 @@ static int object_add_map(struct weir_object *object, struct bpf_map *map,
 
 	*entry = (struct weir_map){ .bpf = map };
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
-	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
-	if (has_prefix(name, "tmp_") || weir_map_is_old(name))
+	if (weir_map_is_old(name))
 		return 0;
 	if (capacity && bpf_map__set_max_entries(map, capacity))
 		return -EINVAL;
+	/* Scratch is each object's own: a probe of the new program must not meet one of the old. */
+	if (has_prefix(name, "tmp_"))
+		return 0;
 	_cleanup_close_ int old = map_find_old(from, pin_dir, name);
 
 	if (old < 0)

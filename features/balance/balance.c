@@ -68,20 +68,22 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 	uint32_t sets = values.remembers ? (section->affinity_clients + BALANCE_AFFINITY_WAYS - 1) /
 						   BALANCE_AFFINITY_WAYS :
 					   1;
-	int r = weir_constants_capacity(constants, "st_balance_port", lines);
+	const struct {
+		const char *map;
+		uint32_t entries;
+	} maps[] = {
+		{ "st_balance_port", lines },
+		{ "set_check", values.checks ? HEALTH_UNDER_WAY_MOST : 1 },
+		{ "st_balance_turn", balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1 },
+		{ "st_affinity", sets },
+		{ "tmp_way", values.shortcuts ? WAY_CELLS : 1 },
+	};
+	int r = 0;
 
-	if (!r)
-		r = weir_constants_capacity(constants, "set_check",
-					    values.checks ? HEALTH_UNDER_WAY_MOST : 1);
-	if (!r)
-		r = weir_constants_capacity(constants, "st_balance_turn",
-					    balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1);
-	if (!r)
-		r = weir_constants_capacity(constants, "st_affinity", sets);
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(maps) && !r; i++)
+		r = weir_constants_capacity(constants, maps[i].map, maps[i].entries);
 	if (!r)
 		r = weir_constants_set(constants, "balance_affinity_sets", &sets, sizeof(sets));
-	if (!r)
-		r = weir_constants_capacity(constants, "tmp_way", values.shortcuts ? WAY_CELLS : 1);
 	if (!r)
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
 	if (!r)
