@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services of SCTP, byte for byte against scapy, which sums by itself (CRC32c); there are no sockets
-of it here."""
+"""Services of SCTP, byte for byte against scapy, which sums by itself (CRC32c); there are no
+sockets of it here."""
 import json
 
 import pytest
@@ -22,10 +22,11 @@ ENDS = {"kept": (PORT, None, PORT), "changed": (PORT, 2906, 2906),
         "range": ("2900-2999", 3900, 3905)}
 
 
-def config(family, hook, name):
+def config(family, hook, name, source=None):
     port, own, _ = ENDS[name]
     service = {"name": "m3ua", "address": SERVICE[family], "port": port, "proto": "sctp",
-               "backends": [{"address": BACKEND[family], **({"port": own} if own else {})}]}
+               "backends": [{"address": BACKEND[family], **({"port": own} if own else {})}],
+               **({"source": source} if source else {})}
     interfaces = [{"name": side, "hook": hook, "egress": True} for side in ("left", "right")]
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
@@ -98,13 +99,37 @@ def test_an_error_about_it_is_the_backends(gateway, service):
 
     def told(known_as, port, to, hops):
         # A sum that is quoted stays as it was: nobody takes it over a part of a packet.
-        held = packet(known_as, client, sctp(port, OWN, 17, SCTPChunkCookieAck(), chksum=0x12345678))
+        held = packet(known_as, client, sctp(port, OWN, 17, SCTPChunkCookieAck(),
+                                             chksum=0x12345678))
         return packet(ROUTER[family], to, exceeded(family) / held, hops=hops)
 
     sent = told(SERVICE[family], PORT, SERVICE[family], 64)
     if family == 4 or there == PORT:
         left = told(backend, there, backend, 63)
         assert passed(gateway, ("left", sent)) == [("right", bytes(left))]
+
+
+@pytest.mark.parametrize("hook", ("tc", "xdp-generic"))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hidden_clients_have_ports_of_their_own(gateway, family, hook):
+    source = SOURCE[family]
+    with Daemon(gateway.inside, config=config(family, hook, "changed", source)) as daemon:
+        gateway.daemon = daemon
+        stands = None
+        for is_answer, tag, chunk in talk():
+            if is_answer:
+                sent = "right", packet(BACKEND[family], source, sctp(2906, stands, tag, chunk))
+                wanted = "left", packet(SERVICE[family], CLIENT[family],
+                                        sctp(PORT, OWN, tag, chunk), hops=63)
+            else:
+                sent = "left", packet(CLIENT[family], SERVICE[family], sctp(OWN, PORT, tag, chunk))
+            (side, left), = passed(gateway, sent)
+            if not is_answer:
+                stands = stands or (IP if family == 4 else IPv6)(left)[SCTP].sport
+                wanted = "right", packet(source, BACKEND[family], sctp(stands, 2906, tag, chunk),
+                                         hops=63)
+            assert (side, left) == (wanted[0], bytes(wanted[1]))
+        assert 1024 <= stands < 32768
 
 
 def fragments(family, src, dst, dport, hops=64):
