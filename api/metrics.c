@@ -72,11 +72,12 @@ static void value_put(struct weir_buf *text, double value)
 	weir_buf_add_char(text, '\n');
 }
 
-static void sample_put(const struct metrics *metrics, const char *name, const char *labels,
-		       double value)
+static void series_put(const struct metrics *metrics, const char *name, const char *suffix,
+		       const char *labels, double value)
 {
 	weir_buf_add_str(metrics->text, metrics->prefix);
 	weir_buf_add_str(metrics->text, name);
+	weir_buf_add_str(metrics->text, suffix);
 	if (labels && *labels) {
 		weir_buf_add_char(metrics->text, '{');
 		weir_buf_add_str(metrics->text, labels);
@@ -86,6 +87,22 @@ static void sample_put(const struct metrics *metrics, const char *name, const ch
 	value_put(metrics->text, value);
 }
 
+static void sample_put(const struct metrics *metrics, const char *name, const char *labels,
+		       double value)
+{
+	series_put(metrics, name, "", labels, value);
+}
+
+static const struct {
+	const char *type, *suffix;
+} kinds[] = {
+	[WEIR_SAMPLE_COUNTER] = { "counter", "" },
+	[WEIR_SAMPLE_GAUGE] = { "gauge", "" },
+	[WEIR_SAMPLE_BUCKET] = { "histogram", "_bucket" },
+	[WEIR_SAMPLE_SUM] = { "histogram", "_sum" },
+	[WEIR_SAMPLE_COUNT] = { "histogram", "_count" },
+};
+
 static void snapshot_put(const struct metrics *metrics, const struct weir_snapshot *snapshot)
 {
 	const char *last = "";
@@ -94,10 +111,10 @@ static void snapshot_put(const struct metrics *metrics, const struct weir_snapsh
 		if (is_own(sample->name))
 			continue;
 		if (strcmp(sample->name, last) != 0)
-			head_put(metrics, sample->name, sample->help,
-				 sample->kind == WEIR_SAMPLE_COUNTER ? "counter" : "gauge");
+			head_put(metrics, sample->name, sample->help, kinds[sample->kind].type);
 		last = sample->name;
-		sample_put(metrics, sample->name, sample->labels, sample->value);
+		series_put(metrics, sample->name, kinds[sample->kind].suffix, sample->labels,
+			   sample->value);
 	}
 }
 

@@ -61,7 +61,11 @@ static int samples_grow(struct weir_snapshot *snapshot)
 int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name,
 		      const char *help, double value, const char *labels, ...)
 {
-	struct weir_sample sample = { .name = name, .help = help, .kind = kind, .value = value };
+	struct weir_sample sample = { .name = name,
+				      .help = help,
+				      .kind = kind,
+				      .value = value,
+				      .order = snapshot->sample_count };
 	va_list args;
 	int r = samples_grow(snapshot);
 
@@ -163,7 +167,11 @@ static int by_name(const void *a, const void *b)
 	const struct weir_sample *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
-	return order ? order : strcmp(x->labels ? x->labels : "", y->labels ? y->labels : "");
+	if (order)
+		return order;
+	if (x->kind >= WEIR_SAMPLE_BUCKET)
+		return x->order < y->order ? -1 : 1;
+	return strcmp(x->labels ? x->labels : "", y->labels ? y->labels : "");
 }
 
 static int features_read(struct weir_snapshot *snapshot, void *const *states)

@@ -18,16 +18,23 @@
 enum weir_sample_kind {
 	WEIR_SAMPLE_COUNTER,
 	WEIR_SAMPLE_GAUGE,
+	/* Of a histogram, added in this order: buckets, by their upper ends `le` in its labels,
+	 * each with those below it; the sum; and how many. */
+	WEIR_SAMPLE_BUCKET,
+	WEIR_SAMPLE_SUM,
+	WEIR_SAMPLE_COUNT,
 };
 
 /* One value of one metric. `labels` is Prometheus text without braces:
  * interface="eth0",reason="drop_blocked"; values escaped. */
 struct weir_sample {
-	const char *name; /* without prefix and, for counters, with "_total": "packets_total" */
+	const char *name; /* without prefix and, for counters, with "_total": "packets_total"; of a
+			   * histogram without "_bucket" and the like */
 	const char *help;
 	enum weir_sample_kind kind;
 	char *labels; /* NULL = none */
 	double value;
+	size_t order; /* as it was added */
 };
 
 struct weir_interface_view {

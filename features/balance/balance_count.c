@@ -145,6 +145,13 @@ struct balance_tally balance_counts_of(const struct balance_counts *counts,
 	return tally;
 }
 
+void balance_latency_add(struct balance_latency *to, const struct balance_latency *from)
+{
+	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
+		to->counts[i] += from->counts[i];
+	to->sum_ns += from->sum_ns;
+}
+
 struct balance_latency balance_latency_of(const struct balance_counts *counts,
 					  const struct balance_place *place)
 {

@@ -147,6 +147,7 @@ int balance_counts_live(struct balance_counts *counts, uint64_t now_ns);
 void balance_counts_tick(struct balance_counts *counts, uint64_t now_ns);
 void balance_tally_add(struct balance_tally *to, const struct balance_tally *from);
 /* What a backend has counted now. */
+void balance_latency_add(struct balance_latency *to, const struct balance_latency *from);
 struct balance_latency balance_latency_of(const struct balance_counts *counts,
 					  const struct balance_place *place);
 struct balance_tally balance_counts_of(const struct balance_counts *counts,

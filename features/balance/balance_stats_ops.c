@@ -133,13 +133,6 @@ static void latency_put(struct stats_call *call, const struct stats *stats)
 	weir_json_close_array(json);
 }
 
-static void latency_add(struct balance_latency *to, const struct balance_latency *from)
-{
-	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
-		to->counts[i] += from->counts[i];
-	to->sum_ns += from->sum_ns;
-}
-
 static void stats_put(struct stats_call *call, const struct stats *stats)
 {
 	if (call->is_latency)
@@ -182,7 +175,7 @@ static void services_put(struct stats_call *call)
 
 			balance_tally_add(&sum.total, &stats.total);
 			balance_tally_add(&sum.last, &stats.last);
-			latency_add(&sum.latency, &stats.latency);
+			balance_latency_add(&sum.latency, &stats.latency);
 			sum.flows.active += stats.flows.active;
 			sum.flows.inactive += stats.flows.inactive;
 		}

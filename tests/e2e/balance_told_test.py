@@ -76,6 +76,21 @@ def metrics(daemon):
         return connection.getresponse().read().decode()
 
 
+def histogram(daemon):
+    """Counts of the buckets of the service's handshakes, once a scrape has all of them."""
+    def rows(suffix):
+        return re.findall(rf'^weir_balance_handshake_seconds_{suffix}'
+                          r'{service="echo"(?:,le="(.*)")?} (.*)$', metrics(daemon), re.M)
+    wait_for(lambda: rows("count") == [("", "20")], "all are measured")
+    ends, below = zip(*rows("bucket"))
+    below = list(map(int, below))
+    assert list(ends) == [f"{2 ** n * 32.768e-6:.9f}" for n in range(13)] + ["+Inf"]
+    assert below[-1] == 20 and 0 < float(rows("sum")[0][1]) < 20
+    text = metrics(daemon)
+    assert text.count("# TYPE weir_balance_handshake_seconds histogram") == 1
+    return [upto - less for upto, less in zip(below, [0, *below])]
+
+
 def test_metrics_have_the_first_backends_and_one_row_of_the_others(cluster):   # noqa: F811
     last = service(4)
     with serving(cluster, 4), \
@@ -119,6 +134,7 @@ def test_handshakes_take_no_longer_here_than_for_the_client(cluster, hook, famil
             Daemon(cluster.gateway, config=config([service(family)], hook)) as daemon:
         took = sum(connect() for _ in range(20))
         fast = row()
+        assert histogram(daemon) == fast["buckets"]
         assert fast["measured"] == fast["answered"] == sum(fast["buckets"]) == 20
         assert 0 < fast["mean_us"] * 20 <= took * 1e6
         assert 32 <= fast["p50_us"] <= fast["p99_us"]
