@@ -166,6 +166,10 @@ enum conntrack_timeout {
 	CONNTRACK_TIMEOUT_ROOM = 32, /* a power of two: numbers are cut, not compared */
 };
 
+/* Who sees one direction only never hears of a reset by the other side: a quarter of an hour at the
+ * most, as IPVS has it. */
+#define CONNTRACK_ONE_WAY_TICKS ((__u32)(15 * 60 * 1000000000ULL >> CONNTRACK_TICK_SHIFT))
+
 /* Rodata `conntrack_constants`. */
 struct conntrack_constants {
 	__u8 enabled;

@@ -50,6 +50,19 @@ static uint32_t idle_at_least(const struct conntrack_past *past, const struct co
 	return known < age ? known : age;
 }
 
+/*
+ * A flow to a service that answers past this host has less time than its state says, and nothing in
+ * it says so: it was seen before it began, if that were not so.
+ */
+static uint32_t one_way_idle(const struct conntrack_flow *flow, uint32_t now, uint32_t idle)
+{
+	uint32_t seen = flow->expires_ticks - CONNTRACK_ONE_WAY_TICKS, age = now - flow->born;
+
+	if (!flow->backend || idle <= age + SLACK_TICKS)
+		return idle;
+	return (int32_t)(now - seen) > 0 ? now - seen : 0;
+}
+
 uint32_t conntrack_idle_ticks(const struct conntrack_past *past, const struct conntrack_flow *flow,
 			      uint32_t now)
 {
@@ -66,5 +79,6 @@ uint32_t conntrack_idle_ticks(const struct conntrack_past *past, const struct co
 		if ((uint32_t)idle < fewest)
 			fewest = (uint32_t)idle;
 	}
-	return fewest == UINT32_MAX ? idle_at_least(past, flow, now) : fewest;
+	return fewest == UINT32_MAX ? idle_at_least(past, flow, now) :
+				      one_way_idle(flow, now, fewest);
 }

@@ -118,6 +118,27 @@ static void flow_seen_on_an_interface_that_went_over_first_is_not_idle(void **st
 	assert_int_equal(idle(&past, HOUR + 1, 2 * HOUR, HOUR), 0);
 }
 
+/* To a service that answers past this host: a quarter of an hour, and not five days. */
+static void flow_with_less_time_than_its_state_gives_is_idle_by_that(void **state)
+{
+	struct conntrack_flow flow = {
+		.key = { .proto = CONNTRACK_TCP },
+		.word = CONNTRACK_LIVE | CONNTRACK_ANSWERED |
+			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH,
+		.born = DAY,
+		.expires_ticks = DAY + 10 * S + 53644, /* 900 s / 16.777216 ms */
+		.backend = 7,
+	};
+	struct conntrack_past past = {};
+
+	(void)state;
+	live(&past, MIN, 0);
+	assert_int_equal(conntrack_idle_ticks(&past, &flow, DAY + 12 * S), 2 * S);
+	assert_int_equal(conntrack_idle_ticks(&past, &flow, DAY + 10 * S), 0);
+	flow.expires_ticks = DAY + 10 * S + 5 * DAY; /* by NAT */
+	assert_int_equal(conntrack_idle_ticks(&past, &flow, 6 * DAY), 5 * DAY - 10 * S);
+}
+
 static void policy_with_the_same_timeouts_changes_nothing(void **state)
 {
 	struct conntrack_timeouts timeouts = stream_of(MIN);
@@ -153,6 +174,7 @@ int main(void)
 		cmocka_unit_test(flow_of_before_all_that_is_known_is_idle_since_then_at_least),
 		cmocka_unit_test(flow_is_never_older_than_its_age),
 		cmocka_unit_test(flow_seen_on_an_interface_that_went_over_first_is_not_idle),
+		cmocka_unit_test(flow_with_less_time_than_its_state_gives_is_idle_by_that),
 		cmocka_unit_test(policy_with_the_same_timeouts_changes_nothing),
 		cmocka_unit_test(timeouts_are_forgotten_once_no_flow_can_have_its_time_by_them),
 	};

@@ -253,15 +253,12 @@ static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
 							    word & ~CONNTRACK_MARKS);
 }
 
-/* Who sees one direction only never hears of a reset by the other side: a quarter of an hour, as
- * IPVS has it. */
-#define CONN_ONE_WAY_TICKS ((__u32)(15 * 60 * 1000000000ULL >> CONNTRACK_TICK_SHIFT))
-
 static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 {
 	__u32 ticks = conntrack_timeouts.ticks[conntrack_timeout_of(proto, marks)];
 
-	return served_is_one_way() && ticks > CONN_ONE_WAY_TICKS ? CONN_ONE_WAY_TICKS : ticks;
+	return served_is_one_way() && ticks > CONNTRACK_ONE_WAY_TICKS ? CONNTRACK_ONE_WAY_TICKS :
+									ticks;
 }
 
 /* Free places of a set, judged by tags alone: a bit for each, those of the two halves side by side,

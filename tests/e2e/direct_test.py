@@ -12,6 +12,7 @@ from e2e.balance_test import FAMILIES, HOOKS
 from harness.cluster import PORT, SERVICE, Client
 from harness.daemon import Daemon
 from harness.direct import COUNT, Direct, front, serving, wider
+from harness.wait import SLOWNESS
 
 # How, and the family of the backends' addresses; None: the service's.
 WAYS = (("l2", None), ("ipip", 4), ("ipip", 6), ("gue", 4), ("gue", 6))
@@ -66,6 +67,8 @@ def test_connections_are_shared_out_and_answered_by_backends_themselves(cluster,
         assert len(rows) == 40 and {row["dst"] for row in rows} == {SERVICE[family]}
         assert {row["state"] for row in rows} == {"established"}
         assert max(row["expires_s"] for row in rows) <= 15 * 60
+        assert max(row["idle_s"] for row in rows) < 60 * SLOWNESS
+        assert daemon.ask("lb", "cleanup", "--idle", "10m") == {"forgotten": 0}
         status = daemon.status()["balance"]
         assert status["chosen"] == 40 and status["to_clients"] == 0
         assert status["to_backends"] >= 80
