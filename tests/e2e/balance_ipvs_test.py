@@ -18,8 +18,8 @@ from harness.seen import Watch, described, network
 from harness.told import DISCOVER, asking_backend, asking_client, told
 from harness.wait import SLOWNESS
 
-pytestmark = pytest.mark.skipif(bool(lacking("ip_vs_rr", "ip_vs_wrr")),
-                                reason=str(lacking("ip_vs_rr", "ip_vs_wrr")))
+if lacking("ip_vs_rr", "ip_vs_wrr"):
+    pytest.skip(str(lacking("ip_vs_rr", "ip_vs_wrr")), allow_module_level=True)
 FAMILIES = (4, 6)
 ONE = (1, None, None)
 TTL = {4: (socket.IPPROTO_IP, socket.IP_TTL), 6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
