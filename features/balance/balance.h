@@ -249,6 +249,7 @@ struct balance_check_key {
 struct balance_check {
 	struct weir_addr service, backend;
 	struct weir_addr source; /* of the outer header; zeros: the packet's */
+	struct weir_addr own;	 /* the socket's; zeros until a packet of it has left */
 	__be16 port;		 /* that is asked, of both */
 	__u8 forward;		 /* enum weir_forward */
 	__u8 seen;		 /* a packet has gone that way */

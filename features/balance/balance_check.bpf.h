@@ -14,7 +14,7 @@
 /*
  * Sockets of checks that are under way, by the port that each has for itself.
  *
- * writes: features/balance/health_tunnel.c; the data path, `seen` alone
+ * writes: features/balance/health_tunnel.c; the data path, `seen` and `own`
  * reads: the data path
  * full: the check is not made, and counts as unasked; there are not so many at a time
  */
@@ -42,8 +42,11 @@ static __always_inline bool check_end_is(const struct pkt *p, const struct balan
 	const struct weir_addr *far = is_out ? &p->dst : &p->src;
 	const struct weir_addr *wanted = is_out ? &check->backend : &check->service;
 
-	return !((far->be64[0] ^ wanted->be64[0]) | (far->be64[1] ^ wanted->be64[1]) |
-		 ((is_out ? p->dport : p->sport) ^ check->port));
+	if ((far->be64[0] ^ wanted->be64[0]) | (far->be64[1] ^ wanted->be64[1]) |
+	    ((is_out ? p->dport : p->sport) ^ check->port))
+		return false;
+	return is_out ||
+	       !((p->dst.be64[0] ^ check->own.be64[0]) | (p->dst.be64[1] ^ check->own.be64[1]));
 }
 
 /* 1: the packet is of a check: it fits a socket, and whom that speaks to. */
@@ -88,6 +91,8 @@ __noinline int balance_check_write(struct __sk_buff *skb, const struct pkt *p)
 
 	if (!check)
 		return 0;
+	if (is_out)
+		check->own = p->src; /* whom alone answers are for */
 	change.to = is_out ? check->service : check->backend;
 	change.to_port = check->port;
 	if (rewrite_skb_nat(skb, p, &change) != NAT_DONE)
