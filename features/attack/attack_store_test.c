@@ -104,8 +104,7 @@ static void damaged_file_is_kept_aside(void **state)
 		assert_int_equal(attack_store_load(folder, &diag, &again), 0);
 		assert_int_equal(again.count, 0);
 		assert_int_equal(diag.count, 1);
-		assert_non_null(
-			strstr(diag.entries[0].what, "attack.json is damaged, and kept as"));
+		assert_non_null(strstr(diag.entries[0].what, ": what is usual is learned anew"));
 		assert_int_not_equal(access(path_of("attack.json"), F_OK), 0);
 		assert_int_equal(unlink(path_of("attack.json.damaged-1")), 0);
 	}

@@ -6,37 +6,35 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
+#include "base/kept.h"
 #include "features/balance/balance_state.h"
 
-#define FILE_VERSION 1
-#define FILE_BYTES_MAX (1u << 28)
-#define FILE_MODE 0600
 #define ROWS_MAX (1u << 24)
+
+static const struct weir_kept rows_kept = {
+	.file = BALANCE_ROWS_FILE,
+	.version = 1,
+	.bytes_max = 1u << 28,
+	.rest = "backends are counted anew",
+};
+
+static void rows_put(struct weir_json_out *json, const void *arg)
+{
+	const struct balance_rows *rows = arg;
+	char key[17];
+
+	weir_json_put_uint(json, "room", rows->room);
+	weir_json_open_object(json, "rows");
+	for (uint32_t i = 0; i < rows->count; i++) {
+		snprintf(key, sizeof(key), "%016" PRIx64, rows->at[i].identity);
+		weir_json_put_uint(json, key, rows->at[i].row);
+	}
+	weir_json_close_object(json);
+}
 
 int balance_rows_save(const char *dir, const struct balance_rows *rows)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, BALANCE_ROWS_FILE) : NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct weir_json_out json = { .out = &text };
-	char key[17];
-
-	if (!dir)
-		return 0;
-	weir_json_open_object(&json, NULL);
-	weir_json_put_uint(&json, "version", FILE_VERSION);
-	weir_json_put_uint(&json, "room", rows->room);
-	weir_json_open_object(&json, "rows");
-	for (uint32_t i = 0; i < rows->count; i++) {
-		snprintf(key, sizeof(key), "%016" PRIx64, rows->at[i].identity);
-		weir_json_put_uint(&json, key, rows->at[i].row);
-	}
-	weir_json_close_object(&json);
-	weir_json_close_object(&json);
-	weir_buf_add_char(&text, '\n');
-	if (!path || text.failed)
-		return -ENOMEM;
-	return weir_file_replace(path, text.data, text.len, FILE_MODE);
+	return weir_kept_save(&rows_kept, dir, rows_put, rows);
 }
 
 static int row_read(const char *key, const struct weir_json *value, void *arg)
@@ -76,52 +74,30 @@ static int rows_check(struct balance_rows *rows)
 	return 0;
 }
 
-static int text_read(const struct weir_buf *text, struct balance_rows *rows)
+static int rows_read(const struct weir_json *json, struct weir_diag *why, void *arg)
 {
-	_cleanup_json_ struct weir_json *json = NULL;
-	int r = weir_json_parse(weir_buf_str(text), text->len, NULL, NULL, &json);
-
-	if (r)
-		return r;
 	const struct weir_json *object = weir_json_get(json, "rows");
-
-	if (weir_json_int(weir_json_get(json, "version"), 0) != FILE_VERSION || !object ||
-	    weir_json_type(object) != WEIR_JSON_OBJECT)
-		return -EINVAL;
 	int64_t room = weir_json_int(weir_json_get(json, "room"), 0);
+	struct balance_rows *rows = arg;
 
+	if (!object || weir_json_type(object) != WEIR_JSON_OBJECT)
+		return weir_diag_error(why, NULL, "it has no rows");
 	rows->room = room > 0 && room <= ROWS_MAX ? (uint32_t)room : 0;
 	rows->at = calloc(weir_json_size(object) + 1, sizeof(*rows->at));
 	if (!rows->at)
 		return -ENOMEM;
-	r = weir_json_each(object, row_read, rows);
-	return r ? r : rows_check(rows);
+	if (weir_json_each(object, row_read, rows) || rows_check(rows))
+		return weir_diag_error(why, NULL, "its rows are not those of counters");
+	return 0;
 }
 
 int balance_rows_load(const char *dir, struct weir_diag *diag, struct balance_rows *ret_rows)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, BALANCE_ROWS_FILE) : NULL,
-			    *kept = NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
 	_cleanup_balance_rows_ struct balance_rows rows = { 0 };
+	int r = weir_kept_load(&rows_kept, dir, rows_read, &rows, diag);
 
-	if (!path)
-		return dir ? -ENOMEM : 0;
-	int r = weir_file_read(path, FILE_BYTES_MAX, &text);
-
-	if (r == -ENOENT)
-		return 0;
-	if (!r)
-		r = text_read(&text, &rows);
-	if (r == -ENOMEM)
-		return r;
-	if (r) {
-		weir_file_keep_aside(path, &kept);
-		return weir_diag_warning(diag, NULL,
-					 "%s is damaged: backends are counted anew; it is kept as "
-					 "%s",
-					 path, kept ? kept : "a file beside it");
-	}
+	if (r)
+		return r == -ENOMEM ? r : 0;
 	*ret_rows = rows;
 	rows = (struct balance_rows){ 0 };
 	return 0;

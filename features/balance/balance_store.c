@@ -5,13 +5,16 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/kept.h"
 #include "features/balance/balance_live.h"
 
-#define FILE_NAME "balance.json"
-#define FILE_VERSION 1
-#define FILE_BYTES_MAX (64u << 20)
-#define FILE_MODE 0600
+static const struct weir_kept balance_kept = {
+	.file = "balance.json",
+	.version = 1,
+	.bytes_max = 64u << 20,
+	.rest = "what is good of it is read",
+	.cure = "add again what is missing",
+};
 
 static void service_put(const struct balance_text *text, struct weir_json_out *json)
 {
@@ -47,34 +50,28 @@ static void row_put(const struct balance_row *row, struct weir_json_out *json)
 	weir_buf_add_char(json->out, '\n');
 }
 
+static void runtime_put(struct weir_json_out *json, const void *arg)
+{
+	const struct balance_runtime *runtime = arg;
+
+	weir_json_put_bool(json, "off", runtime->is_off);
+	weir_json_open_array(json, "services");
+	for (unsigned i = 0; i < runtime->service_count; i++)
+		service_put(&runtime->services[i], json);
+	weir_json_close_array(json);
+	weir_json_open_array(json, "backends");
+	for (unsigned i = 0; i < runtime->row_count; i++)
+		row_put(&runtime->rows[i], json);
+	weir_json_close_array(json);
+	weir_json_open_array(json, "disabled");
+	for (unsigned i = 0; i < runtime->disabled_count; i++)
+		weir_json_put_str(json, NULL, runtime->disabled[i]);
+	weir_json_close_array(json);
+}
+
 int balance_store_save(const char *dir, const struct balance_runtime *runtime)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, FILE_NAME) : NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct weir_json_out json = { .out = &text };
-
-	if (!dir)
-		return 0;
-	weir_json_open_object(&json, NULL);
-	weir_json_put_uint(&json, "version", FILE_VERSION);
-	weir_json_put_bool(&json, "off", runtime->is_off);
-	weir_json_open_array(&json, "services");
-	for (unsigned i = 0; i < runtime->service_count; i++)
-		service_put(&runtime->services[i], &json);
-	weir_json_close_array(&json);
-	weir_json_open_array(&json, "backends");
-	for (unsigned i = 0; i < runtime->row_count; i++)
-		row_put(&runtime->rows[i], &json);
-	weir_json_close_array(&json);
-	weir_json_open_array(&json, "disabled");
-	for (unsigned i = 0; i < runtime->disabled_count; i++)
-		weir_json_put_str(&json, NULL, runtime->disabled[i]);
-	weir_json_close_array(&json);
-	weir_json_close_object(&json);
-	weir_buf_add_char(&text, '\n');
-	if (!path || text.failed)
-		return -ENOMEM;
-	return weir_file_replace(path, text.data, text.len, FILE_MODE);
+	return weir_kept_save(&balance_kept, dir, runtime_put, runtime);
 }
 
 /* A number within bounds, or -1. */
@@ -87,8 +84,7 @@ static int64_t number_get(const struct weir_json *object, const char *key, int64
 }
 
 /* What no longer means anything must not keep the policy from being compiled. */
-static int service_get(const struct weir_json *object, struct weir_diag *why,
-		       struct balance_runtime *runtime)
+static int service_get(const struct weir_json *object, struct weir_diag *why, void *runtime)
 {
 	const char *proto = weir_json_str(weir_json_get(object, "proto"), "");
 	const struct weir_json *port = weir_json_get(object, "port");
@@ -123,8 +119,7 @@ static int service_get(const struct weir_json *object, struct weir_diag *why,
 	return r ? r : balance_runtime_add_service(runtime, &text);
 }
 
-static int row_get(const struct weir_json *object, struct weir_diag *why,
-		   struct balance_runtime *runtime)
+static int row_get(const struct weir_json *object, struct weir_diag *why, void *runtime)
 {
 	const struct weir_json *weight = weir_json_get(object, "weight");
 	int64_t port = number_get(object, "port", 0, 65535);
@@ -147,8 +142,7 @@ static int row_get(const struct weir_json *object, struct weir_diag *why,
 	return r ? r : balance_runtime_add_row(runtime, &row);
 }
 
-static int disabled_get(const struct weir_json *name, struct weir_diag *why,
-			struct balance_runtime *runtime)
+static int disabled_get(const struct weir_json *name, struct weir_diag *why, void *runtime)
 {
 	const char *text = weir_json_str(name, "");
 	int r = balance_name_check(text, "disabled", why);
@@ -156,91 +150,37 @@ static int disabled_get(const struct weir_json *name, struct weir_diag *why,
 	return r ? r : balance_runtime_disable(runtime, text);
 }
 
-typedef int entry_get(const struct weir_json *entry, struct weir_diag *why,
-		      struct balance_runtime *runtime);
-
-/* Reads on behind what is wrong; the first of it is what is said. */
-static int list_get(const struct weir_json *json, const char *key, entry_get *get,
-		    struct weir_diag *why, struct balance_runtime *runtime)
+static int runtime_read(const struct weir_json *json, struct weir_diag *why, void *arg)
 {
-	const struct weir_json *list = weir_json_get(json, key);
+	static const struct {
+		const char *key;
+		weir_kept_read *read;
+	} lists[] = { { "services", service_get },
+		      { "backends", row_get },
+		      { "disabled", disabled_get } };
+	struct balance_runtime *runtime = arg;
 	int result = 0;
 
-	if (!list || weir_json_type(list) != WEIR_JSON_ARRAY)
-		return weir_diag_error(why, NULL, "its %s are no list", key);
-	for (size_t i = 0; i < weir_json_size(list) && result != -ENOMEM; i++) {
-		int r = get(weir_json_at(list, i), why, runtime);
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(lists) && result != -ENOMEM; i++) {
+		int r = weir_kept_each(json, lists[i].key, lists[i].read, runtime, why);
 
-		result = r < 0 ? r : result;
+		result = r ? r : result;
 	}
-	return result;
-}
-
-static int file_parse(const struct weir_buf *text, struct weir_diag *why,
-		      struct balance_runtime *runtime)
-{
-	_cleanup_json_ struct weir_json *json = NULL;
-	int r = weir_json_parse(weir_buf_str(text), text->len, NULL, why, &json);
-
-	if (r < 0)
-		return r;
-	if (weir_json_int(weir_json_get(json, "version"), 0) != FILE_VERSION)
-		return weir_diag_error(why, NULL, "it is of another version");
-	int services = list_get(json, "services", service_get, why, runtime);
-	int rows =
-		services == -ENOMEM ? -ENOMEM : list_get(json, "backends", row_get, why, runtime);
-	int disabled =
-		rows == -ENOMEM ? -ENOMEM : list_get(json, "disabled", disabled_get, why, runtime);
-
 	runtime->is_off = weir_json_bool(weir_json_get(json, "off"), false);
-	return disabled == -ENOMEM ? -ENOMEM : services ?: rows ?: disabled;
-}
-
-/* Put where the next write cannot reach it. */
-static void file_keep_aside(const char *path, const struct weir_diag *why, struct weir_diag *diag)
-{
-	_cleanup_free_ char *kept = NULL;
-	_cleanup_buf_ struct weir_buf reason = { 0 };
-
-	if (why->count)
-		weir_diag_entry_format(&why->entries[0], &reason);
-	int r = weir_file_keep_aside(path, &kept);
-
-	if (r < 0)
-		weir_diag_warning(diag, "move the file away by hand",
-				  "%s cannot be used and cannot be renamed: %s", path,
-				  strerror(-r));
-	else
-		weir_diag_warning(
-			diag, "add again what is missing",
-			"%s is damaged (%s): what is good of it is read, it is kept as %s", path,
-			reason.len ? weir_buf_str(&reason) : "unreadable",
-			kept ? kept : "a file beside it");
+	return result;
 }
 
 int balance_store_load(const char *dir, struct weir_diag *diag, struct balance_runtime *ret_runtime)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, FILE_NAME) : NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	_cleanup_diag_ struct weir_diag why = { 0 };
 	struct balance_runtime runtime = { 0 };
+	int r = weir_kept_load(&balance_kept, dir, runtime_read, &runtime, diag);
 
-	if (!dir || !path)
-		return dir ? -ENOMEM : 0;
-	int r = weir_file_read(path, FILE_BYTES_MAX, &text);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = file_parse(&text, &why, &runtime);
 	if (r == -ENOMEM) {
 		balance_runtime_done(&runtime);
 		return r;
 	}
-	if (r < 0) {
-		file_keep_aside(path, &why, diag);
+	if (r)
 		balance_store_save(dir, &runtime);
-	}
 	*ret_runtime = runtime;
 	return 0;
 }

@@ -10,14 +10,24 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/json.h"
+#include "base/kept.h"
 #include "features/block/block_file.h"
 
-#define INDEX_NAME "block.json"
 #define LIST_PREFIX "block-"
 #define LIST_SUFFIX ".json"
 #define FILE_BYTES_MAX (1ull << 30)
 #define FILE_MODE 0600
+
+static const struct weir_kept index_kept = {
+	.file = "block.json",
+	.version = BLOCK_FILE_VERSION,
+	.bytes_max = FILE_BYTES_MAX,
+	.rest = "counters begin anew",
+};
+static const struct weir_kept list_kept = {
+	.rest = "it is not loaded",
+	.cure = "mend it and import it again, or delete it",
+};
 
 void block_lists_done(struct block_lists *lists)
 {
@@ -133,46 +143,26 @@ static void index_put_lists(struct weir_json_out *json, const struct block_lists
 	}
 }
 
+struct index_lists {
+	const struct block_lists *files, *runtime;
+};
+
+static void index_put(struct weir_json_out *json, const void *arg)
+{
+	const struct index_lists *lists = arg;
+
+	weir_json_open_array(json, "lists");
+	index_put_lists(json, lists->files);
+	index_put_lists(json, lists->runtime);
+	weir_json_close_array(json);
+}
+
 int block_store_save_index(const char *dir, const struct block_lists *files,
 			   const struct block_lists *runtime)
 {
-	if (!dir)
-		return 0;
-	_cleanup_free_ char *path = weir_path_join(dir, INDEX_NAME);
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct weir_json_out json = { .out = &text };
-	weir_json_open_object(&json, NULL);
-	weir_json_put_uint(&json, "version", BLOCK_FILE_VERSION);
-	weir_json_open_array(&json, "lists");
-	index_put_lists(&json, files);
-	index_put_lists(&json, runtime);
-	weir_json_close_array(&json);
-	weir_json_close_object(&json);
-	weir_buf_add_char(&text, '\n');
-	if (!path || text.failed)
-		return -ENOMEM;
-	return weir_file_replace(path, text.data, text.len, FILE_MODE);
-}
+	struct index_lists lists = { files, runtime };
 
-/*
- * A file that cannot be used is no reason not to start: it is put where the next write cannot reach
- * it.
- */
-static int store_keep_aside(const char *path, struct weir_diag *why, struct weir_diag *diag)
-{
-	_cleanup_free_ char *kept = NULL;
-	_cleanup_buf_ struct weir_buf reason = { 0 };
-	if (why->count)
-		weir_diag_entry_format(&why->entries[0], &reason);
-	int r = weir_file_keep_aside(path, &kept);
-	if (r < 0)
-		return weir_diag_warning(diag, "move the file away by hand",
-					 "%s cannot be used and cannot be renamed: %s", path,
-					 strerror(-r));
-	return weir_diag_warning(diag, "mend it and import it again, or delete it",
-				 "%s cannot be used (%s); kept as %s", path,
-				 reason.len ? weir_buf_str(&reason) : "unreadable",
-				 kept ? kept : "a file beside it");
+	return weir_kept_save(&index_kept, dir, index_put, &lists);
 }
 
 static int hits_read(const char *key, const struct weir_json *value, void *arg)
@@ -209,7 +199,7 @@ static int stub_read_hits(struct block_list *list, const struct weir_json *hits)
 	return r;
 }
 
-static int stub_read(const struct weir_json *json, struct block_lists *stubs)
+static int stub_read(const struct weir_json *json, struct weir_diag *why, void *stubs)
 {
 	const char *name = weir_json_str(weir_json_get(json, "name"), "");
 	int action = block_action_from_string(weir_json_str(weir_json_get(json, "action"), ""));
@@ -218,7 +208,7 @@ static int stub_read(const struct weir_json *json, struct block_lists *stubs)
 		hit = weir_json_int(weir_json_get(json, "hit"), 0);
 	if (block_name_fault(name) || action < 0 || id < 1 || id > BLOCK_LISTS_MAX || hit < 0 ||
 	    hit >= WEIR_HITS_MAX)
-		return -EINVAL;
+		return weir_diag_error(why, NULL, "it has a wrong name, action, id or counter");
 	_cleanup_list_ struct block_list *list =
 		block_list_new(name, (enum block_action)action,
 			       strcmp(origin, "file") == 0 ? BLOCK_FROM_FILE : BLOCK_FROM_RUNTIME);
@@ -237,42 +227,16 @@ static int stub_read(const struct weir_json *json, struct block_lists *stubs)
 	return r;
 }
 
-static int index_parse(const struct weir_buf *text, struct weir_diag *diag,
-		       struct block_lists *stubs)
+static int index_read(const struct weir_json *json, struct weir_diag *why, void *stubs)
 {
-	_cleanup_json_ struct weir_json *json = NULL;
-	int r = weir_json_parse(weir_buf_str(text), text->len, NULL, diag, &json);
-	if (r < 0)
-		return r;
-	if (weir_json_int(weir_json_get(json, "version"), 0) != BLOCK_FILE_VERSION)
-		return weir_diag_error(diag, NULL, "it is of another version");
-	const struct weir_json *lists = weir_json_get(json, "lists");
-	for (size_t i = 0; i < weir_json_size(lists); i++) {
-		r = stub_read(weir_json_at(lists, i), stubs);
-		if (r == -EINVAL)
-			weir_diag_error(diag, NULL,
-					"lists[%zu] has a wrong name, action, id or counter", i);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return weir_kept_each(json, "lists", stub_read, stubs, why);
 }
 
 static int index_load(const char *dir, struct weir_diag *diag, struct block_lists *stubs)
 {
-	_cleanup_free_ char *path = weir_path_join(dir, INDEX_NAME);
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	_cleanup_diag_ struct weir_diag why = { 0 };
-	if (!path)
-		return -ENOMEM;
-	int r = weir_file_read(path, FILE_BYTES_MAX, &text);
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = index_parse(&text, &why, stubs);
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 ? store_keep_aside(path, &why, diag) : 0;
+	int r = weir_kept_load(&index_kept, dir, index_read, stubs, diag);
+
+	return r == -ENOMEM ? r : 0;
 }
 
 static bool name_of_file(const char *file, char name[BLOCK_NAME_MAX + 1])
@@ -319,7 +283,7 @@ static int list_load(const char *dir, const char *name, struct weir_diag *diag,
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return store_keep_aside(path, &why, diag);
+		return weir_kept_aside(&list_kept, path, &why, diag), 0;
 	r = block_lists_add(lists, list);
 	if (r == 0)
 		list = NULL;

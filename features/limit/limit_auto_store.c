@@ -4,15 +4,17 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/kept.h"
 #include "features/limit/limit_state.h"
 
-#define FILE_NAME "limit-blocks.json"
-#define FILE_VERSION 1
-#define FILE_BYTES_MAX (1u << 20)
-#define FILE_MODE 0600
+static const struct weir_kept auto_kept = {
+	.file = "limit-blocks.json",
+	.version = 1,
+	.bytes_max = 1u << 20,
+	.rest = "what is good of it is read",
+	.cure = "nothing is to be done: blocks stand, the next ones begin short",
+};
 
 /* Both clocks at one instant: the file has wall time, which outlives a reboot. */
 struct instant {
@@ -47,27 +49,28 @@ static void offender_put(const struct limit_offender *offender, const struct ins
 	weir_buf_add_char(json->out, '\n');
 }
 
+struct kept_auto {
+	struct instant now;
+	const struct limit_auto *from;
+	struct limit_auto *into;
+};
+
+static void blocked_put(struct weir_json_out *json, const void *arg)
+{
+	const struct kept_auto *kept = arg;
+
+	weir_json_open_array(json, "blocked");
+	for (unsigned i = 0; i < LIMIT_OFFENDERS; i++)
+		if (kept->from->at[i].length_ns)
+			offender_put(&kept->from->at[i], &kept->now, json);
+	weir_json_close_array(json);
+}
+
 int limit_auto_save(const char *dir, const struct limit_auto *autos, uint64_t now_ns)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, FILE_NAME) : NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct weir_json_out json = { .out = &text };
-	struct instant now = instant_now(now_ns);
+	struct kept_auto kept = { .now = instant_now(now_ns), .from = autos };
 
-	if (!dir)
-		return 0;
-	weir_json_open_object(&json, NULL);
-	weir_json_put_uint(&json, "version", FILE_VERSION);
-	weir_json_open_array(&json, "blocked");
-	for (unsigned i = 0; i < LIMIT_OFFENDERS; i++)
-		if (autos->at[i].length_ns)
-			offender_put(&autos->at[i], &now, &json);
-	weir_json_close_array(&json);
-	weir_json_close_object(&json);
-	weir_buf_add_char(&text, '\n');
-	if (!path || text.failed)
-		return -ENOMEM;
-	return weir_file_replace(path, text.data, text.len, FILE_MODE);
+	return weir_kept_save(&auto_kept, dir, blocked_put, &kept);
 }
 
 static int time_get(const struct weir_json *object, const char *key, const struct instant *now,
@@ -109,22 +112,16 @@ static int offender_get(const struct weir_json *object, const struct instant *no
 	return 0;
 }
 
-static int file_parse(const struct weir_buf *text, const struct instant *now,
-		      struct limit_auto *autos)
+static int blocked_read(const struct weir_json *json, struct weir_diag *why, void *arg)
 {
-	_cleanup_json_ struct weir_json *json = NULL;
-	int result = weir_json_parse(weir_buf_str(text), text->len, NULL, NULL, &json);
-	unsigned count = 0;
-
-	if (result < 0)
-		return result;
-	if (weir_json_int(weir_json_get(json, "version"), 0) != FILE_VERSION)
-		return -EINVAL;
 	const struct weir_json *blocked = weir_json_get(json, "blocked");
+	struct kept_auto *kept = arg;
+	unsigned count = 0;
+	int result = 0;
 
 	for (size_t i = 0; i < weir_json_size(blocked) && count < LIMIT_OFFENDERS; i++)
-		if (offender_get(weir_json_at(blocked, i), now, &autos->at[count]))
-			result = -EINVAL;
+		if (offender_get(weir_json_at(blocked, i), &kept->now, &kept->into->at[count]))
+			result = weir_diag_error(why, NULL, "blocked[%zu] is no block", i);
 		else
 			count++;
 	return result;
@@ -133,24 +130,8 @@ static int file_parse(const struct weir_buf *text, const struct instant *now,
 int limit_auto_load(const char *dir, struct weir_diag *diag, uint64_t now_ns,
 		    struct limit_auto *autos)
 {
-	_cleanup_free_ char *path = dir ? weir_path_join(dir, FILE_NAME) : NULL;
-	_cleanup_free_ char *kept = NULL;
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct instant now = instant_now(now_ns);
+	struct kept_auto kept = { .now = instant_now(now_ns), .into = autos };
+	int r = weir_kept_load(&auto_kept, dir, blocked_read, &kept, diag);
 
-	if (!dir || !path)
-		return dir ? -ENOMEM : 0;
-	int r = weir_file_read(path, FILE_BYTES_MAX, &text);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = file_parse(&text, &now, autos);
-	if (r == 0 || r == -ENOMEM)
-		return r;
-	weir_file_keep_aside(path, &kept);
-	weir_diag_warning(diag, "nothing is to be done: blocks stand, the next ones begin short",
-			  "%s is damaged: what is good of it is read, it is kept as %s", path,
-			  kept ? kept : "it is");
-	return 0;
+	return r == -ENOMEM ? r : 0;
 }
