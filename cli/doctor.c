@@ -2,6 +2,7 @@
 /* doctor: the checks are core's, the exit code is what scripts ask for. */
 #include <string.h>
 
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/local.h"
 #include "core/doctor.h"
@@ -30,7 +31,13 @@ int weir_local_doctor(const struct weir_command *command, struct weir_terminal *
 {
 	const char *pin_dir = weir_command_str(command, "pin-dir");
 	_cleanup_buf_ struct weir_buf json = { 0 };
-	int result = weir_doctor(pin_dir ? pin_dir : DEFAULT_PIN_DIR, &json);
+	_cleanup_json_ struct weir_json *running = NULL;
+	struct weir_question question = { .target = "/api/v1/service/check" };
+
+	/* Where no daemon runs there is nothing more to look at. */
+	(void)weir_ask(command, &question, NULL, &running);
+	int result = weir_doctor(pin_dir ? pin_dir : DEFAULT_PIN_DIR,
+				 weir_json_get(running, "checks"), &json);
 
 	if (result < 0) {
 		weir_terminal_problem(terminal, NULL, "cannot examine this machine: %s",

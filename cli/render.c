@@ -24,6 +24,7 @@ static const struct {
 	{ "interface.attach", weir_render_interfaces, "interfaces" },
 	{ "interface.detach", weir_render_interfaces, "interfaces" },
 	{ "doctor", weir_render_doctor, "checks" },
+	{ "service.check", weir_render_checks, "checks" },
 	{ "check", weir_render_check, "classes" },
 	{ "replay", weir_render_replay, "packets" },
 	{ "rule.test", weir_render_expectations, "failures" },

@@ -12,6 +12,7 @@ void weir_render(const struct weir_view *view, const char *op_name);
 void weir_render_status(const struct weir_view *view);
 void weir_render_interfaces(const struct weir_view *view);
 void weir_render_doctor(const struct weir_view *view);
+void weir_render_checks(const struct weir_view *view);
 void weir_render_entries(const struct weir_view *view);
 void weir_render_lists(const struct weir_view *view);
 void weir_render_import(const struct weir_view *view);

@@ -228,6 +228,16 @@ static void check_show(const struct weir_view *view, const struct weir_json *che
 	weir_buf_add_char(view->out, '\n');
 }
 
+void weir_render_checks(const struct weir_view *view)
+{
+	const struct weir_json *checks = weir_json_get(view->answer, "checks");
+
+	for (size_t i = 0; i < weir_json_size(checks); i++)
+		check_show(view, weir_json_at(checks, i));
+	if (!weir_json_size(checks))
+		weir_buf_add_str(view->out, "there is nothing to check\n");
+}
+
 void weir_render_doctor(const struct weir_view *view)
 {
 	const struct weir_json *checks = weir_json_get(view->answer, "checks");

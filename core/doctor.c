@@ -26,7 +26,17 @@ void weir_doctor_tell(struct weir_doctor *doctor, const char *check, enum doctor
 	weir_json_close_object(&doctor->json);
 }
 
-int weir_doctor(const char *pin_dir, struct weir_buf *reply)
+static void check_repeat(struct weir_doctor *doctor, const struct weir_json *check)
+{
+	bool is_ok = weir_json_bool(weir_json_get(check, "ok"), false);
+
+	weir_doctor_tell(doctor, weir_json_str(weir_json_get(check, "check"), "?"),
+			 is_ok ? DOCTOR_OK : DOCTOR_WARNING,
+			 weir_json_str(weir_json_get(check, "mend"), NULL), "%s",
+			 weir_json_str(weir_json_get(check, "found"), ""));
+}
+
+int weir_doctor(const char *pin_dir, const struct weir_json *more, struct weir_buf *reply)
 {
 	struct weir_doctor doctor = { .json = { .out = reply }, .pin_dir = pin_dir };
 
@@ -36,6 +46,8 @@ int weir_doctor(const char *pin_dir, struct weir_buf *reply)
 	weir_doctor_bpf(&doctor);
 	weir_doctor_hooks(&doctor);
 	weir_doctor_devices(&doctor);
+	for (size_t i = 0; i < weir_json_size(more); i++)
+		check_repeat(&doctor, weir_json_at(more, i));
 	weir_json_close_array(&doctor.json);
 	weir_json_close_object(&doctor.json);
 	return reply->failed ? -ENOMEM : 0;

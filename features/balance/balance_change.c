@@ -10,6 +10,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "features/balance/balance_reach.h"
+
+#define ADVISED_MOST 8
 
 /* One command, of those that become live together. */
 struct balance_command {
@@ -39,6 +42,32 @@ static void draft_cut(struct balance_runtime *draft, const struct balance_runtim
 	balance_runtime_cut(draft, to->service_count, to->row_count, to->disabled_count);
 }
 
+/* Of backends that were added, but for many at once: the kernel is asked for each. */
+static void added_advise(const struct balance_request *request,
+			 const struct balance_command *command,
+			 const struct balance_runtime *before)
+{
+	const struct balance_runtime *draft = &request->draft;
+	const struct balance_live *live = command->edit.live;
+	const struct balance *state = weir_engine_state(request->engine, &weir_balance);
+	unsigned first = before->row_count;
+	unsigned last =
+		draft->row_count < first + ADVISED_MOST ? draft->row_count : first + ADVISED_MOST;
+
+	for (unsigned i = first; i < last; i++) {
+		const struct balance_row *row = &draft->rows[i];
+		int known = balance_live_service(live, row->service);
+		/* What comes with it is of run time, and so by NAT. */
+		const struct balance_text made = { .name = row->service, .address = row->address };
+		struct weir_addr addr;
+
+		if (row->is_added && !balance_addr_read(row->address, "", NULL, &addr))
+			balance_reach_advise_one(state, &live->all,
+						 known < 0 ? &made : &live->all.services[known],
+						 &addr, command->edit.diag);
+	}
+}
+
 /* It sees what those before it have done; the text that it sees is the draft's own. `live` is how
  * the draft is, where that is known. */
 static int command_run(struct balance_request *request, struct balance_command *command,
@@ -59,6 +88,8 @@ static int command_run(struct balance_request *request, struct balance_command *
 	};
 	if (!r)
 		r = verb->edit(&command->edit);
+	if (!r)
+		added_advise(request, command, &before);
 	if (r)
 		draft_cut(&request->draft, &before);
 	command->edit.live = NULL;

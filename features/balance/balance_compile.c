@@ -10,6 +10,7 @@
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_maglev.h"
 #include "features/balance/balance_slots.h"
+#include "features/balance/balance_reach.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/balance_wide.h"
 #include "features/balance/health_set.h"
@@ -410,5 +411,7 @@ int balance_compile(struct weir_compile *compile)
 
 	if (!r)
 		r = balance_live_check(compile, runtime, &live);
+	if (!r)
+		balance_reach_advise(compile, &live.acting);
 	return r ? r : section_compile(compile, &live.acting);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "features/balance/balance_change.h"
+#include "features/balance/balance_reach.h"
 
 static struct balance *state_of(struct weir_engine *engine)
 {
@@ -304,6 +305,7 @@ const struct weir_op *const balance_ops[] = {
 	&show_op,
 	&health_op,
 	&announce_op,
+	&balance_reach_op,
 	&balance_stats_op,
 	&balance_affinity_list_op,
 	&balance_affinity_clear_op,

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether this host has a way to backends, and one that is wide enough for what is put before
+ * packets. What it finds is advice: nothing is refused, for routes come and go. */
+#ifndef WEIR_BALANCE_REACH_H
+#define WEIR_BALANCE_REACH_H
+
+#include "core/hook.h"
+#include "features/balance/balance_state.h"
+
+#define BALANCE_REACH_MOST 1024 /* backends that are looked at: the kernel is asked for each */
+
+enum balance_reach_fault {
+	BALANCE_REACHED,
+	BALANCE_NO_ROUTE,
+	BALANCE_BEHIND_ROUTER, /* and packets to it bear the service's address */
+	BALANCE_TOO_NARROW,
+	BALANCE_REACH_FAULTS,
+};
+
+/* Of a service's backends that have one fault: the first, and how many there are. */
+struct balance_reach_finding {
+	const struct balance_text *service;
+	enum balance_reach_fault fault;
+	unsigned count;
+	struct weir_addr backend;
+	char link[16];	/* by which it is reached */
+	uint32_t has;	/* bytes that the way takes */
+	uint32_t wants; /* … and those it would have to take */
+	uint32_t outer; /* … of which so many are put before a packet */
+};
+
+struct balance_reach_link {
+	uint32_t ifindex, mtu;
+	char name[16];
+	bool is_watched, leads_to_backends;
+};
+
+/* The links of this host, for one look. */
+struct balance_reach {
+	bool (*is_watched)(const void *arg, const struct weir_device *device);
+	const void *arg;
+	struct balance_reach_link *links;
+	unsigned count;
+	int error;
+};
+
+typedef void balance_reach_fn(void *arg, const struct balance_reach_finding *finding);
+
+/* Reads the links. -errno. */
+int balance_reach_open(struct balance_reach *reach);
+void balance_reach_done(struct balance_reach *reach);
+/* Looks at all services: a call for each that is at fault, and each of its faults. *ret_seen
+ * backends were looked at. -errno. */
+int balance_reach_look(struct balance_reach *reach, const struct balance_section *section,
+		       balance_reach_fn *each, void *arg, unsigned *ret_seen);
+/* Looks at a backend that comes beside those of `section`. -errno. */
+int balance_reach_one(struct balance_reach *reach, const struct balance_section *section,
+		      const struct balance_text *service, const struct weir_addr *backend,
+		      struct balance_reach_finding *ret_finding);
+
+/* balance_reach_tell.c: what is wrong, and what mends it. */
+void balance_reach_write(const struct balance_reach_finding *finding, struct weir_buf *what,
+			 struct weir_buf *mend);
+/* As warnings, of a configuration that is about to be live, and of a backend that was added; what
+ * cannot be looked at is not told of. */
+void balance_reach_advise(const struct weir_compile *compile,
+			  const struct balance_section *section);
+void balance_reach_advise_one(const struct balance *state, const struct balance_section *section,
+			      const struct balance_text *service, const struct weir_addr *backend,
+			      struct weir_diag *diag);
+extern const struct weir_op balance_reach_op;
+
+#endif
