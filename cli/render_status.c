@@ -121,6 +121,51 @@ static void live_show(const struct weir_view *view, const struct weir_json *live
 	weir_buf_add_str(view->out, " places of the live set in use\n");
 }
 
+/* Whether anything but capacities was counted or set: stops at the first. */
+static int says_something(const char *key, const struct weir_json *value, void *arg)
+{
+	switch (weir_json_type(value)) {
+	case WEIR_JSON_INTEGER:
+	case WEIR_JSON_REAL:
+		return !ends_with(key, "capacity") && weir_json_real(value, 0) != 0;
+	case WEIR_JSON_STRING:
+		return weir_json_str(value, "")[0] != '\0';
+	case WEIR_JSON_ARRAY:
+		return weir_json_size(value) > 0;
+	case WEIR_JSON_OBJECT:
+		return weir_json_each(value, says_something, arg);
+	default:
+		return 0;
+	}
+}
+
+/* A line for each part that has nothing to say, where the others have their tables. */
+static int feature_rest(const char *key, const struct weir_json *value, void *arg)
+{
+	const struct weir_view *view = arg;
+	_cleanup_buf_ struct weir_buf label = { 0 };
+
+	if (!weir_json_get(value, "on") || weir_json_each(value, says_something, NULL))
+		return 0;
+	weir_view_add_label(&label, key);
+	weir_buf_addf(view->out, "%-10s ", weir_buf_str(&label));
+	weir_view_add_colored(view, WEIR_COLOR_DIM,
+			      weir_view_bool(value, "on") ? "on, nothing yet" : "off");
+	weir_buf_add_char(view->out, '\n');
+	return 0;
+}
+
+static void features_rest(const struct weir_view *view)
+{
+	_cleanup_buf_ struct weir_buf lines = { 0 };
+	struct weir_view rest = *view;
+
+	rest.out = &lines;
+	(void)weir_json_each(view->answer, feature_rest, &rest);
+	if (lines.len)
+		weir_buf_addf(view->out, "\n%s", weir_buf_str(&lines));
+}
+
 /* What features add, under names the CLI need not know: lists and live sets have views, anything
  * else the generic one. */
 static int feature_show(const char *key, const struct weir_json *value, void *arg)
@@ -133,12 +178,15 @@ static int feature_show(const char *key, const struct weir_json *value, void *ar
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(known[i], key) == 0)
 			return 0;
+	if (weir_json_get(value, "on") && !weir_json_each(value, says_something, NULL))
+		return 0;
 	if (type == WEIR_JSON_ARRAY && weir_json_size(value) > 0 && ends_with(key, "lists")) {
 		weir_view_heading(view, "Lists");
 		weir_render_list_rows(view, value);
 	} else if (type == WEIR_JSON_OBJECT && ends_with(key, "live") &&
 		   weir_json_get(value, "capacity")) {
-		live_show(view, value);
+		if (weir_view_uint(value, "entries"))
+			live_show(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "acting")) {
 		weir_render_rules_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "half_open_capacity")) {
@@ -162,6 +210,8 @@ static int event_kind_show(const char *kind, const struct weir_json *counts, voi
 {
 	struct weir_buf *out = arg;
 
+	if (!weir_json_each(counts, says_something, NULL))
+		return 0;
 	weir_buf_addf(out, "%s: ", kind);
 	weir_count_format(weir_view_uint(counts, "sent"), out);
 	weir_buf_add_str(out, " told, ");
@@ -185,11 +235,12 @@ void weir_render_status(const struct weir_view *view)
 		weir_buf_add_str(view->out, "none; add one with 'weir interface attach NAME'\n");
 	interfaces_table(view, interfaces);
 	(void)weir_json_each(view->answer, feature_show, (void *)view);
+	features_rest(view);
 	if (reasons) {
 		weir_view_heading(view, "Packets");
 		weir_render_reasons(view, reasons);
 	}
-	if (!events)
+	if (!events || !weir_json_each(events, says_something, NULL))
 		return;
 	weir_view_heading(view, "Events");
 	(void)weir_json_each(events, event_kind_show, view->out);

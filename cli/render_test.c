@@ -389,6 +389,31 @@ static void status_counts_rules_and_tells_default_policies(void **state)
 	(void)state;
 }
 
+static void status_has_a_line_for_what_has_nothing_to_say(void **state)
+{
+	assert_shown("status",
+		     "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[],"
+		     "\"limit\":{\"on\":false,\"limits\":0,\"over\":0},"
+		     "\"block_live\":{\"entries\":0,\"capacity\":65536},"
+		     "\"conntrack\":{\"on\":true,\"flows\":0,\"half_open_capacity\":1000,"
+		     "\"account\":{\"on\":false,\"ended\":0}},"
+		     "\"synproxy\":{\"on\":false,\"services\":0,\"proven\":2},"
+		     "\"events\":{\"drop\":{\"sent\":0,\"capped\":0,\"lost\":0}}}",
+		     false,
+		     "weir 0.1.0  revision 1  no daemon; the data path filters on\n"
+		     "\n"
+		     "Interfaces\n"
+		     "none; add one with 'weir interface attach NAME'\n"
+		     "\n"
+		     "synproxy\n"
+		     "on        no\n"
+		     "services  0\n"
+		     "proven    2\n"
+		     "\n"
+		     "limit      off\n"
+		     "conntrack  on, nothing yet\n");
+}
+
 static void status_without_interfaces_says_what_to_do(void **state)
 {
 	assert_shown("status", "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[]}", false,
@@ -495,6 +520,7 @@ int main(void)
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
 		cmocka_unit_test(status_counts_rules_and_tells_default_policies),
+		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),
 		cmocka_unit_test(replay_shows_reasons_and_sources),

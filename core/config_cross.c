@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "core/twice.h"
 #include "core/yaml_text.h"
 
 #define KEY_BYTES 64
@@ -49,39 +50,27 @@ static int interface_check(const char *name, const char *key, struct weir_diag *
 	return 0;
 }
 
-struct named {
-	const char *name;
-	unsigned index;
-};
-
-static int named_compare(const void *a, const void *b)
+static int interface_twice(const struct weir_named *earlier, const struct weir_named *named,
+			   void *diag)
 {
-	const struct named *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
-	return order ? order : (x->index > y->index) - (x->index < y->index);
+	char key[KEY_BYTES];
+	char shown[WEIR_TEXT_SHOWN];
+
+	snprintf(key, sizeof(key), "interfaces[%u].name", named->index);
+	return weir_diag_key(diag, key, "keep one of them", "'%s' is already interfaces[%u]",
+			     weir_text_shorten(named->name, shown), earlier->index);
 }
 
 static int interfaces_twice(const struct weir_config *config, struct weir_diag *diag)
 {
 	unsigned count = config->interface_count;
-	_cleanup_free_ struct named *names = calloc(count + 1ul, sizeof(*names));
+	_cleanup_free_ struct weir_named *names = calloc(count + 1ul, sizeof(*names));
+
 	if (!names)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
-		names[i] = (struct named){ config->interfaces[i].name, i };
-	qsort(names, count, sizeof(*names), named_compare);
-
-	int r = 0;
-	for (unsigned i = 1; i < count; i++) {
-		if (strcmp(names[i - 1].name, names[i].name) != 0)
-			continue;
-		char key[KEY_BYTES];
-		char shown[WEIR_TEXT_SHOWN];
-		snprintf(key, sizeof(key), "interfaces[%u].name", names[i].index);
-		r = weir_diag_key(diag, key, "keep one of them", "'%s' is already interfaces[%u]",
-				  weir_text_shorten(names[i].name, shown), names[i - 1].index);
-	}
-	return r;
+		names[i] = (struct weir_named){ config->interfaces[i].name, i };
+	return weir_twice(names, count, interface_twice, diag);
 }
 
 static int interfaces_check(const struct weir_config *config, struct weir_diag *diag)

@@ -312,13 +312,7 @@ static bool balance_served_name(void *data, const struct weir_served_flow *flow,
 				struct weir_buf *name)
 {
 	const struct balance *state = data;
-	const struct balance_place key = {
-		.service = flow->service,
-		.port = flow->port,
-		.proto = flow->proto,
-		.number = flow->number,
-	};
-	const struct balance_place *place = balance_plan_number(&state->counts.live, &key);
+	const struct balance_place *place = balance_plan_flow(&state->counts.live, flow);
 
 	if (place)
 		place_name(state, place, name);

@@ -44,13 +44,7 @@ static void flow_look(const struct weir_served_flow *flow, void *arg)
 {
 	struct look *look = arg;
 	const struct balance_plan *live = &look->state->counts.live;
-	const struct balance_place key = {
-		.service = flow->service,
-		.port = flow->port,
-		.proto = flow->proto,
-		.number = flow->number,
-	};
-	const struct balance_place *place = balance_plan_number(live, &key);
+	const struct balance_place *place = balance_plan_flow(live, flow);
 
 	if (place && !flow->has_ended && !(flow->is_over && is_direct(look, place)))
 		look->found[place - live->at].seen++;

@@ -8,6 +8,7 @@
 #define WEIR_BALANCE_COUNT_H
 
 #include "core/map.h"
+#include "core/served.h"
 #include "features/balance/balance.h"
 
 struct balance_end;
@@ -133,6 +134,8 @@ const struct balance_place *balance_plan_row(const struct balance_plan *plan, ui
  * the first to ask. */
 const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 						const struct balance_place *key);
+const struct balance_place *balance_plan_flow(const struct balance_plan *plan,
+					      const struct weir_served_flow *flow);
 
 /* balance_count.c */
 void balance_counts_done(struct balance_counts *counts);

@@ -92,6 +92,19 @@ const struct balance_place *balance_plan_number(const struct balance_plan *plan,
 	return place_find(plan, &wanted, number_compare);
 }
 
+const struct balance_place *balance_plan_flow(const struct balance_plan *plan,
+					      const struct weir_served_flow *flow)
+{
+	const struct balance_place key = {
+		.service = flow->service,
+		.port = flow->port,
+		.proto = flow->proto,
+		.number = flow->number,
+	};
+
+	return balance_plan_number(plan, &key);
+}
+
 static void places_fill(const struct balance_section *section, const struct balance_end *services,
 			const struct balance_end *backends, const uint16_t *numbers,
 			struct balance_plan *plan)

@@ -48,13 +48,7 @@ static void flow_count(const struct weir_served_flow *flow, void *arg)
 {
 	struct stats_call *call = arg;
 	const struct balance_plan *live = &call->state->counts.live;
-	const struct balance_place key = {
-		.service = flow->service,
-		.port = flow->port,
-		.proto = flow->proto,
-		.number = flow->number,
-	};
-	const struct balance_place *place = balance_plan_number(live, &key);
+	const struct balance_place *place = balance_plan_flow(live, flow);
 	struct flows *flows = place ? &call->flows[place - live->at] : NULL;
 
 	if (flows && flow->is_answered && !flow->is_over)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "core/twice.h"
 #include "features/balance/balance_wide.h"
 
 struct used {
@@ -110,40 +111,25 @@ static int ends_check(const struct balance_section *section, struct weir_diag *d
 	return r;
 }
 
-struct named {
-	const char *name;
-	unsigned index;
-};
-
-static int named_compare(const void *a, const void *b)
+static int name_twice(const struct weir_named *earlier, const struct weir_named *named, void *diag)
 {
-	const struct named *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
+	char key[64];
 
-	return order ? order : (x->index > y->index) - (x->index < y->index);
+	snprintf(key, sizeof(key), "balance.services[%u].name", named->index);
+	return weir_diag_key(diag, key, "give each a name of its own",
+			     "'%s' is the name of services[%u] too", named->name, earlier->index);
 }
 
 static int names_check(const struct balance_section *section, struct weir_diag *diag)
 {
-	_cleanup_free_ struct named *names = calloc(section->service_count + 1ul, sizeof(*names));
-	int r = 0;
+	unsigned count = section->service_count;
+	_cleanup_free_ struct weir_named *names = calloc(count + 1ul, sizeof(*names));
 
 	if (!names)
 		return -ENOMEM;
-	for (unsigned i = 0; i < section->service_count; i++)
-		names[i] = (struct named){ section->services[i].name, i };
-	qsort(names, section->service_count, sizeof(*names), named_compare);
-	for (unsigned i = 1; i < section->service_count; i++) {
-		char key[64];
-
-		if (strcmp(names[i - 1].name, names[i].name) != 0)
-			continue;
-		snprintf(key, sizeof(key), "balance.services[%u].name", names[i].index);
-		r = weir_diag_key(diag, key, "give each a name of its own",
-				  "'%s' is the name of services[%u] too", names[i].name,
-				  names[i - 1].index);
-	}
-	return r;
+	for (unsigned i = 0; i < count; i++)
+		names[i] = (struct weir_named){ section->services[i].name, i };
+	return weir_twice(names, count, name_twice, diag);
 }
 
 int balance_twice_check(const struct balance_section *section, struct weir_diag *diag)

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/hash.h"
+#include "core/twice.h"
 #include "features/rules/rules_state.h"
 
 static int check_name(const char *list, unsigned index, const char *name, struct weir_diag *diag)
@@ -166,34 +167,22 @@ static int check_group_of(const struct rules_section *section, unsigned index,
 			     group);
 }
 
-struct named {
-	const char *name;
-	unsigned index;
-};
-
-static int named_compare(const void *a, const void *b)
+static int name_twice(const struct weir_named *earlier, const struct weir_named *named, void *diag)
 {
-	const struct named *x = a, *y = b;
-	int r = strcmp(x->name, y->name);
-	return r ? r : x->index < y->index ? -1 : 1;
+	return check_twice("rules", named->index, earlier->index, named->name, diag);
 }
 
 static int check_names(const struct rules_section *section, struct weir_diag *diag)
 {
-	_cleanup_free_ struct named *named = calloc(section->rule_count + 1, sizeof(*named));
+	_cleanup_free_ struct weir_named *named = calloc(section->rule_count + 1, sizeof(*named));
 	size_t count = 0;
-	int result = 0;
+
 	if (!named)
 		return -ENOMEM;
 	for (unsigned i = 0; i < section->rule_count; i++)
 		if (section->rules[i].name)
-			named[count++] = (struct named){ section->rules[i].name, i };
-	qsort(named, count, sizeof(*named), named_compare);
-	for (size_t i = 1; i < count; i++)
-		if (strcmp(named[i].name, named[i - 1].name) == 0)
-			result = check_twice("rules", named[i].index, named[i - 1].index,
-					     named[i].name, diag);
-	return result;
+			named[count++] = (struct weir_named){ section->rules[i].name, i };
+	return weir_twice(named, count, name_twice, diag);
 }
 
 static int check_rules(const struct weir_config *config, const struct rules_section *section,

@@ -9,7 +9,7 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6Tim
                                 IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN)
 from scapy.packet import Raw
 
-from e2e.balance_test import FAMILIES
+from harness.balanced import FAMILIES
 from harness.daemon import Daemon
 from harness.gateway import Gateway
 

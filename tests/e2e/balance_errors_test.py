@@ -2,13 +2,12 @@
 """ICMP errors about what goes to a service or comes from one: on each side they speak of the
 addresses that are known there, and reach whom they are for."""
 import errno
-import json
 import random
 import socket
 
 import pytest
 
-from e2e.balance_test import DENIED, FAMILIES, HOOKS, config
+from harness.balanced import DENIED, FAMILIES, HOOKS, config
 from harness.cluster import PORT, SERVICE, Client, serving
 from harness.daemon import Daemon
 from harness.road import Road, address, client_address

@@ -12,7 +12,7 @@ from scapy.layers.sctp import (SCTP, SCTPChunkCookieAck, SCTPChunkCookieEcho, SC
 from scapy.packet import Raw
 
 from e2e.balance_bytes_test import (BACKEND, CLIENT, OWN, ROUTER, SERVICE, exceeded, packet, passed)
-from e2e.balance_test import FAMILIES
+from harness.balanced import FAMILIES
 from harness.daemon import Daemon
 from harness.gateway import Gateway
 

@@ -12,7 +12,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from e2e.balance_test import config as cluster_config
+from harness.balanced import config as cluster_config
 from harness.cluster import Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.gateway import FAR_MAC, MAC, Gateway, checksum

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from e2e.balance_test import DENIED, FAMILIES, config
+from harness.balanced import DENIED, FAMILIES, config
 from harness.cluster import BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.wait import wait_for

@@ -9,11 +9,11 @@ import socket
 
 import pytest
 
-from e2e.balance_test import DENIED, FAMILIES, HOOKS
+from harness.balanced import DENIED, FAMILIES, HOOKS, echo, policy
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, ROUTER, SERVICE, Client,
                              family_kind, serving)
 from harness.daemon import Daemon
-from harness.lan import ARM, Lan
+from harness.lan import Lan
 from harness.road import Road, address
 from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking_backend,
                           asking_client, mtu_learned, told)
@@ -28,16 +28,8 @@ each_family = pytest.mark.parametrize("family", FAMILIES)
 
 def config(family, source, hook, proto="tcp", weights=(1, 1, 1), rules=None, lines=4096,
            capacity=1000):
-    backends = [{"address": BACKENDS[family][index], "port": BACKEND_PORT, "weight": weight}
-                for index, weight in enumerate(weights) if weight is not None]
-    service = {"name": "echo", "address": SERVICE[family], "port": PORT, "proto": proto,
-               "source": source, "backends": backends}
-    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
-    tracking = {"enabled": "auto", "capacity": capacity, "half-open": 1000}
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            f"conntrack: {json.dumps(tracking)}\n"
-            f"balance: {json.dumps({'source-ports': lines, 'services': [service]})}\n"
-            + (f"rules: {json.dumps(rules)}\n" if rules else ""))
+    return policy([echo(family, weights, proto, source=source)], hook=hook, capacity=capacity,
+                  rules=rules, **{"source-ports": lines})
 
 
 @pytest.fixture(scope="module")

@@ -10,34 +10,11 @@ import struct
 
 import pytest
 
+from harness.balanced import DENIED, FAMILIES, HOOKS, config, names
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
-from harness.kernel import release
 from harness.older import OlderDaemon
 from harness.wait import SLOWNESS, wait_for
-
-HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
-FAMILIES = (4, 6)
-DENIED = {"policy": [{"interface": "*", "ingress": "deny", "egress": "deny"}],
-          "rules": [{"name": "served", "dport": str(PORT), "state": "new", "action": "allow"},
-                    {"name": "neighbours", "proto": "icmpv6", "icmp-type": "133-136, 143",
-                     "action": "allow"}]}
-
-
-def config(family, weights=(1, 1, 1), proto="tcp", hook="tc", rules=None, capacity=1000, more=()):
-    """Backends without a weight are not there."""
-    backends = [{"address": BACKENDS[family][index], "port": BACKEND_PORT, "weight": weight}
-                for index, weight in enumerate(weights) if weight is not None]
-    service = {"name": "echo", "address": SERVICE[family], "port": PORT, "proto": proto,
-               "backends": backends}
-    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
-    tracking = {"enabled": "auto", "capacity": capacity, "half-open": 1000}
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            f"conntrack: {json.dumps(tracking)}\n"
-            f"balance: {json.dumps({'services': [service, *more]})}\n"
-            + (f"rules: {json.dumps(rules)}\n" if rules else ""))
-
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -49,10 +26,6 @@ def cluster():
 def watched(cluster, text):
     with Daemon(cluster.gateway, config=text) as daemon:
         yield daemon
-
-
-def names(clients):
-    return [client.backend for client in clients]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -6,8 +6,7 @@ import socket
 
 import pytest
 
-from e2e.balance_test import FAMILIES, HOOKS, config, names
-from e2e.direct_test import config as direct_config
+from harness.balanced import FAMILIES, HOOKS, config, direct_config, names
 from harness.cluster import BACKENDS, PORT, SERVICE, Client, Cluster, family_kind, serving
 from harness.daemon import Daemon
 from harness.direct import COUNT, Direct, front

@@ -11,8 +11,8 @@ from scapy.packet import Raw
 from e2e.balance_bytes_test import (BACKEND, BEHIND, CLIENT, OWN, ROUTER, SERVICE, error, exceeded,
                                     packet, passed, too_big)
 from e2e.balance_ops_test import refusal
-from e2e.balance_test import FAMILIES, HOOKS
 from harness import cluster as at
+from harness.balanced import FAMILIES, HOOKS
 from harness.cluster import BACKENDS, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.gateway import Gateway

@@ -2,17 +2,16 @@
 """What leaves of services, on real stacks, as Wireshark sees it: every checksum is right and
 nothing is malformed, by every way, of streams, datagrams, fragments, and errors."""
 import contextlib
-import json
 import random
 import socket
 
 import pytest
 
-from e2e.balance_test import FAMILIES
+from harness.balanced import DIRECT_LINES, FAMILIES, direct_service, policy
 from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster,
                              family_kind, serving)
 from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, front
+from harness.direct import COUNT, Direct
 from harness.direct import serving as serving_direct
 from harness.direct import wider
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, told
@@ -104,10 +103,7 @@ def nat_config(way, hidden):
         ("datagram", family, PORT, "udp", DATAGRAMS, range(3)),
         ("quiet", family, QUIET, "udp", BACKEND_PORT, (0,)))]
     shortcut = {"shortcut": "xdp"} if way == "shortcut" else {}
-    interfaces = [{"name": name, "hook": WAYS[way]} for name in ("lan", "wan")]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            "conntrack: {capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({**shortcut, 'services': services})}\n")
+    return policy(services, hook=WAYS[way], **shortcut)
 
 
 @pytest.fixture(scope="module")
@@ -171,20 +167,11 @@ DIRECT = {("l2", None): "eth:ethertype:ip:tcp", ("ipip", 4): "eth:ethertype:ip:i
           ("gue", 6): "eth:ethertype:ipv6:udp:ip:tcp"}
 
 
-def direct_config(way):
-    forward, outer = way
-    services = [{"name": f"{name}{family}", "address": SERVICE[family], "port": port,
-                 "proto": proto, "forward": forward,
-                 "backends": [{"address": front(number, outer or family)}
-                              for number in range(count)]}
-                for family in FAMILIES for name, port, proto, count in (
-                    ("stream", PORT, "tcp", COUNT), ("datagram", PORT, "udp", COUNT),
-                    ("quiet", QUIET, "udp", 1))]
-    interfaces = [{"name": name, "hook": "tc"}
-                  for name in ("lan", *(f"wan{number}" for number in range(COUNT)))]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            "conntrack: {capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({'services': services})}\n")
+def services_of(way):
+    return [direct_service(family, way, f"{name}{family}", port, proto, weights=(1,) * count)
+            for family in FAMILIES for name, port, proto, count in (
+                ("stream", PORT, "tcp", COUNT), ("datagram", PORT, "udp", COUNT),
+                ("quiet", QUIET, "udp", 1))]
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +193,8 @@ def test_carried_packets_are_right(direct, way):
         for family in FAMILIES:
             for proto in ("tcp", "udp"):
                 stack.enter_context(serving_direct(direct, family, proto))
-        daemon = stack.enter_context(Daemon(direct.gateway, config=direct_config(way)))
+        text = policy(services_of(way), DIRECT_LINES)
+        daemon = stack.enter_context(Daemon(direct.gateway, config=text))
         told_client = stack.enter_context(Capture(direct.client, "eth0"))
         fronts = [stack.enter_context(Capture(made, "front")) for made in direct.members]
         with wider(direct):

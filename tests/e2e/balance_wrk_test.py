@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from e2e.balance_test import HOOKS, config
 from harness.asked import Asker, backends, wait_states
+from harness.balanced import HOOKS, config
 from harness.cluster import BACKEND_PORT, BACKENDS, SERVICE, Cluster
 from harness.daemon import HELPERS, WEIR, Daemon
 from harness.wait import SLOWNESS, wait_for

@@ -9,11 +9,11 @@ import subprocess
 
 import pytest
 
-from e2e.balance_test import FAMILIES, HOOKS
-from e2e.direct_test import WAYS, drops
+from harness.balanced import (DIRECT_LINES, FAMILIES, HOOKS, WAYS, direct_service, dropped,
+                              policy)
 from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, SERVICE, Cluster
 from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, front
+from harness.direct import COUNT, Direct
 from harness.programs import (ADDRESS_OF, BIG_BYTES, DNS, IPERF, LONG_NAME, LONG_TEXT, WEB, Home,
                               listens, running, url)
 from harness.wait import SLOWNESS, wait_for
@@ -24,17 +24,9 @@ SHARED = ((WEB, "tcp"), (DNS, "tcp"), (DNS, "udp"), (IPERF, "tcp"), (IPERF, "udp
 
 
 def config(way):
-    forward, outer = way
-    services = [{"name": f"{proto}-{port}-{family}", "address": SERVICE[family], "port": port,
-                 "proto": proto, "forward": forward,
-                 "backends": [{"address": front(number, outer or family)}
-                              for number in range(1 if port == IPERF else COUNT)]}
-                for family in FAMILIES for port, proto in SHARED]
-    interfaces = [{"name": name, "hook": "tc"}
-                  for name in ("lan", *(f"wan{number}" for number in range(COUNT)))]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            "conntrack: {capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({'services': services})}\n")
+    return policy([direct_service(family, way, f"{proto}-{port}-{family}", port, proto,
+                                  weights=(1,) * (1 if port == IPERF else COUNT))
+                   for family in FAMILIES for port, proto in SHARED], DIRECT_LINES)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +51,7 @@ def cluster(home):
 def balanced(request, cluster):
     with Daemon(cluster.gateway, config=config(request.param)) as daemon:
         yield daemon
-        assert not drops(daemon), daemon.say("events", "--json")
+        assert not dropped(daemon), daemon.say("events", "--json")
 
 
 def dig(cluster, family, *words):
@@ -135,4 +127,4 @@ def test_pages_behind_tls_arrive_whole(tls, home, certificate, hook):
             assert hashlib.sha256(body).hexdigest() == home.hashes["big"]
             row, = daemon.ask("flow", "list", f"src={CLIENT[family]}")["flows"]
             assert row["dst"] == SERVICE[family]
-        assert not drops(daemon)
+        assert not dropped(daemon)

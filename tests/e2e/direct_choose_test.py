@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from e2e.balance_active_test import counted
-from e2e.direct_test import config, watched
+from e2e.direct_test import watched
+from harness.balanced import direct_config
 from harness.cluster import Client
 from harness.direct import Direct, serving
 from harness.wait import wait_for
@@ -22,7 +23,7 @@ def cluster():
 
 
 def text(way, keys):
-    return config(4, way).replace('"name": "echo"', '"name": "echo", ' + keys)
+    return direct_config(4, way).replace('"name": "echo"', '"name": "echo", ' + keys)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way[0])

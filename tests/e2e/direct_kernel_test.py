@@ -10,11 +10,10 @@ import shlex
 
 import pytest
 
-from e2e.balance_test import FAMILIES
-from e2e.direct_test import config, drops, wider
+from harness.balanced import FAMILIES, direct_config, dropped
 from harness.cluster import SERVICE, Client
 from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, serving
+from harness.direct import COUNT, Direct, serving, wider
 from harness.kernel import has_module
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/user/balancer.md").read_text()
@@ -74,7 +73,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def daemon(cluster):
-    with Daemon(cluster.gateway, config=config(4, ("l2", None))) as started:
+    with Daemon(cluster.gateway, config=direct_config(4, ("l2", None))) as started:
         yield started
 
 
@@ -87,7 +86,7 @@ def lacking(family, way):
 
 def both_services(family, way):
     """By TCP and by UDP."""
-    text = config(family, way)
+    text = direct_config(family, way)
     before, line, after = re.search(r"(.*^balance: )(.*?)\n(.*)", text, re.M | re.S).groups()
     section = json.loads(line)
     section["services"].append({**section["services"][0], "name": "words", "proto": "udp"})
@@ -101,13 +100,13 @@ def test_backends_made_ready_by_the_page_answer(cluster, daemon, family, way):
         pytest.skip(f"the kernel {os.uname().release} has no module {', '.join(names)}")
     cluster.renew(commands(*needed(family, way)))
     daemon.apply(both_services(family, way))
-    dropped = drops(daemon)
+    before = dropped(daemon)
     with serving(cluster, family), serving(cluster, family, "udp"):
         with wider(cluster):
             all_answer(cluster, family)
         with Client(cluster, family) as client:
             assert client.echoes(random.Random(1).randbytes(1 << 16)), "it learns what fits"
-    assert drops(daemon) == dropped
+    assert dropped(daemon) == before
 
 
 def all_answer(cluster, family):

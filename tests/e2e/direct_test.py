@@ -3,34 +3,15 @@
 packets as they were, and answer past the gateway."""
 import collections
 import contextlib
-import json
 import random
 
 import pytest
 
-from e2e.balance_test import FAMILIES, HOOKS
+from harness.balanced import FAMILIES, HOOKS, WAYS, direct_config, dropped
 from harness.cluster import PORT, SERVICE, Client
 from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, front, serving, wider
+from harness.direct import COUNT, Direct, serving, wider
 from harness.wait import SLOWNESS
-
-# How, and the family of the backends' addresses; None: the service's.
-WAYS = (("l2", None), ("ipip", 4), ("ipip", 6), ("gue", 4), ("gue", 6))
-
-
-def config(family, way, proto="tcp", hook="tc", weights=(1,) * COUNT, rules=None, more=""):
-    forward, outer = way
-    backends = [{"address": front(number, outer or family), "weight": weight}
-                for number, weight in enumerate(weights)]
-    service = {"name": "echo", "address": SERVICE[family], "port": PORT, "proto": proto,
-               "forward": forward, "backends": backends}
-    interfaces = [{"name": name, "hook": hook} for name in
-                  ("lan", *(f"wan{number}" for number in range(COUNT)))]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({'services': [service]})}\n"
-            + (f"rules: {json.dumps(rules)}\n" if rules else "") + more)
-
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -49,15 +30,12 @@ def watched(cluster, text):
         yield daemon
 
 
-def drops(daemon):
-    return {name: count for name, count in daemon.reasons().items() if name.startswith("drop")}
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_connections_are_shared_out_and_answered_by_backends_themselves(cluster, hook, family,
                                                                         way):
-    with serving(cluster, family), watched(cluster, config(family, way, hook=hook)) as daemon, \
+    with serving(cluster, family), \
+            watched(cluster, direct_config(family, way, hook=hook)) as daemon, \
             contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(cluster, family)) for _ in range(40)]
         counts = collections.Counter(client.backend for client in clients)
@@ -73,7 +51,7 @@ def test_connections_are_shared_out_and_answered_by_backends_themselves(cluster,
         assert status["chosen"] == 40 and status["to_clients"] == 0
         assert status["to_backends"] >= 80
         assert daemon.reasons()["pass_direct"] == status["to_backends"]
-        assert not drops(daemon)
+        assert not dropped(daemon)
 
 
 # --- what is said on a connection ----------------------------------------------------------------
@@ -99,7 +77,7 @@ def test_what_is_sent_arrives_as_it_was(cluster, family, way, offloads):
     """By both hands of the checksum: a wire's, and one that is still to be computed, in segments
     that are still to be cut."""
     text = random.Random(family).randbytes(4 << 20)
-    with serving(cluster, family), watched(cluster, config(family, way)), \
+    with serving(cluster, family), watched(cluster, direct_config(family, way)), \
             (left_to_devices(cluster) if offloads else contextlib.nullcontext()), \
             Client(cluster, family) as client:
         assert client.echoes(text)
@@ -111,19 +89,19 @@ def test_datagrams_and_their_fragments_arrive(cluster, family, way):
     be wider than (docs/user/balancer.md)."""
     text = random.Random(family).randbytes(5000)
     with wider(cluster), serving(cluster, family, "udp"), \
-            watched(cluster, config(family, way, "udp")) as daemon, \
+            watched(cluster, direct_config(family, way, "udp")) as daemon, \
             Client(cluster, family, "udp") as client:
         for say in (b"first", b"second", text, b"last"):
             assert client.ask(say) == say and client.peer == client.own
         row, = daemon.ask("flow", "list", f"dport={PORT}")["flows"]
         assert row["state"] == "stream"
-        assert not drops(daemon) and daemon.status()["balance"]["too_big"] == 0
+        assert not dropped(daemon) and daemon.status()["balance"]["too_big"] == 0
 
 
 def test_sender_learns_what_fits(cluster, way):
     """A segment of the client's full size does not fit with its headers: he is told, and sends
     less. Of l2 nothing is told, since nothing is added."""
-    with serving(cluster, 4), watched(cluster, config(4, way)) as daemon, \
+    with serving(cluster, 4), watched(cluster, direct_config(4, way)) as daemon, \
             Client(cluster, 4) as client:
         assert client.echoes(random.Random(1).randbytes(1 << 20))
         status = daemon.status()["balance"]
@@ -133,10 +111,10 @@ def test_sender_learns_what_fits(cluster, way):
 
 def test_backend_keeps_its_flows_when_it_is_drained(cluster):
     way = ("gue", 6)
-    with serving(cluster, 4), watched(cluster, config(4, way, weights=(1, 0))) as daemon, \
+    with serving(cluster, 4), watched(cluster, direct_config(4, way, weights=(1, 0))) as daemon, \
             Client(cluster, 4) as client:
         assert client.backend == 0
-        daemon.apply(config(4, way, weights=(0, 1)))
+        daemon.apply(direct_config(4, way, weights=(0, 1)))
         assert client.echoes(b"on and on")
         with Client(cluster, 4) as other:
             assert other.backend == 1

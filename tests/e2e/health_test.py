@@ -3,7 +3,6 @@
 what is said of it."""
 import contextlib
 import http.client
-import json
 import os
 import pathlib
 import socket
@@ -14,7 +13,8 @@ import time
 import pytest
 
 from harness.asked import Asker, backends, health, states, wait_states
-from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
+from harness.balanced import echo, policy
+from harness.cluster import BACKEND_PORT, BACKENDS, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.programs import running
 from harness.wait import SLOWNESS, wait_for
@@ -31,14 +31,10 @@ def check(kind="tcp", **more):
 
 
 def config(health=None, family=4, which=range(3), more=None, proto="tcp"):
-    service = {"name": "web", "address": SERVICE[family], "port": PORT, "proto": proto,
-               "backends": [{"address": BACKENDS[family][index], "port": BACKEND_PORT}
-                            for index in which],
-               **({"health": health} if health else {}), **(more or {})}
-    interfaces = [{"name": name, "hook": "tc"} for name in ("lan", "wan")]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            f"conntrack: {{capacity: 100000}}\n"
-            f"balance: {json.dumps({'services': [service]})}\n")
+    weights = [1 if index in which else None for index in range(3)]
+    checks = {"health": health} if health else {}
+    return policy([echo(family, weights, proto, name="web", **checks, **(more or {}))],
+                  capacity=100000)
 
 
 @pytest.fixture(scope="module")
