@@ -188,8 +188,7 @@ def test_the_gateway_speaks_to_backends_itself(lan, family):
 
 def test_without_it_neighbours_are_not(lan):
     """What the others prove: the answer goes straight to the client, who does not know it."""
-    text = config(4, ROUTER[4][0], "tc").replace(f'"source": "{ROUTER[4][0]}", ', "")
-    with serving(lan, 4), Daemon(lan.gateway, config=text):
+    with serving(lan, 4), Daemon(lan.gateway, config=policy([echo(4)])):
         with pytest.raises(OSError):
             Client(lan, 4, seconds=1)
 
