@@ -10,14 +10,16 @@ import threading
 
 import pytest
 
+from e2e.health_test import span
 from harness.cluster import PORT, SERVICE
 from harness.daemon import HELPERS, Daemon
 from harness.direct import COUNT, HOST, Direct, front, serving
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 
 FAMILIES = (4, 6)
 WAYS = ("l2", "ipip", "gue")
 HOOKS = ("tc", "xdp")
+INTERVAL, TIMEOUT = 0.2 * SLOWNESS, 0.15 * SLOWNESS
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 
 
@@ -27,8 +29,8 @@ def config(family, forward="ipip", outer=None, hook="tc", health=None, proto="tc
                "forward": forward,
                "backends": [{"address": front(number, outer or family)}
                             for number in range(COUNT)],
-               "health": {"type": "tcp", "interval": "200ms", "timeout": "150ms", "fall": 2,
-                          **(health or {})}}
+               "health": {"type": "tcp", "interval": span(INTERVAL),
+                          "timeout": span(TIMEOUT), "fall": 2, **(health or {})}}
     names = watched or ("lan", *(f"wan{number}" for number in range(COUNT)))
     interfaces = [{"name": name, "hook": hook} for name in names]
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
@@ -92,7 +94,7 @@ def test_backend_that_keeps_the_headers_is_down(cluster, forward):
         member.run("tc", "filter", "del", "dev", "front", "ingress")
         try:
             row = are(daemon, "up", "down")[1]
-            assert row["reason"] == "timed out after 150ms"
+            assert row["reason"] == f"timed out after {span(TIMEOUT)}"
         finally:
             member.run("tc", "filter", "add", "dev", "front", "ingress", "bpf", "da",
                        "object-file", HELPERS / "decap.bpf.o", "section", "tc")
