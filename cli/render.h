@@ -23,6 +23,9 @@ void weir_render_rule_hits(const struct weir_view *view);
 void weir_render_rule_edit(const struct weir_view *view);
 void weir_render_limit_edit(const struct weir_view *view);
 void weir_render_flows(const struct weir_view *view);
+void weir_render_flow_top(const struct weir_view *view);
+/* Where nothing is tracked, why; returns whether that was all there is to say. */
+bool weir_flow_note_show(const struct weir_view *view);
 void weir_render_flow_details(const struct weir_view *view);
 void weir_render_flow_count(const struct weir_view *view);
 void weir_render_flow_flush(const struct weir_view *view);

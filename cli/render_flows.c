@@ -73,8 +73,7 @@ static void flow_row(struct weir_table *table, const struct weir_json *flow)
 	duration_cell(table, color, flow, "expires_s");
 }
 
-/* Where nothing is tracked, why; returns whether that was all there is to say. */
-static bool note_show(const struct weir_view *view)
+bool weir_flow_note_show(const struct weir_view *view)
 {
 	const char *note = weir_view_str(view->answer, "note");
 
@@ -129,7 +128,7 @@ void weir_render_flows(const struct weir_view *view)
 	for (size_t i = 0; i < weir_json_size(flows); i++)
 		flow_row(&table, weir_json_at(flows, i));
 	weir_table_print(&table, view->out);
-	if (!note_show(view))
+	if (!weir_flow_note_show(view))
 		total_show(view, "; --limit shows more, a filter finds");
 }
 
@@ -308,7 +307,7 @@ void weir_render_flow_details(const struct weir_view *view)
 
 	for (size_t i = 0; i < weir_json_size(flows); i++)
 		flow_show(view, weir_json_at(flows, i));
-	if (note_show(view))
+	if (weir_flow_note_show(view))
 		return;
 	weir_buf_add_char(view->out, '\n');
 	total_show(view, "; a narrower filter finds others");
@@ -368,7 +367,7 @@ void weir_render_flow_count(const struct weir_view *view)
 		.color = view->color,
 	};
 
-	if (note_show(view))
+	if (weir_flow_note_show(view))
 		return;
 	(void)weir_json_each(weir_json_get(view->answer, "states"), state_count, &table);
 	for (size_t i = 0; weir_table_rows(&table) > 0 && i < WEIR_ARRAY_SIZE(columns); i++)
@@ -381,7 +380,7 @@ void weir_render_flow_count(const struct weir_view *view)
 
 void weir_render_flow_flush(const struct weir_view *view)
 {
-	if (note_show(view))
+	if (weir_flow_note_show(view))
 		return;
 	weir_view_add_plural(view->out, weir_view_uint(view->answer, "flushed"), "flow", "flows");
 	weir_buf_add_str(view->out, " forgotten\n");

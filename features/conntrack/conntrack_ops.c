@@ -7,134 +7,20 @@
 
 #include "base/cleanup.h"
 #include "features/conntrack/conntrack_flush.h"
-#include "features/conntrack/conntrack_state.h"
-#include "features/conntrack/conntrack_view.h"
+#include "features/conntrack/conntrack_query.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MOST 1000000
 #define SHOW_MOST 20
-#define HEAVY_SETS 4096 /* about a millisecond to look at */
 
-/* What a call does with each flow that passes its filter. */
-struct query {
-	struct conntrack *state;
-	struct weir_filter *filter;
-	struct weir_json_out json;
-	struct conntrack_view view; /* of the flow at hand */
-	uint64_t limit, total, shown;
+/* What `flow count` adds up. */
+struct counts {
 	uint64_t by_state[CONNTRACK_STATE_COUNT];
 	uint64_t by_table[CONNTRACK_TABLES];
 	uint64_t packets, bytes;
-	struct conntrack_table *table; /* … and where it lies */
-	int (*each)(struct query *query, uint32_t index);
-	bool forgets;
 };
 
-static struct conntrack *state_of(struct weir_engine *engine)
-{
-	return weir_engine_state(engine, &weir_conntrack);
-}
-
-static bool flows_are_heavy(struct weir_engine *engine, const struct weir_call *call)
-{
-	const struct conntrack *state = state_of(engine);
-
-	(void)call;
-	/* A change may be taking up other tables on its worker: then it is waited for. */
-	return !weir_engine_is_idle(engine) ||
-	       state->tables[CONNTRACK_TABLE_PROVEN].set_count +
-			       state->tables[CONNTRACK_TABLE_HALF].set_count >
-		       HEAVY_SETS;
-}
-
-static int query_visit(const struct conntrack_flow *flow, uint32_t index, void *arg)
-{
-	struct query *query = arg;
-
-	query->view.flow = flow;
-	query->view.is_counted =
-		conntrack_carried_get(query->table, index, flow->word, &query->view.carried);
-	if (!weir_filter_matches(query->filter, conntrack_filter_get, &query->view))
-		return 0;
-	query->total++;
-	return query->each(query, index);
-}
-
-static int query_table(struct query *query, struct conntrack_table *table)
-{
-	query->table = table;
-	query->view.table = table->kind;
-	return conntrack_table_each(table, query->view.now, query_visit, query);
-}
-
-/* What a reload could not bring over yet is in the tables of before it, and is followed there. */
-static int query_old(struct query *query, int kind)
-{
-	struct conntrack *state = query->state;
-
-	if (!state->old[kind].set_count || conntrack_table_stays(state, kind))
-		return 0;
-	return query_table(query, &state->old[kind]);
-}
-
-static int query_tables(struct query *query)
-{
-	int r = 0;
-
-	for (int i = 0; i < CONNTRACK_TABLES && !r; i++) {
-		r = query_table(query, &query->state->tables[i]);
-		if (!r)
-			r = query_old(query, i);
-	}
-	return r;
-}
-
-/* In the order in which flows move, so that one which does meanwhile is met where it has gone. */
-static int query_tables_as_flows_move(struct query *query)
-{
-	int r = 0;
-
-	for (int i = CONNTRACK_TABLES - 1; i >= 0 && !r; i--)
-		r = query_old(query, i);
-	for (int i = CONNTRACK_TABLES - 1; i >= 0 && !r; i--)
-		r = query_table(query, &query->state->tables[i]);
-	return r;
-}
-
-/* -EINVAL: the filter is wrong, and says where. */
-static int query_run(struct query *query, struct weir_call *call)
-{
-	const char *text = weir_call_str(call, "filter");
-	int r = weir_filter_new(text ? text : "", conntrack_filter_fields, &call->diag,
-				&query->filter);
-
-	query->view.now = conntrack_now();
-	query->view.past = &query->state->past;
-	query->view.engine = query->state->engine;
-	if (!r)
-		r = query->forgets ? query_tables_as_flows_move(query) : query_tables(query);
-	weir_filter_free(query->filter);
-	return r;
-}
-
-static const char *why_untracked(const struct conntrack *state)
-{
-	return state->enabled == CONNTRACK_OFF ?
-		       "connections are not tracked: conntrack: {enabled: false}" :
-		       "connections are not tracked: no policy denies by default, no rule asks for "
-		       "a state and no limit counts connections; conntrack: {enabled: true} tracks "
-		       "them";
-}
-
-/* Where nothing is tracked there is nothing to show, and why is said. */
-static void put_tracking(const struct conntrack *state, struct weir_json_out *json)
-{
-	weir_json_put_bool(json, "tracked", state->is_on);
-	if (!state->is_on)
-		weir_json_put_str(json, "note", why_untracked(state));
-}
-
-static int list_each(struct query *query, uint32_t index)
+static int list_each(struct conntrack_query *query, uint32_t index)
 {
 	(void)index;
 	if (query->shown >= query->limit)
@@ -145,12 +31,12 @@ static int list_each(struct query *query, uint32_t index)
 }
 
 /* The flows that pass the filter, as `each` puts them. */
-static int put_flows(struct query *query, struct weir_call *call)
+static int put_flows(struct conntrack_query *query, struct weir_call *call)
 {
 	weir_json_open_object(&query->json, NULL);
-	put_tracking(query->state, &query->json);
+	conntrack_tracking_put(query->state, &query->json);
 	weir_json_open_array(&query->json, "flows");
-	int r = query_run(query, call);
+	int r = conntrack_query_run(query, call);
 
 	weir_json_close_array(&query->json);
 	weir_json_put_uint(&query->json, "shown", query->shown);
@@ -161,8 +47,8 @@ static int put_flows(struct query *query, struct weir_call *call)
 
 static int run_list(struct weir_engine *engine, struct weir_call *call)
 {
-	struct query query = {
-		.state = state_of(engine),
+	struct conntrack_query query = {
+		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
 		.limit = weir_call_uint(call, "limit", LIMIT_DEFAULT),
 		.each = list_each,
@@ -174,15 +60,16 @@ static int run_list(struct weir_engine *engine, struct weir_call *call)
 	return put_flows(&query, call);
 }
 
-static int count_each(struct query *query, uint32_t index)
+static int count_each(struct conntrack_query *query, uint32_t index)
 {
 	const struct conntrack_flow *flow = query->view.flow;
+	struct counts *counts = query->arg;
 
 	(void)index;
-	query->by_state[conntrack_state_of(flow->key.proto, flow->word)]++;
-	query->by_table[query->view.table]++;
-	query->packets += query->view.carried.packets[0] + query->view.carried.packets[1];
-	query->bytes += query->view.carried.bytes[0] + query->view.carried.bytes[1];
+	counts->by_state[conntrack_state_of(flow->key.proto, flow->word)]++;
+	counts->by_table[query->view.table]++;
+	counts->packets += query->view.carried.packets[0] + query->view.carried.packets[1];
+	counts->bytes += query->view.carried.bytes[0] + query->view.carried.bytes[1];
 	return 0;
 }
 
@@ -194,35 +81,37 @@ static void put_capacities(const struct conntrack *state, struct weir_json_out *
 
 static int run_count(struct weir_engine *engine, struct weir_call *call)
 {
-	struct query query = {
-		.state = state_of(engine),
+	struct counts counts = { .packets = 0 };
+	struct conntrack_query query = {
+		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
 		.each = count_each,
+		.arg = &counts,
 	};
-	int r = query_run(&query, call);
+	int r = conntrack_query_run(&query, call);
 
 	if (r)
 		return r;
 	weir_json_open_object(&query.json, NULL);
-	put_tracking(query.state, &query.json);
+	conntrack_tracking_put(query.state, &query.json);
 	weir_json_put_uint(&query.json, "total", query.total);
-	weir_json_put_uint(&query.json, "proven", query.by_table[CONNTRACK_TABLE_PROVEN]);
-	weir_json_put_uint(&query.json, "half_open", query.by_table[CONNTRACK_TABLE_HALF]);
+	weir_json_put_uint(&query.json, "proven", counts.by_table[CONNTRACK_TABLE_PROVEN]);
+	weir_json_put_uint(&query.json, "half_open", counts.by_table[CONNTRACK_TABLE_HALF]);
 	put_capacities(query.state, &query.json);
 	if (query.state->tables[CONNTRACK_TABLE_PROVEN].sums) {
-		weir_json_put_uint(&query.json, "packets", query.packets);
-		weir_json_put_uint(&query.json, "bytes", query.bytes);
+		weir_json_put_uint(&query.json, "packets", counts.packets);
+		weir_json_put_uint(&query.json, "bytes", counts.bytes);
 	}
 	weir_json_open_object(&query.json, "states");
 	for (int i = 0; i < CONNTRACK_STATE_COUNT; i++)
 		weir_json_put_uint(&query.json, conntrack_state_name((enum conntrack_state)i),
-				   query.by_state[i]);
+				   counts.by_state[i]);
 	weir_json_close_object(&query.json);
 	weir_json_close_object(&query.json);
 	return 0;
 }
 
-static int flush_each(struct query *query, uint32_t index)
+static int flush_each(struct conntrack_query *query, uint32_t index)
 {
 	query->shown += conntrack_flush(query->table, index, &query->view, query->filter);
 	return 0;
@@ -230,8 +119,8 @@ static int flush_each(struct query *query, uint32_t index)
 
 static int run_flush(struct weir_engine *engine, struct weir_call *call)
 {
-	struct query query = {
-		.state = state_of(engine),
+	struct conntrack_query query = {
+		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
 		.each = flush_each,
 		.forgets = true,
@@ -241,12 +130,12 @@ static int run_flush(struct weir_engine *engine, struct weir_call *call)
 	if ((!text || !text[0]) && !weir_call_flag(call, "all"))
 		return weir_diag_error(&call->diag, "name them by a filter, or write --all",
 				       "all flows would be forgotten");
-	int r = query_run(&query, call);
+	int r = conntrack_query_run(&query, call);
 
 	if (r)
 		return r;
 	weir_json_open_object(&query.json, NULL);
-	put_tracking(query.state, &query.json);
+	conntrack_tracking_put(query.state, &query.json);
 	weir_json_put_uint(&query.json, "flushed", query.shown);
 	weir_json_close_object(&query.json);
 	return 0;
@@ -282,7 +171,7 @@ static void put_sides(const struct conntrack_flow *flow, struct weir_json_out *j
 	}
 }
 
-static int show_each(struct query *query, uint32_t index)
+static int show_each(struct conntrack_query *query, uint32_t index)
 {
 	(void)index;
 	if (query->shown >= query->limit)
@@ -298,8 +187,8 @@ static int show_each(struct query *query, uint32_t index)
 
 static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
-	struct query query = {
-		.state = state_of(engine),
+	struct conntrack_query query = {
+		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
 		.limit = SHOW_MOST,
 		.each = show_each,
@@ -307,7 +196,8 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 	int r = put_flows(&query, call);
 
 	if (!r && !query.state->is_on)
-		return weir_diag_error(&call->diag, NULL, "%s", why_untracked(query.state)),
+		return weir_diag_error(&call->diag, NULL, "%s",
+				       conntrack_untracked_why(query.state)),
 		       -ENOENT;
 	if (!r && !query.total)
 		return weir_diag_error(&call->diag, "weir flow list shows those there are",
@@ -316,16 +206,8 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 	return r;
 }
 
-#define FILTER_ARG(more)                                                                         \
-	{                                                                                        \
-		.name = "filter", .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REST | (more),         \
-		.metavar = "FILTER",                                                             \
-		.help = "which: src=10.0.0.0/8 and port=443 and state=established; the page on " \
-			"connections has the fields"                                             \
-	}
-
 static const struct weir_arg list_args[] = {
-	FILTER_ARG(0),
+	CONNTRACK_FILTER_ARG(0),
 	{ .name = "limit",
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "N",
@@ -334,11 +216,11 @@ static const struct weir_arg list_args[] = {
 	{ 0 },
 };
 
-static const struct weir_arg count_args[] = { FILTER_ARG(0), { 0 } };
-static const struct weir_arg show_args[] = { FILTER_ARG(WEIR_ARG_REQUIRED), { 0 } };
+static const struct weir_arg count_args[] = { CONNTRACK_FILTER_ARG(0), { 0 } };
+static const struct weir_arg show_args[] = { CONNTRACK_FILTER_ARG(WEIR_ARG_REQUIRED), { 0 } };
 
 static const struct weir_arg flush_args[] = {
-	FILTER_ARG(0),
+	CONNTRACK_FILTER_ARG(0),
 	{ .name = "all", .type = WEIR_ARG_BOOL, .help = "every flow, where there is no filter" },
 	{ 0 },
 };
@@ -351,7 +233,7 @@ static const struct weir_op flow_list = {
 	.args = list_args,
 	.example = "flow list src=10.0.0.0/8 and port=443 and state=established",
 	.run = run_list,
-	.is_heavy = flows_are_heavy,
+	.is_heavy = conntrack_query_is_heavy,
 };
 
 static const struct weir_op flow_count = {
@@ -362,7 +244,7 @@ static const struct weir_op flow_count = {
 	.args = count_args,
 	.example = "flow count proto=tcp and not state=established",
 	.run = run_count,
-	.is_heavy = flows_are_heavy,
+	.is_heavy = conntrack_query_is_heavy,
 };
 
 static const struct weir_op flow_show = {
@@ -373,7 +255,7 @@ static const struct weir_op flow_show = {
 	.args = show_args,
 	.example = "flow show host=10.0.0.7 and port=22",
 	.run = run_show,
-	.is_heavy = flows_are_heavy,
+	.is_heavy = conntrack_query_is_heavy,
 };
 
 static const struct weir_op flow_flush = {
@@ -384,9 +266,9 @@ static const struct weir_op flow_flush = {
 	.args = flush_args,
 	.example = "flow flush host=10.0.0.7",
 	.run = run_flush,
-	.is_heavy = flows_are_heavy,
+	.is_heavy = conntrack_query_is_heavy,
 };
 
 const struct weir_op *const conntrack_ops[] = {
-	&flow_list, &flow_count, &flow_show, &flow_flush, NULL,
+	&flow_list, &conntrack_top_op, &flow_count, &flow_show, &flow_flush, NULL,
 };

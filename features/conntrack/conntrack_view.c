@@ -171,7 +171,7 @@ static uint64_t idle_ns(const struct conntrack_view *view)
 	return ticks_ns(conntrack_idle_ticks(view->past, view->flow, view->now));
 }
 
-static uint32_t place_index(const struct conntrack_flow *flow, unsigned bit)
+uint32_t conntrack_place_index(const struct conntrack_flow *flow, unsigned bit)
 {
 	uint32_t place = (uint32_t)(flow->let_in >> bit);
 
@@ -182,7 +182,7 @@ static uint32_t place_index(const struct conntrack_flow *flow, unsigned bit)
 static const char *place_name(const struct conntrack_flow *flow, unsigned bit)
 {
 	static _Thread_local char names[2][IF_NAMESIZE];
-	uint32_t index = place_index(flow, bit);
+	uint32_t index = conntrack_place_index(flow, bit);
 	char *name = names[bit == CONNTRACK_PLACE_IN];
 
 	if (!index)
@@ -210,12 +210,15 @@ static bool is_icmp(const struct conntrack_flow *flow)
 	return flow->key.proto == CONNTRACK_ICMP || flow->key.proto == CONNTRACK_ICMPV6;
 }
 
+bool conntrack_has_ports(const struct conntrack_flow *flow)
+{
+	return !is_icmp(flow) && (flow->key.port[0] | flow->key.port[1]);
+}
+
 static size_t get_ends(const struct conntrack_flow *flow, enum field field,
 		       union weir_filter_value *values)
 {
-	bool has_no_ports = is_icmp(flow) || !(flow->key.port[0] | flow->key.port[1]);
-
-	if (has_no_ports && field >= FIELD_SPORT)
+	if (field >= FIELD_SPORT && !conntrack_has_ports(flow))
 		return 0;
 	unsigned src = conntrack_initiator(flow);
 
@@ -331,17 +334,18 @@ static void put_end(const struct conntrack_flow *flow, unsigned end, const char 
 	char text[WEIR_ADDR_TEXT];
 
 	weir_json_put_str(json, addr_key, weir_addr_to_string(&flow->key.addr[end], text));
-	if ((flow->key.port[0] || flow->key.port[1]) && !is_icmp(flow))
+	if (conntrack_has_ports(flow))
 		weir_json_put_uint(json, port_key, ntohs(flow->key.port[end]));
 }
 
-static void put_proto(uint8_t proto, struct weir_json_out *json)
+const char *conntrack_proto_name(uint8_t proto, char number[4])
 {
 	size_t word = proto_word(proto);
-	char number[4];
 
-	snprintf(number, sizeof(number), "%u", proto);
-	weir_json_put_str(json, "proto", word < PROTOS ? protos[word].name : number);
+	if (word < PROTOS)
+		return protos[word].name;
+	snprintf(number, 4, "%u", proto);
+	return number;
 }
 
 static void put_times(const struct conntrack_view *view, struct weir_json_out *json)
@@ -370,8 +374,9 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 	const struct conntrack_flow *flow = view->flow;
 	enum conntrack_state state = view_state(view);
 	unsigned src = conntrack_initiator(flow);
+	char number[4];
 
-	put_proto(flow->key.proto, json);
+	weir_json_put_str(json, "proto", conntrack_proto_name(flow->key.proto, number));
 	put_end(flow, src, "src", "sport", json);
 	put_end(flow, !src, "dst", "dport", json);
 	if (is_icmp(flow)) {

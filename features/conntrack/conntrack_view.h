@@ -41,6 +41,11 @@ void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_o
 void conntrack_flags_put(const struct conntrack_view *view, struct weir_json_out *json);
 /* The initiator's end (0) and the responder's (1), as numbers of the key. */
 unsigned conntrack_initiator(const struct conntrack_flow *flow);
+bool conntrack_has_ports(const struct conntrack_flow *flow); /* of ICMP and fragments: none */
+/* Of the interface by which it was let in (CONNTRACK_PLACE_IN) or out; 0: none. */
+uint32_t conntrack_place_index(const struct conntrack_flow *flow, unsigned bit);
+/* A name, or the number as a text in `number`. */
+const char *conntrack_proto_name(uint8_t proto, char number[4]);
 const char *conntrack_state_name(enum conntrack_state state);
 /* The four names of the overview; NULL for protocols that have no such stages. */
 const char *conntrack_stage_name(enum conntrack_state state);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that look at all flows there are: through a filter, in place. */
+#ifndef WEIR_CONNTRACK_QUERY_H
+#define WEIR_CONNTRACK_QUERY_H
+
+#include "features/conntrack/conntrack_state.h"
+#include "features/conntrack/conntrack_view.h"
+
+/* What a call does with each flow that passes its filter. */
+struct conntrack_query {
+	struct conntrack *state;
+	struct weir_filter *filter;
+	struct weir_json_out json;
+	struct conntrack_view view; /* of the flow at hand */
+	uint64_t limit, total, shown;
+	struct conntrack_table *table; /* … and where it lies */
+	int (*each)(struct conntrack_query *query, uint32_t index);
+	bool forgets;
+	void *arg; /* of `each` */
+};
+
+#define CONNTRACK_FILTER_ARG(more)                                                               \
+	{                                                                                        \
+		.name = "filter", .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REST | (more),         \
+		.metavar = "FILTER",                                                             \
+		.help = "which: src=10.0.0.0/8 and port=443 and state=established; the page on " \
+			"connections has the fields"                                             \
+	}
+
+extern const struct weir_op conntrack_top_op; /* conntrack_top_ops.c */
+/* For the row of an operation: the tables are large, so a worker looks. */
+bool conntrack_query_is_heavy(struct weir_engine *engine, const struct weir_call *call);
+/* -EINVAL: the filter of the call is wrong, and says where; else what `each` said. */
+int conntrack_query_run(struct conntrack_query *query, struct weir_call *call);
+/* Whether flows are tracked, into the open object, and if not, why not. */
+void conntrack_tracking_put(const struct conntrack *state, struct weir_json_out *json);
+const char *conntrack_untracked_why(const struct conntrack *state);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow top: which flows carry most, one by one or summed up by what they have in common. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "core/engine.h"
+#include "features/conntrack/conntrack_query.h"
+#include "features/conntrack/conntrack_top.h"
+
+#define LIMIT_DEFAULT 20
+#define LIMIT_MOST 10000
+
+static const char *const group_names[] = { "flow",
+#define X(identifier, name, help) name,
+					   CONNTRACK_GROUPS(X)
+#undef X
+						   NULL };
+static const char *const measure_names[] = {
+#define X(identifier, name) name,
+	CONNTRACK_MEASURES(X)
+#undef X
+		NULL,
+};
+
+/* A flow as it was when it was met: its place may be another's by the end. */
+struct met {
+	struct conntrack_flow flow;
+	struct conntrack_view view;
+	uint64_t measure;
+};
+
+struct top {
+	enum conntrack_measure by;
+	struct conntrack_groups groups;
+	struct met *met; /* the largest first; NULL: groups are asked for */
+	size_t met_count;
+};
+
+static uint64_t measure_of(const struct conntrack_view *view, enum conntrack_measure by)
+{
+	const struct conntrack_carried *carried = &view->carried;
+	struct conntrack_totals totals = {
+		.flows = 1,
+		.packets = { carried->packets[0], carried->packets[1] },
+		.bytes = { carried->bytes[0], carried->bytes[1] },
+	};
+
+	return conntrack_totals_of(&totals, by);
+}
+
+/* Few stay: of n flows in any order, limit * log(n / limit). */
+static void flow_keep(struct top *top, const struct conntrack_query *query)
+{
+	uint64_t measure = measure_of(&query->view, top->by);
+	size_t at = top->met_count;
+
+	while (at && top->met[at - 1].measure < measure)
+		at--;
+	if (at == query->limit)
+		return;
+	if (top->met_count < query->limit)
+		top->met_count++;
+	memmove(&top->met[at + 1], &top->met[at], (top->met_count - at - 1) * sizeof(top->met[0]));
+	top->met[at] = (struct met){ *query->view.flow, query->view, measure };
+}
+
+static int top_each(struct conntrack_query *query, uint32_t index)
+{
+	struct top *top = query->arg;
+
+	(void)index;
+	if (!query->view.is_counted)
+		query->view.carried = (struct conntrack_carried){ .first_ns = 0 };
+	if (!top->met)
+		return conntrack_groups_add(&top->groups, &query->view);
+	flow_keep(top, query);
+	return 0;
+}
+
+static void totals_put(const struct conntrack_totals *totals, bool is_counted,
+		       struct weir_json_out *json)
+{
+	weir_json_put_uint(json, "flows", totals->flows);
+	if (!is_counted)
+		return;
+	weir_json_put_uint(json, "packets", totals->packets[0] + totals->packets[1]);
+	weir_json_put_uint(json, "bytes", totals->bytes[0] + totals->bytes[1]);
+	weir_json_put_uint(json, "sent_packets", totals->packets[0]);
+	weir_json_put_uint(json, "sent_bytes", totals->bytes[0]);
+	weir_json_put_uint(json, "received_packets", totals->packets[1]);
+	weir_json_put_uint(json, "received_bytes", totals->bytes[1]);
+}
+
+static void group_put(const struct conntrack_groups *groups, const struct conntrack_group *group,
+		      bool is_counted, struct weir_json_out *json)
+{
+	_cleanup_buf_ struct weir_buf name = { 0 };
+
+	conntrack_group_name(groups, group, &name);
+	weir_json_open_object(json, NULL);
+	weir_json_put_str(json, "name", weir_buf_str(&name));
+	totals_put(&group->totals, is_counted, json);
+	weir_json_close_object(json);
+}
+
+/* What is not shown is summed up, so that all adds up to the total. */
+static void groups_put(struct conntrack_query *query, struct top *top, bool is_counted)
+{
+	struct conntrack_groups *groups = &top->groups;
+
+	conntrack_groups_sort(groups, top->by);
+
+	struct conntrack_totals rest = conntrack_groups_rest(groups, query->limit);
+
+	weir_json_open_array(&query->json, "rows");
+	for (size_t i = 0; i < groups->count && i < query->limit; i++)
+		group_put(groups, &groups->at[i], is_counted, &query->json);
+	weir_json_close_array(&query->json);
+	weir_json_put_uint(&query->json, "groups", groups->count);
+	weir_json_open_object(&query->json, "rest");
+	totals_put(&rest, is_counted, &query->json);
+	weir_json_close_object(&query->json);
+	weir_json_open_object(&query->json, "total");
+	totals_put(&groups->total, is_counted, &query->json);
+	weir_json_close_object(&query->json);
+	weir_json_put_uint(&query->json, "crowded_flows", groups->crowded.flows);
+}
+
+static void flows_put(struct conntrack_query *query, struct top *top)
+{
+	weir_json_open_array(&query->json, "flows");
+	for (size_t i = 0; i < top->met_count; i++) {
+		top->met[i].view.flow = &top->met[i].flow;
+		conntrack_view_put(&top->met[i].view, &query->json);
+	}
+	weir_json_close_array(&query->json);
+	weir_json_put_uint(&query->json, "shown", top->met_count);
+	weir_json_put_uint(&query->json, "total", query->total);
+}
+
+static int prefix_read(struct weir_call *call, const char *arg, unsigned most, unsigned *ret_length)
+{
+	uint64_t length = weir_call_uint(call, arg, most);
+
+	if (length > most)
+		return weir_diag_error(&call->diag, NULL, "--%s: %u is the most", arg, most);
+	*ret_length = (unsigned)length;
+	return 0;
+}
+
+static int word_find(const char *const *words, const char *word)
+{
+	int i = 0;
+
+	while (words[i] && strcmp(words[i], word) != 0)
+		i++;
+	return i;
+}
+
+/* What is asked for; refuses what cannot be told. */
+static int top_read(struct conntrack_query *query, struct weir_call *call, struct top *top)
+{
+	bool is_counted = query->state->tables[CONNTRACK_TABLE_PROVEN].sums;
+	const char *by = weir_call_str(call, "by"), *group = weir_call_str(call, "group");
+	int kind = word_find(group_names, group ? group : "flow");
+
+	top->by = by	     ? (enum conntrack_measure)word_find(measure_names, by) :
+		  is_counted ? CONNTRACK_BY_BYTES :
+			       CONNTRACK_BY_FLOWS;
+	if (top->by != CONNTRACK_BY_FLOWS && !is_counted && query->state->is_on)
+		return weir_diag_error(&call->diag,
+				       "set conntrack: {account: true}, or ask --by flows",
+				       "packets and bytes of flows are not counted");
+	if (!kind && top->by == CONNTRACK_BY_FLOWS && query->state->is_on)
+		return weir_diag_error(&call->diag, "--group src, dport or another; see --help",
+				       "one flow is one flow: by flows only groups differ");
+	if (query->limit > LIMIT_MOST || !query->limit)
+		return weir_diag_error(&call->diag, "narrow them by a filter",
+				       "--limit: 1 is the least, %d the most", LIMIT_MOST);
+	if (!kind)
+		top->met = calloc(query->limit + 1, sizeof(*top->met));
+	else
+		top->groups.kind = (enum conntrack_group_kind)(kind - 1);
+	if (!kind && !top->met)
+		return -ENOMEM;
+	return prefix_read(call, "prefix", 32, &top->groups.length[0]) ?:
+		       prefix_read(call, "prefix6", 128, &top->groups.length[1]);
+}
+
+static int top_answer(struct conntrack_query *query, struct weir_call *call, struct top *top)
+{
+	bool is_counted = query->state->tables[CONNTRACK_TABLE_PROVEN].sums;
+	int r = top_read(query, call, top) ?: conntrack_query_run(query, call);
+
+	if (r)
+		return r;
+	weir_json_open_object(&query->json, NULL);
+	conntrack_tracking_put(query->state, &query->json);
+	weir_json_put_str(&query->json, "by", measure_names[top->by]);
+	weir_json_put_str(&query->json, "group",
+			  top->met ? group_names[0] : group_names[top->groups.kind + 1]);
+	if (top->met)
+		flows_put(query, top);
+	else
+		groups_put(query, top, is_counted);
+	weir_json_close_object(&query->json);
+	return 0;
+}
+
+static int run_top(struct weir_engine *engine, struct weir_call *call)
+{
+	struct top top = { .met_count = 0 };
+	struct conntrack_query query = {
+		.state = weir_engine_state(engine, &weir_conntrack),
+		.json = { .out = &call->reply },
+		.limit = weir_call_uint(call, "limit", LIMIT_DEFAULT),
+		.each = top_each,
+		.arg = &top,
+	};
+	int r = top_answer(&query, call, &top);
+
+	conntrack_groups_done(&top.groups);
+	free(top.met);
+	return r;
+}
+
+static const struct weir_arg top_args[] = {
+	CONNTRACK_FILTER_ARG(0),
+	{ .name = "by",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "WHAT",
+	  .choices = measure_names,
+	  .help = "what is most: bytes (the default where flows are counted), packets, flows" },
+	{ .name = "group",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "FIELD",
+	  .choices = group_names,
+	  .help = "sum up the flows that have this in common",
+	  .fallback = "flow" },
+	{ .name = "prefix",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "BITS",
+	  .help = "of IPv4 addresses: sum up by networks of this length",
+	  .fallback = "32" },
+	{ .name = "prefix6",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "BITS",
+	  .help = "the same for IPv6",
+	  .fallback = "128" },
+	{ .name = "limit",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "N",
+	  .help = "show so many",
+	  .fallback = "20" },
+	{ 0 },
+};
+
+const struct weir_op conntrack_top_op = {
+	.name = "flow.top",
+	.summary = "Show who carries most: flows, hosts, networks, ports, services, interfaces",
+	.kind = WEIR_OP_READ,
+	.role = WEIR_ROLE_VIEWER,
+	.args = top_args,
+	.example = "flow top --group host --prefix 24 proto=tcp",
+	.run = run_top,
+	.is_heavy = conntrack_query_is_heavy,
+};
