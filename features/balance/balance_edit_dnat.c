@@ -41,6 +41,7 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 		.address = (char *)balance_edit_str(edit, "vip"),
 		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
+		.announce = weir_json_bool(weir_json_get(edit->args, "announce"), false),
 	};
 	int r = balance_edit_ports(edit, "vport", &text->port);
 
@@ -80,6 +81,18 @@ static int source_check(const struct balance_edit *edit, unsigned service, const
 			     known->source ? known->source : "");
 }
 
+static int announce_check(const struct balance_edit *edit, unsigned service, bool wants)
+{
+	const struct balance_text *known = &edit->live->all.services[service];
+
+	if (!wants || known->announce)
+		return 0;
+	return weir_diag_key(edit->diag, "announce",
+			     "leave it out; weir service announce tells of its address now",
+			     "the service '%s' is there already, and is not announced by itself",
+			     known->name);
+}
+
 int balance_edit_dnat_add(struct balance_edit *edit)
 {
 	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
@@ -97,6 +110,8 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 		r = balance_edit_service_new(edit, &text);
 	if (!r && known >= 0 && text.source)
 		r = source_check(edit, (unsigned)known, text.source);
+	if (!r && known >= 0)
+		r = announce_check(edit, (unsigned)known, text.announce);
 	if (!r && known >= 0)
 		text = edit->live->all.services[known];
 	snprintf(edit->service, sizeof(edit->service), "%s", text.name);

@@ -178,6 +178,7 @@ int balance_edit_add(struct balance_edit *edit)
 		.address = (char *)balance_edit_str(edit, "address"),
 		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
 		.source = (char *)balance_edit_str(edit, "source"),
+		.announce = weir_json_bool(weir_json_get(edit->args, "announce"), false),
 		.scheduler = scheduler ? balance_scheduler_parse(scheduler) : BALANCE_MAGLEV,
 	};
 	int r = list ? balance_edit_ports(edit, "port", &text.port) : -ENOMEM;

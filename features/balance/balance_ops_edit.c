@@ -40,6 +40,12 @@
 			NULL                                                                     \
 	}
 
+#define ANNOUNCE_ARG                                                               \
+	{                                                                          \
+		"announce", WEIR_ARG_BOOL, 0, NULL,                                \
+			"neighbours are told that its address is here", NULL, NULL \
+	}
+
 static const struct weir_arg add_args[] = {
 	WORD_ARG("name", "NAME", "of a-z, 0-9, '.', '_', '-'"),
 	NEEDED_ARG("address", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),
@@ -51,6 +57,7 @@ static const struct weir_arg add_args[] = {
 	  balance_scheduler_names, "maglev" },
 	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
 	  "for how long a client that comes again gets the backend that he had", NULL, NULL },
+	ANNOUNCE_ARG,
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },
@@ -112,6 +119,7 @@ static const struct weir_arg dnat_add_args[] = {
 	NEEDED_ARG("rip", WEIR_ARG_STRING, "ADDRESS", "the backend's"),
 	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
 	SOURCE_ARG,
+	ANNOUNCE_ARG,
 	{ 0 },
 };
 EDIT_OP(balance_dnat_add_op, "lb.add-dnat",

@@ -64,6 +64,7 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 		.scheduler = text->scheduler,
 		.affinity = { .timeout.value = text->affinity.timeout.value },
 		.source = text->source ? strdup(text->source) : NULL,
+		.announce = text->announce,
 	};
 
 	if (!own.name || !own.address || (text->source && !own.source)) {

@@ -30,6 +30,8 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 				   text->affinity.timeout.value / WEIR_NS_PER_S);
 	if (text->source)
 		weir_json_put_str(json, "source", text->source);
+	if (text->announce)
+		weir_json_put_bool(json, "announce", true);
 	weir_json_close_object(json);
 	weir_buf_add_char(json->out, '\n');
 }
@@ -93,6 +95,7 @@ static int service_get(const struct weir_json *object, struct weir_diag *why, vo
 		.address = (char *)weir_json_str(weir_json_get(object, "address"), ""),
 		.port = (uint32_t)number_get(object, "port", 1, 65535),
 		.source = (char *)weir_json_str(weir_json_get(object, "source"), NULL),
+		.announce = weir_json_bool(weir_json_get(object, "announce"), false),
 	};
 	struct weir_addr source;
 	struct balance_end end;

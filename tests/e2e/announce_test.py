@@ -241,3 +241,51 @@ def test_what_cannot_be_found_here_is_refused_with_what_mends_it(street):
         street.gateway.run("ip", "addr", "del", "10.78.1.1/24", "dev", "lan")
         with pytest.raises(Refused, match="no watched interface that is up has 10.78.1.100"):
             daemon.say("service", "announce", "web")
+
+
+def bare():
+    interfaces = [{"name": name, "hook": "tc"} for name in ("lan", "wan")]
+    return f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
+
+
+ADDS = {"service": ("service", "add", "web", "--address", "{}", "--port", "80"),
+        "lb": ("lb", "add-dnat", "--vip", "{}", "--vport", "80", "--rip", "{}", "--rport", "8080")}
+
+
+def added(daemon, form, family, *more):
+    rip = {4: "10.78.2.10", 6: "fd78:2::10"}[family]
+    ends = iter((SERVICE[family], rip))
+    daemon.say(*(next(ends) if word == "{}" else word for word in ADDS[form]), *more)
+    row, = daemon.ask("service", "list")["services"]
+    return row
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("form", ADDS)
+def test_service_of_run_time_is_told_of_if_it_says_so_and_after_a_restart(street, form, family):
+    Cluster.give(street.gateway, "lan", SERVICE[family], HOST[family])
+    with Ear(street.neighbour, "one", family) as ear, \
+            Daemon(street.gateway, config=bare()) as daemon:
+        row = added(daemon, form, family, "--announce")
+        assert row["announce"] is True and row["origin"] == "runtime"
+        assert {frame for _, frame in ear.hears(TIMES)} == {
+            expected(street.mac(street.gateway), family)}
+        assert stays_at(ear, TIMES)
+        daemon.restart()
+        ear.hears(2 * TIMES)
+        daemon.say("service", "del", row["name"])
+        daemon.restart()
+        assert stays_at(ear, 2 * TIMES)
+
+
+def test_service_of_run_time_is_not_told_of_by_itself(street):
+    Cluster.give(street.gateway, "lan", SERVICE[4], 32)
+    with Ear(street.neighbour, "one", 4) as ear, \
+            Daemon(street.gateway, config=bare()) as daemon:
+        assert "announce" not in added(daemon, "lb", 4)
+        more = [*ADDS["lb"][:-3], "10.78.2.11", "--rport", "8080"]
+        more = [SERVICE[4] if word == "{}" else word for word in more]
+        with pytest.raises(Refused, match="is there already, and is not announced by itself"):
+            daemon.say(*more, "--announce")
+        daemon.say(*more)
+        assert stays_at(ear, 0)
