@@ -41,6 +41,9 @@ struct weir_event {
 	__u8 tcp_flags;
 	__u8 fragment; /* 1: part of a fragmented datagram */
 	__u32 rule;    /* number of the rule that matched, 0 = none */
+	__u32 backend; /* where its backend is counted, 0 = not known */
+	__u16 owner;   /* … or its number in the service, as its flow has it, 0 = none */
+	__u16 spare;
 };
 
 #define WEIR_PAYLOAD_BYTES 256
@@ -61,6 +64,6 @@ struct weir_emit_constants {
 	__u32 window_shift; /* a window is 2^window_shift ticks of the scheduler */
 };
 
-_Static_assert(sizeof(struct weir_event) == 80, "an event is 80 bytes on both sides");
+_Static_assert(sizeof(struct weir_event) == 88, "an event is 88 bytes on both sides");
 
 #endif

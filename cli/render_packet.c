@@ -77,9 +77,10 @@ static void rule_row(struct weir_table *table, const struct weir_json *answer)
 void weir_render_explain(const struct weir_view *view)
 {
 	static const struct weir_column columns[] = { { "", false }, { "", false } };
-	static const char *const keys[] = { "stage",	 "list",	"entry",     "limit",
-					    "limits",	 "holds_while", "note",	     "interface",
-					    "direction", "revision",	"program_id" };
+	static const char *const keys[] = { "stage",	 "list",      "entry",	   "limit",
+					    "limits",	 "service",   "backend",   "holds_while",
+					    "note",	 "interface", "direction", "revision",
+					    "program_id" };
 	const struct weir_json *answer = view->answer;
 	const char *verdict = weir_view_str(answer, "verdict");
 	_cleanup_buf_ struct weir_buf packet = { 0 };

@@ -173,6 +173,9 @@ void weir_verdict_from_probe(const struct weir_probe_result *result,
 		.backend = result->backend,
 		.src = result->src,
 		.dst = result->dst,
+		.sport = result->sport,
+		.dport = result->dport,
+		.proto = result->proto,
 		.direction = result->direction,
 	};
 }

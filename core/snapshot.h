@@ -88,8 +88,11 @@ struct weir_verdict {
 	uint32_t hit;
 	uint32_t rule;
 	uint32_t held;	  /* of a probe: the limit it met last, 0 for none */
-	uint32_t backend; /* of a probe: where its backend is counted, 0 for none */
+	uint32_t backend; /* where its backend is counted, 0: not known */
+	uint16_t owner;	  /* of an event: the number of its flow's backend in its service, or 0 */
 	struct weir_addr src, dst;
+	uint16_t sport, dport; /* network byte order; 0: none, or not told */
+	uint8_t proto;
 	uint8_t direction;
 };
 

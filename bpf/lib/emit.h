@@ -7,6 +7,7 @@
 #include "../../abi/maps.h"
 #include "clock.h"
 #include "pkt.h"
+#include "served.h"
 
 /*
  * writes: the data path
@@ -63,7 +64,7 @@ static __always_inline bool emit_admit(struct weir_event_count *count)
 	return true;
 }
 
-/* Field by field: a struct put together on the stack would be 80 bytes of it. */
+/* Field by field: a struct put together on the stack would be 88 bytes of it. */
 static __always_inline void event_fill(struct weir_event *event, const struct pkt *p)
 {
 	event->time_ns = clock_ns();
@@ -82,6 +83,9 @@ static __always_inline void event_fill(struct weir_event *event, const struct pk
 	event->direction = p->direction;
 	event->tcp_flags = p->tcp_flags;
 	event->fragment = !!(p->seen & PKT_FRAGMENT);
+	event->backend = served_tally();
+	event->owner = served_flow_owner();
+	event->spare = 0;
 }
 
 /* Room in the ring for an event, which is counted as sent; NULL where there is none: lost. One look

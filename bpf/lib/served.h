@@ -196,6 +196,14 @@ static __always_inline __u32 served_tally(void)
 	return served && served->kind != SERVED_NOT ? served->tally : 0;
 }
 
+/* … and its number in its service, which is known where only the flow is. */
+static __always_inline __u16 served_flow_owner(void)
+{
+	const struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	return served && served->kind != SERVED_NOT ? served->owner : 0;
+}
+
 /* What a flow that begins is to remember. */
 static __always_inline __u16 served_owner(void)
 {

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "core/kernel_means.h"
-#include "core/served.h"
 #include "features/balance/announce.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/balance_state.h"
@@ -290,49 +289,6 @@ static void balance_status(void *data, struct weir_json_out *json)
 	for (size_t i = 0; i < BALANCE_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
 	weir_json_close_object(json);
-}
-
-/* service/address:port */
-static void place_name(const struct balance *state, const struct balance_place *place,
-		       struct weir_buf *name)
-{
-	const struct balance_section *section = balance_acting_of(state);
-
-	if (place->service_index >= section->service_count ||
-	    place->backend_index >= section->services[place->service_index].backend_count)
-		return;
-	const struct balance_text *service = &section->services[place->service_index];
-	const struct balance_backend_text *backend = &service->backends[place->backend_index];
-
-	weir_buf_addf(name, "%s/", service->name);
-	balance_backend_name(service, backend, name);
-}
-
-static bool balance_served_name(void *data, const struct weir_served_flow *flow,
-				struct weir_buf *name)
-{
-	const struct balance *state = data;
-	const struct balance_place *place = balance_plan_flow(&state->counts.live, flow);
-
-	if (place)
-		place_name(state, place, name);
-	return place;
-}
-
-static void balance_describe(void *data, const struct weir_verdict *verdict,
-			     struct weir_json_out *json)
-{
-	const struct balance *state = data;
-	const struct balance_place *place =
-		state && verdict->backend ?
-			balance_plan_row(&state->counts.live, verdict->backend) :
-			NULL;
-	_cleanup_buf_ struct weir_buf name = { 0 };
-
-	if (!place)
-		return;
-	place_name(state, place, &name);
-	weir_json_put_str(json, "backend", weir_buf_str(&name));
 }
 
 static int balance_snapshot(void *data, struct weir_snapshot *snapshot)

@@ -232,6 +232,10 @@ void balance_ways_look(struct balance *state);
 void balance_ways_end(struct balance *state);
 /* balance_count_metrics.c */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
+struct weir_served_flow;
+/* balance_name.c */
+bool balance_served_name(void *data, const struct weir_served_flow *flow, struct weir_buf *name);
+void balance_describe(void *data, const struct weir_verdict *verdict, struct weir_json_out *json);
 /* balance.c: of the live policy; without an engine there are none. */
 const struct balance_section *balance_section_of(const struct balance *state);
 void balance_sums(const struct balance *state, uint64_t sums[BALANCE_COUNTER_COUNT]);
