@@ -18,6 +18,7 @@ HOOKS = {"tc": ("tc in", "tc out"), "xdp": ("xdp", "behind xdp", "tc out")}
 KINDS = {"empty": served_lanes.Empty, "plain": served_lanes.ServedLane, "nft": served_lanes.Nft,
          "weir tc": served_lanes.Weir, "weir xdp": served_lanes.WeirXdp,
          "weir shortcut": served_lanes.WeirShortcut}
+LANES = {**KINDS, "ipvs": served_lanes.Ipvs}    # not every kernel has it: only who asks
 
 
 def stage_rows(report, found, where, limits):
@@ -132,7 +133,7 @@ class Race:
         self.family, self.count, self.backends = family, count, backends
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.lanes = {name: stack.enter_context(KINDS[name](name, family, self.folder, count,
+        self.lanes = {name: stack.enter_context(LANES[name](name, family, self.folder, count,
                                                             services, backends)) for name in kinds}
         program("serve-files", family, "udp", services, backends, count, self.folder,
                 *(lane.daemon.pin_dir for lane in self.lanes.values() if lane.hook))

@@ -10,6 +10,7 @@ from bench import flow_lanes
 from bench.lanes import Lane
 from bench.measure import program
 from harness.daemon import BUILD, Daemon
+from harness.ipvs import end
 from harness.wait import wait_for
 
 SINK, WAN = "sink", "wan"
@@ -26,6 +27,10 @@ DNAT = """table {table} bench {{
  }}
 }}
 """
+
+
+def backend(family, index):
+    return f"10.200.{index >> 8}.{index & 255}" if family == "4" else f"fd00:200::{1 + index:x}"
 
 
 class ServedLane(Lane):
@@ -148,13 +153,23 @@ class Nft(ServedLane):
 
     def to(self):
         if self.backends == 1:
-            return f"to {self.backend(0)}:8080" if self.v4 else f"to [{self.backend(0)}]:8080"
-        ends = ", ".join(f"{i} : {self.backend(i)} . 8080" for i in range(self.backends))
+            return f"to {end(backend(self.family, 0), 8080)}"
+        ends = ", ".join(f"{i} : {backend(self.family, i)} . 8080" for i in range(self.backends))
         return (f"{'ip' if self.v4 else 'ip6'} addr . port to numgen random mod {self.backends} "
                 f"map {{ {ends} }}")
 
-    def backend(self, index):
-        return (f"10.200.{index >> 8}.{index & 255}" if self.v4 else f"fd00:200::{1 + index:x}")
-
     def known(self):
         return int(self.namespace.run("conntrack", "-C").stdout)
+
+
+class Ipvs(ServedLane):
+    """NAT. The service's address is the host's own, or IPVS would not be asked."""
+
+    def load(self):
+        bits = 32 if self.v4 else 128
+        service = end(SERVICES[self.family], 80)
+        self.namespace.run("ip", "addr", "add", f"{SERVICES[self.family]}/{bits}", "dev", "lo")
+        self.namespace.run("ipvsadm", "-A", "-u", service, "-s", "rr")
+        self.namespace.run("ipvsadm", "-a", "-u", service, "-r", end(backend(self.family, 0), 8080),
+                           "-m")
+        self.namespace.run("ipvsadm", "--set", 0, 0, 3600)     # seconds, of UDP

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from harness.daemon import Daemon
+from harness.ipvs import end
 from harness.net import Namespace
 from harness.programs import listens, running
 from harness.wait import wait_for
@@ -173,6 +174,15 @@ class Shared(TcpLane):
 class Nft(Shared):
     def load(self):
         self.gateway.run("nft", "-f", "-", input=DNAT.format(vip=VIP, servers=SERVERS))
+
+
+class Ipvs(Shared):
+    def load(self):
+        for port, ends in ((WEB, [(each, SERVER_WEB) for each in SERVERS]),
+                           (STREAM, [(SERVERS[0], STREAM)])):
+            self.gateway.run("ipvsadm", "-A", "-t", end(VIP, port), "-s", "rr")
+            for each in ends:
+                self.gateway.run("ipvsadm", "-a", "-t", end(VIP, port), "-r", end(*each), "-m")
 
 
 class Haproxy(Shared):
