@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens, changes and closes the two doors. The unix socket has a server of its own: whatever comes
- * over TCP, it answers. */
+/* Opens, changes and closes the doors. The unix socket has a server of its own: whatever comes over
+ * TCP, it answers. */
 #include "api/api.h"
 
 #include <errno.h>
@@ -99,16 +99,19 @@ static void tcp_done(struct weir_api_tcp *tcp)
 }
 
 /* What the configuration asks for; the server is not there yet. */
-static int tcp_plan(const struct weir_config *config, struct weir_diag *diag,
-		    struct weir_api_tcp *tcp)
+static int tcp_plan(const struct weir_config *config, enum weir_api_door door,
+		    struct weir_diag *diag, struct weir_api_tcp *tcp)
 {
-	int r = weir_listen_parse(config->api.listen, diag, &tcp->listen);
+	bool is_api = door == WEIR_DOOR_API;
+	int r = weir_listen_parse(is_api ? "api.listen" : "metrics.listen",
+				  is_api ? config->api.listen : config->metrics.listen, diag,
+				  &tcp->listen);
 	if (r < 0 || tcp->listen.is_off)
 		return r;
 	tcp->connections = config->api.connections;
 	tcp->connections_per_address = config->api.connections_per_address;
 	tcp->idle_ms = idle_ms(config);
-	if (!config->api.certificate || !config->api.key)
+	if (!is_api || !config->api.certificate || !config->api.key)
 		return 0;
 	return weir_tls_read(config->api.certificate, config->api.key, diag, &tcp->certificate,
 			     &tcp->key);
@@ -137,18 +140,23 @@ static bool tcp_equal(const struct weir_api_tcp *a, const struct weir_api_tcp *b
  * Serves what is planned. On an unchanged address the new server listens on a duplicate of the old
  * one's socket: at no moment is a connection refused, and no port has to be had twice.
  */
-static int tcp_serve(struct weir_api *api, struct weir_api_tcp *tcp, struct weir_diag *diag)
+static int tcp_serve(struct weir_api *api, enum weir_api_door door, struct weir_api_tcp *tcp,
+		     struct weir_diag *diag)
 {
+	struct weir_api_tcp *live = &api->doors[door];
+
 	if (tcp->listen.is_off)
 		return 0;
 	_cleanup_close_ int fd = -1;
-	if (api->tcp.server && listen_equal(&api->tcp.listen, &tcp->listen))
-		fd = fcntl(weir_http_server_fd(api->tcp.server), F_DUPFD_CLOEXEC, 3);
+	if (live->server && listen_equal(&live->listen, &tcp->listen))
+		fd = fcntl(weir_http_server_fd(live->server), F_DUPFD_CLOEXEC, 3);
 	int r = fd >= 0 ? 0 : weir_listen_tcp(&tcp->listen, diag, &fd);
 	if (r < 0)
 		return r;
 
 	struct weir_http_options options = options_of(api);
+	if (door == WEIR_DOOR_METRICS)
+		options.handler = &weir_scrape_handler;
 	options.connections = tcp->connections;
 	options.connections_per_address = tcp->connections_per_address;
 	options.idle_ms = tcp->idle_ms;
@@ -163,15 +171,15 @@ static int tcp_serve(struct weir_api *api, struct weir_api_tcp *tcp, struct weir
 
 /* Freeing the old server here could pull it from under the very request that changed the
  * configuration. */
-static int tcp_retire(struct weir_api *api)
+static int tcp_retire(struct weir_api *api, struct weir_api_tcp *tcp)
 {
-	if (!api->tcp.server)
+	if (!tcp->server)
 		return 0;
 	struct weir_api_retired *retired = malloc(sizeof(*retired));
 	if (!retired)
 		return -ENOMEM;
-	weir_http_server_retire(api->tcp.server);
-	*retired = (struct weir_api_retired){ weir_take(api->tcp.server), api->retired,
+	weir_http_server_retire(tcp->server);
+	*retired = (struct weir_api_retired){ weir_take(tcp->server), api->retired,
 					      now_ms() + RETIRED_MS };
 	api->retired = retired;
 	return 0;
@@ -203,8 +211,9 @@ static void api_tick(void *arg)
 	struct weir_api *api = arg;
 	uint64_t ms = now_ms();
 	weir_http_server_sweep(api->socket, ms);
-	if (api->tcp.server)
-		weir_http_server_sweep(api->tcp.server, ms);
+	for (int door = 0; door < WEIR_DOORS; door++)
+		if (api->doors[door].server)
+			weir_http_server_sweep(api->doors[door].server, ms);
 	retired_tick(api, ms);
 	weir_sse_tick(api->sse, ms);
 }
@@ -232,10 +241,11 @@ static int api_open(struct weir_api *api, struct weir_diag *diag)
 		r = weir_sse_new(api, &api->sse);
 	if (r == 0)
 		r = socket_open(api, config, diag);
-	if (r == 0)
-		r = tcp_plan(config, diag, &api->tcp);
-	if (r == 0)
-		r = tcp_serve(api, &api->tcp, diag);
+	for (int door = 0; door < WEIR_DOORS && r == 0; door++) {
+		r = tcp_plan(config, door, diag, &api->doors[door]);
+		if (r == 0)
+			r = tcp_serve(api, door, &api->doors[door], diag);
+	}
 	if (r < 0)
 		return r;
 	api->second = api->loop->timer(api->loop, 1000, 1000, api_tick, api);
@@ -282,25 +292,37 @@ static void tokens_reload(struct weir_api *api, struct weir_diag *diag)
 	weir_sse_end_all(api->sse);
 }
 
+/* In place of what was there, if it is another; else nothing is touched. */
+static int door_reconfigure(struct weir_api *api, enum weir_api_door door,
+			    const struct weir_config *config, struct weir_diag *diag)
+{
+	_cleanup_(tcp_done) struct weir_api_tcp plan = { 0 };
+	int r = tcp_plan(config, door, diag, &plan);
+	if (r < 0 || tcp_equal(&api->doors[door], &plan))
+		return r;
+	r = tcp_serve(api, door, &plan, diag);
+	if (r == 0)
+		r = tcp_retire(api, &api->doors[door]);
+	if (r < 0)
+		return r;
+	tcp_done(&api->doors[door]);
+	api->doors[door] = plan;
+	plan = (struct weir_api_tcp){ 0 };
+	return 0;
+}
+
 int weir_api_reconfigure(struct weir_api *api, const struct weir_config *config,
 			 struct weir_diag *diag)
 {
-	_cleanup_(tcp_done) struct weir_api_tcp plan = { 0 };
+	int result = 0;
+
 	tokens_reload(api, diag);
-	int r = tcp_plan(config, diag, &plan);
-	if (r < 0)
-		return r;
-	if (!tcp_equal(&api->tcp, &plan)) {
-		r = tcp_serve(api, &plan, diag);
-		if (r == 0)
-			r = tcp_retire(api);
-		if (r < 0)
-			return r;
-		tcp_done(&api->tcp);
-		api->tcp = plan;
-		plan = (struct weir_api_tcp){ 0 };
+	for (int door = 0; door < WEIR_DOORS; door++) { /* one that stays as it is keeps none up */
+		int r = door_reconfigure(api, door, config, diag);
+
+		result = result < 0 ? result : r;
 	}
-	return limits_set(api, config);
+	return result < 0 ? result : limits_set(api, config);
 }
 
 void weir_api_free(struct weir_api *api)
@@ -310,7 +332,8 @@ void weir_api_free(struct weir_api *api)
 	if (api->second)
 		api->loop->forget(api->second);
 	weir_http_server_free(api->socket);
-	tcp_done(&api->tcp);
+	for (int door = 0; door < WEIR_DOORS; door++)
+		tcp_done(&api->doors[door]);
 	while (api->retired)
 		retired_free(&api->retired);
 	if (api->socket_path)

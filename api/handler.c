@@ -40,7 +40,8 @@ static void reject(struct weir_api *api, enum weir_http_rejection why)
 static bool guard_site(struct weir_api *api, struct weir_http_request *request)
 {
 	const char *host = weir_http_request_header(request, "Host");
-	if (request->server != api->socket && !weir_auth_host_is_ours(&api->tcp.listen, host)) {
+	if (request->server != api->socket &&
+	    !weir_auth_host_is_ours(&api->doors[WEIR_DOOR_API].listen, host)) {
 		reject(api, WEIR_HTTP_REJECT_HOST);
 		weir_answer_problem(api, request, 421, "ask for 127.0.0.1, localhost or [::1]",
 				    "this server is not the host that was asked for");
@@ -224,25 +225,6 @@ static void handler_too_large(struct weir_http_request *request)
 
 /* --- answers --- */
 
-static void answer_health(struct weir_api *api, struct weir_http_request *request)
-{
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	struct weir_json_out json = { .out = &text };
-	weir_json_open_object(&json, NULL);
-	weir_json_put_str(&json, "status", "ok");
-	weir_json_put_uint(&json, "revision", weir_engine_revision(api->engine));
-	weir_json_close_object(&json);
-	weir_buf_add_char(&text, '\n');
-	weir_answer_text(api, request, 200, WEIR_TYPE_JSON, &text);
-}
-
-static void answer_metrics(struct weir_api *api, struct weir_http_request *request)
-{
-	_cleanup_buf_ struct weir_buf text = { 0 };
-	weir_metrics_write(api, &text);
-	weir_answer_text(api, request, 200, WEIR_METRICS_TYPE, &text);
-}
-
 static void answer_document(struct weir_api *api, struct weir_http_request *request,
 			    void (*write)(struct weir_buf *text))
 {
@@ -328,10 +310,10 @@ static void handler_complete(struct weir_http_request *request)
 		answer_op(job);
 		break;
 	case WEIR_ROUTE_HEALTH:
-		answer_health(api, request);
+		weir_answer_health(api, request);
 		break;
 	case WEIR_ROUTE_METRICS:
-		answer_metrics(api, request);
+		weir_answer_metrics(api, request);
 		break;
 	case WEIR_ROUTE_STREAM:
 		answer_stream(api, request);

@@ -16,9 +16,9 @@
 
 #define BACKLOG 1024 /* the kernel cuts it to net.core.somaxconn */
 
-static int listen_refuse(struct weir_diag *diag, const char *text)
+static int listen_refuse(struct weir_diag *diag, const char *key, const char *text)
 {
-	return weir_diag_key(diag, "api.listen", "write 127.0.0.1:11811, [::1]:11811 or off",
+	return weir_diag_key(diag, key, "write 127.0.0.1:11811, [::1]:11811 or off",
 			     "'%s' is not an address and port to listen on", text);
 }
 
@@ -56,9 +56,10 @@ static bool listen_set_v6(struct weir_listen *listen, in_port_t port)
 	return true;
 }
 
-int weir_listen_parse(const char *text, struct weir_diag *diag, struct weir_listen *ret_listen)
+int weir_listen_parse(const char *key, const char *text, struct weir_diag *diag,
+		      struct weir_listen *ret_listen)
 {
-	struct weir_listen listen = { 0 };
+	struct weir_listen listen = { .key = key };
 	if (!text || strcmp(text, "off") == 0) {
 		listen.is_off = true;
 		*ret_listen = listen;
@@ -67,17 +68,17 @@ int weir_listen_parse(const char *text, struct weir_diag *diag, struct weir_list
 	const char *colon = strrchr(text, ':');
 	int port = colon ? port_from_string(colon + 1) : -1;
 	if (port < 0)
-		return listen_refuse(diag, text);
+		return listen_refuse(diag, key, text);
 
 	bool has_brackets = text[0] == '[' && colon > text && colon[-1] == ']';
 	const char *host = text + has_brackets;
 	size_t len = (size_t)(colon - text) - 2u * has_brackets;
 	if (len == 0 || len >= sizeof(listen.host))
-		return listen_refuse(diag, text);
+		return listen_refuse(diag, key, text);
 	memcpy(listen.host, host, len);
 	if (has_brackets ? !listen_set_v6(&listen, htons((uint16_t)port)) :
 			   !listen_set_v4(&listen, htons((uint16_t)port)))
-		return listen_refuse(diag, text);
+		return listen_refuse(diag, key, text);
 	*ret_listen = listen;
 	return 0;
 }
@@ -94,7 +95,7 @@ int weir_listen_tcp(const struct weir_listen *listen_at, struct weir_diag *diag,
 	    bind(fd, address, listen_at->address_len) < 0 || listen(fd, BACKLOG) < 0) {
 		int error = errno;
 		unsigned port = ntohs(((const struct sockaddr_in *)address)->sin_port);
-		weir_diag_key(diag, "api.listen",
+		weir_diag_key(diag, listen_at->key,
 			      error == EADDRINUSE ?
 				      "another program listens there: choose another port, or off" :
 				      NULL,

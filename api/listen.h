@@ -10,6 +10,7 @@
 #include "../base/diag.h"
 
 struct weir_listen {
+	const char *key; /* of the configuration */
 	bool is_off;
 	bool is_loopback;
 	char host[INET6_ADDRSTRLEN]; /* as in a Host header, without brackets */
@@ -18,7 +19,8 @@ struct weir_listen {
 };
 
 /* "127.0.0.1:11811", "[::1]:11811", "off". -EINVAL otherwise, told in diag. */
-int weir_listen_parse(const char *text, struct weir_diag *diag, struct weir_listen *ret_listen);
+int weir_listen_parse(const char *key, const char *text, struct weir_diag *diag,
+		      struct weir_listen *ret_listen);
 /* A listening, non-blocking TCP socket. */
 int weir_listen_tcp(const struct weir_listen *listen, struct weir_diag *diag, int *ret_fd);
 /*

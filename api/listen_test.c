@@ -20,18 +20,18 @@ static void address_with_port_is_read(void **state)
 {
 	struct weir_diag diag = { 0 };
 	struct weir_listen listen = { 0 };
-	assert_int_equal(weir_listen_parse("127.0.0.1:11811", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "127.0.0.1:11811", &diag, &listen), 0);
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&listen.address;
 	assert_int_equal(v4->sin_family, AF_INET);
 	assert_int_equal(ntohs(v4->sin_port), 11811);
 	assert_int_equal(ntohl(v4->sin_addr.s_addr), 0x7f000001);
 	assert_true(listen.is_loopback);
-	assert_int_equal(weir_listen_parse("192.0.2.1:80", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "192.0.2.1:80", &diag, &listen), 0);
 	assert_false(listen.is_loopback);
-	assert_int_equal(weir_listen_parse("[::1]:443", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "[::1]:443", &diag, &listen), 0);
 	assert_int_equal(((const struct sockaddr_in6 *)&listen.address)->sin6_family, AF_INET6);
 	assert_true(listen.is_loopback);
-	assert_int_equal(weir_listen_parse("[2001:db8::1]:443", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "[2001:db8::1]:443", &diag, &listen), 0);
 	assert_false(listen.is_loopback);
 	assert_int_equal(diag.count, 0);
 }
@@ -40,7 +40,7 @@ static void off_is_no_address(void **state)
 {
 	struct weir_diag diag = { 0 };
 	struct weir_listen listen = { 0 };
-	assert_int_equal(weir_listen_parse("off", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "off", &diag, &listen), 0);
 	assert_true(listen.is_off);
 }
 
@@ -64,7 +64,7 @@ static void anything_else_is_refused_with_a_cure(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct weir_diag diag = { 0 };
 		struct weir_listen listen = { 0 };
-		if (weir_listen_parse(wrong[i], &diag, &listen) != -EINVAL)
+		if (weir_listen_parse("api.listen", wrong[i], &diag, &listen) != -EINVAL)
 			fail_msg("'%s' was taken", wrong[i]);
 		assert_string_equal(diag.entries[0].key, "api.listen");
 		assert_non_null(diag.entries[0].mend);
@@ -167,14 +167,14 @@ static void loopback_is_asked_for_by_its_own_names_only(void **state)
 					      "" };
 	struct weir_diag diag = { 0 };
 	struct weir_listen listen = { 0 };
-	assert_int_equal(weir_listen_parse("127.0.0.9:11811", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "127.0.0.9:11811", &diag, &listen), 0);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (!weir_auth_host_is_ours(&listen, ours[i]))
 			fail_msg("%s was refused", ours[i]);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (weir_auth_host_is_ours(&listen, others[i]))
 			fail_msg("%s was taken", others[i]);
-	assert_int_equal(weir_listen_parse("192.0.2.1:11811", &diag, &listen), 0);
+	assert_int_equal(weir_listen_parse("api.listen", "192.0.2.1:11811", &diag, &listen), 0);
 	assert_true(weir_auth_host_is_ours(&listen, "weir.example"));
 }
 

@@ -9,7 +9,14 @@
 #include "listen.h"
 #include "sse.h"
 
-/* What the TCP door was made from, to tell whether a new configuration changes it. */
+/* Those that listen at an address. */
+enum weir_api_door {
+	WEIR_DOOR_API,
+	WEIR_DOOR_METRICS, /* those alone, without tokens */
+	WEIR_DOORS,
+};
+
+/* What such a door was made from, to tell whether a new configuration changes it. */
 struct weir_api_tcp {
 	struct weir_http_server *server; /* NULL: off */
 	struct weir_listen listen;
@@ -31,7 +38,7 @@ struct weir_api {
 	struct weir_watch *second; /* a timer */
 	struct weir_tokens *tokens;
 	struct weir_http_server *socket;
-	struct weir_api_tcp tcp;
+	struct weir_api_tcp doors[WEIR_DOORS];
 	struct weir_api_retired *retired;
 	struct weir_http_counts counts;
 	struct weir_sse *sse;
@@ -42,7 +49,12 @@ struct weir_api {
 	char *metrics_prefix;
 };
 
-/* handler.c: what both doors do with a request; closure is the struct weir_api. */
+/* handler.c: what the socket and the API's address do with a request; closure is the struct
+ * weir_api. */
 extern const struct weir_http_handler weir_api_handler;
+/* scrape.c: what the door of the metrics does; and answers that both give. */
+extern const struct weir_http_handler weir_scrape_handler;
+void weir_answer_health(struct weir_api *api, struct weir_http_request *request);
+void weir_answer_metrics(struct weir_api *api, struct weir_http_request *request);
 
 #endif

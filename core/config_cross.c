@@ -164,6 +164,26 @@ static int prefix_check(const char *prefix, struct weir_diag *diag)
 			     weir_text_shorten(prefix, shown));
 }
 
+static int scrape_check(const struct weir_config *config, struct weir_diag *diag)
+{
+	const char *listen = config->metrics.listen;
+	struct weir_addr addr;
+	char shown[WEIR_TEXT_SHOWN];
+
+	if (strcmp(listen, "off") == 0)
+		return 0;
+	if (listen_parse(listen, &addr) < 0)
+		return weir_diag_key(diag, "metrics.listen",
+				     "write 0.0.0.0:8081, [::]:8081, or off",
+				     "'%s' is not an address and a port",
+				     weir_text_shorten(listen, shown));
+	if (strcmp(listen, config->api.listen) == 0)
+		return weir_diag_key(diag, "metrics.listen",
+				     "choose another port, or off: /metrics is there already",
+				     "the API listens at '%s'", weir_text_shorten(listen, shown));
+	return 0;
+}
+
 int weir_config_cross_check(const struct weir_config *config, struct weir_diag *diag)
 {
 	int results[] = {
@@ -171,6 +191,7 @@ int weir_config_cross_check(const struct weir_config *config, struct weir_diag *
 		listen_check(&config->api, diag),
 		certificate_check(&config->api, diag),
 		prefix_check(config->metrics.prefix, diag),
+		scrape_check(config, diag),
 	};
 	int r = 0;
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(results); i++)

@@ -118,6 +118,12 @@ static const struct weir_field metrics_fields[] = {
 	  .offset = offsetof(struct weir_metrics_config, prefix),
 	  .fallback = "weir_",
 	  .help = "What the name of every metric starts with." },
+	{ .key = "listen",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = offsetof(struct weir_metrics_config, listen),
+	  .fallback = "off",
+	  .help = "A further address and port for /metrics and /healthz alone, without tokens: "
+		  "0.0.0.0:8081. Whoever reaches it may read them." },
 	{ 0 }
 };
 

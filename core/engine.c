@@ -91,6 +91,7 @@ static int snapshot_take(struct weir_engine *engine)
 		.object = engine->object,
 		.interfaces = engine->interfaces,
 		.states = engine->states,
+		.traffic = engine->traffic,
 		.sequence = engine->snapshot ? engine->snapshot->sequence + 1 : 1,
 		.revision = weir_engine_revision(engine),
 	};
@@ -344,6 +345,9 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 			weir_adopt(engine->states, engine->config, WEIR_ADOPTED_LATE, diag);
 	if (!r)
 		r = weir_events_new(engine->object, event_drained, engine, &engine->events);
+	engine->traffic = weir_traffic_new();
+	if (!r && !engine->traffic)
+		r = -ENOMEM;
 	if (!r)
 		r = snapshot_take(engine);
 	if (!r)
@@ -391,6 +395,7 @@ void weir_engine_free(struct weir_engine *engine)
 			engine->loop->forget(watches[i]);
 	weir_changes_done(engine);
 	weir_snapshot_unref(engine->snapshot);
+	weir_traffic_free(engine->traffic);
 	weir_events_free(engine->events);
 	weir_interfaces_free(engine->interfaces);
 	for (size_t i = 0; weir_features[i]; i++)

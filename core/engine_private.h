@@ -27,6 +27,7 @@ struct weir_engine {
 	bool policy_is_new; /* read from the configuration file, not yet in policy.json */
 	void *states[WEIR_FEATURES_MAX];
 	struct weir_snapshot *snapshot;
+	struct weir_traffic *traffic;
 	struct weir_subscriber *subscribers;
 	struct weir_watch *tick, *drain, *netlink, *ring;
 	struct weir_watch *confirm; /* when the trial of the live configuration ends */

@@ -206,6 +206,8 @@ int weir_snapshot_make(const struct weir_snapshot_sources *sources,
 	if (!r)
 		r = interfaces_sample(snapshot);
 	if (!r)
+		r = weir_traffic_sample(sources->traffic, snapshot);
+	if (!r)
 		r = events_read(snapshot, weir_object_map(sources->object, "ctr_event"));
 	if (!r)
 		r = features_read(snapshot, sources->states);

@@ -6,11 +6,13 @@
 #include "feature.h"
 #include "interfaces.h"
 #include "snapshot.h"
+#include "traffic.h"
 
 struct weir_snapshot_sources {
 	struct weir_object *object;
 	const struct weir_interfaces *interfaces;
 	void *const *states;
+	struct weir_traffic *traffic;
 	uint64_t sequence;
 	uint64_t revision;
 };
