@@ -389,6 +389,17 @@ static void status_counts_rules_and_tells_default_policies(void **state)
 	(void)state;
 }
 
+static void what_is_a_second_is_no_time(void **state)
+{
+	assert_shown("service.stats",
+		     "{\"rows\":[{\"name\":\"web\",\"new_per_s\":48,\"in_bytes_per_s\":3900,"
+		     "\"wait_s\":90}]}",
+		     false,
+		     "rows\n"
+		     "  name  new per s  in bytes per s   wait\n"
+		     "  web          48          3.8KiB  1m30s\n");
+}
+
 static void status_has_a_line_for_what_has_nothing_to_say(void **state)
 {
 	assert_shown("status",
@@ -520,6 +531,7 @@ int main(void)
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
 		cmocka_unit_test(status_counts_rules_and_tells_default_policies),
+		cmocka_unit_test(what_is_a_second_is_no_time),
 		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),

@@ -52,6 +52,10 @@ static void integer_add(struct weir_buf *out, const char *key, int64_t number)
 		weir_buf_add_char(out, '-');
 	if (is_name_number(key))
 		weir_buf_addf(out, "%llu", (unsigned long long)magnitude);
+	else if (ends_with(key, "_bytes_per_s"))
+		weir_size_format(magnitude, out);
+	else if (ends_with(key, "_per_s"))
+		weir_count_format(magnitude, out);
 	else if (ends_with(key, "bytes"))
 		weir_size_format(magnitude, out);
 	else if (ends_with(key, "_s"))
@@ -97,7 +101,7 @@ void weir_view_add_label(struct weir_buf *out, const char *key)
 	size_t len = strlen(key);
 
 	/* A unit is said by the value itself. */
-	if (len > 2 && ends_with(key, "_s"))
+	if (len > 2 && ends_with(key, "_s") && !ends_with(key, "_per_s"))
 		len -= 2;
 	else if (len > 3 && ends_with(key, "_ms"))
 		len -= 3;
