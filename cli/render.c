@@ -44,6 +44,7 @@ static const struct {
 	{ "flow.count", weir_render_flow_count, "states" },
 	{ "flow.flush", weir_render_flow_flush, "flushed" },
 	{ "attack.show", weir_render_attack, "interfaces" },
+	{ "drops", weir_render_drops, "watched" },
 	{ "service.add", weir_render_balance_edit, "result" },
 	{ "service.del", weir_render_balance_edit, "result" },
 	{ "service.enable", weir_render_balance_edit, "result" },

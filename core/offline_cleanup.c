@@ -26,6 +26,7 @@
 
 #define SOCKET_NAME "weir.sock"
 #define OUR_PROGRAMS "weir_tc_"
+#define OUR_TRACING "trace-"
 #define PROGRAM_MAPS_MAX 64
 
 struct cleanup {
@@ -103,11 +104,16 @@ static const char *link_hook(const char *name, uint32_t *ret_ifindex)
 	return NULL;
 }
 
+static bool is_tracing(const char *name)
+{
+	return strncmp(name, OUR_TRACING, strlen(OUR_TRACING)) == 0;
+}
+
 static bool link_is_ours(const char *name)
 {
 	uint32_t ifindex;
 
-	return link_hook(name, &ifindex);
+	return is_tracing(name) || link_hook(name, &ifindex);
 }
 
 /* A clsact that others have put filters into since is theirs too: it stays. */
@@ -130,10 +136,12 @@ static void link_remove(struct cleanup *cleanup, const char *name)
 {
 	uint32_t ifindex = 0;
 	const char *hook = link_hook(name, &ifindex);
-	bool is_qdisc = strcmp(hook, "clsact") == 0;
+	bool is_qdisc = hook && strcmp(hook, "clsact") == 0;
 	char what[WEIR_PIN_PATH], device[IF_NAMESIZE];
 
-	if (is_qdisc) {
+	if (is_tracing(name)) {
+		snprintf(what, sizeof(what), "links/%s", name);
+	} else if (is_qdisc) {
 		qdisc_remove(cleanup, ifindex);
 		snprintf(what, sizeof(what), "links/%s", name);
 	} else {

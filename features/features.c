@@ -10,6 +10,7 @@ extern const struct weir_feature weir_synproxy;
 extern const struct weir_feature weir_rules;
 extern const struct weir_feature weir_balance;
 extern const struct weir_feature weir_attack;
+extern const struct weir_feature weir_drops;
 
 const struct weir_feature *const weir_features[] = {
 	/* clang-format off */
@@ -21,6 +22,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_rules,
 	&weir_balance,
 	&weir_attack,
+	&weir_drops,
 	NULL,
 	/* clang-format on */
 };
