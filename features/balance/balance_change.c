@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "core/neighbours.h"
 #include "features/balance/balance_reach.h"
 
 #define ADVISED_MOST 8
@@ -85,6 +86,7 @@ static int command_run(struct balance_request *request, struct balance_command *
 		.live = live ? live : &made,
 		.runtime = &request->draft,
 		.diag = &command->call->diag,
+		.neighbours = weir_neighbours,
 	};
 	if (!r)
 		r = verb->edit(&command->edit);

@@ -14,6 +14,9 @@ struct balance_edit {
 	const struct balance_live *live;
 	struct balance_runtime *runtime; /* a copy, to be changed */
 	struct weir_diag *diag;
+	/* weir_neighbours(); NULL: nobody is. */
+	bool (*neighbours)(const struct weir_addr *one, const struct weir_addr *other,
+			   struct weir_addr *ret_own);
 	/* For the answer. */
 	const char *result;
 	char service[BALANCE_NAME_MAX + 1];

@@ -9,6 +9,8 @@
 #include "base/hash.h"
 #include "features/balance/balance_edit.h"
 
+/* For --source: backends are to see the clients, wherever those are. */
+#define NO_SOURCE "none"
 #define NAME_SEED 0x646e6174ULL
 
 /* 192.168.1.100-80-tcp; what is too long for a name, as most of IPv6, has a hash instead. */
@@ -34,13 +36,14 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 		    char address[WEIR_ADDR_TEXT], char name[BALANCE_NAME_MAX + 1],
 		    struct balance_end *ret_end)
 {
-	const char *proto = balance_edit_str(edit, "protocol");
+	const char *proto = balance_edit_str(edit, "protocol"),
+		   *source = balance_edit_str(edit, "source");
 
 	*text = (struct balance_text){
 		.name = name,
 		.address = (char *)balance_edit_str(edit, "vip"),
 		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
-		.source = (char *)balance_edit_str(edit, "source"),
+		.source = source && strcmp(source, NO_SOURCE) != 0 ? (char *)source : NULL,
 		.announce = weir_json_bool(weir_json_get(edit->args, "announce"), false),
 	};
 	int r = balance_edit_ports(edit, "vport", &text->port);
@@ -53,6 +56,27 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 	text->address = address;
 	name_make(text, ret_end, name);
 	return 0;
+}
+
+/* Who has no word of a source, and whose clients may be his backends' neighbours: those would
+ * answer past this host, in a name that the client does not know. */
+static int source_choose(struct balance_edit *edit, const struct balance_end *vip,
+			 struct balance_text *text, char source[WEIR_ADDR_TEXT])
+{
+	const char *rip = balance_edit_str(edit, "rip");
+	struct weir_addr backend, own;
+
+	if (balance_edit_str(edit, "source") || !rip || !edit->neighbours)
+		return 0;
+	int r = balance_addr_read(rip, "rip", edit->diag, &backend);
+
+	if (r || !edit->neighbours(&vip->addr, &backend, &own))
+		return r;
+	text->source = (char *)weir_addr_to_string(&own, source);
+	return weir_diag_warning(edit->diag, "where backends answer by this host: --source none",
+				 "%s and %s are in one network, where backends would answer "
+				 "clients past this host: they see %s in the clients' place",
+				 text->address, rip, source);
 }
 
 static int vip_service(const struct balance_edit *edit, const struct balance_end *end)
@@ -95,7 +119,7 @@ static int announce_check(const struct balance_edit *edit, unsigned service, boo
 
 int balance_edit_dnat_add(struct balance_edit *edit)
 {
-	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1];
+	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1], source[WEIR_ADDR_TEXT];
 	struct balance_text text;
 	struct balance_end end;
 	struct balance_backend_text backend = { .address = (char *)balance_edit_str(edit, "rip"),
@@ -106,6 +130,8 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 	edit->result = "added";
 	if (!r)
 		r = balance_edit_number(edit, "rport", 1, 65535, 0, &backend.port);
+	if (!r && known < 0)
+		r = source_choose(edit, &end, &text, source);
 	if (!r && known < 0)
 		r = balance_edit_service_new(edit, &text);
 	if (!r && known >= 0 && text.source)

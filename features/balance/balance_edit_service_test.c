@@ -47,6 +47,14 @@ static void policy_done(struct policy *policy)
 
 #define _cleanup_policy_ _cleanup_(policy_done)
 
+/* 192.0.2.0/24 is a network of this host, which is the first there. */
+static bool neighbours_fake(const struct weir_addr *one, const struct weir_addr *other,
+			    struct weir_addr *ret_own)
+{
+	weir_addr_from_string("192.0.2.1", strlen("192.0.2.1"), ret_own);
+	return memcmp(one, ret_own, 15) == 0 && memcmp(other, ret_own, 15) == 0;
+}
+
 /* As a change does it: on a copy, which becomes what is of run time if nothing is wrong. */
 static int edit(struct policy *policy, balance_edit_fn *does, const char *args)
 {
@@ -68,6 +76,7 @@ static int edit(struct policy *policy, balance_edit_fn *does, const char *args)
 		.live = &live,
 		.runtime = &draft,
 		.diag = &policy->diag,
+		.neighbours = neighbours_fake,
 	};
 	int r = does(&edit);
 
@@ -141,6 +150,33 @@ static void dnat_into_a_service_that_is_there_makes_none(void **state)
 	assert_int_equal(policy.runtime.service_count, 0);
 	assert_string_equal(policy.runtime.rows[0].service, "web");
 	assert_int_equal(policy.runtime.rows[0].port, 80);
+}
+
+static void source_is(const char *args, const char *expected)
+{
+	_cleanup_policy_ struct policy policy = { 0 };
+
+	policy_make(&policy);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add, args), 0);
+	assert_int_equal(policy.runtime.service_count, 1);
+	if (expected)
+		assert_string_equal(policy.runtime.services[0].source, expected);
+	else
+		assert_null(policy.runtime.services[0].source);
+}
+
+static void dnat_among_neighbours_has_a_source(void **state)
+{
+	(void)state;
+	source_is("{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.10\"}", "192.0.2.1");
+	source_is("{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"10.0.0.10\"}", NULL);
+	source_is("{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.10\","
+		  "\"source\":\"none\"}",
+		  NULL);
+	source_is("{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.10\","
+		  "\"source\":\"192.0.2.3\"}",
+		  "192.0.2.3");
+	source_is("{\"vip\":\"2001:db8::9\",\"vport\":80,\"rip\":\"2001:db8::10\"}", NULL);
 }
 
 static void full_of_services_is_refused_with_the_number(void **state)
@@ -264,6 +300,7 @@ int main(void)
 		cmocka_unit_test(dnat_makes_a_name_of_what_it_is),
 		cmocka_unit_test(name_that_would_be_too_long_is_a_hash),
 		cmocka_unit_test(dnat_into_a_service_that_is_there_makes_none),
+		cmocka_unit_test(dnat_among_neighbours_has_a_source),
 		cmocka_unit_test(full_of_services_is_refused_with_the_number),
 		cmocka_unit_test(full_of_backends_is_refused_with_the_number),
 		cmocka_unit_test(of_several_backends_one_that_is_wrong_leaves_none),

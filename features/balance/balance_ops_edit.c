@@ -118,7 +118,10 @@ static const struct weir_arg dnat_add_args[] = {
 	VIP_ARGS,
 	NEEDED_ARG("rip", WEIR_ARG_STRING, "ADDRESS", "the backend's"),
 	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
-	SOURCE_ARG,
+	{ "source", WEIR_ARG_STRING, 0, "ADDRESS",
+	  "what backends see in the clients' place, an address of this host, or none; without, one "
+	  "of their network if VIP and backend are in one, else none",
+	  NULL, NULL },
 	ANNOUNCE_ARG,
 	{ 0 },
 };

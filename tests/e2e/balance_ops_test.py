@@ -343,26 +343,46 @@ def test_walk_through_with_the_forms_of_bgo(cluster):
         assert services(daemon) == {}
 
 
-def test_walk_through_where_all_are_on_one_network():
-    """As bgo's page has it: client, VIP and servers are neighbours. Backends then must see an
-    address of the gateway's, or they answer past it."""
-    source = ("--source", ROUTER[4][0])
-    with Lan() as lan, serving(lan, 4), \
-            Daemon(lan.gateway, config=BASE.replace(", {name: wan, hook: tc}", "")) as daemon:
-        for index in range(2):
-            daemon.say("lb", "add-dnat", *VIP, "--rip", BACKENDS[4][index], "--rport",
-                       str(BACKEND_PORT), *source)
-        assert "has the source" in refusal(daemon, "lb", "add-dnat", *VIP, "--rip",
-                                           BACKENDS[4][2], "--source", SERVICE[4])
+@pytest.fixture(scope="module")
+def lan():
+    with Lan() as made, serving(made, 4), serving(made, 6):
+        yield made
+
+
+ONE_ARM = BASE.replace(", {name: wan, hook: tc}", "")
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_walk_through_where_all_are_on_one_network(lan, family):
+    """As bgo's page has it, to the letter: client, VIP and servers are neighbours. Backends then
+    must see an address of the gateway's, or they answer past it."""
+    vip = ("--vip", SERVICE[family], "--vport", str(PORT))
+    with Daemon(lan.gateway, config=ONE_ARM) as daemon:
+        answers = [daemon.ask("lb", "add-dnat", *vip, "--rip", BACKENDS[family][index], "--rport",
+                              str(BACKEND_PORT), "--protocol", "tcp") for index in range(2)]
+        told = [row["what"] for row in answers[0]["warnings"]["problems"]]
+        assert any(f"they see {ROUTER[family][0]} in the clients' place" in what for what in told)
+        assert "has the source" in refusal(daemon, "lb", "add-dnat", *vip, "--rip",
+                                           BACKENDS[family][2], "--source", SERVICE[family])
         with contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(Client(lan, 4)) for _ in range(40)]
-            assert {client.backend for client in clients} == set(BACKENDS[4][:2])
-            assert {client.peer[0] for client in clients} == {ROUTER[4][0]}
+            clients = [stack.enter_context(Client(lan, family)) for _ in range(40)]
+            assert {client.backend for client in clients} == set(BACKENDS[family][:2])
+            assert {client.peer[0] for client in clients} == {ROUTER[family][0]}
             assert daemon.ask("lb", "status")["total"] == 40
             daemon.restart()
             assert all(client.echoes(b"on and on") for client in clients)
         row, = daemon.ask("service", "list")["services"]
-        assert row["source"] == ROUTER[4][0]
+        assert row["source"] == ROUTER[family][0]
+
+
+def test_neighbours_that_are_said_to_have_no_source_have_none(lan):
+    with Daemon(lan.gateway, config=ONE_ARM) as daemon:
+        daemon.say("lb", "add-dnat", *VIP, "--rip", BACKENDS[4][0], "--rport", str(BACKEND_PORT),
+                   "--source", "none")
+        with pytest.raises(OSError):    # the answer comes from whom the client did not ask
+            Client(lan, 4)
+        row, = daemon.ask("service", "list")["services"]
+        assert not row.get("source")
 
 
 def test_dnat_of_ipv6_and_into_a_service_that_is_there(cluster):
