@@ -10,7 +10,7 @@
 /* Raised when the meaning of a pinned map changes: the maps of another version are rebuilt, never
  * reused. A test builds a Weir of another one (tests/meson.build). */
 #ifndef WEIR_LAYOUT_VERSION
-#define WEIR_LAYOUT_VERSION 4
+#define WEIR_LAYOUT_VERSION 5
 #endif
 #define WEIR_LAYOUT_UNFINISHED 0 /* of a first start that has not come to its end */
 

@@ -98,13 +98,13 @@ struct conntrack_flow {
 	__u32 expires_ticks; /* tick; a flow past it is not there */
 	__u64 let_in;	     /* revision << 32 | where it was let in (conntrack.bpf.h) */
 	__u32 mark;
-	__u32 born; /* tick */
+	__u16 rule;    /* the row of the rule that let it in, 0 for none */
+	__u16 backend; /* of a flow to a service: the number of who serves it; 0 for none */
 	struct conntrack_side side[2];
 	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
 	 * the connection, and both begin anew. */
 	struct conntrack_side again;
-	__u16 rule;    /* the row of the rule that let it in, 0 for none */
-	__u16 backend; /* of a flow to a service: the number of who serves it; 0 for none */
+	__u32 born; /* tick */
 };
 
 /* In flow.let_in: at which bit each place stands, and what one is. */
@@ -306,6 +306,12 @@ static inline __u32 conntrack_second_set(__u64 hash, __u32 sets)
 static inline __u16 conntrack_tag(__u64 hash)
 {
 	return hash | 1;
+}
+
+/* The place of its set that a flow gets if it is free, and where it is looked for first. */
+static inline __u32 conntrack_way(__u64 hash)
+{
+	return hash >> 32 & (CONNTRACK_WAYS - 1);
 }
 
 /* Whatever `from` knows of the tags of a side, and `to` does not. */

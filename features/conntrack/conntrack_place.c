@@ -40,16 +40,17 @@ struct squeeze {
 };
 
 static bool set_put(struct conntrack_table *table, uint32_t number,
-		    const struct conntrack_flow *from, uint16_t tag, uint32_t now,
+		    const struct conntrack_flow *from, uint64_t hash, uint32_t now,
 		    struct conntrack_place *ret_place)
 {
-	for (uint32_t way = 0; way < CONNTRACK_WAYS; way++) {
+	for (uint32_t i = 0; i < CONNTRACK_WAYS; i++) {
+		uint32_t way = (conntrack_way(hash) + i) % CONNTRACK_WAYS;
 		uint32_t index = number * CONNTRACK_WAYS + way;
 		const struct conntrack_flow *flow = &table->flows[index];
 
 		if ((!tag_at(&table->sets[number], way) ||
 		     !conntrack_is_there(flow->word, flow->expires_ticks, now)) &&
-		    place_write(table, index, from, tag, now, ret_place))
+		    place_write(table, index, from, conntrack_tag(hash), now, ret_place))
 			return true;
 	}
 	return false;
@@ -64,7 +65,7 @@ static bool flow_shift(struct conntrack_table *table, uint32_t index,
 	uint64_t hash = conntrack_hash(&flow->key, squeeze->seed);
 	struct conntrack_heir copy = { .table = table };
 
-	if (!set_put(table, to, flow, conntrack_tag(hash), squeeze->now, &copy.place))
+	if (!set_put(table, to, flow, hash, squeeze->now, &copy.place))
 		return false;
 	if (conntrack_table_leave(table, index, flow->word, &copy))
 		return true;
@@ -114,7 +115,7 @@ static bool proven_squeeze(struct conntrack_table *table, const struct conntrack
 
 	for (size_t i = 0; i < 2; i++)
 		if (set_make_room(table, sets[i], SQUEEZE_STEPS, &squeeze) &&
-		    set_put(table, sets[i], flow, conntrack_tag(hash), squeeze.now, ret_place))
+		    set_put(table, sets[i], flow, hash, squeeze.now, ret_place))
 			return true;
 	return false;
 }
@@ -125,13 +126,12 @@ int conntrack_table_put(struct conntrack_table *table, const struct conntrack_fl
 	uint64_t hash = conntrack_hash(&flow->key, seed);
 	uint32_t first = conntrack_first_set(hash, table->set_count),
 		 second = conntrack_second_set(hash, table->set_count);
-	uint16_t tag = conntrack_tag(hash);
 
 	if (conntrack_table_has(table, &flow->key, seed, now))
 		return -EEXIST;
-	if (set_put(table, first, flow, tag, now, ret_place) ||
+	if (set_put(table, first, flow, hash, now, ret_place) ||
 	    (table->kind == CONNTRACK_TABLE_PROVEN &&
-	     (set_put(table, second, flow, tag, now, ret_place) ||
+	     (set_put(table, second, flow, hash, now, ret_place) ||
 	      proven_squeeze(table, flow, hash, (struct squeeze){ seed, now }, ret_place))))
 		return 0;
 	return -ENOSPC;

@@ -130,6 +130,32 @@ static __always_inline __u32 tag_lowest(__u64 matching)
 	return (lowest > 0x8000) + (lowest > 0x80000000) + (lowest > 0x800000000000);
 }
 
+static __always_inline bool tag_is_at(const struct conntrack_set *set, __u32 way, __u16 tag)
+{
+	return (__u16)(*(volatile __u64 *)&set->tags[way >> 2 & 1] >> (way & 3) * 16) == tag;
+}
+
+static __always_inline bool flow_is_at(const struct conn_work *work, enum conn_table table,
+				       __u32 index)
+{
+	const struct conntrack_flow *flow = flow_at(table, index);
+
+	sum_expect(table, index);
+	return flow && key_is(&flow->key, &work->key) && !flow_is_gone(flow, work->now);
+}
+
+/* Most proven flows are where they would be first. So both far lines, tags and flow, are asked for
+ * at once; by its tag the flow would be the later one. */
+static __always_inline int set_guess(const struct conn_work *work, enum conn_table table,
+				     const struct conntrack_set *set, __u32 number)
+{
+	__u32 way = conntrack_way(work->hash), index = number * CONNTRACK_WAYS + way;
+	bool is_tagged = tag_is_at(set, way, conntrack_tag(work->hash));
+
+	return table == CONN_PROVEN && flow_is_at(work, table, index) && is_tagged ? (int)index :
+										     -1;
+}
+
 /* The place of the flow in a set, as index of its table; -1: not there. */
 static __always_inline int set_look(const struct conn_work *work, enum conn_table table,
 				    __u32 number)
@@ -138,6 +164,10 @@ static __always_inline int set_look(const struct conn_work *work, enum conn_tabl
 
 	if (!work || !set)
 		return -1;
+	int guess = set_guess(work, table, set, number);
+
+	if (guess >= 0)
+		return guess;
 	LOOP_ROLLED
 	for (__u32 half = 0; half < CONNTRACK_WAYS / 4; half++) {
 		__u64 matching = tags_matching(*(volatile __u64 *)&set->tags[half],
@@ -146,11 +176,8 @@ static __always_inline int set_look(const struct conn_work *work, enum conn_tabl
 		LOOP_ROLLED
 		for (int i = 0; i < 4 && matching; i++) {
 			__u32 index = number * CONNTRACK_WAYS + half * 4 + tag_lowest(matching);
-			const struct conntrack_flow *flow = flow_at(table, index);
 
-			sum_expect(table, index);
-			if (flow && key_is(&flow->key, &work->key) &&
-			    !flow_is_gone(flow, work->now))
+			if (flow_is_at(work, table, index))
 				return index;
 			matching &= matching - 1;
 		}
@@ -295,6 +322,15 @@ static __always_inline int free_way(__u64 free, __u32 attempt)
 	return free ? (int)(!!(lowest & 0x0002000200020002ULL) * 4 + tag_lowest(free)) : -1;
 }
 
+/* The place that the flow would have first, if it is free. */
+static __always_inline int free_own(const struct conn_work *work, __u64 free, __u32 attempt)
+{
+	__u32 way = conntrack_way(work->hash);
+
+	return !attempt && free >> ((way & 3) * 16 + (way >> 2)) & 1 ? (int)way :
+								       free_way(free, attempt);
+}
+
 /* How many places of a set a flow leaves to others. */
 static __always_inline __u32 places_left(const struct conn_work *work)
 {
@@ -365,7 +401,8 @@ __noinline int conn_spare(struct conn_work *work, __u32 number)
 	return number * CONNTRACK_WAYS + free_way(spare, 0);
 }
 
-/* The emptier of two sets: of sets taken as they come, some are full long before the table is. */
+/* Of a set that is half empty, the first, where a flow is looked for first; else the emptier of
+ * two: of sets taken as they come, some are full long before the table is. */
 static __always_inline int proven_free(const struct conn_work *work, __u32 first, __u32 second,
 				       __u32 attempt)
 {
@@ -375,9 +412,10 @@ static __always_inline int proven_free(const struct conn_work *work, __u32 first
 	if (!a || !b)
 		return -1;
 	__u64 free_a = set_free(a), free_b = set_free(b);
-	bool takes_second = free_count(free_b) > free_count(free_a);
+	bool takes_second =
+		free_count(free_a) <= CONNTRACK_WAYS / 2 && free_count(free_b) > free_count(free_a);
 	__u64 free = takes_second ? free_b : free_a;
-	int way = free_count(free) > places_left(work) ? free_way(free, attempt) : -1;
+	int way = free_count(free) > places_left(work) ? free_own(work, free, attempt) : -1;
 
 	return way < 0 ? -1 : (int)((takes_second ? second : first) * CONNTRACK_WAYS) + way;
 }

@@ -8,7 +8,9 @@
 
 #include "features/conntrack/conntrack_fake_table.h"
 
-#define SEED 0x5eed5eed5eed5eedULL
+/* By which the flows 1 to 8 get the places 0 to 7, one after the other, and 2 and 7 alone the
+ * first. */
+#define SEED 0x5eed5eed000000b0ULL
 #define NOW 1000u
 #define LATER 2000u
 
@@ -250,6 +252,21 @@ static void half_open_flow_has_no_second_set(void **state)
 	}
 	number = number_in(&table, number + 1, 2, 3);
 	assert_int_equal(add(&table, number), -ENOSPC);
+	table_free(&table);
+}
+
+static void flow_gets_the_place_that_its_hash_says_while_that_is_free(void **state)
+{
+	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, 1);
+	struct conntrack_flow flow = flow_of(7);
+
+	for (uint64_t seed = SEED; seed < SEED + 100; seed++) {
+		uint32_t way = conntrack_hash(&flow.key, seed) >> 32 & 7;
+
+		assert_int_equal(conntrack_table_add(&table, &flow, seed, NOW), 0);
+		assert_int_equal(find(&table, 7).index, way);
+		assert_true(conntrack_table_remove(&table, way, table.flows[way].word));
+	}
 	table_free(&table);
 }
 
@@ -551,6 +568,7 @@ int main(void)
 		cmocka_unit_test(proven_flow_goes_to_its_second_set_when_the_first_is_full),
 		cmocka_unit_test(table_holds_as_many_proven_flows_as_it_is_for),
 		cmocka_unit_test(half_open_flow_has_no_second_set),
+		cmocka_unit_test(flow_gets_the_place_that_its_hash_says_while_that_is_free),
 		cmocka_unit_test(word_has_marks_and_a_turn_a_flow),
 		cmocka_unit_test(turn_and_moving_of_the_flow_that_is_added_are_left_out),
 		cmocka_unit_test(turn_wraps_around),
