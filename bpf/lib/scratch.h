@@ -9,6 +9,8 @@
 #include "pkt.h"
 
 #define SCRATCH_BYTES 256
+#define SCRATCH_RECENT_BITS 8 /* so many cells, of 32 bytes */
+#define SCRATCH_RECENT_ROWS ((1 << SCRATCH_RECENT_BITS) * 32 / SCRATCH_BYTES)
 
 enum scratch_row {
 	SCRATCH_EMBEDDED, /* embedded.h */
@@ -17,7 +19,9 @@ enum scratch_row {
 	SCRATCH_BEST,
 	SCRATCH_AFFINITY,
 	SCRATCH_FORWARD,
-	SCRATCH_ROWS,
+	SCRATCH_SERVICES, /* balance_recent.bpf.h: several rows each */
+	SCRATCH_BACKENDS = SCRATCH_SERVICES + SCRATCH_RECENT_ROWS,
+	SCRATCH_ROWS = SCRATCH_BACKENDS + SCRATCH_RECENT_ROWS,
 };
 
 struct scratch {

@@ -18,6 +18,7 @@
 #include "balance_find.bpf.h"
 #include "balance_lines.bpf.h"
 #include "balance_port.bpf.h"
+#include "balance_recent.bpf.h"
 #include "balance_slot.bpf.h"
 
 static __always_inline bool end_is(const struct weir_addr *addr, const struct served_end *end)
@@ -74,6 +75,15 @@ static __always_inline enum pkt_relay forward_by(const struct served *served, en
 static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 {
 	struct served *served = served_work();
+	const struct recent_service *recent = is_dst ? recent_service_at(p) : NULL;
+
+	if (served && recent && recent_service_is(recent, p)) {
+		served->kind = SERVED_TO_SERVICE;
+		served->row = recent->row;
+		served->service.port = p->dport;
+		served->forward = recent->forward;
+		return true;
+	}
 	int found = served ? end_find(p, is_dst, BALANCE_SERVICE) : 0;
 
 	if (!found)
@@ -82,6 +92,8 @@ static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 	served->row = found - 1;
 	served->service.port = is_dst ? p->dport : p->sport;
 	forward_look(p, served);
+	if (is_dst)
+		recent_service_keep(p, served);
 	return true;
 }
 
@@ -209,18 +221,38 @@ static __always_inline int balance_choose(const struct pkt *p, __u32 row)
 	return served_constants.remembers ? balance_affinity_keep(p, number) : number;
 }
 
-/* Who the flow belongs to, where the packet is to go. False: there is no such backend. */
-static __always_inline bool owner_take(const struct pkt *p, struct served *served)
+static __always_inline bool owner_find(const struct pkt *p, const struct served *served,
+				       struct recent_backend *recent)
 {
 	int found = number_find(p, served->row, served->owner);
 	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
 
 	if (!backend)
 		return false;
-	served->tally = backend->tally;
-	served->backend.addr = backend->addr;
-	served->backend.port = port_shift(served->service.port, backend->shift);
+	recent->addr = backend->addr;
+	recent->service = served->row;
+	recent->number = served->owner;
+	recent->tally = backend->tally;
+	recent->shift = backend->shift;
+	recent->generation = p->generation;
 	return true;
+}
+
+/* Who the flow belongs to, where the packet is to go. 0: there is no such backend. */
+__noinline int balance_owner(const struct pkt *p)
+{
+	struct served *served = served_work();
+	struct recent_backend *recent =
+		p && served ? recent_backend_at(served->row, served->owner) : NULL;
+
+	if (!p || !served || !recent || !served->owner)
+		return 0;
+	if (!recent_backend_is(recent, p, served) && !owner_find(p, served, recent))
+		return 0;
+	served->tally = recent->tally;
+	served->backend.addr = recent->addr;
+	served->backend.port = port_shift(served->service.port, recent->shift);
+	return 1;
 }
 
 /* What the hook is to make of an end of the packet. */
@@ -235,12 +267,12 @@ static __always_inline void to_set(struct pkt *p, struct served *served,
 /* The backend that a packet to a service goes to. False: there is none. */
 static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 {
-	bool is_there = owner_take(p, served);
+	bool is_there = balance_owner(p);
 
 	if (!is_there) {
 		served->owner = balance_choose(p, served->row);
 		served->is_chosen = true;
-		is_there = owner_take(p, served);
+		is_there = balance_owner(p);
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
 		if (is_there && p->pending == PKT_BEGINS)
 			balance_tally_begun(p);
@@ -267,7 +299,7 @@ __noinline int balance_settle_quote(struct pkt *p, __u32 is_out)
 	bool hides = served_constants.hides && served->hides;
 
 	served->stood = inner->dst;
-	if (!is_out && served->kind == SERVED_TO_SERVICE && served->owner && owner_take(p, served))
+	if (!is_out && served->kind == SERVED_TO_SERVICE && served->owner && balance_owner(p))
 		to_set(p, served, &served->backend, true);
 	if (!is_out && served->kind == SERVED_TO_BACKEND && is_turned && is_hidden)
 		to_set(p, served, &served->client, true);
@@ -329,7 +361,7 @@ __noinline int balance_again(struct pkt *p)
 		return 0;
 	if (served->is_quote)
 		balance_settle_quote(p, 0);
-	else if (served->kind == SERVED_TO_SERVICE && owner_take(p, served))
+	else if (served->kind == SERVED_TO_SERVICE && balance_owner(p))
 		to_set(p, served, &served->backend, false);
 	else if (served_constants.hides && served->is_hidden)
 		to_set(p, served, &served->client, false);
