@@ -116,15 +116,15 @@ static __always_inline void encap_v4(const struct encap *e, __u8 inner, __u32 by
 	__u32 udp = is_gue ? sizeof(struct udp_header) : 0;
 
 	h->v4 = (struct ipv4_header){
-		.version_ihl = 4 << 4 | IPV4_IHL_MIN,
-		.tos = e->tos,
 		.total_length = be16(sizeof(h->v4) + udp + bytes),
 		.fragment = be16(IPV4_DONT_FRAGMENT),
-		.ttl = ANSWER_TTL,
-		.proto = is_gue ? PROTO_UDP : inner,
 		.src = e->src.be32[3],
 		.dst = e->dst.be32[3],
 	};
+	/* Version, header length and DSCP; TTL and protocol. As words, which are read again: a load
+	 * of what two stores wrote waits for all that was stored before, in far lines too. */
+	h->words[0] = be16((4 << 4 | IPV4_IHL_MIN) << 8 | e->tos);
+	h->words[4] = be16(ANSWER_TTL << 8 | (is_gue ? PROTO_UDP : inner));
 	h->v4.checksum = encap_sum(h);
 	h->v4_udp = encap_udp(e, bytes);
 }
@@ -140,11 +140,10 @@ static __always_inline void encap_v6(const struct encap *e, __u8 inner, __u32 by
 		.version_class_flow =
 			be32(6U << 28 | (__u32)e->tos << 20 | (e->hash & FLOW_LABEL_MASK)),
 		.payload_length = be16(udp + bytes),
-		.next = is_gue ? PROTO_UDP : inner,
-		.hop_limit = ANSWER_TTL,
 		.src = e->src,
 		.dst = e->dst,
 	};
+	h->words[3] = be16((is_gue ? PROTO_UDP : inner) << 8 | ANSWER_TTL); /* and hop limit */
 	h->v6_udp = encap_udp(e, bytes);
 }
 

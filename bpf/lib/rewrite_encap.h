@@ -190,7 +190,11 @@ static __always_inline bool xdp_put_outer(struct cursor *c, const struct encap_h
 {
 	if (!xdp_encap_at(c, LINK_BYTES, bytes))
 		return false;
-	__builtin_memcpy((void *)(long)c->at, h->bytes, bytes);
+	__u16 *to = (__u16 *)(long)c->at;
+
+#pragma unroll
+	for (__u32 i = 0; i < bytes / 2; i++)
+		to[i] = h->words[i];
 	return true;
 }
 
