@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernel gives up: a table by reason and place, or by flow, and what is not in it. */
+#include <stdlib.h>
+
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "cli/render.h"
+#include "cli/socket_owner.h"
 
 static void cell_take(struct weir_table *table, struct weir_buf *text)
 {
@@ -22,8 +25,11 @@ static void ends_cell(struct weir_table *table, const struct weir_json *flow)
 	cell_take(table, &text);
 }
 
-static void row_add(struct weir_table *table, const struct weir_json *row, bool is_flow)
+/* `owner` NULL: a row by reason, else a flow and whose it is. */
+static void row_add(struct weir_table *table, const struct weir_json *row,
+		    const struct weir_socket_owner *owner)
 {
+	bool is_flow = owner;
 	struct weir_buf size = { 0 }, rate = { 0 };
 
 	weir_table_cell(table, WEIR_COLOR_BAD, weir_view_str(row, "reason"));
@@ -39,6 +45,21 @@ static void row_add(struct weir_table *table, const struct weir_json *row, bool 
 		cell_take(table, &rate);
 	}
 	ends_cell(table, is_flow ? row : weir_json_get(row, "flow"));
+	if (is_flow)
+		weir_table_cell(table, WEIR_COLOR_PLAIN, owner->name);
+}
+
+/* The command runs on the host of the daemon: it speaks to it by a socket. NULL: no memory. */
+static struct weir_socket_owner *owners_find(const struct weir_json *flows)
+{
+	size_t count = weir_json_size(flows);
+	struct weir_socket_owner *owners = calloc(count + 1, sizeof(*owners));
+
+	for (size_t i = 0; owners && i < count; i++)
+		owners[i].inode = weir_view_uint(weir_json_at(flows, i), "socket_inode");
+	if (owners)
+		weir_socket_owners_find(owners, count);
+	return owners;
 }
 
 static void table_show(const struct weir_view *view, const struct weir_json *rows, bool is_flow)
@@ -51,15 +72,17 @@ static void table_show(const struct weir_view *view, const struct weir_json *row
 		{ "packets", true },
 		{ is_flow ? "bytes" : "now", true },
 		{ is_flow ? "flow" : "last flow", false },
+		{ "program", false },
 	};
+	_cleanup_free_ struct weir_socket_owner *owners = is_flow ? owners_find(rows) : NULL;
 	_cleanup_table_ struct weir_table table = {
 		.columns = columns,
-		.column_count = WEIR_ARRAY_SIZE(columns),
+		.column_count = WEIR_ARRAY_SIZE(columns) - !is_flow,
 		.color = view->color,
 	};
 
-	for (size_t i = 0; i < weir_json_size(rows); i++)
-		row_add(&table, weir_json_at(rows, i), is_flow);
+	for (size_t i = 0; i < weir_json_size(rows) && (!is_flow || owners); i++)
+		row_add(&table, weir_json_at(rows, i), is_flow ? &owners[i] : NULL);
 	weir_table_print(&table, view->out);
 }
 

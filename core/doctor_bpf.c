@@ -16,6 +16,7 @@
 #include "core/kernel_means.h"
 #include "core/kfunc.h"
 #include "core/object.h"
+#include "core/trace.h"
 
 #define FRAME_BYTES 64
 
@@ -151,6 +152,9 @@ static const struct {
 	  "who answers a cookie is relayed to the program that listens, packet by packet "
 	  "(Linux 6.9)",
 	  "install Linux 6.9 or newer" },
+	{ "tracing", weir_tracer_try, DOCTOR_WARNING,
+	  "packets that the kernel gives up can be watched", "weir drops cannot work",
+	  "use a kernel with CONFIG_DEBUG_INFO_BTF, Linux 5.15 or newer" },
 };
 
 /* The real thing: if it loads, all of the above was only commentary. */

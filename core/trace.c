@@ -3,6 +3,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,6 +60,13 @@ uint64_t weir_tracer_missed(const struct weir_tracer *tracer)
 	int fd = bpf_program__fd(tracer->skeleton->progs.weir_drops);
 
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.recursion_misses;
+}
+
+/* What is said of a failure is said in one sentence, by who asked. */
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
 }
 
 static bool map_fits(const struct bpf_map *map, int fd)
@@ -161,16 +169,33 @@ int weir_tracer_new(const char *pin_dir, const struct weir_kernel_types *types,
 {
 	_cleanup_(weir_tracer_freep) struct weir_tracer *tracer = calloc(1, sizeof(*tracer));
 	uint64_t turn = weir_clock_monotonic_ns();
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
 	int r = tracer ? tracer_load(tracer, pin_dir, types, constants, turn) : -ENOMEM;
 
 	if (!r)
 		r = tracer_turn(tracer, pin_dir, turn);
+	libbpf_set_print(print);
 	if (r) {
 		weir_diag_error(diag, "see `weir doctor`", "tracing programs: %s", strerror(-r));
 		return r;
 	}
 	*ret_tracer = weir_take(tracer);
 	return 0;
+}
+
+int weir_tracer_try(void)
+{
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	struct weir_trace *skeleton = weir_trace__open();
+	int r = skeleton ? weir_trace__load(skeleton) : -errno;
+	struct bpf_link *link = r ? NULL : bpf_program__attach(skeleton->progs.weir_drops);
+
+	if (!r && !link)
+		r = -errno;
+	bpf_link__destroy(link);
+	weir_trace__destroy(skeleton);
+	libbpf_set_print(print);
+	return r;
 }
 
 void weir_tracer_remove(const char *pin_dir)

@@ -27,6 +27,8 @@ struct weir_trace_constant {
 int weir_tracer_new(const char *pin_dir, const struct weir_kernel_types *types,
 		    const struct weir_trace_constant *constants, struct weir_diag *diag,
 		    struct weir_tracer **ret_tracer);
+/* Whether the programs can be loaded and attached here: 0, or why not. Leaves nothing behind. */
+int weir_tracer_try(void);
 /* Lets go of it: it counts on. */
 void weir_tracer_free(struct weir_tracer *tracer);
 /* Detaches what is pinned, of whichever daemon, and takes away its maps with what they hold. */

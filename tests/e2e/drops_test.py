@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir drops`: what the kernel gives up, beside what the kernel itself counts in other places."""
-import pathlib
+import http.client
+import os
 import socket
+import threading
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from harness.net import Namespace, Pair, veth
+from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import packet_socket
 
@@ -56,6 +57,22 @@ def mac_of(namespace, device):
     return text.split("link/ether ")[1].split()[0]
 
 
+def ether(pair):
+    return Ether(src=mac_of(pair.outside, pair.far), dst=mac_of(pair.inside, pair.wire))
+
+
+def inward(pair):
+    return ether(pair) / IP(src=pair.outside_v4, dst=pair.inside_v4)
+
+
+def metrics(daemon):
+    connection = http.client.HTTPConnection("localhost")
+    with socket.socket(socket.AF_UNIX) as connection.sock:
+        connection.sock.connect(str(daemon.socket))
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+
+
 def put(pair, frame, times=1):
     with packet_socket(pair.outside, pair.far, 0) as sock:
         for _ in range(times):
@@ -83,3 +100,209 @@ def test_datagrams_to_a_closed_port_are_told_of(pair, watched, family):
             source, 5111, target, CLOSED)
     assert flow["packets"] == MANY
     assert watched.ask("drops")["missed"] == 0
+
+
+def test_a_receive_buffer_that_is_full_names_the_socket(pair, watched):
+    """UDP keeps lengths in the place of the device by then: the interface is still told."""
+    before = snmp(pair.inside, "UdpRcvbufErrors")
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as full, \
+            pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        full.bind((pair.inside_v4, OPEN))
+        sender.bind((pair.outside_v4, 5112))
+        for _ in range(60):
+            sender.sendto(b"x" * 1000, (pair.inside_v4, OPEN))
+        count = wait_for(lambda: snmp(pair.inside, "UdpRcvbufErrors") - before, "it overflows")
+        rows = lost(watched, count, "reason=SOCKET_RCVBUFF")
+        inode = os.fstat(full.fileno()).st_ino
+        with open("/proc/self/comm") as name:
+            assert f" {name.read().strip()}\n" in watched.say("drops", "--flows", f"dport={OPEN}")
+    assert 10 < count < 60
+    assert {row["interface"] for row in rows} == {pair.wire}
+    flow, = watched.ask("drops", "--flows", f"dport={OPEN}")["flows"]
+    assert (flow["src"], flow["dst"]) == (pair.outside_v4, pair.inside_v4)
+    assert flow["packets"] == count
+    assert flow["socket_inode"] == inode
+
+
+@pytest.mark.parametrize("name, reason, layer", [
+    ("UdpInCsumErrors", "UDP_CSUM", UDP(sport=1, dport=OPEN, chksum=1)),
+    ("TcpInCsumErrors", "TCP_CSUM", TCP(sport=1, dport=OPEN, flags="S", chksum=1))])
+def test_a_wrong_checksum_is_told_of(pair, watched, name, reason, layer):
+    before = snmp(pair.inside, name)
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((pair.inside_v4, OPEN))
+        put(pair, inward(pair) / layer / Raw(b"x" * 50), MANY)
+        wait_for(lambda: snmp(pair.inside, name) - before == MANY, "the kernel counted them")
+        row, = lost(watched, MANY, f"reason={reason}")
+    assert row["interface"] == pair.wire and row["by"] == "kernel"
+
+
+@pytest.mark.parametrize("name, reason, source, target", [
+    ("IpExtInNoRoutes", "IP_INNOROUTES", Pair.outside_v4, "203.0.113.9"),
+    ("TcpExtIPReversePathFilter", "IP_RPFILTER", "203.0.113.8", Pair.inside_v4)])
+def test_what_the_routes_refuse_is_told_of(pair, watched, name, reason, source, target):
+    pair.inside.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=1",
+                    f"net.ipv4.conf.{pair.wire}.rp_filter=1")
+    before = snmp(pair.inside, name)
+    put(pair, ether(pair) / IP(src=source, dst=target) / UDP(sport=1, dport=2), MANY)
+    wait_for(lambda: snmp(pair.inside, name) - before == MANY, "the kernel counted them")
+    row, = lost(watched, MANY, f"src={source} and dst={target}")
+    assert row["reason"] == reason
+
+
+def test_what_netfilter_drops_is_told_of(pair, watched):
+    pair.inside.run("nft", "-f", "-",
+                    input="table ip t { chain c { type filter hook input priority 0;"
+                    f" udp dport {OPEN} counter drop\n}}\n}}\n")
+    put(pair, inward(pair) / UDP(sport=1, dport=OPEN), MANY)
+    wait_for(lambda: f"packets {MANY} " in pair.inside.run("nft", "list", "ruleset").stdout,
+             "nftables counted them")
+    row, = lost(watched, MANY, "reason=NETFILTER_DROP")
+    assert row["interface"] == pair.wire and row["flow"]["dport"] == OPEN
+
+
+def test_what_a_queue_has_no_room_for_is_told_of(pair, watched):
+    pair.inside.run("tc", "qdisc", "add", "dev", pair.wire, "root", "tbf", "rate", "100kbit",
+                    "burst", "2000", "limit", "3000")
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((pair.inside_v4, 5113))
+        for _ in range(60):
+            sender.sendto(b"x" * 1000, (pair.outside_v4, OPEN))
+        inode = os.fstat(sender.fileno()).st_ino
+        text = pair.inside.run("tc", "-s", "qdisc", "show", "dev", pair.wire, "root").stdout
+        count = int(text.split("dropped ")[1].split(",")[0])
+        row, = lost(watched, count, "sport=5113")
+    assert 20 < count < 60
+    assert row["reason"].startswith("QDISC_") and row["interface"] == pair.wire
+    assert row["flow"]["socket_inode"] == inode
+
+
+def test_verdicts_of_programs_are_told_apart(pair, weir_daemon):
+    wire = f"interfaces: [{{name: {pair.wire}, hook: tc}}]\n"
+    daemon = weir_daemon(pair.inside, config=CONFIG + wire)
+    daemon.say("block", "add", pair.outside_v4)
+    put(pair, inward(pair) / UDP(sport=1, dport=OPEN), MANY)
+    wait_for(lambda: daemon.reasons().get("drop_blocked") == MANY, "Weir dropped them")
+    row, = lost(daemon, MANY, f"dport={OPEN}")
+    assert row["by"] == "program" and row["reason"] == "TC_INGRESS"
+
+
+def to_closed(pair, count):
+    with pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(count):
+            sock.sendto(b"x", (pair.inside_v4, CLOSED))
+
+
+def test_other_namespaces_are_one_number(pair, watched):
+    before = watched.ask("drops")["other_namespaces"]["packets"]
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(MANY):
+            sock.sendto(b"x", (pair.outside_v4, CLOSED))
+    wait_for(lambda: snmp(pair.outside, "UdpNoPorts") >= MANY, "they are lost outside")
+    wait_for(lambda: watched.ask("drops")["other_namespaces"]["packets"] - before >= MANY,
+             "they are lost elsewhere")
+    assert not packets(watched, f"dport={CLOSED}")
+
+
+def test_a_killed_daemon_counts_on_and_restarts_count_nothing_twice(pair, watched):
+    before = snmp(pair.inside, "UdpNoPorts")
+    to_closed(pair, MANY)
+    lost(watched, MANY, "reason=NO_SOCKET")
+    watched.kill()
+    to_closed(pair, MANY)
+    watched.start()
+    assert lost(watched, 2 * MANY, "reason=NO_SOCKET")[0]["per_second"] == 0
+    with Stream(pair) as stream:
+        for _ in range(3):
+            watched.restart()
+            wait_for(lambda: watched.ask("drops")["watched"], "drops are watched again")
+            stream.goes_on()
+    wait_for(lambda: snmp(pair.inside, "UdpNoPorts") - before == packets(
+        watched, "reason=NO_SOCKET"), "as many as the kernel counted")
+    assert snmp(pair.inside, "UdpNoPorts") - before == 2 * MANY + stream.sent
+
+
+class Stream:
+    """Datagrams to a closed port without end, a few thousand a second."""
+
+    def __init__(self, pair):
+        self.sock = pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sent, self.over = 0, False
+        self.target = (pair.inside_v4, CLOSED)
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        pause = threading.Event()
+        while not self.over:
+            for _ in range(10):
+                self.sock.sendto(b"x", self.target)
+                self.sent += 1
+            pause.wait(0.002)
+
+    def goes_on(self):
+        before = self.sent
+        wait_for(lambda: self.sent > before + 100, "more is sent")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.thread.join()
+        self.sock.close()
+
+
+def test_switched_off_nothing_is_left_attached(pair, watched):
+    to_closed(pair, 1)
+    lost(watched, 1, "reason=NO_SOCKET")
+    assert (watched.pin_dir / "links" / "trace-kfree_skb").exists()
+    watched.apply("api: {listen: off}\n")
+    assert "switches it on" in watched.say("drops")
+    assert not (watched.pin_dir / "links" / "trace-kfree_skb").exists()
+    assert not (watched.pin_dir / "maps" / "st_drops").exists()
+    to_closed(pair, 1)
+    watched.apply(CONFIG)
+    to_closed(pair, 1)
+    lost(watched, 1, "reason=NO_SOCKET")
+
+
+def test_what_finds_no_room_is_counted_as_crowded(pair, watched):
+    """A row for each of more EtherTypes than there are rows."""
+    frame = ether(pair)
+    for number in range(1200):
+        frame.type = 0x9100 + number
+        put(pair, frame / Raw(b"x" * 50))
+
+    def filled():
+        told = watched.ask("drops", "--limit", "2000")
+        return told if told["total"]["packets"] >= 1200 and told["crowded"]["packets"] else None
+    answer = wait_for(filled, "the table is full")
+    rows = answer["drops"]
+    assert len(rows) == 1024
+    assert answer["total"]["packets"] == \
+        sum(row["packets"] for row in rows) + answer["crowded"]["packets"]
+    assert sum(row["reason"] == "UNHANDLED_PROTO" for row in rows) + \
+        answer["crowded"]["packets"] == 1200
+    assert {row["protocol"] for row in rows if row["reason"] == "UNHANDLED_PROTO"} <= {
+        f"0x{0x9100 + number:04x}" for number in range(1200)}
+
+
+def test_series_are_few_and_the_rest_is_one(pair, watched):
+    to_closed(pair, MANY)
+    lost(watched, MANY, "reason=NO_SOCKET")
+    rows = metrics(watched)
+    labels = f'reason="NO_SOCKET",interface="{pair.wire}",by="kernel"'
+    assert f"weir_kernel_drops_total{{{labels}}} {MANY}\n" in rows
+    assert "weir_kernel_drops_missed_total 0\n" in rows
+
+
+def test_doctor_says_whether_drops_can_be_watched(watched):
+    row, = (row for row in watched.ask("doctor")["checks"] if row["check"] == "tracing")
+    assert row["level"] == "ok"
+
+
+def test_a_filter_that_is_wrong_says_where(watched):
+    done = watched.verb("drops", "reson=NO_SOCKET")
+    assert done.returncode and "reson" in done.stderr and "reason" in done.stderr
