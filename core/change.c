@@ -219,6 +219,7 @@ static void job_end(struct job *job)
 	struct weir_call *call = weir_take(job->call);
 
 	job_free(job);
+	weir_engine_tick_owed(engine); /* before anybody who is answered begins another */
 	if (call)
 		weir_call_finish(call, call->result ? call->result : result);
 	weir_jobs_answer(joined);
@@ -283,6 +284,8 @@ static void job_start(struct job *job)
 	struct weir_engine *engine = job->engine;
 
 	engine->running = job;
+	if (job->change && job->change->begin)
+		job->change->begin(job->change, weir_engine_state(engine, job->change->feature));
 	weir_job_gather(job);
 	job->started_ns = weir_clock_monotonic_ns();
 	/* The worker may be done before work() returns: job->result is its own from here on. */
@@ -367,6 +370,25 @@ static void queue_add_first(struct weir_engine *engine, struct job *job)
 {
 	job->next = engine->waiting;
 	engine->waiting = job;
+	if (!job->next)
+		engine->waiting_end = &job->next;
+	queue_next(engine);
+}
+
+static bool is_begun(const struct job *job)
+{
+	return job->change || job->is_settling || job->is_confirm || (job->is_apply && job->call);
+}
+
+/* A change that nobody called for: people who edit all the time are not to keep it waiting. */
+static void queue_add_own(struct weir_engine *engine, struct job *job)
+{
+	struct job **at = &engine->waiting;
+
+	while (*at && is_begun(*at))
+		at = &(*at)->next;
+	job->next = *at;
+	*at = job;
 	if (!job->next)
 		engine->waiting_end = &job->next;
 	queue_next(engine);
@@ -460,7 +482,10 @@ int weir_engine_change(struct weir_engine *engine, struct weir_change *change)
 	}
 	job->change = change;
 	job->is_alone = engine->runs_alone;
-	queue_add_first(engine, job);
+	if (change->call)
+		queue_add_first(engine, job);
+	else
+		queue_add_own(engine, job);
 	return WEIR_OP_PENDING;
 }
 

@@ -110,6 +110,33 @@ void weir_engine_look(struct weir_engine *engine)
 	snapshot_take(engine);
 }
 
+/*
+ * A worker that persists or compiles reads the features' state: what would change it waits until
+ * that change is over, and no longer, for there may always be a next one. After a late tick the
+ * next is left out where it would come too soon to tell rates by.
+ */
+static void features_tick(struct weir_engine *engine)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns();
+
+	engine->owes_tick = engine->running != NULL;
+	if (engine->owes_tick || now_ns - engine->ticked_ns < TICK_MS / 2 * WEIR_NS_PER_MS)
+		return;
+	engine->ticked_ns = now_ns;
+	for (size_t i = 0; weir_features[i] && !engine->running; i++)
+		if (weir_features[i]->tick)
+			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
+	/* The program that lets go of the old maps could not be loaded: once more. */
+	if (engine->settles_again && !engine->running && --engine->settles_again == 0)
+		weir_engine_settle(engine);
+}
+
+void weir_engine_tick_owed(struct weir_engine *engine)
+{
+	if (engine->owes_tick)
+		features_tick(engine);
+}
+
 void weir_engine_tick(void *arg)
 {
 	struct weir_engine *engine = arg;
@@ -117,14 +144,7 @@ void weir_engine_tick(void *arg)
 	/* What is counted now is told of first: who reads both must not find packets without their
 	 * events. */
 	weir_events_drain(engine->events);
-	/* A worker that persists or compiles reads the features' state: what would change it waits
-	 * a second. */
-	for (size_t i = 0; weir_features[i] && !engine->running; i++)
-		if (weir_features[i]->tick)
-			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
-	/* The program that lets go of the old maps could not be loaded: once more. */
-	if (engine->settles_again && !engine->running && --engine->settles_again == 0)
-		weir_engine_settle(engine);
+	features_tick(engine);
 	if (snapshot_take(engine))
 		return; /* out of memory: the view stays a second older */
 	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)

@@ -45,7 +45,8 @@ int weir_engine_apply(struct weir_engine *engine, const struct weir_apply *apply
 /* Re-reads the configuration file, as SIGHUP does. */
 int weir_engine_reload(struct weir_engine *engine);
 /* Begins a change that starts in a feature's operation, before all that waits; takes ownership of
- * change. To be called while the operation runs. */
+ * change. To be called while the operation runs; or, for a change that nobody called for, at any
+ * time: it comes behind what was begun, and before all calls that wait for their turn. */
 int weir_engine_change(struct weir_engine *engine, struct weir_change *change);
 /* For ops that change live sets on the spot: false while a change is under way (then queue the call
  * with weir_engine_defer). */

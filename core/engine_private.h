@@ -37,6 +37,8 @@ struct weir_engine {
 	struct job *waiting, **waiting_end; /* first come, first served */
 	bool runs_alone; /* the call that is being run: nobody is to join what it begins */
 	uint64_t started_ns;
+	uint64_t ticked_ns;	/* when features had their tick last */
+	bool owes_tick;		/* a change was under way when it was due */
 	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
 	bool holds_old;		/* there are such, and what is in them has not come over */
 	bool follows;		/* connections, by the live policy */
@@ -67,6 +69,8 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);
 /* Once a second: features do what waits for time to pass, subscribers get a fresh snapshot. */
 void weir_engine_tick(void *arg);
+/* No change is under way: features have the tick that one kept from them. */
+void weir_engine_tick_owed(struct weir_engine *engine);
 /* A fresh snapshot for one who asks between ticks; nobody else is told. When memory is short it is
  * that of the last tick. */
 void weir_engine_look(struct weir_engine *engine);

@@ -40,6 +40,8 @@ struct weir_compile {
 /* A change of policy that starts in a feature (an import, a deletion); see weir_engine_change(). */
 struct weir_change {
 	const struct weir_feature *feature;
+	/* Loop: its turn has come, and no worker reads the state yet. Cannot fail. May be NULL. */
+	void (*begin)(struct weir_change *change, void *state);
 	/* Worker: builds `draft`, which compile() then sees beside the state. */
 	int (*prepare)(struct weir_change *change, void *state, struct weir_diag *diag);
 	/* Worker, after everything that can fail but this: writes the state files. */
@@ -158,7 +160,8 @@ struct weir_feature {
 	void (*settle)(void *state, struct weir_settling *settling);
 	/* A policy went live; `config` is it. */
 	void (*live)(void *state, const struct weir_config *config);
-	/* About once a second. */
+	/* About once a second, while no change is under way: where there always is one, between two
+	 * of them. */
 	void (*tick)(void *state, uint64_t now_ns);
 	void (*event)(void *state, const struct weir_event *event);
 	/* Adds its counters and gauges. */

@@ -80,7 +80,8 @@ struct health {
 	struct weir_watch *join;
 	struct health_set *downs; /* that the policy goes by, or will from the change under way */
 	bool is_joining;
-	bool is_changing; /* what `downs` is now has not been accepted */
+	bool is_changing; /* a change waits or is under way */
+	bool is_refused;  /* what `downs` is now has not been accepted */
 	bool is_own;	  /* what goes live now came from here: the services are as they were */
 	uint64_t changes;
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who went up or down becomes a policy. What comes within JOIN_MS is one change; the set that the
- * policy is compiled by is replaced only when no change is under way, for a worker reads it.
+ * Who went up or down becomes a policy. What comes within JOIN_MS is one change, and so is what
+ * comes while that waits for its turn: the set is made when it begins, the one moment at which no
+ * worker reads the set before. There is never more than one, and JOIN_MS go by behind it, so that
+ * backends that flap leave the edits of people their turn.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,36 +38,28 @@ static bool set_is(const struct health_set *set, const struct health_set *other)
 	       !memcmp(set->keys, other->keys, set->count * sizeof(set->keys[0]));
 }
 
+/* Without memory it is the set before once more, and the look behind it finds the difference. */
+static void change_begun(struct weir_change *change, void *state)
+{
+	struct health *health = ((struct health_change *)change)->health;
+	struct health_set *set = set_new(health);
+
+	(void)state;
+	health->is_refused = true; /* until it is accepted */
+	if (!set)
+		return;
+	free(health->downs);
+	health->downs = set;
+}
+
 static void change_accepted(struct weir_change *change, void *state)
 {
 	struct health *health = ((struct health_change *)change)->health;
 
 	(void)state;
-	health->is_changing = false;
+	health->is_refused = false;
 	health->is_own = true;
 	health->changes++;
-}
-
-static void change_free(struct weir_change *change)
-{
-	free(change);
-}
-
-static int change_begin(struct health *health)
-{
-	struct health_change *change = calloc(1, sizeof(*change));
-
-	health->is_changing = true; /* until it is accepted */
-	if (!change)
-		return -ENOMEM;
-	change->health = health;
-	change->change = (struct weir_change){
-		.feature = &weir_balance,
-		.what = "service.health",
-		.accept = change_accepted,
-		.free = change_free,
-	};
-	return weir_engine_change(health->engine, &change->change);
 }
 
 static void join_again(struct health *health, uint64_t wait_ms)
@@ -74,30 +68,48 @@ static void join_again(struct health *health, uint64_t wait_ms)
 	health->loop->rearm(health->join, wait_ms, 0);
 }
 
-/* A change that ended without being accepted leaves is_changing: the same set is tried again. */
+/* Whatever became of it, it is looked once more at who is down. */
+static void change_free(struct weir_change *change)
+{
+	struct health *health = ((struct health_change *)change)->health;
+
+	free(change);
+	health->is_changing = false;
+	join_again(health, health->is_refused ? AGAIN_MS : JOIN_MS);
+}
+
+static int change_ask(struct health *health)
+{
+	struct health_change *change = calloc(1, sizeof(*change));
+
+	if (!change)
+		return -ENOMEM;
+	change->health = health;
+	change->change = (struct weir_change){
+		.feature = &weir_balance,
+		.what = "service.health",
+		.begin = change_begun,
+		.accept = change_accepted,
+		.free = change_free,
+	};
+	health->is_changing = true;
+	return weir_engine_change(health->engine, &change->change);
+}
+
+/* A change that is refused leaves the set that it was made with, which any other takes along. */
 static void joined(void *arg)
 {
 	struct health *health = arg;
 
 	health->is_joining = false;
-	if (!weir_engine_is_idle(health->engine)) {
-		join_again(health, JOIN_MS);
-		return;
-	}
+	if (health->is_changing)
+		return; /* its end comes back here */
 	_cleanup_free_ struct health_set *set = set_new(health);
 
-	if (set && set_is(set, health->downs) && !health->is_changing)
+	if (set && set_is(set, health->downs) && !health->is_refused)
 		return;
-	if (set) {
-		free(health->downs);
-		health->downs = weir_take(set);
-	}
-	bool is_again = health->is_changing;
-
-	if (change_begin(health) < 0 || is_again)
+	if (change_ask(health) < 0 && !health->is_joining)
 		join_again(health, AGAIN_MS);
-	else
-		join_again(health, JOIN_MS);
 }
 
 void health_change_ask(struct health *health)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who is down, as the policy is compiled by it. The worker that compiles reads a set while the loop
- * goes on checking; so a set never changes, and is replaced only while no change is under way
+ * goes on checking; so a set never changes, and is replaced only before a worker begins
  * (health_change.c).
  */
 #ifndef WEIR_HEALTH_SET_H
