@@ -64,13 +64,10 @@ static int run_announce(struct weir_engine *engine, struct weir_call *call)
 
 	if (!live)
 		return -ENOMEM;
-	int service = balance_live_service(live, name);
+	int service = balance_live_find(live, name, "name", &call->diag);
 
-	if (service < 0) {
-		weir_diag_key(&call->diag, "name", "see `weir service list`",
-			      "there is no service '%.40s'", name);
+	if (service < 0)
 		return -ENOENT;
-	}
 	if (state->runtime->is_off || !live->services[service].is_enabled)
 		return weir_diag_key(&call->diag, "name",
 				     state->runtime->is_off ? "weir lb enable" :

@@ -84,6 +84,14 @@ static __always_inline bool affinity_is(const struct balance_affinity *place,
 		 (place->client.be64[1] ^ want->client.be64[1]) | (place->service ^ want->service));
 }
 
+/* Whoever claims a place changes its word first: between the number and the client that were read,
+ * the place may have become another's, and the number is not his. */
+static __always_inline bool affinity_is_still(const struct balance_affinity *place, __u32 word)
+{
+	__asm__ volatile("" : : : "memory");
+	return *(const volatile __u32 *)&place->word == word;
+}
+
 /* The first place of the client: its number, 0 where he has none. */
 __noinline int affinity_look(void)
 {
@@ -100,7 +108,8 @@ __noinline int affinity_look(void)
 
 		if (word & BALANCE_AFFINITY_WRITTEN || !(word & BALANCE_AFFINITY_NUMBER) ||
 		    !affinity_is(place, &work->want) ||
-		    (__s32)(place->expires_ticks - work->now) <= 0)
+		    (__s32)(place->expires_ticks - work->now) <= 0 ||
+		    !affinity_is_still(place, word))
 			continue;
 		work->at = i;
 		work->word = word;

@@ -45,13 +45,10 @@ int balance_edit_ports(const struct balance_edit *edit, const char *key, uint32_
 
 int balance_edit_find(struct balance_edit *edit, const char *name, unsigned *ret_service)
 {
-	int service = balance_live_service(edit->live, name);
+	int service = balance_live_find(edit->live, name, "name", edit->diag);
 
-	if (service < 0) {
-		weir_diag_key(edit->diag, "name", "see `weir service list`",
-			      "there is no service '%.40s'", name);
+	if (service < 0)
 		return -ENOENT;
-	}
 	snprintf(edit->service, sizeof(edit->service), "%s", name);
 	*ret_service = (unsigned)service;
 	return 0;

@@ -1,128 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which services are in force: the configuration's first, then what run time adds where there is
  * room for it, then what run time changes of either. */
-#include "features/balance/balance_live.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/hash.h"
-
-#define INDEX_SEED 0x6c697665ULL
-
-/* Somebody has this address, port and protocol. */
-struct balance_use {
-	struct balance_end end, key; /* the key: balance_end_in() */
-	unsigned service;
-	bool is_service; /* else it is a backend: */
-	uint32_t row;	 /* 1 + the row that adds it; 0: it is the configuration's */
-	unsigned at;	 /* … where it stands among its service's */
-};
-
-static bool name_is(const void *list, uint32_t at, const void *key)
-{
-	const struct balance_live *live = list;
-
-	return strcmp(live->all.services[at].name, key) == 0;
-}
-
-static uint32_t *name_cell(const struct balance_live *live, const char *name)
-{
-	return balance_index_cell(&live->names, weir_hash_bytes(name, strlen(name), INDEX_SEED),
-				  name_is, live, name);
-}
-
-static bool end_is(const void *list, uint32_t at, const void *key)
-{
-	const struct balance_live *live = list;
-
-	return memcmp(&live->uses[at].key, key, sizeof(struct balance_end)) == 0;
-}
-
-static uint32_t *end_cell(const struct balance_live *live, const struct balance_end *end)
-{
-	return balance_index_cell(&live->ends, weir_hash_bytes(end, sizeof(*end), INDEX_SEED),
-				  end_is, live, end);
-}
-
-static const struct balance_use *use_find(const struct balance_live *live,
-					  const struct balance_end *end)
-{
-	uint32_t at = *end_cell(live, end);
-
-	return at ? &live->uses[at - 1] : NULL;
-}
-
-int balance_live_service(const struct balance_live *live, const char *name)
-{
-	return live->names.cells ? (int)*name_cell(live, name) - 1 : -1;
-}
-
-int balance_live_end(const struct balance_live *live, const struct balance_end *end,
-		     int *ret_backend)
-{
-	const struct balance_use *use = live->ends.cells ? use_find(live, end) : NULL;
-
-	*ret_backend = use && !use->is_service ? (int)use->at : -1;
-	return use ? (int)use->service : -1;
-}
-
-int balance_live_met(const struct balance_live *live, const struct balance_end *end)
-{
-	const struct balance_use *use = live->ends.cells ? use_find(live, end) : NULL;
-	const struct balance_span *wide =
-		use && use->is_service ? NULL : balance_spans_service(&live->spans, end);
-
-	if (use && use->is_service)
-		return (int)use->service;
-	return wide ? (int)wide->service : -1;
-}
-
-static struct balance_span span_of(const struct balance_live *live, const struct balance_use *use)
-{
-	return balance_span_of(use->service, use->is_service ? -1 : (int)use->at,
-			       &live->services[use->service].end, &use->end);
-}
-
-/* Those of one port are not among the spans: only who has several is held against each. */
-int balance_live_clash(const struct balance_live *live, const struct balance_span *span)
-{
-	const struct balance_span *other = balance_spans_clash(&live->spans, span);
-	bool is_wide = balance_end_is_wide(&span->end);
-
-	for (unsigned i = 0; !other && is_wide && i < live->use_count; i++) {
-		const struct balance_use *use = &live->uses[i];
-		struct balance_span single = span_of(live, use);
-
-		if (use->end.proto == span->end.proto && !use->key.only_in &&
-		    memcmp(&use->end.addr, &span->end.addr, sizeof(use->end.addr)) == 0 &&
-		    balance_span_clashes(&single, span))
-			return (int)use->service;
-	}
-	return other ? (int)other->service : -1;
-}
-
-int balance_live_backend(const struct balance_live *live, unsigned service,
-			 const struct balance_end *end)
-{
-	struct balance_end key = balance_end_in(&live->all, service, end);
-	int backend, owner = balance_live_end(live, &key, &backend);
-
-	return owner == (int)service ? backend : -1;
-}
+#include "features/balance/balance_live_find.h"
 
 static void use_add(struct balance_live *live, const struct balance_use *use)
 {
-	uint32_t *cell = end_cell(live, &use->key);
+	uint32_t *cell = balance_live_end_cell(live, &use->key);
 
 	if (*cell) /* the configuration is checked for that */
 		return;
 	live->uses[live->use_count++] = *use;
 	*cell = live->use_count;
 	if (balance_end_is_wide(&use->end) && !use->key.only_in) {
-		struct balance_span span = span_of(live, use);
+		struct balance_span span = balance_live_span(live, use);
 
 		balance_spans_add(&live->spans, &span);
 	}
@@ -138,7 +33,7 @@ static void service_add(struct balance_live *live, const struct balance_text *te
 	live->all.services[at].backend_count = 0;
 	*service = (struct balance_live_service){ .is_runtime = is_runtime, .is_enabled = true };
 	balance_service_read_as(text, "", NULL, &service->end);
-	*name_cell(live, text->name) = at + 1;
+	*balance_live_name_cell(live, text->name) = at + 1;
 	use_add(live, &(struct balance_use){ .end = service->end,
 					     .key = service->end,
 					     .service = at,
@@ -173,7 +68,7 @@ static enum balance_fate service_fate(const struct balance_live *live,
 									       BALANCE_IS_WRITTEN;
 	struct balance_span span = balance_span_of(live->all.service_count, -1, &end, &end);
 
-	if (use_find(live, &end) || balance_live_clash(live, &span) >= 0)
+	if (balance_live_use(live, &end) || balance_live_clash(live, &span) >= 0)
 		return BALANCE_END_TAKEN;
 	if (balance_spans_are_full(&live->spans, &span))
 		return BALANCE_NO_ROOM;
@@ -221,7 +116,7 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 	if (service < 0 || row_end(live, row, service, &use.end))
 		return BALANCE_IS_GONE;
 	use.key = balance_end_in(&live->all, (unsigned)service, &use.end);
-	const struct balance_use *other = use_find(live, &use.key);
+	const struct balance_use *other = balance_live_use(live, &use.key);
 
 	if (other)
 		return other->is_service || other->service != (unsigned)service || other->row ?
@@ -229,7 +124,7 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 			       BALANCE_IS_WRITTEN;
 	use.service = (unsigned)service;
 	use.at = live->all.services[service].backend_count;
-	struct balance_span span = span_of(live, &use);
+	struct balance_span span = balance_live_span(live, &use);
 
 	if (!use.key.only_in && balance_live_clash(live, &span) >= 0)
 		return BALANCE_END_TAKEN;

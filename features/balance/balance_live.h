@@ -86,6 +86,9 @@ void balance_live_done(struct balance_live *live);
 #define _cleanup_live_ _cleanup_(balance_live_done)
 /* Where in `all`; -1: there is none. */
 int balance_live_service(const struct balance_live *live, const char *name);
+/* … and where there is none, that is said of the argument `key`. */
+int balance_live_find(const struct balance_live *live, const char *name, const char *key,
+		      struct weir_diag *diag);
 /* The service that has this end, or (`ret_backend` not -1) whose backend has it; -1: nobody. */
 int balance_live_end(const struct balance_live *live, const struct balance_end *end,
 		     int *ret_backend);

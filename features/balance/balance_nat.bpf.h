@@ -4,6 +4,7 @@
 #ifndef WEIR_BALANCE_NAT_BPF_H
 #define WEIR_BALANCE_NAT_BPF_H
 
+#include "../../bpf/lib/answer_path.h"
 #include "../../bpf/lib/rewrite_nat.h"
 #include "balance.bpf.h"
 
@@ -48,6 +49,51 @@ static __always_inline void count_translated(const struct pkt *p, const struct s
 	balance_tally_packet(p, is_back ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
 }
 
+/* Of a client who is hidden both sides are translated, and counted is the service's. */
+static __always_inline bool is_services_side(const struct pkt *p, const struct served *served)
+{
+	return is_to_client(served) ? p->direction == WEIR_EGRESS : p->direction == WEIR_INGRESS;
+}
+
+/* This host tells a client what kept his packet from its backend: nothing that the backend sent. */
+static __always_inline bool is_own_error(const struct __sk_buff *skb, const struct pkt *p,
+					 const struct served *served)
+{
+	return served->is_quote && p->direction == WEIR_EGRESS && !skb->ingress_ifindex;
+}
+
+static __always_inline enum balance_counter why_error(const struct pkt *p)
+{
+	bool is_v4 = p->seen & PKT_IPV4;
+
+	if (p->icmp_type == (is_v4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEEDED))
+		return BALANCE_COUNT_EXPIRED;
+	return (is_v4 ? p->icmp_code == ICMP_FRAGMENTATION : p->icmp_type == ICMPV6_TOO_BIG) ?
+		       BALANCE_COUNT_TOO_BIG :
+		       BALANCE_COUNT_NO_WAY;
+}
+
+static __always_inline void count_done(const struct __sk_buff *skb, const struct pkt *p,
+				       const struct served *served)
+{
+	if (!is_services_side(p, served))
+		return;
+	if (is_own_error(skb, p, served))
+		balance_count(p, why_error(p));
+	else
+		count_translated(p, served);
+}
+
+static __always_inline bool translate(struct __sk_buff *skb, const struct pkt *p,
+				      const struct served *served)
+{
+	if (served->is_quote)
+		return quote_translate(skb, p, served);
+	struct nat_change change = change_of(served, served->to_source);
+
+	return rewrite_skb_nat(skb, p, &change) == NAT_DONE;
+}
+
 /* 1: done; 0: it cannot be, and must not pass as it is. */
 __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 {
@@ -55,19 +101,11 @@ __noinline int balance_translate(struct __sk_buff *skb, const struct pkt *p)
 
 	if (!served_constants.enabled || !p || !served)
 		return 0;
-	/* Of a client who is hidden both sides are translated, and counted is the service's. */
-	bool counts =
-		is_to_client(served) ? p->direction == WEIR_EGRESS : p->direction == WEIR_INGRESS;
+	bool is_done = translate(skb, p, served);
 
-	if (counts)
-		count_translated(p, served);
-	if (served->is_quote)
-		return quote_translate(skb, p, served);
-	struct nat_change change = change_of(served, served->to_source);
-
-	bool is_done = rewrite_skb_nat(skb, p, &change) == NAT_DONE;
-
-	if (!is_done)
+	if (is_done)
+		count_done(skb, p, served);
+	else if (!served->is_quote)
 		balance_count(p, BALANCE_COUNT_NO_WAY);
 	return is_done;
 }

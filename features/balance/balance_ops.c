@@ -163,17 +163,6 @@ static const struct weir_op list_op = {
 	.run = run_list,
 };
 
-/* -1: there is none, and that is said. */
-static int service_find(const struct balance_live *live, const char *name, struct weir_diag *diag)
-{
-	int service = balance_live_service(live, name);
-
-	if (service < 0)
-		weir_diag_key(diag, "name", "see `weir service list`",
-			      "there is no service '%.40s'", name);
-	return service;
-}
-
 static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct balance_live *live = balance_live_of(state_of(engine));
@@ -181,7 +170,7 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 
 	if (!live)
 		return -ENOMEM;
-	int service = service_find(live, weir_call_str(call, "name"), &call->diag);
+	int service = balance_live_find(live, weir_call_str(call, "name"), "name", &call->diag);
 
 	if (service < 0)
 		return -ENOENT;
@@ -218,7 +207,7 @@ static int run_backend_list(struct weir_engine *engine, struct weir_call *call)
 
 	if (!live)
 		return -ENOMEM;
-	int service = name ? service_find(live, name, &call->diag) : -1;
+	int service = name ? balance_live_find(live, name, "service", &call->diag) : -1;
 
 	if (name && service < 0)
 		return -ENOENT;

@@ -61,6 +61,21 @@ static __always_inline __u32 port_turn(const struct balance_port *line)
 	return *(const volatile __u32 *)&line->turn;
 }
 
+#define PORT_LOOKS 64
+
+/* The turn of a line, once nobody is at it: he needs some tens of nanoseconds. Who is longer at it
+ * was interrupted, and his is not waited for. */
+static __always_inline __u32 port_settled(const struct balance_port *line)
+{
+	__u32 turn = port_turn(line);
+
+	LOOP_ROLLED
+	for (int i = 0; i < PORT_LOOKS && turn & BALANCE_PORT_WRITTEN; i++)
+		turn = port_turn(line);
+	__asm__ volatile("" : : : "memory");
+	return turn;
+}
+
 /* 1: a backend answers to a port that stands for a client, who is in served->client. Half written,
  * it names somebody who has no flow. */
 __noinline int balance_port_client(const struct pkt *p, __u32 is_source)
@@ -116,7 +131,7 @@ static __always_inline void port_refresh(struct balance_port *line, __u32 expire
 		line->expires_ticks = expires;
 }
 
-/* A candidate. 1: it is the client's, and noted; 0: it is free; -1: somebody else's. */
+/* A candidate. 1: it is the client's, and noted; 0: it is free, or was; -1: somebody else's. */
 __noinline int balance_port_try(__u32 number, __u32 takes)
 {
 	struct served *served = served_work();
@@ -129,7 +144,7 @@ __noinline int balance_port_try(__u32 number, __u32 takes)
 
 	if (!line)
 		return -1;
-	bool is_found = port_turn(line) && port_is_of(line, want) && port_is_clients(line, want);
+	bool is_found = port_settled(line) && port_is_of(line, want) && port_is_clients(line, want);
 
 	if (!is_found && !port_is_free(line, served->now))
 		return -1;
@@ -155,6 +170,22 @@ static __always_inline bool port_find(__u32 *ret_free)
 	return false;
 }
 
+/* From the first free candidate on. Who was quicker at it may be the same client, by a packet on
+ * another CPU: it is looked at again before the next one is tried. */
+static __always_inline bool port_take(__u32 first)
+{
+	LOOP_ROLLED
+	for (__u32 i = first; i < BALANCE_PORT_TRIES; i++) {
+		int found = balance_port_try(i, 1);
+
+		if (!found)
+			found = balance_port_try(i, 1);
+		if (found > 0)
+			return true;
+	}
+	return false;
+}
+
 /* 1: served->hidden is what stands for the client that sent, or that an error's packet is for. */
 __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 {
@@ -174,7 +205,7 @@ __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 	want->expires_ticks = served->expires;
 	if (port_find(&free))
 		return 1;
-	return takes && free < BALANCE_PORT_TRIES && balance_port_try(free, 1) > 0;
+	return takes && port_take(free);
 }
 
 /* An answer keeps the port for as long as its flow. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* service health: who is up, since when, and what the last check found. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "features/balance/balance_wide.h"
+#include "features/balance/balance_live.h"
 #include "features/balance/health.h"
 
 /* When it was that the monotonic clock said so. */
@@ -64,10 +65,16 @@ static void service_put(const struct health *health, const struct balance_sectio
 
 static int run_health(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance *state = weir_engine_state(engine, &weir_balance);
-	const struct balance_section *section = balance_section_of(state);
+	struct balance *state = weir_engine_state(engine, &weir_balance);
+	const struct balance_live *live = balance_live_of(state);
 	const char *service = weir_call_str(call, "service");
 	struct weir_json_out json = { .out = &call->reply };
+
+	if (!live)
+		return -ENOMEM;
+	if (service && balance_live_find(live, service, "service", &call->diag) < 0)
+		return -ENOENT;
+	const struct balance_section *section = &live->acting;
 
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "backends");

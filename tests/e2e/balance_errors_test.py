@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from harness.balanced import DENIED, FAMILIES, HOOKS, config
-from harness.cluster import PORT, SERVICE, Client, serving
+from harness.cluster import BACKENDS, PORT, SERVICE, Client, serving
 from harness.daemon import Daemon
 from harness.road import Road, address, client_address
 from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, asking_backend,
@@ -167,6 +167,25 @@ def test_backends_see_the_routers_too(client, backend, family, hops, by):
     _, kind, _, who, about = told(backend, family)
     assert kind == EXCEEDED[family] and who == address(*by, family)
     assert list(about) == client.own
+
+
+# --- what this host says itself ---------------------------------------------------------------
+
+@each_family
+@each_hook
+def test_word_of_this_host_is_no_answer_of_the_backend(road, watched, client, family):
+    """It was sent on, and had no route."""
+    road.gateway.run("ip", f"-{family}", "route", "add", "unreachable", BACKENDS[family][0])
+    try:
+        client.sock.send(b"anyone there?")
+        number, *_ = told(client.sock, family)
+        assert number == {4: errno.EHOSTUNREACH, 6: errno.ENETUNREACH}[family]
+    finally:
+        road.gateway.run("ip", f"-{family}", "route", "del", "unreachable", BACKENDS[family][0])
+    row, = watched.ask("service", "stats", "echo")["backends"]
+    assert (row["in_packets"], row["out_packets"]) == (1, 0)
+    counts = watched.status()["balance"]
+    assert (counts["to_backends"], counts["to_clients"], counts["no_way"]) == (1, 0, 1)
 
 
 # --- no error, and no service --------------------------------------------------------------------

@@ -452,6 +452,18 @@ def test_backend_that_comes_and_goes_is_held_down(cluster):
         wait_for(lambda: 1 in asker.since(damped), "it gets connections again")
 
 
+def test_backend_of_run_time_is_shown_and_a_service_that_is_none_refused(cluster):
+    with backends(cluster, (0, 1)), watched(cluster, config(check(), which=(0,))) as daemon:
+        wait_states(daemon, ["up", None, None])
+        daemon.say("service", "backend", "add", "web", f"{BACKENDS[4][1]}:{BACKEND_PORT}")
+        wait_states(daemon, ["up", "up", None])
+        done = daemon.verb("service", "health", "nope")
+        assert done.returncode == daemon.verb("service", "show", "nope").returncode != 0
+        assert "there is no service 'nope'" in done.stderr
+        daemon.say("service", "disable", "web")
+        assert daemon.ask("service", "health", "web")["backends"] == []
+
+
 def test_who_goes_down_and_up_is_told(cluster):
     def told(kind):
         return [(row["service"], row["address"], row["port"], row["detail"]) for row in

@@ -33,7 +33,8 @@ def told(sock, family):
         except BlockingIOError:
             return None
         except OSError as err:          # the error itself, once; the queue says more
-            assert err.errno in (errno.ECONNREFUSED, errno.EMSGSIZE, errno.EHOSTUNREACH), err
+            assert err.errno in (errno.ECONNREFUSED, errno.EMSGSIZE, errno.EHOSTUNREACH,
+                                 errno.ENETUNREACH), err
             return None
 
     _, extra, _, name = wait_for(ask, "an ICMP error")
