@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ways.h"
 
+#include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -49,16 +50,33 @@ enum weir_ways_change weir_ways_read(int fd)
 
 struct look {
 	unsigned count;
-	bool by_source;
+	struct weir_ways ways;
 };
+
+/* What is asked with: ends, and where it arrived. All else that a rule can go by is more, and so is
+ * what is newer than we are. */
+static bool is_more(int type)
+{
+	return type == FRA_FWMARK || type == FRA_FWMASK || type == FRA_TUN_ID ||
+	       type == FRA_IP_PROTO || type >= FRA_SPORT_RANGE;
+}
 
 static int rule_look(const struct nlmsghdr *message, void *arg)
 {
 	const struct fib_rule_hdr *rule = NLMSG_DATA(message);
 	struct look *look = arg;
+	int left = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*rule));
 
-	look->by_source |= message->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)) || rule->src_len;
-	return look->by_source;
+	if (left < 0) {
+		look->ways = (struct weir_ways){ true, true };
+		return 1;
+	}
+	look->ways.by_source |= rule->src_len;
+	look->ways.by_more |= rule->tos;
+	/* Its header is as long as that of a route. */
+	for (const struct rtattr *a = RTM_RTA(rule); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		look->ways.by_more |= is_more(a->rta_type & NLA_TYPE_MASK);
+	return 0;
 }
 
 /* A next hop that is named by a number may be a group. */
@@ -68,18 +86,21 @@ static int route_look(const struct nlmsghdr *message, void *arg)
 	struct look *look = arg;
 	int left = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*route));
 
-	look->by_source |= left < 0 || ++look->count > ROUTES_MOST || route->rtm_src_len;
-	if (look->by_source)
+	if (left < 0 || ++look->count > ROUTES_MOST) {
+		look->ways.by_source = true;
 		return 1;
+	}
+	look->ways.by_source |= route->rtm_src_len;
+	look->ways.by_more |= route->rtm_tos;
 	for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		int type = a->rta_type & NLA_TYPE_MASK;
 
-		look->by_source |= type == RTA_MULTIPATH || type == RTA_NH_ID;
+		look->ways.by_source |= type == RTA_MULTIPATH || type == RTA_NH_ID;
 	}
-	return look->by_source;
+	return 0;
 }
 
-static bool ask(uint16_t type, unsigned char family, weir_netlink_fn *each)
+static void ask(uint16_t type, unsigned char family, weir_netlink_fn *each, struct weir_ways *ways)
 {
 	struct {
 		struct nlmsghdr header;
@@ -92,11 +113,20 @@ static bool ask(uint16_t type, unsigned char family, weir_netlink_fn *each)
 	};
 	struct look look = { 0 };
 
-	return weir_netlink_ask(NETLINK_ROUTE, &request.header, each, &look) || look.by_source;
+	int r = weir_netlink_ask(NETLINK_ROUTE, &request.header, each, &look);
+
+	/* What changes meanwhile is told of, and asked for again. */
+	ways->by_source |= r || look.ways.by_source;
+	ways->by_more |= (r < 0 && r != -EAGAIN) || look.ways.by_more;
 }
 
-bool weir_ways_by_source(void)
+struct weir_ways weir_ways_ask(void)
 {
-	return ask(RTM_GETRULE, AF_INET, rule_look) || ask(RTM_GETRULE, AF_INET6, rule_look) ||
-	       ask(RTM_GETROUTE, AF_INET, route_look) || ask(RTM_GETROUTE, AF_INET6, route_look);
+	struct weir_ways ways = { 0 };
+
+	ask(RTM_GETRULE, AF_INET, rule_look, &ways);
+	ask(RTM_GETRULE, AF_INET6, rule_look, &ways);
+	ask(RTM_GETROUTE, AF_INET, route_look, &ways);
+	ask(RTM_GETROUTE, AF_INET6, route_look, &ways);
+	return ways;
 }

@@ -51,22 +51,29 @@ static __always_inline int route_of(long result, __u32 ifindex)
 	}
 }
 
+/* Both of one family; `from` all zero where it is not known. */
+static __always_inline void route_ends(struct bpf_fib_lookup *fib, bool is_v4,
+				       const struct weir_addr *from, const struct weir_addr *to)
+{
+	if (is_v4) {
+		fib->family = ROUTE_INET;
+		fib->ipv4_src = from->be32[3];
+		fib->ipv4_dst = to->be32[3];
+		return;
+	}
+	fib->family = ROUTE_INET6;
+	for (int i = 0; i < 4; i++) {
+		fib->ipv6_src[i] = from->be32[i];
+		fib->ipv6_dst[i] = to->be32[i];
+	}
+}
+
 static __always_inline long route_ask(void *ctx, const struct pkt *p, const struct weir_addr *from,
 				      const struct weir_addr *to, __u32 *ret_ifindex)
 {
 	struct bpf_fib_lookup fib = { .ifindex = p->ifindex };
 
-	if (p->seen & PKT_IPV4) {
-		fib.family = ROUTE_INET;
-		fib.ipv4_src = from->be32[3];
-		fib.ipv4_dst = to->be32[3];
-	} else {
-		fib.family = ROUTE_INET6;
-		for (int i = 0; i < 4; i++) {
-			fib.ipv6_src[i] = from->be32[i];
-			fib.ipv6_dst[i] = to->be32[i];
-		}
-	}
+	route_ends(&fib, p->seen & PKT_IPV4, from, to);
 	long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 
 	*ret_ifindex = fib.ifindex;

@@ -92,21 +92,6 @@ static __always_inline void way_learn_source(struct way_cell *cell,
 		cell->from.be32[i] = fib->ipv6_src[i];
 }
 
-static __always_inline void way_ends(struct bpf_fib_lookup *fib, const struct way_cell *cell)
-{
-	if (way_is_v4(&cell->to)) {
-		fib->family = ROUTE_INET;
-		fib->ipv4_src = cell->from.be32[3];
-		fib->ipv4_dst = cell->to.be32[3];
-		return;
-	}
-	fib->family = ROUTE_INET6;
-	for (int i = 0; i < 4; i++) {
-		fib->ipv6_src[i] = cell->from.be32[i];
-		fib->ipv6_dst[i] = cell->to.be32[i];
-	}
-}
-
 /* The kernel's answer for a packet of so many bytes. What it is to be asked stands in the cell. */
 __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 {
@@ -121,7 +106,7 @@ __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 	cell->generation = 0;
 	*fib = (struct bpf_fib_lookup){ .ifindex = cell->arrived,
 					.tot_len = bytes > 0xffff ? 0xffff : bytes };
-	way_ends(fib, cell);
+	route_ends(fib, way_is_v4(&cell->to), &cell->from, &cell->to);
 	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), wants ? WAY_ROUTE_SOURCE : 0))
 		return 0;
 	cell->mtu = fib->mtu_result;

@@ -48,27 +48,30 @@ static __always_inline __u32 forward_longest(const struct __sk_buff *skb, const 
 	return (__u32)p->l4_offset - p->l3_offset + transport + skb->gso_size;
 }
 
-static __always_inline void forward_ask_v4(struct bpf_fib_lookup *fib, const struct weir_addr *from,
-					   const struct weir_addr *to)
-{
-	fib->family = ROUTE_INET;
-	fib->ipv4_src = from->be32[3];
-	fib->ipv4_dst = to->be32[3];
-}
-
-static __always_inline void forward_ask_v6(struct bpf_fib_lookup *fib, const struct weir_addr *from,
-					   const struct weir_addr *to)
-{
-	fib->family = ROUTE_INET6;
-	for (int i = 0; i < 4; i++) {
-		fib->ipv6_src[i] = from->be32[i];
-		fib->ipv6_dst[i] = to->be32[i];
-	}
-}
-
 static __always_inline bool addr_is_none(const struct weir_addr *addr)
 {
 	return !(addr->be64[0] | addr->be64[1]);
+}
+
+/* What rules may go by beside addresses: of the packet as it will be. A tunnel's source port is
+ * nothing to go by. */
+static __always_inline void forward_ask_more(const struct pkt *p, __u8 forward,
+					     struct bpf_fib_lookup *fib)
+{
+	if (fib->family == ROUTE_INET)
+		fib->tos = p->dscp << 2;
+	else
+		fib->flowinfo = be32((__u32)p->dscp << 22);
+	fib->l4_protocol = p->proto;
+	fib->sport = p->sport;
+	fib->dport = p->dport;
+	if (forward == WEIR_FORWARD_L2)
+		return;
+	fib->sport = 0;
+	fib->dport = forward == WEIR_FORWARD_GUE ? be16(GUE_PORT) : 0;
+	fib->l4_protocol = forward == WEIR_FORWARD_GUE ? PROTO_UDP :
+			   p->seen & PKT_IPV4	       ? PROTO_IPIP :
+							 PROTO_IPV6;
 }
 
 /* BPF_FIB_LKUP_RET_... of the packet as it will be. */
@@ -82,10 +85,8 @@ static __always_inline long forward_ask(struct __sk_buff *skb, const struct pkt 
 		.ifindex = p->ifindex,
 		.tot_len = bytes > 0xffff ? 0xffff : bytes,
 	};
-	if (encap_is_v4(to))
-		forward_ask_v4(fib, from, to);
-	else
-		forward_ask_v6(fib, from, to);
+	route_ends(fib, encap_is_v4(to), from, to);
+	forward_ask_more(p, work->encap.forward, fib);
 	return bpf_fib_lookup(skb, fib, sizeof(*fib),
 			      addr_is_none(from) ? FORWARD_ROUTE_SOURCE : 0);
 }
@@ -200,23 +201,42 @@ __noinline int forward_write(struct __sk_buff *skb, struct pkt *p)
  * The look-up of routes says the same of an address of this host and of one without a route. A
  * packet that has none must not come to this host: it has the service's address and no socket, and
  * would reset a connection that outlives a link that is down for a while. So who has a socket is
- * the backend.
+ * the backend. One that listens at every address, for this host's own ends, is none of the
+ * connection's: it gets connections that begin, and nothing of those that live.
  */
+static __always_inline bool forward_has_tcp(struct __sk_buff *skb, const struct pkt *p,
+					    struct forward_work *work, __u32 size)
+{
+	struct bpf_sock *sock = bpf_skc_lookup_tcp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return false;
+	bool listens = sock->state == BPF_TCP_LISTEN;
+
+	bpf_sk_release(sock);
+	return !listens || p->tcp_flags & TCP_SYN;
+}
+
+static __always_inline bool forward_has_udp(struct __sk_buff *skb, struct forward_work *work,
+					    __u32 size)
+{
+	struct bpf_sock *sock = bpf_sk_lookup_udp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return false;
+	bpf_sk_release(sock);
+	return true;
+}
+
 static __always_inline bool forward_is_here(struct __sk_buff *skb, const struct pkt *p,
 					    struct forward_work *work)
 {
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
 		return true;
 	__u32 size = socket_tuple(p, &work->tuple);
-	struct bpf_sock *sock =
-		p->proto == PROTO_TCP ?
-			bpf_skc_lookup_tcp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0) :
-			bpf_sk_lookup_udp(skb, &work->tuple, size, BPF_F_CURRENT_NETNS, 0);
 
-	if (!sock)
-		return false;
-	bpf_sk_release(sock);
-	return true;
+	return p->proto == PROTO_TCP ? forward_has_tcp(skb, p, work, size) :
+				       forward_has_udp(skb, work, size);
 }
 
 /* enum forward_end */

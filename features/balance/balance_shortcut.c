@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which interfaces XDP may send packets of services on to (bpf/lib/shortcut.h). */
+/* Which interfaces XDP may send packets of services on to (bpf/lib/shortcut.h): none while ways
+ * depend on more than it asks with. */
 #include <string.h>
 
 #include "core/senders.h"
@@ -24,7 +25,7 @@ void balance_shortcut_look(struct balance *state)
 
 	if (!state->shortcut)
 		return;
-	if (balance_section_of(state)->shortcut == BALANCE_SHORTCUT_XDP)
+	if (balance_section_of(state)->shortcut == BALANCE_SHORTCUT_XDP && !state->ways.by.by_more)
 		weir_senders_each(sender_note, &found);
 	for (uint32_t i = 0; i < SHORTCUT_CELLS; i++)
 		if (found.cells[i] != state->senders[i] &&

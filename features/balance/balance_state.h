@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "core/feature.h"
+#include "core/ways.h"
 #include "features/balance/balance.h"
 #include "features/balance/balance_active.h"
 #include "features/balance/balance_count.h"
@@ -94,7 +95,8 @@ struct balance_ways {
 	struct weir_watch *watch; /* NULL: nothing is watched */
 	int fd;
 	uint64_t generation;
-	bool by_source, is_stale; /* … and whether that is to be asked again */
+	struct weir_ways by;
+	bool is_stale; /* `by` is to be asked again */
 };
 
 struct balance {

@@ -24,7 +24,7 @@ static void generation_begin(struct balance *state)
 		next = ways->generation + 2;
 	ways->generation = next;
 	struct weir_way_watch watch = {
-		.generation = ways->by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
+		.generation = ways->by.by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
 		.until_ns = now_ns + WATCHED_FOR_S * NS_PER_S,
 	};
 	uint32_t row = 0;
@@ -41,7 +41,7 @@ static void changes_ready(void *arg)
 		return;
 	/* What routes go by is asked for once a second at the most. */
 	if (change == WEIR_WAYS_ROUTES)
-		state->ways.by_source = state->ways.is_stale = true;
+		state->ways.by.by_source = state->ways.is_stale = true;
 	if (state->ways.map)
 		generation_begin(state);
 }
@@ -78,6 +78,21 @@ void balance_ways_end(struct balance *state)
 	weir_cleanup_close(&ways->fd);
 }
 
+/* XDP asks for ways with addresses alone: where those are not all, it sends nothing on. */
+static void by_ask(struct balance *state)
+{
+	bool before = state->ways.by.by_more;
+
+	state->ways.by = weir_ways_ask();
+	if (state->ways.by.by_more == before)
+		return;
+	balance_shortcut_look(state);
+	if (state->ways.by.by_more)
+		weir_engine_warn(state->engine, weir_balance.name,
+				 "`shortcut: xdp` is not taken while rules or routes of this host "
+				 "(ip rule) go by protocol, ports, mark or class of packets");
+}
+
 void balance_ways_look(struct balance *state)
 {
 	static const struct weir_way_watch none;
@@ -94,7 +109,7 @@ void balance_ways_look(struct balance *state)
 	}
 	if (ways->is_stale) {
 		ways->is_stale = false;
-		ways->by_source = weir_ways_by_source();
+		by_ask(state);
 	}
 	generation_begin(state);
 }

@@ -11,7 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met
+from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met, watched
 from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, asking, told
@@ -186,3 +186,29 @@ def test_interface_that_is_made_anew(cluster):
         ready(cluster)
         assert client.ask(b"back?") == b"back?"
         wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
+
+
+MORE = (("ipproto", "udp"), ("sport", "9"), ("dport", "9-10"), ("fwmark", "7"),
+        ("fwmark", "0x0/0x80"), ("tos", "0x10"))
+
+
+@each_family
+@pytest.mark.parametrize("rule", MORE, ids=" ".join)
+def test_rules_by_more_than_addresses_leave_all_to_the_kernel(cluster, family, rule):
+    """None of these packets' own; the kernel alone tells."""
+    def by_kernel(client):
+        before = met(cluster)
+        assert client.echoes(bytes(100_000))
+        return met(cluster) - before > 50       # 200 kB are 138 packets and more
+
+    words = ("ip", f"-{family}", "rule")
+    rest = (*rule, "lookup", "77")
+    with serving(cluster, family), watched(cluster, forwarding(family)) as daemon, \
+            Client(cluster, family) as client:
+        wait_for(lambda: not by_kernel(client), "packets go past the kernel")
+        cluster.gateway.run(*words, "add", *rest)
+        try:
+            wait_for(lambda: by_kernel(client), "packets go by the kernel")
+        finally:
+            cluster.gateway.run(*words, "del", *rest)
+        wait_for(lambda: not by_kernel(client), "packets go past the kernel again")

@@ -82,12 +82,19 @@ def test_carried_connections_live_through_it(direct, way, family, device):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_backend_without_a_route_is_waited_for(direct, family):
-    """Nobody resets its connections: least of all this host, which has the service's address."""
+@pytest.mark.parametrize("listens", (False, True), ids=("alone", "beside"))
+def test_backend_without_a_route_is_waited_for(direct, family, listens):
+    """Nobody resets its connections: least of all this host, which has the service's address, and
+    may have a server of its own at every address."""
     with serving_direct(direct, family), contextlib.ExitStack() as stack, \
             Daemon(direct.gateway, config=direct_config(family, ("l2", None))) as daemon:
         clients = [stack.enter_context(Client(direct, family)) for _ in range(24)]
         client = next(client for client in clients if client.backend == 0)
+        with direct.gateway.entered():
+            if listens:
+                anywhere = "0.0.0.0" if family == 4 else "::"
+                stack.enter_context(socket.create_server((anywhere, PORT),
+                                                         family=family_kind(family)))
         direct.unplug("wan0")
         client.sock.send(b"are you there?")
         wait_for(lambda: daemon.status()["balance"]["no_way"] >= 2, "it is dropped, and counted")

@@ -118,3 +118,44 @@ def test_backend_keeps_its_flows_when_it_is_drained(cluster):
         assert client.echoes(b"on and on")
         with Client(cluster, 4) as other:
             assert other.backend == 1
+
+
+# --- rules of the kernel -------------------------------------------------------------------------
+
+def rule_words(way, family, port):
+    """Of the packet as it leaves, by <linux/in.h>: 4 is IP in IP, 41 IPv6 in IP, GUE's port 6080."""
+    forward, _ = way
+    if forward == "gue":
+        return "ipproto", "udp", "dport", "6080"
+    if forward == "ipip":
+        return "ipproto", "4" if family == 4 else "41"
+    return "ipproto", "tcp", "dport", str(port)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rules_by_protocol_and_port_hold(cluster, family, way):
+    """Those for what leaves refuse it, those for something else do not."""
+    outer = way[1] or family
+    wrong, right = (("ip", f"-{outer}", "rule", "add", "pref", "77", *words, "type", "unreachable")
+                    for words in (("ipproto", "tcp", "dport", str(PORT + 1)),
+                                  rule_words(way, family, PORT)))
+
+    def less():
+        cluster.gateway.run("ip", f"-{outer}", "rule", "del", "pref", "77")
+
+    with serving(cluster, family), \
+            watched(cluster, direct_config(family, way)) as daemon:
+        cluster.gateway.run(*wrong)
+        try:
+            Client(cluster, family).close()
+            assert daemon.status()["balance"]["no_way"] == 0
+        finally:
+            less()
+        cluster.gateway.run(*right)
+        try:
+            with pytest.raises(OSError):
+                Client(cluster, family, seconds=1)
+            assert daemon.status()["balance"]["no_way"] >= 1
+        finally:
+            less()
+        Client(cluster, family).close()
