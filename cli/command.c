@@ -74,6 +74,17 @@ static int choice_check(const struct weir_arg *arg, const char *text, struct wei
 			       arg->name, text);
 }
 
+static int port_check(const struct weir_arg *arg, const char *text, struct weir_diag *diag)
+{
+	uint32_t ports;
+
+	if (!(arg->flags & WEIR_ARG_IS_PORT) ||
+	    (!weir_ports_from_string(text, &ports) && ports <= UINT16_MAX))
+		return 0;
+	return weir_diag_error(diag, "write a number from 1 to 65535", "%s: '%s' is not a port",
+			       arg->name, text);
+}
+
 static int value_check(const struct weir_arg *arg, const char *text, struct weir_diag *diag)
 {
 	struct weir_range range;
@@ -86,7 +97,7 @@ static int value_check(const struct weir_arg *arg, const char *text, struct weir
 		if (uint_check(text) < 0)
 			return weir_diag_error(diag, "write digits, as in 100",
 					       "%s: '%s' is not a whole number", arg->name, text);
-		return 0;
+		return port_check(arg, text, diag);
 	case WEIR_ARG_DURATION:
 		if (weir_duration_from_string(text, &number) < 0)
 			return weir_diag_error(diag,

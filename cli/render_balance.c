@@ -132,10 +132,12 @@ void weir_render_lb_status(const struct weir_view *view)
 	for (size_t i = 0; i < weir_json_size(rows); i++)
 		connection_row(&table, weir_json_at(rows, i));
 	if (weir_json_size(rows))
-		weir_view_heading(view, "Active connections:");
+		weir_view_heading(view, "Connections:");
 	weir_table_print(&table, view->out);
-	weir_buf_add_str(view->out, "\nTotal active connections: ");
+	weir_buf_add_str(view->out, "\nTotal connections: ");
 	weir_count_format(total, view->out);
+	weir_buf_add_str(view->out, ", active: ");
+	weir_count_format(weir_view_uint(view->answer, "active"), view->out);
 	if (weir_json_size(rows) < total)
 		weir_buf_addf(view->out, " (%zu shown; --limit shows more)", weir_json_size(rows));
 	weir_buf_add_char(view->out, '\n');

@@ -42,6 +42,9 @@ enum weir_arg_type {
 #define WEIR_ARG_MANY \
 	8 /* a text that may be given more than once: all of them, with a comma between them */
 
+#define WEIR_ARG_IS_PORT \
+	16 /* a number from 1 to 65535, which the command line refuses to be anything else */
+
 struct weir_arg {
 	const char *name; /* "ttl": --ttl on the command line, "ttl" in JSON and in the query of a
 			     GET */

@@ -43,7 +43,7 @@ static void draft_cut(struct balance_runtime *draft, const struct balance_runtim
 	balance_runtime_cut(draft, to->service_count, to->row_count, to->disabled_count);
 }
 
-/* Of backends that were added, but for many at once: the kernel is asked for each. */
+/* Of what was added; of backends but for many at once: the kernel is asked for each. */
 static void added_advise(const struct balance_request *request,
 			 const struct balance_command *command,
 			 const struct balance_runtime *before)
@@ -55,6 +55,8 @@ static void added_advise(const struct balance_request *request,
 	unsigned last =
 		draft->row_count < first + ADVISED_MOST ? draft->row_count : first + ADVISED_MOST;
 
+	for (unsigned i = before->service_count; i < draft->service_count; i++)
+		balance_reach_advise_source(&draft->services[i], command->edit.diag);
 	for (unsigned i = first; i < last; i++) {
 		const struct balance_row *row = &draft->rows[i];
 		int known = balance_live_service(live, row->service);

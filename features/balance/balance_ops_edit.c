@@ -117,7 +117,8 @@ EDIT_OP(balance_backend_undrain_op, "service.backend.undrain", "Undo service bac
 static const struct weir_arg dnat_add_args[] = {
 	VIP_ARGS,
 	NEEDED_ARG("rip", WEIR_ARG_STRING, "ADDRESS", "the backend's"),
-	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
+	{ "rport", WEIR_ARG_UINT, WEIR_ARG_IS_PORT, "PORT", "its port; without, the same", NULL,
+	  NULL },
 	{ "source", WEIR_ARG_STRING, 0, "ADDRESS",
 	  "what backends see in the clients' place, an address of this host, or none; without, one "
 	  "of their network if VIP and backend are in one, else none",
@@ -135,7 +136,8 @@ static const struct weir_arg dnat_remove_args[] = {
 	VIP_ARGS,
 	{ "rip", WEIR_ARG_STRING, 0, "ADDRESS", "this backend alone; without, all of them", NULL,
 	  NULL },
-	{ "rport", WEIR_ARG_UINT, 0, "PORT", "its port; without, the same", NULL, NULL },
+	{ "rport", WEIR_ARG_UINT, WEIR_ARG_IS_PORT, "PORT", "its port; without, the same", NULL,
+	  NULL },
 	{ 0 },
 };
 EDIT_OP(balance_dnat_remove_op, "lb.remove-dnat",

@@ -16,6 +16,8 @@
 
 #define WHO "balance"
 #define SERVED "served=yes"
+/* Those that neither begin nor end. */
+#define ACTIVE SERVED " and not (stage=opening or stage=closing or stage=reset)"
 #define LIMIT_DEFAULT 1000
 /* As long as IPVS keeps a TCP connection that says nothing. */
 #define IDLE_DEFAULT_NS (15 * 60 * WEIR_NS_PER_S)
@@ -25,6 +27,7 @@ struct asking {
 	struct weir_engine *engine;
 	struct weir_call *call;
 	const struct balance_live *live;
+	uint64_t active;    /* how many of the connections are */
 	uint16_t **numbers; /* of each service's backends, as far as they were wanted */
 };
 
@@ -44,6 +47,11 @@ static void asking_refused(const struct asking *asking, int result, const struct
 			weir_diag_error(&asking->call->diag, diag->entries[i].mend, "%s",
 					diag->entries[i].what);
 	weir_call_finish(asking->call, result);
+}
+
+static uint64_t total_of(const struct weir_json *reply)
+{
+	return (uint64_t)weir_json_int(weir_json_get(reply, "total"), 0);
 }
 
 static int ask(struct weir_engine *engine, struct weir_call *call, const char *op_name,
@@ -175,8 +183,8 @@ static void status_put(struct asking *asking, const struct balance *state,
 		connection_put(asking, weir_json_at(flows, i), &json);
 	weir_json_close_array(&json);
 	weir_json_put_uint(&json, "shown", weir_json_size(flows));
-	weir_json_put_uint(&json, "total",
-			   (uint64_t)weir_json_int(weir_json_get(reply, "total"), 0));
+	weir_json_put_uint(&json, "total", total_of(reply));
+	weir_json_put_uint(&json, "active", asking->active);
 	weir_json_close_object(&json);
 }
 
@@ -199,14 +207,35 @@ static void status_told(void *arg, int result, const struct weir_json *reply,
 	asking_free(asking);
 }
 
-static int run_status(struct weir_engine *engine, struct weir_call *call)
+static int connections_ask(struct asking *asking)
 {
 	_cleanup_buf_ struct weir_buf args = { 0 };
 
 	weir_buf_addf(&args, "{\"filter\":\"%s\",\"limit\":%" PRIu64 "}", SERVED,
-		      weir_call_uint(call, "limit", LIMIT_DEFAULT));
+		      weir_call_uint(asking->call, "limit", LIMIT_DEFAULT));
 	return args.failed ? -ENOMEM :
-			     ask(engine, call, "flow.list", weir_buf_str(&args), status_told);
+			     weir_inside_run(asking->engine, "flow.list", weir_buf_str(&args), WHO,
+					     status_told, asking);
+}
+
+static void active_told(void *arg, int result, const struct weir_json *reply,
+			const struct weir_diag *diag)
+{
+	struct asking *asking = arg;
+
+	asking->active = total_of(reply);
+	if (!result)
+		result = connections_ask(asking);
+	if (!result)
+		return;
+	asking_refused(asking, result, diag);
+	asking_free(asking);
+}
+
+static int run_status(struct weir_engine *engine, struct weir_call *call)
+{
+	return ask(engine, call, "flow.list", "{\"filter\":\"" ACTIVE "\",\"limit\":1}",
+		   active_told);
 }
 
 static const struct weir_arg status_args[] = {

@@ -167,6 +167,21 @@ static int ways_ask(const struct balance_reach *reach, const struct balance_sect
 	return r;
 }
 
+void balance_reach_source(const struct balance_text *service, balance_reach_fn *each, void *arg)
+{
+	struct balance_reach_finding finding = { .service = service,
+						 .fault = BALANCE_FOREIGN_SOURCE,
+						 .count = 1 };
+	struct weir_route route = { 0 };
+
+	if (!service->source || balance_source_read_as(service, "", NULL, &finding.backend))
+		return;
+	int r = weir_route_ask(&finding.backend, &route);
+
+	if (r ? is_no_route(r) : !route.is_here)
+		each(arg, &finding);
+}
+
 static void service_tell(const struct balance_reach *reach, const struct balance_text *service,
 			 const struct way *ways, unsigned count, balance_reach_fn *each, void *arg)
 {
@@ -200,6 +215,7 @@ int balance_reach_look(struct balance_reach *reach, const struct balance_section
 		for (of = 1; i + of < count && ways[i + of].service == ways[i].service;)
 			of++;
 		service_tell(reach, &section->services[ways[i].service], &ways[i], of, each, arg);
+		balance_reach_source(&section->services[ways[i].service], each, arg);
 	}
 	*ret_seen = count;
 	return r;

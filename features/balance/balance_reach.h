@@ -14,6 +14,7 @@ enum balance_reach_fault {
 	BALANCE_NO_ROUTE,
 	BALANCE_BEHIND_ROUTER, /* and packets to it bear the service's address */
 	BALANCE_TOO_NARROW,
+	BALANCE_FOREIGN_SOURCE, /* of the service, not of a backend */
 	BALANCE_REACH_FAULTS,
 };
 
@@ -22,11 +23,11 @@ struct balance_reach_finding {
 	const struct balance_text *service;
 	enum balance_reach_fault fault;
 	unsigned count;
-	struct weir_addr backend;
-	char link[16];	/* by which it is reached */
-	uint32_t has;	/* bytes that the way takes */
-	uint32_t wants; /* … and those it would have to take */
-	uint32_t outer; /* … of which so many are put before a packet */
+	struct weir_addr backend; /* or the source */
+	char link[16];		  /* by which it is reached */
+	uint32_t has;		  /* bytes that the way takes */
+	uint32_t wants;		  /* … and those it would have to take */
+	uint32_t outer;		  /* … of which so many are put before a packet */
 };
 
 struct balance_reach_link {
@@ -58,6 +59,9 @@ int balance_reach_one(struct balance_reach *reach, const struct balance_section 
 		      const struct balance_text *service, const struct weir_addr *backend,
 		      struct balance_reach_finding *ret_finding);
 
+/* Whether what stands for a service's clients is an address of this host. */
+void balance_reach_source(const struct balance_text *service, balance_reach_fn *each, void *arg);
+
 /* balance_reach_tell.c: what is wrong, and what mends it. */
 void balance_reach_write(const struct balance_reach_finding *finding, struct weir_buf *what,
 			 struct weir_buf *mend);
@@ -68,6 +72,7 @@ void balance_reach_advise(const struct weir_compile *compile,
 void balance_reach_advise_one(const struct balance *state, const struct balance_section *section,
 			      const struct balance_text *service, const struct weir_addr *backend,
 			      struct weir_diag *diag);
+void balance_reach_advise_source(const struct balance_text *service, struct weir_diag *diag);
 extern const struct weir_op balance_reach_op;
 
 #endif

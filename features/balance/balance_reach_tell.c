@@ -56,6 +56,15 @@ void balance_reach_write(const struct balance_reach_finding *finding, struct wei
 	case BALANCE_TOO_NARROW:
 		narrow_write(finding, backend, what, mend);
 		break;
+	case BALANCE_FOREIGN_SOURCE:
+		weir_buf_addf(
+			what,
+			"%s stands for its clients (source) and is no address of this host, so "
+			"nothing that backends answer comes back",
+			backend);
+		weir_buf_addf(mend, "ip addr add %s/%d dev INTERFACE, or write one that it has",
+			      backend, weir_addr_is_v4(&finding->backend) ? 32 : 128);
+		break;
 	default:
 		return;
 	}
@@ -139,6 +148,13 @@ void balance_reach_advise_one(const struct balance *state, const struct balance_
 	    finding.fault != BALANCE_REACHED)
 		warn(&warnings, &finding);
 	balance_reach_done(&reach);
+}
+
+void balance_reach_advise_source(const struct balance_text *service, struct weir_diag *diag)
+{
+	struct warnings warnings = { .diag = diag };
+
+	balance_reach_source(service, warn, &warnings);
 }
 
 /* --- service check ------------------------------------------------------------------------- */

@@ -256,7 +256,7 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
     (("service", "backend", "drain", "echo", "10.0.0.1:8080"), "has no backend"),
     (("service", "backend", "drane", "echo", end(0)), "did you mean 'weir service backend drain'"),
     ((*DNAT, 0, "--rip", "10.0.0.1"), "vport: '0' is neither a port"),
-    ((*DNAT, 81, "--rip", "10.0.0.1", "--rport", 0), "rport: 0 is not between"),
+    ((*DNAT, 81, "--rip", "10.0.0.1", "--rport", 0), "rport: '0' is not a port"),
     ((*DNAT, 81, "--rip", "fd00::1"), "one is IPv4 and the other IPv6"),
     ((*DNAT, 81, "--rip", "10.0.0.1", "--protocol", "icmp"), "'icmp'"),
     ((*DNAT, PORT, "--rip", BACKENDS[4][0], "--rport", BACKEND_PORT), "has this backend already"),
@@ -267,6 +267,12 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
 ))
 def test_what_cannot_be_is_refused_and_changes_nothing(refusing, words, said):
     assert said in refusal(refusing, *map(str, words))
+
+
+@pytest.mark.parametrize("ports", ((0, 80), (80, 0), (80, 65536)))
+def test_a_port_that_is_none_is_said_wrongly_whichever_it_is(refusing, ports):
+    words = (*DNAT, ports[0], "--rip", "10.0.0.1", "--rport", ports[1])
+    assert refusing.verb(*map(str, words)).returncode == 2
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +334,8 @@ def test_walk_through_with_the_forms_of_bgo(cluster):
         assert {(row["client_port"], row["target"], row["target_port"])
                 for row in rows["connections"] if row["vport"] == PORT} \
             == {(client.own[1], client.backend, BACKEND_PORT) for client in clients}
-        assert "Balancer: ENABLED" in said and "Total active connections: 41" in said
+        assert "Balancer: ENABLED" in said and "Total connections: 41, active: 41" in said
+        assert rows["active"] == 41
         assert f"{clients[0].own[1]}" in said and BACKENDS[4][2] in said
         daemon.say("lb", "remove-dnat", *VIP, "--protocol", "tcp", "--rip", BACKENDS[4][0],
                    "--rport", str(BACKEND_PORT))
@@ -405,6 +412,8 @@ def test_cleanup_forgets_what_is_over_or_idle_and_leaves_the_rest(cluster):
         with Client(cluster, 4):
             pass
         wait_for(lambda: tracked(" and state=time_wait") == 1, "one is over")
+        rows = daemon.ask("lb", "status")
+        assert (rows["total"], rows["active"]) == (2, 1)
         assert daemon.ask("lb", "cleanup") == {"forgotten": 1}
         assert tracked() == 1 and idle.echoes(b"goes on")
         assert daemon.ask("lb", "cleanup", "--idle", "1h") == {"forgotten": 0}

@@ -7,7 +7,7 @@ import json
 import pytest
 from scapy.all import IP, TCP as Segment, Ether, IPv6, Raw, raw
 
-from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Cluster
+from harness.cluster import BACKENDS, CLIENT, PORT, ROUTER, SERVICE, Cluster
 from harness.daemon import Daemon
 from harness.direct import COUNT, Direct, front
 from harness.wait import wait_for
@@ -247,3 +247,27 @@ def test_doctor_asks_the_daemon_where_one_runs(plain):
         assert not {"service web", "ways to backends"} & doctor(daemon).keys()
         daemon.stop()
         assert doctor(daemon)["kernel"]["found"]
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_source_that_is_no_address_of_this_host_is_told_of(plain, family):
+    """Of a network that it has a route to, so that nothing else is wanting."""
+    foreign, own = BACKENDS[family][1], ROUTER[family][1]
+
+    def said(source):
+        return [row for row in warnings(daemon.apply(config(
+            {**service(BACKENDS[family][:1], family), "source": source}))) if "source" in row]
+
+    with watched(plain, config()) as daemon:
+        assert said(own) == [] == faults(daemon)
+        row, = said(foreign)
+        assert row.startswith(f"service 'web': {foreign} stands for its clients (source)")
+        (check, _, mend), = faults(daemon)
+        bits = 32 if family == 4 else 128
+        assert check == "service web" and mend.startswith(f"ip addr add {foreign}/{bits} ")
+        daemon.apply(config())
+        add = ("service", "add", "other", "--address", SERVICE[family], "--port", "81",
+               "--backend", BACKENDS[family][0], "--source")
+        assert [foreign in row for row in warnings(daemon.ask(*add, foreign))] == [True]
+        daemon.say("service", "del", "other")
+        assert warnings(daemon.ask(*add, own)) == []

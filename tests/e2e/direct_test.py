@@ -123,7 +123,7 @@ def test_backend_keeps_its_flows_when_it_is_drained(cluster):
 # --- rules of the kernel -------------------------------------------------------------------------
 
 def rule_words(way, family, port):
-    """Of the packet as it leaves, by <linux/in.h>: 4 is IP in IP, 41 IPv6 in IP, GUE's port 6080."""
+    """Of what leaves, by <linux/in.h>: 4 is IP in IP, 41 IPv6 in IP; GUE has port 6080."""
     forward, _ = way
     if forward == "gue":
         return "ipproto", "udp", "dport", "6080"
