@@ -105,6 +105,8 @@ static struct health_target *target_new(struct health *health, const struct heal
 	target->text = text;
 	target->text_hash = text_hash(&text->health);
 	target->fd = -1;
+	/* Who begins where others are refused is not believed to be there at once. */
+	target->silence.refused_ns = weir_clock_monotonic_ns();
 	health_machine_init(&target->machine, weir_clock_monotonic_ns());
 	health_run_add(target);
 	return target;

@@ -13,6 +13,7 @@
 #include "features/balance/health_heap.h"
 #include "features/balance/health_machine.h"
 #include "features/balance/health_set.h"
+#include "features/balance/health_silence.h"
 
 #define HEALTH_UNDER_WAY_MOST 8192 /* checks at a time */
 
@@ -52,6 +53,7 @@ struct health_target {
 	struct weir_buf out, in;
 	size_t sent; /* of out */
 	uint16_t dns_id;
+	struct health_silence silence;
 };
 
 struct health {
@@ -66,7 +68,8 @@ struct health {
 	uint64_t results[HEALTH_UNASKED + 1]; /* of checks that ended, by enum health_result */
 	int *killed;			      /* commands that were late and have not ended yet */
 	unsigned killed_count;
-	uint64_t timer_ns; /* what the timer is set to; 0: to nothing */
+	uint64_t timer_ns;   /* what the timer is set to; 0: to nothing */
+	uint64_t refused_ns; /* when ICMP refused a datagram last, whose ever; 0: never */
 
 	/* health_tls.c: what `ca` names, as it was read for these services. */
 	struct health_trust *trusts;
@@ -131,6 +134,9 @@ enum health_result health_tls_shake(struct health_target *target);
 void health_tls_forget(struct health *health);
 ssize_t health_stream_send(struct health_target *target, const void *bytes, size_t len);
 ssize_t health_stream_recv(struct health_target *target, void *bytes, size_t len);
+/* Behind -EAGAIN of those: TLS may want to write where one reads, and the other way round; else a
+ * descriptor that is watched for the other would have the loop go round at once, again and again. */
+void health_stream_wait(struct health_target *target);
 /* health_udp.c: a datagram goes to the target; and one that has come, of at most *len bytes. */
 enum health_result health_datagram_send(struct health_target *target, const struct weir_buf *bytes);
 enum health_result health_datagram_read(struct health_target *target, void *bytes, size_t *len);
