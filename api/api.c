@@ -325,6 +325,12 @@ int weir_api_reconfigure(struct weir_api *api, const struct weir_config *config,
 	return result < 0 ? result : limits_set(api, config);
 }
 
+void weir_api_stop(struct weir_api *api)
+{
+	if (api)
+		api->is_stopping = true;
+}
+
 void weir_api_free(struct weir_api *api)
 {
 	if (!api)

@@ -24,6 +24,9 @@ int weir_api_new(struct weir_engine *engine, struct weir_diag *diag, struct weir
  */
 int weir_api_reconfigure(struct weir_api *api, const struct weir_config *config,
 			 struct weir_diag *diag);
+/* From now on whoever asks is told that the daemon stops; calls under way are answered. NULL is
+ * allowed. */
+void weir_api_stop(struct weir_api *api);
 /* Before the engine is freed. NULL is allowed. */
 void weir_api_free(struct weir_api *api);
 

@@ -193,6 +193,28 @@ static void end_with_a_call_under_way_leaves_it_to_the_engine(void **state)
 	close(fd);
 }
 
+static void stop_answers_calls_under_way_and_takes_no_more(void **state)
+{
+	static const char late[] = "GET /api/v1/test/late HTTP/1.1\r\nHost: weir\r\n\r\n";
+	static const char next[] = "GET /api/v1/status HTTP/1.1\r\nHost: weir\r\n\r\n";
+	struct fixture *f = *state;
+	struct weir_buf text = { 0 };
+	fixture_start(f);
+	int fd = connect_unix(f);
+	send_all(f, fd, late, sizeof(late) - 1);
+	for (int i = 0; i < 1000 && !f->engine->late; i++)
+		fake_loop_turn(f->loop, 1);
+	weir_api_stop(f->api);
+	char *answer = ask_on(f, connect_unix(f), next, sizeof(next) - 1);
+	assert_int_equal(status_of(answer), 503);
+	assert_non_null(strstr(answer, "the daemon is stopping"));
+	free(answer);
+	receive(f, fd, NULL, &text);
+	assert_int_equal(status_of(weir_buf_str(&text)), 200);
+	weir_buf_done(&text);
+	close(fd);
+}
+
 static void moved_address_is_served_and_the_old_one_given_up(void **state)
 {
 	struct fixture *f = *state;
@@ -329,6 +351,7 @@ int main(void)
 		CASE(address_in_use_is_an_error),
 		CASE(end_removes_the_socket),
 		CASE(end_with_a_call_under_way_leaves_it_to_the_engine),
+		CASE(stop_answers_calls_under_way_and_takes_no_more),
 		CASE(moved_address_is_served_and_the_old_one_given_up),
 		CASE(late_answer_comes_although_the_door_moved),
 		CASE(off_closes_tcp_and_the_unix_socket_stays),

@@ -37,6 +37,16 @@ static void reject(struct weir_api *api, enum weir_http_rejection why)
 
 /* --- guards: each answers and returns false, or lets the request through --- */
 
+static bool guard_stop(struct weir_api *api, struct weir_http_request *request)
+{
+	if (!api->is_stopping)
+		return true;
+	weir_http_answer_header(request, "Retry-After", "1");
+	weir_answer_problem(api, request, 503, "try again when it runs again",
+			    "the daemon is stopping");
+	return false;
+}
+
 static bool guard_site(struct weir_api *api, struct weir_http_request *request)
 {
 	const char *host = weir_http_request_header(request, "Host");
@@ -191,9 +201,10 @@ static void handler_begin(struct weir_http_request *request)
 	struct weir_caller caller = { 0 };
 	uint64_t held_bytes = 0;
 
-	if (!guard_site(api, request) || !guard_caller(api, request, &route, &caller) ||
-	    !guard_route(api, request, &route) || !guard_method(api, request, &route) ||
-	    !guard_body(api, request, &route) || !guard_memory(api, request, &route, &held_bytes))
+	if (!guard_stop(api, request) || !guard_site(api, request) ||
+	    !guard_caller(api, request, &route, &caller) || !guard_route(api, request, &route) ||
+	    !guard_method(api, request, &route) || !guard_body(api, request, &route) ||
+	    !guard_memory(api, request, &route, &held_bytes))
 		return;
 	struct job *job = malloc(sizeof(*job));
 	if (!job) {
@@ -305,6 +316,8 @@ static void handler_complete(struct weir_http_request *request)
 {
 	struct job *job = request->job;
 	struct weir_api *api = job->api;
+	if (!guard_stop(api, request)) /* its head came before */
+		return;
 	switch (job->route.kind) {
 	case WEIR_ROUTE_OP:
 		answer_op(job);

@@ -47,6 +47,7 @@ struct weir_api {
 	uint64_t request_bytes_max, upload_bytes_max;
 	uint64_t upload_bytes_held; /* by uploads under way, as announced */
 	char *metrics_prefix;
+	bool is_stopping; /* whoever asks is told so */
 };
 
 /* handler.c: what the socket and the API's address do with a request; closure is the struct

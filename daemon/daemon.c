@@ -148,9 +148,11 @@ static int daemon_start(struct daemon *daemon, const struct daemon_options *opti
 }
 
 /* A change under way is on another thread and holds the engine: it comes to its end, and its caller
- * hears of it, before anything is freed. */
+ * hears of it, before anything is freed. So do calls that wait already, and no others: with callers
+ * who go on the engine would never be idle. */
 static void daemon_stop(struct daemon *daemon)
 {
+	weir_api_stop(daemon->api);
 	while (daemon->engine && !weir_engine_is_idle(daemon->engine))
 		weir_uv_loop_turn(daemon->loop);
 	weir_api_free(daemon->api);
