@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
 
 #define WHY_TEXT 80
@@ -117,7 +118,14 @@ void weir_tls_trust_unref(struct weir_tls_trust *trust)
 	free(trust);
 }
 
-/* Names in the handshake are no addresses (RFC 6066, 3). */
+/* Names in the handshake are no addresses (RFC 6066, 3); those in a certificate may be. */
+static bool is_address(const char *name)
+{
+	struct weir_addr addr;
+
+	return weir_addr_from_string(name, strlen(name), &addr) == 0;
+}
+
 static int session_set(struct weir_tls_client *client, int fd, const char *name, bool verifies)
 {
 	int r = gnutls_set_default_priority(client->session);
@@ -125,7 +133,7 @@ static int session_set(struct weir_tls_client *client, int fd, const char *name,
 	if (r >= 0)
 		r = gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE,
 					   client->trust->credentials);
-	if (r >= 0 && name)
+	if (r >= 0 && name && !is_address(name))
 		r = gnutls_server_name_set(client->session, GNUTLS_NAME_DNS, name, strlen(name));
 	if (r >= 0 && verifies && name && !(client->name = strdup(name)))
 		r = GNUTLS_E_MEMORY_ERROR;

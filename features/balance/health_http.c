@@ -43,8 +43,10 @@ static enum health_result request_send(struct health_target *target)
 		ssize_t n = health_stream_send(target, target->out.data + target->sent,
 					       target->out.len - target->sent);
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			health_stream_wait(target);
 			return HEALTH_PENDING;
+		}
 		if (n < 0)
 			return health_end(target, HEALTH_FAILED, "send", (int)-n);
 		target->sent += (size_t)n;
@@ -76,8 +78,10 @@ static enum health_result answer_read(struct health_target *target)
 		ssize_t n = health_stream_recv(target, bytes,
 					       room < sizeof(bytes) ? room : sizeof(bytes));
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			health_stream_wait(target);
 			return HEALTH_PENDING;
+		}
 		if (n < 0)
 			return health_end(target, HEALTH_FAILED, "read", (int)-n);
 		if (weir_buf_add(&target->in, bytes, (size_t)n))

@@ -72,14 +72,17 @@ static enum health_result untrusted_end(struct health_target *target, int error)
 	return health_end(target, HEALTH_UNASKED, what, 0);
 }
 
-/* As a certificate has it: without a port. */
+/* As a certificate has it: without a port, and without the brackets of an address that has one. */
 static const char *name_of(const char *host, char *text, size_t size)
 {
+	bool is_bracketed = host && *host == '[';
 	const char *colon = host ? strchr(host, ':') : NULL;
+	const char *end = is_bracketed ? strchr(host, ']') : colon;
 
-	if (!colon || strchr(colon + 1, ':'))
+	if (!end || (!is_bracketed && strchr(colon + 1, ':')))
 		return host;
-	snprintf(text, size, "%.*s", (int)(colon - host), host);
+	host += is_bracketed;
+	snprintf(text, size, "%.*s", (int)(end - host), host);
 	return text;
 }
 
@@ -99,6 +102,12 @@ static enum health_result client_new(struct health_target *target)
 	return r ? health_end(target, HEALTH_UNASKED, "cannot ask", -r) : HEALTH_OK;
 }
 
+void health_stream_wait(struct health_target *target)
+{
+	if (target->tls)
+		health_watch(target, weir_tls_client_wants_write(target->tls) ? EPOLLOUT : EPOLLIN);
+}
+
 enum health_result health_tls_shake(struct health_target *target)
 {
 	enum health_result made = target->tls ? HEALTH_OK : client_new(target);
@@ -107,7 +116,7 @@ enum health_result health_tls_shake(struct health_target *target)
 		return made;
 	int r = weir_tls_client_shake(target->tls);
 	if (r == -EAGAIN) {
-		health_watch(target, weir_tls_client_wants_write(target->tls) ? EPOLLOUT : EPOLLIN);
+		health_stream_wait(target);
 		return HEALTH_PENDING;
 	}
 	return r ? handshake_end(target, weir_tls_client_why(target->tls)) : HEALTH_OK;

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a check believes a server's certificate; certificates and servers are openssl's."""
 import pathlib
+import socket
 import subprocess
 import tempfile
 
 import pytest
+from scapy.layers.tls.extensions import TLS_Ext_ServerName
+from scapy.layers.tls.handshake import TLSClientHello
+from scapy.layers.tls.record import TLS
 
 from e2e.health_test import check, config, health, tls_server, wait_states, watched
-from harness.cluster import BACKENDS, Cluster
-from harness.wait import wait_for
+from harness.cluster import BACKEND_PORT, BACKENDS, Cluster
+from harness.wait import SLOWNESS, wait_for
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
@@ -87,6 +91,39 @@ def test_port_is_no_part_of_a_name(cluster, folder):
     with tls_server(cluster, server(folder, "good", "DNS:www.test"), 0, "-www"), \
             watched(cluster, asked(folder, host="www.test:8080")) as daemon:
         ends(daemon, "up", "status 200")
+
+
+@pytest.mark.parametrize("host, name", (
+    (f"[{BACKENDS[6][0]}]:8443", BACKENDS[6][0]), (f"[{BACKENDS[6][0]}]", BACKENDS[6][0]),
+    (BACKENDS[6][0], BACKENDS[6][0]), (f"{BACKENDS[4][0]}:8443", BACKENDS[4][0])))
+def test_brackets_and_port_are_no_part_of_an_address(cluster, folder, host, name):
+    with tls_server(cluster, server(folder, "good", f"IP:{name}"), 0, "-www"), \
+            watched(cluster, asked(folder, host=host)) as daemon:
+        ends(daemon, "up", "status 200")
+
+
+@pytest.mark.parametrize("host, name", (
+    ("www.test:8443", b"www.test"), (f"{BACKENDS[4][0]}:8443", None),
+    (f"[{BACKENDS[6][0]}]:8443", None), (BACKENDS[6][0], None)))
+def test_names_are_sent_in_the_handshake_and_addresses_are_not(cluster, host, name):
+    """RFC 6066, 3."""
+    with cluster.backends.socket(socket.AF_INET, socket.SOCK_STREAM) as listens:
+        listens.bind((BACKENDS[4][0], BACKEND_PORT))
+        listens.listen()
+        listens.settimeout(10 * SLOWNESS)
+        with watched(cluster, config(check("tls", host=host), which=(0,))):
+            assert server_name(listens) == name
+
+
+def server_name(listens):
+    """Of the first handshake, as scapy reads it."""
+    with listens.accept()[0] as sock:
+        sock.settimeout(10 * SLOWNESS)
+        hello = TLS(sock.recv(65536)).msg[0]
+    assert isinstance(hello, TLSClientHello)
+    names = [entry.servername for extension in hello.ext
+             if isinstance(extension, TLS_Ext_ServerName) for entry in extension.servernames]
+    return names[0] if names else None
 
 
 def test_system_does_not_know_an_authority_of_ours(cluster, folder):
