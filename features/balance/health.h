@@ -135,7 +135,7 @@ void health_tls_forget(struct health *health);
 ssize_t health_stream_send(struct health_target *target, const void *bytes, size_t len);
 ssize_t health_stream_recv(struct health_target *target, void *bytes, size_t len);
 /* Behind -EAGAIN of those: TLS may want to write where one reads, and the other way round; else a
- * descriptor that is watched for the other would have the loop go round at once, again and again. */
+ * descriptor that is watched for the other would have the loop go round again and again. */
 void health_stream_wait(struct health_target *target);
 /* health_udp.c: a datagram goes to the target; and one that has come, of at most *len bytes. */
 enum health_result health_datagram_send(struct health_target *target, const struct weir_buf *bytes);
