@@ -8,188 +8,9 @@
 
 #include "base/cleanup.h"
 #include "features/balance/balance_live.h"
-#include "features/balance/balance_maglev.h"
-#include "features/balance/balance_slots.h"
+#include "features/balance/balance_meaning.h"
 #include "features/balance/balance_reach.h"
-#include "features/balance/balance_state.h"
-#include "features/balance/balance_wide.h"
 #include "features/balance/health_set.h"
-
-/* What the section means: those of all services in a row. */
-struct meaning {
-	const struct balance_section *section;
-	const struct health_set *downs;
-	uint32_t backend_count;
-	struct balance_end *services, *backends;
-	uint16_t *numbers; /* of backends */
-	struct balance_maglev_backend *shares;
-	struct balance_spreads spreads; /* of services */
-	struct balance_plan plan;
-	uint32_t cell_lines;
-	struct balance_cell *cells;
-	struct balance_tables tables;
-};
-
-static void meaning_done(struct meaning *meaning)
-{
-	free(meaning->services);
-	free(meaning->backends);
-	free(meaning->numbers);
-	free(meaning->shares);
-	free(meaning->spreads.at);
-	free(meaning->cells);
-	balance_tables_done(&meaning->tables);
-	balance_plan_done(&meaning->plan);
-}
-
-static int meaning_new(const struct balance_section *section, struct meaning *meaning)
-{
-	*meaning = (struct meaning){ .section = section };
-	for (unsigned i = 0; i < section->service_count; i++)
-		meaning->backend_count += section->services[i].backend_count;
-	meaning->services = calloc(section->service_count + 1ul, sizeof(*meaning->services));
-	meaning->backends = calloc(meaning->backend_count + 1ul, sizeof(*meaning->backends));
-	meaning->numbers = calloc(meaning->backend_count + 1ul, sizeof(*meaning->numbers));
-	meaning->shares = calloc(meaning->backend_count + 1ul, sizeof(*meaning->shares));
-	meaning->spreads.count = section->service_count;
-	meaning->spreads.at = calloc(section->service_count + 1ul, sizeof(*meaning->spreads.at));
-	return meaning->services && meaning->backends && meaning->numbers && meaning->shares &&
-			       meaning->spreads.at ?
-		       0 :
-		       -ENOMEM;
-}
-
-static int meaning_read(struct meaning *meaning, struct weir_diag *diag)
-{
-	uint32_t row = 0;
-	int r = 0;
-
-	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
-		unsigned count = meaning->section->services[i].backend_count;
-
-		r = balance_service_read(meaning->section, i, diag, &meaning->services[i]);
-		for (unsigned j = 0; j < count && !r; j++)
-			r = balance_backend_read(meaning->section, i, j, diag,
-						 &meaning->backends[row + j]);
-		if (!r)
-			r = balance_numbers(&meaning->backends[row], count, &meaning->numbers[row]);
-		row += count;
-	}
-	return r;
-}
-
-/* Each backend of a service, and the weight that it has now. */
-static void shares_read(struct meaning *meaning, unsigned index, uint32_t row)
-{
-	const struct balance_text *text = &meaning->section->services[index];
-	struct balance_maglev_backend *shares = &meaning->shares[row];
-
-	for (unsigned i = 0; i < text->backend_count; i++)
-		shares[i] = (struct balance_maglev_backend){
-			.identity = &meaning->backends[row + i],
-			.identity_len = sizeof(meaning->backends[row + i]),
-			.weight = text->backends[i].weight,
-			.number = meaning->numbers[row + i],
-		};
-	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
-			 shares);
-}
-
-static int spreads_read(struct meaning *meaning)
-{
-	uint32_t row = 0;
-
-	for (unsigned i = 0; i < meaning->section->service_count; i++) {
-		const struct balance_text *text = &meaning->section->services[i];
-		struct balance_spread *spread = &meaning->spreads.at[i];
-
-		shares_read(meaning, i, row);
-		*spread = (struct balance_spread){ .scheduler = text->scheduler,
-						   .shares = &meaning->shares[row],
-						   .count = text->backend_count };
-		int slots =
-			balance_scheduler_slots(spread->scheduler, spread->shares, spread->count);
-
-		if (slots < 0)
-			return slots;
-		spread->slots = (uint32_t)slots;
-		row += text->backend_count;
-	}
-	return 0;
-}
-
-/* Where the lines of those with several ports begin. */
-static uint32_t tables_at(const struct meaning *meaning)
-{
-	return 1 + meaning->cell_lines + meaning->section->service_count + meaning->backend_count;
-}
-
-static int end_put(struct meaning *meaning, const struct balance_end *end, enum balance_kind kind,
-		   uint32_t row)
-{
-	const struct balance_cell cell = {
-		.addr = end->addr,
-		.port = htobe16(end->port),
-		.proto = end->proto,
-		.kind = (uint8_t)kind,
-		.row = row,
-	};
-
-	return balance_end_is_wide(end) ?
-		       0 :
-		       balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
-}
-
-static int backend_put(struct meaning *meaning, uint32_t service, uint32_t row)
-{
-	struct balance_cell cell = {
-		.port = meaning->numbers[row],
-		.kind = BALANCE_NUMBER,
-		.row = row,
-	};
-
-	cell.addr.be32[3] = service;
-	/* Only who is translated to is met under his own address. */
-	int r = meaning->section->services[service].forward == WEIR_FORWARD_NAT ?
-			end_put(meaning, &meaning->backends[row], BALANCE_BACKEND, row) :
-			0;
-
-	return r ? r : balance_cell_put(meaning->cells, meaning->cell_lines, &cell);
-}
-
-/* -ENOSPC: somewhere too many have the same place. */
-static int cells_put(struct meaning *meaning)
-{
-	uint32_t row = 0;
-	int r = balance_tables_put(&meaning->tables, tables_at(meaning), meaning->cells,
-				   meaning->cell_lines);
-
-	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
-		r = end_put(meaning, &meaning->services[i], BALANCE_SERVICE, i);
-		for (unsigned j = 0; j < meaning->section->services[i].backend_count && !r; j++)
-			r = backend_put(meaning, i, row++);
-	}
-	return r;
-}
-
-static int cells_make(struct meaning *meaning)
-{
-	uint32_t count = meaning->section->service_count + 2 * meaning->backend_count +
-			 meaning->tables.tables;
-	int r = -ENOSPC;
-
-	for (meaning->cell_lines = balance_cell_lines(count); r == -ENOSPC;
-	     meaning->cell_lines *= 2) {
-		free(meaning->cells);
-		meaning->cells = calloc(meaning->cell_lines, sizeof(struct weir_line));
-		if (!meaning->cells)
-			return -ENOMEM;
-		r = cells_put(meaning);
-		if (!r)
-			break;
-	}
-	return r;
-}
 
 static bool has_choices(const struct balance_section *section)
 {
@@ -200,7 +21,7 @@ static bool has_choices(const struct balance_section *section)
 	return has;
 }
 
-static struct balance_head head_of(const struct meaning *meaning)
+static struct balance_head head_of(const struct balance_meaning *meaning)
 {
 	struct balance_head head = {
 		.lines = meaning->cell_lines,
@@ -213,16 +34,16 @@ static struct balance_head head_of(const struct meaning *meaning)
 	};
 
 	if (has_choices(meaning->section))
-		head.choices = tables_at(meaning) + meaning->tables.lines;
+		head.choices = balance_meaning_tables_at(meaning) + meaning->tables.lines;
 	balance_sources_read(meaning->section, head.source);
 	return head;
 }
 
 /* Who has one slot has a line for it behind all others. Returns the line behind the last. */
-static uint32_t ones_place(struct meaning *meaning)
+static uint32_t ones_place(struct balance_meaning *meaning)
 {
 	struct balance_head head = head_of(meaning);
-	uint32_t line = tables_at(meaning) + meaning->tables.lines +
+	uint32_t line = balance_meaning_tables_at(meaning) + meaning->tables.lines +
 			(head.choices ? head.service_count : 0);
 
 	for (unsigned i = 0; i < meaning->spreads.count; i++)
@@ -238,7 +59,7 @@ static void one_write(const struct balance_spread *spread, struct weir_line *lin
 			lines[spread->line].u16[0] = spread->shares[i].number;
 }
 
-static void backends_write(const struct meaning *meaning, unsigned index, uint32_t row,
+static void backends_write(const struct balance_meaning *meaning, unsigned index, uint32_t row,
 			   struct weir_line *lines)
 {
 	const struct balance_head *head = (const void *)lines;
@@ -259,7 +80,7 @@ static void backends_write(const struct meaning *meaning, unsigned index, uint32
 	}
 }
 
-static void choice_write(const struct meaning *meaning, unsigned index, uint32_t row,
+static void choice_write(const struct balance_meaning *meaning, unsigned index, uint32_t row,
 			 struct weir_line *lines)
 {
 	const struct balance_head *head = (const void *)lines;
@@ -276,7 +97,8 @@ static void choice_write(const struct meaning *meaning, unsigned index, uint32_t
 			       &meaning->services[index], choice);
 }
 
-static void service_write(const struct meaning *meaning, unsigned index, struct weir_line *lines)
+static void service_write(const struct balance_meaning *meaning, unsigned index,
+			  struct weir_line *lines)
 {
 	const struct balance_head *head = (const void *)lines;
 	const struct balance_end *end = &meaning->services[index];
@@ -302,7 +124,8 @@ static void service_write(const struct meaning *meaning, unsigned index, struct 
 		one_write(spread, lines);
 }
 
-static int all_write(const struct meaning *meaning, uint32_t count, struct weir_image *image)
+static int all_write(const struct balance_meaning *meaning, uint32_t count,
+		     struct weir_image *image)
 {
 	struct balance_head head = head_of(meaning);
 	uint32_t row = 0;
@@ -314,7 +137,7 @@ static int all_write(const struct meaning *meaning, uint32_t count, struct weir_
 	memcpy(lines, &head, sizeof(head));
 	memcpy(weir_image_root(image, WEIR_ROOT_BALANCE), &head, sizeof(head));
 	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
-	balance_tables_write(&meaning->tables, tables_at(meaning), lines);
+	balance_tables_write(&meaning->tables, balance_meaning_tables_at(meaning), lines);
 	for (unsigned i = 0; i < head.service_count; i++) {
 		service_write(meaning, i, lines);
 		choice_write(meaning, i, row, lines);
@@ -339,7 +162,7 @@ static void slots_source_free(void *of)
 	free(source);
 }
 
-static int parts_write(struct meaning *meaning, struct weir_image *image)
+static int parts_write(struct balance_meaning *meaning, struct weir_image *image)
 {
 	struct slots_source *source = calloc(1, sizeof(*source));
 	int r = source ? balance_slots_parts(&meaning->spreads, source, slots_source_free, image) :
@@ -353,7 +176,7 @@ static int parts_write(struct meaning *meaning, struct weir_image *image)
 	return 0;
 }
 
-static int image_write(struct meaning *meaning, const struct balance_counts *counts,
+static int image_write(struct balance_meaning *meaning, const struct balance_counts *counts,
 		       struct weir_image *image)
 {
 	uint32_t behind = ones_place(meaning);
@@ -369,7 +192,7 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 {
 	struct balance *state = compile->state;
 	struct balance_counts *counts = state ? &state->counts : NULL;
-	_cleanup_(meaning_done) struct meaning meaning = { 0 };
+	_cleanup_(balance_meaning_done) struct balance_meaning meaning = { 0 };
 
 	if (!section->service_count) {
 		if (state)
@@ -377,13 +200,13 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 		return 0;
 	}
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
-	int r = meaning_new(section, &meaning);
+	int r = balance_meaning_new(section, &meaning);
 
 	meaning.downs = health_downs(compile->state);
 	if (!r)
-		r = meaning_read(&meaning, compile->diag);
+		r = balance_meaning_read(&meaning, compile->diag);
 	if (!r)
-		r = spreads_read(&meaning);
+		r = balance_meaning_spread(&meaning);
 	if (!r)
 		r = balance_plan_new(section, meaning.services, meaning.backends, meaning.numbers,
 				     counts, &meaning.plan);
@@ -391,7 +214,7 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 		r = balance_tables_new(section, meaning.services, meaning.backends,
 				       &meaning.tables);
 	if (!r)
-		r = cells_make(&meaning);
+		r = balance_meaning_cells(&meaning);
 	if (!r)
 		r = image_write(&meaning, counts, compile->image);
 	if (!r && state)
