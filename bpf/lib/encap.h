@@ -14,6 +14,7 @@
 #define WEIR_BPF_ENCAP_H
 
 #include "../../abi/served.h"
+#include "addr.h"
 #include "answer.h"
 
 #define PROTO_IPIP 4
@@ -56,11 +57,6 @@ struct encap_header {
 };
 
 _Static_assert(sizeof(struct udp_header) == 8, "as on the wire");
-
-static __always_inline bool encap_is_v4(const struct weir_addr *addr)
-{
-	return !addr->be64[0] && addr->be32[2] == be32(0xffff);
-}
 
 static __always_inline __u32 encap_bytes(__u8 forward, bool is_v4)
 {
@@ -153,7 +149,7 @@ static __always_inline void encap_make(const struct pkt *p, const struct encap *
 {
 	__u8 inner = p->seen & PKT_IPV4 ? PROTO_IPIP : PROTO_IPV6;
 
-	if (encap_is_v4(&e->dst))
+	if (addr_is_v4(&e->dst))
 		encap_v4(e, inner, bytes, h);
 	else
 		encap_v6(e, inner, bytes, h);

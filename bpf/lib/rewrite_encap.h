@@ -102,7 +102,7 @@ __noinline int rewrite_skb_hop(struct __sk_buff *skb, const struct pkt *p)
 /* Segments stay as long as they are: who calls has seen that each fits with what it gets. */
 static __always_inline bool skb_encap_room(struct __sk_buff *skb, const struct encap *e)
 {
-	bool is_v4 = encap_is_v4(&e->dst);
+	bool is_v4 = addr_is_v4(&e->dst);
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
 		      (is_v4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
 
@@ -115,7 +115,7 @@ static __always_inline bool skb_encap_room(struct __sk_buff *skb, const struct e
 static __always_inline bool skb_put_outer(struct __sk_buff *skb, const struct encap *e,
 					  const struct encap_header *h)
 {
-	bool is_v4 = encap_is_v4(&e->dst), is_gue = e->forward == WEIR_FORWARD_GUE;
+	bool is_v4 = addr_is_v4(&e->dst), is_gue = e->forward == WEIR_FORWARD_GUE;
 	__be16 ethertype = is_v4 ? be16(WIRE_IPV4) : be16(WIRE_IPV6);
 	__u64 flags = BPF_F_RECOMPUTE_CSUM;
 	long r;
@@ -221,14 +221,14 @@ __noinline int rewrite_xdp_encap(struct xdp_md *ctx, const struct pkt *p, const 
 {
 	if (!p || !e || !h || p->l3_offset != LINK_BYTES)
 		return 0;
-	__u32 bytes = encap_bytes(e->forward, encap_is_v4(&e->dst));
+	__u32 bytes = encap_bytes(e->forward, addr_is_v4(&e->dst));
 	struct cursor c = xdp_cursor(ctx);
 	struct eth_header link;
 
 	if (!xdp_encap_at(&c, 0, LINK_BYTES))
 		return 0;
 	link = *(const struct eth_header *)c.at;
-	link.ethertype = encap_is_v4(&e->dst) ? be16(WIRE_IPV4) : be16(WIRE_IPV6);
+	link.ethertype = addr_is_v4(&e->dst) ? be16(WIRE_IPV4) : be16(WIRE_IPV6);
 	encap_make(p, e, p->ip_len, h);
 	if (bpf_xdp_adjust_head(ctx, -(int)bytes))
 		return 0;

@@ -8,6 +8,7 @@
 #define WEIR_BPF_WAY_H
 
 #include "../../abi/served.h"
+#include "addr.h"
 #include "clock.h"
 #include "neighbour.h"
 #include "route.h"
@@ -69,11 +70,6 @@ static __always_inline struct way_cell *way_at(__u32 row)
 	return bpf_map_lookup_elem(&tmp_way, &row);
 }
 
-static __always_inline bool way_is_v4(const struct weir_addr *addr)
-{
-	return !addr->be64[0] && addr->be32[2] == be32(0xffff);
-}
-
 static __always_inline bool way_addr_is(const struct weir_addr *a, const struct weir_addr *b)
 {
 	return !((a->be64[0] ^ b->be64[0]) | (a->be64[1] ^ b->be64[1]));
@@ -83,7 +79,7 @@ static __always_inline bool way_addr_is(const struct weir_addr *a, const struct 
 static __always_inline void way_learn_source(struct way_cell *cell,
 					     const struct bpf_fib_lookup *fib)
 {
-	if (way_is_v4(&cell->to)) {
+	if (addr_is_v4(&cell->to)) {
 		cell->from.be32[2] = be32(0xffff);
 		cell->from.be32[3] = fib->ipv4_src;
 		return;
@@ -106,7 +102,7 @@ __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 	cell->generation = 0;
 	*fib = (struct bpf_fib_lookup){ .ifindex = cell->arrived,
 					.tot_len = bytes > 0xffff ? 0xffff : bytes };
-	route_ends(fib, way_is_v4(&cell->to), &cell->from, &cell->to);
+	route_ends(fib, addr_is_v4(&cell->to), &cell->from, &cell->to);
 	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), wants ? WAY_ROUTE_SOURCE : 0))
 		return 0;
 	cell->mtu = fib->mtu_result;

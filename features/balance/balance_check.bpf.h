@@ -30,7 +30,7 @@ static __always_inline struct balance_check *check_of(const struct pkt *p, bool 
 	struct balance_check_key key = {
 		.port = is_out ? p->sport : p->dport,
 		.proto = p->proto,
-		.is_v4 = encap_is_v4(&p->src),
+		.is_v4 = addr_is_v4(&p->src),
 	};
 
 	return bpf_map_lookup_elem(&set_check, &key);

@@ -23,7 +23,7 @@ static __always_inline bool direct_way(struct xdp_md *ctx, const struct pkt *p,
 				       struct served *served, struct encap *encap)
 {
 	enum way_kind kind = direct_kind(encap);
-	__u32 bytes = p->ip_len + encap_bytes(encap->forward, encap_is_v4(&encap->dst));
+	__u32 bytes = p->ip_len + encap_bytes(encap->forward, addr_is_v4(&encap->dst));
 	const struct way_cell *cell =
 		way_look(ctx, p, &encap->src, &served->backend.addr, bytes, kind);
 
@@ -47,7 +47,7 @@ __noinline int balance_direct_look(struct xdp_md *ctx, const struct pkt *p)
 	work->encap.forward = served->forward;
 	work->encap.dst = served->backend.addr;
 	work->encap.hash = encap_hash(p);
-	return forward_source(p, served, encap_is_v4(&work->encap.dst), &work->encap.src) &&
+	return forward_source(p, served, addr_is_v4(&work->encap.dst), &work->encap.src) &&
 	       direct_way(ctx, p, served, &work->encap);
 }
 
@@ -73,7 +73,7 @@ __noinline int balance_direct_put(struct xdp_md *ctx, struct pkt *p)
 
 	if (!served_constants.shortcuts || !served_constants.directs || !p || !served || !work)
 		return XDP_PASS;
-	__u32 bytes = encap_bytes(work->encap.forward, encap_is_v4(&work->encap.dst));
+	__u32 bytes = encap_bytes(work->encap.forward, addr_is_v4(&work->encap.dst));
 	int tos = rewrite_xdp_tos(ctx, p);
 
 	work->encap.tos = tos;

@@ -48,11 +48,6 @@ static __always_inline __u32 forward_longest(const struct __sk_buff *skb, const 
 	return (__u32)p->l4_offset - p->l3_offset + transport + skb->gso_size;
 }
 
-static __always_inline bool addr_is_none(const struct weir_addr *addr)
-{
-	return !(addr->be64[0] | addr->be64[1]);
-}
-
 /* What rules may go by beside addresses: of the packet as it will be. A tunnel's source port is
  * nothing to go by. */
 static __always_inline void forward_ask_more(const struct pkt *p, __u8 forward,
@@ -85,7 +80,7 @@ static __always_inline long forward_ask(struct __sk_buff *skb, const struct pkt 
 		.ifindex = p->ifindex,
 		.tot_len = bytes > 0xffff ? 0xffff : bytes,
 	};
-	route_ends(fib, encap_is_v4(to), from, to);
+	route_ends(fib, addr_is_v4(to), from, to);
 	forward_ask_more(p, work->encap.forward, fib);
 	return bpf_fib_lookup(skb, fib, sizeof(*fib),
 			      addr_is_none(from) ? FORWARD_ROUTE_SOURCE : 0);
@@ -119,7 +114,7 @@ __noinline int forward_route(struct __sk_buff *skb, const struct pkt *p)
 	if (!p || !served || !work)
 		return -1;
 	const struct weir_addr *to = &served->backend.addr;
-	bool is_v4 = encap_is_v4(to);
+	bool is_v4 = addr_is_v4(to);
 
 	work->encap.forward = served->forward;
 	work->encap.dst = *to;
@@ -140,7 +135,7 @@ static __always_inline void forward_learn(struct forward_work *work)
 		work->hop.ipv6_nh[i] = fib->ipv6_dst[i];
 	if (!wants)
 		return;
-	if (encap_is_v4(&work->encap.dst)) {
+	if (addr_is_v4(&work->encap.dst)) {
 		work->encap.src.be32[2] = be32(0xffff);
 		work->encap.src.be32[3] = fib->ipv4_src;
 		return;
@@ -168,7 +163,7 @@ __noinline int forward_tell(struct __sk_buff *skb, struct pkt *p, __u32 mtu)
 static __always_inline int forward_tell_mtu(struct __sk_buff *skb, struct pkt *p,
 					    const struct forward_work *work)
 {
-	__u32 outer = encap_bytes(work->encap.forward, encap_is_v4(&work->encap.dst));
+	__u32 outer = encap_bytes(work->encap.forward, addr_is_v4(&work->encap.dst));
 	__u32 mtu = work->fib.mtu_result;
 
 	return mtu > outer ? forward_tell(skb, p, mtu - outer) :
