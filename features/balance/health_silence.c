@@ -12,7 +12,7 @@
 #define REFILL_NS (2 * WEIR_NS_PER_S) /* a refusal a second, and one more for delays */
 #define LEAST_NS (60 * WEIR_NS_PER_S)
 #define MOST_NS (600 * WEIR_NS_PER_S)
-#define GAPS 4 /* to hear nothing for so many of the longest: once in some weeks of being away */
+#define GAPS 4 /* to hear nothing for so many of the longest is rare, and makes that longer */
 
 static uint64_t doubt_ns(const struct health_silence *silence)
 {
@@ -27,7 +27,7 @@ void health_silence_refused(struct health_silence *silence, uint64_t now_ns)
 {
 	uint64_t gap_ns = now_ns - silence->refused_ns;
 
-	if (!silence->refused_ns || gap_ns > MOST_NS / GAPS)
+	if (!silence->refused_ns || gap_ns > MOST_NS)
 		silence->gap_ns = 0; /* another time that it went away */
 	else if (gap_ns > silence->gap_ns)
 		silence->gap_ns = gap_ns;
