@@ -225,6 +225,7 @@ static int limits_set(struct weir_api *api, const struct weir_config *config)
 		return -ENOMEM;
 	free(api->metrics_prefix);
 	api->metrics_prefix = prefix;
+	api->metrics_series = config->metrics.series;
 	api->request_bytes_max = config->api.request_size.value;
 	api->upload_bytes_max = config->api.upload_size.value;
 	return 0;
@@ -261,7 +262,8 @@ int weir_api_new(struct weir_engine *engine, struct weir_diag *diag, struct weir
 		return -ENOMEM;
 	api->engine = engine;
 	api->loop = weir_engine_loop(engine);
-	int r = api_open(api, diag);
+	api->series = weir_series_new();
+	int r = api->series ? api_open(api, diag) : -ENOMEM;
 	if (r == -ENOMEM)
 		weir_diag_error(diag, NULL, "the API does not start: out of memory");
 	if (r < 0)
@@ -347,6 +349,7 @@ void weir_api_free(struct weir_api *api)
 	weir_sse_free(api->sse);
 	weir_tokens_free(api->tokens);
 	free(api->socket_path);
+	weir_series_free(api->series);
 	free(api->metrics_prefix);
 	free(api);
 }

@@ -24,11 +24,13 @@ static const char *const rejections[WEIR_HTTP_REJECTIONS] = {
 struct metrics {
 	struct weir_buf *text;
 	const char *prefix;
+	struct weir_series *series;
 };
 
 /* Names of the API itself, which the snapshot does not have. */
-static const char *const own[] = { "build_info", "revision", "http_requests_total",
-				   "http_rejected_total" };
+static const char *const own[] = { "build_info",	   "revision",
+				   "metrics_series_limit", "metrics_series_left_out",
+				   "http_requests_total",  "http_rejected_total" };
 
 static bool is_own(const char *name)
 {
@@ -103,19 +105,48 @@ static const struct {
 	[WEIR_SAMPLE_COUNT] = { "histogram", "_count" },
 };
 
+/* What is folded of the metric before: its labels are those of the one that was folded. */
+static void rest_put(const struct metrics *metrics, struct weir_buf *labels)
+{
+	struct weir_series_rest rest = weir_series_rest(metrics->series);
+
+	if (rest.is_there)
+		series_put(metrics, rest.name, "", weir_buf_str(labels), rest.value);
+	weir_buf_done(labels);
+}
+
 static void snapshot_put(const struct metrics *metrics, const struct weir_snapshot *snapshot)
 {
+	struct weir_buf other = { 0 };
 	const char *last = "";
+
 	for (size_t i = 0; i < snapshot->sample_count; i++) {
 		const struct weir_sample *sample = &snapshot->samples[i];
 		if (is_own(sample->name))
 			continue;
-		if (strcmp(sample->name, last) != 0)
+		if (strcmp(sample->name, last) != 0) {
+			if (*last)
+				rest_put(metrics, &other);
 			head_put(metrics, sample->name, sample->help, kinds[sample->kind].type);
+		}
 		last = sample->name;
-		series_put(metrics, sample->name, kinds[sample->kind].suffix, sample->labels,
-			   sample->value);
+		if (weir_series_shows(metrics->series, sample))
+			series_put(metrics, sample->name, kinds[sample->kind].suffix,
+				   sample->labels, sample->value);
+		if (!other.len && sample->labels)
+			weir_series_labels_other(sample->labels, &other);
 	}
+	if (*last)
+		rest_put(metrics, &other);
+}
+
+static void capped_put(const struct metrics *metrics, unsigned most)
+{
+	head_put(metrics, "metrics_series_limit", "Most series that are told here.", "gauge");
+	sample_put(metrics, "metrics_series_limit", NULL, most);
+	head_put(metrics, "metrics_series_left_out",
+		 "Series that are not told by themselves: counters are in \"other\".", "gauge");
+	sample_put(metrics, "metrics_series_left_out", NULL, weir_series_left_out(metrics->series));
 }
 
 static void http_put(const struct metrics *metrics, const struct weir_http_counts *counts)
@@ -147,12 +178,19 @@ static double resident_bytes(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-void weir_metrics_write(const struct weir_api *api, struct weir_buf *text)
+void weir_metrics_write(struct weir_api *api, struct weir_buf *text)
 {
-	const struct metrics metrics = { text, api->metrics_prefix };
-	const struct metrics bare = { text, "" }; /* names that all programs share */
+	const struct weir_snapshot *snapshot = weir_engine_snapshot(api->engine);
+	const struct metrics metrics = { text, api->metrics_prefix, api->series };
+	const struct metrics bare = { text, "", NULL }; /* names that all programs share */
 
-	snapshot_put(&metrics, weir_engine_snapshot(api->engine));
+	if (weir_series_begin(api->series, snapshot, api->metrics_series)) {
+		text->failed = true;
+		return;
+	}
+	snapshot_put(&metrics, snapshot);
+	capped_put(&metrics, api->metrics_series);
+	weir_series_end(api->series);
 	head_put(&metrics, "build_info", "Always 1; the label is the version that runs.", "gauge");
 	sample_put(&metrics, "build_info", "version=\"" WEIR_VERSION "\"", 1);
 	head_put(&metrics, "revision", "The revision of the policy that is live.", "gauge");

@@ -11,6 +11,6 @@ struct weir_api;
 
 /* Text exposition format 0.0.4: samples of the snapshot with the configured prefix, then those of
  * the API and the process. */
-void weir_metrics_write(const struct weir_api *api, struct weir_buf *text);
+void weir_metrics_write(struct weir_api *api, struct weir_buf *text);
 
 #endif

@@ -7,6 +7,7 @@
 #include "auth.h"
 #include "http.h"
 #include "listen.h"
+#include "series.h"
 #include "sse.h"
 
 /* Those that listen at an address. */
@@ -47,6 +48,8 @@ struct weir_api {
 	uint64_t request_bytes_max, upload_bytes_max;
 	uint64_t upload_bytes_held; /* by uploads under way, as announced */
 	char *metrics_prefix;
+	uint32_t metrics_series; /* at the most */
+	struct weir_series *series;
 	bool is_stopping; /* whoever asks is told so */
 };
 

@@ -124,6 +124,14 @@ static const struct weir_field metrics_fields[] = {
 	  .fallback = "off",
 	  .help = "A further address and port for /metrics and /healthz alone, without tokens: "
 		  "0.0.0.0:8081. Whoever reaches it may read them." },
+	{ .key = "series",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = offsetof(struct weir_metrics_config, series),
+	  .fallback = "500",
+	  .least = 200,
+	  .most = 1000000,
+	  .help = "Most series at /metrics. Further ones of a counter are summed up, with labels "
+		  "\"other\"; other metrics are left out." },
 	{ 0 }
 };
 

@@ -101,6 +101,8 @@ static int interface_sample(struct weir_snapshot *snapshot, const struct weir_in
 	const char *way = direction == WEIR_INGRESS ? "ingress" : "egress";
 	char name[40];
 
+	if (!count->packets) /* what has not come by is no series */
+		return 0;
 	weir_label_escape(view->name, name, sizeof(name));
 	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "packets_total",
 				  "Packets by how they ended", (double)count->packets,

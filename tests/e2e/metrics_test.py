@@ -195,3 +195,30 @@ def test_prometheus_has_what_the_kernel_counts(pair):
             wait_for(lambda: before + 200 <= (queried(pair, name) or 0)
                      <= counted(pair)["rx_packets_total"], "it has what was counted", 60)
             assert queried(pair, "scrape_samples_scraped") < 500
+
+
+def rows(text):
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_series_have_a_bound_and_counters_their_sum(pair):
+    """Each of a hundred backends has seven."""
+    def text(series):
+        backends = ", ".join(f"{{address: 10.9.0.{number}}}" for number in range(1, 101))
+        return config(f"0.0.0.0:{PORT}", more=f", series: {series}") + \
+            f"balance: {{services: [{{name: s, address: 10.77.9.9, port: 80, " \
+            f"backends: [{backends}]}}]}}\n"
+
+    with Daemon(pair.inside, config=text(100000)) as daemon:
+        wait_for(lambda: len(told(daemon)) == 8, "rates")
+        whole = rows(ask(pair, "/metrics")[1])
+        assert len(whole) > 300
+        assert "weir_metrics_series_left_out 0" in whole
+        daemon.apply(text(200))
+        some = rows(ask(pair, "/metrics")[1])
+    assert len(some) <= 200 and "weir_metrics_series_limit 200" in some
+    left_out = next(int(row.split()[1]) for row in some if "series_left_out" in row)
+    assert left_out > 100
+    name = "weir_balance_backend_connections_total"
+    assert f'{name}{{service="other",backend="other"}} 0' in some
+    assert 10 < sum(row.startswith(name) for row in some) < 50

@@ -171,6 +171,7 @@ struct weir_engine *fake_engine_new(struct weir_loop *loop, const char *listen)
 	engine->loop = loop;
 	engine->options.state_dir = engine->options.run_dir = engine->dir;
 	engine->revision = 7;
+	engine->config.metrics = (struct weir_metrics_config){ .series = 500 };
 	engine->config.api = (struct weir_api_config){
 		.listen = strdup(listen),
 		.connections = 64,

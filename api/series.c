@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+#define OWN 48 /* of the API itself, and of this: codes of answers and the like */
+#define ROOM_FIRST 1024
+#define HISTOGRAM_ROWS 32 /* at the most, which one takes of what there is room for */
+
+struct entry {
+	uint64_t key; /* of name and labels; 0: none */
+	uint32_t family;
+	uint8_t rows;
+	bool is_shown, is_seen;
+	double value; /* of a counter, at the last writing */
+};
+
+/* The series of one metric. */
+struct family {
+	const char *name; /* a literal of the snapshot's */
+	unsigned shown;
+	/* Of counters: what is folded now, what was and is no more; and of the last writing what
+	 * was folded, less what was met again. */
+	double rest, gone, missed;
+	bool has_rest; /* once it has, it keeps it: a counter is not to vanish */
+};
+
+struct weir_series {
+	struct entry *entries;
+	size_t room, count; /* room: a power of two */
+	struct family *families;
+	size_t family_count, at; /* at: the one that is being written */
+	unsigned most, shown, left_out;
+};
+
+struct weir_series *weir_series_new(void)
+{
+	struct weir_series *series = calloc(1, sizeof(*series));
+
+	if (series)
+		series->entries = calloc(ROOM_FIRST, sizeof(*series->entries));
+	if (!series || !series->entries) {
+		free(series);
+		return NULL;
+	}
+	series->room = ROOM_FIRST;
+	return series;
+}
+
+void weir_series_free(struct weir_series *series)
+{
+	if (!series)
+		return;
+	free(series->entries);
+	free(series->families);
+	free(series);
+}
+
+/* A histogram is one, whatever its rows: its labels up to that of the bucket. */
+static uint64_t entry_key(const struct weir_sample *sample)
+{
+	const char *labels = sample->labels ? sample->labels : "", *end = NULL;
+
+	if (sample->kind == WEIR_SAMPLE_BUCKET)
+		end = strstr(labels, "le=\"");
+	if (end && end > labels)
+		end--; /* the comma */
+	uint64_t key = weir_hash_bytes(labels, end ? (size_t)(end - labels) : strlen(labels),
+				       weir_hash_bytes(sample->name, strlen(sample->name), 1));
+
+	return key ? key : 1;
+}
+
+static struct entry *entry_find(struct entry *entries, size_t room, uint64_t key)
+{
+	size_t i = key & (room - 1);
+
+	while (entries[i].key && entries[i].key != key)
+		i = (i + 1) & (room - 1);
+	return &entries[i];
+}
+
+/* Into a table of that room, those that are seen or all. */
+static int entries_move(struct weir_series *series, size_t room, bool all)
+{
+	struct entry *moved = calloc(room, sizeof(*moved));
+
+	if (!moved)
+		return -ENOMEM;
+	series->count = 0;
+	for (size_t i = 0; i < series->room; i++) {
+		const struct entry *entry = &series->entries[i];
+
+		if (!entry->key || (!all && !entry->is_seen))
+			continue;
+		*entry_find(moved, room, entry->key) = *entry;
+		series->count++;
+	}
+	free(series->entries);
+	series->entries = moved;
+	series->room = room;
+	return 0;
+}
+
+static int family_find(struct weir_series *series, const char *name)
+{
+	for (size_t i = 0; i < series->family_count; i++)
+		if (strcmp(series->families[i].name, name) == 0)
+			return (int)i;
+	struct family *grown =
+		reallocarray(series->families, series->family_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	series->families = grown;
+	grown[series->family_count] = (struct family){ .name = name };
+	return (int)series->family_count++;
+}
+
+static void entry_renew(struct weir_series *series, struct entry *entry)
+{
+	entry->is_seen = false;
+	if (!entry->key)
+		return;
+	struct family *family = &series->families[entry->family];
+
+	family->missed += entry->value; /* 0 of what is shown */
+	if (!entry->is_shown)
+		return;
+	series->shown += entry->rows;
+	family->shown += entry->rows;
+}
+
+/* Another bound: it is chosen anew who is shown. */
+static void series_forget(struct weir_series *series)
+{
+	memset(series->entries, 0, series->room * sizeof(*series->entries));
+	series->count = series->family_count = 0;
+}
+
+/* Room is made for all that may be new, so that asking cannot fail. */
+int weir_series_begin(struct weir_series *series, const struct weir_snapshot *snapshot,
+		      unsigned most)
+{
+	size_t room = series->room;
+
+	if (series->most != most)
+		series_forget(series);
+	while (room < 2 * (series->count + snapshot->sample_count))
+		room *= 2;
+	if (room != series->room && entries_move(series, room, true))
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->sample_count; i++)
+		if (!i || strcmp(snapshot->samples[i].name, snapshot->samples[i - 1].name) != 0)
+			if (family_find(series, snapshot->samples[i].name) < 0)
+				return -ENOMEM;
+	for (size_t i = 0; i < series->family_count; i++)
+		series->families[i].rest = series->families[i].missed = series->families[i].shown =
+			0;
+	series->most = most;
+	series->shown = series->left_out = 0;
+	for (size_t i = 0; i < series->room; i++)
+		entry_renew(series, &series->entries[i]);
+	return 0;
+}
+
+static bool has_room(const struct weir_series *series, const struct family *family, unsigned rows)
+{
+	/* Each metric may need a row for the rest. */
+	unsigned taken = OWN + (unsigned)series->family_count + series->shown;
+
+	return taken + rows <= series->most &&
+	       family->shown + rows <= series->most / WEIR_SERIES_SHARES;
+}
+
+static void entry_make(struct weir_series *series, const struct weir_sample *sample, uint64_t key,
+		       struct entry *entry)
+{
+	struct family *family = &series->families[series->at];
+	unsigned rows = sample->kind >= WEIR_SAMPLE_BUCKET ? HISTOGRAM_ROWS : 1;
+
+	*entry = (struct entry){ .key = key,
+				 .family = (uint32_t)series->at,
+				 .rows = (uint8_t)rows,
+				 .is_shown = has_room(series, family, rows) };
+	series->count++;
+	if (!entry->is_shown)
+		return;
+	series->shown += rows;
+	family->shown += rows;
+}
+
+bool weir_series_shows(struct weir_series *series, const struct weir_sample *sample)
+{
+	uint64_t key = entry_key(sample);
+	struct entry *entry = entry_find(series->entries, series->room, key);
+
+	series->at = (size_t)family_find(series, sample->name);
+	if (!entry->key)
+		entry_make(series, sample, key, entry);
+	if (!entry->is_shown && !entry->is_seen)
+		series->left_out++;
+	entry->is_seen = true;
+	if (entry->is_shown || sample->kind != WEIR_SAMPLE_COUNTER)
+		return entry->is_shown;
+	struct family *family = &series->families[series->at];
+
+	family->missed -= entry->value;
+	family->rest += sample->value;
+	family->has_rest = true;
+	entry->value = sample->value;
+	return false;
+}
+
+struct weir_series_rest weir_series_rest(const struct weir_series *series)
+{
+	const struct family *family = &series->families[series->at];
+
+	return (struct weir_series_rest){ family->name,
+					  family->rest + family->gone + family->missed,
+					  family->has_rest };
+}
+
+/* What ended among the rest stays in its sum, which would go back else. Without memory what is gone
+ * is still known, and is told of at the next writing. */
+void weir_series_end(struct weir_series *series)
+{
+	bool has_gone = false;
+
+	for (size_t i = 0; i < series->room; i++) {
+		struct entry *entry = &series->entries[i];
+
+		if (!entry->key || entry->is_seen)
+			continue;
+		has_gone = true;
+		series->families[entry->family].gone += entry->value;
+		entry->value = 0;
+	}
+	if (has_gone)
+		entries_move(series, series->room, false);
+}
+
+unsigned weir_series_left_out(const struct weir_series *series)
+{
+	return series->left_out;
+}
+
+void weir_series_labels_other(const char *labels, struct weir_buf *text)
+{
+	bool is_value = false;
+
+	for (const char *c = labels; *c; c++) {
+		if (*c == '"' && !is_value)
+			weir_buf_add_str(text, "\"other\"");
+		if (*c == '"')
+			is_value = !is_value;
+		else if (!is_value)
+			weir_buf_add_char(text, *c);
+		else if (*c == '\\' && c[1])
+			c++;
+	}
+}

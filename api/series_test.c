@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which series are told where there are too many: none goes back, none comes and goes, and the sum
+ * of a counter is whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/series.h"
+#include "base/buf.h"
+
+#define MOST 400
+#define SHARE (MOST / WEIR_SERIES_SHARES)
+
+struct fixture {
+	struct weir_series *series;
+	struct weir_sample samples[1000];
+	char labels[1000][24];
+	struct weir_snapshot snapshot;
+};
+
+static int fixture_make(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	if (!f)
+		return -1;
+	f->series = weir_series_new();
+	f->snapshot.samples = f->samples;
+	return f->series ? 0 : -1;
+}
+
+static int fixture_free(void **state)
+{
+	struct fixture *f = *state;
+
+	weir_series_free(f->series);
+	free(f);
+	return 0;
+}
+
+static void sample_add(struct fixture *f, const char *name, enum weir_sample_kind kind,
+		       unsigned number, double value)
+{
+	size_t i = f->snapshot.sample_count++;
+
+	snprintf(f->labels[i], sizeof(f->labels[i]), "number=\"%u\"", number);
+	f->samples[i] = (struct weir_sample){
+		.name = name, .kind = kind, .labels = f->labels[i], .value = value
+	};
+}
+
+struct written {
+	unsigned shown, left_out;
+	double sum;		      /* of those that are shown */
+	struct weir_series_rest rest; /* of the last metric */
+	bool has[1000];
+};
+
+static struct written write_all(struct fixture *f)
+{
+	struct written written = { .shown = 0 };
+
+	assert_int_equal(weir_series_begin(f->series, &f->snapshot, MOST), 0);
+	for (size_t i = 0; i < f->snapshot.sample_count; i++) {
+		written.has[i] = weir_series_shows(f->series, &f->samples[i]);
+		written.shown += written.has[i];
+		written.sum += written.has[i] ? f->samples[i].value : 0;
+	}
+	written.rest = weir_series_rest(f->series);
+	written.left_out = weir_series_left_out(f->series);
+	weir_series_end(f->series);
+	f->snapshot.sample_count = 0;
+	return written;
+}
+
+static void what_has_room_is_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	struct written written = write_all(f);
+
+	assert_int_equal(written.shown, SHARE);
+	assert_int_equal(written.left_out, 0);
+	assert_false(written.rest.is_there);
+}
+
+static void further_ones_of_a_counter_are_summed_up(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 300; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, i);
+	struct written written = write_all(f);
+
+	assert_int_equal(written.shown, SHARE);
+	assert_int_equal(written.left_out, 300 - SHARE);
+	assert_true(written.rest.is_there);
+	assert_int_equal(written.sum + written.rest.value, 300 * 299 / 2);
+}
+
+/* Those of the beginning stay, wherever they stand; new ones are of the rest. */
+static void what_is_shown_stays_so(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 100; i < 200; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	write_all(f);
+	for (unsigned i = 0; i < 200; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	struct written written = write_all(f);
+
+	assert_int_equal(written.shown, SHARE);
+	assert_false(written.has[0]);
+	assert_true(written.has[100]);
+	assert_true(written.has[100 + SHARE - 1]);
+	assert_false(written.has[100 + SHARE]);
+}
+
+static void the_rest_never_goes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 100; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 10);
+	struct written before = write_all(f);
+
+	for (unsigned i = 0; i < 70; i++) /* thirty of the rest are gone */
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 11);
+	struct written after = write_all(f);
+
+	assert_int_equal(before.rest.value, (100 - SHARE) * 10);
+	assert_int_equal(after.rest.value, (70 - SHARE) * 11 + 30 * 10);
+	for (unsigned i = 0; i < SHARE; i++) /* all of the rest are */
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 12);
+	struct written last = write_all(f);
+
+	assert_true(last.rest.is_there);
+	assert_int_equal(last.rest.value, after.rest.value);
+}
+
+/* But by new ones: who came when there was none is of the rest, and stays it. */
+static void room_of_those_that_went_is_had_again(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	write_all(f);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 999, 1);
+	write_all(f); /* all others go */
+	for (unsigned i = 500; i < 500 + SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 999, 1);
+	struct written written = write_all(f);
+
+	assert_int_equal(written.shown, SHARE);
+	assert_int_equal(written.left_out, 1);
+	assert_int_equal(written.rest.value, 1);
+}
+
+static void the_whole_has_its_bound(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 10; i++)
+		for (unsigned j = 0; j < 90; j++)
+			sample_add(f, names[i], WEIR_SAMPLE_GAUGE, j, 1);
+	struct written written = write_all(f);
+
+	assert_true(written.shown <= MOST && written.shown > MOST * 3 / 4);
+	assert_int_equal(written.left_out, 900 - written.shown);
+	assert_false(written.rest.is_there); /* gauges have no sum */
+}
+
+static void rows_of_a_histogram_are_shown_together(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned j = 0; j < 4; j++) {
+			sample_add(f, "h", WEIR_SAMPLE_BUCKET, i, j);
+			sprintf(f->labels[f->snapshot.sample_count - 1], "s=\"%u\",le=\"%u\"", i,
+				j);
+		}
+		for (int kind = WEIR_SAMPLE_SUM; kind <= WEIR_SAMPLE_COUNT; kind++) {
+			sample_add(f, "h", (enum weir_sample_kind)kind, i, 9);
+			sprintf(f->labels[f->snapshot.sample_count - 1], "s=\"%u\"", i);
+		}
+	}
+	struct written written = write_all(f);
+
+	assert_int_equal(written.shown, 6); /* 32 of 50 rows: one has room */
+	for (unsigned i = 0; i < 18; i++)
+		assert_int_equal(written.has[i], i < 6);
+	assert_int_equal(written.left_out, 2);
+}
+
+static void labels_are_other_in_each_value(void **state)
+{
+	struct weir_buf text = { 0 };
+
+	weir_series_labels_other("a=\"x\",b=\"y\\\"z\\\\\",c=\"\"", &text);
+	assert_string_equal(weir_buf_str(&text), "a=\"other\",b=\"other\",c=\"other\"");
+	weir_buf_done(&text);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(what_has_room_is_shown),
+		CASE(further_ones_of_a_counter_are_summed_up),
+		CASE(what_is_shown_stays_so),
+		CASE(the_rest_never_goes_back),
+		CASE(room_of_those_that_went_is_had_again),
+		CASE(the_whole_has_its_bound),
+		CASE(rows_of_a_histogram_are_shown_together),
+		cmocka_unit_test(labels_are_other_in_each_value),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
