@@ -9,12 +9,11 @@
 
 #define OWN 48 /* of the API itself, and of this: codes of answers and the like */
 #define ROOM_FIRST 1024
-#define HISTOGRAM_ROWS 32 /* at the most, which one takes of what there is room for */
 
 struct entry {
 	uint64_t key; /* of name and labels; 0: none */
 	uint32_t family;
-	uint8_t rows;
+	unsigned rows;
 	bool is_shown, is_seen;
 	double value; /* of a counter, at the last writing */
 };
@@ -35,6 +34,7 @@ struct weir_series {
 	struct family *families;
 	size_t family_count, at; /* at: the one that is being written */
 	unsigned most, shown, left_out;
+	unsigned histogram_rows; /* of the longest */
 };
 
 struct weir_series *weir_series_new(void)
@@ -135,6 +135,25 @@ static void entry_renew(struct weir_series *series, struct entry *entry)
 	family->shown += entry->rows;
 }
 
+/* Rows of one histogram follow each other. */
+static unsigned histogram_rows(const struct weir_snapshot *snapshot)
+{
+	unsigned rows = 0, most = 0;
+
+	for (size_t i = 0; i < snapshot->sample_count; i++) {
+		const struct weir_sample *sample = &snapshot->samples[i];
+
+		if (sample->kind < WEIR_SAMPLE_BUCKET)
+			rows = 0;
+		else if (i && entry_key(sample) == entry_key(sample - 1))
+			rows++;
+		else
+			rows = 1;
+		most = rows > most ? rows : most;
+	}
+	return most;
+}
+
 /* Another bound: it is chosen anew who is shown. */
 static void series_forget(struct weir_series *series)
 {
@@ -162,6 +181,7 @@ int weir_series_begin(struct weir_series *series, const struct weir_snapshot *sn
 		series->families[i].rest = series->families[i].missed = series->families[i].shown =
 			0;
 	series->most = most;
+	series->histogram_rows = histogram_rows(snapshot);
 	series->shown = series->left_out = 0;
 	for (size_t i = 0; i < series->room; i++)
 		entry_renew(series, &series->entries[i]);
@@ -172,20 +192,21 @@ static bool has_room(const struct weir_series *series, const struct family *fami
 {
 	/* Each metric may need a row for the rest. */
 	unsigned taken = OWN + (unsigned)series->family_count + series->shown;
+	unsigned share =
+		series->most / (rows > 1 ? WEIR_SERIES_HISTOGRAM_SHARES : WEIR_SERIES_SHARES);
 
-	return taken + rows <= series->most &&
-	       family->shown + rows <= series->most / WEIR_SERIES_SHARES;
+	return taken + rows <= series->most && family->shown + rows <= share;
 }
 
 static void entry_make(struct weir_series *series, const struct weir_sample *sample, uint64_t key,
 		       struct entry *entry)
 {
 	struct family *family = &series->families[series->at];
-	unsigned rows = sample->kind >= WEIR_SAMPLE_BUCKET ? HISTOGRAM_ROWS : 1;
+	unsigned rows = sample->kind >= WEIR_SAMPLE_BUCKET ? series->histogram_rows : 1;
 
 	*entry = (struct entry){ .key = key,
 				 .family = (uint32_t)series->at,
-				 .rows = (uint8_t)rows,
+				 .rows = rows,
 				 .is_shown = has_room(series, family, rows) };
 	series->count++;
 	if (!entry->is_shown)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which series /metrics has, where there may be more than it is to have. Those that were there first
- * stay, so that no counter ever goes back; further ones of a counter are summed up as "other", what
- * those that are gone had included, and further gauges and histograms are left out and counted.
+ * Which series /metrics has, where there may be more than it is to have. Those that were there
+ * first stay, so that no counter ever goes back; further ones of a counter are summed up as
+ * "other", what those that are gone had included, and further gauges and histograms are left out
+ * and counted.
  */
 #ifndef WEIR_API_SERIES_H
 #define WEIR_API_SERIES_H
 
 #include "core/snapshot.h"
 
-#define WEIR_SERIES_LEAST 200 /* fewer would have no room for one of each metric */
-#define WEIR_SERIES_SHARES 8  /* no metric has more than so much of the whole */
+#define WEIR_SERIES_LEAST 200	       /* fewer would have no room for one of each metric */
+#define WEIR_SERIES_SHARES 8	       /* no metric has more than so much of the whole, */
+#define WEIR_SERIES_HISTOGRAM_SHARES 2 /* … but a histogram, of which each is many rows */
 
 struct weir_series;
 

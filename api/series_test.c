@@ -56,6 +56,17 @@ static void sample_add(struct fixture *f, const char *name, enum weir_sample_kin
 	};
 }
 
+/* Of the sample that was added last. */
+static void label_set(struct fixture *f, unsigned number, int bucket)
+{
+	char *label = f->labels[f->snapshot.sample_count - 1];
+
+	if (bucket >= 0)
+		snprintf(label, sizeof(f->labels[0]), "s=\"%u\",le=\"%d\"", number, bucket);
+	else
+		snprintf(label, sizeof(f->labels[0]), "s=\"%u\"", number);
+}
+
 struct written {
 	unsigned shown, left_out;
 	double sum;		      /* of those that are shown */
@@ -187,23 +198,22 @@ static void rows_of_a_histogram_are_shown_together(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 50; i++) {
 		for (unsigned j = 0; j < 4; j++) {
 			sample_add(f, "h", WEIR_SAMPLE_BUCKET, i, j);
-			sprintf(f->labels[f->snapshot.sample_count - 1], "s=\"%u\",le=\"%u\"", i,
-				j);
+			label_set(f, i, (int)j);
 		}
 		for (int kind = WEIR_SAMPLE_SUM; kind <= WEIR_SAMPLE_COUNT; kind++) {
 			sample_add(f, "h", (enum weir_sample_kind)kind, i, 9);
-			sprintf(f->labels[f->snapshot.sample_count - 1], "s=\"%u\"", i);
+			label_set(f, i, -1);
 		}
 	}
 	struct written written = write_all(f);
 
-	assert_int_equal(written.shown, 6); /* 32 of 50 rows: one has room */
-	for (unsigned i = 0; i < 18; i++)
-		assert_int_equal(written.has[i], i < 6);
-	assert_int_equal(written.left_out, 2);
+	assert_int_equal(written.shown, 33 * 6); /* of half of all rows */
+	for (unsigned i = 0; i < 50 * 6; i++)
+		assert_int_equal(written.has[i], i < 33 * 6);
+	assert_int_equal(written.left_out, 50 - 33);
 }
 
 static void labels_are_other_in_each_value(void **state)

@@ -89,7 +89,7 @@ struct weir_events_config {
 
 struct weir_metrics_config {
 	char *prefix;
-	char *listen; /* metrics alone: "0.0.0.0:8081", "off" */
+	char *listen;	 /* metrics alone: "0.0.0.0:8081", "off" */
 	uint32_t series; /* at the most */
 };
 
