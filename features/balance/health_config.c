@@ -18,6 +18,11 @@
 #define TLSES (1U << HEALTH_HTTPS | 1U << HEALTH_TLS)
 #define LEAST_NS (50 * WEIR_NS_PER_MS)
 #define MOST_NS (24 * 3600 * WEIR_NS_PER_S)
+/* Without a word of them. */
+#define INTERVAL_NS (2 * WEIR_NS_PER_S)
+#define TIMEOUT_NS WEIR_NS_PER_S
+#define RISE 2
+#define FALL 3
 
 const char *const health_type_names[] = { "none", "tcp", "tls",	    "http", "https",
 					  "udp",  "dns", "command", NULL };
@@ -295,11 +300,27 @@ static int command_check(const struct place *place)
 	return 0;
 }
 
+/* Says something of checks, but not what one is: none is made, and all count as up. */
+static void idle_warn(const struct place *place, const char *service)
+{
+	const struct health_text *text = place->text;
+	char key[64];
+
+	if (text->type != HEALTH_NONE ||
+	    (!text->port && text->interval.value == INTERVAL_NS &&
+	     text->timeout.value == TIMEOUT_NS && text->rise == RISE && text->fall == FALL))
+		return;
+	snprintf(key, sizeof(key), "balance.services[%u].health", place->index);
+	weir_diag_warning_key(place->diag, key, "write `type: tcp`, or another",
+			      "has no type: backends of '%s' are not checked", service);
+}
+
 int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag)
 {
 	const struct place place = { &section->services[index].health, index, diag };
 	int r = words_check(&place);
 
+	idle_warn(&place, section->services[index].name);
 	if (place.text->timeout.value > place.text->interval.value)
 		r = refuse(&place, "timeout", "write a shorter one, or a longer interval",
 			   "a check may not take longer than the interval between two");

@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 from harness.account import device_counts, metrics
-from harness.daemon import Daemon
+from harness.daemon import TREE, Daemon
 from harness.net import Pair
 from harness.programs import running
 from harness.wait import wait_for
@@ -222,3 +222,28 @@ def test_series_have_a_bound_and_counters_their_sum(pair):
     name = "weir_balance_backend_connections_total"
     assert f'{name}{{service="other",backend="other"}} 0' in some
     assert 10 < sum(row.startswith(name) for row in some) < 50
+
+
+def test_alerts_and_board_ask_for_metrics_that_there_are(pair):
+    packaging = TREE / "packaging"
+    text = "".join((packaging / name).read_text()
+                   for name in ("prometheus/weir.rules.yml", "grafana/weir.json"))
+    wanted = {re.sub(r"_bucket$", "", name) for name in re.findall(r"weir_\w+", text)}
+    more = ("balance: {services: [{name: s, address: 10.77.9.9, port: 80, "
+            "health: {type: tcp, interval: 200ms, timeout: 100ms}, "
+            f"backends: [{{address: {pair.outside_v4}}}]}}]}}\nattack: {{enabled: true}}\n"
+            "drops: {enabled: true}\n")
+    with Daemon(pair.inside, config=config(f"0.0.0.0:{PORT}") + more):
+        with pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"nobody", (pair.inside_v4, 4111))
+        pinged(pair, 3)
+
+        lacking = []        # names, at each look
+
+        def are_there():
+            names = re.findall(r"^# TYPE (\w+)", ask(pair, "/metrics")[1], re.M)
+            lacking.append(wanted - set(names))
+            return not lacking[-1]
+        with contextlib.suppress(AssertionError):
+            wait_for(are_there, "all are there")
+        assert not lacking[-1]
