@@ -63,6 +63,11 @@ int weir_follow_run(const struct weir_command *command, struct weir_terminal *te
 		.kind = weir_command_str(command, "kind"),
 	};
 
+	if (weir_command_flag(command, "csv")) {
+		weir_terminal_problem(terminal, "--json has a line each",
+				      "--csv: what columns events to come have is not known");
+		return WEIR_EXIT_USAGE;
+	}
 	weir_buf_add_str(&target, "/api/v1/stream");
 	if (follow.kind) {
 		weir_buf_add_str(&target, "?kind=");

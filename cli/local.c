@@ -237,7 +237,13 @@ int weir_local_show(const struct weir_command *command, struct weir_terminal *te
 	if (weir_json_parse(weir_buf_str(json), json->len, "answer", &diag, &answer) < 0)
 		return weir_local_refuse(terminal, &diag);
 	weir_terminal_warnings(terminal, answer);
-	struct weir_view view = { .answer = answer, .out = &out, .color = terminal->color };
+	struct weir_view view = {
+		.answer = answer,
+		.out = &out,
+		.color = terminal->color,
+		.csv = weir_command_flag(command, "csv"),
+	};
+
 	weir_render(&view, command->verb->op->name);
 	return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
 }

@@ -194,6 +194,7 @@ static int success_show(const struct weir_command *command, struct weir_terminal
 		.answer = json,
 		.out = &out,
 		.color = terminal->color,
+		.csv = weir_command_flag(command, "csv"),
 		.elapsed_ms = elapsed_ms,
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chooses the view of an answer. */
+#include "cli/csv.h"
 #include "cli/render.h"
 
 #include <string.h>
@@ -78,6 +79,10 @@ static bool is_for(const char *pattern, const char *op_name)
 
 void weir_render(const struct weir_view *view, const char *op_name)
 {
+	if (view->csv) {
+		weir_csv_write(view->answer, view->out);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(renderers) / sizeof(renderers[0]); i++) {
 		if (!is_for(renderers[i].name, op_name) ||
 		    !weir_json_get(view->answer, renderers[i].needs))

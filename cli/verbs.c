@@ -14,6 +14,7 @@ const struct weir_arg weir_global_args[] = {
 	  .help = "socket of the daemon; also WEIR_SOCKET",
 	  .fallback = "/run/weir/weir.sock" },
 	{ .name = "json", .type = WEIR_ARG_BOOL, .help = "print the answer as JSON" },
+	{ .name = "csv", .type = WEIR_ARG_BOOL, .help = "print its rows as CSV (RFC 4180)" },
 	{ .name = "expect",
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "REV",

@@ -15,6 +15,7 @@ struct weir_view {
 	const struct weir_json *answer;
 	struct weir_buf *out;
 	bool color;
+	bool csv;	     /* its rows, and no view */
 	uint64_t elapsed_ms; /* from the command to the answer; 0 = not measured */
 };
 

@@ -2,6 +2,7 @@
 """`weir flow top`: sums of flows by what they have in common are those of the packets that this
 test sent itself."""
 import collections
+import csv
 import ipaddress
 import json
 import random
@@ -184,6 +185,14 @@ def test_filter_says_which_are_summed_up(seen):
     wanted = added((told.dst, told, True) for told in flows if told.dport == 53)
     answer = top(daemon, "--group", "dst", "--limit", "1000", only="dport=53")
     assert {row["name"]: row_sums(row) for row in answer["rows"]} == wanted
+
+
+def test_rows_are_to_be_had_as_csv(seen):
+    daemon, _ = seen
+    words = ("flow", "top", "--group", "dst", "not host=198.18.255.1")
+    wanted = daemon.ask(*words)["rows"]
+    got = list(csv.DictReader(daemon.say(*words, "--csv").splitlines()))
+    assert got == [{key: str(value) for key, value in row.items()} for row in wanted]
 
 
 @pytest.mark.parametrize("arguments, why", (
