@@ -154,3 +154,14 @@ bool weir_json_bool(const struct weir_json *json, bool fallback)
 	json_t *value = json_unwrap(json);
 	return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
+
+int weir_json_add(const struct weir_json *json, struct weir_buf *out)
+{
+	char *text = json_dumps(json_unwrap(json), JSON_COMPACT | JSON_ENCODE_ANY);
+
+	if (!text)
+		return -ENOMEM;
+	weir_buf_add_str(out, text);
+	free(text);
+	return out->failed ? -ENOMEM : 0;
+}

@@ -62,6 +62,9 @@ int64_t weir_json_int(const struct weir_json *json, int64_t fallback);
 double weir_json_real(const struct weir_json *json, double fallback); /* integers too */
 bool weir_json_bool(const struct weir_json *json, bool fallback);
 
+/* Appends the value as a text on one line. -ENOMEM. */
+int weir_json_add(const struct weir_json *json, struct weir_buf *out);
+
 /*
  * Zero-initialise, set out, then write. Commas and colons come by themselves. `key` is NULL inside
  * an array and at the top. Whether memory sufficed is seen once, at the end, in out->failed.

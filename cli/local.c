@@ -151,6 +151,27 @@ static const struct weir_arg rule_import_args[] = {
 	{ 0 },
 };
 
+static const char *const monitor_actions[] = { "start", "status", "realtime", "stop", NULL };
+
+static const struct weir_arg monitor_args[] = {
+	{ .name = "interface",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "IF",
+	  .help = "name of the interface" },
+	{ .name = "action",
+	  .type = WEIR_ARG_CHOICE,
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "ACTION",
+	  .help = "what to do; realtime has a line each interval, until Ctrl-C",
+	  .choices = monitor_actions },
+	{ .name = "interval",
+	  .type = WEIR_ARG_DURATION,
+	  .metavar = "DURATION",
+	  .help = "between two lines of realtime",
+	  .fallback = "1s" },
+	{ 0 },
+};
+
 static const struct weir_arg doctor_args[] = { PIN_DIR_ARG, { 0 } };
 
 const struct weir_local weir_locals[] = {
@@ -177,6 +198,12 @@ const struct weir_local weir_locals[] = {
 		  .example = "doctor" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_doctor },
+	{ .op = { .name = "monitor",
+		  .summary = "Watch one interface, and see what goes by",
+		  .args = monitor_args,
+		  .example = "monitor eth0 realtime" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_monitor },
 	{ .op = { .name = "cleanup",
 		  .summary = "Detach and unpin everything of Weir's, daemon or not",
 		  .args = cleanup_args,

@@ -24,6 +24,7 @@ static const struct {
 	{ "interface.list", weir_render_interfaces, "interfaces" },
 	{ "interface.attach", weir_render_interfaces, "interfaces" },
 	{ "interface.detach", weir_render_interfaces, "interfaces" },
+	{ "monitor", weir_render_interfaces, "interfaces" },
 	{ "doctor", weir_render_doctor, "checks" },
 	{ "service.check", weir_render_checks, "checks" },
 	{ "check", weir_render_check, "classes" },

@@ -6,6 +6,8 @@
 #include "base/units.h"
 #include "cli/render.h"
 
+#define INTERFACE_COLUMNS 8 /* two fewer where nothing is known of devices */
+
 static void status_head(const struct weir_view *view)
 {
 	const struct weir_json *status = view->answer;
@@ -40,36 +42,63 @@ static void status_head(const struct weir_view *view)
 	weir_buf_add_char(view->out, '\n');
 }
 
+/* What the device itself counts, a second; nothing before the second look. */
+static void rate_cell(struct weir_table *table, const struct weir_json *interface, const char *key)
+{
+	const struct weir_json *rate = weir_json_get(weir_json_get(interface, "device"), key);
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	if (rate) {
+		weir_size_format((uint64_t)(weir_json_real(rate, 0) + 0.5), &text);
+		weir_buf_add_str(&text, "/s");
+	}
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(&text));
+}
+
+static void interface_row(struct weir_table *table, const struct weir_json *interface)
+{
+	const struct weir_json *in = weir_json_get(interface, "ingress_counts");
+	const struct weir_json *out = weir_json_get(interface, "egress_counts");
+	uint64_t passed = weir_view_uint(in, "pass_packets") + weir_view_uint(out, "pass_packets"),
+		 dropped = weir_view_uint(in, "drop_packets") + weir_view_uint(out, "drop_packets");
+	bool attached = weir_json_bool(weir_json_get(interface, "attached"), true);
+
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(interface, "name"));
+	weir_table_cell(table, attached ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
+			weir_view_str(interface, "mode"));
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(interface, "egress"));
+	weir_table_count(table, WEIR_COLOR_PLAIN, passed);
+	weir_table_count(table, dropped ? WEIR_COLOR_BAD : WEIR_COLOR_PLAIN, dropped);
+	if (table->column_count == INTERFACE_COLUMNS) {
+		rate_cell(table, interface, "rx_bytes_per_s");
+		rate_cell(table, interface, "tx_bytes_per_s");
+	}
+	weir_table_cell(table, WEIR_COLOR_DIM, weir_view_str(interface, "why"));
+}
+
 static void interfaces_table(const struct weir_view *view, const struct weir_json *interfaces)
 {
 	static const struct weir_column columns[] = {
+		{ "interface", false }, { "hook", false }, { "egress", false }, { "passed", true },
+		{ "dropped", true },	{ "in", true },	   { "out", true },	{ "why", false },
+	};
+	static const struct weir_column unrated[] = {
 		{ "interface", false }, { "hook", false },   { "egress", false },
 		{ "passed", true },	{ "dropped", true }, { "why", false },
 	};
+	bool is_rated = false;
+
+	for (size_t i = 0; i < weir_json_size(interfaces) && !is_rated; i++)
+		is_rated = weir_json_get(weir_json_get(weir_json_at(interfaces, i), "device"),
+					 "rx_bytes_per_s");
 	_cleanup_table_ struct weir_table table = {
-		.columns = columns,
-		.column_count = 6,
+		.columns = is_rated ? columns : unrated,
+		.column_count = is_rated ? INTERFACE_COLUMNS : INTERFACE_COLUMNS - 2,
 		.color = view->color,
 	};
 
-	for (size_t i = 0; i < weir_json_size(interfaces); i++) {
-		const struct weir_json *interface = weir_json_at(interfaces, i);
-		const struct weir_json *in = weir_json_get(interface, "ingress_counts");
-		const struct weir_json *out = weir_json_get(interface, "egress_counts");
-		uint64_t dropped =
-			weir_view_uint(in, "drop_packets") + weir_view_uint(out, "drop_packets");
-		bool attached = weir_json_bool(weir_json_get(interface, "attached"), true);
-
-		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(interface, "name"));
-		weir_table_cell(&table, attached ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
-				weir_view_str(interface, "mode"));
-		weir_table_cell(&table, WEIR_COLOR_PLAIN, weir_view_str(interface, "egress"));
-		weir_table_count(&table, WEIR_COLOR_PLAIN,
-				 weir_view_uint(in, "pass_packets") +
-					 weir_view_uint(out, "pass_packets"));
-		weir_table_count(&table, dropped ? WEIR_COLOR_BAD : WEIR_COLOR_PLAIN, dropped);
-		weir_table_cell(&table, WEIR_COLOR_DIM, weir_view_str(interface, "why"));
-	}
+	for (size_t i = 0; i < weir_json_size(interfaces); i++)
+		interface_row(&table, weir_json_at(interfaces, i));
 	weir_table_print(&table, view->out);
 }
 

@@ -37,6 +37,27 @@ struct weir_sample {
 	size_t order; /* as it was added */
 };
 
+/* X(identifier, name, what) */
+#define WEIR_TRAFFIC(X)                                 \
+	X(RX_PACKETS, "rx_packets", "Packets received") \
+	X(TX_PACKETS, "tx_packets", "Packets sent")     \
+	X(RX_BYTES, "rx_bytes", "Bytes received")       \
+	X(TX_BYTES, "tx_bytes", "Bytes sent")
+
+enum weir_traffic_kind {
+#define X(identifier, name, what) WEIR_TRAFFIC_##identifier,
+	WEIR_TRAFFIC(X)
+#undef X
+	WEIR_TRAFFIC_KINDS,
+};
+
+/* What a device counts itself, and how much that was a second of late. */
+struct weir_traffic_counts {
+	bool is_known, has_rates; /* rates: from the second look on */
+	uint64_t totals[WEIR_TRAFFIC_KINDS];
+	double rates[WEIR_TRAFFIC_KINDS];
+};
+
 struct weir_interface_view {
 	char name[16];
 	uint32_t ifindex;
@@ -46,6 +67,7 @@ struct weir_interface_view {
 	char why[160];	 /* why this mode, or why not attached */
 	bool attached;
 	struct weir_count counts[WEIR_DIRECTIONS][WEIR_REASONS_MAX];
+	struct weir_traffic_counts device;
 };
 
 struct weir_snapshot {

@@ -26,6 +26,25 @@ static void put_counts(const char *key, const struct weir_count counts[WEIR_REAS
 	weir_json_close_object(json);
 }
 
+static void put_device(const struct weir_traffic_counts *device, struct weir_json_out *json)
+{
+	static const char *const keys[WEIR_TRAFFIC_KINDS][2] = {
+#define X(identifier, name, what) { name, name "_per_s" },
+		WEIR_TRAFFIC(X)
+#undef X
+	};
+
+	if (!device->is_known)
+		return;
+	weir_json_open_object(json, "device");
+	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS; kind++) {
+		weir_json_put_uint(json, keys[kind][0], device->totals[kind]);
+		if (device->has_rates)
+			weir_json_put_real(json, keys[kind][1], device->rates[kind]);
+	}
+	weir_json_close_object(json);
+}
+
 void weir_status_put_interfaces(const struct weir_snapshot *snapshot, struct weir_json_out *json)
 {
 	weir_json_open_array(json, "interfaces");
@@ -41,6 +60,7 @@ void weir_status_put_interfaces(const struct weir_snapshot *snapshot, struct wei
 		weir_json_put_str(json, "why", view->why);
 		put_counts("ingress_counts", view->counts[WEIR_INGRESS], json);
 		put_counts("egress_counts", view->counts[WEIR_EGRESS], json);
+		put_device(&view->device, json);
 		weir_json_close_object(json);
 	}
 	weir_json_close_array(json);

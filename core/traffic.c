@@ -163,35 +163,37 @@ static void devices_forget(struct weir_traffic *traffic)
 	traffic->count = kept;
 }
 
-static int rate_sample(const struct device *device, int kind, const char *name,
-		       struct weir_snapshot *snapshot)
+static void device_read(const struct device *device, struct weir_traffic_counts *ret_counts)
 {
 	unsigned kept = device->look_count < LOOKS ? device->look_count : LOOKS;
 	const struct look *last = look_at(device, 0), *first = look_at(device, kept - 1);
+	double seconds = (double)(last->at_ns - first->at_ns) / WEIR_NS_PER_S;
 
-	if (kept < 2 || last->at_ns <= first->at_ns)
-		return 0;
-	return weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, kinds[kind].rate,
-				 kinds[kind].rate_help,
-				 (double)(last->counts[kind] - first->counts[kind]) * 1e9 /
-					 (double)(last->at_ns - first->at_ns),
-				 "interface=\"%s\"", name);
+	ret_counts->is_known = true;
+	ret_counts->has_rates = seconds > 0;
+	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS; kind++) {
+		ret_counts->totals[kind] = last->counts[kind];
+		if (seconds > 0)
+			ret_counts->rates[kind] =
+				(double)(last->counts[kind] - first->counts[kind]) / seconds;
+	}
 }
 
-static int device_sample(const struct device *device, const struct weir_interface_view *view,
-			 struct weir_snapshot *snapshot)
+static int device_sample(const struct weir_interface_view *view, struct weir_snapshot *snapshot)
 {
-	const struct look *last = look_at(device, 0);
+	const struct weir_traffic_counts *device = &view->device;
 	char name[40];
 	int r = 0;
 
 	weir_label_escape(view->name, name, sizeof(name));
 	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS && !r; kind++) {
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, kinds[kind].total,
-				      kinds[kind].total_help, (double)last->counts[kind],
+				      kinds[kind].total_help, (double)device->totals[kind],
 				      "interface=\"%s\"", name);
-		if (!r)
-			r = rate_sample(device, kind, name, snapshot);
+		if (!r && device->has_rates)
+			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, kinds[kind].rate,
+					      kinds[kind].rate_help, device->rates[kind],
+					      "interface=\"%s\"", name);
 	}
 	return r;
 }
@@ -202,11 +204,13 @@ int weir_traffic_sample(struct weir_traffic *traffic, struct weir_snapshot *snap
 
 	devices_forget(traffic);
 	for (size_t i = 0; i < snapshot->interface_count && !r; i++) {
-		const struct weir_interface_view *view = &snapshot->interfaces[i];
+		struct weir_interface_view *view = &snapshot->interfaces[i];
 
-		for (size_t j = 0; j < traffic->count && !r; j++)
+		for (size_t j = 0; j < traffic->count; j++)
 			if (view->ifindex && traffic->devices[j].ifindex == view->ifindex)
-				r = device_sample(&traffic->devices[j], view, snapshot);
+				device_read(&traffic->devices[j], &view->device);
+		if (view->device.is_known)
+			r = device_sample(view, snapshot);
 	}
 	return r;
 }

@@ -10,26 +10,13 @@
 
 #define WEIR_TRAFFIC_RATE_S 5 /* rates are over so long, less where the device was seen for less */
 
-/* X(identifier, name, what) */
-#define WEIR_TRAFFIC(X)                                 \
-	X(RX_PACKETS, "rx_packets", "Packets received") \
-	X(TX_PACKETS, "tx_packets", "Packets sent")     \
-	X(RX_BYTES, "rx_bytes", "Bytes received")       \
-	X(TX_BYTES, "tx_bytes", "Bytes sent")
-
-enum weir_traffic_kind {
-#define X(identifier, name, what) WEIR_TRAFFIC_##identifier,
-	WEIR_TRAFFIC(X)
-#undef X
-	WEIR_TRAFFIC_KINDS,
-};
-
 struct weir_traffic; /* what was counted of late */
 
 /* NULL: no memory. */
 struct weir_traffic *weir_traffic_new(void);
 void weir_traffic_free(struct weir_traffic *traffic);
-/* Reads the counters of the snapshot's interfaces and adds them and their rates to its samples.
+/* Reads the counters of the snapshot's interfaces and adds them and their rates to
+ * its samples and to its interfaces.
  * What the kernel does not tell is left out. -ENOMEM. */
 int weir_traffic_sample(struct weir_traffic *traffic, struct weir_snapshot *snapshot);
 

@@ -15,7 +15,7 @@ import pytest
 from harness.asked import Asker, backends, health, states, wait_states
 from harness.balanced import echo, policy
 from harness.cluster import BACKEND_PORT, BACKENDS, Client, Cluster, serving
-from harness.daemon import Daemon
+from harness.daemon import Daemon, Refused
 from harness.programs import running
 from harness.wait import SLOWNESS, wait_for
 
@@ -96,7 +96,8 @@ def test_state_says_since_when_and_why(cluster):
         assert row["checks"] > row["failed"] and row["unasked"] == 0
         said = daemon.say("service", "health", "web")
         assert "connect: refused" in said and BACKENDS[4][0] in said
-        assert daemon.ask("service", "health", "other")["backends"] == []
+        with pytest.raises(Refused, match="there is no service 'other'"):
+            daemon.ask("service", "health", "other")
 
 
 def test_backend_that_answers_nothing_is_down(cluster):

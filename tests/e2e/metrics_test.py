@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 from harness.account import device_counts, metrics
-from harness.daemon import TREE, Daemon
+from harness.daemon import TREE, WEIR, Daemon, Refused
 from harness.net import Pair
 from harness.programs import running
 from harness.wait import wait_for
@@ -195,6 +195,39 @@ def test_prometheus_has_what_the_kernel_counts(pair):
             wait_for(lambda: before + 200 <= (queried(pair, name) or 0)
                      <= counted(pair)["rx_packets_total"], "it has what was counted", 60)
             assert queried(pair, "scrape_samples_scraped") < 500
+
+
+LINE = re.compile(r"^\d\d:\d\d:\d\d  in (\S+)/s ([\d,]+) packets/s  "
+                  r"out (\S+)/s ([\d,]+) packets/s  dropped (\d+)$")
+
+
+def test_one_interface_by_the_words_of_xnet(pair):
+    with Daemon(pair.inside, config="api: {listen: off}\n") as daemon:
+        with pytest.raises(Refused, match="wire is not watched"):
+            daemon.say("monitor", "wire", "status")
+        assert "wire" in daemon.say("monitor", "wire", "start")
+        wait_for(lambda: "rx_bytes_per_s" in daemon.ask("monitor", "wire", "status")
+                 ["interfaces"][0].get("device", {}), "rates are known")
+        said = daemon.say("monitor", "wire", "status").splitlines()
+        assert said[0].split()[:7] == ["interface", "hook", "egress", "passed", "dropped", "in",
+                                       "out"]
+        command = pair.inside.command(WEIR, "--socket", daemon.socket, "monitor", "wire",
+                                      "realtime", "--interval", "100ms")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                pinged(pair, 500)
+                most = 0
+                for _ in range(40):
+                    found = LINE.match(process.stdout.readline().rstrip())
+                    most = max(most, int(found[2].replace(",", "")))
+                assert most > 30
+            finally:
+                process.terminate()
+        assert daemon.say("monitor", "wire", "stop") == "wire is watched no longer\n"
+        with pytest.raises(Refused, match="wire is not watched"):
+            daemon.say("monitor", "wire", "realtime")
+        with pytest.raises(Refused, match="nothere"):
+            daemon.say("monitor", "nothere", "stop")
 
 
 def rows(text):
