@@ -307,9 +307,21 @@ static void out_diag_under_a_key_is_an_object(void **state)
 			    "{\"d\":{\"error\":null,\"problems\":[],\"problems_left_out\":0}}");
 }
 
+static void value_is_added_as_it_was_read(void **state)
+{
+	static const char text[] = "{\"b\":[1,-2.5,\"x\\\"\"],\"a\":{\"c\":null,\"d\":true}}";
+	_cleanup_json_ struct weir_json *json = NULL;
+	_cleanup_buf_ struct weir_buf out = { 0 };
+
+	assert_int_equal(weir_json_parse(text, strlen(text), NULL, NULL, &json), 0);
+	assert_int_equal(weir_json_add(json, &out), 0);
+	assert_string_equal(weir_buf_str(&out), text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(value_is_added_as_it_was_read),
 		cmocka_unit_test(json_each_type_is_told),
 		cmocka_unit_test(json_members_are_found_by_key),
 		cmocka_unit_test(json_absent_or_other_type_gives_the_fallback),

@@ -14,6 +14,8 @@
 #include "cli/view.h"
 
 #define INTERVAL_DEFAULT_NS WEIR_NS_PER_S
+#define INTERVAL_LEAST_NS (50 * WEIR_NS_PER_MS)
+#define INTERVAL_MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
 struct monitor {
 	const struct weir_command *command;
@@ -128,8 +130,12 @@ static int realtime_run(const struct monitor *monitor)
 	const char *text = weir_command_str(monitor->command, "interval");
 	uint64_t interval_ns = INTERVAL_DEFAULT_NS;
 
-	if (text && weir_duration_from_string(text, &interval_ns) < 0)
+	if ((text && weir_duration_from_string(text, &interval_ns) < 0) ||
+	    interval_ns < INTERVAL_LEAST_NS || interval_ns > INTERVAL_MOST_NS) {
+		weir_terminal_problem(monitor->terminal, "write 1s, for example",
+				      "--interval: 50ms is the least, 24h the most");
 		return WEIR_EXIT_USAGE;
+	}
 	for (;;) {
 		_cleanup_json_ struct weir_json *answer = NULL;
 

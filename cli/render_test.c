@@ -389,6 +389,22 @@ static void status_counts_rules_and_tells_default_policies(void **state)
 	(void)state;
 }
 
+static void interfaces_have_rates_once_they_are_known(void **state)
+{
+	assert_shown("interface.list",
+		     "{\"interfaces\":[{\"name\":\"eth0\",\"attached\":true,\"mode\":\"tcx\","
+		     "\"egress\":\"off\",\"why\":\"asked for\",\"ingress_counts\":"
+		     "{\"pass_packets\":5,\"drop_packets\":1},\"device\":{\"rx_bytes\":9,"
+		     "\"rx_bytes_per_s\":2047.6,\"tx_bytes_per_s\":0}},"
+		     "{\"name\":\"eth1\",\"attached\":false,\"mode\":\"detached\","
+		     "\"egress\":\"off\",\"why\":\"there is no such device\"}]}",
+		     false,
+		     "interface  hook      egress  passed  dropped      in   out  why\n"
+		     "eth0       tcx       off          5        1  2KiB/s  0B/s  asked for\n"
+		     "eth1       detached  off          0        0                "
+		     "there is no such device\n");
+}
+
 static void what_is_a_second_is_no_time(void **state)
 {
 	assert_shown("service.stats",
@@ -531,6 +547,7 @@ int main(void)
 		cmocka_unit_test(config_is_shown_as_it_stands),
 		cmocka_unit_test(status_shows_interfaces_lists_and_reasons),
 		cmocka_unit_test(status_counts_rules_and_tells_default_policies),
+		cmocka_unit_test(interfaces_have_rates_once_they_are_known),
 		cmocka_unit_test(what_is_a_second_is_no_time),
 		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
