@@ -9,6 +9,14 @@
 #include "cli/client.h"
 #include "cli/remote.h"
 
+/* Of the first problem. */
+static const char *mend_of(const struct weir_json *answer)
+{
+	const struct weir_json *problem = weir_json_at(weir_json_get(answer, "problems"), 0);
+
+	return weir_json_str(weir_json_get(problem, "mend"), NULL);
+}
+
 int weir_ask(const struct weir_command *command, const struct weir_question *question,
 	     struct weir_diag *diag, struct weir_json **ret_json)
 {
@@ -35,7 +43,7 @@ int weir_ask(const struct weir_command *command, const struct weir_question *que
 	if (r < 0)
 		return r;
 	if (answer.status / 100 != 2)
-		return weir_diag_error(diag, NULL, "%s: %s", question->target,
+		return weir_diag_error(diag, mend_of(json), "%s: %s", question->target,
 				       weir_json_str(weir_json_get(json, "error"), "refused"));
 	*ret_json = weir_take(json);
 	return 0;

@@ -165,10 +165,27 @@ static const struct weir_arg monitor_args[] = {
 	  .help = "what to do; realtime has a line each interval, until Ctrl-C",
 	  .choices = monitor_actions },
 	{ .name = "interval",
-	  .type = WEIR_ARG_DURATION,
-	  .metavar = "DURATION",
+	  .metavar = "SECONDS",
 	  .help = "between two lines of realtime",
 	  .fallback = "1s" },
+	{ 0 },
+};
+
+static const struct weir_arg summary_args[] = {
+	{ .name = "interval",
+	  .metavar = "SECONDS",
+	  .help = "between two of them",
+	  .fallback = "5s" },
+	{ .name = "rounds",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "N",
+	  .help = "end after so many; without, at Ctrl-C" },
+	{ .name = "lang",
+	  .type = WEIR_ARG_CHOICE,
+	  .metavar = "LANG",
+	  .help = "in which language",
+	  .choices = weir_summary_langs,
+	  .fallback = "en" },
 	{ 0 },
 };
 
@@ -204,6 +221,13 @@ const struct weir_local weir_locals[] = {
 		  .example = "monitor eth0 realtime" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_monitor },
+	{ .op = { .name = "summary",
+		  .summary = "Print every few seconds who carries most, and how many connections "
+			     "there are",
+		  .args = summary_args,
+		  .example = "summary --interval 5s --lang zh" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_summary },
 	{ .op = { .name = "cleanup",
 		  .summary = "Detach and unpin everything of Weir's, daemon or not",
 		  .args = cleanup_args,

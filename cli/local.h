@@ -17,7 +17,8 @@ weir_local_fn weir_local_replay;
 weir_local_fn weir_local_status;
 weir_local_fn weir_local_cleanup;
 weir_local_fn weir_local_doctor;
-weir_local_fn weir_local_monitor;
+weir_local_fn weir_local_monitor, weir_local_summary;
+extern const char *const weir_summary_langs[];
 weir_local_fn weir_local_rule_test;
 weir_local_fn weir_local_rule_import;
 

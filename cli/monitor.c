@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir monitor IF start, status, realtime, stop: one interface, in xnet's words. */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,12 +9,11 @@
 #include "base/units.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/interval.h"
 #include "cli/local.h"
 #include "cli/view.h"
 
 #define INTERVAL_DEFAULT_NS WEIR_NS_PER_S
-#define INTERVAL_LEAST_NS (50 * WEIR_NS_PER_MS)
-#define INTERVAL_MOST_NS (24 * 3600 * WEIR_NS_PER_S)
 
 struct monitor {
 	const struct weir_command *command;
@@ -127,15 +125,10 @@ static bool line_print(const struct monitor *monitor, const struct weir_json *ro
 /* Until Ctrl-C, or until nobody reads it. */
 static int realtime_run(const struct monitor *monitor)
 {
-	const char *text = weir_command_str(monitor->command, "interval");
 	uint64_t interval_ns = INTERVAL_DEFAULT_NS;
 
-	if ((text && weir_duration_from_string(text, &interval_ns) < 0) ||
-	    interval_ns < INTERVAL_LEAST_NS || interval_ns > INTERVAL_MOST_NS) {
-		weir_terminal_problem(monitor->terminal, "write 1s, for example",
-				      "--interval: 50ms is the least, 24h the most");
+	if (!weir_interval_read(monitor->command, monitor->terminal, &interval_ns))
 		return WEIR_EXIT_USAGE;
-	}
 	for (;;) {
 		_cleanup_json_ struct weir_json *answer = NULL;
 
@@ -147,7 +140,7 @@ static int realtime_run(const struct monitor *monitor)
 			return WEIR_EXIT_FAILED;
 		if (!line_print(monitor, row))
 			return WEIR_EXIT_OK;
-		poll(NULL, 0, (int)(interval_ns / WEIR_NS_PER_MS));
+		weir_interval_wait(interval_ns);
 	}
 }
 
