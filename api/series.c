@@ -66,9 +66,7 @@ static uint64_t entry_key(const struct weir_sample *sample)
 	const char *labels = sample->labels ? sample->labels : "", *end = NULL;
 
 	if (sample->kind == WEIR_SAMPLE_BUCKET)
-		end = strstr(labels, "le=\"");
-	if (end && end > labels)
-		end--; /* the comma */
+		end = strncmp(labels, "le=\"", 4) == 0 ? labels : strstr(labels, ",le=\"");
 	uint64_t key = weir_hash_bytes(labels, end ? (size_t)(end - labels) : strlen(labels),
 				       weir_hash_bytes(sample->name, strlen(sample->name), 1));
 
