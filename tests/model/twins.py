@@ -54,6 +54,9 @@ DIFFERENCES = {
                      "the window.",
     "reset-early": "A reset of the initiator before any answer: Weir takes any, nf those with the "
                    "right numbers.",
+    "reset-unacked": "A reset behind an ACK of the responder's, before the initiator has "
+                     "acknowledged: nf takes any whose acknowledgment is the number at which that "
+                     "ACK stood, Weir those in the window.",
     "reset-old": "A reset below what the other side has acknowledged: nf says invalid, Weir lets "
                  "it pass within the window, and believes none but the next number.",
     "reset-rest": "After a reset Weir lets pass what was under way, for `timeouts.reset`; nf goes "

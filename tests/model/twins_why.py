@@ -206,6 +206,9 @@ REASONS = {
     "reset-reuse": reason("* new", lambda flow, s, own, other: flow.is_reset and s.is_syn),
     "reset-closing": reason("established invalid", lambda flow, s, own, other:
                             s.is_reset and flow.is_over()),
+    "reset-unacked": reason("established invalid", lambda flow, s, own, other:
+                            s.is_reset and s.flags & ACK and s.side != flow.first
+                            and not other.acked and s.ack == own.end),
     "reset-rest": reason("* *", lambda flow, s, own, other:
                          flow.is_reset and not s.is_syn or flow.has_rest),
     "reset-old": reason("invalid established", lambda flow, s, own, other:
