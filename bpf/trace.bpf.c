@@ -10,5 +10,6 @@
 #include <bpf/bpf_tracing.h>
 
 #include "../features/drops/drops.bpf.h"
+#include "../features/sockets/sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -19,23 +19,27 @@
 #include "constants.h"
 #include "map_private.h"
 #include "pin.h"
+#include "trace_attach.h"
 
 #define TRACE_MAPS_MAX 16
-#define TRACE_LINK "trace-kfree_skb"
-#define TRACE_TURN "cfg_trace"
+#define TRACE_PROGRAMS_MAX 16
+#define TRACEPOINT_SECTION "tp_btf/"
 
 struct weir_tracer {
+	const struct weir_trace_plan *plan;
 	struct weir_trace *skeleton;
 	struct weir_map maps[TRACE_MAPS_MAX];
 	size_t map_count;
-	struct bpf_link *link;
+	struct bpf_link *links[TRACE_PROGRAMS_MAX]; /* in the order of the plan; NULL: it lacks */
+	char lacks[160];
 };
 
 void weir_tracer_free(struct weir_tracer *tracer)
 {
 	if (!tracer)
 		return;
-	bpf_link__destroy(tracer->link);
+	for (size_t i = 0; i < TRACE_PROGRAMS_MAX; i++)
+		bpf_link__destroy(tracer->links[i]);
 	weir_trace__destroy(tracer->skeleton);
 	free(tracer);
 }
@@ -53,13 +57,37 @@ struct weir_map *weir_tracer_map(struct weir_tracer *tracer, const char *name)
 	return NULL;
 }
 
+const char *weir_tracer_lacks(const struct weir_tracer *tracer)
+{
+	return tracer->lacks;
+}
+
+static struct bpf_program *program_of(const struct weir_tracer *tracer, const char *name)
+{
+	return bpf_object__find_program_by_name(tracer->skeleton->obj, name);
+}
+
 uint64_t weir_tracer_missed(const struct weir_tracer *tracer)
 {
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_program__fd(tracer->skeleton->progs.weir_drops);
+	uint64_t missed = 0;
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.recursion_misses;
+	for (const struct weir_trace_program *row = tracer->plan->programs; row->name; row++) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+		int fd = bpf_program__fd(program_of(tracer, row->name));
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir_buf *out)
+{
+	for (size_t i = 0; tracer->plan->programs[i].name; i++)
+		if (strcmp(tracer->plan->programs[i].name, program) == 0)
+			return tracer->links[i] ? weir_trace_run(tracer->links[i], out) : -ENOENT;
+	return -ENOENT;
 }
 
 /* What is said of a failure is said in one sentence, by who asked. */
@@ -80,11 +108,21 @@ static bool map_fits(const struct bpf_map *map, int fd)
 	       info.max_entries == bpf_map__max_entries(map);
 }
 
+static bool is_planned(const struct weir_trace_plan *plan, const char *map)
+{
+	for (size_t i = 0; plan->maps[i]; i++)
+		if (strcmp(plan->maps[i], map) == 0)
+			return true;
+	return false;
+}
+
 /* What another version laid out otherwise is begun anew. */
 static int map_take(struct weir_tracer *tracer, struct bpf_map *map, const char *pin_dir)
 {
 	if (bpf_map__is_internal(map))
 		return 0;
+	if (!is_planned(tracer->plan, bpf_map__name(map)))
+		return bpf_map__set_autocreate(map, false);
 	if (tracer->map_count == TRACE_MAPS_MAX)
 		return -E2BIG;
 	struct weir_map *mine = &tracer->maps[tracer->map_count++];
@@ -96,9 +134,23 @@ static int map_take(struct weir_tracer *tracer, struct bpf_map *map, const char 
 	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
 }
 
-static int tracer_constants(struct weir_tracer *tracer, const struct weir_kernel_types *types,
-			    const struct weir_trace_constant *constants, uint64_t turn)
+static int maps_take(struct weir_tracer *tracer, const char *pin_dir)
 {
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, tracer->skeleton->obj) {
+		int r = map_take(tracer, map, pin_dir);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int tracer_constants(struct weir_tracer *tracer, const struct weir_kernel_types *types,
+			    uint64_t turn)
+{
+	const struct weir_trace_constant *constants = tracer->plan->constants;
 	struct stat netns;
 	struct weir_trace_constants mine = {
 		.turn = turn,
@@ -116,39 +168,74 @@ static int tracer_constants(struct weir_tracer *tracer, const struct weir_kernel
 	return r;
 }
 
-static int tracer_load(struct weir_tracer *tracer, const char *pin_dir,
-		       const struct weir_kernel_types *types,
-		       const struct weir_trace_constant *constants, uint64_t turn)
+static void lack(struct weir_tracer *tracer, const char *hook)
 {
-	struct bpf_map *map;
+	size_t len = strlen(tracer->lacks);
 
+	snprintf(tracer->lacks + len, sizeof(tracer->lacks) - len, "%s%s", len ? ", " : "", hook);
+}
+
+/* Only what is planned, and only what this kernel has a tracepoint for. */
+static int programs_choose(struct weir_tracer *tracer, const struct weir_kernel_types *types,
+			   struct weir_diag *diag)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, tracer->skeleton->obj)
+		bpf_program__set_autoload(program, false);
+	for (const struct weir_trace_program *row = tracer->plan->programs; row->name; row++) {
+		bool is_there = row->kind != WEIR_TRACE_TRACEPOINT ||
+				weir_kernel_tracepoint_args(types, row->hook);
+
+		program = program_of(tracer, row->name);
+		if (!program)
+			return -ENOENT;
+		if (!is_there && !row->is_optional)
+			return weir_diag_error(diag,
+					       "use a kernel that has it: Linux 5.15 or later",
+					       "this kernel has no tracepoint %s", row->hook),
+			       -ENOTSUP;
+		if (!is_there)
+			lack(tracer, row->hook);
+		bpf_program__set_autoload(program, is_there);
+	}
+	return 0;
+}
+
+static int tracer_load(struct weir_tracer *tracer, const char *pin_dir,
+		       const struct weir_kernel_types *types, struct weir_diag *diag, uint64_t turn)
+{
 	tracer->skeleton = weir_trace__open();
 	if (!tracer->skeleton)
 		return -errno;
-	bpf_object__for_each_map(map, tracer->skeleton->obj) {
-		int r = map_take(tracer, map, pin_dir);
+	int r = maps_take(tracer, pin_dir);
 
-		if (r)
-			return r;
-	}
-	int r = tracer_constants(tracer, types, constants, turn);
-
+	if (!r)
+		r = programs_choose(tracer, types, diag);
+	if (!r)
+		r = tracer_constants(tracer, types, turn);
 	return r ? r : weir_trace__load(tracer->skeleton);
 }
 
-/*
- * Attached, then the turn, then the link of the one before goes: between the first two steps the
- * old one counts, after the second the new one, and the word is the same for both. A daemon that
- * is killed before the third leaves the old one pinned, whose turn is over: until the next start
- * nothing is counted.
- */
-static int tracer_turn(struct weir_tracer *tracer, const char *pin_dir, uint64_t turn)
+static int program_attach(struct weir_tracer *tracer, size_t at)
 {
-	__u32 zero = 0;
+	const struct weir_trace_program *row = &tracer->plan->programs[at];
+	const struct weir_map *map = row->kind == WEIR_TRACE_ITERATOR && row->hook ?
+					     weir_tracer_map(tracer, row->hook) :
+					     NULL;
+	struct bpf_program *program = program_of(tracer, row->name);
 
-	tracer->link = bpf_program__attach(tracer->skeleton->progs.weir_drops);
-	if (!tracer->link)
-		return -errno;
+	if (bpf_program__fd(program) < 0) /* this kernel has no such tracepoint */
+		return 0;
+	int r = weir_trace_attach(program, row->kind, map ? map->bpf : NULL, &tracer->links[at]);
+
+	if (r && row->is_optional)
+		lack(tracer, row->hook);
+	return row->is_optional ? 0 : r;
+}
+
+static int maps_pin(struct weir_tracer *tracer, const char *pin_dir)
+{
 	for (size_t i = 0; i < tracer->map_count; i++) {
 		struct weir_map *map = &tracer->maps[i];
 		int r = map->reused ?
@@ -158,56 +245,127 @@ static int tracer_turn(struct weir_tracer *tracer, const char *pin_dir, uint64_t
 		if (r)
 			return r;
 	}
-	int r = weir_map_set(weir_tracer_map(tracer, TRACE_TURN), &zero, &turn);
+	return 0;
+}
 
-	return r ? r : weir_pin_replace(bpf_link__fd(tracer->link), pin_dir, "links", TRACE_LINK);
+static void link_name(char name[64], const struct weir_trace_program *row)
+{
+	snprintf(name, 64, "trace-%s", row->hook);
+}
+
+static int links_pin(struct weir_tracer *tracer, const char *pin_dir)
+{
+	char name[64];
+
+	for (size_t i = 0; tracer->plan->programs[i].name; i++) {
+		const struct weir_trace_program *row = &tracer->plan->programs[i];
+
+		if (row->kind == WEIR_TRACE_ITERATOR)
+			continue;
+		link_name(name, row);
+		int r = tracer->links[i] ? weir_pin_replace(bpf_link__fd(tracer->links[i]), pin_dir,
+							    "links", name) :
+					   weir_pin_remove(pin_dir, "links", name);
+
+		if (r && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * Attached, then the turn, then the links of the one before go: between the first two steps the
+ * old one counts, after the second the new one, and the word is the same for both. A daemon that
+ * is killed before the third leaves the old ones pinned, whose turn is over: until the next start
+ * nothing is counted.
+ */
+static int tracer_turn(struct weir_tracer *tracer, const char *pin_dir, uint64_t turn)
+{
+	__u32 zero = 0;
+
+	for (size_t i = 0; tracer->plan->programs[i].name; i++) {
+		int r = i < TRACE_PROGRAMS_MAX ? program_attach(tracer, i) : -E2BIG;
+
+		if (r)
+			return r;
+	}
+	int r = maps_pin(tracer, pin_dir);
+
+	if (!r)
+		r = weir_map_set(weir_tracer_map(tracer, tracer->plan->turn), &zero, &turn);
+	return r ? r : links_pin(tracer, pin_dir);
 }
 
 int weir_tracer_new(const char *pin_dir, const struct weir_kernel_types *types,
-		    const struct weir_trace_constant *constants, struct weir_diag *diag,
+		    const struct weir_trace_plan *plan, struct weir_diag *diag,
 		    struct weir_tracer **ret_tracer)
 {
 	_cleanup_(weir_tracer_freep) struct weir_tracer *tracer = calloc(1, sizeof(*tracer));
 	uint64_t turn = weir_clock_monotonic_ns();
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = tracer ? tracer_load(tracer, pin_dir, types, constants, turn) : -ENOMEM;
+
+	if (tracer)
+		tracer->plan = plan;
+	int r = tracer ? tracer_load(tracer, pin_dir, types, diag, turn) : -ENOMEM;
 
 	if (!r)
 		r = tracer_turn(tracer, pin_dir, turn);
 	libbpf_set_print(print);
-	if (r) {
+	if (r && !diag->count)
 		weir_diag_error(diag, "see `weir doctor`", "tracing programs: %s", strerror(-r));
+	if (r)
 		return r;
-	}
 	*ret_tracer = weir_take(tracer);
 	return 0;
+}
+
+/* Those at tracepoints that this kernel has. */
+static int try_load(struct weir_trace *skeleton)
+{
+	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
+	struct bpf_program *program;
+	int r = skeleton ? weir_kernel_types_new(&types) : -errno;
+
+	if (r)
+		return r;
+	bpf_object__for_each_program(program, skeleton->obj) {
+		const char *section = bpf_program__section_name(program);
+		size_t len = strlen(TRACEPOINT_SECTION);
+
+		bpf_program__set_autoload(
+			program, strncmp(section, TRACEPOINT_SECTION, len) == 0 &&
+					 weir_kernel_tracepoint_args(types, section + len));
+	}
+	r = weir_trace__load(skeleton);
+	struct bpf_link *link = r ? NULL : bpf_program__attach(skeleton->progs.weir_drops);
+
+	if (!r && !link)
+		r = -errno;
+	bpf_link__destroy(link);
+	return r;
 }
 
 int weir_tracer_try(void)
 {
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 	struct weir_trace *skeleton = weir_trace__open();
-	int r = skeleton ? weir_trace__load(skeleton) : -errno;
-	struct bpf_link *link = r ? NULL : bpf_program__attach(skeleton->progs.weir_drops);
+	int r = try_load(skeleton);
 
-	if (!r && !link)
-		r = -errno;
-	bpf_link__destroy(link);
 	weir_trace__destroy(skeleton);
 	libbpf_set_print(print);
 	return r;
 }
 
-void weir_tracer_remove(const char *pin_dir)
+void weir_tracer_remove(const char *pin_dir, const struct weir_trace_plan *plan)
 {
-	struct weir_trace *skeleton = weir_trace__open();
-	struct bpf_map *map;
+	char name[64];
 
-	weir_pin_remove(pin_dir, "links", TRACE_LINK);
-	if (!skeleton)
-		return;
-	bpf_object__for_each_map(map, skeleton->obj)
-		if (!bpf_map__is_internal(map))
-			weir_pin_remove(pin_dir, "maps", bpf_map__name(map));
-	weir_trace__destroy(skeleton);
+	for (const struct weir_trace_program *row = plan->programs; row->name; row++) {
+		if (row->kind == WEIR_TRACE_ITERATOR)
+			continue;
+		link_name(name, row);
+		weir_pin_remove(pin_dir, "links", name);
+	}
+	for (size_t i = 0; plan->maps[i]; i++)
+		weir_pin_remove(pin_dir, "maps", plan->maps[i]);
 }

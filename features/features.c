@@ -11,6 +11,7 @@ extern const struct weir_feature weir_rules;
 extern const struct weir_feature weir_balance;
 extern const struct weir_feature weir_attack;
 extern const struct weir_feature weir_drops;
+extern const struct weir_feature weir_sockets;
 
 const struct weir_feature *const weir_features[] = {
 	/* clang-format off */
@@ -23,6 +24,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_balance,
 	&weir_attack,
 	&weir_drops,
+	&weir_sockets,
 	NULL,
 	/* clang-format on */
 };

@@ -31,8 +31,11 @@ struct inode {
 	unsigned long i_ino;
 };
 
+struct sock;
+
 struct socket {
 	short type;
+	struct sock *sk;
 };
 
 struct socket_alloc {
@@ -42,28 +45,90 @@ struct socket_alloc {
 
 struct kernfs_node {
 	__u64 id;
+	struct kernfs_node *parent;
+	const char *name;
+};
+
+struct kernfs_node___renamed {
+	struct kernfs_node *__parent; /* from Linux 6.15 on */
 };
 
 struct cgroup {
 	struct kernfs_node *kn;
 };
 
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct cred {
+	struct {
+		unsigned int val;
+	} uid;
+};
+
+struct task_struct {
+	struct task_struct *group_leader;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	__u64 start_boottime;
+	int tgid;
+	char comm[16];
+};
+
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct in6_addr {
+	__be32 words[4]; /* by another name there: read as a whole */
+};
+
 struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	struct {
 		struct net *net;
 	} skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	struct {
+		__s64 counter;
+	} skc_cookie;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct {
+		int owned;
+	} sk_lock;
+	__u16 sk_protocol;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct minmax_sample {
+	__u32 t, v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct tcp_sock {
+	__u64 bytes_sent, bytes_acked, bytes_received, bytes_retrans;
+	__u32 srtt_us, mdev_us;
+	struct minmax rtt_min;
+	__u32 snd_cwnd, packets_out, lost_out;
+	__u32 total_retrans, rcv_ooopack;
+	__u32 segs_out, segs_in;
+	__u32 snd_wnd, rcv_wnd;
 };
 
 struct dst_entry {

@@ -38,6 +38,9 @@ struct drops_view {
 struct drops {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_tracer *tracer; /* NULL: nothing is watched */
+	struct weir_trace_plan plan;
+	struct weir_trace_constant named[2];
+	struct drops_constants constants;
 	struct drops_reasons reasons;
 	struct drops_view *view, *before; /* while something is watched */
 	char why[160];			  /* nothing is watched although it is asked for */

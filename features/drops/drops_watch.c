@@ -14,6 +14,13 @@
 
 #define ETHERTYPE_ARP_NUMBER 0x0806
 
+static const struct weir_trace_program programs[] = {
+	{ "weir_drops", "kfree_skb", WEIR_TRACE_TRACEPOINT, .is_optional = false },
+	{ 0 },
+};
+
+static const char *const maps[] = { "cfg_trace", "st_drops", "st_drop_flows", "ctr_drops", NULL };
+
 static const char *pin_dir_of(const struct drops *state)
 {
 	return weir_engine_options(state->engine)->pin_dir;
@@ -32,16 +39,14 @@ void drops_watch_end(struct drops *state)
 static int watch_load(struct drops *state, const struct weir_kernel_types *types,
 		      struct weir_diag *diag)
 {
-	struct drops_constants values = {
+	state->constants = (struct drops_constants){
 		.none = drops_reason_number(&state->reasons, "NOT_DROPPED_YET"),
 		.consumed = drops_reason_number(&state->reasons, "CONSUMED"),
 	};
-	const struct weir_trace_constant constants[] = {
-		{ "drops_constants", &values, sizeof(values) },
-		{ 0 },
-	};
-
-	return weir_tracer_new(pin_dir_of(state), types, constants, diag, &state->tracer);
+	state->named[0] = (struct weir_trace_constant){ "drops_constants", &state->constants,
+							sizeof(state->constants) };
+	state->plan = (struct weir_trace_plan){ "cfg_trace", programs, maps, state->named };
+	return weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
 }
 
 static int watch_begin(struct drops *state, struct weir_diag *diag)
@@ -94,7 +99,8 @@ void drops_live(void *data, const struct weir_config *config)
 	}
 	drops_watch_end(state);
 	state->why[0] = '\0';
-	weir_tracer_remove(pin_dir_of(state));
+	weir_tracer_remove(pin_dir_of(state),
+			   &(struct weir_trace_plan){ "cfg_trace", programs, maps, state->named });
 }
 
 static int row_each(const void *key, const void *value, void *arg)

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Sockets of this host, from their beginning to their end: whose they are, and what the kernel
+ * knows of the way to the other end. Nothing runs for a packet: numbers are read from the socket
+ * when somebody asks, and when it ends.
+ */
+#ifndef WEIR_SOCKETS_BPF_H
+#define WEIR_SOCKETS_BPF_H
+
+#include "sockets_end.bpf.h"
+#include "sockets_walk.bpf.h"
+
+#define ARG_SOCKET_FIRST 0
+#define ARG_STATE_NEW 2
+
+/*
+ * What is done with a socket in the name of who has it: connect(), close(), shutdown(). Accepting
+ * tells nothing (the connection was established long before), but whoever accepted is the one who
+ * closes; until then the files of all processes say who has it.
+ */
+static __always_inline void sockets_user(struct sockets_entry *entry, enum sockets_by by)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	sockets_process(&entry->owner, task);
+	entry->by = by;
+}
+
+static __always_inline void sockets_established(struct sockets_entry *entry, const struct sock *sk)
+{
+	if (entry->handshake_us)
+		return;
+	if (entry->side == SOCKETS_SIDE_CLIENT) {
+		entry->handshake_us = (bpf_ktime_get_ns() - entry->begun_ns) / 1000;
+	} else if (entry->side == SOCKETS_SIDE_SERVER) {
+		/* The first measurement is that of the SYN-ACK, unless that was sent again. */
+		entry->handshake_us = BPF_CORE_READ((struct tcp_sock *)sk, srtt_us) >> SRTT_SHIFT;
+	}
+	sockets_ends(entry, sk);
+}
+
+static __noinline int sockets_state_step(struct sock *sk, __u8 new_state)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
+	bool begins = new_state == SOCKETS_SYN_SENT;
+
+	if (entry && begins) { /* a socket that is used once more */
+		sockets_finish(entry, cookie);
+		entry = NULL;
+	}
+	if (!entry && new_state == SOCKETS_CLOSE)
+		return 0;
+	if (!entry)
+		entry = sockets_begin(sk, cookie,
+				      begins ? SOCKETS_SIDE_CLIENT : SOCKETS_SIDE_SERVER);
+	if (!entry)
+		return 0;
+	if (begins)
+		sockets_user(entry, SOCKETS_BY_CONNECT);
+	if (new_state == SOCKETS_ESTABLISHED)
+		sockets_established(entry, sk);
+	if ((new_state == SOCKETS_FIN_WAIT1 || new_state == SOCKETS_LAST_ACK) &&
+	    entry->side != SOCKETS_SIDE_CLIENT && sockets_is_called(sk))
+		sockets_user(entry, SOCKETS_BY_CLOSE);
+	if (new_state == SOCKETS_CLOSE)
+		sockets_close(entry, sk);
+	entry->state = new_state;
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int weir_sock_state(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[ARG_SOCKET_FIRST];
+	__u8 new_state = (__u8)ctx[ARG_STATE_NEW];
+
+	if (new_state == SOCKETS_LISTEN || new_state == SOCKETS_SYN_RECV || !sockets_is_on() ||
+	    BPF_CORE_READ(sk, sk_protocol) != SOCKETS_TCP)
+		return 0;
+	if (!sockets_is_here(sk)) {
+		if (new_state == SOCKETS_ESTABLISHED)
+			sockets_sum(SOCKETS_FOREIGN);
+		return 0;
+	}
+	return sockets_state_step(sk, new_state);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int weir_sock_destroy(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[ARG_SOCKET_FIRST];
+	__u64 cookie;
+	struct sockets_entry *entry;
+
+	if (!sockets_is_on())
+		return 0;
+	cookie = sockets_cookie(sk);
+	entry = bpf_map_lookup_elem(&st_socks, &cookie);
+	if (!entry)
+		return 0;
+	/* Reset by the other end before it was closed: it went through none of the states above. */
+	if (entry->side != SOCKETS_SIDE_CLIENT && entry->by != SOCKETS_BY_CLOSE &&
+	    sockets_is_called(sk))
+		sockets_user(entry, SOCKETS_BY_CLOSE);
+	if (entry->state != SOCKETS_CLOSE)
+		sockets_close(entry, sk);
+	sockets_finish(entry, cookie);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int weir_sock_synack(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[ARG_SOCKET_FIRST];
+
+	if (sockets_is_on() && sockets_is_here(sk))
+		sockets_sum(SOCKETS_SYNACKS);
+	return 0;
+}
+
+/* The socket may be none, or no whole one: read as a number, as kernels differ in what they say. */
+SEC("tp_btf/tcp_send_reset")
+int weir_sock_rst_out(__u64 *ctx)
+{
+	struct sockets_entry *entry;
+	__u64 at = 0, cookie;
+
+	bpf_probe_read_kernel(&at, sizeof(at), &ctx[ARG_SOCKET_FIRST]);
+	if (!sockets_is_on() || !at || !sockets_is_here((struct sock *)at))
+		return 0;
+	cookie = sockets_cookie((struct sock *)at);
+	entry = bpf_map_lookup_elem(&st_socks, &cookie);
+	if (entry)
+		__sync_fetch_and_add(&entry->resets_sent, 1);
+	else
+		sockets_sum(SOCKETS_RESETS_NO_SOCKET);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int weir_sock_rst_in(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[ARG_SOCKET_FIRST];
+	struct sockets_entry *entry;
+	__u64 cookie;
+
+	if (!sockets_is_on())
+		return 0;
+	cookie = sockets_cookie(sk);
+	entry = bpf_map_lookup_elem(&st_socks, &cookie);
+	if (entry)
+		__sync_fetch_and_add(&entry->resets_received, 1);
+	return 0;
+}
+
+#include "sockets_udp.bpf.h"
+
+#endif

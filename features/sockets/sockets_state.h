@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of `sockets` share in user space. Nothing outside includes it. */
+#ifndef WEIR_SOCKETS_STATE_H
+#define WEIR_SOCKETS_STATE_H
+
+#include "core/feature.h"
+#include "core/trace.h"
+#include "features/sockets/sockets.h"
+#include "features/sockets/sockets_cgroup.h"
+
+/* `sockets:` of weir.yaml. */
+struct sockets_section {
+	bool enabled;
+	bool all_namespaces;
+};
+
+struct sockets_total_row {
+	struct sockets_total_key key;
+	struct sockets_total total;
+};
+
+/* What was read of the maps at one time. */
+struct sockets_view {
+	struct weir_buf live; /* struct sockets_entry, one behind the other */
+	struct sockets_total_row totals[SOCKETS_TOTALS_MAX];
+	size_t total_count;
+	uint64_t sums[SOCKETS_SUMS];
+	uint64_t turn;	  /* sockets that have ended */
+	uint64_t missed;  /* since the daemon started */
+	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
+	uint64_t took_ns;
+};
+
+struct sockets {
+	struct weir_engine *engine; /* NULL: a look at a configuration */
+	struct weir_tracer *tracer; /* NULL: nothing is watched */
+	struct weir_trace_plan plan;
+	struct weir_trace_constant named[2];
+	struct sockets_constants constants;
+	struct sockets_view *view;   /* while something is watched */
+	struct sockets_entry *ended; /* SOCKETS_ENDED_MAX, as in the map */
+	uint64_t ended_turn;	     /* those before are in `ended` */
+	uint64_t walked_ns, walk_took_ns;
+	uint64_t gone; /* whose end was missed, since the daemon started */
+	struct sockets_cgroups cgroups;
+	char why[160]; /* nothing is watched although it is asked for */
+	bool is_on;    /* by the live configuration */
+	bool all_namespaces;
+	bool was_asked; /* the first configuration was seen */
+};
+
+extern const struct weir_feature weir_sockets;
+extern const struct weir_field sockets_fields[];
+extern const struct weir_op *const sockets_ops[];
+
+/* sockets_watch.c */
+void sockets_live(void *data, const struct weir_config *config);
+void sockets_tick(void *data, uint64_t now_ns);
+void sockets_watch_end(struct sockets *state);
+/* Reads again, unless what was read is as good as new or reading takes long. */
+void sockets_refresh(struct sockets *state);
+
+static inline size_t sockets_count(const struct sockets_view *view)
+{
+	return view->live.len / sizeof(struct sockets_entry);
+}
+
+static inline const struct sockets_entry *sockets_at(const struct sockets_view *view, size_t index)
+{
+	return (const struct sockets_entry *)view->live.data + index;
+}
+
+/* sockets_owner.c: as the data path has it when a socket ends. NULL: nobody is known. */
+const struct sockets_process *sockets_owner(const struct sockets_entry *entry);
+/* "connect", "close", "files"; "" when nobody is known. */
+const char *sockets_known_by(const struct sockets_entry *entry);
+/* Whether it is a flow: a UDP socket may have asked in vain. */
+bool sockets_is_flow(const struct sockets_entry *entry);
+const char *sockets_state_name(uint8_t state);
+const char *sockets_side_name(uint8_t side);
+/* What is in totals of a socket that lives. */
+void sockets_total_of_live(const struct sockets_entry *entry, struct sockets_total *ret_total);
+void sockets_total_add(struct sockets_total *total, const struct sockets_total *more);
+
+/* sockets_put.c */
+void sockets_entry_put(struct sockets *state, const struct sockets_entry *entry,
+		       struct weir_json_out *json);
+/* Whether something is watched, and what is not in the rows. */
+void sockets_head_put(const struct sockets *state, struct weir_json_out *json);
+void sockets_sums_put(const struct sockets *state, struct weir_json_out *json);
+
+/* sockets_top.c */
+extern const struct weir_op sockets_top_op;
+
+/* sockets_metrics.c */
+int sockets_snapshot(void *data, struct weir_snapshot *snapshot);
+
+#endif

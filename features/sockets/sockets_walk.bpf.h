@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the daemon has done from time to time: a look at all sockets, and at the files of all
+ * processes. */
+#ifndef WEIR_SOCKETS_WALK_BPF_H
+#define WEIR_SOCKETS_WALK_BPF_H
+
+#include "sockets_end.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *value;
+};
+
+#pragma clang attribute pop
+
+/* Which walk this is: the daemon sets it before each. */
+/*
+ * writes: the daemon, before each walk
+ * reads: weir_sock_files
+ * full: cannot be, it is one word
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} cfg_sock_walk SEC(".maps");
+
+/*
+ * A socket is freed for other sockets' use only: what its address holds is a socket, perhaps
+ * another one by now. So the cookie is looked at before and after.
+ */
+SEC("iter/bpf_map_elem")
+int weir_sock_look(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct sockets_entry *entry = ctx->value;
+	struct sockets_numbers numbers = {};
+
+	if (!entry)
+		return 0;
+	const struct sock *sk = (const struct sock *)entry->at;
+	bool is_it = sockets_cookie(sk) == entry->cookie;
+
+	if (is_it && entry->proto == SOCKETS_TCP) {
+		sockets_numbers(&numbers, (const struct tcp_sock *)sk);
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) != SOCKETS_CLOSE &&
+		    sockets_cookie(sk) == entry->cookie)
+			entry->numbers = numbers;
+	}
+	if (is_it && !entry->local_port)
+		sockets_ends(entry, sk);
+	if (is_it && entry->proto == SOCKETS_UDP)
+		entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	entry->is_gone = !is_it;
+	bpf_seq_write(ctx->meta->seq, entry, sizeof(*entry));
+	return 0;
+}
+
+static __always_inline bool sockets_is_connected(const struct sock *sk, __u8 proto)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	if (proto == SOCKETS_UDP)
+		return state == SOCKETS_ESTABLISHED;
+	return proto == SOCKETS_TCP && state != SOCKETS_LISTEN && state != SOCKETS_CLOSE;
+}
+
+/* One that was there before. */
+static __noinline struct sockets_entry *sockets_adopt(struct sock *sk, __u64 cookie)
+{
+	struct sockets_entry *entry;
+
+	if (!sockets_is_connected(sk, (__u8)BPF_CORE_READ(sk, sk_protocol)))
+		return NULL;
+	entry = sockets_begin(sk, cookie, SOCKETS_SIDE_UNKNOWN);
+	if (!entry)
+		return NULL;
+	entry->is_adopted = 1;
+	entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (entry->proto == SOCKETS_TCP)
+		sockets_numbers(&entry->before, (const struct tcp_sock *)sk);
+	return entry;
+}
+
+static __noinline int sockets_held(struct sockets_entry *entry, struct task_struct *task)
+{
+	__u32 zero = 0, pid = (__u32)BPF_CORE_READ(task, tgid);
+	__u64 began_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	const __u64 *walk = bpf_map_lookup_elem(&cfg_sock_walk, &zero);
+
+	if (!walk || !entry)
+		return 0;
+	if (entry->by != SOCKETS_BY_NOBODY && sockets_is_same(&entry->owner, pid, began_ns)) {
+		entry->owner_walk = *walk;
+		return 0;
+	}
+	if (entry->by == SOCKETS_BY_NOBODY) {
+		sockets_process(&entry->owner, task);
+		entry->by = SOCKETS_BY_FILE;
+		entry->owner_walk = *walk;
+		return 0;
+	}
+	/* Of several others the first that is met: as a rule that which began before them. */
+	if (entry->holder_walk != *walk && !sockets_is_same(&entry->holder, pid, began_ns))
+		sockets_process(&entry->holder, task);
+	entry->holder_walk = *walk;
+	return 0;
+}
+
+SEC("iter/task_file")
+int weir_sock_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sockets_entry *entry;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || !sockets_is_inet(sk) || !sockets_is_here(sk))
+		return 0;
+	__u64 cookie = bpf_get_socket_cookie(sk);
+
+	entry = bpf_map_lookup_elem(&st_socks, &cookie);
+	if (!entry)
+		entry = sockets_adopt(sk, cookie);
+	if (entry)
+		sockets_held(entry, task);
+	return 0;
+}
+
+#endif

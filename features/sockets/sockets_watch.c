@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Switching the watching on and off, and reading what is known of sockets about once a second. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "core/engine.h"
+#include "features/sockets/sockets_state.h"
+
+#define WALK_EVERY_NS (5 * WEIR_NS_PER_S) /* sockets may be handed on */
+#define SHARE 20 /* reading takes at most one part of so many of the time */
+
+static const struct weir_trace_program programs[] = {
+	{ "weir_sock_state", "inet_sock_set_state", WEIR_TRACE_TRACEPOINT, .is_optional = false },
+	{ "weir_sock_destroy", "tcp_destroy_sock", WEIR_TRACE_TRACEPOINT, .is_optional = false },
+	{ "weir_sock_synack", "tcp_retransmit_synack", WEIR_TRACE_TRACEPOINT, .is_optional = true },
+	{ "weir_sock_rst_out", "tcp_send_reset", WEIR_TRACE_TRACEPOINT, .is_optional = true },
+	{ "weir_sock_rst_in", "tcp_receive_reset", WEIR_TRACE_TRACEPOINT, .is_optional = true },
+	{ "weir_sock_udp4", "connect4", WEIR_TRACE_CGROUP, .is_optional = true },
+	{ "weir_sock_udp6", "connect6", WEIR_TRACE_CGROUP, .is_optional = true },
+	{ "weir_sock_release", "sock_release", WEIR_TRACE_CGROUP, .is_optional = true },
+	{ "weir_sock_look", "st_socks", WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ "weir_sock_files", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ 0 },
+};
+
+static const char *const maps[] = { "cfg_trace_socks", "cfg_sock_walk", "st_socks",
+				    "st_sock_ended",   "st_sock_turn",	"st_sock_total",
+				    "st_sock_cgroup",  "ctr_sock",	NULL };
+
+static const char *pin_dir_of(const struct sockets *state)
+{
+	return weir_engine_options(state->engine)->pin_dir;
+}
+
+void sockets_watch_end(struct sockets *state)
+{
+	weir_tracer_free(state->tracer);
+	state->tracer = NULL;
+	if (state->view)
+		weir_buf_done(&state->view->live);
+	free(state->view);
+	free(state->ended);
+	state->view = NULL;
+	state->ended = NULL;
+	state->ended_turn = state->walked_ns = 0;
+	sockets_cgroups_done(&state->cgroups);
+}
+
+static void plan_make(struct sockets *state)
+{
+	state->constants = (struct sockets_constants){ .all_namespaces = state->all_namespaces };
+	state->named[0] = (struct weir_trace_constant){ "sockets_constants", &state->constants,
+							sizeof(state->constants) };
+	state->plan = (struct weir_trace_plan){ "cfg_trace_socks", programs, maps, state->named };
+}
+
+static int watch_begin(struct sockets *state, struct weir_diag *diag)
+{
+	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
+	int r = weir_kernel_types_new(&types);
+
+	if (r)
+		return weir_diag_error(diag, "use a kernel with CONFIG_DEBUG_INFO_BTF",
+				       "the kernel tells nothing of its types (BTF)"),
+		       r;
+	sockets_cgroups_init(&state->cgroups);
+	state->view = calloc(1, sizeof(*state->view));
+	state->ended = calloc(SOCKETS_ENDED_MAX, sizeof(*state->ended));
+	if (!state->view || !state->ended)
+		return -ENOMEM;
+	plan_make(state);
+	return weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+}
+
+static void watch_switch_on(struct sockets *state)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	int r = watch_begin(state, &diag);
+
+	state->why[0] = '\0';
+	if (!r) {
+		sockets_tick(state, weir_clock_monotonic_ns());
+		return;
+	}
+	snprintf(state->why, sizeof(state->why), "%s",
+		 diag.count ? diag.entries[0].what : strerror(-r));
+	sockets_watch_end(state);
+	weir_engine_warn(state->engine, "sockets", "sockets are not watched: %s", state->why);
+}
+
+/* Off, at the first look too: a daemon before may have left its programs on. */
+void sockets_live(void *data, const struct weir_config *config)
+{
+	struct sockets *state = data;
+	const struct sockets_section *section = config->sections[weir_feature_index(&weir_sockets)];
+
+	if (!state->engine || (state->was_asked && state->is_on == section->enabled &&
+			       state->all_namespaces == section->all_namespaces))
+		return;
+	state->was_asked = true;
+	state->is_on = section->enabled;
+	state->all_namespaces = section->all_namespaces;
+	sockets_watch_end(state);
+	state->why[0] = '\0';
+	plan_make(state);
+	if (state->is_on)
+		watch_switch_on(state);
+	else
+		weir_tracer_remove(pin_dir_of(state), &state->plan);
+}
+
+static int total_each(const void *key, const void *value, void *arg)
+{
+	struct sockets_view *view = arg;
+
+	if (view->total_count == SOCKETS_TOTALS_MAX)
+		return 0;
+	struct sockets_total_row *row = &view->totals[view->total_count++];
+
+	memcpy(&row->key, key, sizeof(row->key));
+	memcpy(&row->total, value, sizeof(row->total));
+	return 0;
+}
+
+static bool is_late(uint64_t since_ns, uint64_t took_ns, uint64_t now_ns)
+{
+	return now_ns - since_ns >= SHARE * took_ns;
+}
+
+static bool has_unowned(const struct sockets_view *view)
+{
+	for (size_t i = 0; i < sockets_count(view); i++)
+		if (sockets_at(view, i)->by == SOCKETS_BY_NOBODY)
+			return true;
+	return false;
+}
+
+/* All files of all processes: who has which socket, and sockets that were there before. Whether it
+ * was done. */
+static bool files_walk(struct sockets *state)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns();
+	uint32_t zero = 0;
+
+	if (state->walked_ns &&
+	    (!is_late(state->walked_ns, state->walk_took_ns, now_ns) ||
+	     (now_ns - state->walked_ns < WALK_EVERY_NS && !has_unowned(state->view))))
+		return false;
+	if (weir_map_set(weir_tracer_map(state->tracer, "cfg_sock_walk"), &zero, &now_ns))
+		return false;
+	weir_tracer_run(state->tracer, "weir_sock_files", NULL);
+	state->walked_ns = now_ns;
+	state->walk_took_ns = weir_clock_monotonic_ns() - now_ns;
+	return true;
+}
+
+static uint64_t turn_read(struct sockets *state)
+{
+	uint64_t turn = 0;
+	uint32_t zero = 0;
+
+	weir_map_get(weir_tracer_map(state->tracer, "st_sock_turn"), &zero, &turn);
+	return turn;
+}
+
+/* Those that ended since the last time; more than there is room for are gone. */
+static void ended_read(struct sockets *state, uint64_t turn)
+{
+	struct weir_map *map = weir_tracer_map(state->tracer, "st_sock_ended");
+	uint64_t from = state->ended_turn;
+
+	if (turn - from > SOCKETS_ENDED_MAX)
+		from = turn - SOCKETS_ENDED_MAX;
+	for (; from < turn; from++) {
+		uint32_t place = (uint32_t)(from % SOCKETS_ENDED_MAX);
+
+		weir_map_get(map, &place, &state->ended[place]);
+	}
+	state->ended_turn = turn;
+}
+
+static bool has_ended(const struct sockets *state, uint64_t cookie, uint64_t from, uint64_t turn)
+{
+	if (turn - from > SOCKETS_ENDED_MAX)
+		from = turn - SOCKETS_ENDED_MAX;
+	for (; from < turn; from++)
+		if (state->ended[from % SOCKETS_ENDED_MAX].cookie == cookie)
+			return true;
+	return false;
+}
+
+/* What ended while it was read is in the totals already; what ended unseen is nowhere any more. */
+static void live_weed(struct sockets *state, struct sockets_view *view, uint64_t from)
+{
+	struct sockets_entry *rows = (struct sockets_entry *)view->live.data;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sockets_count(view); i++) {
+		if (rows[i].is_gone && !has_ended(state, rows[i].cookie, from, view->turn)) {
+			weir_map_del(weir_tracer_map(state->tracer, "st_socks"), &rows[i].cookie);
+			state->gone++;
+		} else if (!rows[i].is_gone &&
+			   !has_ended(state, rows[i].cookie, from, view->turn)) {
+			rows[kept++] = rows[i];
+		}
+	}
+	view->live.len = kept * sizeof(*rows);
+}
+
+static int view_read(struct sockets *state)
+{
+	struct sockets_view *view = state->view;
+	uint64_t from = turn_read(state);
+
+	weir_buf_clear(&view->live);
+	view->total_count = 0;
+	int r = weir_tracer_run(state->tracer, "weir_sock_look", &view->live);
+
+	if (!r)
+		r = weir_map_each(weir_tracer_map(state->tracer, "st_sock_total"), total_each,
+				  view);
+	if (!r)
+		r = weir_map_sum(weir_tracer_map(state->tracer, "ctr_sock"), 0, SOCKETS_SUMS, 1,
+				 view->sums);
+	view->turn = turn_read(state);
+	ended_read(state, view->turn);
+	live_weed(state, view, from);
+	view->missed = weir_tracer_missed(state->tracer);
+	return r;
+}
+
+static void read_all(struct sockets *state, uint64_t now_ns)
+{
+	view_read(state);
+	state->view->read_ns = now_ns;
+	state->view->took_ns = weir_clock_monotonic_ns() - now_ns;
+}
+
+void sockets_refresh(struct sockets *state)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns();
+
+	if (!state->tracer || !is_late(state->view->read_ns, state->view->took_ns, now_ns))
+		return;
+	read_all(state, now_ns);
+	if (files_walk(state))
+		read_all(state, weir_clock_monotonic_ns());
+}
+
+void sockets_tick(void *data, uint64_t now_ns)
+{
+	(void)now_ns;
+	sockets_refresh(data);
+}
