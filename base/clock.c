@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <time.h>
 
 #define NS_DIGITS 9
@@ -44,6 +45,16 @@ const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT])
 	gmtime_r(&seconds, &tm);
 	if (!strftime(text, WEIR_CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm))
 		text[0] = '\0';
+	return text;
+}
+
+const char *weir_clock_format_ms(uint64_t real_ns, char text[WEIR_CLOCK_MS_TEXT])
+{
+	char whole[WEIR_CLOCK_TEXT];
+	unsigned ms = (unsigned)(real_ns / WEIR_NS_PER_MS % 1000);
+
+	weir_clock_format(real_ns, whole);
+	snprintf(text, WEIR_CLOCK_MS_TEXT, "%.19s.%03uZ", whole, ms);
 	return text;
 }
 

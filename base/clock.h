@@ -7,7 +7,8 @@
 
 #define WEIR_NS_PER_S 1000000000ull
 #define WEIR_NS_PER_MS 1000000ull
-#define WEIR_CLOCK_TEXT 21 /* a time as text and its NUL */
+#define WEIR_CLOCK_TEXT 21    /* a time as text and its NUL */
+#define WEIR_CLOCK_MS_TEXT 25 /* … with milliseconds */
 
 /* CLOCK_MONOTONIC: what bpf_ktime_get_ns() and bpf_ktime_get_coarse_ns() count too. */
 uint64_t weir_clock_monotonic_ns(void);
@@ -17,6 +18,14 @@ uint64_t weir_clock_coarse_ns(void);
 uint64_t weir_clock_real_ns(void);
 /* "2031-05-01T12:30:00Z", in UTC, parts of a second cut off; returns text. */
 const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT]);
+/* "2031-05-01T12:30:00.250Z", what is finer cut off. */
+const char *weir_clock_format_ms(uint64_t real_ns, char text[WEIR_CLOCK_MS_TEXT]);
+/* The time of day of something that happened `ago_ns` before `real_ns`; 1970 where a clock that was
+ * set back does not reach. */
+static inline uint64_t weir_clock_before(uint64_t real_ns, uint64_t ago_ns)
+{
+	return real_ns > ago_ns ? real_ns - ago_ns : 0;
+}
 /*
  * Reads what weir_clock_format() writes, also with fractions of a second; -EINVAL otherwise and
  * past the year 2554.

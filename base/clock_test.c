@@ -36,6 +36,26 @@ static void clock_format_at_the_end_of_64_bits_fits(void **state)
 	assert_string_equal(weir_clock_format(UINT64_MAX, text), "2554-07-21T23:34:33Z");
 }
 
+static void clock_format_ms_cuts_off_what_is_finer(void **state)
+{
+	char text[WEIR_CLOCK_MS_TEXT];
+	assert_string_equal(weir_clock_format_ms(0, text), "1970-01-01T00:00:00.000Z");
+	assert_string_equal(weir_clock_format_ms(1935405000 * WEIR_NS_PER_S + 250999999, text),
+			    "2031-05-01T12:30:00.250Z");
+	assert_string_equal(weir_clock_format_ms(1935405000 * WEIR_NS_PER_S + 7 * WEIR_NS_PER_MS,
+						 text),
+			    "2031-05-01T12:30:00.007Z");
+	assert_string_equal(weir_clock_format_ms(UINT64_MAX, text), "2554-07-21T23:34:33.709Z");
+}
+
+/* A clock that was set back behind what is told of. */
+static void clock_before_does_not_go_below_1970(void **state)
+{
+	assert_int_equal(weir_clock_before(100, 30), 70);
+	assert_int_equal(weir_clock_before(100, 100), 0);
+	assert_int_equal(weir_clock_before(100, 101), 0);
+}
+
 static void assert_parsed(const char *text, uint64_t expected_ns)
 {
 	uint64_t ns = 0;
@@ -122,6 +142,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clock_times_go_both_ways),
 		cmocka_unit_test(clock_format_at_the_end_of_64_bits_fits),
+		cmocka_unit_test(clock_format_ms_cuts_off_what_is_finer),
+		cmocka_unit_test(clock_before_does_not_go_below_1970),
 		cmocka_unit_test(clock_parse_takes_parts_of_a_second),
 		cmocka_unit_test(clock_parse_refuses_what_is_no_time),
 		cmocka_unit_test(clock_monotonic_never_goes_back),

@@ -27,17 +27,35 @@ static bool is_fit(const struct weir_buf *text)
 	return true;
 }
 
+/* Checks that a daemon makes itself; where none runs there is nothing more to look at. */
+static void running_add(const struct weir_command *command, struct weir_buf *list)
+{
+	static const char *const targets[] = { "/api/v1/service/check", "/api/v1/log/check" };
+
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		_cleanup_json_ struct weir_json *answer = NULL;
+		struct weir_question question = { .target = targets[i] };
+
+		(void)weir_ask(command, &question, NULL, &answer);
+		const struct weir_json *checks = weir_json_get(answer, "checks");
+		for (size_t n = 0; n < weir_json_size(checks); n++) {
+			weir_buf_add_char(list, list->len > 1 ? ',' : ' ');
+			weir_json_add(weir_json_at(checks, n), list);
+		}
+	}
+}
+
 int weir_local_doctor(const struct weir_command *command, struct weir_terminal *terminal)
 {
 	const char *pin_dir = weir_command_str(command, "pin-dir");
-	_cleanup_buf_ struct weir_buf json = { 0 };
+	_cleanup_buf_ struct weir_buf json = { 0 }, list = { 0 };
 	_cleanup_json_ struct weir_json *running = NULL;
-	struct weir_question question = { .target = "/api/v1/service/check" };
 
-	/* Where no daemon runs there is nothing more to look at. */
-	(void)weir_ask(command, &question, NULL, &running);
-	int result = weir_doctor(pin_dir ? pin_dir : DEFAULT_PIN_DIR,
-				 weir_json_get(running, "checks"), &json);
+	weir_buf_add_char(&list, '[');
+	running_add(command, &list);
+	weir_buf_add_char(&list, ']');
+	(void)weir_json_parse(weir_buf_str(&list), list.len, NULL, NULL, &running);
+	int result = weir_doctor(pin_dir ? pin_dir : DEFAULT_PIN_DIR, running, &json);
 
 	if (result < 0) {
 		weir_terminal_problem(terminal, NULL, "cannot examine this machine: %s",

@@ -13,7 +13,7 @@
 /* The ring's clock starts at boot; people want the time of day. */
 static uint64_t real_time(uint64_t monotonic_ns)
 {
-	return weir_clock_real_ns() - (weir_clock_monotonic_ns() - monotonic_ns);
+	return weir_clock_before(weir_clock_real_ns(), weir_clock_monotonic_ns() - monotonic_ns);
 }
 
 static void put_packet(const struct weir_event *event, struct weir_json_out *json)
@@ -36,10 +36,10 @@ static void put_packet(const struct weir_event *event, struct weir_json_out *jso
 
 void weir_event_open(struct weir_json_out *json, const char *kind)
 {
-	char when[21];
+	char when[WEIR_CLOCK_MS_TEXT];
 
 	weir_json_open_object(json, NULL);
-	weir_json_put_str(json, "time", weir_clock_format(weir_clock_real_ns(), when));
+	weir_json_put_str(json, "time", weir_clock_format_ms(weir_clock_real_ns(), when));
 	weir_json_put_str(json, "kind", kind);
 }
 
@@ -78,10 +78,10 @@ void weir_event_to_json(const struct weir_event *event, const char *interface, v
 		.dst = event->dst,
 		.direction = event->direction,
 	};
-	char when[21];
+	char when[WEIR_CLOCK_MS_TEXT];
 
 	weir_json_open_object(&json, NULL);
-	weir_json_put_str(&json, "time", weir_clock_format(real_time(event->time_ns), when));
+	weir_json_put_str(&json, "time", weir_clock_format_ms(real_time(event->time_ns), when));
 	weir_json_put_str(&json, "kind", weir_event_kind_name(event->kind));
 	if (event->reason !=
 	    WEIR_PASS) /* how a packet that is told of on its way ends, is not known */
