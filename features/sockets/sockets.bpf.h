@@ -11,6 +11,7 @@
 #include "sockets_walk.bpf.h"
 
 #define ARG_SOCKET_FIRST 0
+#define ARG_STATE_OLD 1
 #define ARG_STATE_NEW 2
 
 /*
@@ -28,6 +29,7 @@ static __always_inline void sockets_user(struct sockets_entry *entry, enum socke
 
 static __always_inline void sockets_established(struct sockets_entry *entry, const struct sock *sk)
 {
+	entry->was_established = 1;
 	if (entry->handshake_us)
 		return;
 	if (entry->side == SOCKETS_SIDE_CLIENT) {
@@ -39,7 +41,28 @@ static __always_inline void sockets_established(struct sockets_entry *entry, con
 	sockets_ends(entry, sk);
 }
 
-static __noinline int sockets_state_step(struct sock *sk, __u8 new_state)
+/* A socket whose first step this is; or one of before, whose process is gone as a rule: no walk
+ * over files has found it. */
+static __always_inline struct sockets_entry *sockets_met(struct sock *sk, __u64 cookie,
+							 __u8 old_state, bool begins)
+{
+	struct sockets_entry *entry;
+	__u8 side = begins || old_state == SOCKETS_SYN_SENT ? SOCKETS_SIDE_CLIENT :
+		    old_state == SOCKETS_SYN_RECV	    ? SOCKETS_SIDE_SERVER :
+							      SOCKETS_SIDE_UNKNOWN;
+
+	entry = sockets_begin(sk, cookie, side);
+	if (!entry)
+		return NULL;
+	if (side == SOCKETS_SIDE_SERVER) /* it begins with what its request had to send again */
+		sockets_sum_add(SOCKETS_SYNACKS_TAKEN,
+				BPF_CORE_READ((struct tcp_sock *)sk, total_retrans));
+	if (side == SOCKETS_SIDE_UNKNOWN)
+		sockets_was_there(entry, sk);
+	return entry;
+}
+
+static __noinline int sockets_state_step(struct sock *sk, __u8 old_state, __u8 new_state)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
 	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
@@ -52,8 +75,7 @@ static __noinline int sockets_state_step(struct sock *sk, __u8 new_state)
 	if (!entry && new_state == SOCKETS_CLOSE)
 		return 0;
 	if (!entry)
-		entry = sockets_begin(sk, cookie,
-				      begins ? SOCKETS_SIDE_CLIENT : SOCKETS_SIDE_SERVER);
+		entry = sockets_met(sk, cookie, old_state, begins);
 	if (!entry)
 		return 0;
 	if (begins)
@@ -61,7 +83,7 @@ static __noinline int sockets_state_step(struct sock *sk, __u8 new_state)
 	if (new_state == SOCKETS_ESTABLISHED)
 		sockets_established(entry, sk);
 	if ((new_state == SOCKETS_FIN_WAIT1 || new_state == SOCKETS_LAST_ACK) &&
-	    entry->side != SOCKETS_SIDE_CLIENT && sockets_is_called(sk))
+	    entry->by != SOCKETS_BY_CONNECT && sockets_is_called(sk))
 		sockets_user(entry, SOCKETS_BY_CLOSE);
 	if (new_state == SOCKETS_CLOSE)
 		sockets_close(entry, sk);
@@ -83,7 +105,7 @@ int weir_sock_state(__u64 *ctx)
 			sockets_sum(SOCKETS_FOREIGN);
 		return 0;
 	}
-	return sockets_state_step(sk, new_state);
+	return sockets_state_step(sk, (__u8)ctx[ARG_STATE_OLD], new_state);
 }
 
 SEC("tp_btf/tcp_destroy_sock")
@@ -100,7 +122,7 @@ int weir_sock_destroy(__u64 *ctx)
 	if (!entry)
 		return 0;
 	/* Reset by the other end before it was closed: it went through none of the states above. */
-	if (entry->side != SOCKETS_SIDE_CLIENT && entry->by != SOCKETS_BY_CLOSE &&
+	if (entry->by != SOCKETS_BY_CONNECT && entry->by != SOCKETS_BY_CLOSE &&
 	    sockets_is_called(sk))
 		sockets_user(entry, SOCKETS_BY_CLOSE);
 	if (entry->state != SOCKETS_CLOSE)

@@ -60,7 +60,8 @@ struct sockets_entry {
 	__u32 resets_sent, resets_received;
 	__u8 is_adopted; /* it was there before it was watched */
 	__u8 is_gone;	 /* its end was missed */
-	__u8 pad[6];
+	__u8 was_established;
+	__u8 pad[5];
 	struct sockets_process owner;	/* by what it did */
 	struct sockets_process holder;	/* another that was found to have it */
 	__u64 owner_walk, holder_walk;	/* the last walk over all files that found it so */
@@ -101,6 +102,7 @@ enum sockets_sum {
 	SOCKETS_ENDED,		  /* written down, and ended */
 	SOCKETS_UNSUMMED,	  /* ended, and no row of totals had room */
 	SOCKETS_SYNACKS,	  /* SYN-ACKs that were sent again */
+	SOCKETS_SYNACKS_TAKEN,	  /* … which a socket has in its own number */
 	SOCKETS_RESETS_NO_SOCKET, /* resets sent where nothing is connected */
 	SOCKETS_FOREIGN,	  /* sockets of other namespaces */
 	SOCKETS_SUMS,

@@ -29,6 +29,14 @@ static __noinline struct sockets_entry *sockets_begin(struct sock *sk, __u64 coo
 	return entry;
 }
 
+/* What it had before it was watched is in no total. */
+static __always_inline void sockets_was_there(struct sockets_entry *entry, const struct sock *sk)
+{
+	entry->is_adopted = entry->was_established = 1;
+	if (entry->proto == SOCKETS_TCP)
+		sockets_numbers(&entry->before, (const struct tcp_sock *)sk);
+}
+
 /* The last moment at which its numbers are its own: afterwards it may be used again. */
 static __always_inline void sockets_close(struct sockets_entry *entry, const struct sock *sk)
 {
@@ -53,7 +61,7 @@ static __always_inline void sockets_add(struct sockets_total *total,
 
 	__sync_fetch_and_add(&total->sockets, 1);
 	if (entry->side == SOCKETS_SIDE_CLIENT && entry->proto == SOCKETS_TCP &&
-	    !entry->handshake_us)
+	    !entry->was_established)
 		__sync_fetch_and_add(&total->failed, 1);
 	__sync_fetch_and_add(&total->bytes_sent, now->bytes_sent - before->bytes_sent);
 	__sync_fetch_and_add(&total->bytes_acked, now->bytes_acked - before->bytes_acked);

@@ -95,12 +95,17 @@ struct {
 
 const volatile struct sockets_constants sockets_constants = { .all_namespaces = 0 };
 
-static __always_inline void sockets_sum(__u32 sum)
+static __always_inline void sockets_sum_add(__u32 sum, __u64 more)
 {
 	__u64 *count = bpf_map_lookup_elem(&ctr_sock, &sum);
 
 	if (count)
-		(*count)++;
+		*count += more;
+}
+
+static __always_inline void sockets_sum(__u32 sum)
+{
+	sockets_sum_add(sum, 1);
 }
 
 static __always_inline bool sockets_is_on(void)

@@ -9,7 +9,6 @@ static const struct {
 	{ SOCKETS_SEEN, "sockets_seen_total", "Sockets of this host that were followed." },
 	{ SOCKETS_ENDED, "sockets_ended_total", "Sockets that were followed and ended." },
 	{ SOCKETS_CROWDED, "sockets_crowded_total", "Sockets for which there was no room." },
-	{ SOCKETS_SYNACKS, "socket_synack_retransmits_total", "SYN-ACKs that were sent again." },
 	{ SOCKETS_RESETS_NO_SOCKET, "socket_resets_without_socket_total",
 	  "Resets sent where nothing is connected." },
 };

@@ -116,7 +116,7 @@ void sockets_sums_put(const struct sockets *state, struct weir_json_out *json)
 	weir_json_put_uint(json, "ended", view->sums[SOCKETS_ENDED]);
 	weir_json_put_uint(json, "crowded", view->sums[SOCKETS_CROWDED]);
 	weir_json_put_uint(json, "unsummed", view->sums[SOCKETS_UNSUMMED]);
-	weir_json_put_uint(json, "synack_retransmits", view->sums[SOCKETS_SYNACKS]);
+	weir_json_put_uint(json, "synack_retransmits", sockets_synacks(view));
 	weir_json_put_uint(json, "resets_without_socket", view->sums[SOCKETS_RESETS_NO_SOCKET]);
 	weir_json_put_uint(json, "other_namespaces", view->sums[SOCKETS_FOREIGN]);
 	weir_json_put_uint(json, "end_missed", state->gone);

@@ -70,6 +70,14 @@ static inline const struct sockets_entry *sockets_at(const struct sockets_view *
 	return (const struct sockets_entry *)view->live.data + index;
 }
 
+/* SYN-ACKs sent again for what never became a socket; the sockets have the others. */
+static inline uint64_t sockets_synacks(const struct sockets_view *view)
+{
+	uint64_t all = view->sums[SOCKETS_SYNACKS], taken = view->sums[SOCKETS_SYNACKS_TAKEN];
+
+	return all > taken ? all - taken : 0; /* a socket may have some of before */
+}
+
 /* sockets_owner.c: as the data path has it when a socket ends. NULL: nobody is known. */
 const struct sockets_process *sockets_owner(const struct sockets_entry *entry);
 /* "connect", "close", "files"; "" when nobody is known. */

@@ -112,7 +112,8 @@ static int group_all(struct grouping *grouping)
 	int r = 0;
 
 	for (size_t i = 0; i < view->total_count && !r; i++)
-		r = group_add(grouping, &view->totals[i].key, &view->totals[i].total, 0);
+		if (view->totals[i].total.sockets)
+			r = group_add(grouping, &view->totals[i].key, &view->totals[i].total, 0);
 	for (size_t i = 0; i < sockets_count(view) && !r; i++)
 		r = live_add(grouping, sockets_at(view, i));
 	return r;

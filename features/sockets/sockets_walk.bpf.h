@@ -89,10 +89,8 @@ static __noinline struct sockets_entry *sockets_adopt(struct sock *sk, __u64 coo
 	entry = sockets_begin(sk, cookie, SOCKETS_SIDE_UNKNOWN);
 	if (!entry)
 		return NULL;
-	entry->is_adopted = 1;
+	sockets_was_there(entry, sk);
 	entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (entry->proto == SOCKETS_TCP)
-		sockets_numbers(&entry->before, (const struct tcp_sock *)sk);
 	return entry;
 }
 

@@ -58,6 +58,16 @@ static void plan_make(struct sockets *state)
 	state->plan = (struct weir_trace_plan){ "cfg_trace_socks", programs, maps, state->named };
 }
 
+/* The row of totals for what has none, before there is no room for it. */
+static int rest_make(struct weir_map *totals)
+{
+	const struct sockets_total_key key = { .cgroup = 0 };
+	struct sockets_total total = { .sockets = 0 };
+
+	return weir_map_get(totals, &key, &total) == -ENOENT ? weir_map_set(totals, &key, &total) :
+							       0;
+}
+
 static int watch_begin(struct sockets *state, struct weir_diag *diag)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
@@ -73,7 +83,8 @@ static int watch_begin(struct sockets *state, struct weir_diag *diag)
 	if (!state->view || !state->ended)
 		return -ENOMEM;
 	plan_make(state);
-	return weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+	r = weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+	return r ? r : rest_make(weir_tracer_map(state->tracer, "st_sock_total"));
 }
 
 static void watch_switch_on(struct sockets *state)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir socket`: whose the sockets of this host are, beside what the test itself started."""
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
@@ -191,6 +192,9 @@ print("ready", flush=True)
 way = sys.argv[3]
 
 def serve(peer):
+    if way == "threads":
+        with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as comm:
+            comm.write("worker")
     peer.recv(1)
     peer.send(str(os.getpid()).encode())
     if way != "waits":
@@ -225,15 +229,16 @@ while True:
 
 
 def talk(pair, count, reset=False):
-    """Connections one after another, in their ports, with who said that he served them."""
-    served = {}
+    """Connections one after another: their ports, which may come again, with who said that he
+    served them."""
+    served = []
     for _ in range(count):
         with pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.bind((pair.outside_v4, 0))
             sock.connect((pair.inside_v4, OPEN))
             port = sock.getsockname()[1]
             sock.send(b"xyz" if reset else b"x")
-            served[port] = int(sock.recv(16))
+            served.append((port, int(sock.recv(16))))
             if not reset:
                 assert not sock.recv(1)
     return served
@@ -247,11 +252,13 @@ def test_who_serves_is_the_owner(pair, watched, way):
         served = talk(pair, 60, reset=way == "resets")
         wait_for(lambda: len(rows(watched, "--ended", f"lport={OPEN}")) == len(served),
                  "all have ended")
-        told = {found["remote_port"]: found["pid"]
-                for found in rows(watched, "--ended", f"lport={OPEN}")}
-        assert told == served
+        told = [(found["remote_port"], found["pid"])
+                for found in rows(watched, "--ended", f"lport={OPEN}")]
+        assert sorted(told) == sorted(served)
+        assert {found["process"] for found in rows(watched, "--ended", f"lport={OPEN}")} == {
+            "python3"}
         if way == "forks":
-            assert len(set(served.values())) == len(served)
+            assert len({pid for _, pid in served}) == len(served)
 
 
 def test_who_has_a_socket_that_lives_is_found_among_the_files(pair, watched):
@@ -266,6 +273,15 @@ def test_who_has_a_socket_that_lives_is_found_among_the_files(pair, watched):
             assert (found["pid"], found["known_by"], found["side"]) == (
                 server.pid, "files", "server")
             assert found["remote_port"] == sock.getsockname()[1]
+
+
+def test_a_connection_that_nobody_accepted_is_nobodys(pair, watched):
+    with listener(pair.inside, pair.inside_v4, OPEN), \
+            pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.connect((pair.inside_v4, OPEN))
+        assert row(watched, f"lport={OPEN}")["state"] == "established"
+    found = row(watched, "--ended", f"lport={OPEN}")
+    assert "pid" not in found and "process" not in found
 
 
 HAND_ON = """
@@ -310,6 +326,24 @@ sock.connect((sys.argv[1], int(sys.argv[2])))
     assert {found["resets_sent"] for found in rows(watched, "--ended", "lport=7777")} == {1}
 
 
+def test_a_socket_that_is_connected_once_more_is_another(pair, watched):
+    with listener(pair.outside, pair.outside_v4), listener(pair.outside, pair.outside_v4, OPEN), \
+            pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.connect((pair.outside_v4, PORT))
+        sock.send(b"x" * 10)
+        nowhere = bytes(16)                   # AF_UNSPEC
+        assert ctypes.CDLL(None).connect(sock.fileno(), nowhere, len(nowhere)) == 0
+        sock.connect((pair.outside_v4, OPEN))
+        sock.send(b"x" * 20)
+        wait_for(lambda: row(watched)["bytes_acked"] == 21, "the second is under way")
+        assert row(watched)["remote_port"] == OPEN
+        found = row(watched, "--ended")
+        assert (found["remote_port"], found["bytes_sent"]) == (PORT, 10)
+    wait_for(lambda: len(rows(watched, "--ended")) == 2, "the second has ended")
+    total, = watched.ask("socket", "top")["groups"]
+    assert (total["sockets"], total["bytes_sent"], total["failed"]) == (2, 30, 0)
+
+
 def test_sockets_that_were_there_before_are_taken_over(pair, weir_daemon):
     with listener(pair.outside, pair.outside_v4), \
             Script(pair.inside, CONNECT, "2", "1", pair.outside_v4, str(PORT)) as one, \
@@ -320,6 +354,8 @@ def test_sockets_that_were_there_before_are_taken_over(pair, weir_daemon):
             found = row(daemon, f"proto={proto} and lport={port}")
             assert (found["pid"], found["known_by"], found["side"]) == (script.pid, "files", "")
             assert "first_seen" in found and "begun" not in found
+        total, = daemon.ask("socket", "top")["groups"]
+        assert (total["process"], total["live"], total["bytes_sent"]) == ("python3", 2, 0)
 
 
 def test_other_namespaces_are_left_out_unless_they_are_asked_for(pair, weir_daemon):

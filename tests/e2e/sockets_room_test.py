@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weir socket` when its tables are full: what has no place is counted."""
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness.net import Pair
+from harness.wait import wait_for
+
+CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
+MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
+ENTRY_BYTES = 352
+PORT = 6100
+
+
+@pytest.fixture
+def pair():
+    with Pair("room", addresses=True) as made:
+        yield made
+
+
+@pytest.fixture
+def watched(pair, weir_daemon):
+    daemon = weir_daemon(pair.inside, config=CONFIG)
+    wait_for(lambda: daemon.ask("socket", "list")["watched"], "sockets are watched")
+    return daemon
+
+
+def fill(pinned, count):
+    """Entries of no socket, until no more go in; gives how many did."""
+    bpf = ctypes.CDLL("libbpf.so.1")
+    number = bpf.bpf_obj_get(str(pinned).encode())
+    assert number >= 0
+    for place in range(count):
+        key = (1 << 62 | place).to_bytes(8, sys.byteorder)
+        if bpf.bpf_map_update_elem(number, key, key + bytes(ENTRY_BYTES - len(key)), 0):
+            return place
+    return count
+
+
+def run(pair, text, *words):
+    subprocess.run(pair.inside.command(sys.executable, "-c", text, pair.outside_v4, str(PORT),
+                                       *words), check=True, timeout=60)
+
+
+CONNECT = """
+import socket, sys
+for number in range(int(sys.argv[3])):
+    if len(sys.argv) > 4:
+        with open("/proc/self/comm", "w") as comm:
+            comm.write(f"job-{number}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def test_a_full_table_is_told_of(pair, watched):
+    """The daemon stands still meanwhile: it would clear away what is no socket."""
+    watched.process.send_signal(signal.SIGSTOP)
+    try:
+        assert fill(watched.pin_dir / "maps" / "st_socks", MOST + 1) == MOST
+        with pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as server, \
+                pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            server.bind((pair.outside_v4, PORT))
+            server.listen()
+            sock.connect((pair.outside_v4, PORT))
+    finally:
+        watched.process.send_signal(signal.SIGCONT)
+    answer = watched.ask("socket", "list")
+    assert answer["crowded"] >= 1 and answer["seen"] == 0
+    assert " without room" in watched.say("socket", "list")
+    wait_for(lambda: watched.ask("socket", "list")["end_missed"] == MOST, "what is none goes")
+    run(pair, CONNECT, "5")
+    wait_for(lambda: watched.ask("socket", "list")["ended"] == 5, "there is room again")
+
+
+def test_of_sockets_that_ended_the_last_are_kept(pair, watched):
+    run(pair, CONNECT, str(ENDED_MOST + 100))
+    answer = wait_for(lambda: (found := watched.ask("socket", "list", "--ended", "--limit", "9999"))
+                      ["ended"] == ENDED_MOST + 100 and found, "all have ended")
+    assert answer["matching"] == ENDED_MOST
+    total, = watched.ask("socket", "top")["groups"]
+    assert total["sockets"] == ENDED_MOST + 100
+
+
+def test_totals_without_room_are_one_row(pair, watched):
+    run(pair, CONNECT, str(TOTALS_MOST + 50), "named")
+    wait_for(lambda: watched.ask("socket", "list")["ended"] == TOTALS_MOST + 50, "all have ended")
+    answer = watched.ask("socket", "top", "--limit", "9999")
+    assert sum(row["sockets"] for row in answer["groups"]) == TOTALS_MOST + 50
+    rest, = [row["sockets"] for row in answer["groups"] if not row["process"]]
+    assert rest == answer["unsummed"] and 50 <= rest <= 60
+    assert "in no row of the totals" in watched.say("socket", "top")
