@@ -8,6 +8,7 @@
 #include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/render.h"
+#include "cli/top/top.h"
 
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
@@ -228,6 +229,14 @@ const struct weir_local weir_locals[] = {
 		  .example = "summary --interval 5s --lang zh" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_summary },
+	{ .op = { .name = "top",
+		  .summary =
+			  "Watch flows, hosts, ports, interfaces, services and drops on the whole "
+			  "screen",
+		  .args = weir_top_args,
+		  .example = "top --tab hosts --filter 'port=443' --interval 2" },
+	  .place = WEIR_VERB_LOCAL,
+	  .run = weir_local_top },
 	{ .op = { .name = "cleanup",
 		  .summary = "Detach and unpin everything of Weir's, daemon or not",
 		  .args = cleanup_args,

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that is known of one row, brought up to date by each look. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/client.h"
+#include "cli/top/app.h"
+#include "cli/view.h"
+
+static void term_add(struct weir_buf *filter, const struct weir_json *json, const char *key)
+{
+	const struct weir_json *member = weir_json_get(json, key);
+
+	if (!member)
+		return;
+	weir_buf_addf(filter, "%s%s=", filter->len ? " and " : "", key);
+	if (weir_json_str(member, NULL))
+		weir_buf_add_str(filter, weir_json_str(member, ""));
+	else
+		weir_json_add(member, filter);
+}
+
+/* Of a flow there is more to be had than the list has. NULL: no memory. */
+static char *flow_target(const struct weir_json *json)
+{
+	static const char *const keys[] = { "proto", "src", "sport", "dst", "dport" };
+	_cleanup_buf_ struct weir_buf filter = { 0 };
+	struct weir_buf target = { 0 };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(keys); i++)
+		term_add(&filter, json, keys[i]);
+	weir_buf_add_str(&target, "/api/v1/flow/show?filter=");
+	weir_query_add_escaped(&target, weir_buf_str(&filter));
+	return weir_buf_take(&target);
+}
+
+static const struct top_row *row_find(const struct top_app *app)
+{
+	for (size_t i = 0; i < app->model.rows.count; i++)
+		if (strcmp(app->model.rows.at[i].key, app->detail.key) == 0)
+			return &app->model.rows.at[i];
+	return NULL;
+}
+
+static void rates_add(const struct top_app *app, const struct top_row *row, struct weir_buf *out)
+{
+	const struct top_column *column = top_model_way(&app->model)->columns;
+
+	for (; column->title; column++) {
+		if (column->kind != TOP_RATE && column->kind != TOP_RATE_SIZE)
+			continue;
+		weir_buf_addf(out, "%s%s ", out->len ? "   " : "", column->title);
+		top_row_text(row, column, out);
+	}
+	weir_buf_add_str(out, "\n\n");
+}
+
+void top_detail_update(struct top_app *app, const struct weir_json *told)
+{
+	struct top_detail *detail = &app->detail;
+	const struct weir_json *json = weir_json_at(weir_json_get(told, "flows"), 0);
+	const struct top_row *row = app->mode == TOP_MODE_DETAIL ? row_find(app) : NULL;
+	struct weir_view view = { .out = &detail->text };
+
+	if (app->mode != TOP_MODE_DETAIL)
+		return;
+	detail->is_over = !row;
+	if (!row)
+		return;
+	weir_buf_clear(&detail->text);
+	rates_add(app, row, &detail->text);
+	weir_view_generic(&view, json ? json : row->json, 0);
+}
+
+void top_detail_open(struct top_app *app)
+{
+	const struct top_row *row = top_model_row(&app->model);
+	struct top_detail *detail = &app->detail;
+
+	if (!row)
+		return;
+	free(detail->key);
+	free(detail->target);
+	detail->key = strdup(row->key);
+	detail->target = strcmp(top_model_way(&app->model)->name, "flow") == 0 ?
+				 flow_target(row->json) :
+				 NULL;
+	detail->first = 0;
+	if (!detail->key)
+		return;
+	top_model_select(&app->model, top_model_selected(&app->model));
+	app->mode = TOP_MODE_DETAIL;
+	app->is_due = !app->is_paused;
+	top_detail_update(app, NULL);
+}
+
+static void scroll(struct top_app *app, long step)
+{
+	long first = (long)app->detail.first + step;
+
+	app->detail.first = first > 0 ? (size_t)first : 0;
+}
+
+void top_detail_key(struct top_app *app, int key)
+{
+	long page = app->rows_height > 1 ? (long)app->rows_height - 1 : 1;
+
+	switch (top_key_action(key)) {
+	case TOP_UP:
+		scroll(app, -1);
+		break;
+	case TOP_DOWN:
+		scroll(app, 1);
+		break;
+	case TOP_PAGE_UP:
+		scroll(app, -page);
+		break;
+	case TOP_PAGE_DOWN:
+		scroll(app, page);
+		break;
+	case TOP_BLOCK:
+		app->mode = TOP_MODE_LIST;
+		top_block_open(app);
+		break;
+	case TOP_FLOWS:
+		app->mode = TOP_MODE_LIST;
+		top_flows_open(app);
+		break;
+	case TOP_PAUSE:
+		top_list_key(app, key);
+		break;
+	case TOP_BACK:
+	case TOP_DETAIL:
+	case TOP_QUIT:
+		app->mode = TOP_MODE_LIST;
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a look, and how fast each counts: by the difference to the look before. */
+#ifndef WEIR_TOP_ROWS_H
+#define WEIR_TOP_ROWS_H
+
+#include "cli/top/history.h"
+#include "cli/top/look.h"
+#include "cli/top/tabs.h"
+
+struct top_row {
+	char *key;		      /* what tells it apart */
+	const struct weir_json *json; /* of the look */
+	uint64_t counters[TOP_COUNTERS];
+	double rates[TOP_COUNTERS]; /* a second; NAN: not known yet */
+	bool is_inexact;	    /* of the rates */
+	struct top_history history; /* of the first counters' rate */
+};
+
+/* Zero-initialise. */
+struct top_rows {
+	struct top_row *at; /* by key, until they are sorted */
+	size_t count;
+	bool is_whole; /* all there are, not only the largest */
+};
+
+/* How two looks follow one another. */
+struct top_step {
+	uint64_t ns;	/* between them; 0: there was none before */
+	bool lost_some; /* something ended in between, and took its counts along */
+};
+
+void top_rows_done(struct top_rows *rows);
+/* Of `answer`, with rates by `before`, whose rows are put in the order of their keys. -ENOMEM. */
+int top_rows_read(const struct top_way *way, const struct weir_json *answer,
+		  struct top_rows *before, const struct top_step *step, struct top_rows *ret_rows);
+/* The member; "device.rx_bytes" is one of a member. NULL: it has none. */
+const struct weir_json *top_member(const struct weir_json *object, const char *path);
+/* Of a column of numbers; NAN: it is not known. */
+double top_row_number(const struct top_row *row, const struct top_column *column);
+/* As it is shown, whatever the column; the sparkline has no text. */
+void top_row_text(const struct top_row *row, const struct top_column *column, struct weir_buf *out);
+/* A number in few columns, "12.3M", in the place of what stands in `text`: one that is cut off
+ * would be another. */
+void top_row_short(const struct top_row *row, const struct top_column *column,
+		   struct weir_buf *text);
+/* The largest first, texts by the alphabet and numbers in them by their size; ties by the counters,
+ * then by key. */
+void top_rows_sort(struct top_rows *rows, const struct top_column *column, bool is_reverse);
+
+#endif
