@@ -23,6 +23,7 @@
 #include "../features/balance/balance_check.bpf.h"
 #include "../features/balance/balance_direct.bpf.h"
 #include "../features/balance/balance_forward.bpf.h"
+#include "../features/balance/balance_microflow.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
 #include "../features/balance/balance_shortcut.bpf.h"
 #include "../features/block/block.bpf.h"
@@ -226,6 +227,7 @@ static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hoo
 		conntrack_note_refresh(p);
 		reason = balance_stage(p, hook, reason);
 		conntrack_own(p);
+		served_note_reason(reason);
 	}
 	if (conntrack_is_pending(p))
 		reason = hook == HOOK_XDP ? settle_xdp(ctx, p, reason) :

@@ -16,10 +16,23 @@ static __always_inline void xdp_probe(struct xdp_md *ctx, struct pkt *p)
 	p->ifindex = mark->ifindex;
 }
 
+/* Where each packet is limited, or counted in its flow, none may go past that. */
+static __always_inline bool microflow_is_all(void)
+{
+	return microflow_constants.enabled && !limit_constants.enabled &&
+	       !conntrack_constants.accounts;
+}
+
 static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 {
-	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 	struct pkt p = { .len = len, .ifindex = ctx->ingress_ifindex, .direction = WEIR_INGRESS };
+	int sent = microflow_is_all() ? balance_microflow_run(ctx, &p) : XDP_PASS;
+
+	if (sent != XDP_PASS) {
+		attack_note(&p, HOOK_XDP);
+		return sent == MICROFLOW_DIRECT ? balance_direct_put(ctx, &p) : sent;
+	}
+	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 
 	xdp_probe(ctx, &p);
 	parse_packet(&c, &p);
@@ -32,7 +45,7 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 	if (drop)
 		return XDP_DROP;
 	if (balance_directs(ctx, &p))
-		return balance_direct_put(ctx, &p);
+		return balance_direct_send(ctx, &p);
 	if (balance_shortcuts(ctx, &p) && conntrack_lets_out(&p) && pipeline_lets_out(&p))
 		return balance_shortcut_put(ctx, &p);
 	return XDP_PASS;

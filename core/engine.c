@@ -452,6 +452,13 @@ void weir_engine_bump(struct weir_engine *engine)
 	weir_commit_bump(engine->commit, weir_engine_revision(engine) + 1);
 }
 
+void weir_engine_flows_gone(struct weir_engine *engine)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->flows_gone)
+			weir_features[i]->flows_gone(engine->states[i]);
+}
+
 uint64_t weir_engine_revision(const struct weir_engine *engine)
 {
 	return weir_commit_revision(engine->commit);

@@ -54,6 +54,9 @@ bool weir_engine_is_idle(const struct weir_engine *engine);
 /* A live change was made: a new revision without a swap. Cannot fail. */
 void weir_engine_bump(struct weir_engine *engine);
 
+/* Flows were taken away by hand. */
+void weir_engine_flows_gone(struct weir_engine *engine);
+
 uint64_t weir_engine_revision(const struct weir_engine *engine);
 const struct weir_config *weir_engine_config(const struct weir_engine *engine);
 const struct weir_engine_options *weir_engine_options(const struct weir_engine *engine);

@@ -164,6 +164,8 @@ struct weir_feature {
 	 * of them. */
 	void (*tick)(void *state, uint64_t now_ns);
 	void (*event)(void *state, const struct weir_event *event);
+	/* Flows were taken away by hand: what is remembered beside them is void. */
+	void (*flows_gone)(void *state);
 	/* Adds its counters and gauges. */
 	int (*snapshot)(void *state, struct weir_snapshot *snapshot);
 	/* Its part of `weir status`, into an open object: members named as it likes, the feature's

@@ -48,12 +48,13 @@ struct served {
 	__u8 hides;		/* `hidden` has an address */
 	__u8 is_hidden;	      /* the packet bears it, and struct pkt the client once it is turned */
 	struct route_way way; /* where XDP sends it on to */
-	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; where clients are
-				 hidden */
+	__u32 now, expires;   /* conntrack's clock, and when the flow ends by it; for those who ask
+				 (conntrack_note_time()) */
 	__u8 forward;	      /* enum weir_forward, of SERVED_TO_SERVICE */
 	__u8 is_answered;  /* the flow's responder was seen before this packet, or may have been */
 	__u8 to_source;	   /* `to` is for the source, of an error: of what it holds */
 	__u8 has_ended;	   /* with this packet its connection is over */
+	__u8 reason;	   /* enum weir_reason: why it passes */
 	__u8 is_refreshed; /* its flow's time was written, as it is once a second */
 };
 
@@ -186,6 +187,15 @@ static __always_inline void served_note_time(__u32 now, __u32 expires)
 		return;
 	served->now = now;
 	served->expires = expires;
+}
+
+/* Why the packet passes, for what is remembered of its flow. */
+static __always_inline void served_note_reason(__u32 reason)
+{
+	struct served *served = served_constants.shortcuts ? served_work() : NULL;
+
+	if (served)
+		served->reason = reason;
 }
 
 /* Where the backend is counted that the packet belongs to, 0 for none. */

@@ -141,6 +141,16 @@ static __always_inline __u64 way_generation(void)
 	return watch->until_ns > clock_ns() ? generation : 0;
 }
 
+/* When what netlink tells of changed last; 0: nobody watches. */
+static __always_inline __u64 way_changed(void)
+{
+	__u32 zero = 0;
+	const volatile struct weir_way_watch *watch = bpf_map_lookup_elem(&cfg_way, &zero);
+	__u64 changed = watch ? watch->changed : 0;
+
+	return watch && watch->until_ns > clock_ns() ? changed : 0;
+}
+
 static __always_inline bool way_holds(const struct way_cell *cell, const struct pkt *p,
 				      const struct weir_addr *from, const struct weir_addr *to,
 				      __u64 generation)

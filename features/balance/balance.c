@@ -87,6 +87,8 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		r = weir_constants_set(constants, "balance_port_lines", &lines, sizeof(lines));
 	if (!r)
 		r = weir_constants_set(constants, "served_constants", &values, sizeof(values));
+	if (!r)
+		r = balance_microflows_set(section, values.shortcuts, constants);
 	return r ? r : tallies_set(image, constants);
 }
 
@@ -321,6 +323,7 @@ const struct weir_feature weir_balance = {
 	.attach = balance_attach,
 	.live = balance_went_live,
 	.tick = balance_tick,
+	.flows_gone = balance_flows_gone,
 	.status = balance_status,
 	.describe = balance_describe,
 	.served_name = balance_served_name,

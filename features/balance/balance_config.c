@@ -159,6 +159,17 @@ const struct weir_field balance_fields[] = {
 		  "clients themselves, go from the native XDP hook where they arrive straight to "
 		  "the interface they leave by, where both can, past nftables, queueing "
 		  "disciplines, and what else the kernel would do to them." },
+	{ .key = "shortcut-flows",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SECTION(shortcut_flows),
+	  .fallback = "262144",
+	  .most = 16777216,
+	  .wants_value = true,
+	  .help = "Flows of which `shortcut: xdp` remembers how their last packet was sent on, 64 "
+		  "bytes each (128 of IPv6), shared out among the CPUs: the next packet is sent "
+		  "likewise, and met by no other stage. 0: none. Taken by datagrams, and by "
+		  "packets to backends that answer clients themselves; not with `limit`, or with "
+		  "`account` of `conntrack`, where each packet counts." },
 	{ .key = "source-ports",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(source_ports),

@@ -11,6 +11,7 @@
 #include "../../bpf/lib/rewrite_encap.h"
 #include "../../bpf/lib/rewrite_shortcut.h"
 #include "balance_forward.bpf.h"
+#include "balance_microflow.bpf.h"
 
 static __always_inline enum way_kind direct_kind(const struct encap *encap)
 {
@@ -32,6 +33,7 @@ static __always_inline bool direct_way(struct xdp_md *ctx, const struct pkt *p,
 	served->way = cell->way;
 	if (kind == WAY_WITH_SOURCE)
 		encap->src = cell->from;
+	microflow_note_direct(p, served, encap, cell->mtu);
 	return true;
 }
 
@@ -84,6 +86,15 @@ __noinline int balance_direct_put(struct xdp_md *ctx, struct pkt *p)
 		return XDP_DROP;
 	direct_count(p, served, bytes);
 	return served->way.ifindex == p->ifindex ? XDP_TX : bpf_redirect(served->way.ifindex, 0);
+}
+
+static __always_inline int balance_direct_send(struct xdp_md *ctx, struct pkt *p)
+{
+	int sent = balance_direct_put(ctx, p);
+
+	if (sent != XDP_PASS)
+		balance_microflow_keep();
+	return sent;
 }
 
 /* Of connections that begin too: nothing is judged where such packets leave. */

@@ -10,7 +10,7 @@
 #include "../../bpf/lib/count.h"
 #include "../../bpf/lib/rewrite_shortcut.h"
 #include "../../bpf/lib/rewrite_nat.h"
-#include "balance.bpf.h"
+#include "balance_microflow.bpf.h"
 
 /* Both ends as they will stand: struct pkt bears one of them already, where it is turned. */
 static __always_inline bool shortcut_ends(struct pkt *p, struct served *served)
@@ -48,8 +48,13 @@ __noinline int balance_shortcut_look(struct xdp_md *ctx, struct pkt *p)
 	if (shortcut_is_partial(ctx, p, is_back ? &served->backend.addr : &p->src,
 				is_hidden ? &served->hidden.addr : &p->dst))
 		return 0;
-	return shortcut_look(ctx, p, shortcut_from(p, served),
-			     is_back ? &p->dst : &served->backend.addr, &served->way);
+	const struct way_cell *cell =
+		shortcut_look(ctx, p, shortcut_from(p, served),
+			      is_back ? &p->dst : &served->backend.addr, &served->way);
+
+	if (cell)
+		microflow_note(p, served, is_back ? &served->service : &served->backend, cell->mtu);
+	return !!cell;
 }
 
 __noinline int balance_shortcut_end(struct xdp_md *ctx, const struct pkt *p,
@@ -103,6 +108,7 @@ __noinline int balance_shortcut_put(struct xdp_md *ctx, const struct pkt *p)
 	    !shortcut_put(ctx, p, &served->way))
 		return XDP_DROP;
 	shortcut_count(p, served, is_back);
+	balance_microflow_keep();
 	return bpf_redirect(served->way.ifindex, 0);
 }
 

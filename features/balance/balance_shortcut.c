@@ -27,8 +27,14 @@ void balance_shortcut_look(struct balance *state)
 		return;
 	if (balance_section_of(state)->shortcut == BALANCE_SHORTCUT_XDP && !state->ways.by.by_more)
 		weir_senders_each(sender_note, &found);
+	bool has_changed = false;
+
 	for (uint32_t i = 0; i < SHORTCUT_CELLS; i++)
 		if (found.cells[i] != state->senders[i] &&
-		    weir_map_set(state->shortcut, &i, &found.cells[i]) == 0)
+		    weir_map_set(state->shortcut, &i, &found.cells[i]) == 0) {
 			state->senders[i] = found.cells[i];
+			has_changed = true;
+		}
+	if (has_changed)
+		balance_ways_changed(state);
 }

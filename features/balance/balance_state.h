@@ -66,6 +66,7 @@ struct balance_section {
 	char *tunnel_source, *tunnel_source6; /* NULL: the address that the route gives */
 	uint32_t source_ports;		      /* there may be in use at once */
 	uint32_t affinity_clients;	      /* there may be remembered at once */
+	uint32_t shortcut_flows;	      /* likewise, of all CPUs together; 0 for none */
 	int shortcut;			      /* enum balance_shortcut */
 };
 
@@ -95,6 +96,7 @@ struct balance_ways {
 	struct weir_watch *watch; /* NULL: nothing is watched */
 	int fd;
 	uint64_t generation;
+	uint64_t changed; /* the generation that began by a change, and not by time alone */
 	struct weir_ways by;
 	bool is_stale; /* `by` is to be asked again */
 };
@@ -231,6 +233,12 @@ const struct balance_section *balance_acting_of(const struct balance *state);
 void balance_shortcut_look(struct balance *state);
 /* balance_ways.c: once a second, after balance_shortcut_look(). */
 void balance_ways_look(struct balance *state);
+/* What is remembered of flows does not hold any more. */
+void balance_ways_changed(struct balance *state);
+void balance_flows_gone(void *state);
+/* balance_microflow.c. 0, or -errno. */
+int balance_microflows_set(const struct balance_section *section, bool shortcuts,
+			   struct weir_constants *constants);
 void balance_ways_end(struct balance *state);
 /* balance_count_metrics.c */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);

@@ -13,8 +13,9 @@
 #define NS_PER_S 1000000000ULL
 #define WATCHED_FOR_S 2 /* the next second tells that we are there, and may be late */
 
-/* Another generation than any before, of a daemon before us too: the clock has moved since. */
-static void generation_begin(struct balance *state)
+/* Another generation than any before, of a daemon before us too: the clock has moved since. Of what
+ * is remembered for longer (bpf/lib/microflow.h) only a change makes an end. */
+static void generation_begin(struct balance *state, bool has_changed)
 {
 	struct balance_ways *ways = &state->ways;
 	uint64_t now_ns = weir_clock_monotonic_ns();
@@ -23,8 +24,11 @@ static void generation_begin(struct balance *state)
 	if (next <= ways->generation)
 		next = ways->generation + 2;
 	ways->generation = next;
+	if (has_changed || !ways->changed)
+		ways->changed = next;
 	struct weir_way_watch watch = {
 		.generation = ways->by.by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
+		.changed = ways->changed,
 		.until_ns = now_ns + WATCHED_FOR_S * NS_PER_S,
 	};
 	uint32_t row = 0;
@@ -43,7 +47,7 @@ static void changes_ready(void *arg)
 	if (change == WEIR_WAYS_ROUTES)
 		state->ways.by.by_source = state->ways.is_stale = true;
 	if (state->ways.map)
-		generation_begin(state);
+		generation_begin(state, true);
 }
 
 static bool watch_begin(struct balance *state)
@@ -111,5 +115,16 @@ void balance_ways_look(struct balance *state)
 		ways->is_stale = false;
 		by_ask(state);
 	}
-	generation_begin(state);
+	generation_begin(state, false);
+}
+
+void balance_ways_changed(struct balance *state)
+{
+	if (state->ways.map && state->ways.watch)
+		generation_begin(state, true);
+}
+
+void balance_flows_gone(void *state)
+{
+	balance_ways_changed(state);
 }

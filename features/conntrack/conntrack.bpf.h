@@ -539,7 +539,8 @@ static __always_inline void conntrack_note_time(void)
 {
 	const struct conn_work *work = conn_work();
 
-	if ((served_constants.hides || served_constants.remembers) && work)
+	if ((served_constants.hides || served_constants.remembers || served_constants.shortcuts) &&
+	    work)
 		served_note_time(work->now,
 				 work->now + conn_lifetime(work->key.proto, work->flow.marks));
 }

@@ -266,6 +266,7 @@ static const struct weir_op flow_flush = {
 	.args = flush_args,
 	.example = "flow flush host=10.0.0.7",
 	.run = run_flush,
+	.after = weir_engine_flows_gone,
 	.is_heavy = conntrack_query_is_heavy,
 };
 

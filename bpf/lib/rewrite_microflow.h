@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A packet of a flow that XDP has sent on a moment ago (microflow.h): found by headers as they
+ * mostly are, and translated as the one before. Whatever is odd, and whatever may change the state
+ * of its flow, is left to the stages. Reads packet bytes and writes them.
+ */
+#ifndef WEIR_BPF_REWRITE_MICROFLOW_H
+#define WEIR_BPF_REWRITE_MICROFLOW_H
+
+#include "count.h"
+#include "encap.h"
+#include "microflow.h"
+#include "nat.h"
+#include "rewrite_shortcut.h"
+#include "served.h"
+
+/* What a packet says of itself. */
+struct microflow_packet {
+	struct microflow_key key;
+	__u16 bits; /* enum microflow_bits */
+	__u16 ip_len;
+	__u8 proto, ttl, tcp_flags;
+};
+
+#define MICROFLOW_V4_START (4 << 4 | IPV4_IHL_MIN)
+#define MICROFLOW_V4_PART (IPV4_MORE | IPV4_OFFSET_MASK | 0x8000)
+#define MICROFLOW_OFFSET_MASK 0x7f /* of what is read here */
+
+static __always_inline __be32 microflow_fold(const struct weir_addr *addr)
+{
+	return addr->be32[0] ^ addr->be32[1] ^ addr->be32[2] ^ addr->be32[3];
+}
+
+/* A checksum that is still to be computed is the sum of the pseudo header (rewrite_shortcut.h). */
+static __always_inline bool microflow_is_whole(__u64 pseudo, __u16 sum)
+{
+	return (__u16)~sum_fold(pseudo) != sum;
+}
+
+/* An acknowledgement, with data or without: what else there is belongs to the stages. */
+static __always_inline bool microflow_tcp(const struct tcp_header *h, __u32 bytes,
+					  struct microflow_packet *m)
+{
+	__u32 header = (h->offset >> 4) * 4;
+
+	m->key.sport = h->sport;
+	m->key.dport = h->dport;
+	m->bits |= MICROFLOW_TCP;
+	m->tcp_flags = h->flags;
+	return microflow_is_ack(h->flags) && header >= sizeof(*h) &&
+	       header <= bytes;
+}
+
+static __always_inline bool microflow_udp(const struct udp_header *h, __u32 bytes,
+					  struct microflow_packet *m)
+{
+	m->key.sport = h->sport;
+	m->key.dport = h->dport;
+	return be16(h->length) == bytes;
+}
+
+/* `bytes` from the transport header on. */
+static __always_inline bool microflow_transport(struct xdp_md *ctx, void *at, __u8 proto,
+						__u32 bytes, __u64 pseudo,
+						struct microflow_packet *m)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct tcp_header *tcp = at;
+	struct udp_header *udp = at;
+
+	pseudo += be16(proto) + be16(bytes);
+	if (proto == PROTO_UDP)
+		return (void *)(udp + 1) <= end && microflow_udp(udp, bytes, m) &&
+		       microflow_is_whole(pseudo, udp->checksum);
+	return served_constants.directs && proto == PROTO_TCP && (void *)(tcp + 1) <= end && microflow_tcp(tcp, bytes, m) &&
+	       microflow_is_whole(pseudo, tcp->checksum);
+}
+
+static __always_inline bool microflow_v4(struct xdp_md *ctx, struct microflow_packet *m)
+{
+	struct ipv4_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+
+	if ((void *)(h + 1) > (void *)(long)ctx->data_end ||
+	    h->version_ihl != MICROFLOW_V4_START || h->fragment & be16(MICROFLOW_V4_PART))
+		return false;
+	m->key.src = h->src;
+	m->key.dst = h->dst;
+	m->ip_len = be16(h->total_length);
+	m->ttl = h->ttl;
+	m->proto = h->proto;
+	return m->ip_len > sizeof(*h) &&
+	       microflow_transport(ctx, h + 1, m->proto, m->ip_len - sizeof(*h),
+				   (__u64)h->src + h->dst, m);
+}
+
+static __always_inline bool microflow_v6(struct xdp_md *ctx, struct microflow_packet *m)
+{
+	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+	__u64 pseudo = 0;
+
+	if ((void *)(h + 1) > (void *)(long)ctx->data_end)
+		return false;
+	__u32 bytes = be16(h->payload_length);
+
+	m->bits = MICROFLOW_V6;
+	m->key.src = microflow_fold(&h->src);
+	m->key.dst = microflow_fold(&h->dst);
+	m->ip_len = sizeof(*h) + bytes;
+	m->ttl = h->hop_limit;
+	m->proto = h->next;
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++)
+		pseudo += (__u64)h->src.be32[i] + h->dst.be32[i];
+	return bytes && bytes <= 0xffff - sizeof(*h) &&
+	       microflow_transport(ctx, h + 1, m->proto, bytes, pseudo, m);
+}
+
+static __always_inline bool microflow_read(struct xdp_md *ctx, struct microflow_packet *m)
+{
+	struct eth_header *link = (void *)(long)ctx->data;
+	bool is_known = false;
+
+	if ((void *)(link + 1) > (void *)(long)ctx->data_end)
+		return false;
+	if (link->ethertype == be16(WIRE_IPV4))
+		is_known = microflow_v4(ctx, m);
+	else if (link->ethertype == be16(WIRE_IPV6))
+		is_known = microflow_v6(ctx, m);
+	return is_known && m->ttl > 1;
+}
+
+static __always_inline bool microflow_addrs_are(struct xdp_md *ctx,
+						const struct microflow_addrs *addrs)
+{
+	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+
+	return (void *)(h + 1) <= (void *)(long)ctx->data_end && way_addr_is(&h->src, &addrs->src) &&
+	       way_addr_is(&h->dst, &addrs->dst);
+}
+
+/* NULL: nothing is remembered of it. */
+static __always_inline struct microflow *microflow_find(struct xdp_md *ctx,
+							struct microflow_set *set,
+							const struct microflow_packet *m)
+{
+	struct microflow *flow = &set->first;
+
+	if (microflow_is(flow, &m->key, m->bits))
+		return !(m->bits & MICROFLOW_V6) || microflow_addrs_are(ctx, &set->addrs) ? flow :
+											    NULL;
+	/* Behind one of IPv6 stand its addresses, of which others choose the bytes. */
+	if (m->bits & MICROFLOW_V6 || flow->bits & MICROFLOW_V6)
+		return NULL;
+	return microflow_is(&set->second, &m->key, m->bits) ? &set->second : NULL;
+}
+
+/* An end of the packet, which is one of two: NULL where it is not in reach. The pointer that was
+ * compared is the one that is used, as in cursor_peek(). */
+static __always_inline void *microflow_at(struct xdp_md *ctx, __u32 offset, __u32 bytes)
+{
+	__u8 *at = (__u8 *)(long)ctx->data + (offset & MICROFLOW_OFFSET_MASK);
+
+	__asm__ volatile("" : "+r"(at));
+	return at + bytes > (__u8 *)(long)ctx->data_end ? NULL : at;
+}
+
+static __always_inline bool microflow_put_v4(struct xdp_md *ctx, const struct microflow *flow,
+					     __u32 end, __u64 *ret_difference)
+{
+	struct ipv4_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+	__be32 *addr = microflow_at(ctx, end, sizeof(*addr));
+
+	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
+		return false;
+	*ret_difference = (__u64)(__u32)~*addr + flow->to;
+	__u32 sum = nat_sum(h->checksum, *ret_difference, false) + be16(0x100);
+
+	*addr = flow->to;
+	h->ttl--;
+	h->checksum = sum + (sum >> 16);
+	return true;
+}
+
+static __always_inline bool microflow_put_v6(struct xdp_md *ctx, const struct weir_addr *to,
+					     __u32 end, __u64 *ret_difference)
+{
+	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+	struct weir_addr *addr = microflow_at(ctx, end, sizeof(*addr));
+
+	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++)
+		*ret_difference += (__u64)(__u32)~addr->be32[i] + to->be32[i];
+	*addr = *to;
+	h->hop_limit--;
+	return true;
+}
+
+static __always_inline bool microflow_put_udp(struct xdp_md *ctx, const struct microflow *flow,
+					      __u32 l4, __u64 difference)
+{
+	__u32 end = flow->bits & MICROFLOW_SOURCE ? 0 : __builtin_offsetof(struct udp_header, dport);
+	__be16 *port = microflow_at(ctx, l4 + end, sizeof(*port));
+	__u16 *sum = microflow_at(ctx, l4 + NAT_UDP_SUM, sizeof(*sum));
+
+	if (!port || !sum)
+		return false;
+	difference += nat_difference(*port, flow->to_port);
+	*port = flow->to_port;
+	if (*sum)
+		*sum = nat_sum(*sum, difference, true);
+	return true;
+}
+
+/* Of UDP. All of it is in reach, or it would not have been read: the verifier alone does not know.
+ */
+static __always_inline bool microflow_put(struct xdp_md *ctx, const struct microflow *flow,
+					  const struct microflow_set *set)
+{
+	bool is_v4 = !(flow->bits & MICROFLOW_V6), is_source = flow->bits & MICROFLOW_SOURCE;
+	__u32 end = sizeof(struct eth_header) + nat_address_offset(is_v4, is_source);
+	__u32 l4 = sizeof(struct eth_header) +
+		   (is_v4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header));
+	__u64 difference = 0;
+
+	return (is_v4 ? microflow_put_v4(ctx, flow, end, &difference) :
+			microflow_put_v6(ctx, &set->addrs.to, end, &difference)) &&
+	       microflow_put_udp(ctx, flow, l4, difference) &&
+	       shortcut_put_link(ctx, &flow->way);
+}
+
+#endif
