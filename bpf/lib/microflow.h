@@ -105,7 +105,7 @@ static __always_inline bool microflow_is_lucky(void)
 }
 
 static __always_inline struct microflow_set *microflow_set_of(const struct microflow_key *key,
-							       __u32 bits)
+							      __u32 bits)
 {
 	__u64 hash = ((__u64)key->src << 32 | key->dst) * WAY_GOLDEN;
 
@@ -126,17 +126,14 @@ static __always_inline bool microflow_is(const struct microflow *flow,
 	       (flow->bits & MICROFLOW_BITS_KEY) == bits && flow->generation;
 }
 
-/* Nothing that it was done by has changed, and somebody watches. */
-static __always_inline bool microflow_holds(const struct microflow *flow)
+/* Nothing that it was done by has changed. `ways`: way_changed(). */
+static __always_inline bool microflow_holds(const struct microflow *flow, __u64 ways)
 {
 	__u32 zero = 0;
 	const volatile struct weir_live *live = bpf_map_lookup_elem(&cfg_live, &zero);
-	const volatile struct weir_way_watch *watch = bpf_map_lookup_elem(&cfg_way, &zero);
-	__u64 now_ns = clock_ns();
 
-	return live && watch && (__u32)(live->word >> 1) == flow->generation &&
-	       watch->changed == flow->ways && watch->until_ns > now_ns &&
-	       (__s32)(flow->until - microflow_ticks(now_ns)) > 0;
+	return live && (__u32)(live->word >> 1) == flow->generation && flow->ways == ways &&
+	       (__s32)(flow->until - microflow_ticks(clock_ns())) > 0;
 }
 
 #endif

@@ -47,8 +47,7 @@ static __always_inline bool microflow_tcp(const struct tcp_header *h, __u32 byte
 	m->key.dport = h->dport;
 	m->bits |= MICROFLOW_TCP;
 	m->tcp_flags = h->flags;
-	return microflow_is_ack(h->flags) && header >= sizeof(*h) &&
-	       header <= bytes;
+	return microflow_is_ack(h->flags) && header >= sizeof(*h) && header <= bytes;
 }
 
 static __always_inline bool microflow_udp(const struct udp_header *h, __u32 bytes,
@@ -69,10 +68,13 @@ static __always_inline bool microflow_transport(struct xdp_md *ctx, void *at, __
 	struct udp_header *udp = at;
 
 	pseudo += be16(proto) + be16(bytes);
+	/* Of NAT each segment has its window checked. */
+	bool wants_tcp = served_constants.directs && proto == PROTO_TCP;
+
 	if (proto == PROTO_UDP)
 		return (void *)(udp + 1) <= end && microflow_udp(udp, bytes, m) &&
 		       microflow_is_whole(pseudo, udp->checksum);
-	return served_constants.directs && proto == PROTO_TCP && (void *)(tcp + 1) <= end && microflow_tcp(tcp, bytes, m) &&
+	return wants_tcp && (void *)(tcp + 1) <= end && microflow_tcp(tcp, bytes, m) &&
 	       microflow_is_whole(pseudo, tcp->checksum);
 }
 
@@ -80,8 +82,8 @@ static __always_inline bool microflow_v4(struct xdp_md *ctx, struct microflow_pa
 {
 	struct ipv4_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
 
-	if ((void *)(h + 1) > (void *)(long)ctx->data_end ||
-	    h->version_ihl != MICROFLOW_V4_START || h->fragment & be16(MICROFLOW_V4_PART))
+	if ((void *)(h + 1) > (void *)(long)ctx->data_end || h->version_ihl != MICROFLOW_V4_START ||
+	    h->fragment & be16(MICROFLOW_V4_PART))
 		return false;
 	m->key.src = h->src;
 	m->key.dst = h->dst;
@@ -134,8 +136,8 @@ static __always_inline bool microflow_addrs_are(struct xdp_md *ctx,
 {
 	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
 
-	return (void *)(h + 1) <= (void *)(long)ctx->data_end && way_addr_is(&h->src, &addrs->src) &&
-	       way_addr_is(&h->dst, &addrs->dst);
+	return (void *)(h + 1) <= (void *)(long)ctx->data_end &&
+	       way_addr_is(&h->src, &addrs->src) && way_addr_is(&h->dst, &addrs->dst);
 }
 
 /* NULL: nothing is remembered of it. */
@@ -172,7 +174,7 @@ static __always_inline bool microflow_put_v4(struct xdp_md *ctx, const struct mi
 
 	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
 		return false;
-	*ret_difference = (__u64)(__u32)~*addr + flow->to;
+	*ret_difference = (__u64)(__u32) ~*addr + flow->to;
 	__u32 sum = nat_sum(h->checksum, *ret_difference, false) + be16(0x100);
 
 	*addr = flow->to;
@@ -200,7 +202,8 @@ static __always_inline bool microflow_put_v6(struct xdp_md *ctx, const struct we
 static __always_inline bool microflow_put_udp(struct xdp_md *ctx, const struct microflow *flow,
 					      __u32 l4, __u64 difference)
 {
-	__u32 end = flow->bits & MICROFLOW_SOURCE ? 0 : __builtin_offsetof(struct udp_header, dport);
+	__u32 end =
+		flow->bits & MICROFLOW_SOURCE ? 0 : __builtin_offsetof(struct udp_header, dport);
 	__be16 *port = microflow_at(ctx, l4 + end, sizeof(*port));
 	__u16 *sum = microflow_at(ctx, l4 + NAT_UDP_SUM, sizeof(*sum));
 
@@ -226,8 +229,7 @@ static __always_inline bool microflow_put(struct xdp_md *ctx, const struct micro
 
 	return (is_v4 ? microflow_put_v4(ctx, flow, end, &difference) :
 			microflow_put_v6(ctx, &set->addrs.to, end, &difference)) &&
-	       microflow_put_udp(ctx, flow, l4, difference) &&
-	       shortcut_put_link(ctx, &flow->way);
+	       microflow_put_udp(ctx, flow, l4, difference) && shortcut_put_link(ctx, &flow->way);
 }
 
 #endif

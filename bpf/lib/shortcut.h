@@ -43,10 +43,10 @@ static __always_inline bool shortcut_may(const struct pkt *p)
 }
 
 /* *way says where the packet goes on, from an address to another, and it may; or NULL. */
-static __always_inline const struct way_cell *
-shortcut_look(struct xdp_md *ctx, const struct pkt *p,
-					  const struct weir_addr *from, const struct weir_addr *to,
-					  struct route_way *way)
+static __always_inline const struct way_cell *shortcut_look(struct xdp_md *ctx, const struct pkt *p,
+							    const struct weir_addr *from,
+							    const struct weir_addr *to,
+							    struct route_way *way)
 {
 	const struct way_cell *cell = way_look(ctx, p, from, to, p->ip_len, WAY_BY_DESTINATION);
 

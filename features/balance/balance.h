@@ -168,7 +168,9 @@ struct balance_affinity_set {
 	  "packets dropped: no way leads to their backend, or none that they can take")            \
 	X(BALANCE_COUNT_TOO_BIG, "too_big",                                                        \
 	  "packets dropped, or answered, that do not fit on the way to their backend")             \
-	X(BALANCE_COUNT_EXPIRED, "expired", "packets dropped, or answered, without a hop left")
+	X(BALANCE_COUNT_EXPIRED, "expired", "packets dropped, or answered, without a hop left")    \
+	X(BALANCE_COUNT_CACHE_HIT, "flow_cache_hits",                                              \
+	  "packets that XDP sent on as the one before them of their flow")
 
 enum balance_counter {
 #define X(identifier, name, help) identifier,

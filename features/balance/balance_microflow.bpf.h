@@ -36,7 +36,8 @@ static __always_inline struct microflow_draft *microflow_draft(void)
 /* No list, rule or mark has a say in it, or counts it, and it changes nothing of its flow. */
 static __always_inline bool microflow_may(const struct pkt *p, const struct served *served)
 {
-	bool is_plain = p->proto == PROTO_UDP || (served->forward && microflow_is_ack(p->tcp_flags));
+	bool is_plain =
+		p->proto == PROTO_UDP || (served->forward && microflow_is_ack(p->tcp_flags));
 
 	return is_plain && !(p->hit | p->list | p->rule | p->allowed | p->has_mark | p->briefly) &&
 	       !p->pending && served->reason == WEIR_PASS_ESTABLISHED && !served->hides &&
@@ -182,13 +183,13 @@ __noinline int balance_microflow_keep(void)
 
 /* --- and gone by -------------------------------------------------------------------------- */
 
-/* Before the stages, for microflow_begin(): what changes from here on it is not to be taken for. */
-static __always_inline int microflow_miss(void)
+/* For microflow_begin(), as it was before the stages asked for anything. */
+static __always_inline int microflow_miss(__u64 ways)
 {
 	struct microflow_draft *draft = microflow_draft();
 
 	if (draft)
-		draft->flow.ways = way_changed();
+		draft->flow.ways = ways;
 	return XDP_PASS;
 }
 
@@ -274,17 +275,20 @@ __noinline int balance_microflow_run(struct xdp_md *ctx, struct pkt *p)
 {
 	struct microflow_packet m = {};
 
-	if (!p || !microflow_constants.enabled || xdp_has_mark(ctx))
-		return XDP_PASS;
-	if (!microflow_read(ctx, &m) || sizeof(struct eth_header) + m.ip_len > p->len)
-		return microflow_miss();
+	__u64 ways = way_changed();
+
+	if (!p || !microflow_constants.enabled || !ways || xdp_has_mark(ctx) ||
+	    !microflow_read(ctx, &m) || sizeof(struct eth_header) + m.ip_len > p->len)
+		return microflow_miss(ways);
 	struct microflow_set *set = microflow_set_of(&m.key, m.bits);
 	struct microflow *flow = set ? microflow_find(ctx, set, &m) : NULL;
 	__u32 slot = iface_slot(p->ifindex);
 
-	if (!flow || !slot || flow->slot != slot || m.ip_len > flow->mtu || !microflow_holds(flow))
-		return microflow_miss();
+	if (!flow || !slot || flow->slot != slot || m.ip_len > flow->mtu ||
+	    !microflow_holds(flow, ways))
+		return microflow_miss(ways);
 	microflow_tell(p, &m, slot);
+	balance_count(p, BALANCE_COUNT_CACHE_HIT);
 	return microflow_send(ctx, p, flow, set);
 }
 

@@ -5,7 +5,7 @@
 
 #define FLOWS_A_SET 2 /* of IPv4 */
 
-/* Sets of each CPU: a power of two, so that all of them together are not more than was asked for. */
+/* Sets of each CPU: a power of two, and all of them together no more than was asked for. */
 static uint32_t sets_each(uint32_t flows, uint32_t cpus)
 {
 	uint32_t sets = 1;

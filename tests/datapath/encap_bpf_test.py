@@ -19,6 +19,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(TREE / "tests" / "datapath")]
 import bpf_build  # noqa: E402
 import nat_frames as frames  # noqa: E402
+from harness.kernel import release  # noqa: E402
 from encap_frames import GUE, IPIP, L2, around, flow_hash, one_hop_on, packed  # noqa: E402
 
 SEED = int(os.environ.get("WEIR_ENCAP_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -172,8 +173,13 @@ def test_ports_of_flows_spread_over_the_whole_range():
     assert min(ports) >= 49152
 
 
+def verified_most():
+    """Kernels before 6.8 tell fewer states apart, and walk half as much again."""
+    return VERIFIED_MAX if release() >= (6, 8) else 2 * VERIFIED_MAX
+
+
 def test_verifier_walks_little(loader, bpf_object):
     done = subprocess.run([loader, bpf_object, "verified"], stdout=subprocess.PIPE, text=True,
                           check=True)
     counts = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
-    assert set(counts) == set(PROGRAMS) and max(counts.values()) < VERIFIED_MAX, counts
+    assert set(counts) == set(PROGRAMS) and max(counts.values()) < verified_most(), counts
