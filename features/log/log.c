@@ -8,7 +8,11 @@
 #include "base/clock.h"
 #include "features/log/log_state.h"
 
-const char *const log_place_names[LOG_PLACES] = { [LOG_PLACE_FILE] = "file" };
+const char *const log_place_names[LOG_PLACES] = {
+	[LOG_PLACE_FILE] = "file",
+	[LOG_PLACE_SYSLOG] = "syslog",
+	[LOG_PLACE_JOURNAL] = "journal",
+};
 
 /* Index of the data path's kind, or WEIR_EVENT_KIND_COUNT. */
 static uint32_t packet_kind(const char *kind)
@@ -196,7 +200,7 @@ static int log_snapshot(void *data, struct weir_snapshot *snapshot)
 
 const struct weir_feature weir_log_feature = {
 	.name = "log",
-	.summary = "what happens, as JSON lines of the Elastic Common Schema",
+	.summary = "what happens, for other log systems: files of JSON lines, syslog, the journal",
 	.fields = log_fields,
 	.section_size = sizeof(struct log_section),
 	.check = log_check,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "features/log/log_send.h"
 #include "features/log/log_state.h"
 
 #define SECTION(member) offsetof(struct log_section, member)
@@ -44,6 +45,66 @@ static const struct weir_field file_fields[] = {
 	{ 0 },
 };
 
+/* As RFC 5424 numbers them. */
+static const char *const facilities[] = { "kern",     "user",	"mail",	  "daemon", "auth",
+					  "syslog",   "lpr",	"news",	  "uucp",   "cron",
+					  "authpriv", "ftp",	"ntp",	  "audit",  "alert",
+					  "clock",    "local0", "local1", "local2", "local3",
+					  "local4",   "local5", "local6", "local7", NULL };
+
+enum {
+	MESSAGE_TEXT,
+	MESSAGE_JSON
+};
+
+static const char *const messages[] = { "text", "json", NULL };
+
+#define KINDS_FIELD(place)                                                                      \
+	{                                                                                       \
+		.key = "kinds", .type = WEIR_FIELD_STRINGS, .offset = PART(place, kinds.names), \
+		.count_offset = PART(place, kinds.count),                                       \
+		.help = "What is sent, instead of all but packets and flows: " KINDS_HELP "."   \
+	}
+
+static const struct weir_field syslog_fields[] = {
+	{ .key = "to",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = PART(syslog, to),
+	  .help = "A socket of this host, /dev/log, or an address elsewhere: udp://192.0.2.1:514, "
+		  "tcp://[2001:db8::1]:601. Without it nothing is sent." },
+	{ .key = "facility",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = PART(syslog, facility),
+	  .values = facilities,
+	  .fallback = "daemon",
+	  .help = "Under which facility." },
+	{ .key = "message",
+	  .type = WEIR_FIELD_ENUM,
+	  .offset = PART(syslog, message),
+	  .values = messages,
+	  .fallback = "text",
+	  .help = "text is a sentence, json the line of the file behind `@cee:`, for rsyslog's "
+		  "mmjsonparse and syslog-ng's json-parser." },
+	KINDS_FIELD(syslog),
+	{ 0 },
+};
+
+static const struct weir_field journal_fields[] = {
+	{ .key = "enabled",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = PART(journal, enabled),
+	  .fallback = "false",
+	  .help = "Send events to systemd's journal, each with its fields: WEIR_KIND, "
+		  "WEIR_SOURCE_IP and so on." },
+	{ .key = "socket",
+	  .type = WEIR_FIELD_STRING,
+	  .offset = PART(journal, socket),
+	  .fallback = "/run/systemd/journal/socket",
+	  .help = "Where the journal listens." },
+	KINDS_FIELD(journal),
+	{ 0 },
+};
+
 const struct weir_field log_fields[] = {
 	{ .key = "file",
 	  .type = WEIR_FIELD_MAPPING,
@@ -51,6 +112,18 @@ const struct weir_field log_fields[] = {
 	  .size = sizeof(((struct log_section *)0)->file),
 	  .fields = file_fields,
 	  .help = "A JSON line an event, in the words of the Elastic Common Schema." },
+	{ .key = "syslog",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SECTION(syslog),
+	  .size = sizeof(((struct log_section *)0)->syslog),
+	  .fields = syslog_fields,
+	  .help = "A syslog daemon." },
+	{ .key = "journal",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SECTION(journal),
+	  .size = sizeof(((struct log_section *)0)->journal),
+	  .fields = journal_fields,
+	  .help = "The journal of systemd." },
 	{ 0 },
 };
 
@@ -83,14 +156,49 @@ static int path_check(const char *path, struct weir_diag *diag)
 			     path);
 }
 
+static int syslog_check(const char *to, struct weir_diag *diag)
+{
+	struct log_address address;
+
+	if (!to || !log_address_read(to, &address))
+		return 0;
+	return weir_diag_key(diag, "log.syslog.to",
+			     "write /dev/log, udp://192.0.2.1:514 or tcp://[2001:db8::1]:601, with "
+			     "an address, not a name",
+			     "'%.64s' is no place of a syslog daemon", to);
+}
+
+static int journal_check(const char *socket, struct weir_diag *diag)
+{
+	struct log_address address;
+
+	if (socket && socket[0] == '/' && !log_address_read(socket, &address))
+		return 0;
+	return weir_diag_key(diag, "log.journal.socket",
+			     "write its path, or leave the key out: /run/systemd/journal/socket",
+			     "'%.64s' is no path of a socket", socket ? socket : "");
+}
+
 int log_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct log_section *section = data;
-	int path = path_check(section->file.path, diag);
-	int kinds = kinds_check(&section->file.kinds, log_place_names[LOG_PLACE_FILE], diag);
+	const struct log_kinds_config *kinds[LOG_PLACES] = {
+		[LOG_PLACE_FILE] = &section->file.kinds,
+		[LOG_PLACE_SYSLOG] = &section->syslog.kinds,
+		[LOG_PLACE_JOURNAL] = &section->journal.kinds,
+	};
+	int result = path_check(section->file.path, diag), r;
 
 	(void)config;
-	return path ?: kinds;
+	r = syslog_check(section->syslog.to, diag);
+	result = result ?: r;
+	r = journal_check(section->journal.socket, diag);
+	result = result ?: r;
+	for (int place = 0; place < LOG_PLACES; place++) {
+		r = kinds_check(kinds[place], log_place_names[place], diag);
+		result = result ?: r;
+	}
+	return result;
 }
 
 static uint32_t kinds_of(const struct log_kinds_config *kinds, bool with_packets)
@@ -107,12 +215,24 @@ static uint32_t kinds_of(const struct log_kinds_config *kinds, bool with_packets
 
 void log_want_of(const struct log_section *section, enum log_place place, struct log_want *want)
 {
-	(void)place;
-	*want = (struct log_want){
-		.is_on = section->file.path != NULL,
-		.kinds = kinds_of(&section->file.kinds, true),
-		.where = section->file.path,
-		.size = section->file.size.value,
-		.keep = section->file.keep,
-	};
+	switch (place) {
+	case LOG_PLACE_FILE:
+		*want = (struct log_want){ .is_on = section->file.path != NULL,
+					   .kinds = kinds_of(&section->file.kinds, true),
+					   .where = section->file.path,
+					   .size = section->file.size.value,
+					   .keep = section->file.keep };
+		break;
+	case LOG_PLACE_SYSLOG:
+		*want = (struct log_want){ .is_on = section->syslog.to != NULL,
+					   .kinds = kinds_of(&section->syslog.kinds, false),
+					   .where = section->syslog.to,
+					   .facility = section->syslog.facility,
+					   .as_json = section->syslog.message == MESSAGE_JSON };
+		break;
+	default:
+		*want = (struct log_want){ .is_on = section->journal.enabled,
+					   .kinds = kinds_of(&section->journal.kinds, false),
+					   .where = section->journal.socket };
+	}
 }

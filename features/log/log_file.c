@@ -227,7 +227,6 @@ struct log_target *log_file_new(const struct log_want *want)
 	file->target = (struct log_target){
 		.want = *want, .put = file_put, .open = target_open, .free = file_free
 	};
-	snprintf(file->target.where, sizeof(file->target.where), "%s", want->where);
-	file->target.want.where = file->target.where;
+	log_where_set(&file->target, want->where);
 	return &file->target;
 }

@@ -76,7 +76,13 @@ void log_entries_free(struct log_entry *first)
 
 static struct log_target *target_new(enum log_place place, const struct log_want *want)
 {
-	return place == LOG_PLACE_FILE ? log_file_new(want) : NULL;
+	static struct log_target *(*const makers[LOG_PLACES])(const struct log_want *) = {
+		[LOG_PLACE_FILE] = log_file_new,
+		[LOG_PLACE_SYSLOG] = log_syslog_new,
+		[LOG_PLACE_JOURNAL] = log_journal_new,
+	};
+
+	return makers[place](want);
 }
 
 void log_sink_want(struct log_sink *sink, const struct log_want *want)

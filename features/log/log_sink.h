@@ -17,6 +17,8 @@
 
 enum log_place {
 	LOG_PLACE_FILE,
+	LOG_PLACE_SYSLOG,
+	LOG_PLACE_JOURNAL,
 	LOG_PLACES,
 };
 
@@ -27,6 +29,8 @@ struct log_want {
 	const char *where;
 	uint64_t size; /* of a file, bytes */
 	uint32_t keep; /* old files */
+	int facility;  /* of syslog, as RFC 5424 numbers them */
+	bool as_json;  /* of syslog: the line of JSON in the place of the sentence */
 };
 
 struct log_sink;

@@ -19,6 +19,16 @@ struct log_section {
 		uint32_t keep;
 		struct log_kinds_config kinds;
 	} file;
+	struct {
+		char *to; /* NULL: none is sent */
+		int facility, message;
+		struct log_kinds_config kinds;
+	} syslog;
+	struct {
+		bool enabled;
+		char *socket;
+		struct log_kinds_config kinds;
+	} journal;
 };
 
 struct log_state {

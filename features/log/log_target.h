@@ -31,7 +31,10 @@ struct log_target {
 
 /* NULL when out of memory. */
 struct log_target *log_file_new(const struct log_want *want);
+struct log_target *log_syslog_new(const struct log_want *want);
+struct log_target *log_journal_new(const struct log_want *want);
 
+void log_where_set(struct log_target *target, const char *where);
 /* "WHERE: what: why" */
 void log_problem_set(struct log_target *target, const char *what, int error);
 

@@ -13,6 +13,12 @@
 #define BATCH 128
 #define BATCHES_BEFORE_CHANGE 64
 
+void log_where_set(struct log_target *target, const char *where)
+{
+	strncpy(target->where, where, sizeof(target->where) - 1);
+	target->want.where = target->where;
+}
+
 void log_problem_set(struct log_target *target, const char *what, int error)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
