@@ -231,7 +231,7 @@ const struct weir_local weir_locals[] = {
 	  .run = weir_local_summary },
 	{ .op = { .name = "top",
 		  .summary =
-			  "Watch flows, hosts, ports, interfaces, services and drops on the whole "
+			  "Watch flows, hosts, ports, processes, services and drops on the whole "
 			  "screen",
 		  .args = weir_top_args,
 		  .example = "top --tab hosts --filter 'port=443' --interval 2" },

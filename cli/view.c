@@ -35,13 +35,14 @@ static bool ends_with(const char *text, const char *end)
 
 static bool is_name_number(const char *key)
 {
-	static const char *const names[] = { "pid",	"port",	    "sport", "dport", "vlan",
-					     "ifindex", "revision", "id",    "slot",  "class" };
+	static const char *const names[] = { "pid",  "port",	"sport",    "dport",
+					     "vlan", "ifindex", "revision", "id",
+					     "slot", "class",	"netns",    "cookie" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(key, names[i]) == 0)
 			return true;
-	return ends_with(key, "_id");
+	return ends_with(key, "_id") || ends_with(key, "_port");
 }
 
 static void integer_add(struct weir_buf *out, const char *key, int64_t number)
@@ -78,7 +79,8 @@ void weir_view_add_scalar(struct weir_buf *out, const char *key, const struct we
 		integer_add(out, key, weir_json_int(value, 0));
 		break;
 	case WEIR_JSON_REAL:
-		weir_buf_addf(out, "%.6g", weir_json_real(value, 0));
+		weir_buf_addf(out, "%.6g%s", weir_json_real(value, 0),
+			      ends_with(key, "_ms") ? " ms" : "");
 		break;
 	case WEIR_JSON_STRING:
 		weir_buf_add_visible(out, weir_json_str(value, ""));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/top/deed.h"
 #include "cli/top/screen.h"
@@ -22,7 +23,8 @@ void top_app_done(struct top_app *app)
 	free(app->filter_before);
 	top_deed_free(app->blocking.deed);
 	free(app->detail.key);
-	free(app->detail.target);
+	for (size_t i = 0; i < TOP_DETAILS; i++)
+		free(app->detail.targets[i]);
 	weir_buf_done(&app->detail.text);
 }
 
@@ -98,19 +100,21 @@ static void answered(struct top_app *app, const struct top_look *look)
 
 void top_app_seen(struct top_app *app, struct top_look *look)
 {
-	struct weir_json *told = look->told;
+	struct weir_json *told[TOP_DETAILS];
 	enum top_fate fate = look->fate;
 	bool is_asked =
 		app->filter_waits && strcmp(look->filter, top_model_filter(&app->model)) == 0;
 
 	if (look->sequence == app->sequence)
 		answered(app, look);
-	look->told = NULL;
+	for (size_t i = 0; i < TOP_DETAILS; i++)
+		told[i] = weir_take(look->told[i]);
 	top_model_take(&app->model, look);
 	if (is_asked)
 		filter_settle(app, fate);
 	top_detail_update(app, told);
-	weir_json_free(told);
+	for (size_t i = 0; i < TOP_DETAILS; i++)
+		weir_json_free(told[i]);
 }
 
 void top_app_did(struct top_app *app, struct top_deed *deed)
@@ -133,8 +137,9 @@ void top_app_tick(struct top_app *app)
 
 	if (!look)
 		return;
-	if (app->mode == TOP_MODE_DETAIL && app->detail.target)
-		look->detail = strdup(app->detail.target);
+	for (size_t i = 0; i < TOP_DETAILS && app->mode == TOP_MODE_DETAIL; i++)
+		if (app->detail.targets[i])
+			look->detail[i] = strdup(app->detail.targets[i]);
 	look->is_trial = app->filter_waits || app->filter_refused;
 	look->sequence = ++app->sequence;
 	app->asked_ns = app->now_ns;

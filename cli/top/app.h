@@ -35,11 +35,11 @@ struct top_blocking {
 };
 
 struct top_detail {
-	char *key;	      /* of the row */
-	char *target;	      /* what more is asked for of it, or NULL */
-	struct weir_buf text; /* of the last look that had it */
-	bool is_over;	      /* the last look has it no more */
-	size_t first;	      /* line at the top */
+	char *key;		    /* of the row */
+	char *targets[TOP_DETAILS]; /* what more is asked for of it, or NULL */
+	struct weir_buf text;	    /* of the last look that had it */
+	bool is_over;		    /* the last look has it no more */
+	size_t first;		    /* line at the top */
 };
 
 struct top_app {
@@ -87,7 +87,7 @@ void top_block_open(struct top_app *app);
 void top_block_key(struct top_app *app, int key);
 void top_detail_open(struct top_app *app);
 void top_detail_key(struct top_app *app, int key);
-void top_detail_update(struct top_app *app, const struct weir_json *told);
+void top_detail_update(struct top_app *app, struct weir_json *const told[TOP_DETAILS]);
 /* To the tab of flows, with those of the row alone. */
 void top_flows_open(struct top_app *app);
 

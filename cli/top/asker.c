@@ -83,6 +83,15 @@ static void target_add(const struct top_look *look, struct weir_buf *out)
 	}
 }
 
+/* Nothing where the row is gone, or nobody knows of such things. */
+static void told_ask(const struct weir_command *command, const char *target,
+		     struct weir_json **ret_told)
+{
+	struct weir_question question = { .target = target };
+
+	(void)weir_ask(command, &question, NULL, ret_told);
+}
+
 static void look_ask(const struct weir_command *command, struct top_look *look)
 {
 	_cleanup_buf_ struct weir_buf target = { 0 };
@@ -94,11 +103,9 @@ static void look_ask(const struct weir_command *command, struct top_look *look)
 		ask(command, look, weir_buf_str(&target), &look->answer);
 	}
 	look->at_ns = weir_clock_monotonic_ns();
-	if (look->fate == TOP_ANSWERED && look->detail) {
-		struct weir_question question = { .target = look->detail };
-
-		(void)weir_ask(command, &question, NULL, &look->told); /* the row may be gone */
-	}
+	for (size_t i = 0; i < TOP_DETAILS; i++)
+		if (look->fate == TOP_ANSWERED && look->detail[i])
+			told_ask(command, look->detail[i], &look->told[i]);
 }
 
 static void look_hand(struct top_asker *asker, struct top_look *look)

@@ -58,12 +58,42 @@ static void row_filter_add(const struct top_way *way, const char *name, struct w
 		weir_buf_addf(out, "%s=%s", way->flows, name);
 }
 
+/* Names of processes may be anything: quoted, none is taken for grammar. */
+static void quoted_add(const char *text, struct weir_buf *out)
+{
+	weir_buf_add_char(out, '"');
+	for (; *text; text++) {
+		if (strchr("\"\\*", *text))
+			weir_buf_add_char(out, '\\');
+		weir_buf_add_char(out, *text);
+	}
+	weir_buf_add_char(out, '"');
+}
+
+static void sockets_open(struct top_app *app, const struct top_way *way, const struct top_row *row)
+{
+	_cleanup_buf_ struct weir_buf filter = { 0 };
+	size_t last = top_ways_count(&top_tabs[app->model.tab]) - 1;
+
+	weir_buf_addf(&filter, "%s=", way->sockets);
+	quoted_add(weir_view_str(row->json, way->keys[0]), &filter);
+	while (app->model.ways[app->model.tab] != last)
+		top_model_way_next(&app->model);
+	if (filter.failed || top_model_filter_set(&app->model, weir_buf_str(&filter)))
+		app->said = "out of memory";
+	app->is_due = true;
+}
+
 void top_flows_open(struct top_app *app)
 {
 	const struct top_way *way = top_model_way(&app->model);
 	const struct top_row *row = top_model_row(&app->model);
 	_cleanup_buf_ struct weir_buf filter = { 0 };
 
+	if (row && way->sockets) {
+		sockets_open(app, way, row);
+		return;
+	}
 	if (!row || !way->flows) {
 		app->said = "there are no flows to go to from here";
 		return;

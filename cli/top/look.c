@@ -25,9 +25,11 @@ void top_look_free(struct top_look *look)
 		return;
 	weir_json_free(look->status);
 	weir_json_free(look->answer);
-	weir_json_free(look->told);
 	free(look->filter);
-	free(look->detail);
+	for (size_t i = 0; i < TOP_DETAILS; i++) {
+		weir_json_free(look->told[i]);
+		free(look->detail[i]);
+	}
 	free(look->problem);
 	free(look->mend);
 	free(look);

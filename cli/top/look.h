@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 
+#define TOP_DETAILS 2 /* questions about one row */
+
 enum top_fate {
 	TOP_ANSWERED,
 	TOP_REFUSED, /* the daemon is there, and says no */
@@ -16,16 +18,16 @@ enum top_fate {
 
 struct top_look {
 	size_t tab, way;
-	char *filter;	   /* never NULL */
-	const char *by;	   /* what the daemon is to choose the largest by; NULL: its choice */
-	char *detail;	   /* what else is asked for, of one row; or NULL */
-	bool is_trial;	   /* of a filter: what there is stays when it is refused */
-	uint64_t sequence; /* each look has the next one */
+	char *filter;	/* never NULL */
+	const char *by; /* what the daemon is to choose the largest by; NULL: its choice */
+	char *detail[TOP_DETAILS]; /* what else is asked for, of one row; or NULL */
+	bool is_trial;		   /* of a filter: what there is stays when it is refused */
+	uint64_t sequence;	   /* each look has the next one */
 
 	enum top_fate fate;
-	uint64_t at_ns;				  /* monotonic, when it came */
-	struct weir_json *status, *answer, *told; /* told: of `detail` */
-	char *problem, *mend;			  /* unless answered; mend may be NULL */
+	uint64_t at_ns;					       /* monotonic, when it came */
+	struct weir_json *status, *answer, *told[TOP_DETAILS]; /* told: of `detail` */
+	char *problem, *mend; /* unless answered; mend may be NULL */
 };
 
 /* As it is asked; copies. NULL: no memory. */

@@ -145,7 +145,7 @@ static void a_counter_that_began_anew_counts_from_nothing(void **state)
 {
 	struct top_model *model = *state;
 
-	model->tab = 3;
+	model->tab = 4;
 	seen(model, 1 * SECOND, STATUS(5000, 0), NULL);
 	seen(model, 2 * SECOND, STATUS(1024, 0), NULL);
 	text_is(model, "a", "in/s", "~1KiB");

@@ -85,6 +85,67 @@ static const struct top_way port_ways[] = {
 	{ 0 },
 };
 
+#define OWNER_COLUMNS(NAME, TITLE, BY)                                             \
+	static const struct top_column NAME[] = {                                  \
+		{ TITLE, TOP_TEXT, BY, .width = 16 },                              \
+		{ "live", TOP_COUNT, "live", .width = 6, .rank = 2 },              \
+		{ "rate/s", TOP_RATE_SIZE, .counters = BOTH, .width = 9 },         \
+		{ "sent/s", TOP_RATE_SIZE, .counters = 1, .width = 9, .rank = 1 }, \
+		{ "recv/s", TOP_RATE_SIZE, .counters = 2, .width = 9, .rank = 1 }, \
+		{ "sent", TOP_SIZE, "bytes_sent", .width = 9 },                    \
+		{ "received", TOP_SIZE, "bytes_received", .width = 9, .rank = 3 }, \
+		{ "again", TOP_COUNT, "retransmits", .width = 6, .rank = 4 },      \
+		{ "sockets", TOP_COUNT, "sockets", .width = 9, .rank = 5 },        \
+		{ "failed", TOP_COUNT, "failed", .width = 8, .rank = 6 },          \
+		{ "rate", TOP_LINE, .width = 12, .rank = 7 },                      \
+		{ 0 },                                                             \
+	}
+
+OWNER_COLUMNS(process_columns, "process", "process");
+OWNER_COLUMNS(user_columns, "uid", "user");
+OWNER_COLUMNS(cgroup_columns, "cgroup", "cgroup");
+OWNER_COLUMNS(container_columns, "container", "container");
+
+static const struct top_column socket_columns[] = {
+	{ "proto", TOP_TEXT, "protocol", .width = 5, .rank = 3 },
+	{ "local", TOP_END, "local", "local_port", .width = 18 },
+	{ "remote", TOP_END, "remote", "remote_port", .width = 20 },
+	{ "process", TOP_TEXT, "process", .width = 10 },
+	{ "rate/s", TOP_RATE_SIZE, .counters = BOTH, .width = 9 },
+	{ "rtt ms", TOP_REAL, "rtt_ms", .width = 7, .rank = 2 },
+	{ "again", TOP_COUNT, "retransmits", .width = 6, .rank = 1 },
+	{ "sent", TOP_SIZE, "bytes_sent", .width = 9, .rank = 4 },
+	{ "received", TOP_SIZE, "bytes_received", .width = 9, .rank = 4 },
+	{ "pid", TOP_TEXT, "pid", .width = 7, .rank = 5 },
+	{ "state", TOP_TEXT, "state", .width = 11, .rank = 6 },
+	{ "rate", TOP_LINE, .width = 12, .rank = 7 },
+	{ 0 },
+};
+
+/* Totals have what ended, so nothing is lost between two looks. */
+#define OWNER(BY, COLUMNS)                                                                   \
+	.name = BY, .target = "/api/v1/socket/top?limit=1000&group=" BY, .rows = "groups",   \
+	.total = "matching", .keys = { BY }, .counters = { "bytes_sent", "bytes_received" }, \
+	.columns = COLUMNS, .filtered = TOP_FILTER_NONE, .begins_at_0 = true
+
+static const struct top_way process_ways[] = {
+	{ OWNER("process", process_columns), .sockets = "process" },
+	{ OWNER("user", user_columns) },
+	{ OWNER("cgroup", cgroup_columns), .sockets = "cgroup" },
+	{ OWNER("container", container_columns), .sockets = "container" },
+	{ .name = "socket",
+	  .target = "/api/v1/socket/list?limit=1000",
+	  .rows = "sockets",
+	  .total = "matching",
+	  .keys = { "netns", "cookie", "protocol", "local", "local_port", "remote" },
+	  .counters = { "bytes_sent", "bytes_received" },
+	  .columns = socket_columns,
+	  .filtered = TOP_FILTER_SOCKETS,
+	  .begins_at_0 = true,
+	  .block = { "remote" } },
+	{ 0 },
+};
+
 static const struct top_column iface_columns[] = {
 	{ "interface", TOP_TEXT, "name", .width = 15 },
 	{ "mode", TOP_TEXT, "mode", .width = 7, .rank = 3 },
@@ -228,14 +289,15 @@ const struct top_tab top_tabs[] = {
 	{ "flows", "Flows", flow_ways, "conntrack: {enabled: true, account: true}" },
 	{ "hosts", "Hosts", host_ways, "conntrack: {enabled: true, account: true}" },
 	{ "ports", "Ports", port_ways, "conntrack: {enabled: true, account: true}" },
+	{ "processes", "Processes", process_ways, "sockets: {enabled: true}" },
 	{ "interfaces", "Interfaces", iface_ways, "interfaces: [{name: eth0}]" },
 	{ "services", "Services", service_ways, "weir service add" },
 	{ "drops", "Drops", drop_ways, "drops: {enabled: true}" },
 	{ 0 },
 };
 
-const char *const top_tab_names[] = { "flows",	  "hosts", "ports", "interfaces",
-				      "services", "drops", NULL };
+const char *const top_tab_names[] = { "flows",	    "hosts",	"ports", "processes",
+				      "interfaces", "services", "drops", NULL };
 
 size_t top_tabs_count(void)
 {

@@ -56,6 +56,7 @@ struct top_way {
 	bool drops_only;      /* rows whose verdict is to drop, and that did */
 	const char *block[2]; /* members that can be blocked, up to NULL */
 	const char *flows;    /* field of a flow that its name is: from there to its flows */
+	const char *sockets;  /* the same of a socket, in the last way of this tab */
 };
 
 struct top_tab {

@@ -9,12 +9,14 @@ import pytest
 
 from harness.chain import Chain, client_address, server_address
 from harness.daemon import WEIR, Daemon
+from harness.programs import IPERF, listens, running
 from harness.screen import Screen
-from harness.streams import both_ways, connecting, listening
+from harness.streams import both_ways, connecting, listening, receive
 from harness.wait import SLOWNESS, wait_for
 
 CONFIG = ("api: {listen: off}\ninterfaces: [{name: lan, hook: tc}, {name: wan, hook: tc}]\n"
           "conntrack: {enabled: true, account: true}\ndrops: {enabled: true}\n")
+OWNERS = CONFIG + "sockets: {enabled: true}\n"
 ONE, OTHER = 7001, 7002
 HEADERS = 14 + 20 + 8           # Ethernet, IPv4, UDP
 CLIENT, SERVER = client_address(4), server_address(4)
@@ -124,17 +126,64 @@ def test_what_is_off_is_said_and_how_to_switch_it_on(chain):
                 "conntrack: {enabled: false}\n") as off, top(off) as screen:
         screen.shows("connections are not tracked: conntrack: {enabled: false}")
         screen.shows("^flows not tracked")
-        screen.keys("6")
+        screen.keys("7")
         screen.shows("nothing was dropped")
         screen.keys("g")
         screen.shows("this is not watched")
         screen.shows("switched on by: drops: {enabled: true}")
-        screen.keys("5")
+        screen.keys("6")
         screen.shows("switched on by: weir service add")
+        screen.keys("4")
+        screen.shows("switched on by: sockets: {enabled: true}")
     with Daemon(chain.gateway, config="api: {listen: off}\ninterfaces: [{name: lan, hook: tc}]\n"
                 "conntrack: {enabled: true}\n") as uncounted, top(uncounted) as screen:
         screen.shows("packets and bytes of flows are not counted")
         screen.shows(r"set conntrack: \{account: true\}")
+
+
+CARRIER = """import socket, sys
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+sock.sendall(b"x" * (10 << 20))
+sock.recv(1)
+"""
+
+
+def test_processes_have_what_they_sent(chain, tmp_path):
+    """By a process with a name of its own."""
+    (tmp_path / "carrier").symlink_to("/usr/bin/python3")
+    with Daemon(chain.gateway, config=OWNERS) as daemon, \
+            listening(chain.client, 4, ONE) as server, \
+            running(chain.gateway, tmp_path / "carrier", "-c", CARRIER, CLIENT, ONE):
+        accepted, _ = server.accept()
+        with accepted:
+            receive(accepted, 10 << 20)
+            with top(daemon, "--tab", "processes") as screen:
+                screen.shows(r"^carrier +1 .* 10MiB +0B +\d+$")
+                screen.keys("g")
+                screen.shows(r"^0 +1 .* 10MiB +0B +\d+$")
+
+
+def test_sockets_of_a_process_are_a_key_away_and_a_flow_has_its_owner(chain):
+    with Daemon(chain.gateway, config=OWNERS) as daemon, running(chain.client, "iperf3", "-s"):
+        wait_for(lambda: listens(chain.client, IPERF), "iperf3 listens")
+        with top(daemon, "--tab", "processes", size=(100, 45)) as screen:
+            with running(chain.gateway, "iperf3", "-c", CLIENT, "-t", "60", "-b", "8M"):
+                rate = screen.shows(r"^iperf3 +2 +([\d.]+)KiB +[\d.]+KiB ")     # 8 Mbit/s
+                assert 300 < float(rate[1]) < 2000
+                screen.keys("f")
+                screen.shows('rate/s  filter: process="iperf3" ')
+                screen.shows(rf"^tcp +10\.77\.1\.2:\d+ +{CLIENT}:{IPERF} +iperf3 ")
+                screen.keys("1", "/")
+                screen.type(f"dport={IPERF} and state=established and bytes>1MB")
+                screen.keys("Enter")
+                screen.shows(rf"rate/s  filter: dport={IPERF} ")
+                screen.shows(rf"^tcp .*:{IPERF} +established")
+                screen.keys("Enter")
+                screen.shows(r"^ iperf3 \(\d+\), uid 0, rtt \d+\.\d ms, \d+ sent again$")
+                screen.keys("End")
+                screen.shows("^ Socket$")
+                screen.shows(r"^ process +iperf3$")
+                screen.shows(r"^ rtt +\d")
 
 
 # --- keys ------------------------------------------------------------------------------------
@@ -154,13 +203,13 @@ def test_filter_is_tried_in_place_and_can_be_left(chain, daemon):
         screen.type("ort")
         screen.shows("^filter: dport=7001")
         screen.keys("Enter")
-        screen.shows("filter: dport=7001$")
+        screen.shows("rate/s  filter: dport=7001 ")
         screen.lacks(f":{OTHER} ")
         assert f":{ONE} " in screen.text()
         screen.keys("/", "C-u")
         screen.type("port=1")
         screen.keys("Escape")
-        screen.shows("filter: dport=7001")
+        screen.shows("rate/s  filter: dport=7001 ")
         screen.keys("2")
         screen.shows(rf"^{CLIENT} +1 ")          # tabs of flows share it
         screen.keys("Escape")
@@ -211,7 +260,7 @@ def test_detail_has_all_of_it_and_goes_on(chain, daemon):
             screen.keys("/")
             screen.type(f"sport={port}")
             screen.keys("Enter")
-            screen.shows("filter: sport")
+            screen.shows("rate/s  filter: sport")
             screen.keys("Enter")
             screen.shows(rf"^ sport +{port}$")
             screen.shows(r"^ state +established$")
@@ -247,7 +296,7 @@ def test_tabs_go_by_number_and_in_turns(daemon):
     with top(daemon) as screen:
         for key, shown in (("2", "address"), ("Tab", "port asked"), ("BTab", "address"),
                            ("BTab", "flow"), ("BTab", "by Weir"), ("Right", "flow"),
-                           ("4", "interface"), ("9", "interface")):
+                           ("5", "interface"), ("9", "interface")):
             screen.keys(key)
             screen.shows(f"^{shown}, by ")
 
@@ -306,7 +355,7 @@ def test_block_from_the_keyboard_blocks(chain, daemon):
         with chain.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for _ in range(3):
                 sock.sendto(b"x", (SERVER, ONE))
-        screen.keys("6")
+        screen.keys("7")
         screen.shows(r"^drop_blocked +\S+ +3 +")
 
 
@@ -465,7 +514,7 @@ def test_without_a_terminal_another_command_is_named(daemon):
 
 
 @pytest.mark.parametrize("words, why", (
-    (("--tab", "cats"), "flows, hosts, ports, interfaces"),
+    (("--tab", "cats"), "flows, hosts, ports, processes, interfaces"),
     (("--sort", "colour"), "write one of: proto, source"),
     (("--interval", "1ms"), "50ms is the least")))
 def test_what_cannot_be_is_refused(daemon, words, why):
