@@ -34,7 +34,7 @@ enum weir_account {
 /* Room kept in the counters, so that a new one does not move the old ones. */
 #define WEIR_ACCOUNTS_MAX 16
 
-_Static_assert(WEIR_ACCOUNT_COUNT <= WEIR_ACCOUNTS_MAX, "counters have a row for each");
+_Static_assert(WEIR_ACCOUNT_COUNT < WEIR_ACCOUNTS_MAX, "counters have a row for each");
 
 /*
  * All in ctr_reason, for a program may use 64 maps and no more: behind the rows of reasons a row an
@@ -46,6 +46,9 @@ _Static_assert(WEIR_ACCOUNT_COUNT <= WEIR_ACCOUNTS_MAX, "counters have a row for
 	 (account))
 #define WEIR_BEGUN_ROW(iface_slot) (WEIR_ACCOUNT_ROW(WEIR_INTERFACES_MAX, 0, 0) + (iface_slot))
 #define WEIR_ENDED_ROW WEIR_BEGUN_ROW(WEIR_INTERFACES_MAX)
+/* Of those, what is in no record: no record could be sent. Of the slot that is no interface's, in
+ * the room behind its accounts. */
+#define WEIR_UNRECORDED_ROW WEIR_ACCOUNT_ROW(0, 0, WEIR_ACCOUNTS_MAX - 1)
 #define WEIR_COUNT_ROWS (WEIR_ENDED_ROW + 1)
 
 #endif

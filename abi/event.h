@@ -7,11 +7,12 @@
 #include "packet.h"
 
 /* A row: X(identifier, name, help). */
-#define WEIR_EVENT_KINDS(X)                                                     \
-	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")         \
-	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")     \
-	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown") \
-	X(WEIR_EVENT_OVER, "over", "a packet over a limit with `dry-run`, which passes")
+#define WEIR_EVENT_KINDS(X)                                                              \
+	X(WEIR_EVENT_DROP, "drop", "a sampled packet that was dropped")                  \
+	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")              \
+	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown")          \
+	X(WEIR_EVENT_OVER, "over", "a packet over a limit with `dry-run`, which passes") \
+	X(WEIR_EVENT_FLOW, "flow", "what a flow carried that has ended")
 
 enum weir_event_kind {
 #define X(identifier, name, help) identifier,
@@ -57,6 +58,22 @@ struct weir_event_payload {
 	__u8 data[WEIR_PAYLOAD_BYTES];
 };
 
+/*
+ * WEIR_EVENT_FLOW: what a flow carried that has ended, or a part of it. Of `event`: time, kind,
+ * ends in the order of the flow's key, protocol, rule, and who serves it (`owner`); the rest is
+ * not set.
+ */
+struct weir_event_flow {
+	struct weir_event event;
+	__u64 words[4]; /* as they stood beside the flow */
+	__u64 first_ns, last_ns[2];
+	__u64 let_in;
+	__u32 word, expires_ticks, born; /* of the flow, as it was */
+	__u16 requester;
+	__u8 family;
+	__u8 cause; /* enum conntrack_cause */
+};
+
 /* Constants of the ring: rodata `emit_constants`. */
 struct weir_emit_constants {
 	__u64 per_window;   /* events of a kind a CPU may send in one window */
@@ -65,5 +82,7 @@ struct weir_emit_constants {
 };
 
 _Static_assert(sizeof(struct weir_event) == 88, "an event is 88 bytes on both sides");
+
+_Static_assert(sizeof(struct weir_event_flow) == 168, "a record is 168 bytes on both sides");
 
 #endif

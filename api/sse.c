@@ -171,10 +171,17 @@ static void stream_closed(struct weir_http_stream *http)
 
 /* --- all streams --- */
 
+/* Ended flows come in masses: who asks for everything does not mean them. */
+static bool stream_wants(const struct stream *stream, const char *kind)
+{
+	return weir_event_is_wanted(stream->kinds, kind) &&
+	       (strcmp(kind, "flow") != 0 || (stream->kinds && stream->kinds[0]));
+}
+
 static bool sse_is_wanted(const struct weir_sse *sse, const char *kind)
 {
 	for (const struct stream *stream = sse->streams; stream; stream = stream->next)
-		if (weir_event_is_wanted(stream->kinds, kind))
+		if (stream_wants(stream, kind))
 			return true;
 	return false;
 }
@@ -188,7 +195,7 @@ static void sse_publish(struct weir_sse *sse, const char *kind, const char *json
 	data_put(&text, json, len);
 	struct frame *frame = frame_new(&text);
 	for (struct stream *stream = sse->streams; stream; stream = stream->next) {
-		if (!weir_event_is_wanted(stream->kinds, kind))
+		if (!stream_wants(stream, kind))
 			continue;
 		if (frame)
 			stream_put(stream, frame);
@@ -218,6 +225,11 @@ static void sse_snapshot(struct weir_subscriber *subscriber, struct weir_snapsho
 	sse->before = weir_snapshot_ref(snapshot);
 }
 
+static bool sse_streams(struct weir_subscriber *subscriber, const char *kind)
+{
+	return sse_is_wanted((struct weir_sse *)subscriber, kind);
+}
+
 static void sse_subscribe(struct weir_sse *sse)
 {
 	if (sse->is_subscribed)
@@ -245,6 +257,7 @@ int weir_sse_new(const struct weir_api *api, struct weir_sse **ret_sse)
 	sse->api = api;
 	sse->subscriber.event = sse_event;
 	sse->subscriber.snapshot = sse_snapshot;
+	sse->subscriber.streams = sse_streams;
 	*ret_sse = sse;
 	return 0;
 }

@@ -24,6 +24,9 @@ void weir_render_rule_edit(const struct weir_view *view);
 void weir_render_limit_edit(const struct weir_view *view);
 void weir_render_flows(const struct weir_view *view);
 void weir_render_flow_top(const struct weir_view *view);
+void weir_render_flow_ended(const struct weir_view *view);
+/* One that ends just now, as a line. */
+void weir_render_flow_event(const struct weir_view *view, const struct weir_json *flow);
 /* Where nothing is tracked, why; returns whether that was all there is to say. */
 bool weir_flow_note_show(const struct weir_view *view);
 void weir_render_flow_details(const struct weir_view *view);

@@ -195,6 +195,8 @@ void weir_render_event(const struct weir_view *view, const char *kind,
 
 	if (!kind)
 		kind = weir_view_str(event, "kind");
+	if (strcmp(kind, "flow") == 0)
+		return weir_render_flow_event(view, event);
 	time_add(view, event);
 	weir_view_add_colored(
 		view, strcmp(kind, "lost") == 0 ? WEIR_COLOR_WARN : weir_view_verdict_color(kind),

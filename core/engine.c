@@ -52,8 +52,9 @@ static void event_drained(void *arg, const struct weir_event *event)
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->event)
 			weir_features[i]->event(engine->states[i], event);
-	if (event->kind == WEIR_EVENT_PAYLOAD)
-		return; /* people's words are for helpers alone */
+	/* People's words are for helpers alone; a flow is told of by who knows flows. */
+	if (event->kind == WEIR_EVENT_PAYLOAD || event->kind == WEIR_EVENT_FLOW)
+		return;
 	weir_event_to_json(event, interface_name(engine, event->ifindex), engine->states, &text);
 	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text),
 			    text.len);
@@ -67,6 +68,21 @@ void weir_engine_publish(struct weir_engine *engine, const char *kind, const cha
 		weir_event_log_add(engine->log, kind, json, len);
 	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)
 		if (s->event)
+			s->event(s, kind, json, len);
+}
+
+bool weir_engine_is_streamed(const struct weir_engine *engine, const char *kind)
+{
+	for (struct weir_subscriber *s = engine ? engine->subscribers : NULL; s; s = s->next)
+		if (s->streams && s->streams(s, kind))
+			return true;
+	return false;
+}
+
+void weir_engine_stream(struct weir_engine *engine, const char *kind, const char *json, size_t len)
+{
+	for (struct weir_subscriber *s = engine->subscribers; s; s = s->next)
+		if (s->streams && s->streams(s, kind))
 			s->event(s, kind, json, len);
 }
 

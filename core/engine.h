@@ -75,6 +75,9 @@ struct weir_subscriber {
 	void (*event)(struct weir_subscriber *subscriber, const char *kind, const char *json,
 		      size_t len);
 	void (*snapshot)(struct weir_subscriber *subscriber, struct weir_snapshot *snapshot);
+	/* Whether `event` is to get what is streamed of that kind, too: what comes in masses and is
+	 * not kept among events. NULL: nothing of it. */
+	bool (*streams)(struct weir_subscriber *subscriber, const char *kind);
 	struct weir_subscriber *next;
 };
 void weir_engine_subscribe(struct weir_engine *engine, struct weir_subscriber *subscriber);
@@ -86,6 +89,10 @@ struct weir_json_out;
 void weir_event_open(struct weir_json_out *json, const char *kind);
 void weir_engine_publish(struct weir_engine *engine, const char *kind, const char *json,
 			 size_t len);
+/* What comes in masses ("flow": one that has ended) goes to those alone who ask for it by name, and
+ * is made when somebody does. */
+bool weir_engine_is_streamed(const struct weir_engine *engine, const char *kind);
+void weir_engine_stream(struct weir_engine *engine, const char *kind, const char *json, size_t len);
 /* Publishes a warning of a feature, where nobody waits for an answer it could stand in. */
 void weir_engine_warn(struct weir_engine *engine, const char *feature, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

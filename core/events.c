@@ -22,7 +22,8 @@ static int event_take(void *arg, void *bytes, size_t size)
 	const struct weir_event *event = bytes;
 
 	if (size < sizeof(*event) ||
-	    (event->kind == WEIR_EVENT_PAYLOAD && size < sizeof(struct weir_event_payload)))
+	    (event->kind == WEIR_EVENT_PAYLOAD && size < sizeof(struct weir_event_payload)) ||
+	    (event->kind == WEIR_EVENT_FLOW && size < sizeof(struct weir_event_flow)))
 		return 0;
 	events->each(events->arg, event);
 	return 0;

@@ -10,6 +10,7 @@
 #include "core/object.h"
 #include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_idle.h"
+#include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
 
@@ -39,6 +40,11 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 	if (!state)
 		return -ENOMEM;
 	state->engine = engine;
+	state->records = conntrack_records_new();
+	if (!state->records) {
+		free(state);
+		return -ENOMEM;
+	}
 	*ret_state = state;
 	return 0;
 }
@@ -148,6 +154,8 @@ static int tables_take(struct conntrack *state, struct weir_object *object)
 	memcpy(state->old, next.old, sizeof(next.old));
 	state->is_on = next.now[CONNTRACK_TABLE_PROVEN].set_count > CONNTRACK_SETS_OFF;
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
+		state->tables[i].records = state->old[i].records = state->records;
+	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		state->sweeps[i] = sweep_anew(state, i, !before.now[i].set_count);
 	state->relays = weir_object_relays(object);
 	state->is_reused = weir_map_is_reused(weir_object_map(object, "st_flow"));
@@ -228,6 +236,7 @@ static void conntrack_live(void *data, const struct weir_config *config)
 	state->has_lost = state->is_on && !section->window_check;
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
+	conntrack_records_keep(state->records, section->account ? section->records : 0);
 	past_go_on(state, section);
 }
 
@@ -253,6 +262,7 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 			continue;
 		*sweep = (struct conntrack_sweep){ .seen = sweep->live };
 	}
+	conntrack_records_stream(state);
 }
 
 static void conntrack_free(void *data)
@@ -263,6 +273,8 @@ static void conntrack_free(void *data)
 		conntrack_table_done(&state->tables[i]);
 		conntrack_table_done(&state->old[i]);
 	}
+	if (state)
+		conntrack_records_free(state->records);
 	free(state);
 }
 

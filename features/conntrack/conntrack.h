@@ -178,7 +178,8 @@ struct conntrack_constants {
 	__u8 is_asymmetric;
 	__u8 helps;    /* some ports have a helper */
 	__u8 accounts; /* packets and bytes are counted by flow (struct conntrack_sum) */
-	__u8 spare[2];
+	__u8 records;  /* and told of when it ends */
+	__u8 spare;
 };
 
 /* Likewise `conntrack_timeouts`. */
@@ -484,6 +485,21 @@ struct conntrack_ended {
 };
 
 _Static_assert(sizeof(struct conntrack_sum) == 64, "a cache line");
+
+/* Why what a flow carried was taken out of its place. Whether it was past its time, or over, is
+ * seen by the flow, and comes before these. */
+enum conntrack_cause {
+	CONNTRACK_CAUSE_CLAIMED,   /* another flow needs the place */
+	CONNTRACK_CAUSE_RENEWED,   /* its ends begin another */
+	CONNTRACK_CAUSE_LEFT,	   /* what came too late for the place the flow had moved to */
+	CONNTRACK_CAUSE_FORGOTTEN, /* by a person */
+	CONNTRACK_CAUSE_NO_ROOM,   /* in tables of another size */
+	CONNTRACK_CAUSE_OFF,	   /* flows are not tracked any more */
+};
+
+/* Records a CPU may send in a window of 2^weir_emit_constants.window_shift ticks: 32,000 a second
+ * and more. */
+#define CONNTRACK_RECORDS_PER_WINDOW 4096
 
 /* The turn that goes with a flow's word, where it belongs in a sum's. */
 static inline __u64 conntrack_sum_turn(__u32 word)

@@ -4,6 +4,7 @@
 
 #include "abi/account.h"
 #include "base/clock.h"
+#include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
 
@@ -147,9 +148,10 @@ int conntrack_account_snapshot(const struct conntrack *state, struct weir_snapsh
 				      "conntrack_ended_packets_total",
 				      "Packets of flows that are no more", (double)ended.packets,
 				      NULL);
-	return r ? r :
-		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "conntrack_ended_bytes_total",
-				     "Bytes of flows that are no more", (double)ended.bytes, NULL);
+	if (!r)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "conntrack_ended_bytes_total",
+				      "Bytes of flows that are no more", (double)ended.bytes, NULL);
+	return r ? r : conntrack_records_snapshot(state, snapshot);
 }
 
 struct account_sums {
@@ -198,4 +200,5 @@ void conntrack_account_status(const struct conntrack *state, struct weir_json_ou
 	weir_json_put_uint(json, "ended_packets", ended.packets);
 	weir_json_put_uint(json, "ended_bytes", ended.bytes);
 	weir_json_close_object(json);
+	conntrack_records_status(state, json);
 }

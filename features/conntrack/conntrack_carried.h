@@ -28,11 +28,18 @@ int conntrack_sums_open(struct weir_map *sums, struct weir_map *ended,
 /* Of the flow that was found there with that word. False: flows are not counted. */
 bool conntrack_carried_get(const struct conntrack_table *table, uint32_t index, uint32_t word,
 			   struct conntrack_carried *ret_carried);
-/* The place is the caller's, by that word: whatever stands there goes to the heir, or is counted as
- * ended where there is none. */
-void conntrack_sum_end(struct conntrack_table *table, uint32_t index, uint32_t word,
-		       struct conntrack_heir *heir);
+/* How a place comes to be the caller's. */
+struct conntrack_leaving {
+	uint32_t before, next; /* the word it had, and has now */
+	enum conntrack_cause cause;
+	struct conntrack_heir *heir; /* who has what the flow carried from now on; NULL: nobody */
+};
+
+/* The place is the caller's: whatever stands there goes to the heir, or is counted as ended, and a
+ * record of it is kept, where there is none. */
+void conntrack_sum_end(struct conntrack_table *table, uint32_t index,
+		       const struct conntrack_leaving *leaving);
 /* A table that nobody works in any more: all that it still has is counted as ended. */
-void conntrack_sums_close(struct conntrack_table *table);
+void conntrack_sums_close(struct conntrack_table *table, enum conntrack_cause cause);
 
 #endif

@@ -102,6 +102,7 @@ int conntrack_constants_set(const void *data, const struct weir_image *image,
 		.picks_up = section->pick_up,
 		.is_asymmetric = section->asymmetric,
 		.accounts = is_on && section->account,
+		.records = is_on && section->account && section->records,
 	};
 	struct conntrack_sizes sizes = { CONNTRACK_SETS_OFF, CONNTRACK_SETS_OFF };
 	struct conntrack_helpers helpers = {};

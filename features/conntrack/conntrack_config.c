@@ -5,6 +5,7 @@
 
 #define SECTION(member) offsetof(struct conntrack_section, member)
 #define CAPACITY_MOST 16000000
+#define RECORDS_MOST 10000000
 
 static const char *const switch_names[] = { "auto", "true", "false", NULL };
 
@@ -156,6 +157,14 @@ const struct weir_field conntrack_fields[] = {
 	  .fallback = "false",
 	  .help = "Count packets and bytes of each flow, both ways; what is counted in no flow is "
 		  "counted as unaccounted, and why. 80 bytes more a flow." },
+	{ .key = "records",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = SECTION(records),
+	  .fallback = "10000",
+	  .least = 0,
+	  .most = RECORDS_MOST,
+	  .help = "Where flows are counted: how many of those that have ended are kept to look at. "
+		  "210 bytes each. 0: no flow is told of when it ends." },
 	{ .key = "timeouts",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SECTION(timeouts),

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "features/conntrack/conntrack_ftp.h"
+#include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 
 #define EXPECTED_TICKS (300u * 60) /* five minutes, as nf_conntrack has it */
@@ -84,6 +85,8 @@ void conntrack_event(void *data, const struct weir_event *event)
 	struct conntrack_ftp_offer offer;
 	size_t offset = 0;
 
+	if (event->kind == WEIR_EVENT_FLOW)
+		conntrack_records_hear(state, (const struct weir_event_flow *)event);
 	if (event->kind != WEIR_EVENT_PAYLOAD || !state->expected)
 		return;
 	struct conntrack_ftp_payload payload = {

@@ -238,7 +238,9 @@ static void sums_close(struct conntrack *state)
 {
 	for (int i = 0; i < CONNTRACK_TABLES; i++)
 		if (!conntrack_table_stays(state, i) || !state->tables[i].sums)
-			conntrack_sums_close(&state->old[i]);
+			conntrack_sums_close(&state->old[i], state->is_on ?
+								     CONNTRACK_CAUSE_NO_ROOM :
+								     CONNTRACK_CAUSE_OFF);
 }
 
 void conntrack_settle(void *data, struct weir_settling *settling)

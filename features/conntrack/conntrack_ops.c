@@ -271,5 +271,6 @@ static const struct weir_op flow_flush = {
 };
 
 const struct weir_op *const conntrack_ops[] = {
-	&flow_list, &conntrack_top_op, &flow_count, &flow_show, &flow_flush, NULL,
+	&flow_list, &conntrack_ended_op, &conntrack_top_op, &flow_count, &flow_show, &flow_flush,
+	NULL,
 };

@@ -20,7 +20,7 @@ static __always_inline void flow_forget(const struct conn_work *work)
 	if (!flow || !flow_claim(flow, work->word))
 		return;
 	tag_put(work->table, work->index, 0);
-	sum_begin(work->table, work->index, work->word);
+	sum_begin(work->table, work->index, work->word, CONNTRACK_CAUSE_RENEWED);
 	flow_free(flow, conntrack_word_next(work->word) | CONNTRACK_MOVING);
 }
 
@@ -45,7 +45,7 @@ __noinline int conn_forget_at(__u32 table, int index)
 
 		if (found == word) {
 			tag_put(table, index, 0);
-			sum_begin(table, index, word);
+			sum_begin(table, index, word, CONNTRACK_CAUSE_RENEWED);
 			flow_free(flow, next);
 		}
 		done = found == word || turn_has_passed(found, word);
@@ -107,7 +107,7 @@ static __always_inline bool half_claim(const struct conn_work *work, __u32 at)
 	if ((was_there && (!work->displaces || has_proven_itself(flow, word))) ||
 	    !flow_claim(flow, word))
 		return false;
-	sum_begin(half_of(work), at, word);
+	sum_begin(half_of(work), at, word, CONNTRACK_CAUSE_CLAIMED);
 	if (was_there)
 		conn_count(CONNTRACK_COUNT_DISPLACED);
 	return true;
@@ -184,7 +184,7 @@ static __always_inline bool proven_claim(const struct conn_work *work, __u32 at)
 	     !conntrack_is_over(word)) ||
 	    !flow_claim(flow, word))
 		return false;
-	sum_begin(proven_of(work), at, word);
+	sum_begin(proven_of(work), at, word, CONNTRACK_CAUSE_CLAIMED);
 	return true;
 }
 

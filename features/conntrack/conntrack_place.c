@@ -16,7 +16,8 @@ static bool place_write(struct conntrack_table *table, uint32_t index,
 	if (word & CONNTRACK_MOVING || conntrack_is_there(word, flow->expires_ticks, now) ||
 	    !word_change(flow, word, busy))
 		return false;
-	conntrack_sum_end(table, index, busy, NULL);
+	conntrack_sum_end(table, index,
+			  &(struct conntrack_leaving){ word, busy, CONNTRACK_CAUSE_CLAIMED, NULL });
 	struct conntrack_flow fresh = *from;
 
 	fresh.word = busy;

@@ -27,7 +27,8 @@ struct conntrack_query {
 			"connections has the fields"                                             \
 	}
 
-extern const struct weir_op conntrack_top_op; /* conntrack_top_ops.c */
+extern const struct weir_op conntrack_top_op;	/* conntrack_top_ops.c */
+extern const struct weir_op conntrack_ended_op; /* conntrack_record_ops.c */
 /* For the row of an operation: the tables are large, so a worker looks. */
 bool conntrack_query_is_heavy(struct weir_engine *engine, const struct weir_call *call);
 /* -EINVAL: the filter of the call is wrong, and says where; else what `each` said. */

@@ -26,6 +26,7 @@ struct conntrack_section {
 	bool pick_up;
 	bool asymmetric;
 	bool account;
+	uint32_t records; /* of ended flows, that are kept */
 	struct conntrack_lives {
 		struct weir_quantity of_state[CONNTRACK_STATE_COUNT];
 		struct weir_quantity of_proto[CONNTRACK_TIMEOUT_COUNT]; /* 0: as of the state */
@@ -50,6 +51,8 @@ struct conntrack {
 	/* Flows that may come over, after conntrack_fits(): all, or as many as --drop-oldest
 	 * leaves. */
 	uint32_t room[CONNTRACK_TABLES];
+	struct conntrack_records *records; /* conntrack_record.h */
+	uint64_t streamed, unstreamed;	   /* the next of them to be streamed; lost by being late */
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
 	bool is_on;

@@ -5,7 +5,7 @@
 #define WEIR_CONNTRACK_SUM_BPF_H
 
 #include "../../bpf/lib/count.h"
-#include "conntrack_follow.bpf.h"
+#include "conntrack_record.bpf.h"
 
 /* How often an addition is tried that another CPU comes between. */
 #define SUM_ATTEMPTS 4
@@ -27,34 +27,22 @@ static __always_inline bool sum_add(__u64 *word, __u64 turn, __u64 rest, __u32 a
 	return done;
 }
 
-static __always_inline void ended_add(const __u64 words[CONNTRACK_SUM_WORDS])
-{
-	__u32 row = WEIR_ENDED_ROW;
-	struct weir_count *ended = bpf_map_lookup_elem(&ctr_reason, &row);
-
-	if (!ended)
-		return;
-	ended->packets += conntrack_sum_number(words, 0) + conntrack_sum_number(words, 1);
-	ended->bytes += conntrack_sum_number(words, 2) + conntrack_sum_number(words, 3);
-}
-
-/* The place is claimed, with this word: whatever the flow before it carried is counted as ended,
- * and nothing can be added to it from now on. The next begins. */
-__noinline int conn_sum_end(__u32 table, __u32 index, __u32 word)
+/* The place is claimed, when it had this word: whatever the flow before it carried is counted as
+ * ended, and told of; nothing can be added to it from now on. The next begins. */
+__noinline int conn_sum_end(__u32 table, __u32 index, __u32 before, __u32 cause)
 {
 	struct conntrack_sum *sum = sum_at(table, index);
-	const struct conn_work *work = conn_work();
-	__u64 words[CONNTRACK_SUM_WORDS];
+	struct conn_work *work = conn_work();
+	__u64 turn = conntrack_sum_turn(conntrack_word_next(before));
 
 	if (!sum || !work)
 		return 0;
-	__u64 turn = conntrack_sum_turn(word);
-
-	words[0] = __sync_lock_test_and_set(&sum->words[0], turn);
-	words[1] = __sync_lock_test_and_set(&sum->words[1], turn);
-	words[2] = __sync_lock_test_and_set(&sum->words[2], turn);
-	words[3] = __sync_lock_test_and_set(&sum->words[3], turn);
-	ended_add(words);
+	work->ended[0] = __sync_lock_test_and_set(&sum->words[0], turn);
+	work->ended[1] = __sync_lock_test_and_set(&sum->words[1], turn);
+	work->ended[2] = __sync_lock_test_and_set(&sum->words[2], turn);
+	work->ended[3] = __sync_lock_test_and_set(&sum->words[3], turn);
+	ended_add(WEIR_ENDED_ROW, work->ended);
+	record_send(work, flow_at(table, index), sum, before, cause);
 	sum->first_ns = sum->last_ns[0] = sum->last_ns[1] = work->now_ns;
 	return 1;
 }
@@ -142,11 +130,10 @@ __noinline int conn_sum_leave(struct conn_work *work)
 {
 	if (!work)
 		return 0;
-	ended_add(work->taken);
 	work->table = work->own_table;
 	work->index = work->own_index;
 	work->in_old = work->own_in_old;
-	return 1;
+	return record_leave(work);
 }
 
 /* What another CPU has come between is tried again where the flow has gone: from an old table it
@@ -165,10 +152,11 @@ static __always_inline void sums_move(struct conn_work *work, __u32 table, __u32
 }
 
 /* A place that was claimed when it had the word `before`. */
-static __always_inline void sum_begin(__u32 table, __u32 index, __u32 before)
+static __always_inline void sum_begin(__u32 table, __u32 index, __u32 before,
+				      enum conntrack_cause cause)
 {
 	if (conntrack_constants.accounts)
-		conn_sum_end(table, index, conntrack_word_next(before));
+		conn_sum_end(table, index, before, cause);
 }
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "features/conntrack/conntrack_carried.h"
+#include "features/conntrack/conntrack_record.h"
 
 int conntrack_sums_open(struct weir_map *sums, struct weir_map *ended,
 			struct conntrack_table *table)
@@ -25,6 +25,15 @@ int conntrack_sums_open(struct weir_map *sums, struct weir_map *ended,
 	return 0;
 }
 
+void conntrack_carried_of(const __u64 words[CONNTRACK_SUM_WORDS], struct conntrack_carried *carried)
+{
+	for (uint32_t side = 0; side < 2; side++) {
+		carried->packets[side] = conntrack_sum_number(words, CONNTRACK_SUM_PACKETS + side);
+		carried->bytes[side] = conntrack_sum_number(words, CONNTRACK_SUM_BYTES + side);
+		carried->flags[side] = conntrack_sum_flags(words, side);
+	}
+}
+
 bool conntrack_carried_get(const struct conntrack_table *table, uint32_t index, uint32_t word,
 			   struct conntrack_carried *ret_carried)
 {
@@ -41,14 +50,10 @@ bool conntrack_carried_get(const struct conntrack_table *table, uint32_t index, 
 		if (!conntrack_sum_is_of(words[at], turn))
 			words[at] = 0;
 	}
-	for (uint32_t side = 0; side < 2; side++) {
-		ret_carried->packets[side] =
-			conntrack_sum_number(words, CONNTRACK_SUM_PACKETS + side);
-		ret_carried->bytes[side] = conntrack_sum_number(words, CONNTRACK_SUM_BYTES + side);
-		ret_carried->flags[side] = conntrack_sum_flags(words, side);
-		ret_carried->last_ns[side] = sum->last_ns[side];
-	}
+	conntrack_carried_of(words, ret_carried);
 	ret_carried->first_ns = sum->first_ns;
+	for (uint32_t side = 0; side < 2; side++)
+		ret_carried->last_ns[side] = sum->last_ns[side];
 	return true;
 }
 
@@ -123,8 +128,26 @@ static uint64_t coarse_ns(void)
 	return (uint64_t)conntrack_now() << CONNTRACK_TICK_SHIFT;
 }
 
-void conntrack_sum_end(struct conntrack_table *table, uint32_t index, uint32_t word,
-		       struct conntrack_heir *heir)
+/* Whoever has claimed the place has written no other flow there yet. */
+static void ended_tell(struct conntrack_table *table, uint32_t index,
+		       const struct conntrack_leaving *leaving,
+		       const __u64 words[CONNTRACK_SUM_WORDS])
+{
+	const struct conntrack_sum *sum = &table->sums[CONNTRACK_SUM_ROW(index)];
+	struct conntrack_record record = { .flow = table->flows[index], .table = table->kind };
+
+	ended_add(table, words);
+	conntrack_carried_of(words, &record.carried);
+	record.flow.word = leaving->before;
+	record.carried.first_ns = sum->first_ns;
+	record.carried.last_ns[0] = sum->last_ns[0];
+	record.carried.last_ns[1] = sum->last_ns[1];
+	record.end = conntrack_end_of(&record.flow, leaving->cause, conntrack_now());
+	conntrack_records_add(table->records, &record);
+}
+
+void conntrack_sum_end(struct conntrack_table *table, uint32_t index,
+		       const struct conntrack_leaving *leaving)
 {
 	__u64 words[CONNTRACK_SUM_WORDS];
 
@@ -132,22 +155,23 @@ void conntrack_sum_end(struct conntrack_table *table, uint32_t index, uint32_t w
 		return;
 	struct conntrack_sum *sum = &table->sums[CONNTRACK_SUM_ROW(index)];
 
-	sum_take(sum, conntrack_sum_turn(word), words);
-	if (heir)
-		heirs_add(heir, sum, words);
-	ended_add(table, words);
+	sum_take(sum, conntrack_sum_turn(leaving->next), words);
+	if (leaving->heir)
+		heirs_add(leaving->heir, sum, words);
+	ended_tell(table, index, leaving, words);
 	sum->first_ns = coarse_ns();
 	memset(sum->last_ns, 0, sizeof(sum->last_ns));
 }
 
-void conntrack_sums_close(struct conntrack_table *table)
+void conntrack_sums_close(struct conntrack_table *table, enum conntrack_cause cause)
 {
 	uint32_t places = table->sums ? table->set_count * CONNTRACK_WAYS : 0;
 
 	for (uint32_t index = 0; index < places; index++) {
+		struct conntrack_leaving leaving = { table->flows[index].word, 0, cause, NULL };
 		__u64 words[CONNTRACK_SUM_WORDS];
 
 		sum_take(&table->sums[CONNTRACK_SUM_ROW(index)], CONNTRACK_SUM_CLOSED, words);
-		ended_add(table, words);
+		ended_tell(table, index, &leaving, words);
 	}
 }

@@ -157,7 +157,7 @@ static void table_that_goes_leaves_nothing_uncounted(void **state)
 	struct conntrack_place place = put(&table, 1), unused = put(&table, 2);
 
 	send_two(&table, &place);
-	conntrack_sums_close(&table);
+	conntrack_sums_close(&table, CONNTRACK_CAUSE_OFF);
 	assert_int_equal(table.ended->packets, 3);
 	assert_int_equal(table.ended->bytes, 3100);
 	assert_false(add(&table, &place, CONNTRACK_SUM_PACKETS, 1));

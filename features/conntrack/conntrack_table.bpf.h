@@ -16,7 +16,8 @@ struct conn_work {
 	/* What a flow carried that moves, in between. */
 	__u64 taken[CONNTRACK_SUM_WORDS];
 	__u64 taken_first_ns;
-	__u32 own_table, own_index; /* where it goes */
+	__u64 ended[CONNTRACK_SUM_WORDS]; /* what one carried whose place is claimed */
+	__u32 own_table, own_index;	  /* where it goes */
 	__u8 own_in_old;
 	struct conn_segment segment;
 	__u32 word; /* as it was found */

@@ -108,12 +108,13 @@ void conntrack_table_lose(struct conntrack_table *table, uint32_t now)
 /* The place is the caller's, who had its flow leave it: MOVING until its tag is gone, or who takes
  * the place next would lose his. */
 static void place_empty(struct conntrack_table *table, uint32_t index, uint32_t word,
-			struct conntrack_heir *heir)
+			enum conntrack_cause cause, struct conntrack_heir *heir)
 {
 	uint32_t next = conntrack_word_next(word);
+	const struct conntrack_leaving leaving = { word, next, cause, heir };
 
 	tag_put(&table->sets[index / CONNTRACK_WAYS], index % CONNTRACK_WAYS, 0);
-	conntrack_sum_end(table, index, next, heir);
+	conntrack_sum_end(table, index, &leaving);
 	word_change(&table->flows[index], next | CONNTRACK_MOVING, next);
 }
 
@@ -123,7 +124,8 @@ bool conntrack_table_leave(struct conntrack_table *table, uint32_t index, uint32
 	if (word & CONNTRACK_MOVING ||
 	    !word_change(&table->flows[index], word, conntrack_word_next(word) | CONNTRACK_MOVING))
 		return false;
-	place_empty(table, index, word, heir);
+	place_empty(table, index, word, heir ? CONNTRACK_CAUSE_LEFT : CONNTRACK_CAUSE_FORGOTTEN,
+		    heir);
 	return true;
 }
 
@@ -168,7 +170,8 @@ bool conntrack_table_let_go(struct conntrack_table *table, uint32_t index, uint3
 						 conntrack_word_next(now) | CONNTRACK_MOVING, false,
 						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			continue;
-		place_empty(table, index, now, heir);
+		place_empty(table, index, now,
+			    heir ? CONNTRACK_CAUSE_LEFT : CONNTRACK_CAUSE_NO_ROOM, heir);
 		*ret_last = now;
 		return true;
 	}

@@ -15,6 +15,8 @@ enum conntrack_table_kind {
 	CONNTRACK_TABLES,
 };
 
+struct conntrack_records;
+
 struct conntrack_table {
 	enum conntrack_table_kind kind;
 	struct weir_map_memory flow_memory, set_memory, sum_memory, ended_memory;
@@ -25,6 +27,7 @@ struct conntrack_table {
 	 * not counted (conntrack_carried.h). */
 	struct conntrack_sum *sums;
 	struct conntrack_ended *ended;
+	struct conntrack_records *records; /* who is told of them; NULL: nobody */
 };
 
 struct conntrack_heir;

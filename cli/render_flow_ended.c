@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows that have ended: a table of them, and a line as one ends. */
+#include "base/cleanup.h"
+#include "base/units.h"
+#include "cli/render.h"
+
+#include <string.h>
+
+/* The clock of "2031-05-01T12:30:00Z". */
+static void clock_add(struct weir_buf *out, const struct weir_json *flow)
+{
+	const char *time = weir_view_str(flow, "time"), *clock = strchr(time, 'T');
+
+	if (clock)
+		weir_buf_add(out, clock + 1, strcspn(clock + 1, "Zz+"));
+}
+
+static void source_add(struct weir_buf *out, const struct weir_json *flow)
+{
+	weir_view_add_endpoint(out, flow, "src", "sport");
+	if (weir_json_get(flow, "icmp_id"))
+		weir_buf_addf(out, " id %llu", (unsigned long long)weir_view_uint(flow, "icmp_id"));
+}
+
+static void cell_done(struct weir_table *table, struct weir_buf *text)
+{
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_buf_str(text));
+	weir_buf_done(text);
+}
+
+static void ended_row(struct weir_table *table, const struct weir_json *flow)
+{
+	struct weir_buf text = { 0 };
+
+	clock_add(&text, flow);
+	cell_done(table, &text);
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(flow, "proto"));
+	source_add(&text, flow);
+	cell_done(table, &text);
+	weir_view_add_endpoint(&text, flow, "dst", "dport");
+	cell_done(table, &text);
+	weir_flow_packets_add(&text, flow);
+	cell_done(table, &text);
+	weir_flow_bytes_add(&text, flow);
+	cell_done(table, &text);
+	weir_duration_format(weir_view_uint(flow, "duration_ns"), &text);
+	cell_done(table, &text);
+	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(flow, "reason"));
+}
+
+/* How many are shown of those kept, and how many there were that are kept no more. */
+static void kept_show(const struct weir_view *view)
+{
+	uint64_t shown = weir_view_uint(view->answer, "shown"),
+		 total = weir_view_uint(view->answer, "total"),
+		 kept = weir_view_uint(view->answer, "kept"),
+		 made = weir_view_uint(view->answer, "made");
+
+	weir_buf_add_str(view->out, weir_color_on(WEIR_COLOR_DIM, view->color));
+	if (shown < total) {
+		weir_count_format(shown, view->out);
+		weir_buf_add_str(view->out, " of ");
+	}
+	weir_view_add_plural(view->out, total, "ended flow", "ended flows");
+	if (made > kept) {
+		weir_buf_add_str(view->out, "; of ");
+		weir_count_format(made, view->out);
+		weir_buf_add_str(view->out, " in this run the last ");
+		weir_count_format(kept, view->out);
+		weir_buf_add_str(view->out, " are kept");
+	}
+	weir_buf_add_str(view->out, weir_color_off(WEIR_COLOR_DIM, view->color));
+	weir_buf_add_char(view->out, '\n');
+}
+
+void weir_render_flow_ended(const struct weir_view *view)
+{
+	static const struct weir_column columns[] = {
+		{ "ended", false },	  { "proto", false },  { "source", false },
+		{ "destination", false }, { "packets", true }, { "bytes", true },
+		{ "lasted", true },	  { "why", false },
+	};
+	const struct weir_json *flows = weir_json_get(view->answer, "flows");
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = WEIR_ARRAY_SIZE(columns),
+		.color = view->color,
+	};
+
+	for (size_t i = 0; i < weir_json_size(flows); i++)
+		ended_row(&table, weir_json_at(flows, i));
+	weir_table_print(&table, view->out);
+	kept_show(view);
+}
+
+void weir_render_flow_event(const struct weir_view *view, const struct weir_json *flow)
+{
+	struct weir_buf *out = view->out;
+
+	clock_add(out, flow);
+	weir_buf_add_char(out, ' ');
+	weir_buf_add_visible(out, weir_view_str(flow, "proto"));
+	weir_buf_add_char(out, ' ');
+	source_add(out, flow);
+	weir_buf_add_str(out, " > ");
+	weir_view_add_endpoint(out, flow, "dst", "dport");
+	weir_buf_add_str(out, "  packets ");
+	weir_flow_packets_add(out, flow);
+	weir_buf_add_str(out, "  bytes ");
+	weir_flow_bytes_add(out, flow);
+	weir_buf_add_str(out, "  ");
+	weir_duration_format(weir_view_uint(flow, "duration_ns"), out);
+	weir_buf_addf(out, "  %s\n", weir_view_str(flow, "reason"));
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "features/conntrack/conntrack_record.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+struct conntrack_records {
+	pthread_mutex_t lock;
+	struct conntrack_record *at; /* number modulo keep */
+	uint32_t keep;
+	uint64_t made, first; /* of those that are kept, the oldest's number */
+	uint64_t packets, bytes;
+};
+
+const char *const conntrack_end_words[] = {
+#define X(identifier, name, help) name,
+	CONNTRACK_ENDS(X)
+#undef X
+		NULL,
+};
+
+struct conntrack_records *conntrack_records_new(void)
+{
+	struct conntrack_records *records = calloc(1, sizeof(*records));
+
+	if (records)
+		pthread_mutex_init(&records->lock, NULL);
+	return records;
+}
+
+void conntrack_records_free(struct conntrack_records *records)
+{
+	if (!records)
+		return;
+	pthread_mutex_destroy(&records->lock);
+	free(records->at);
+	free(records);
+}
+
+static void records_grow(struct conntrack_records *records, uint32_t keep,
+			 struct conntrack_record *at)
+{
+	uint64_t kept = records->made - records->first, most = kept < keep ? kept : keep;
+
+	for (uint64_t number = records->made - most; number < records->made; number++)
+		at[number % keep] = records->at[number % records->keep];
+	records->first = records->made - most;
+	free(records->at);
+	records->at = at;
+	records->keep = keep;
+}
+
+void conntrack_records_keep(struct conntrack_records *records, uint32_t keep)
+{
+	struct conntrack_record *at = keep ? calloc(keep, sizeof(*at)) : NULL;
+
+	if (!records) { /* a private copy of the feature: nothing ends there */
+		free(at);
+		return;
+	}
+	pthread_mutex_lock(&records->lock);
+	if (keep == records->keep)
+		free(at);
+	else if (!keep || at)
+		records_grow(records, keep, at);
+	pthread_mutex_unlock(&records->lock);
+}
+
+static bool is_empty(const struct conntrack_carried *carried)
+{
+	return !(carried->packets[0] | carried->packets[1] | carried->bytes[0] | carried->bytes[1]);
+}
+
+void conntrack_records_add(struct conntrack_records *records, const struct conntrack_record *record)
+{
+	if (!records || is_empty(&record->carried))
+		return;
+	pthread_mutex_lock(&records->lock);
+	if (records->keep) {
+		struct conntrack_record *at = &records->at[records->made % records->keep];
+
+		*at = *record;
+		at->number = records->made++;
+		at->end_ns = record->end_ns ? record->end_ns : weir_clock_monotonic_ns();
+		if (records->made - records->first > records->keep)
+			records->first++;
+		records->packets += record->carried.packets[0] + record->carried.packets[1];
+		records->bytes += record->carried.bytes[0] + record->carried.bytes[1];
+	}
+	pthread_mutex_unlock(&records->lock);
+}
+
+size_t conntrack_records_get(struct conntrack_records *records, uint64_t from,
+			     struct conntrack_record *ret_records, size_t room)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&records->lock);
+	if (from < records->first)
+		from = records->first;
+	for (; from < records->made && count < room; from++)
+		ret_records[count++] = records->at[from % records->keep];
+	pthread_mutex_unlock(&records->lock);
+	return count;
+}
+
+struct conntrack_records_count conntrack_records_count(struct conntrack_records *records)
+{
+	pthread_mutex_lock(&records->lock);
+	struct conntrack_records_count count = { records->made, records->made - records->first,
+						 records->packets, records->bytes, records->keep };
+
+	pthread_mutex_unlock(&records->lock);
+	return count;
+}
+
+/* By its state, where it was over or past its time: that it was swept, or that another took its
+ * place just then, says nothing of it. */
+static enum conntrack_end end_of_state(const struct conntrack_flow *flow)
+{
+	enum conntrack_state state = conntrack_state_of(flow->key.proto, flow->word);
+
+	return state == CONNTRACK_RESET_SEEN ? CONNTRACK_END_RESET :
+	       state == CONNTRACK_TIME_WAIT  ? CONNTRACK_END_CLOSED :
+					       CONNTRACK_END_IDLE;
+}
+
+enum conntrack_end conntrack_end_of(const struct conntrack_flow *flow, enum conntrack_cause cause,
+				    uint32_t now)
+{
+	static const enum conntrack_end ends[] = {
+		[CONNTRACK_CAUSE_CLAIMED] = CONNTRACK_END_DISPLACED,
+		[CONNTRACK_CAUSE_RENEWED] = CONNTRACK_END_RENEWED,
+		[CONNTRACK_CAUSE_FORGOTTEN] = CONNTRACK_END_FLUSHED,
+		[CONNTRACK_CAUSE_NO_ROOM] = CONNTRACK_END_NO_ROOM,
+		[CONNTRACK_CAUSE_OFF] = CONNTRACK_END_UNTRACKED,
+	};
+
+	if (cause == CONNTRACK_CAUSE_LEFT)
+		return CONNTRACK_END_PART;
+	if (cause >= WEIR_ARRAY_SIZE(ends) ||
+	    !conntrack_is_there(flow->word, flow->expires_ticks, now))
+		return end_of_state(flow);
+	bool is_over = conntrack_is_over(flow->word) && cause != CONNTRACK_CAUSE_FORGOTTEN;
+
+	return is_over ? end_of_state(flow) : ends[cause];
+}
