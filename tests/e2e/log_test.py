@@ -228,6 +228,20 @@ def test_a_file_that_was_moved_or_removed_is_made_anew(logged):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_a_new_file_in_the_place_of_the_old_is_the_one_that_is_written(logged):
+    """As logrotate's `create` does it, without a signal."""
+    _, wire, path = logged
+    assert not wire.passes(udp("192.0.2.7"))
+    wait_lines(path, "drop", 1)
+    moved = path.with_name("moved")
+    path.rename(moved)
+    path.touch()
+    before = moved.read_text()
+    assert not wire.passes(udp("192.0.2.8"))
+    assert wait_lines(path, "drop", 1)[0]["source"]["ip"] == "192.0.2.8"
+    assert moved.read_text() == before
+
+
 def test_a_cut_file_goes_on_from_its_start(logged):
     _, wire, path = logged
     assert not wire.passes(udp("192.0.2.7"))
@@ -257,16 +271,17 @@ def test_half_a_line_of_a_daemon_that_was_killed_spoils_no_other(pair, tmp_path)
         assert bad == ['{"@timestamp":"20']
 
 
-def test_what_happened_before_a_stop_is_written(pair, tmp_path):
-    path = tmp_path / "weir.json"
+def test_what_waits_at_a_stop_is_written(pair, tmp_path):
+    folder = tmp_path / "away"
+    folder.write_text("where a folder should be")
+    path = folder / "weir.json"
     with Daemon(pair.inside, config(path), interfaces=[pair.wire]) as daemon, \
             Wire.inward(pair) as wire:
         assert not any(wire.verdicts([udp("192.0.2.7")] * 300))
-        wait_for(lambda: place(daemon)["written"] >= 300, "300 events")
-        daemon.apply(config(path))
+        wait_for(lambda: place(daemon)["waiting"] >= 300, "300 events wait")
+        folder.unlink()
         daemon.stop()
-        lines = lines_of(path)
-        assert len(of_kind(lines, "drop")) == 300 and len(of_kind(lines, "change")) == 1
+        assert len(of_kind(lines_of(path), "drop")) == 300
 
 
 @pytest.fixture
