@@ -14,7 +14,7 @@
 #include "route.h"
 #include "way.h"
 
-const volatile struct weir_microflow_constants microflow_constants = { .sets = 1 };
+const volatile struct weir_microflow_constants microflow_constants = { .sets = 1, .each = 2 };
 
 enum microflow_bits {
 	MICROFLOW_V6 = 1 << 0, /* the line behind it is its own too */
@@ -71,8 +71,12 @@ struct microflow_set {
 	};
 };
 
+_Static_assert(sizeof(struct microflow_set) == MICROFLOW_TAGGED * MICROFLOW_WAYS,
+	       "a row has the tags of so many");
+
 /*
- * Each CPU has sets of its own, side by side, so that none is read half written.
+ * Each CPU has sets of its own, side by side, so that none is read half written; and behind them
+ * rows with their tags.
  *
  * writes: the data path, each CPU its own
  * reads: the same
@@ -104,18 +108,42 @@ static __always_inline bool microflow_is_lucky(void)
 	return !(bpf_get_prandom_u32() & 15);
 }
 
-static __always_inline struct microflow_set *microflow_set_of(const struct microflow_key *key,
-							      __u32 bits)
+/* Where a flow is if it is anywhere. */
+struct microflow_at {
+	__u32 first; /* row of this CPU's part */
+	__u32 set;
+	__u8 tag; /* not 0 */
+};
+
+static __always_inline struct microflow_at microflow_at(const struct microflow_key *key, __u32 bits)
 {
 	__u64 hash = ((__u64)key->src << 32 | key->dst) * WAY_GOLDEN;
 
 	hash ^= hash >> 29;
 	hash += (__u64)key->sport << 32 | (__u64)key->dport << 8 | bits;
 	hash *= 0xbf58476d1ce4e5b9ULL;
-	__u32 row = bpf_get_smp_processor_id() * microflow_constants.sets +
-		    ((hash >> 32) & (microflow_constants.sets - 1));
+	return (struct microflow_at){
+		.first = bpf_get_smp_processor_id() * microflow_constants.each,
+		.set = hash >> 32 & (microflow_constants.sets - 1),
+		.tag = (hash >> 24) | 1,
+	};
+}
+
+static __always_inline struct microflow_set *microflow_set_of(const struct microflow_at *at)
+{
+	__u32 row = at->first + at->set;
 
 	return bpf_map_lookup_elem(&tmp_microflow, &row);
+}
+
+/* Of its two flows, the second 0 behind one of IPv6: near, where the set is far. So packets that
+ * nothing is remembered of, a flood of them above all, wait for no far line. */
+static __always_inline __u8 *microflow_tags_of(const struct microflow_at *at)
+{
+	__u32 row = at->first + microflow_constants.sets + at->set / MICROFLOW_TAGGED;
+	__u8 *tags = bpf_map_lookup_elem(&tmp_microflow, &row);
+
+	return tags ? tags + at->set % MICROFLOW_TAGGED * MICROFLOW_WAYS : NULL;
 }
 
 static __always_inline bool microflow_is(const struct microflow *flow,

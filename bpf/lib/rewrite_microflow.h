@@ -140,25 +140,42 @@ static __always_inline bool microflow_addrs_are(struct xdp_md *ctx,
 	       way_addr_is(&h->src, &addrs->src) && way_addr_is(&h->dst, &addrs->dst);
 }
 
+static __always_inline bool microflow_is_first(struct xdp_md *ctx, const struct microflow_set *set,
+					       const struct microflow_packet *m)
+{
+	return microflow_is(&set->first, &m->key, m->bits) &&
+	       (!(m->bits & MICROFLOW_V6) || microflow_addrs_are(ctx, &set->addrs));
+}
+
+/* Behind one of IPv6 stand its addresses, of which others choose the bytes. */
+static __always_inline bool microflow_is_second(const struct microflow_set *set,
+						const struct microflow_packet *m)
+{
+	return !((m->bits | set->first.bits) & MICROFLOW_V6) &&
+	       microflow_is(&set->second, &m->key, m->bits);
+}
+
 /* NULL: nothing is remembered of it. */
 static __always_inline struct microflow *microflow_find(struct xdp_md *ctx,
-							struct microflow_set *set,
+							struct microflow_set **ret_set,
 							const struct microflow_packet *m)
 {
-	struct microflow *flow = &set->first;
+	struct microflow_at at = microflow_at(&m->key, m->bits);
+	const __u8 *tags = microflow_tags_of(&at);
 
-	if (microflow_is(flow, &m->key, m->bits))
-		return !(m->bits & MICROFLOW_V6) || microflow_addrs_are(ctx, &set->addrs) ? flow :
-											    NULL;
-	/* Behind one of IPv6 stand its addresses, of which others choose the bytes. */
-	if (m->bits & MICROFLOW_V6 || flow->bits & MICROFLOW_V6)
+	if (!tags || (tags[0] != at.tag && tags[1] != at.tag))
 		return NULL;
-	return microflow_is(&set->second, &m->key, m->bits) ? &set->second : NULL;
+	struct microflow_set *set = microflow_set_of(&at);
+
+	*ret_set = set;
+	if (set && tags[0] == at.tag && microflow_is_first(ctx, set, m))
+		return &set->first;
+	return set && tags[1] == at.tag && microflow_is_second(set, m) ? &set->second : NULL;
 }
 
 /* An end of the packet, which is one of two: NULL where it is not in reach. The pointer that was
  * compared is the one that is used, as in cursor_peek(). */
-static __always_inline void *microflow_at(struct xdp_md *ctx, __u32 offset, __u32 bytes)
+static __always_inline void *microflow_bytes(struct xdp_md *ctx, __u32 offset, __u32 bytes)
 {
 	__u8 *at = (__u8 *)(long)ctx->data + (offset & MICROFLOW_OFFSET_MASK);
 
@@ -170,7 +187,7 @@ static __always_inline bool microflow_put_v4(struct xdp_md *ctx, const struct mi
 					     __u32 end, __u64 *ret_difference)
 {
 	struct ipv4_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
-	__be32 *addr = microflow_at(ctx, end, sizeof(*addr));
+	__be32 *addr = microflow_bytes(ctx, end, sizeof(*addr));
 
 	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
 		return false;
@@ -187,7 +204,7 @@ static __always_inline bool microflow_put_v6(struct xdp_md *ctx, const struct we
 					     __u32 end, __u64 *ret_difference)
 {
 	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
-	struct weir_addr *addr = microflow_at(ctx, end, sizeof(*addr));
+	struct weir_addr *addr = microflow_bytes(ctx, end, sizeof(*addr));
 
 	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
 		return false;
@@ -204,8 +221,8 @@ static __always_inline bool microflow_put_udp(struct xdp_md *ctx, const struct m
 {
 	__u32 end =
 		flow->bits & MICROFLOW_SOURCE ? 0 : __builtin_offsetof(struct udp_header, dport);
-	__be16 *port = microflow_at(ctx, l4 + end, sizeof(*port));
-	__u16 *sum = microflow_at(ctx, l4 + NAT_UDP_SUM, sizeof(*sum));
+	__be16 *port = microflow_bytes(ctx, l4 + end, sizeof(*port));
+	__u16 *sum = microflow_bytes(ctx, l4 + NAT_UDP_SUM, sizeof(*sum));
 
 	if (!port || !sum)
 		return false;

@@ -150,15 +150,31 @@ static __always_inline struct microflow *microflow_place(struct microflow_set *s
 	return (__s32)(older->until - now) <= 0 || microflow_is_lucky() ? older : NULL;
 }
 
-static __always_inline void microflow_keep_v4(struct microflow_set *set,
+static __always_inline void microflow_keep_v4(struct microflow_set *set, __u8 *tags, __u8 tag,
 					      const struct microflow *flow)
 {
-	if (set->first.bits & MICROFLOW_V6 && set->first.generation)
+	if (set->first.bits & MICROFLOW_V6) {
 		set->second = (struct microflow){};
+		tags[1] = 0;
+	}
 	struct microflow *place = microflow_place(set, flow);
 
-	if (place)
-		*place = *flow;
+	if (!place)
+		return;
+	*place = *flow;
+	if (place == &set->first)
+		tags[0] = tag;
+	else
+		tags[1] = tag;
+}
+
+static __always_inline void microflow_keep_v6(struct microflow_set *set, __u8 *tags, __u8 tag,
+					      const struct microflow_draft *draft)
+{
+	set->first = draft->flow;
+	set->addrs = draft->addrs;
+	tags[0] = tag;
+	tags[1] = 0;
 }
 
 __noinline int balance_microflow_keep(void)
@@ -167,17 +183,17 @@ __noinline int balance_microflow_keep(void)
 
 	if (!microflow_constants.enabled || !draft || !draft->flow.generation)
 		return 0;
-	struct microflow_set *set =
-		microflow_set_of(&draft->flow.key, draft->flow.bits & MICROFLOW_BITS_KEY);
+	struct microflow_at at =
+		microflow_at(&draft->flow.key, draft->flow.bits & MICROFLOW_BITS_KEY);
+	struct microflow_set *set = microflow_set_of(&at);
+	__u8 *tags = microflow_tags_of(&at);
 
-	if (!set)
+	if (!set || !tags)
 		return 0;
-	if (draft->flow.bits & MICROFLOW_V6) {
-		set->first = draft->flow;
-		set->addrs = draft->addrs;
-	} else {
-		microflow_keep_v4(set, &draft->flow);
-	}
+	if (draft->flow.bits & MICROFLOW_V6)
+		microflow_keep_v6(set, tags, at.tag, draft);
+	else
+		microflow_keep_v4(set, tags, at.tag, &draft->flow);
 	return 0;
 }
 
@@ -280,11 +296,11 @@ __noinline int balance_microflow_run(struct xdp_md *ctx, struct pkt *p)
 	if (!p || !microflow_constants.enabled || !ways || xdp_has_mark(ctx) ||
 	    !microflow_read(ctx, &m) || sizeof(struct eth_header) + m.ip_len > p->len)
 		return microflow_miss(ways);
-	struct microflow_set *set = microflow_set_of(&m.key, m.bits);
-	struct microflow *flow = set ? microflow_find(ctx, set, &m) : NULL;
+	struct microflow_set *set = NULL;
+	struct microflow *flow = microflow_find(ctx, &set, &m);
 	__u32 slot = iface_slot(p->ifindex);
 
-	if (!flow || !slot || flow->slot != slot || m.ip_len > flow->mtu ||
+	if (!flow || !set || !slot || flow->slot != slot || m.ip_len > flow->mtu ||
 	    !microflow_holds(flow, ways))
 		return microflow_miss(ways);
 	microflow_tell(p, &m, slot);

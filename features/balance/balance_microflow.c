@@ -3,14 +3,12 @@
 #include "abi/microflow.h"
 #include "features/balance/balance_state.h"
 
-#define FLOWS_A_SET 2 /* of IPv4 */
-
 /* Sets of each CPU: a power of two, and all of them together no more than was asked for. */
 static uint32_t sets_each(uint32_t flows, uint32_t cpus)
 {
 	uint32_t sets = 1;
 
-	while ((uint64_t)sets * 2 * FLOWS_A_SET * cpus <= flows)
+	while ((uint64_t)sets * 2 * MICROFLOW_WAYS * cpus <= flows)
 		sets *= 2;
 	return sets;
 }
@@ -22,13 +20,15 @@ int balance_microflows_set(const struct balance_section *section, bool shortcuts
 
 	if (cpus < 0)
 		return cpus;
-	bool enabled = shortcuts && section->shortcut_flows >= FLOWS_A_SET * (uint32_t)cpus;
+	bool enabled = shortcuts && section->shortcut_flows >= MICROFLOW_WAYS * (uint32_t)cpus;
 	struct weir_microflow_constants values = {
 		.sets = enabled ? sets_each(section->shortcut_flows, (uint32_t)cpus) : 1,
 		.enabled = enabled,
 	};
+
+	values.each = values.sets + (values.sets + MICROFLOW_TAGGED - 1) / MICROFLOW_TAGGED;
 	int r = weir_constants_capacity(constants, "tmp_microflow",
-					enabled ? values.sets * (uint32_t)cpus : 1);
+					enabled ? values.each * (uint32_t)cpus : 1);
 
 	return r ? r :
 		   weir_constants_set(constants, "microflow_constants", &values, sizeof(values));

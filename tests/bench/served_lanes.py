@@ -16,6 +16,7 @@ from harness.wait import wait_for
 SINK, WAN = "sink", "wan"
 BENCH_OBJECT = BUILD / "tests/bench/bench.bpf.o"
 CAPACITY_LEAST = 100000     # of flows, in any table
+FLOW_CACHE_LEAST = 262144   # as it is by itself
 WATCHED_S = 2.5             # balance_ways.c has 2
 ROUTED = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
           "net.ipv4.conf.all.rp_filter=0",
@@ -123,7 +124,8 @@ class WeirShortcut(WeirXdp):
             flow_lanes.GATEWAYS[self.family], "dev", SINK, "onlink")
 
     def load(self):
-        self.more = "  shortcut: xdp\n"
+        room = max(2 * self.count, FLOW_CACHE_LEAST)
+        self.more = f"  shortcut: xdp\n  shortcut-flows: {room}\n"
         super().load()
         wait_for(lambda: self.daemon.status()["balance"]["on"], "the daemon answers")
 
