@@ -64,6 +64,18 @@ static void event_heard(struct weir_subscriber *subscriber, const char *kind, co
 	}
 }
 
+/* Ended flows are made for those who ask. */
+static bool flow_wanted(struct weir_subscriber *subscriber, const char *kind)
+{
+	const struct log_state *state = (const struct log_state *)subscriber;
+	size_t number = log_kind_find(kind);
+
+	for (int place = 0; place < LOG_PLACES; place++)
+		if (log_sink_wants(state->sinks[place], number))
+			return true;
+	return false;
+}
+
 static int log_state_new(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,
 			 void **ret_state)
 {
@@ -75,6 +87,7 @@ static int log_state_new(struct weir_engine *engine, const char *state_dir, stru
 		return -ENOMEM;
 	state->engine = engine;
 	state->subscriber.event = event_heard;
+	state->subscriber.streams = flow_wanted;
 	if (engine)
 		weir_engine_subscribe(engine, &state->subscriber);
 	*ret_state = state;

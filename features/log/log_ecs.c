@@ -78,6 +78,16 @@ static void backend_add(struct log_record *record, const char *name)
 		log_record_add(record, "server.port", LOG_NUMBER, colon + 1);
 }
 
+/* All with milliseconds, whoever wrote them. */
+static void date_add(struct log_record *record, const char *path, const char *time)
+{
+	char when[WEIR_CLOCK_MS_TEXT];
+	uint64_t real_ns;
+
+	if (!weir_clock_parse(time, &real_ns))
+		log_record_add(record, path, LOG_TEXT, weir_clock_format_ms(real_ns, when));
+}
+
 static void member_add(struct log_record *record, const struct log_member *member,
 		       const struct weir_json *value)
 {
@@ -88,8 +98,10 @@ static void member_add(struct log_record *record, const struct log_member *membe
 	case LOG_AS_BACKEND:
 		backend_add(record, weir_json_str(value, ""));
 		break;
-	case LOG_AS_KEYWORD:
 	case LOG_AS_DATE:
+		date_add(record, member->path, weir_json_str(value, ""));
+		break;
+	case LOG_AS_KEYWORD:
 		keyword_add(record, member->path, value);
 		break;
 	}
@@ -279,7 +291,8 @@ static void own_add(struct log_record *record, const struct log_happening *happe
 		log_record_addf(record, "weir.log.lost", LOG_NUMBER, "%" PRIu64, happening->lost);
 	if (!happening->sample)
 		return;
-	log_record_add(record, "network.packets", LOG_NUMBER, "1");
+	if (log_record_get(record, "network.bytes"))
+		log_record_add(record, "network.packets", LOG_NUMBER, "1");
 	snprintf(path, sizeof(path), "weir.%s.sample", happening->kind);
 	log_record_addf(record, path, LOG_NUMBER, "%u", happening->sample);
 	snprintf(path, sizeof(path), "weir.%s.left_out", happening->kind);

@@ -15,7 +15,7 @@ from harness.daemon import Daemon
 from harness.ecs import assert_ecs, member
 from harness.frames import TCP, UDP, Raw, ether, ip
 from harness.wait import wait_for
-from harness.wire import Wire
+from harness.wire import MARK, Wire
 
 CONFIG = """\
 api: {{listen: off}}
@@ -140,6 +140,25 @@ def test_a_rule_that_logs_is_a_line_with_its_name(logged):
     assert_ecs(line)
     assert line["rule"]["name"] == "told"
     assert line["source"] == {"ip": "198.51.100.9", "port": 5}
+
+
+def test_a_flow_that_ended_is_a_line_with_what_it_carried(pair, tmp_path):
+    path = tmp_path / "weir.json"
+    text = config(path, more=", kinds: [flow]") + "conntrack: {enabled: true, account: true}\n"
+    with Daemon(pair.inside, text, interfaces=[pair.wire]) as daemon, Wire.inward(pair) as wire:
+        frames = [udp("198.51.100.9", sport=5, dport=7)] * 3
+        assert all(wire.verdicts(frames))
+        size = sum(len(bytes(frame)) + len(MARK) + 4 for frame in frames)
+        daemon.say("flow", "flush", "--all")
+        line, = wait_lines(path, "flow", 1)
+        assert_ecs(line)
+        assert line["source"] == {"ip": "198.51.100.9", "port": 5, "packets": 3, "bytes": size}
+        assert line["destination"] == {"ip": "198.18.0.1", "port": 7, "packets": 0, "bytes": 0}
+        assert line["network"]["packets"] == 3 and line["network"]["bytes"] == size
+        assert line["observer"]["ingress"]["interface"]["name"] == pair.wire
+        assert line["event"]["type"] == ["connection", "end"]
+        assert line["event"]["start"] <= line["event"]["end"] <= line["event"]["created"]
+        assert line["network"]["community_id"] == community_ids(frames[:1], tmp_path)[0]
 
 
 def test_changes_and_warnings_are_lines_with_who_did_it(logged):
