@@ -307,3 +307,18 @@ def test_kills_and_reloads_record_nothing_twice_and_lose_nothing_uncounted(chain
         live(daemon)["flow"]
     assert counted["flow"].packets > 1000
     assert len(seen) > 400
+
+
+def test_what_the_ring_has_no_room_for_is_counted(chain, watched):
+    """Nobody reads it, and half of it holds some 3,000 records."""
+    daemon = watched("tc", capacity=40, half_open=40)
+    daemon.kill()
+    with chain.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for port in range(30000, 36000):
+            sock.sendto(b"x", (server_address(4), port))
+    daemon.start()
+    _, recorded, lost = add_up(daemon)
+    counts = daemon.status()["events"]["flow"]
+    assert lost.packets > 1000 and recorded.packets > 1000
+    assert counts["capped"] + counts["lost"] == lost.packets        # each flow has one
+    assert plus((recorded, lost, flows_sum(daemon))) == live(daemon)["flow"]
