@@ -22,6 +22,7 @@ struct weir_engine;
 struct weir_object;
 struct weir_kernel_flow;
 struct weir_served_flow;
+struct weir_flow_ends;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -182,6 +183,11 @@ struct weir_feature {
 	void (*served_each)(void *state,
 			    void (*each)(const struct weir_served_flow *flow, void *arg),
 			    void *arg);
+	/* Of a flow whose ends are sockets of this host: adds whose, to an open object
+	 * (core/owner.h).
+	 */
+	void (*owner_put)(void *state, const struct weir_flow_ends *ends,
+			  struct weir_json_out *json);
 	const struct weir_op *const *ops; /* NULL-terminated array of rows */
 };
 

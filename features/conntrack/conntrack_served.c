@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "core/owner.h"
 #include "core/served.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
@@ -68,4 +69,20 @@ void conntrack_served_each(void *data, void (*each)(const struct weir_served_flo
 		if (state->old[i].set_count && !conntrack_table_stays(state, i))
 			conntrack_table_each(&state->old[i], conntrack_now(), served_visit, &look);
 	}
+}
+
+void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json)
+{
+	const struct conntrack_flow *flow = view->flow;
+	unsigned src = conntrack_initiator(flow);
+	struct weir_flow_ends ends = {
+		.src = flow->key.addr[src],
+		.dst = flow->key.addr[!src],
+		.sport = ntohs(flow->key.port[src]),
+		.dport = ntohs(flow->key.port[!src]),
+		.proto = flow->key.proto,
+	};
+
+	if (conntrack_has_ports(flow))
+		weir_owner_put(view->engine, &ends, json);
 }

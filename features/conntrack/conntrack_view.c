@@ -393,6 +393,7 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 	conntrack_carried_put(view, json);
 	put_times(view, json);
 	put_marks(flow, json);
+	conntrack_owner_put(view, json);
 }
 
 void conntrack_view_put(const struct conntrack_view *view, struct weir_json_out *json)

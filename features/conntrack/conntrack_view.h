@@ -32,6 +32,8 @@ extern const struct weir_filter_field conntrack_filter_fields[];
 /* For weir_filter_matches(); the item is a struct conntrack_view. */
 size_t conntrack_filter_get(const void *item, size_t field,
 			    union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX]);
+/* conntrack_served.c: whose its ends are, where they are sockets of this host. */
+void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json);
 /* Members of the open object. */
 void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json);
 /* An object of the open array. */

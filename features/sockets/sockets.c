@@ -73,5 +73,6 @@ const struct weir_feature weir_sockets = {
 	.tick = sockets_tick,
 	.status = sockets_status,
 	.snapshot = sockets_snapshot,
+	.owner_put = sockets_flow_owner_put,
 	.ops = sockets_ops,
 };

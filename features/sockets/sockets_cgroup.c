@@ -140,7 +140,8 @@ static int row_compare(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-static const struct sockets_cgroup_row *row_find(const struct sockets_cgroups *cgroups, uint64_t id)
+const struct sockets_cgroup_row *sockets_cgroup_known(const struct sockets_cgroups *cgroups,
+						      uint64_t id)
 {
 	struct sockets_cgroup_row key = { .id = id };
 
@@ -166,7 +167,7 @@ static int room_make(struct sockets_cgroups *cgroups)
 const struct sockets_cgroup_row *sockets_cgroup_find(struct sockets_cgroups *cgroups, uint64_t id,
 						     struct weir_map *names)
 {
-	const struct sockets_cgroup_row *known = row_find(cgroups, id);
+	const struct sockets_cgroup_row *known = sockets_cgroup_known(cgroups, id);
 
 	if (known)
 		return known;
@@ -184,5 +185,5 @@ const struct sockets_cgroup_row *sockets_cgroup_find(struct sockets_cgroups *cgr
 		path_recall(id, names, row->path);
 	sockets_container_of(row->path, row->container);
 	qsort(cgroups->rows, cgroups->count, sizeof(*row), row_compare);
-	return row_find(cgroups, id);
+	return sockets_cgroup_known(cgroups, id);
 }

@@ -26,6 +26,9 @@ struct sockets_cgroups {
 	char mount_path[SOCKETS_CGROUP_PATH];
 };
 
+/* Of those that were found before; changes nothing. NULL: it was not. */
+const struct sockets_cgroup_row *sockets_cgroup_known(const struct sockets_cgroups *cgroups,
+						      uint64_t id);
 /* Lasts until the next call. `names` is the data path's own list, for those that are gone. NULL: no
  * memory. */
 const struct sockets_cgroup_row *sockets_cgroup_find(struct sockets_cgroups *cgroups, uint64_t id,

@@ -67,7 +67,6 @@ struct item {
 static size_t owner_get(struct item *item, size_t field, union weir_filter_value *ret_values)
 {
 	const struct sockets_process *owner = sockets_owner(item->entry);
-	struct sockets *state = item->state;
 
 	if (!owner)
 		return 0;
@@ -82,8 +81,8 @@ static size_t owner_get(struct item *item, size_t field, union weir_filter_value
 	default:
 		break;
 	}
-	const struct sockets_cgroup_row *cgroup = sockets_cgroup_find(
-		&state->cgroups, owner->cgroup, weir_tracer_map(state->tracer, "st_sock_cgroup"));
+	const struct sockets_cgroup_row *cgroup =
+		sockets_cgroup_known(&item->state->cgroups, owner->cgroup);
 
 	if (!cgroup || (field == FIELD_CONTAINER && !cgroup->container[0]))
 		return 0;

@@ -16,16 +16,16 @@ static void time_put(struct weir_json_out *json, const char *key, uint64_t at_ns
 	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
 }
 
-static void owner_put(struct sockets *state, const struct sockets_entry *entry,
-		      struct weir_json_out *json)
+void sockets_owner_put(const struct sockets *state, const struct sockets_entry *entry,
+		       struct weir_json_out *json)
 {
 	const struct sockets_process *owner = sockets_owner(entry);
 	char comm[SOCKETS_COMM_BYTES + 1];
 
 	if (!owner)
 		return;
-	const struct sockets_cgroup_row *cgroup = sockets_cgroup_find(
-		&state->cgroups, owner->cgroup, weir_tracer_map(state->tracer, "st_sock_cgroup"));
+	const struct sockets_cgroup_row *cgroup =
+		sockets_cgroup_known(&state->cgroups, owner->cgroup);
 
 	snprintf(comm, sizeof(comm), "%.*s", SOCKETS_COMM_BYTES, owner->comm);
 	weir_json_put_str(json, "process", comm);
@@ -72,7 +72,7 @@ static void tcp_put(const struct sockets_entry *entry, struct weir_json_out *jso
 	weir_json_put_uint(json, "receive_window", numbers->receive_window);
 }
 
-void sockets_entry_put(struct sockets *state, const struct sockets_entry *entry,
+void sockets_entry_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json)
 {
 	char text[WEIR_ADDR_TEXT];
@@ -87,7 +87,7 @@ void sockets_entry_put(struct sockets *state, const struct sockets_entry *entry,
 	weir_json_put_uint(json, "local_port", entry->local_port);
 	weir_json_put_str(json, "remote", weir_addr_to_string(&entry->remote, text));
 	weir_json_put_uint(json, "remote_port", entry->remote_port);
-	owner_put(state, entry, json);
+	sockets_owner_put(state, entry, json);
 	time_put(json, entry->is_adopted ? "first_seen" : "begun", entry->begun_ns);
 	if (entry->ended_ns)
 		time_put(json, "ended", entry->ended_ns);

@@ -31,6 +31,13 @@ struct sockets_view {
 	uint64_t took_ns;
 };
 
+/* Sockets by their ends; those that ended too. */
+struct sockets_index {
+	const struct sockets_entry **rows;
+	size_t count;
+	uint64_t read_ns; /* of what was read then */
+};
+
 struct sockets {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_tracer *tracer; /* NULL: nothing is watched */
@@ -43,6 +50,7 @@ struct sockets {
 	uint64_t walked_ns, walk_took_ns;
 	uint64_t gone; /* whose end was missed, since the daemon started */
 	struct sockets_cgroups cgroups;
+	struct sockets_index index;
 	char why[160]; /* nothing is watched although it is asked for */
 	bool is_on;    /* by the live configuration */
 	bool all_namespaces;
@@ -57,7 +65,8 @@ extern const struct weir_op *const sockets_ops[];
 void sockets_live(void *data, const struct weir_config *config);
 void sockets_tick(void *data, uint64_t now_ns);
 void sockets_watch_end(struct sockets *state);
-/* Reads again, unless what was read is as good as new or reading takes long. */
+/* For who asks: reads again, unless what was read is as good as new, reading takes long, or a
+ * worker may be looking at it. */
 void sockets_refresh(struct sockets *state);
 
 static inline size_t sockets_count(const struct sockets_view *view)
@@ -91,11 +100,19 @@ void sockets_total_of_live(const struct sockets_entry *entry, struct sockets_tot
 void sockets_total_add(struct sockets_total *total, const struct sockets_total *more);
 
 /* sockets_put.c */
-void sockets_entry_put(struct sockets *state, const struct sockets_entry *entry,
+void sockets_entry_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json);
 /* Whether something is watched, and what is not in the rows. */
 void sockets_head_put(const struct sockets *state, struct weir_json_out *json);
 void sockets_sums_put(const struct sockets *state, struct weir_json_out *json);
+
+/* Members of an open object. */
+void sockets_owner_put(const struct sockets *state, const struct sockets_entry *entry,
+		       struct weir_json_out *json);
+
+/* sockets_flow.c */
+void sockets_flow_owner_put(void *data, const struct weir_flow_ends *ends,
+			    struct weir_json_out *json);
 
 /* sockets_top.c */
 extern const struct weir_op sockets_top_op;

@@ -35,7 +35,7 @@ struct grouping {
 static void group_name(struct grouping *grouping, const struct sockets_total_key *key,
 		       char name[SOCKETS_CGROUP_PATH])
 {
-	struct sockets *state = grouping->state;
+	const struct sockets *state = grouping->state;
 	const struct sockets_cgroup_row *cgroup = NULL;
 
 	name[0] = '\0';
@@ -46,8 +46,7 @@ static void group_name(struct grouping *grouping, const struct sockets_total_key
 	else if (grouping->by == GROUP_USER)
 		snprintf(name, SOCKETS_CGROUP_PATH, "%u", key->uid);
 	else
-		cgroup = sockets_cgroup_find(&state->cgroups, key->cgroup,
-					     weir_tracer_map(state->tracer, "st_sock_cgroup"));
+		cgroup = sockets_cgroup_known(&state->cgroups, key->cgroup);
 	if (cgroup)
 		snprintf(name, SOCKETS_CGROUP_PATH, "%s",
 			 grouping->by == GROUP_CGROUP ? cgroup->path : cgroup->container);

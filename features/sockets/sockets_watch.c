@@ -44,6 +44,8 @@ void sockets_watch_end(struct sockets *state)
 		weir_buf_done(&state->view->live);
 	free(state->view);
 	free(state->ended);
+	free(state->index.rows);
+	state->index = (struct sockets_index){ 0 };
 	state->view = NULL;
 	state->ended = NULL;
 	state->ended_turn = state->walked_ns = 0;
@@ -244,14 +246,37 @@ static int view_read(struct sockets *state)
 	return r;
 }
 
+/* All that may be asked for, now: who asks may be a worker, which changes nothing. */
+static void cgroups_find(struct sockets *state)
+{
+	struct weir_map *names = weir_tracer_map(state->tracer, "st_sock_cgroup");
+	const struct sockets_view *view = state->view;
+
+	for (size_t i = 0; i < sockets_count(view); i++) {
+		const struct sockets_process *owner = sockets_owner(sockets_at(view, i));
+
+		if (owner)
+			sockets_cgroup_find(&state->cgroups, owner->cgroup, names);
+	}
+	for (size_t i = 0; i < view->total_count; i++)
+		sockets_cgroup_find(&state->cgroups, view->totals[i].key.cgroup, names);
+	for (size_t i = 0; i < SOCKETS_ENDED_MAX && state->ended[i].cookie; i++) {
+		const struct sockets_process *owner = sockets_owner(&state->ended[i]);
+
+		if (owner)
+			sockets_cgroup_find(&state->cgroups, owner->cgroup, names);
+	}
+}
+
 static void read_all(struct sockets *state, uint64_t now_ns)
 {
 	view_read(state);
+	cgroups_find(state);
 	state->view->read_ns = now_ns;
 	state->view->took_ns = weir_clock_monotonic_ns() - now_ns;
 }
 
-void sockets_refresh(struct sockets *state)
+static void refresh(struct sockets *state)
 {
 	uint64_t now_ns = weir_clock_monotonic_ns();
 
@@ -262,8 +287,14 @@ void sockets_refresh(struct sockets *state)
 		read_all(state, weir_clock_monotonic_ns());
 }
 
+void sockets_refresh(struct sockets *state)
+{
+	if (weir_engine_is_idle(state->engine))
+		refresh(state);
+}
+
 void sockets_tick(void *data, uint64_t now_ns)
 {
 	(void)now_ns;
-	sockets_refresh(data);
+	refresh(data);
 }

@@ -151,8 +151,9 @@ time.sleep(max(0, 0.02 - (time.monotonic() - began)))
 
 
 def test_processes_that_live_20_ms_are_told_of_each_by_its_own_name(pair, watched, cgroup):
-    """Their cgroup is gone, too, before anybody looks."""
+    """Their cgroup is gone, too, before the daemon looks: it stands still meanwhile."""
     started = []
+    watched.process.send_signal(signal.SIGSTOP)
     with listener(pair.outside, pair.outside_v4):
         for count in range(100):
             def enter(count=count):
@@ -172,6 +173,7 @@ def test_processes_that_live_20_ms_are_told_of_each_by_its_own_name(pair, watche
         wait_for(lambda: not (cgroup / "cgroup.procs").read_text(), "all have gone")
         cgroup.rmdir()
         cgroup.parent.rmdir()
+        watched.process.send_signal(signal.SIGCONT)
         wait_for(lambda: len(rows(watched, "--ended", f"rport={PORT}")) >= len(started),
                  "all have ended")
     told = [tuple(found[key] for key in ("protocol", "local_port", "pid", "process", "uid"))

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose a flow is: one feature follows flows, another knows this host's sockets, and the one asks
+ * the other here. */
+#ifndef WEIR_CORE_OWNER_H
+#define WEIR_CORE_OWNER_H
+
+#include <stdint.h>
+
+#include "../abi/packet.h"
+#include "../base/json.h"
+
+struct weir_engine;
+
+struct weir_flow_ends {
+	struct weir_addr src, dst;
+	uint16_t sport, dport; /* host byte order */
+	uint8_t proto;
+};
+
+/* Adds to an open object whose the ends are that are sockets of this host; nothing where none is,
+ * or nobody knows. Loop, or a worker in its turn. */
+void weir_owner_put(struct weir_engine *engine, const struct weir_flow_ends *ends,
+		    struct weir_json_out *json);
+
+#endif
