@@ -417,5 +417,8 @@ def test_cleanup_forgets_what_is_over_or_idle_and_leaves_the_rest(cluster):
         assert daemon.ask("lb", "cleanup") == {"forgotten": 1}
         assert tracked() == 1 and idle.echoes(b"goes on")
         assert daemon.ask("lb", "cleanup", "--idle", "1h") == {"forgotten": 0}
+        # A late acknowledgement would begin the flow anew.
+        wait_for(lambda: "unacked" not in cluster.backends.run(
+            "ss", "-tinH", "state", "established").stdout, "all is acknowledged")
         assert "1 connection forgotten" in daemon.say("lb", "cleanup", "--idle", "0s")
         assert tracked() == 0 and direct.echoes(b"is none of its own")
