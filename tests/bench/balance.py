@@ -179,7 +179,8 @@ def race_rows(report, race, what, ways, rounds, packets, least):
                    "empty XDP drop", median(ns["empty"]))
 
 
-ALIVE = 5       # packets a round that a flow has at least
+ALIVE = 20      # packets a round that a flow has at least
+PACKETS_MOST = 5000000
 
 
 def live_rows(report, rounds, packets, sizes):
@@ -201,7 +202,7 @@ def shortcut_rows(report, race, what, rounds, packets):
 def live_row(report, family, count, what, rounds, packets):
     """The kernel's table has twice the room of flows, Weir's as much as there are. So many packets
     that a flow has several in a round, as flows do that are alive."""
-    packets = max(packets, ALIVE * count)
+    packets = max(packets, min(ALIVE * count, PACKETS_MOST))
     room = 2 * max(count or rounds * packets, served_lanes.CAPACITY_LEAST)
     with flow_lanes.kernel_sizes(room) as most, contextlib.ExitStack() as stack:
         if most < room:
