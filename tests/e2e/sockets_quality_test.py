@@ -271,8 +271,13 @@ def test_resets_are_told_by_side(lossy, watched):
             (theirs, ours)[number % 2].setblocking(False)
         wait_for(lambda: reset_counts(lossy.inside) - first >= 20, "resets were sent")
     wait_for(lambda: not told(watched), "all have ended", 20)
-    rows = told(watched, "--ended").values()
-    answer = watched.ask("socket", "list")
-    sent = sum(row["resets_sent"] for row in rows) + answer["resets_without_socket"]
-    assert sent == reset_counts(lossy.inside) - first
+
+    def are_equal():
+        """A segment that is sent again to who is gone is reset, too."""
+        rows = told(watched, "--ended").values()
+        sent = sum(row["resets_sent"] for row in rows) + \
+            watched.ask("socket", "list")["resets_without_socket"]
+        return sent == reset_counts(lossy.inside) - first and rows
+
+    rows = wait_for(are_equal, "as many are told of as the kernel counts")
     assert sum(row["resets_sent"] > 0 for row in rows) == 20

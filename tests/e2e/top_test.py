@@ -213,7 +213,7 @@ def test_filter_is_tried_in_place_and_can_be_left(chain, daemon):
         screen.keys("2")
         screen.shows(rf"^{CLIENT} +1 ")          # tabs of flows share it
         screen.keys("Escape")
-        screen.shows(rf"^{CLIENT} +2 ")
+        screen.shows(rf"^{CLIENT} +[2-9] ")      # what the kernel knew before is taken over
 
 
 def test_rows_are_sorted_by_the_column_that_is_chosen(chain, daemon):
