@@ -55,7 +55,7 @@ static __always_inline bool microflow_udp(const struct udp_header *h, __u32 byte
 {
 	m->key.sport = h->sport;
 	m->key.dport = h->dport;
-	return be16(h->length) == bytes;
+	return bytes >= sizeof(*h) && be16(h->length) == bytes;
 }
 
 /* `bytes` from the transport header on. */
@@ -100,7 +100,7 @@ static __always_inline bool microflow_v6(struct xdp_md *ctx, struct microflow_pa
 	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
 	__u64 pseudo = 0;
 
-	if ((void *)(h + 1) > (void *)(long)ctx->data_end)
+	if ((void *)(h + 1) > (void *)(long)ctx->data_end || be32(h->version_class_flow) >> 28 != 6)
 		return false;
 	__u32 bytes = be16(h->payload_length);
 

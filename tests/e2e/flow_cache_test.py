@@ -118,13 +118,21 @@ def odd(family):
     yield "last hop", datagram(family, hops=1)
     yield "length", datagram(family, len=9)
     yield "longer than it is", datagram(family, len=200)
+    short = datagram(family, b"", len=5)
     if family == 4:
+        short.len = 25
+        yield "shorter than its header", short
         yield "options", packet(CLIENT[4], SERVICE[4], plain[UDP].copy(), "options")
         first, later = plain.copy(), plain.copy()
         first.flags, later.frag = "MF", 9
         yield "first fragment", first
         yield "later fragment", later
     else:
+        short.plen = 5
+        yield "shorter than its header", short
+        other = plain.copy()
+        other.version = 5
+        yield "version", other
         yield "extensions", packet(CLIENT[6], SERVICE[6], plain[UDP].copy(), "extensions")
 
 
