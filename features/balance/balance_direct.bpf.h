@@ -43,8 +43,11 @@ __noinline int balance_direct_look(struct xdp_md *ctx, const struct pkt *p)
 	struct served *served = served_work();
 	struct forward_work *work = forward_work();
 
-	if (!served_constants.shortcuts || !served_constants.directs || !p || !served || !work ||
-	    !shortcut_may(p) || shortcut_is_partial(ctx, p, &p->src, &p->dst))
+	if (!served_constants.shortcuts || !served_constants.directs || !p || !served || !work)
+		return 0;
+	if (p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN)
+		balance_microflow_forget(p);
+	if (!shortcut_may(p) || shortcut_is_partial(ctx, p, &p->src, &p->dst))
 		return 0;
 	work->encap.forward = served->forward;
 	work->encap.dst = served->backend.addr;

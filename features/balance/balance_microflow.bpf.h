@@ -52,28 +52,55 @@ static __always_inline __u32 microflow_until(const struct served *served)
 }
 
 /* As it arrived: struct pkt bears the service's end in the place of a backend's. */
+static __always_inline struct microflow_key microflow_key_of(const struct pkt *p,
+							     const struct weir_addr *src,
+							     __be16 sport)
+{
+	bool is_v4 = p->seen & PKT_IPV4;
+
+	return (struct microflow_key){
+		.src = is_v4 ? src->be32[3] : microflow_fold(src),
+		.dst = is_v4 ? p->dst.be32[3] : microflow_fold(&p->dst),
+		.sport = sport,
+		.dport = p->dport,
+	};
+}
+
+static __always_inline __u32 microflow_bits_of(const struct pkt *p)
+{
+	return (p->seen & PKT_IPV4 ? 0 : MICROFLOW_V6) |
+	       (p->proto == PROTO_TCP ? MICROFLOW_TCP : 0);
+}
+
 static __always_inline void microflow_note_ends(struct microflow_draft *draft, const struct pkt *p,
 						const struct served *served)
 {
-	struct microflow_key *key = &draft->flow.key;
 	bool is_back = served->kind == SERVED_FROM_BACKEND;
 	const struct weir_addr *src = is_back ? &served->backend.addr : &p->src;
 
-	key->sport = is_back ? served->backend.port : p->sport;
-	key->dport = p->dport;
-	draft->flow.bits = (p->seen & PKT_IPV4 ? 0 : MICROFLOW_V6) |
-			   (p->proto == PROTO_TCP ? MICROFLOW_TCP : 0) |
-			   (is_back ? MICROFLOW_SOURCE : 0) |
+	draft->flow.key = microflow_key_of(p, src, is_back ? served->backend.port : p->sport);
+	draft->flow.bits = microflow_bits_of(p) | (is_back ? MICROFLOW_SOURCE : 0) |
 			   served->forward << MICROFLOW_FORWARD_SHIFT;
-	if (p->seen & PKT_IPV4) {
-		key->src = src->be32[3];
-		key->dst = p->dst.be32[3];
-		return;
-	}
-	key->src = microflow_fold(src);
-	key->dst = microflow_fold(&p->dst);
 	draft->addrs.src = *src;
 	draft->addrs.dst = p->dst;
+}
+
+/* A connection begins. One that was reset a moment ago, between the same ends, may have had another
+ * backend: nothing is to go by it. What other CPUs remember stays, who get none of its packets as
+ * long as cards share them out by their ends. */
+__noinline int balance_microflow_forget(const struct pkt *p)
+{
+	if (!microflow_constants.enabled || !p)
+		return 0;
+	struct microflow_key key = microflow_key_of(p, &p->src, p->sport);
+	struct microflow_at at = microflow_at(&key, microflow_bits_of(p));
+	__u8 *tags = microflow_tags_of(&at);
+
+	if (tags && tags[0] == at.tag)
+		tags[0] = 0;
+	if (tags && tags[1] == at.tag)
+		tags[1] = 0;
+	return 0;
 }
 
 /* NULL: the packet is not to be remembered. */

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from e2e.balance_bytes_test import BACKEND, CLIENT, OWN, PORT, SERVICE, packet, passed, segment
@@ -55,6 +56,10 @@ def datagram(family, data=b"on", port=OWN, client=CLIENT, hops=64, **udp):
 def answer(family, data=b"back", port=OWN, client=CLIENT, hops=64, backend=BACKEND):
     return packet(backend[family], client[family],
                   UDP(sport=BACKEND_PORT, dport=port) / Raw(data), hops=hops)
+
+
+def packet_of(family, left):
+    return (IP if family == 4 else IPv6)(left)
 
 
 def to_backend(family, sent, backend=BACKEND):
@@ -246,6 +251,36 @@ def test_acknowledgements_alone_go_by_it(gateway, family):
             del other[TCP].chksum
             gateway.pass_through([("left", bytes(other))])
             assert hits(gateway) == before, flags
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_connection_behind_one_that_was_reset_has_a_backend_of_its_own(gateway, family):
+    """Between the same ends, and in turn: the one before had the other backend."""
+    service = {"name": "tcp", "address": SERVICE[family], "port": PORT, "proto": "tcp",
+               "forward": "ipip", "scheduler": "round-robin",
+               "backends": [{"address": BACKEND[family]}, {"address": OTHER[family]}]}
+    name = DIRECT[family][1]
+    with Daemon(gateway.inside, config=config(family, name, services=[service])) as gateway.daemon:
+        sent = Sent(gateway, family, name)
+        data = sent.packet(segment(7005, 7002)(OWN, PORT, False))
+        begins, resets = (sent.packet(TCP(sport=OWN, dport=PORT, flags=flags, seq=seq))
+                          for flags, seq in (("S", 7000), ("R", 7009)))
+
+        def backend(one):
+            (_, left), = passed(gateway, ("left", one))
+            return packet_of(family, left).dst
+
+        def is_remembered():
+            before = hits(gateway)
+            return backend(data) and hits(gateway) > before
+
+        chosen = [backend(begins)]
+        wait_for(is_remembered, "the connection is remembered")
+        assert backend(data) == chosen[0]
+        backend(resets)
+        chosen += [backend(begins), backend(data)]
+        assert sorted(set(chosen)) == sorted((BACKEND[family], OTHER[family]))
+        assert chosen[1] == chosen[2]
 
 
 @pytest.mark.parametrize("way", [(family, way) for family in FAMILIES for way in CROSSED[family]],
