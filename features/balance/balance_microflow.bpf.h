@@ -47,8 +47,11 @@ static __always_inline bool microflow_may(const struct pkt *p, const struct serv
 static __always_inline __u32 microflow_until(const struct served *served)
 {
 	__u32 share = (served->expires - served->now) >> MICROFLOW_SHARE_SHIFT;
+	/* Clients are remembered while packets of theirs come, to a second. */
+	__u32 most =
+		served_constants.remembers ? BALANCE_AFFINITY_STEP_TICKS : MICROFLOW_TICKS_MOST;
 
-	return served->now + (share < MICROFLOW_TICKS_MOST ? share : MICROFLOW_TICKS_MOST);
+	return served->now + (share < most ? share : most);
 }
 
 /* As it arrived: struct pkt bears the service's end in the place of a backend's. */

@@ -4,6 +4,7 @@ scapy has it, whatever must not go by it does not, and all that changes ends it 
 packet."""
 import json
 import random
+import time
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -321,6 +322,27 @@ def test_flows_that_share_a_place_keep_apart(gateway, room):
                 assert passed(gateway, ("left", there)) == [to_backend(family, there)]
                 assert passed(gateway, ("right", back)) == [to_client(family, back)]
         assert hits(gateway) > 100
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_client_whose_connection_goes_on_is_remembered(gateway, family):
+    """For longer than `timeout`, though nearly all of its packets go by the cache."""
+    service = {"name": "udp", "address": SERVICE[family], "port": PORT, "proto": "udp",
+               "forward": "ipip", "scheduler": "round-robin", "affinity": {"timeout": "3s"},
+               "backends": [{"address": BACKEND[family]}, {"address": OTHER[family]}]}
+    name = DIRECT[family][1]
+    with Daemon(gateway.inside, config=config(family, name, services=[service])) as gateway.daemon:
+        def backend(port):
+            (_, left), = passed(gateway, ("left", datagram(family, port=port)))
+            return packet_of(family, left).dst
+
+        first, before, begun = backend(OWN), hits(gateway), time.monotonic()
+        count = 0
+        while time.monotonic() < begun + 5:
+            assert backend(OWN) == first
+            count += 1
+        assert hits(gateway) - before > count // 2
+        assert [backend(OWN + 1 + number) for number in range(3)] == [first] * 3
 
 
 @pytest.mark.parametrize("family", FAMILIES)
