@@ -145,6 +145,7 @@ static int mouse_read(struct top_mouse *ret_mouse)
 	return TOP_KEY_MOUSE;
 }
 
+/* A byte that is no character of the locale leaves EILSEQ, and keys come on behind it. */
 int top_screen_key(struct top_mouse *ret_mouse)
 {
 	wint_t key;
@@ -153,7 +154,7 @@ int top_screen_key(struct top_mouse *ret_mouse)
 	errno = 0;
 	kind = get_wch(&key);
 	if (kind == ERR)
-		return errno == 0 || errno == EAGAIN || errno == EINTR ? TOP_KEY_NONE : -1;
+		return errno == EIO || errno == EBADF || errno == ENXIO ? -1 : TOP_KEY_NONE;
 	if (kind == KEY_CODE_YES) {
 		int special = special_of((int)key);
 

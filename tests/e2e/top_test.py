@@ -480,6 +480,17 @@ def test_terminal_is_restored_at_the_end(daemon, key):
         assert screen.ended() == 0
 
 
+def test_bytes_that_are_no_character_do_not_end_it(chain, daemon):
+    send(chain, ONE, 5)
+    with top(daemon, "--interval", "200ms") as screen:
+        screen.shows(f":{ONE} ")
+        screen.tmux("send-keys", "-H", "ff", "c3", "28")
+        screen.keys("?")
+        screen.shows("the row above")
+        screen.keys("q", "q")
+        assert screen.ended() == 0
+
+
 def test_daemon_that_is_gone_is_said_and_found_again(chain, daemon):
     send(chain, ONE, 5)
     with top(daemon, "--interval", "200ms") as screen:
