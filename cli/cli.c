@@ -40,7 +40,7 @@ static int command_run(const struct weir_command *command, struct weir_terminal 
 		return version_show(terminal);
 	if (command->help || !command->verb)
 		return help_show(command, terminal);
-	if (command->verb->place != WEIR_VERB_LOCAL)
+	if (!weir_verb_is_here(command->verb))
 		return weir_remote_run(command, terminal);
 	if (command->verb->local)
 		return command->verb->local(command, terminal);

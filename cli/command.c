@@ -391,7 +391,7 @@ static int expect_check(const struct parser *parser)
 	const struct weir_verb *verb = parser->command->verb;
 
 	if (!weir_command_str(parser->command, "expect") ||
-	    (verb->op->kind != WEIR_OP_READ && verb->place != WEIR_VERB_LOCAL))
+	    (verb->op->kind != WEIR_OP_READ && !weir_verb_is_here(verb)))
 		return 0;
 	return weir_diag_error(parser->diag, "leave it away",
 			       "--expect is for verbs that change something");

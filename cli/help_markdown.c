@@ -46,6 +46,8 @@ static const char *who_text(const struct weir_verb *verb)
 	/* A row of the CLI's own that has a role asks the daemon by itself. */
 	bool asks_daemon = !verb->op->run && verb->op->role != WEIR_ROLE_NONE;
 
+	if (verb->place == WEIR_VERB_CLIENT)
+		return "Asks the daemon.";
 	if (verb->place == WEIR_VERB_LOCAL && !asks_daemon)
 		return "Needs no daemon.";
 	if (verb->place != WEIR_VERB_REMOTE)
@@ -67,7 +69,7 @@ static void verb_section(struct weir_buf *out, const struct weir_verb *verb)
 	weir_buf_add_str(out, "\n### weir ");
 	weir_words_add(out, verb->op->name);
 	weir_buf_addf(out, "\n\n%s. %s\n\n", verb->op->summary, who_text(verb));
-	if (verb->place != WEIR_VERB_LOCAL) {
+	if (!weir_verb_is_here(verb)) {
 		_cleanup_buf_ struct weir_buf route = { 0 };
 
 		weir_op_route(verb->op, &route);

@@ -122,7 +122,7 @@ static void verbs_add_local(struct weir_verbs *verbs, const struct weir_local *l
 	}
 	verbs->rows[verbs->count++] = (struct weir_verb){
 		.op = &local->op,
-		.place = WEIR_VERB_LOCAL,
+		.place = local->place,
 		.local = local->run,
 	};
 }

@@ -19,13 +19,14 @@ typedef int weir_local_fn(const struct weir_command *command, struct weir_termin
 enum weir_verb_place {
 	WEIR_VERB_REMOTE,   /* the daemon does it */
 	WEIR_VERB_LOCAL,    /* done in this process, daemon or not */
+	WEIR_VERB_CLIENT,   /* done in this process, which asks the daemon */
 	WEIR_VERB_FALLBACK, /* the daemon does it; without one, this process */
 };
 
 /* A row of cli/local.c. `op.run` is not used: `run` is. */
 struct weir_local {
 	struct weir_op op;
-	enum weir_verb_place place; /* LOCAL or FALLBACK */
+	enum weir_verb_place place; /* not REMOTE */
 	weir_local_fn *run;
 };
 
@@ -36,6 +37,11 @@ struct weir_verb {
 	enum weir_verb_place place;
 	weir_local_fn *local;
 };
+
+static inline bool weir_verb_is_here(const struct weir_verb *verb)
+{
+	return verb->place == WEIR_VERB_LOCAL || verb->place == WEIR_VERB_CLIENT;
+}
 
 struct weir_verbs {
 	struct weir_verb *rows;

@@ -8,6 +8,8 @@
 #define WEIR_BPF_KERNEL_H
 
 #include <linux/types.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -148,5 +150,15 @@ struct sk_buff {
 };
 
 #pragma clang attribute pop
+
+#define DST_POINTER (~1UL) /* the lowest bit of _skb_refdst says whether it is counted */
+
+/* Number of the network namespace that a packet was routed in; 0: it was not. */
+static __always_inline __u32 kernel_routed_netns(const struct sk_buff *skb)
+{
+	struct dst_entry *dst = (struct dst_entry *)(BPF_CORE_READ(skb, _skb_refdst) & DST_POINTER);
+
+	return dst ? BPF_CORE_READ(dst, dev, nd_net.net, ns.inum) : 0;
+}
 
 #endif

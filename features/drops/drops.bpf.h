@@ -18,7 +18,6 @@
 #define PROTO_UDPLITE 136
 #define STATE_TIME_WAIT 6
 #define STATE_NEW_SYN_RECV 12
-#define DST_POINTER (~1UL) /* the lowest bit of _skb_refdst says whether it is counted */
 #define ARG_SKB 0
 #define ARG_WHERE 1
 #define ARG_REASON 2
@@ -118,9 +117,7 @@ static __always_inline __u32 drops_netns(struct sk_buff *skb, const struct drops
 		return BPF_CORE_READ(dev, nd_net.net, ns.inum);
 	if (sk)
 		return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	struct dst_entry *dst = (struct dst_entry *)(BPF_CORE_READ(skb, _skb_refdst) & DST_POINTER);
-
-	return dst ? BPF_CORE_READ(dst, dev, nd_net.net, ns.inum) : 0;
+	return kernel_routed_netns(skb);
 }
 
 static __always_inline bool drops_has_ports(__u8 proto)

@@ -11,6 +11,7 @@
 #include "sockets_walk.bpf.h"
 
 #define ARG_SOCKET_FIRST 0
+#define ARG_RESET_PACKET 1 /* that is answered */
 #define ARG_STATE_OLD 1
 #define ARG_STATE_NEW 2
 
@@ -141,15 +142,28 @@ int weir_sock_synack(__u64 *ctx)
 	return 0;
 }
 
+/* To a packet that no socket here wants: nothing but the packet says where that is. */
+static __always_inline void sockets_reset_for(const struct sk_buff *skb)
+{
+	if (skb &&
+	    (sockets_constants.all_namespaces || kernel_routed_netns(skb) == trace_constants.netns))
+		sockets_sum(SOCKETS_RESETS_NO_SOCKET);
+}
+
 /* The socket may be none, or no whole one: read as a number, as kernels differ in what they say. */
 SEC("tp_btf/tcp_send_reset")
 int weir_sock_rst_out(__u64 *ctx)
 {
 	struct sockets_entry *entry;
-	__u64 at = 0, cookie;
+	__u64 at = 0, packet = 0, cookie;
 
+	if (!sockets_is_on())
+		return 0;
 	bpf_probe_read_kernel(&at, sizeof(at), &ctx[ARG_SOCKET_FIRST]);
-	if (!sockets_is_on() || !at || !sockets_is_here((struct sock *)at))
+	bpf_probe_read_kernel(&packet, sizeof(packet), &ctx[ARG_RESET_PACKET]);
+	if (!at)
+		sockets_reset_for((const struct sk_buff *)packet);
+	if (!at || !sockets_is_here((struct sock *)at))
 		return 0;
 	cookie = sockets_cookie((struct sock *)at);
 	entry = bpf_map_lookup_elem(&st_socks, &cookie);

@@ -19,15 +19,13 @@ static __always_inline struct sock *sockets_kernel(const void *given)
 }
 
 /* The port of this end is not chosen yet, and whether there is a way is not known: both are looked
- * at later. Connected once more, it is another flow. */
+ * at later, and so is the other end of one that is connected once more. */
 static __noinline int sockets_udp_connect(struct sock *sk, __u64 cookie)
 {
 	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
 
-	if (entry) {
-		sockets_ends(entry, sk);
+	if (entry)
 		return 0;
-	}
 	entry = sockets_begin(sk, cookie, SOCKETS_SIDE_CLIENT);
 	if (!entry)
 		return 0;

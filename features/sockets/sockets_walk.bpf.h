@@ -61,7 +61,8 @@ int weir_sock_look(struct bpf_iter__bpf_map_elem *ctx)
 		    sockets_cookie(sk) == entry->cookie)
 			entry->numbers = numbers;
 	}
-	if (is_it && !entry->local_port)
+	/* A UDP socket that is connected once more has another remote end from then on. */
+	if (is_it && (!entry->local_port || entry->proto == SOCKETS_UDP))
 		sockets_ends(entry, sk);
 	if (is_it && entry->proto == SOCKETS_UDP)
 		entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);

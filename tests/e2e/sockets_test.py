@@ -328,6 +328,16 @@ sock.connect((sys.argv[1], int(sys.argv[2])))
     assert {found["resets_sent"] for found in rows(watched, "--ended", "lport=7777")} == {1}
 
 
+def test_a_udp_socket_that_is_connected_once_more_has_the_other_end(pair, watched):
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for port in (6100, 6200):
+            sock.connect((pair.outside_v4, port))
+            own = sock.getsockname()[1]
+            wait_for(lambda at=port: [row["remote_port"] for row in
+                                      rows(watched, f"proto=udp and lport={own}")] == [at],
+                     f"it is connected to {port}")
+
+
 def test_a_socket_that_is_connected_once_more_is_another(pair, watched):
     with listener(pair.outside, pair.outside_v4), listener(pair.outside, pair.outside_v4, OPEN), \
             pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
