@@ -163,29 +163,38 @@ static __always_inline void microflow_note_direct(const struct pkt *p, const str
 	draft->addrs.from = encap->src;
 }
 
-/* Of two of IPv4 the one that ends first goes, and one that holds goes seldom: where there are more
- * flows than places, those that have one keep it, rather than that all lose theirs in turn. */
+/* What holds goes seldom: where there are more flows than places, those that have one keep it,
+ * rather than that all lose theirs in turn. */
+static __always_inline bool microflow_yields(const struct microflow *flow)
+{
+	return !flow->generation || (__s32)(flow->until - microflow_ticks(clock_ns())) <= 0 ||
+	       microflow_is_lucky();
+}
+
+/* Its own, or of two the one that ends first. NULL: neither yields. */
 static __always_inline struct microflow *microflow_place(struct microflow_set *set,
 							 const struct microflow *flow)
 {
-	__u32 bits = flow->bits & MICROFLOW_BITS_KEY, now = microflow_ticks(clock_ns());
+	__u32 bits = flow->bits & MICROFLOW_BITS_KEY;
 
-	if (set->first.bits & MICROFLOW_V6 || microflow_is(&set->first, &flow->key, bits))
+	if (microflow_is(&set->first, &flow->key, bits) || !set->first.generation)
 		return &set->first;
-	if (microflow_is(&set->second, &flow->key, bits))
+	if (microflow_is(&set->second, &flow->key, bits) || !set->second.generation)
 		return &set->second;
 	struct microflow *older =
 		(__s32)(set->first.until - set->second.until) < 0 ? &set->first : &set->second;
 
-	return (__s32)(older->until - now) <= 0 || microflow_is_lucky() ? older : NULL;
+	return microflow_yields(older) ? older : NULL;
 }
 
 static __always_inline void microflow_keep_v4(struct microflow_set *set, __u8 *tags, __u8 tag,
 					      const struct microflow *flow)
 {
 	if (set->first.bits & MICROFLOW_V6) {
-		set->second = (struct microflow){};
-		tags[1] = 0;
+		if (!microflow_yields(&set->first))
+			return;
+		*set = (struct microflow_set){};
+		tags[0] = tags[1] = 0;
 	}
 	struct microflow *place = microflow_place(set, flow);
 
@@ -198,9 +207,17 @@ static __always_inline void microflow_keep_v4(struct microflow_set *set, __u8 *t
 		tags[1] = tag;
 }
 
+/* Both places, of which the second is one only behind a flow of IPv4. */
 static __always_inline void microflow_keep_v6(struct microflow_set *set, __u8 *tags, __u8 tag,
 					      const struct microflow_draft *draft)
 {
+	__u32 bits = draft->flow.bits & MICROFLOW_BITS_KEY;
+	bool is_own = microflow_is(&set->first, &draft->flow.key, bits);
+	bool has_second = !(set->first.bits & MICROFLOW_V6);
+
+	if (!is_own &&
+	    (!microflow_yields(&set->first) || (has_second && !microflow_yields(&set->second))))
+		return;
 	set->first = draft->flow;
 	set->addrs = draft->addrs;
 	tags[0] = tag;
@@ -239,8 +256,7 @@ static __always_inline int microflow_miss(__u64 ways)
 	return XDP_PASS;
 }
 
-static __always_inline void microflow_count(const struct pkt *p, const struct microflow *flow,
-					    struct served *served)
+static __always_inline void microflow_count(const struct pkt *p, const struct microflow *flow)
 {
 	bool is_back = flow->bits & MICROFLOW_SOURCE;
 	struct pkt out = { .len = p->len, .iface_slot = flow->out, .direction = WEIR_EGRESS };
@@ -289,7 +305,7 @@ static __always_inline int microflow_send(struct xdp_md *ctx, struct pkt *p,
 	if (!microflow_put(ctx, flow, set))
 		return XDP_DROP;
 	count_reason(p, flow->reason);
-	microflow_count(p, flow, served);
+	microflow_count(p, flow);
 	return bpf_redirect(flow->way.ifindex, 0);
 }
 
