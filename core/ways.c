@@ -20,9 +20,14 @@ int weir_ways_open(void)
 				  GROUP(IPV6_NETCONF) | GROUP(NEXTHOP));
 }
 
+struct changes {
+	struct weir_ways_near *near;
+	enum weir_ways_change most;
+};
+
 static int change_note(const struct nlmsghdr *message, void *arg)
 {
-	enum weir_ways_change *change = arg;
+	struct changes *changes = arg;
 
 	switch (message->nlmsg_type) {
 	case RTM_NEWROUTE:
@@ -31,21 +36,29 @@ static int change_note(const struct nlmsghdr *message, void *arg)
 	case RTM_DELRULE:
 	case RTM_NEWNEXTHOP:
 	case RTM_DELNEXTHOP:
-		*change = WEIR_WAYS_ROUTES;
+		changes->most = WEIR_WAYS_ROUTES;
+		return 0;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		if (!weir_ways_near_note(changes->near, message))
+			return 0;
 		break;
 	default:
-		if (*change == WEIR_WAYS_SAME)
-			*change = WEIR_WAYS_CHANGED;
 		break;
 	}
+	if (changes->most == WEIR_WAYS_SAME)
+		changes->most = WEIR_WAYS_CHANGED;
 	return 0;
 }
 
-enum weir_ways_change weir_ways_read(int fd)
+enum weir_ways_change weir_ways_read(int fd, struct weir_ways_near *near)
 {
-	enum weir_ways_change change = WEIR_WAYS_SAME;
+	struct changes changes = { .near = near };
 
-	return weir_netlink_pending(fd, change_note, &change) ? WEIR_WAYS_ROUTES : change;
+	if (!weir_netlink_pending(fd, change_note, &changes))
+		return changes.most;
+	near->is_whole = false;
+	return WEIR_WAYS_ROUTES;
 }
 
 struct look {

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "ways_near.h"
+
 /* A non-blocking socket that hears of links, addresses, neighbours, routes, rules and what
  * interfaces forward, or -errno. */
 int weir_ways_open(void);
@@ -15,8 +17,8 @@ enum weir_ways_change {
 	WEIR_WAYS_ROUTES, /* … and weir_ways_ask() may have another answer */
 };
 
-/* Reads what is pending; what was lost counts as changed. */
-enum weir_ways_change weir_ways_read(int fd);
+/* Reads what is pending; what was lost counts as changed, and then `near` is not whole any more. */
+enum weir_ways_change weir_ways_read(int fd, struct weir_ways_near *near);
 
 /* What a packet's way may depend on beside its destination. */
 struct weir_ways {

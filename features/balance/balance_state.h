@@ -97,6 +97,7 @@ struct balance_ways {
 	int fd;
 	uint64_t generation;
 	uint64_t changed; /* the generation that began by a change, and not by time alone */
+	struct weir_ways_near near; /* nobody while nothing is watched */
 	struct weir_ways by;
 	bool is_stale; /* `by` is to be asked again */
 };

@@ -39,7 +39,7 @@ static void generation_begin(struct balance *state, bool has_changed)
 static void changes_ready(void *arg)
 {
 	struct balance *state = arg;
-	enum weir_ways_change change = weir_ways_read(state->ways.fd);
+	enum weir_ways_change change = weir_ways_read(state->ways.fd, &state->ways.near);
 
 	if (change == WEIR_WAYS_SAME)
 		return;
@@ -66,6 +66,7 @@ static bool watch_begin(struct balance *state)
 		return false;
 	ways->fd = weir_take_fd(fd);
 	ways->is_stale = true;
+	weir_ways_near_ask(&ways->near);
 	return true;
 }
 
@@ -80,6 +81,7 @@ void balance_ways_end(struct balance *state)
 	loop->forget(ways->watch);
 	ways->watch = NULL;
 	weir_cleanup_close(&ways->fd);
+	weir_ways_near_clear(&ways->near);
 }
 
 /* XDP asks for ways with addresses alone: where those are not all, it sends nothing on. */
@@ -115,6 +117,8 @@ void balance_ways_look(struct balance *state)
 		ways->is_stale = false;
 		by_ask(state);
 	}
+	if (!ways->near.is_whole)
+		weir_ways_near_ask(&ways->near);
 	generation_begin(state, false);
 }
 

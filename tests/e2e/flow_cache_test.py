@@ -16,6 +16,7 @@ from e2e.direct_bytes_test import SOURCE, Sent
 from harness.balanced import FAMILIES
 from harness.daemon import Daemon
 from harness.far_gateway import FarGateway
+from harness.gateway import FAR_MAC, NEXT_HOP
 from harness.wait import wait_for
 
 BACKEND_PORT = 8080
@@ -192,6 +193,45 @@ def test_backend_that_is_replaced_gets_no_more(gateway, family):
     assert passed(gateway, ("left", there)) == [to_backend(family, there, OTHER)]
     warm(gateway, family, backend=OTHER)
     gateway.daemon.apply(config(family))
+
+
+def neighbour(gateway, family, state, address=None, link=FAR_MAC["right"]):
+    """Says so to the gateway's kernel, and waits until the daemon has heard: its loop looks at what
+    the kernel tells before it looks at a question that comes later."""
+    hop = NEXT_HOP["right"][family == 6]
+    gateway.inside.run("ip", "neigh", "replace", address or hop, "dev", "right", "nud", state,
+                       *(() if state == "failed" else ("lladdr", link.hex(":"))))
+    gateway.daemon.status()
+    gateway.daemon.status()
+
+
+STRANGER = {4: "192.0.2.77", 6: "fd77:b::77"}
+
+
+def test_neighbours_that_are_made_sure_of_change_nothing(gateway, family):
+    """Nor those that nobody has."""
+    there = bytes(datagram(family))
+    warm(gateway, family)
+    before, began = hits(gateway), time.monotonic()
+    for _ in range(5):
+        for state in ("noarp", "permanent"):
+            neighbour(gateway, family, state)
+            gateway.pass_through([("left", there)])
+        neighbour(gateway, family, "failed", STRANGER[family])
+        gateway.pass_through([("left", there)])
+    seconds = time.monotonic() - began
+    assert hits(gateway) - before >= 15 - seconds - 2   # one a second is the kernel's
+
+
+def test_neighbour_with_another_link_address_has_the_next_packet(gateway, family):
+    moved = bytes.fromhex("020000000b09")
+    warm(gateway, family)
+    for link in (moved, FAR_MAC["right"]):
+        neighbour(gateway, family, "permanent", link=link)
+        there = datagram(family)
+        assert passed(gateway, ("left", there)) == [to_backend(family, there)]
+        assert gateway.links[0][:6] == link
+        warm(gateway, family)
 
 
 def test_who_looks_like_another_client_is_not_taken_for_him(gateway):
