@@ -13,9 +13,8 @@
 #include <bpf/bpf_helpers.h>
 
 #define GUE_PORT 6080
-#define DECAP_TO_V4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, and _IPV6: Linux 6.3 */
-#define DECAP_TO_V6 (1ULL << 8)
 #define ROOM_MAC 1 /* BPF_ADJ_ROOM_MAC */
+#define LONGER 20  /* bytes that a header of IPv6 has more than one of IPv4 */
 
 static long outer_v4(struct __sk_buff *skb, __u8 *ret_proto)
 {
@@ -54,6 +53,16 @@ static long outer_bytes(struct __sk_buff *skb)
 	return bytes + sizeof(udp);
 }
 
+/* The packet is of the other family from here on; bpf_skb_adjust_room() says so from Linux 6.3
+ * only. That makes room for a header translated, or takes it away. */
+static long family_change(struct __sk_buff *skb, __be16 ethertype, long *bytes)
+{
+	if (ethertype == skb->protocol)
+		return 0;
+	*bytes += ethertype == bpf_htons(ETH_P_IPV6) ? LONGER : -LONGER;
+	return bpf_skb_change_proto(skb, ethertype, 0);
+}
+
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
@@ -62,12 +71,10 @@ int decap(struct __sk_buff *skb)
 
 	if (!bytes || bpf_skb_load_bytes(skb, ETH_HLEN + bytes, &version, 1))
 		return 0;
-	__u16 ethertype = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	__be16 ethertype = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 
-	if (ethertype != skb->protocol)
-		flags |= version >> 4 == 4 ? DECAP_TO_V4 : DECAP_TO_V6;
-	if (bpf_skb_adjust_room(skb, -bytes, ROOM_MAC, flags) ||
+	if (family_change(skb, ethertype, &bytes) ||
+	    bpf_skb_adjust_room(skb, -bytes, ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN - 2, &ethertype, 2, 0))
 		return 2; /* TC_ACT_SHOT */
 	return 0;
