@@ -271,7 +271,7 @@ static void job_done(void *arg)
 	}
 	if (!job->result && !job->is_heavy)
 		job->result = weir_job_switch(job);
-	if (!job->result && job->is_heavy && job->call->op->after)
+	if (job->is_heavy && job->call->op->after)
 		job->call->op->after(job->engine);
 	if (!job->result && job->is_confirm)
 		job_confirmed(job);
@@ -314,7 +314,7 @@ static void call_run(struct weir_engine *engine, struct weir_call *call)
 	}
 	int r = call->op->run(engine, call);
 
-	if (!r && call->op->after)
+	if (r != WEIR_OP_PENDING && call->op->after)
 		call->op->after(engine);
 	if (r != WEIR_OP_PENDING)
 		weir_call_finish(call, r);

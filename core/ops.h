@@ -80,7 +80,7 @@ struct weir_op {
 	 */
 	int (*run)(struct weir_engine *engine, struct weir_call *call);
 	const void *closure; /* for rows that share `run` */
-	/* Loop, once run() has returned 0, wherever it ran. NULL: nothing. */
+	/* Loop, once run() has returned, whatever it got done. NULL: nothing. */
 	void (*after)(struct weir_engine *engine);
 	/*
 	 * Whether this call, which changes nothing, takes so long that the loop must not run it:

@@ -92,8 +92,8 @@ struct weir_watch;
 
 /* How far the data path may remember ways: balance_ways.c. */
 struct balance_ways {
-	struct weir_map *map;	  /* borrowed from the object */
-	struct weir_watch *watch; /* NULL: nothing is watched */
+	struct weir_map *map;		   /* borrowed from the object */
+	struct weir_watch *watch, *second; /* NULL: nothing is watched */
 	int fd;
 	uint64_t generation;
 	uint64_t changed; /* the generation that began by a change, and not by time alone */

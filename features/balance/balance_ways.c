@@ -11,6 +11,7 @@
 #include "features/balance/balance_state.h"
 
 #define NS_PER_S 1000000000ULL
+#define SECOND_MS 1000
 #define WATCHED_FOR_S 2 /* the next second tells that we are there, and may be late */
 
 /* Another generation than any before, of a daemon before us too: the clock has moved since. Of what
@@ -50,6 +51,15 @@ static void changes_ready(void *arg)
 		generation_begin(state, true);
 }
 
+/* The tick waits for a change, and that may take longer than what is remembered lasts. */
+static void second_over(void *arg)
+{
+	struct balance *state = arg;
+
+	if (state->ways.map)
+		generation_begin(state, false);
+}
+
 static bool watch_begin(struct balance *state)
 {
 	struct balance_ways *ways = &state->ways;
@@ -61,9 +71,14 @@ static bool watch_begin(struct balance *state)
 
 	if (fd < 0)
 		return false;
-	ways->watch = loop->watch(loop, fd, changes_ready, state);
-	if (!ways->watch)
+	struct weir_watch *second = loop->timer(loop, SECOND_MS, SECOND_MS, second_over, state);
+
+	ways->watch = second ? loop->watch(loop, fd, changes_ready, state) : NULL;
+	if (!ways->watch) {
+		loop->forget(second);
 		return false;
+	}
+	ways->second = second;
 	ways->fd = weir_take_fd(fd);
 	ways->is_stale = true;
 	weir_ways_near_ask(&ways->near);
@@ -79,7 +94,8 @@ void balance_ways_end(struct balance *state)
 	struct weir_loop *loop = weir_engine_loop(state->engine);
 
 	loop->forget(ways->watch);
-	ways->watch = NULL;
+	loop->forget(ways->second);
+	ways->watch = ways->second = NULL;
 	weir_cleanup_close(&ways->fd);
 	weir_ways_near_clear(&ways->near);
 }
