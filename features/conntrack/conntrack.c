@@ -10,6 +10,7 @@
 #include "core/object.h"
 #include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_idle.h"
+#include "features/conntrack/conntrack_ledger.h"
 #include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
@@ -41,10 +42,15 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 		return -ENOMEM;
 	state->engine = engine;
 	state->records = conntrack_records_new();
-	if (!state->records) {
+	/* A look at a configuration leaves the daemon's file alone. */
+	state->ledger = conntrack_ledger_new(engine ? weir_engine_options(engine)->run_dir : NULL);
+	if (!state->records || !state->ledger) {
+		conntrack_records_free(state->records);
+		conntrack_ledger_free(state->ledger);
 		free(state);
 		return -ENOMEM;
 	}
+	conntrack_records_tell(state->records, state->ledger);
 	*ret_state = state;
 	return 0;
 }
@@ -219,6 +225,18 @@ static void past_go_on(struct conntrack *state, const struct conntrack_section *
 		past_keep(state);
 }
 
+static void totals_keep(struct conntrack *state, const struct conntrack_section *section)
+{
+	const struct conntrack_ledger_plan plan = {
+		.keys = section->account && section->records ? section->totals.keys : 0,
+		.length = { section->totals.prefix, section->totals.prefix6 },
+	};
+	struct conntrack_ended ended = conntrack_ended_get(state);
+
+	memcpy(state->length, plan.length, sizeof(state->length));
+	conntrack_ledger_keep(state->ledger, &plan, &ended);
+}
+
 static void conntrack_live(void *data, const struct weir_config *config)
 {
 	const struct conntrack_section *section =
@@ -236,6 +254,7 @@ static void conntrack_live(void *data, const struct weir_config *config)
 	state->has_lost = state->is_on && !section->window_check;
 	state->capacity = section->capacity;
 	state->half_open = section->half_open;
+	totals_keep(state, section);
 	conntrack_records_keep(state->records, section->account ? section->records : 0);
 	past_go_on(state, section);
 }
@@ -273,8 +292,10 @@ static void conntrack_free(void *data)
 		conntrack_table_done(&state->tables[i]);
 		conntrack_table_done(&state->old[i]);
 	}
-	if (state)
+	if (state) {
 		conntrack_records_free(state->records);
+		conntrack_ledger_free(state->ledger);
+	}
 	free(state);
 }
 

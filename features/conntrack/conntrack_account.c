@@ -119,7 +119,7 @@ static int interface_sample(const struct conntrack *state, const struct weir_int
 	return r;
 }
 
-static struct conntrack_ended ended_get(const struct conntrack *state)
+struct conntrack_ended conntrack_ended_get(const struct conntrack *state)
 {
 	const struct conntrack_ended *here = state->tables[CONNTRACK_TABLE_PROVEN].ended;
 	struct conntrack_ended ended = {};
@@ -135,7 +135,7 @@ static struct conntrack_ended ended_get(const struct conntrack *state)
 
 int conntrack_account_snapshot(const struct conntrack *state, struct weir_snapshot *snapshot)
 {
-	struct conntrack_ended ended = ended_get(state);
+	struct conntrack_ended ended = conntrack_ended_get(state);
 	int r = 0;
 
 	if (!state->tables[CONNTRACK_TABLE_PROVEN].sums)
@@ -180,7 +180,7 @@ static void sums_read(struct account_sums *sums)
 void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json)
 {
 	struct account_sums sums = { .state = state };
-	struct conntrack_ended ended = ended_get(state);
+	struct conntrack_ended ended = conntrack_ended_get(state);
 	struct weir_count unaccounted = {};
 
 	if (!state->tables[CONNTRACK_TABLE_PROVEN].sums)

@@ -6,6 +6,7 @@
 #define SECTION(member) offsetof(struct conntrack_section, member)
 #define CAPACITY_MOST 16000000
 #define RECORDS_MOST 10000000
+#define KEYS_MOST 1000000
 
 static const char *const switch_names[] = { "auto", "true", "false", NULL };
 
@@ -18,6 +19,33 @@ static const char *const switch_names[] = { "auto", "true", "false", NULL };
 	  .least = CONNTRACK_TIMEOUT_LEAST_NS,                                    \
 	  .most = CONNTRACK_TIMEOUT_MOST_NS,                                      \
 	  .help = words "." },
+
+#define TOTALS(member) (offsetof(struct conntrack_section, totals.member) - SECTION(totals))
+
+static const struct weir_field totals_fields[] = {
+	{ .key = "keys",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = TOTALS(keys),
+	  .fallback = "4096",
+	  .least = 0,
+	  .most = KEYS_MOST,
+	  .help = "How many addresses are kept apart, the heaviest; as many networks, ports and "
+		  "each of the others. About 1,050 bytes each, together. 0: nothing is summed "
+		  "up." },
+	{ .key = "prefix",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = TOTALS(prefix),
+	  .fallback = "24",
+	  .most = 32,
+	  .help = "How long networks of IPv4 are." },
+	{ .key = "prefix6",
+	  .type = WEIR_FIELD_UINT,
+	  .offset = TOTALS(prefix6),
+	  .fallback = "64",
+	  .most = 128,
+	  .help = "How long networks of IPv6 are." },
+	{ 0 },
+};
 
 #define HELPERS(member) (offsetof(struct conntrack_section, helpers.member) - SECTION(helpers))
 
@@ -165,6 +193,13 @@ const struct weir_field conntrack_fields[] = {
 	  .most = RECORDS_MOST,
 	  .help = "Where flows are counted: how many of those that have ended are kept to look at. "
 		  "210 bytes each. 0: no flow is told of when it ends." },
+	{ .key = "totals",
+	  .type = WEIR_FIELD_MAPPING,
+	  .offset = SECTION(totals),
+	  .size = sizeof(((struct conntrack_section *)0)->totals),
+	  .fields = totals_fields,
+	  .help = "Where flows are counted: what those that have ended carried, summed up by "
+		  "addresses, networks, ports and so on, for `flow top --ended`." },
 	{ .key = "timeouts",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SECTION(timeouts),

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "features/conntrack/conntrack_ledger.h"
 
 struct conntrack_records {
 	pthread_mutex_t lock;
@@ -13,6 +14,7 @@ struct conntrack_records {
 	uint32_t keep;
 	uint64_t made, first; /* of those that are kept, the oldest's number */
 	uint64_t packets, bytes;
+	struct conntrack_ledger *ledger; /* borrowed */
 };
 
 const char *const conntrack_end_words[] = {
@@ -38,6 +40,11 @@ void conntrack_records_free(struct conntrack_records *records)
 	pthread_mutex_destroy(&records->lock);
 	free(records->at);
 	free(records);
+}
+
+void conntrack_records_tell(struct conntrack_records *records, struct conntrack_ledger *ledger)
+{
+	records->ledger = ledger;
 }
 
 static void records_grow(struct conntrack_records *records, uint32_t keep,
@@ -76,6 +83,13 @@ static bool is_empty(const struct conntrack_carried *carried)
 
 void conntrack_records_add(struct conntrack_records *records, const struct conntrack_record *record)
 {
+	const struct conntrack_view view = {
+		.flow = &record->flow,
+		.table = record->table,
+		.is_counted = true,
+		.carried = record->carried,
+	};
+
 	if (!records || is_empty(&record->carried))
 		return;
 	pthread_mutex_lock(&records->lock);
@@ -89,6 +103,7 @@ void conntrack_records_add(struct conntrack_records *records, const struct connt
 			records->first++;
 		records->packets += record->carried.packets[0] + record->carried.packets[1];
 		records->bytes += record->carried.bytes[0] + record->carried.bytes[1];
+		conntrack_ledger_add(records->ledger, &view, record->end == CONNTRACK_END_PART);
 	}
 	pthread_mutex_unlock(&records->lock);
 }

@@ -41,6 +41,9 @@ struct conntrack_records;
 
 struct conntrack_records *conntrack_records_new(void);
 void conntrack_records_free(struct conntrack_records *records);
+/* Who adds up what they had, each once. NULL: nobody. */
+struct conntrack_ledger;
+void conntrack_records_tell(struct conntrack_records *records, struct conntrack_ledger *ledger);
 /* So many are kept from now on, the newest of those there are; 0: none are, and none are counted.
  * Out of memory: as many as before. */
 void conntrack_records_keep(struct conntrack_records *records, uint32_t keep);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "features/conntrack/conntrack_ledger.h"
 #include "features/conntrack/conntrack_query.h"
 
 #define LIMIT_DEFAULT 1000
@@ -137,6 +138,23 @@ static struct weir_count unrecorded_get(const struct conntrack *state)
 	return count;
 }
 
+static void totals_status(const struct conntrack *state, struct weir_json_out *json)
+{
+	struct conntrack_ledger_sums sums = conntrack_ledger_sums(state->ledger);
+	char since[WEIR_CLOCK_TEXT];
+
+	if (!sums.plan.keys)
+		return;
+	weir_json_open_object(json, "totals");
+	weir_json_put_str(json, "since", weir_clock_format(sums.began_ns, since));
+	weir_json_put_uint(json, "keys", sums.plan.keys);
+	weir_json_put_uint(json, "memory_bytes", sums.bytes);
+	weir_json_put_uint(json, "flows", sums.told.flows);
+	weir_json_put_uint(json, "packets", sums.told.packets[0] + sums.told.packets[1]);
+	weir_json_put_uint(json, "bytes", sums.told.bytes[0] + sums.told.bytes[1]);
+	weir_json_close_object(json);
+}
+
 void conntrack_records_status(const struct conntrack *state, struct weir_json_out *json)
 {
 	struct conntrack_records_count count = conntrack_records_count(state->records);
@@ -152,6 +170,7 @@ void conntrack_records_status(const struct conntrack *state, struct weir_json_ou
 	weir_json_put_uint(json, "unrecorded_bytes", unrecorded.bytes);
 	weir_json_put_uint(json, "not_streamed", state->unstreamed);
 	weir_json_close_object(json);
+	totals_status(state, json);
 }
 
 int conntrack_records_snapshot(const struct conntrack *state, struct weir_snapshot *snapshot)

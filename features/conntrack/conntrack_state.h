@@ -27,6 +27,10 @@ struct conntrack_section {
 	bool asymmetric;
 	bool account;
 	uint32_t records; /* of ended flows, that are kept */
+	struct {
+		uint32_t keys;
+		uint32_t prefix, prefix6;
+	} totals;
 	struct conntrack_lives {
 		struct weir_quantity of_state[CONNTRACK_STATE_COUNT];
 		struct weir_quantity of_proto[CONNTRACK_TIMEOUT_COUNT]; /* 0: as of the state */
@@ -52,6 +56,8 @@ struct conntrack {
 	 * leaves. */
 	uint32_t room[CONNTRACK_TABLES];
 	struct conntrack_records *records; /* conntrack_record.h */
+	struct conntrack_ledger *ledger;   /* conntrack_ledger.h */
+	unsigned length[2];		   /* of networks, IPv4 and IPv6, by the live policy */
 	uint64_t streamed, unstreamed;	   /* the next of them to be streamed; lost by being late */
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
@@ -96,6 +102,7 @@ void conntrack_event(void *state, const struct weir_event *event);
 /* Expectations that nothing came of go. */
 void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_account.c */
+struct conntrack_ended conntrack_ended_get(const struct conntrack *state);
 int conntrack_account_snapshot(const struct conntrack *state, struct weir_snapshot *snapshot);
 void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json);
 /* conntrack_move.c */

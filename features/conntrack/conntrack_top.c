@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "features/conntrack/conntrack_top.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/hash.h"
 
 #define ROOM_FIRST 1024
-#define V4_AS_V6 96 /* bits before an IPv4 address */
 
 void conntrack_groups_done(struct conntrack_groups *groups)
 {
@@ -24,28 +20,16 @@ void conntrack_groups_done(struct conntrack_groups *groups)
 	*groups = (struct conntrack_groups){ .kind = groups->kind };
 }
 
-static void totals_add(struct conntrack_totals *totals, const struct conntrack_carried *carried,
-		       bool is_turned)
-{
-	totals->flows++;
-	for (int i = 0; i < 2; i++) {
-		totals->packets[i] += carried->packets[i ^ is_turned];
-		totals->bytes[i] += carried->bytes[i ^ is_turned];
-	}
-}
-
 static bool is_same(const struct conntrack_group *a, const struct conntrack_group *b)
 {
-	return a->number == b->number && memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
+	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
 }
 
-static size_t place_of(const struct conntrack_groups *groups, const struct conntrack_group *key)
+static size_t place_of(const struct conntrack_groups *groups, const struct conntrack_group *group)
 {
-	uint64_t hash = weir_hash_mix(weir_hash_mix(key->addr.be64[0]) ^ key->addr.be64[1] ^
-				      (uint64_t)key->number << 32);
-	size_t i = hash & (groups->room - 1);
+	size_t i = weir_hash_bytes(&group->key, sizeof(group->key), 0) & (groups->room - 1);
 
-	while (groups->at[i].is_used && !is_same(&groups->at[i], key))
+	while (groups->at[i].is_used && !is_same(&groups->at[i], group))
 		i = (i + 1) & (groups->room - 1);
 	return i;
 }
@@ -69,86 +53,24 @@ static int room_make(struct conntrack_groups *groups)
 	return 0;
 }
 
-static int group_add(struct conntrack_groups *groups, const struct conntrack_group *key,
-		     const struct conntrack_carried *carried, bool is_turned)
+static int group_add(struct conntrack_groups *groups, const struct conntrack_group *added)
 {
 	if (groups->count < CONNTRACK_GROUPS_MOST && room_make(groups))
 		return -ENOMEM;
-	struct conntrack_group *group = &groups->at[place_of(groups, key)];
+	struct conntrack_group *group = &groups->at[place_of(groups, added)];
 
 	if (!group->is_used && groups->count == CONNTRACK_GROUPS_MOST) {
-		totals_add(&groups->crowded, carried, is_turned);
+		conntrack_totals_add(&groups->crowded, &added->totals);
 		return 0;
 	}
 	if (!group->is_used) {
-		*group = *key;
+		*group = *added;
 		group->is_used = true;
 		groups->count++;
-	}
-	totals_add(&group->totals, carried, is_turned);
-	return 0;
-}
-
-/* Of a prefix its first address. */
-static void prefix_cut(struct weir_addr *addr, const unsigned length[2])
-{
-	unsigned bits = weir_addr_is_v4(addr) ? V4_AS_V6 + length[0] : length[1];
-
-	for (unsigned i = 0; i < sizeof(addr->bytes); i++, bits -= bits < 8 ? bits : 8)
-		if (bits < 8)
-			addr->bytes[i] &= (uint8_t)(0xff00 >> bits);
-}
-
-static int end_add(struct conntrack_groups *groups, const struct conntrack_view *view, unsigned end)
-{
-	struct conntrack_group key = { .addr = view->flow->key.addr[end] };
-
-	prefix_cut(&key.addr, groups->length);
-	return group_add(groups, &key, &view->carried, end != conntrack_initiator(view->flow));
-}
-
-/* Both ends may be of one prefix: it has the flow once. */
-static int ends_add(struct conntrack_groups *groups, const struct conntrack_view *view)
-{
-	unsigned src = conntrack_initiator(view->flow);
-	struct weir_addr ends[2] = { view->flow->key.addr[0], view->flow->key.addr[1] };
-
-	prefix_cut(&ends[0], groups->length);
-	prefix_cut(&ends[1], groups->length);
-	int r = end_add(groups, view, src);
-
-	if (r || memcmp(&ends[0], &ends[1], sizeof(ends[0])) == 0)
-		return r;
-	return end_add(groups, view, !src);
-}
-
-static int port_add(struct conntrack_groups *groups, const struct conntrack_view *view,
-		    unsigned end)
-{
-	const struct conntrack_flow *flow = view->flow;
-	struct conntrack_group key = { .number = (uint32_t)flow->key.proto << 16 |
-						 ntohs(flow->key.port[end]) };
-
-	if (!conntrack_has_ports(flow))
 		return 0;
-	return group_add(groups, &key, &view->carried, false);
-}
-
-static int number_add(struct conntrack_groups *groups, const struct conntrack_view *view,
-		      uint32_t number)
-{
-	struct conntrack_group key = { .number = number };
-
-	return group_add(groups, &key, &view->carried, false);
-}
-
-static int places_add(struct conntrack_groups *groups, const struct conntrack_view *view)
-{
-	uint32_t in = conntrack_place_index(view->flow, CONNTRACK_PLACE_IN),
-		 out = conntrack_place_index(view->flow, CONNTRACK_PLACE_OUT);
-	int r = in ? number_add(groups, view, in) : 0;
-
-	return !r && out && out != in ? number_add(groups, view, out) : r;
+	}
+	conntrack_totals_add(&group->totals, &added->totals);
+	return 0;
 }
 
 /* What a tree of names has for a node: begins with the text, by which it is found. */
@@ -189,55 +111,50 @@ static int name_find(struct conntrack_groups *groups, const char *name, uint32_t
 	return 0;
 }
 
-static int backend_add(struct conntrack_groups *groups, const struct conntrack_view *view)
+static bool is_named(enum conntrack_group_kind kind)
 {
-	const char *backend = conntrack_backend_name(view);
-	char name[CONNTRACK_BACKEND_TEXT];
+	return kind == CONNTRACK_GROUP_SERVICE || kind == CONNTRACK_GROUP_BACKEND;
+}
+
+/* Several keys may have one name, as backends of a service have: that is what they are told by. */
+static int key_name(struct conntrack_groups *groups, struct conntrack_group_key *key)
+{
+	_cleanup_buf_ struct weir_buf name = { 0 };
 	uint32_t number;
 
-	if (!backend)
-		return 0;
-	snprintf(name, sizeof(name), "%s", backend);
-	if (groups->kind == CONNTRACK_GROUP_SERVICE)
-		name[strcspn(name, "/")] = '\0';
-	int r = name_find(groups, name, &number);
+	conntrack_group_key_name(groups->kind, groups->length, groups->engine, key, &name);
+	int r = name.failed ? -ENOMEM : name_find(groups, weir_buf_str(&name), &number);
 
-	return r ? r : number_add(groups, view, number);
+	if (!r)
+		*key = (struct conntrack_group_key){ .number = number };
+	return r;
+}
+
+int conntrack_groups_put(struct conntrack_groups *groups, const struct conntrack_share *share,
+			 uint64_t missed)
+{
+	struct conntrack_group group = { share->key, share->totals, missed, false };
+	int r = is_named(groups->kind) ? key_name(groups, &group.key) : 0;
+
+	return r ? r : group_add(groups, &group);
 }
 
 int conntrack_groups_add(struct conntrack_groups *groups, const struct conntrack_view *view)
 {
-	const struct conntrack_flow *flow = view->flow;
-	unsigned src = conntrack_initiator(flow);
+	struct conntrack_totals whole = {
+		.flows = 1,
+		.packets = { view->carried.packets[0], view->carried.packets[1] },
+		.bytes = { view->carried.bytes[0], view->carried.bytes[1] },
+	};
+	struct conntrack_share shares[CONNTRACK_SHARES_MAX];
+	unsigned count = conntrack_shares_of(groups->kind, groups->length, view, shares);
+	int r = 0;
 
-	totals_add(&groups->total, &view->carried, false);
-	switch (groups->kind) {
-	case CONNTRACK_GROUP_SRC:
-		return end_add(groups, view, src);
-	case CONNTRACK_GROUP_DST:
-		return end_add(groups, view, !src);
-	case CONNTRACK_GROUP_HOST:
-		return ends_add(groups, view);
-	case CONNTRACK_GROUP_SPORT:
-		return port_add(groups, view, src);
-	case CONNTRACK_GROUP_DPORT:
-		return port_add(groups, view, !src);
-	case CONNTRACK_GROUP_PROTO:
-		return number_add(groups, view, flow->key.proto);
-	case CONNTRACK_GROUP_STATE:
-		return number_add(groups, view, conntrack_state_of(flow->key.proto, flow->word));
-	case CONNTRACK_GROUP_INTERFACE:
-		return places_add(groups, view);
-	default:
-		return backend_add(groups, view);
-	}
-}
-
-uint64_t conntrack_totals_of(const struct conntrack_totals *totals, enum conntrack_measure by)
-{
-	return by == CONNTRACK_BY_FLOWS	  ? totals->flows :
-	       by == CONNTRACK_BY_PACKETS ? totals->packets[0] + totals->packets[1] :
-					    totals->bytes[0] + totals->bytes[1];
+	groups->engine = view->engine;
+	conntrack_totals_add(&groups->total, &whole);
+	for (unsigned i = 0; i < count && !r; i++)
+		r = conntrack_groups_put(groups, &shares[i], groups->missed);
+	return r;
 }
 
 static int group_compare(const void *a, const void *b, void *arg)
@@ -249,9 +166,9 @@ static int group_compare(const void *a, const void *b, void *arg)
 
 	if (one != other)
 		return one < other ? 1 : -1;
-	int order = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+	int order = memcmp(&x->key.addr, &y->key.addr, sizeof(x->key.addr));
 
-	return order ? order : (x->number > y->number) - (x->number < y->number);
+	return order ? order : (x->key.number > y->key.number) - (x->key.number < y->key.number);
 }
 
 void conntrack_groups_sort(struct conntrack_groups *groups, enum conntrack_measure by)
@@ -268,66 +185,18 @@ struct conntrack_totals conntrack_groups_rest(const struct conntrack_groups *gro
 {
 	struct conntrack_totals rest = groups->crowded;
 
-	for (size_t i = shown; i < groups->count; i++) {
-		const struct conntrack_totals *totals = &groups->at[i].totals;
-
-		rest.flows += totals->flows;
-		for (int side = 0; side < 2; side++) {
-			rest.packets[side] += totals->packets[side];
-			rest.bytes[side] += totals->bytes[side];
-		}
-	}
+	conntrack_totals_add(&rest, &groups->gone);
+	for (size_t i = shown; i < groups->count; i++)
+		conntrack_totals_add(&rest, &groups->at[i].totals);
 	return rest;
-}
-
-static void prefix_name(const struct conntrack_groups *groups, const struct conntrack_group *group,
-			struct weir_buf *text)
-{
-	char addr[WEIR_ADDR_TEXT];
-	bool is_v4 = weir_addr_is_v4(&group->addr);
-	unsigned length = groups->length[!is_v4];
-
-	weir_buf_add_str(text, weir_addr_to_string(&group->addr, addr));
-	if (length < (is_v4 ? 32 : 128))
-		weir_buf_addf(text, "/%u", length);
-}
-
-static void interface_name(uint32_t index, struct weir_buf *text)
-{
-	char name[IF_NAMESIZE];
-
-	if (if_indextoname(index, name))
-		weir_buf_add_str(text, name);
-	else
-		weir_buf_addf(text, "#%u", index); /* it went since */
 }
 
 void conntrack_group_name(const struct conntrack_groups *groups,
 			  const struct conntrack_group *group, struct weir_buf *text)
 {
-	char number[4];
-
-	switch (groups->kind) {
-	case CONNTRACK_GROUP_SRC:
-	case CONNTRACK_GROUP_DST:
-	case CONNTRACK_GROUP_HOST:
-		prefix_name(groups, group, text);
-		break;
-	case CONNTRACK_GROUP_SPORT:
-	case CONNTRACK_GROUP_DPORT:
-		weir_buf_addf(text, "%u/%s", group->number & 0xffff,
-			      conntrack_proto_name((uint8_t)(group->number >> 16), number));
-		break;
-	case CONNTRACK_GROUP_PROTO:
-		weir_buf_add_str(text, conntrack_proto_name((uint8_t)group->number, number));
-		break;
-	case CONNTRACK_GROUP_STATE:
-		weir_buf_add_str(text, conntrack_state_name((enum conntrack_state)group->number));
-		break;
-	case CONNTRACK_GROUP_INTERFACE:
-		interface_name(group->number, text);
-		break;
-	default:
-		weir_buf_add_str(text, groups->names[group->number]);
-	}
+	if (is_named(groups->kind))
+		weir_buf_add_str(text, groups->names[group->key.number]);
+	else
+		conntrack_group_key_name(groups->kind, groups->length, groups->engine, &group->key,
+					 text);
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/engine.h"
+#include "features/conntrack/conntrack_ledger.h"
 #include "features/conntrack/conntrack_query.h"
 #include "features/conntrack/conntrack_top.h"
 
@@ -33,6 +35,9 @@ struct met {
 
 struct top {
 	enum conntrack_measure by;
+	bool has_ended; /* with what flows carried that are no more */
+	struct conntrack_ledger_sums sums;
+	struct conntrack_ended ended; /* all of it, told or not */
 	struct conntrack_groups groups;
 	struct met *met; /* the largest first; NULL: groups are asked for */
 	size_t met_count;
@@ -102,7 +107,28 @@ static void group_put(const struct conntrack_groups *groups, const struct conntr
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", weir_buf_str(&name));
 	totals_put(&group->totals, is_counted, json);
+	if (group->missed)
+		weir_json_put_uint(json, "missed_at_most", group->missed);
 	weir_json_close_object(json);
+}
+
+/* What is told of flows that have ended, and what no record has told of them. */
+static void ended_put(const struct top *top, struct weir_json_out *json)
+{
+	const struct conntrack_totals *told = &top->sums.told;
+	char since[WEIR_CLOCK_TEXT];
+
+	weir_json_open_object(json, "ended");
+	weir_json_put_str(json, "since", weir_clock_format(top->sums.began_ns, since));
+	weir_json_put_uint(json, "keys", top->sums.plan.keys);
+	totals_put(told, true, json);
+	weir_json_close_object(json);
+	weir_json_open_object(json, "unknown");
+	weir_json_put_uint(json, "packets",
+			   top->ended.packets - told->packets[0] - told->packets[1]);
+	weir_json_put_uint(json, "bytes", top->ended.bytes - told->bytes[0] - told->bytes[1]);
+	weir_json_close_object(json);
+	weir_json_put_uint(json, "missed_at_most", top->groups.missed);
 }
 
 /* What is not shown is summed up, so that all adds up to the total. */
@@ -140,9 +166,10 @@ static void flows_put(struct conntrack_query *query, struct top *top)
 	weir_json_put_uint(&query->json, "total", query->total);
 }
 
+/* `ret_length` has what is meant where nothing is said. */
 static int prefix_read(struct weir_call *call, const char *arg, unsigned most, unsigned *ret_length)
 {
-	uint64_t length = weir_call_uint(call, arg, most);
+	uint64_t length = weir_call_uint(call, arg, *ret_length);
 
 	if (length > most)
 		return weir_diag_error(&call->diag, NULL, "--%s: %u is the most", arg, most);
@@ -157,6 +184,17 @@ static int word_find(const char *const *words, const char *word)
 	while (words[i] && strcmp(words[i], word) != 0)
 		i++;
 	return i;
+}
+
+static int lengths_read(const struct conntrack *state, struct weir_call *call,
+			struct conntrack_groups *groups)
+{
+	static const unsigned whole[2] = { 32, 128 };
+
+	memcpy(groups->length, groups->kind == CONNTRACK_GROUP_PREFIX ? state->length : whole,
+	       sizeof(groups->length));
+	return prefix_read(call, "prefix", 32, &groups->length[0]) ?:
+		       prefix_read(call, "prefix6", 128, &groups->length[1]);
 }
 
 /* What is asked for; refuses what cannot be told. */
@@ -185,14 +223,72 @@ static int top_read(struct conntrack_query *query, struct weir_call *call, struc
 		top->groups.kind = (enum conntrack_group_kind)(kind - 1);
 	if (!kind && !top->met)
 		return -ENOMEM;
-	return prefix_read(call, "prefix", 32, &top->groups.length[0]) ?:
-		       prefix_read(call, "prefix6", 128, &top->groups.length[1]);
+	return lengths_read(query->state, call, &top->groups);
+}
+
+static int ended_refuse(const struct conntrack_query *query, struct weir_call *call,
+			const struct top *top)
+{
+	const char *filter = weir_call_str(call, "filter");
+
+	if (top->met)
+		return weir_diag_error(&call->diag, "add --group host, or see flow ended",
+				       "--ended: flows that have ended are summed up by groups");
+	if (top->groups.kind == CONNTRACK_GROUP_STATE)
+		return weir_diag_error(&call->diag, "--group proto, dport or another",
+				       "--ended: a flow that has ended has no state");
+	if (filter && filter[0])
+		return weir_diag_error(&call->diag,
+				       "leave out the filter, or --ended; flow ended takes one",
+				       "--ended: flows that have ended are summed up, all of them");
+	if (!conntrack_ledger_sums(query->state->ledger).plan.keys)
+		return weir_diag_error(&call->diag,
+				       "set conntrack: {account: true}, and records and "
+				       "totals.keys that are not 0",
+				       "flows that have ended are not summed up");
+	return 0;
+}
+
+/* Ended flows are summed up by whole addresses, and by networks of one length. */
+static int lengths_refuse(const struct conntrack_query *query, struct weir_call *call,
+			  const struct top *top)
+{
+	static const unsigned whole[2] = { 32, 128 };
+	const unsigned *length = top->groups.length,
+		       *kept = top->groups.kind == CONNTRACK_GROUP_PREFIX ? query->state->length :
+									    whole;
+
+	if (length[0] == kept[0] && length[1] == kept[1])
+		return 0;
+	return weir_diag_error(&call->diag,
+			       "--group prefix, without lengths; conntrack.totals has them",
+			       "--ended: ended flows are summed up by addresses, and networks of "
+			       "/%u and /%u",
+			       query->state->length[0], query->state->length[1]);
+}
+
+/* Before flows are looked at: one that ends meanwhile is missed, and in no sum twice. */
+static int ended_read(const struct conntrack_query *query, struct weir_call *call, struct top *top)
+{
+	if (!weir_call_flag(call, "ended"))
+		return 0;
+	int r = ended_refuse(query, call, top) ?: lengths_refuse(query, call, top);
+
+	if (r)
+		return r;
+	top->has_ended = true;
+	top->groups.engine = query->state->engine;
+	r = conntrack_ledger_read(query->state->ledger, top->by, &top->groups, &top->sums);
+	top->ended = conntrack_ended_get(query->state);
+	return r;
 }
 
 static int top_answer(struct conntrack_query *query, struct weir_call *call, struct top *top)
 {
 	bool is_counted = query->state->tables[CONNTRACK_TABLE_PROVEN].sums;
-	int r = top_read(query, call, top) ?: conntrack_query_run(query, call);
+	int r = top_read(query, call, top)	     ?:
+			ended_read(query, call, top) ?:
+						       conntrack_query_run(query, call);
 
 	if (r)
 		return r;
@@ -205,6 +301,8 @@ static int top_answer(struct conntrack_query *query, struct weir_call *call, str
 		flows_put(query, top);
 	else
 		groups_put(query, top, is_counted);
+	if (top->has_ended)
+		ended_put(top, &query->json);
 	weir_json_close_object(&query->json);
 	return 0;
 }
@@ -239,6 +337,9 @@ static const struct weir_arg top_args[] = {
 	  .choices = group_names,
 	  .help = "sum up the flows that have this in common",
 	  .fallback = "flow" },
+	{ .name = "ended",
+	  .type = WEIR_ARG_BOOL,
+	  .help = "with what flows carried that have ended: totals, by --group" },
 	{ .name = "prefix",
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "BITS",
