@@ -36,8 +36,9 @@ struct weir_served_constants {
 /* Row of `cfg_way`: what is remembered holds for one generation, and for none after a time. */
 struct weir_way_watch {
 	__u64 generation; /* CLOCK_MONOTONIC when it began; lowest bit: WEIR_WAYS_BY_SOURCE */
-	__u64 changed;	  /* the generation that began by a change, not by time alone */
-	__u64 until_ns;	  /* CLOCK_MONOTONIC; 0: nothing is watched, so nothing is remembered */
+	__u32 changed;	  /* goes on by one with each change, and not by time alone; never 0 */
+	__u32 unused;
+	__u64 until_ns; /* CLOCK_MONOTONIC; 0: nothing is watched, so nothing is remembered */
 };
 
 #define WEIR_WAYS_BY_SOURCE 1ULL /* routes go by the source too, and not by the destination alone */

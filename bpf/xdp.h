@@ -16,11 +16,10 @@ static __always_inline void xdp_probe(struct xdp_md *ctx, struct pkt *p)
 	p->ifindex = mark->ifindex;
 }
 
-/* Where each packet is limited, or counted in its flow, none may go past that. */
+/* Where each packet is limited, none may go past that. */
 static __always_inline bool microflow_is_all(void)
 {
-	return microflow_constants.enabled && !limit_constants.enabled &&
-	       !conntrack_constants.accounts;
+	return microflow_constants.enabled && !limit_constants.enabled;
 }
 
 static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
@@ -30,6 +29,7 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 
 	if (sent != XDP_PASS) {
 		attack_note(&p, HOOK_XDP);
+		conntrack_account_known(&p);
 		return sent == MICROFLOW_DIRECT ? balance_direct_put(ctx, &p) : sent;
 	}
 	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);

@@ -34,7 +34,8 @@ struct microflow_key {
 struct microflow {
 	struct microflow_key key;
 	__u32 generation; /* of the policy; 0: there is none */
-	__u64 ways;	  /* weir_way_watch.changed */
+	__u32 ways;	  /* weir_way_watch.changed */
+	__u32 sum_row;	  /* where its packets are counted, if they are: served_sum */
 	__u32 until;	  /* microflow_ticks() */
 	__u32 tally;	  /* of whose packets are counted; features/balance */
 	struct route_way way;
@@ -49,7 +50,7 @@ struct microflow {
 	};
 	__u16 mtu;	/* longest IP packet that is taken */
 	__u8 bits;	/* enum microflow_bits */
-	__u8 reason;	/* why it passes where it arrives */
+	__u8 sum_turn;	/* likewise */
 	__u8 slot, out; /* rows of the interfaces where it arrives, and leaves */
 };
 
@@ -155,7 +156,7 @@ static __always_inline bool microflow_is(const struct microflow *flow,
 }
 
 /* Nothing that it was done by has changed. `ways`: way_changed(). */
-static __always_inline bool microflow_holds(const struct microflow *flow, __u64 ways)
+static __always_inline bool microflow_holds(const struct microflow *flow, __u32 ways)
 {
 	__u32 zero = 0;
 	const volatile struct weir_live *live = bpf_map_lookup_elem(&cfg_live, &zero);

@@ -56,6 +56,10 @@ struct served {
 	__u8 has_ended;	   /* with this packet its connection is over */
 	__u8 reason;	   /* enum weir_reason: why it passes */
 	__u8 is_refreshed; /* its flow's time was written, as it is once a second */
+	/* Where conntrack counts what the flow carries, for packets that it does not see. */
+	__u32 sum_row;
+	__u8 sum_turn;	   /* and whose the row is: conntrack's, no one else reads it */
+	__u8 is_uncounted; /* it should, and cannot in that way */
 };
 
 /*
@@ -95,6 +99,7 @@ static __always_inline void served_begin(void)
 	served->hides = false;
 	served->has_ended = false;
 	served->is_refreshed = false;
+	served->is_uncounted = false;
 	served->is_hidden = false;
 	served->forward = WEIR_FORWARD_NAT;
 }
@@ -187,6 +192,18 @@ static __always_inline void served_note_time(__u32 now, __u32 expires)
 		return;
 	served->now = now;
 	served->expires = expires;
+}
+
+/* Where packets of the flow are counted; NULL: nowhere that could be said. */
+static __always_inline void served_note_sum(bool is_known, __u32 row, __u8 turn)
+{
+	struct served *served = served_work();
+
+	if (!served)
+		return;
+	served->is_uncounted = !is_known;
+	served->sum_row = row;
+	served->sum_turn = turn;
 }
 
 /* Why the packet passes, for what is remembered of its flow. */

@@ -141,12 +141,12 @@ static __always_inline __u64 way_generation(void)
 	return watch->until_ns > clock_ns() ? generation : 0;
 }
 
-/* When what netlink tells of changed last; 0: nobody watches. */
-static __always_inline __u64 way_changed(void)
+/* Which is the last change that netlink told of; 0: nobody watches. */
+static __always_inline __u32 way_changed(void)
 {
 	__u32 zero = 0;
 	const volatile struct weir_way_watch *watch = bpf_map_lookup_elem(&cfg_way, &zero);
-	__u64 changed = watch ? watch->changed : 0;
+	__u32 changed = watch ? watch->changed : 0;
 
 	return watch && watch->until_ns > clock_ns() ? changed : 0;
 }

@@ -41,7 +41,7 @@ static __always_inline bool microflow_may(const struct pkt *p, const struct serv
 
 	return is_plain && !(p->hit | p->list | p->rule | p->allowed | p->has_mark | p->briefly) &&
 	       !p->pending && served->reason == WEIR_PASS_ESTABLISHED && !served->hides &&
-	       !served->is_chosen;
+	       !served->is_chosen && !served->is_uncounted;
 }
 
 static __always_inline __u32 microflow_until(const struct served *served)
@@ -121,7 +121,8 @@ static __always_inline struct microflow_draft *microflow_begin(const struct pkt 
 	draft->flow.until = microflow_until(served);
 	draft->flow.tally = served->tally;
 	draft->flow.way = served->way;
-	draft->flow.reason = served->reason;
+	draft->flow.sum_row = served->sum_row;
+	draft->flow.sum_turn = served->sum_turn;
 	draft->flow.slot = p->iface_slot;
 	draft->flow.out = iface_slot(served->way.ifindex);
 	draft->flow.generation = p->generation;
@@ -247,7 +248,7 @@ __noinline int balance_microflow_keep(void)
 /* --- and gone by -------------------------------------------------------------------------- */
 
 /* For microflow_begin(), as it was before the stages asked for anything. */
-static __always_inline int microflow_miss(__u64 ways)
+static __always_inline int microflow_miss(__u32 ways)
 {
 	struct microflow_draft *draft = microflow_draft();
 
@@ -298,13 +299,14 @@ static __always_inline int microflow_send(struct xdp_md *ctx, struct pkt *p,
 	if (!served)
 		return XDP_PASS;
 	served->tally = flow->tally;
+	served_note_sum(true, flow->sum_row, flow->sum_turn);
 	if (flow->bits >> MICROFLOW_FORWARD_SHIFT) {
-		count_reason(p, flow->reason);
+		count_reason(p, WEIR_PASS_ESTABLISHED);
 		return microflow_direct(p, flow, set, served);
 	}
 	if (!microflow_put(ctx, flow, set))
 		return XDP_DROP;
-	count_reason(p, flow->reason);
+	count_reason(p, WEIR_PASS_ESTABLISHED);
 	microflow_count(p, flow);
 	return bpf_redirect(flow->way.ifindex, 0);
 }
@@ -337,7 +339,7 @@ __noinline int balance_microflow_run(struct xdp_md *ctx, struct pkt *p)
 {
 	struct microflow_packet m = {};
 
-	__u64 ways = way_changed();
+	__u32 ways = way_changed();
 
 	if (!p || !microflow_constants.enabled || !ways || xdp_has_mark(ctx) ||
 	    !microflow_read(ctx, &m) || sizeof(struct eth_header) + m.ip_len > p->len)

@@ -96,7 +96,7 @@ struct balance_ways {
 	struct weir_watch *watch, *second; /* NULL: nothing is watched */
 	int fd;
 	uint64_t generation;
-	uint64_t changed; /* the generation that began by a change, and not by time alone */
+	uint32_t changed;	    /* weir_way_watch.changed */
 	struct weir_ways_near near; /* nobody while nothing is watched */
 	struct weir_ways by;
 	bool is_stale; /* `by` is to be asked again */

@@ -14,6 +14,17 @@
 #define SECOND_MS 1000
 #define WATCHED_FOR_S 2 /* the next second tells that we are there, and may be late */
 
+/* Another than any before, of a daemon before us too: what went by its may still be there. */
+static uint32_t change_next(const struct balance_ways *ways)
+{
+	struct weir_way_watch before = { .changed = ways->changed };
+	uint32_t row = 0;
+
+	if (!ways->changed)
+		weir_map_get(ways->map, &row, &before);
+	return before.changed + 1 ? before.changed + 1 : 1;
+}
+
 /* Another generation than any before, of a daemon before us too: the clock has moved since. Of what
  * is remembered for longer (bpf/lib/microflow.h) only a change makes an end. */
 static void generation_begin(struct balance *state, bool has_changed)
@@ -26,7 +37,7 @@ static void generation_begin(struct balance *state, bool has_changed)
 		next = ways->generation + 2;
 	ways->generation = next;
 	if (has_changed || !ways->changed)
-		ways->changed = next;
+		ways->changed = change_next(ways);
 	struct weir_way_watch watch = {
 		.generation = ways->by.by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
 		.changed = ways->changed,

@@ -45,6 +45,17 @@ static __always_inline __u32 account_side(const struct conn_work *work, __u32 wo
 	return work->side != !!(word & CONNTRACK_SECOND);
 }
 
+/* Of the turn and the side that adds, in a byte. */
+static __always_inline __u8 account_turn_pack(__u64 turn, __u32 side)
+{
+	return turn >> CONNTRACK_SUM_TURN_SHIFT << 1 | side;
+}
+
+static __always_inline __u64 account_turn_unpack(__u8 packed)
+{
+	return (__u64)(packed >> 1) << CONNTRACK_SUM_TURN_SHIFT;
+}
+
 /* Adds a packet to its flow: first the packet, then the bytes. A flow that ends in between leaves
  * either to be counted elsewhere, so each of them is counted once. */
 __noinline int conn_account_flow(const struct pkt *p, __u32 packets, __u32 bytes)
@@ -68,7 +79,39 @@ __noinline int conn_account_flow(const struct pkt *p, __u32 packets, __u32 bytes
 		added |= ACCOUNT_BYTES;
 	if (added)
 		*(volatile __u64 *)&sum->last_ns[side] = work->now_ns;
+	if (served_constants.shortcuts)
+		served_note_sum(work->table == CONN_PROVEN && added == ACCOUNT_ALL, work->index,
+				account_turn_pack(turn, side));
 	return added;
+}
+
+/* As conn_account_flow(), of a packet that conntrack did not see: where one before it was counted.
+ * A flow that has lost its place since has it no more. */
+__noinline int conn_account_known(const struct pkt *p)
+{
+	const struct served *served = served_work();
+
+	if (!p || !served)
+		return 0;
+	__u32 side = served->sum_turn & 1;
+	struct conntrack_sum *sum = sum_at(CONN_PROVEN, served->sum_row);
+	__u64 turn = account_turn_unpack(served->sum_turn);
+	__u64 flags = p->seen & PKT_TCP ? p->tcp_flags : 0;
+	struct wire counted = {}, left = { 1, p->len };
+
+	if (sum && sum_add(&sum->words[CONNTRACK_SUM_PACKETS + side], turn,
+			   1 | flags << CONNTRACK_SUM_FLAGS_SHIFT, CONNTRACK_SUM_PACKETS))
+		counted.packets = left.packets--;
+	if (sum &&
+	    sum_add(&sum->words[CONNTRACK_SUM_BYTES + side], turn, p->len, CONNTRACK_SUM_BYTES)) {
+		counted.bytes = left.bytes;
+		left.bytes = 0;
+		*(volatile __u64 *)&sum->last_ns[side] = clock_ns();
+	}
+	count_account(p, WEIR_INGRESS, WEIR_ACCOUNT_FLOW, &counted);
+	if (left.bytes | left.packets)
+		count_account(p, WEIR_INGRESS, WEIR_ACCOUNT_NO_PLACE, &left);
+	return 0;
 }
 
 /* 1: the packet arrived at an interface of this host where Weir has met it, and counted it. The
@@ -163,6 +206,9 @@ __noinline int conn_account_xdp(struct pkt *p, __u32 reason, __u32 drop)
 		return 0;
 	const struct wire wire = { 1, p->len };
 
+	/* Until it was counted in its flow. */
+	if (served_constants.shortcuts)
+		served_note_sum(false, 0, 0);
 	account_end(p, WEIR_INGRESS, account_of(p, reason, drop), &wire);
 	return 0;
 }
@@ -179,6 +225,13 @@ __noinline int conn_account_tc(struct __sk_buff *skb, struct pkt *p, __u32 reaso
 		account = WEIR_ACCOUNT_FORWARDED;
 	account_end(p, p->direction & 1, account, &wire);
 	return 0;
+}
+
+/* Of a packet that XDP sends on as it did the one before. */
+static __always_inline void conntrack_account_known(const struct pkt *p)
+{
+	if (conntrack_constants.accounts)
+		conn_account_known(p);
 }
 
 /* Once for each packet, at its end. */
