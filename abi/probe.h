@@ -15,7 +15,7 @@ struct weir_probe_mark {
 	__u32 ifindex; /* the interface it is to be judged as if on */
 };
 
-/* tmp_probe: what became of the last one. */
+/* What became of the last one. */
 struct weir_probe_result {
 	struct weir_addr src;
 	struct weir_addr dst;
@@ -43,6 +43,19 @@ struct weir_probe_result {
 	__u8 direction;
 	__u8 state;	/* enum weir_conn_state */
 	__u32 sequence; /* goes up by one a probe: a program that told nothing is noticed */
+};
+
+/* Of a packet that a private copy replays: what the copy cannot know by itself. */
+struct weir_probe_told {
+	__u64 now_ns; /* when it came, by the capture; 0: the kernel's clock */
+	__u32 bytes;  /* on the wire, captured or not; 0: as many as there are */
+	__u32 spare;
+};
+
+/* tmp_probe: one row. */
+struct weir_probe_row {
+	struct weir_probe_result result;
+	struct weir_probe_told told;
 };
 
 _Static_assert(sizeof(struct weir_probe_mark) == 20, "a mark fits cb[] of an skb");

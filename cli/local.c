@@ -101,6 +101,9 @@ static const struct weir_arg replay_args[] = {
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "N",
 	  .help = "stop after so many packets" },
+	{ .name = "flows",
+	  .type = WEIR_ARG_BOOL,
+	  .help = "show its connections instead, as flow ended does, by the capture's clock" },
 	{ 0 },
 };
 

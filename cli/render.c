@@ -28,6 +28,7 @@ static const struct {
 	{ "doctor", weir_render_doctor, "checks" },
 	{ "service.check", weir_render_checks, "checks" },
 	{ "check", weir_render_check, "classes" },
+	{ "replay", weir_render_replay_flows, "flows" },
 	{ "replay", weir_render_replay, "packets" },
 	{ "rule.test", weir_render_expectations, "failures" },
 	{ "cleanup", weir_render_cleanup, "removed" },

@@ -25,6 +25,8 @@ void weir_render_limit_edit(const struct weir_view *view);
 void weir_render_flows(const struct weir_view *view);
 void weir_render_flow_top(const struct weir_view *view);
 void weir_render_flow_ended(const struct weir_view *view);
+/* Its table alone. */
+void weir_render_flow_records(const struct weir_view *view);
 /* One that ends just now, as a line. */
 void weir_render_flow_event(const struct weir_view *view, const struct weir_json *flow);
 /* Where nothing is tracked, why; returns whether that was all there is to say. */
@@ -69,6 +71,7 @@ void weir_render_rollback(const struct weir_view *view);
 void weir_render_cleanup(const struct weir_view *view);
 void weir_render_check(const struct weir_view *view);
 void weir_render_replay(const struct weir_view *view);
+void weir_render_replay_flows(const struct weir_view *view);
 void weir_render_expectations(const struct weir_view *view);
 /* An array of {name, action, origin, v4, v6, hits} as a table. */
 void weir_render_list_rows(const struct weir_view *view, const struct weir_json *lists);

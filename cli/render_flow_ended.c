@@ -73,7 +73,7 @@ static void kept_show(const struct weir_view *view)
 	weir_buf_add_char(view->out, '\n');
 }
 
-void weir_render_flow_ended(const struct weir_view *view)
+void weir_render_flow_records(const struct weir_view *view)
 {
 	static const struct weir_column columns[] = {
 		{ "ended", false },	  { "proto", false },  { "source", false },
@@ -90,6 +90,11 @@ void weir_render_flow_ended(const struct weir_view *view)
 	for (size_t i = 0; i < weir_json_size(flows); i++)
 		ended_row(&table, weir_json_at(flows, i));
 	weir_table_print(&table, view->out);
+}
+
+void weir_render_flow_ended(const struct weir_view *view)
+{
+	weir_render_flow_records(view);
 	kept_show(view);
 }
 

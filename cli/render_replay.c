@@ -4,6 +4,8 @@
 #include "base/units.h"
 #include "cli/render.h"
 
+#include <string.h>
+
 void weir_render_check(const struct weir_view *view)
 {
 	const struct weir_json *answer = view->answer;
@@ -97,4 +99,32 @@ void weir_render_replay(const struct weir_view *view)
 	weir_buf_add_str(view->out, "and ");
 	weir_count_format(count - shown, view->out);
 	weir_buf_add_str(view->out, " more\n");
+}
+
+static int account_add(const char *name, const struct weir_json *count, void *arg)
+{
+	struct weir_buf *out = arg;
+	uint64_t packets = weir_view_uint(count, "packets");
+
+	if (!packets || strcmp(name, "flow") == 0)
+		return 0;
+	weir_buf_add_str(out, out->len ? ", " : "");
+	weir_count_format(packets, out);
+	weir_buf_addf(out, " %s", name);
+	return 0;
+}
+
+void weir_render_replay_flows(const struct weir_view *view)
+{
+	const struct weir_json *account = weir_json_get(view->answer, "account");
+	_cleanup_buf_ struct weir_buf which = { 0 };
+
+	replay_head(view);
+	weir_view_heading(view, "Flows");
+	weir_render_flow_records(view);
+	weir_view_add_plural(view->out, weir_view_uint(view->answer, "made"), "flow", "flows");
+	(void)weir_json_each(account, account_add, &which);
+	if (which.len)
+		weir_buf_addf(view->out, "; in none: %s", weir_buf_str(&which));
+	weir_buf_add_char(view->out, '\n');
 }

@@ -16,7 +16,7 @@
 #include "cli/link.h"
 #include "cli/local.h"
 #include "cli/progress.h"
-#include "cli/replay.h"
+#include "cli/replay_flows.h"
 #include "core/probe.h"
 
 #define DEFAULT_CONFIG "/etc/weir/weir.yaml"
@@ -34,6 +34,8 @@ struct replay {
 	uint64_t limit;
 	struct weir_replay_sums sums;
 	struct weir_buf lines; /* --json */
+	bool tells_flows;      /* --flows, and no lines then */
+	struct weir_replay_flows flows;
 	struct weir_progress progress;
 	bool reader_gone;
 };
@@ -148,6 +150,22 @@ static int lines_flush(struct replay *replay, size_t above)
 	return 0;
 }
 
+static int frame_judge(struct replay *replay, const struct weir_link_frame *frame, uint64_t time_ns,
+		       struct weir_probe_result *ret_result)
+{
+	if (!replay->tells_flows)
+		return weir_probe_run(replay->probe, WEIR_INGRESS, frame->bytes, frame->captured,
+				      ret_result);
+	const struct weir_replay_packet packet = {
+		.frame = frame->bytes,
+		.captured = frame->captured,
+		.time_ns = time_ns,
+		.wire_bytes = (uint32_t)frame->wire_len,
+	};
+
+	return weir_replay_run(&replay->flows.replay, &packet, ret_result);
+}
+
 static int packet_judge(struct replay *replay, const struct pcap_pkthdr *head,
 			const unsigned char *bytes)
 {
@@ -157,11 +175,10 @@ static int packet_judge(struct replay *replay, const struct pcap_pkthdr *head,
 	uint64_t time_ns = (uint64_t)head->ts.tv_sec * WEIR_NS_PER_S + (uint64_t)head->ts.tv_usec;
 
 	weir_link_to_ethernet(replay->link, bytes, head->caplen, head->len, &frame);
-	int failed =
-		weir_probe_run(replay->probe, WEIR_INGRESS, frame.bytes, frame.captured, &result);
+	int failed = frame_judge(replay, &frame, time_ns, &result);
 	if (failed < 0)
 		return failed;
-	if (replay->terminal->json)
+	if (replay->terminal->json && !replay->tells_flows)
 		line_put(replay, head, &result);
 	if (sums->tally.packets == 0 || time_ns < sums->first_ns)
 		sums->first_ns = time_ns;
@@ -253,10 +270,27 @@ static int replay_show(const struct weir_command *command, struct replay *replay
 {
 	_cleanup_buf_ struct weir_buf json = { 0 };
 
+	if (replay->tells_flows && !replay->reader_gone) {
+		if (weir_replay_flows_end(&replay->flows, &replay->sums) < 0) {
+			weir_terminal_problem(replay->terminal, "say --limit N",
+					      "the flows of that capture do not fit into memory");
+			return WEIR_EXIT_FAILED;
+		}
+		return weir_local_show(command, replay->terminal, &replay->flows.text);
+	}
 	if (replay->terminal->json)
 		return WEIR_EXIT_OK;
 	weir_replay_put(&replay->sums, &json);
 	return weir_local_show(command, replay->terminal, &json);
+}
+
+static int flows_begin(struct replay *replay, struct weir_probe *probe, struct weir_diag *diag)
+{
+	int result = weir_replay_flows_begin(&replay->flows, probe);
+
+	if (result < 0)
+		weir_diag_error(diag, NULL, "cannot hear of flows: %s", strerror(-result));
+	return result;
 }
 
 int weir_local_replay(const struct weir_command *command, struct weir_terminal *terminal)
@@ -270,6 +304,7 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	struct replay replay = {
 		.terminal = terminal,
 		.limit = weir_command_uint(command, "limit", 0),
+		.tells_flows = weir_command_flag(command, "flows"),
 		.progress = { .fd = terminal->err, .on = terminal->progress, .quiet_ms = 1000 },
 	};
 	int result = capture_open(path, &diag, &capture, &replay.progress.total);
@@ -278,12 +313,18 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 		result = link_of(capture, &diag, &replay.link);
 	if (result == 0)
 		result = replay_config(command, &diag, &config);
+	if (result == 0 && replay.tells_flows)
+		result = weir_replay_config(config, &diag);
 	if (result == 0)
 		result = weir_local_probe(config, &(struct weir_probe_options){ .learns = true },
 					  &diag, &probe);
+	if (result == 0 && replay.tells_flows)
+		result = flows_begin(&replay, probe, &diag);
 	weir_terminal_diag(terminal, &diag);
-	if (result < 0)
+	if (result < 0) {
+		weir_replay_flows_done(&replay.flows);
 		return WEIR_EXIT_FAILED;
+	}
 	weir_diag_done(&diag);
 	replay.capture = capture;
 	replay.probe = probe;
@@ -292,5 +333,6 @@ int weir_local_replay(const struct weir_command *command, struct weir_terminal *
 	weir_terminal_diag(terminal, &diag);
 	weir_tally_done(&replay.sums.tally);
 	weir_buf_done(&replay.lines);
+	weir_replay_flows_done(&replay.flows);
 	return result < 0 ? WEIR_EXIT_FAILED : code;
 }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 #include "cli/tally.h"
 
 #define WEIR_REPLAY_TOP 10 /* sources that are shown */
@@ -17,6 +17,8 @@ struct weir_replay_sums {
 	uint64_t took_ms;
 };
 
+/* packets, bytes, duration_ms, took_ms and cut_short, into an open object. */
+void weir_replay_sums_put(const struct weir_replay_sums *sums, struct weir_json_out *json);
 /* {packets, bytes, duration_ms, took_ms, cut_short, reasons:[…], sources:[…], source_count} */
 void weir_replay_put(const struct weir_replay_sums *sums, struct weir_buf *out);
 

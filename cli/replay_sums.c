@@ -41,16 +41,21 @@ static void sources_put(const struct weir_tally *tally, struct weir_json_out *js
 	weir_json_put_uint(json, "source_count", tally->source_count);
 }
 
+void weir_replay_sums_put(const struct weir_replay_sums *sums, struct weir_json_out *json)
+{
+	weir_json_put_uint(json, "packets", sums->tally.packets);
+	weir_json_put_uint(json, "bytes", sums->tally.bytes);
+	weir_json_put_uint(json, "duration_ms", (sums->last_ns - sums->first_ns) / WEIR_NS_PER_MS);
+	weir_json_put_uint(json, "took_ms", sums->took_ms);
+	weir_json_put_uint(json, "cut_short", sums->cut_short);
+}
+
 void weir_replay_put(const struct weir_replay_sums *sums, struct weir_buf *out)
 {
 	struct weir_json_out json = { .out = out };
 
 	weir_json_open_object(&json, NULL);
-	weir_json_put_uint(&json, "packets", sums->tally.packets);
-	weir_json_put_uint(&json, "bytes", sums->tally.bytes);
-	weir_json_put_uint(&json, "duration_ms", (sums->last_ns - sums->first_ns) / WEIR_NS_PER_MS);
-	weir_json_put_uint(&json, "took_ms", sums->took_ms);
-	weir_json_put_uint(&json, "cut_short", sums->cut_short);
+	weir_replay_sums_put(sums, &json);
 	reasons_put(&sums->tally, &json);
 	sources_put(&sums->tally, &json);
 	weir_json_close_object(&json);

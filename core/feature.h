@@ -23,6 +23,7 @@ struct weir_object;
 struct weir_kernel_flow;
 struct weir_served_flow;
 struct weir_flow_ends;
+struct weir_replay_hooks;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -188,7 +189,8 @@ struct weir_feature {
 	 */
 	void (*owner_put)(void *state, const struct weir_flow_ends *ends,
 			  struct weir_json_out *json);
-	const struct weir_op *const *ops; /* NULL-terminated array of rows */
+	const struct weir_replay_hooks *replay; /* flows of a capture (core/replay.h) */
+	const struct weir_op *const *ops;	/* NULL-terminated array of rows */
 };
 
 /* NULL-terminated, in pipeline order (features/features.c). */

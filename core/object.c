@@ -275,7 +275,7 @@ int weir_object_probe(struct weir_object *object, enum weir_program program, con
 		      size_t len, uint32_t ifindex, struct weir_probe_result *ret_result)
 {
 	struct weir_probe_mark mark = { .ifindex = ifindex };
-	struct weir_probe_result before = {}, after = {};
+	struct weir_probe_row before = {}, after = {};
 	struct weir_map *told = weir_object_map(object, "tmp_probe");
 	__u32 zero = 0;
 	int fd = weir_object_program_fd(object, program);
@@ -293,8 +293,19 @@ int weir_object_probe(struct weir_object *object, enum weir_program program, con
 		r = weir_map_get(told, &zero, &after);
 	if (r)
 		return r;
-	if (after.sequence == before.sequence)
+	if (after.result.sequence == before.result.sequence)
 		return -EIO;
-	*ret_result = after;
+	*ret_result = after.result;
 	return 0;
+}
+
+int weir_object_tell(struct weir_object *object, const struct weir_probe_told *told)
+{
+	struct weir_map *map = weir_object_map(object, "tmp_probe");
+	struct weir_probe_row row = {};
+	__u32 zero = 0;
+	int r = map ? weir_map_get(map, &zero, &row) : -ENOENT;
+
+	row.told = *told;
+	return r ? r : weir_map_set(map, &zero, &row);
 }

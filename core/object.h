@@ -95,5 +95,7 @@ void weir_object_size(const struct weir_object *object, uint32_t *ret_jited_byte
  */
 int weir_object_probe(struct weir_object *object, enum weir_program program, const void *frame,
 		      size_t len, uint32_t ifindex, struct weir_probe_result *ret_result);
+/* Of the probes to come. Heeded by an object that learns (weir_constants_learn()). */
+int weir_object_tell(struct weir_object *object, const struct weir_probe_told *told);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Judging packets offline, by the very programs that judge them live. */
-#include "probe.h"
+#include "probe_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,13 +20,6 @@
 #include "near.h"
 #include "object.h"
 #include "patch.h"
-
-struct weir_probe {
-	struct weir_object *object;
-	struct weir_commit *commit;
-	bool follows;
-	void *states[WEIR_FEATURES_MAX];
-};
 
 /* Features without an engine, and mostly without files: then they know only what the configuration
  * says. */

@@ -9,8 +9,8 @@
 #include "served.h"
 
 /*
- * writes: the data path, for probes only; core/probe.c runs one at a time
- * reads: core/probe.c
+ * writes: the data path, for probes only; core/probe.c, one at a time, what a replay tells
+ * reads: the same two
  * full: cannot be: the last probe replaces the one before
  */
 struct {
@@ -18,7 +18,7 @@ struct {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct weir_probe_result);
+	__type(value, struct weir_probe_row);
 } tmp_probe SEC(".maps");
 
 struct probe_constants {
@@ -36,13 +36,41 @@ static __always_inline bool probe_is_marked(const __u32 *words)
 	       words[3] == probe_constants.secret[3];
 }
 
+/* What a replay tells of its packet; NULL, and no code at all, in what judges live ones. */
+static __always_inline const struct weir_probe_told *probe_told(void)
+{
+	if (!probe_constants.learns)
+		return NULL;
+	__u32 zero = 0;
+	const struct weir_probe_row *row = bpf_map_lookup_elem(&tmp_probe, &zero);
+
+	return row ? &row->told : NULL;
+}
+
+/* When a packet came that is replayed; 0: ask the clock. */
+static __always_inline __u64 probe_told_ns(void)
+{
+	const struct weir_probe_told *told = probe_told();
+
+	return told ? told->now_ns : 0;
+}
+
+/* Its bytes on the wire. */
+static __always_inline __u32 probe_told_bytes(__u32 bytes)
+{
+	const struct weir_probe_told *told = probe_told();
+
+	return told && told->bytes ? told->bytes : bytes;
+}
+
 __noinline int probe_tell(struct pkt *p, __u32 reason)
 {
 	__u32 zero = 0;
-	struct weir_probe_result *result = bpf_map_lookup_elem(&tmp_probe, &zero);
+	struct weir_probe_row *row = bpf_map_lookup_elem(&tmp_probe, &zero);
 
-	if (!p || !result)
+	if (!p || !row)
 		return 0;
+	struct weir_probe_result *result = &row->result;
 	__u32 sequence = result->sequence + 1;
 
 	*result = (struct weir_probe_result){

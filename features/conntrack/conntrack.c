@@ -388,5 +388,6 @@ const struct weir_feature weir_conntrack = {
 	.snapshot = conntrack_snapshot,
 	.status = conntrack_status,
 	.served_each = conntrack_served_each,
+	.replay = &conntrack_replay,
 	.ops = conntrack_ops,
 };

@@ -495,6 +495,7 @@ enum conntrack_cause {
 	CONNTRACK_CAUSE_FORGOTTEN, /* by a person */
 	CONNTRACK_CAUSE_NO_ROOM,   /* in tables of another size */
 	CONNTRACK_CAUSE_OFF,	   /* flows are not tracked any more */
+	CONNTRACK_CAUSE_CAPTURE,   /* the capture that is replayed has ended */
 };
 
 /* Records a CPU may send in a window of 2^weir_emit_constants.window_shift ticks: 32,000 a second

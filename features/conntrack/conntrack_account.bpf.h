@@ -204,7 +204,7 @@ __noinline int conn_account_xdp(struct pkt *p, __u32 reason, __u32 drop)
 {
 	if (!p)
 		return 0;
-	const struct wire wire = { 1, p->len };
+	const struct wire wire = { 1, probe_told_bytes(p->len) };
 
 	/* Until it was counted in its flow. */
 	if (served_constants.shortcuts)

@@ -16,16 +16,20 @@ static const struct {
 #undef X
 };
 
-/* CLOCK_MONOTONIC as a time of day, which may have been set since. */
-static void put_moment(struct weir_json_out *json, const char *key, uint64_t at_ns)
+uint64_t conntrack_view_real_ns(const struct conntrack_view *view, uint64_t at_ns)
 {
-	char text[WEIR_CLOCK_TEXT];
 	uint64_t now_ns = weir_clock_monotonic_ns();
 
-	weir_json_put_str(
-		json, key,
-		weir_clock_format(weir_clock_real_ns() - (now_ns > at_ns ? now_ns - at_ns : 0),
-				  text));
+	return view->is_replayed ? at_ns :
+				   weir_clock_real_ns() - (now_ns > at_ns ? now_ns - at_ns : 0);
+}
+
+static void put_moment(const struct conntrack_view *view, const char *key, uint64_t at_ns,
+		       struct weir_json_out *json)
+{
+	char text[WEIR_CLOCK_TEXT];
+
+	weir_json_put_str(json, key, weir_clock_format(conntrack_view_real_ns(view, at_ns), text));
 }
 
 void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_out *json)
@@ -42,9 +46,12 @@ void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_o
 	weir_json_put_uint(json, "orig_bytes", carried->bytes[0]);
 	weir_json_put_uint(json, "reply_packets", carried->packets[1]);
 	weir_json_put_uint(json, "reply_bytes", carried->bytes[1]);
-	put_moment(json, "first_seen", carried->first_ns);
+	put_moment(view, "first_seen", carried->first_ns, json);
 	if (last_ns)
-		put_moment(json, "last_seen", last_ns);
+		put_moment(view, "last_seen", last_ns, json);
+	/* A capture's clock is as fine as it was written. */
+	if (view->is_replayed)
+		weir_json_put_uint(json, "first_seen_ns", carried->first_ns);
 }
 
 /* "SA.F": as tcpdump writes them. */
@@ -177,14 +184,12 @@ static void sums_read(struct account_sums *sums)
 	}
 }
 
-void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json)
+void conntrack_account_put(const struct conntrack *state, struct weir_json_out *json)
 {
 	struct account_sums sums = { .state = state };
 	struct conntrack_ended ended = conntrack_ended_get(state);
 	struct weir_count unaccounted = {};
 
-	if (!state->tables[CONNTRACK_TABLE_PROVEN].sums)
-		return;
 	sums_read(&sums);
 	weir_json_open_object(json, "account");
 	for (int i = 0; i < WEIR_ACCOUNT_COUNT; i++) {
@@ -200,5 +205,12 @@ void conntrack_account_status(const struct conntrack *state, struct weir_json_ou
 	weir_json_put_uint(json, "ended_packets", ended.packets);
 	weir_json_put_uint(json, "ended_bytes", ended.bytes);
 	weir_json_close_object(json);
+}
+
+void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json)
+{
+	if (!state->tables[CONNTRACK_TABLE_PROVEN].sums)
+		return;
+	conntrack_account_put(state, json);
 	conntrack_records_status(state, json);
 }

@@ -28,7 +28,7 @@ static __always_inline bool record_admit(struct weir_event_count *count)
 		count->window = window;
 		count->used = 0;
 	}
-	if (count->used >= CONNTRACK_RECORDS_PER_WINDOW ||
+	if ((count->used >= CONNTRACK_RECORDS_PER_WINDOW && !probe_constants.learns) ||
 	    bpf_ringbuf_query(&evt_ring, BPF_RB_AVAIL_DATA) > WEIR_EVENT_RING_BYTES / 2) {
 		count->capped++;
 		return false;
@@ -57,9 +57,9 @@ static __always_inline void record_submit(struct weir_event_flow *record)
 }
 
 static __always_inline void record_key(struct weir_event_flow *record,
-				       const struct conntrack_key *key)
+				       const struct conntrack_key *key, __u64 now_ns)
 {
-	record->event.time_ns = clock_ns();
+	record->event.time_ns = now_ns;
 	record->event.kind = WEIR_EVENT_FLOW;
 	record->event.src = key->addr[0];
 	record->event.dst = key->addr[1];
@@ -98,7 +98,7 @@ static __always_inline void record_send(const struct conn_work *work,
 		ended_add(WEIR_UNRECORDED_ROW, work->ended);
 		return;
 	}
-	record_key(record, &flow->key);
+	record_key(record, &flow->key, work->now_ns);
 	record_words(record, work->ended);
 	record->event.rule = flow->rule;
 	record->event.owner = flow->backend;
@@ -125,7 +125,7 @@ static __always_inline int record_leave(const struct conn_work *work)
 		ended_add(WEIR_UNRECORDED_ROW, work->taken);
 		return 1;
 	}
-	record_key(record, &work->key);
+	record_key(record, &work->key, work->now_ns);
 	record_words(record, work->taken);
 	record->event.rule = 0;
 	record->event.owner = 0;

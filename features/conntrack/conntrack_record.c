@@ -6,7 +6,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/replay.h"
 #include "features/conntrack/conntrack_ledger.h"
+
+#define REPLAYED_FIRST 64
 
 struct conntrack_records {
 	pthread_mutex_t lock;
@@ -14,7 +17,10 @@ struct conntrack_records {
 	uint32_t keep;
 	uint64_t made, first; /* of those that are kept, the oldest's number */
 	uint64_t packets, bytes;
-	struct conntrack_ledger *ledger; /* borrowed */
+	struct conntrack_ledger *ledger;  /* borrowed */
+	const struct weir_replay *replay; /* NULL: live flows */
+	size_t count;			  /* of a replay, those not taken yet */
+	bool failed;
 };
 
 const char *const conntrack_end_words[] = {
@@ -81,6 +87,59 @@ static bool is_empty(const struct conntrack_carried *carried)
 	return !(carried->packets[0] | carried->packets[1] | carried->bytes[0] | carried->bytes[1]);
 }
 
+void conntrack_records_replay(struct conntrack_records *records, const struct weir_replay *replay)
+{
+	conntrack_records_keep(records, 0);
+	records->replay = replay;
+}
+
+uint32_t conntrack_records_tick(const struct conntrack_records *records)
+{
+	return records && records->replay ?
+		       (uint32_t)(records->replay->now_ns >> CONNTRACK_TICK_SHIFT) :
+		       conntrack_now();
+}
+
+bool conntrack_records_have_failed(const struct conntrack_records *records)
+{
+	return records->failed;
+}
+
+/* Of a replay, which has one thread. */
+static void replayed_add(struct conntrack_records *records, const struct conntrack_record *record)
+{
+	if (records->count == records->keep) {
+		uint32_t keep = records->keep ? records->keep * 2 : REPLAYED_FIRST;
+		struct conntrack_record *at = realloc(records->at, keep * sizeof(*at));
+
+		if (!at) {
+			records->failed = true;
+			return;
+		}
+		records->at = at;
+		records->keep = keep;
+	}
+	struct conntrack_record *at = &records->at[records->count++];
+
+	*at = *record;
+	at->number = records->made++;
+	at->end_ns = record->end_ns ? record->end_ns : records->replay->now_ns;
+}
+
+struct conntrack_record *conntrack_records_take(struct conntrack_records *records,
+						size_t *ret_count)
+{
+	struct conntrack_record *at = records->count ? records->at : NULL;
+
+	*ret_count = records->count;
+	if (at) {
+		records->at = NULL;
+		records->keep = 0;
+		records->count = 0;
+	}
+	return at;
+}
+
 void conntrack_records_add(struct conntrack_records *records, const struct conntrack_record *record)
 {
 	const struct conntrack_view view = {
@@ -92,6 +151,10 @@ void conntrack_records_add(struct conntrack_records *records, const struct connt
 
 	if (!records || is_empty(&record->carried))
 		return;
+	if (records->replay) {
+		replayed_add(records, record);
+		return;
+	}
 	pthread_mutex_lock(&records->lock);
 	if (records->keep) {
 		struct conntrack_record *at = &records->at[records->made % records->keep];
@@ -152,6 +215,7 @@ enum conntrack_end conntrack_end_of(const struct conntrack_flow *flow, enum conn
 		[CONNTRACK_CAUSE_FORGOTTEN] = CONNTRACK_END_FLUSHED,
 		[CONNTRACK_CAUSE_NO_ROOM] = CONNTRACK_END_NO_ROOM,
 		[CONNTRACK_CAUSE_OFF] = CONNTRACK_END_UNTRACKED,
+		[CONNTRACK_CAUSE_CAPTURE] = CONNTRACK_END_OPEN,
 	};
 
 	if (cause == CONNTRACK_CAUSE_LEFT)

@@ -8,16 +8,17 @@
 #include "features/conntrack/conntrack_state.h"
 
 /* Why a flow ended. X(identifier, name, help) */
-#define CONNTRACK_ENDS(X)                                                         \
-	X(CLOSED, "closed", "both sides had closed, and both knew it")            \
-	X(RESET, "reset", "one side had reset it")                                \
-	X(IDLE, "idle", "nothing came any more for as long as its state lets it") \
-	X(DISPLACED, "displaced", "half-open, and made room for a newer one")     \
-	X(RENEWED, "renewed", "its ends began another")                           \
-	X(FLUSHED, "flushed", "a person had it forgotten")                        \
-	X(NO_ROOM, "no_room", "a reload to another size left it no room")         \
-	X(UNTRACKED, "untracked", "connections are not tracked any more")         \
-	X(PART, "part", "packets of a flow that had just moved, and was found no more")
+#define CONNTRACK_ENDS(X)                                                               \
+	X(CLOSED, "closed", "both sides had closed, and both knew it")                  \
+	X(RESET, "reset", "one side had reset it")                                      \
+	X(IDLE, "idle", "nothing came any more for as long as its state lets it")       \
+	X(DISPLACED, "displaced", "half-open, and made room for a newer one")           \
+	X(RENEWED, "renewed", "its ends began another")                                 \
+	X(FLUSHED, "flushed", "a person had it forgotten")                              \
+	X(NO_ROOM, "no_room", "a reload to another size left it no room")               \
+	X(UNTRACKED, "untracked", "connections are not tracked any more")               \
+	X(PART, "part", "packets of a flow that had just moved, and was found no more") \
+	X(OPEN, "open", "it goes on: the capture that is replayed ends before it")
 
 enum conntrack_end {
 #define X(identifier, name, help) CONNTRACK_END_##identifier,
@@ -55,6 +56,17 @@ void conntrack_records_add(struct conntrack_records *records,
 size_t conntrack_records_get(struct conntrack_records *records, uint64_t from,
 			     struct conntrack_record *ret_records, size_t room);
 
+/* From now on all are kept until they are taken, and their time is the capture's. */
+struct weir_replay;
+void conntrack_records_replay(struct conntrack_records *records, const struct weir_replay *replay);
+/* Those there are, which are the caller's; NULL: none. */
+struct conntrack_record *conntrack_records_take(struct conntrack_records *records,
+						size_t *ret_count);
+/* There was no memory for some of them. */
+bool conntrack_records_have_failed(const struct conntrack_records *records);
+/* The tick of the capture that is replayed, else conntrack_now(). NULL: likewise. */
+uint32_t conntrack_records_tick(const struct conntrack_records *records);
+
 /* How many there were, and how many of those are kept. */
 struct conntrack_records_count {
 	uint64_t made, kept, packets, bytes;
@@ -70,6 +82,9 @@ void conntrack_carried_of(const __u64 words[CONNTRACK_SUM_WORDS],
 
 /* conntrack_record_ops.c; on the loop's thread. */
 void conntrack_records_hear(struct conntrack *state, const struct weir_event_flow *event);
+/* One as people see it: an object. */
+void conntrack_record_put(struct conntrack *state, const struct conntrack_record *record,
+			  struct weir_json_out *json);
 /* Those that nobody has been told of go to who follows ended flows. */
 void conntrack_records_stream(struct conntrack *state);
 void conntrack_records_status(const struct conntrack *state, struct weir_json_out *json);

@@ -67,6 +67,7 @@ static struct conntrack_view view_of(struct conntrack *state, const struct connt
 		.past = &state->past,
 		.engine = state->engine,
 		.is_counted = true,
+		.is_replayed = state->replay,
 		.carried = record->carried,
 	};
 }
@@ -80,12 +81,11 @@ static uint64_t last_seen_ns(const struct conntrack_carried *carried)
 static void record_members(const struct conntrack_record *record, const struct conntrack_view *view,
 			   struct weir_json_out *json)
 {
-	uint64_t now_ns = weir_clock_monotonic_ns(), last_ns = last_seen_ns(&record->carried);
+	uint64_t last_ns = last_seen_ns(&record->carried);
 	char when[WEIR_CLOCK_TEXT];
 
 	weir_json_put_str(json, "time",
-			  weir_clock_format(weir_clock_real_ns() - (now_ns - record->end_ns),
-					    when));
+			  weir_clock_format(conntrack_view_real_ns(view, record->end_ns), when));
 	weir_json_put_str(json, "kind", "flow");
 	weir_json_put_str(json, "reason", conntrack_end_words[record->end]);
 	weir_json_put_uint(json, "number", record->number);
@@ -96,15 +96,22 @@ static void record_members(const struct conntrack_record *record, const struct c
 								0);
 }
 
+void conntrack_record_put(struct conntrack *state, const struct conntrack_record *record,
+			  struct weir_json_out *json)
+{
+	struct conntrack_view view = view_of(state, record);
+
+	weir_json_open_object(json, NULL);
+	record_members(record, &view, json);
+	weir_json_close_object(json);
+}
+
 static void record_stream(struct conntrack *state, const struct conntrack_record *record)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
 	struct weir_json_out json = { .out = &text };
-	struct conntrack_view view = view_of(state, record);
 
-	weir_json_open_object(&json, NULL);
-	record_members(record, &view, &json);
-	weir_json_close_object(&json);
+	conntrack_record_put(state, record, &json);
 	if (!text.failed)
 		weir_engine_stream(state->engine, "flow", weir_buf_str(&text), text.len);
 }

@@ -59,6 +59,8 @@ struct conntrack {
 	struct conntrack_ledger *ledger;   /* conntrack_ledger.h */
 	unsigned length[2];		   /* of networks, IPv4 and IPv6, by the live policy */
 	uint64_t streamed, unstreamed;	   /* the next of them to be streamed; lost by being late */
+	struct weir_replay *replay;	   /* NULL: live packets */
+	uint64_t replayed;		   /* flows of it that were told of */
 	uint64_t seed;
 	int enabled; /* enum conntrack_switch, of the live policy */
 	bool is_on;
@@ -78,6 +80,7 @@ struct conntrack {
 };
 
 extern const struct weir_feature weir_conntrack;
+extern const struct weir_replay_hooks conntrack_replay;
 extern const struct weir_field conntrack_fields[];
 extern const struct weir_op *const conntrack_ops[];
 /* conntrack_compile.c */
@@ -104,6 +107,8 @@ void conntrack_expectations_sweep(struct conntrack *state, uint32_t now);
 /* conntrack_account.c */
 struct conntrack_ended conntrack_ended_get(const struct conntrack *state);
 int conntrack_account_snapshot(const struct conntrack *state, struct weir_snapshot *snapshot);
+/* Where packets are counted, by account: a member of the open object. */
+void conntrack_account_put(const struct conntrack *state, struct weir_json_out *json);
 void conntrack_account_status(const struct conntrack *state, struct weir_json_out *json);
 /* conntrack_move.c */
 int conntrack_fits(void *state, const struct weir_config *config, bool drops,

@@ -142,7 +142,8 @@ static void ended_tell(struct conntrack_table *table, uint32_t index,
 	record.carried.first_ns = sum->first_ns;
 	record.carried.last_ns[0] = sum->last_ns[0];
 	record.carried.last_ns[1] = sum->last_ns[1];
-	record.end = conntrack_end_of(&record.flow, leaving->cause, conntrack_now());
+	record.end = conntrack_end_of(&record.flow, leaving->cause,
+				      conntrack_records_tick(table->records));
 	conntrack_records_add(table->records, &record);
 }
 

@@ -3,6 +3,7 @@
 #ifndef WEIR_CONNTRACK_TABLE_BPF_H
 #define WEIR_CONNTRACK_TABLE_BPF_H
 
+#include "../../bpf/lib/probe.h"
 #include "../../bpf/lib/served.h"
 #include "conntrack_sum_maps.bpf.h"
 
@@ -69,7 +70,7 @@ static __always_inline void conn_count(enum conntrack_counter counter)
 
 static __always_inline __u32 conn_tick(void)
 {
-	return clock_ns() >> CONNTRACK_TICK_SHIFT;
+	return (probe_told_ns() ?: clock_ns()) >> CONNTRACK_TICK_SHIFT;
 }
 
 /* The tables the packet works in: around a reload the old ones, until no packet works in the
@@ -93,12 +94,12 @@ static __always_inline bool table_is_half(__u32 table)
  * ns). */
 static __always_inline void conn_look_at_clock(struct conn_work *work)
 {
-	__u64 jiffies = bpf_jiffies64();
+	__u64 jiffies = bpf_jiffies64(), told_ns = probe_told_ns();
 
-	if (work->clocked == jiffies)
+	if (work->clocked == jiffies && !told_ns)
 		return;
 	work->clocked = jiffies;
-	work->now_ns = clock_ns();
+	work->now_ns = told_ns ?: clock_ns();
 	work->now = work->now_ns >> CONNTRACK_TICK_SHIFT;
 }
 

@@ -16,6 +16,7 @@ struct conntrack_view {
 	uint32_t now;
 	const struct conntrack_past *past;
 	struct weir_engine *engine; /* who is asked for names of backends; NULL: nobody */
+	bool is_replayed;	    /* its times are a capture's, since 1970 */
 	bool is_counted;	    /* flows are, and this one has `carried` so much */
 	struct conntrack_carried carried;
 };
@@ -40,6 +41,8 @@ void conntrack_view_members(const struct conntrack_view *view, struct weir_json_
 void conntrack_view_put(const struct conntrack_view *view, struct weir_json_out *json);
 /* conntrack_account.c: likewise, of a flow that is counted, what it carried; and TCP flags. */
 void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_out *json);
+/* What it has as a time of CLOCK_MONOTONIC, as a time of day, which may have been set since. */
+uint64_t conntrack_view_real_ns(const struct conntrack_view *view, uint64_t at_ns);
 void conntrack_flags_put(const struct conntrack_view *view, struct weir_json_out *json);
 /* The initiator's end (0) and the responder's (1), as numbers of the key. */
 unsigned conntrack_initiator(const struct conntrack_flow *flow);
