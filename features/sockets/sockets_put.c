@@ -98,6 +98,17 @@ void sockets_entry_put(const struct sockets *state, const struct sockets_entry *
 	weir_json_close_object(json);
 }
 
+/* The time of day first: a pause between the two clocks may make it too early, never too late. */
+static void as_of_put(const struct sockets_view *view, struct weir_json_out *json)
+{
+	uint64_t real_ns = weir_clock_real_ns();
+	uint64_t age_ns = weir_clock_monotonic_ns() - view->read_ns;
+	char when[WEIR_CLOCK_MS_TEXT];
+
+	weir_json_put_str(json, "as_of",
+			  weir_clock_format_ms(weir_clock_before(real_ns, age_ns), when));
+}
+
 void sockets_head_put(const struct sockets *state, struct weir_json_out *json)
 {
 	weir_json_put_bool(json, "enabled", state->is_on);
@@ -106,6 +117,8 @@ void sockets_head_put(const struct sockets *state, struct weir_json_out *json)
 		weir_json_put_str(json, "problem", state->why);
 	if (state->tracer && weir_tracer_lacks(state->tracer)[0])
 		weir_json_put_str(json, "lacks", weir_tracer_lacks(state->tracer));
+	if (state->view)
+		as_of_put(state->view, json);
 }
 
 void sockets_sums_put(const struct sockets *state, struct weir_json_out *json)

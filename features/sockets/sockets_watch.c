@@ -11,6 +11,7 @@
 #include "features/sockets/sockets_state.h"
 
 #define WALK_EVERY_NS (5 * WEIR_NS_PER_S) /* sockets may be handed on */
+#define TRIES 4
 #define SHARE 20 /* reading takes at most one part of so many of the time */
 
 static const struct weir_trace_program programs[] = {
@@ -224,22 +225,39 @@ static void live_weed(struct sockets *state, struct sockets_view *view, uint64_t
 	view->live.len = kept * sizeof(*rows);
 }
 
+/* Totals, and up to where they have what ended. A socket that ends while they are read may be in
+ * the list of those that ended and in no total: they are read once more then. On a host where there
+ * is never such a moment that one lacks, until the next look. */
+static int totals_read(struct sockets *state, struct sockets_view *view)
+{
+	struct weir_map *totals = weir_tracer_map(state->tracer, "st_sock_total");
+	uint64_t turn = turn_read(state);
+	int r = 0;
+
+	for (int tries = 0; tries < TRIES && !r; tries++) {
+		view->total_count = 0;
+		r = weir_map_each(totals, total_each, view);
+		view->turn = turn_read(state);
+		if (view->turn == turn)
+			break;
+		turn = view->turn;
+	}
+	return r;
+}
+
 static int view_read(struct sockets *state)
 {
 	struct sockets_view *view = state->view;
 	uint64_t from = turn_read(state);
 
 	weir_buf_clear(&view->live);
-	view->total_count = 0;
 	int r = weir_tracer_run(state->tracer, "weir_sock_look", &view->live);
 
 	if (!r)
-		r = weir_map_each(weir_tracer_map(state->tracer, "st_sock_total"), total_each,
-				  view);
+		r = totals_read(state, view);
 	if (!r)
 		r = weir_map_sum(weir_tracer_map(state->tracer, "ctr_sock"), 0, SOCKETS_SUMS, 1,
 				 view->sums);
-	view->turn = turn_read(state);
 	ended_read(state, view->turn);
 	live_weed(state, view, from);
 	view->missed = weir_tracer_missed(state->tracer);

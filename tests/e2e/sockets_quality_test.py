@@ -12,6 +12,7 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
+from harness.current import current
 from harness.daemon import HELPERS
 from harness.net import Namespace, Pair, descriptors, veth
 from harness.wait import wait_for
@@ -80,8 +81,8 @@ def retransmitted(namespace):
 
 def told(daemon, *words):
     """By cookie."""
-    return {row["cookie"]: row for row in daemon.ask("socket", "list", "--limit", "100000",
-                                                     "proto=tcp", *words)["sockets"]}
+    return {row["cookie"]: row for row in current(daemon, "list", "--limit", "100000",
+                                                  "proto=tcp", *words)["sockets"]}
 
 
 def ss(namespace):
@@ -190,7 +191,7 @@ def ask_and_leave(pair, count):
 
 
 def sums(daemon):
-    answer = daemon.ask("socket", "top", "--group", "user", "--limit", "1000")
+    answer = current(daemon, "top", "--group", "user", "--limit", "1000")
     return (sum(row["retransmits"] for row in answer["groups"]), answer["synack_retransmits"])
 
 
@@ -220,8 +221,8 @@ def test_retransmits_are_as_many_as_the_kernel_counts(lossy, watched):
         assert kernel > 500
         assert of_sockets + of_synacks == kernel
         silent.close()
-    wait_for(lambda: sum(row["failed"] for row in watched.ask(
-        "socket", "top", "--group", "process")["groups"]) == 1, "one is told of as in vain")
+    wait_for(lambda: sum(row["failed"] for row in current(
+        watched, "top", "--group", "process")["groups"]) == 1, "one is told of as in vain")
 
 
 def test_a_handshake_takes_as_long_as_connecting_does(lossy, watched):
@@ -276,7 +277,7 @@ def test_resets_are_told_by_side(lossy, watched):
         """A segment that is sent again to who is gone is reset, too."""
         rows = told(watched, "--ended").values()
         sent = sum(row["resets_sent"] for row in rows) + \
-            watched.ask("socket", "list")["resets_without_socket"]
+            current(watched, "list")["resets_without_socket"]
         return sent == reset_counts(lossy.inside) - first and rows
 
     rows = wait_for(are_equal, "as many are told of as the kernel counts")
@@ -285,11 +286,11 @@ def test_resets_are_told_by_side(lossy, watched):
 
 @pytest.mark.outside           # as above
 def test_resets_of_ports_that_nobody_has_are_told(lossy, watched):
-    first = watched.ask("socket", "list")["resets_without_socket"]
+    first = current(watched, "list")["resets_without_socket"]
     counted = reset_counts(lossy.inside)
     lossy.inside.run("ip", "neigh", "replace", SILENT, "lladdr", "02:00:00:00:00:08", "dev",
                      lossy.wire)
     ask_and_leave(lossy, 60)                 # of which the wire loses some
     wait_for(lambda: reset_counts(lossy.inside) - counted > 40, "resets were sent")
-    wait_for(lambda: watched.ask("socket", "list")["resets_without_socket"] - first ==
+    wait_for(lambda: current(watched, "list")["resets_without_socket"] - first ==
              reset_counts(lossy.inside) - counted, "as many are told of as the kernel counts")

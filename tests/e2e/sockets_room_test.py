@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from harness.current import current
 from harness.net import Pair
 from harness.wait import wait_for
 
@@ -70,7 +71,7 @@ def test_a_full_table_is_told_of(pair, watched):
             sock.connect((pair.outside_v4, PORT))
     finally:
         watched.process.send_signal(signal.SIGCONT)
-    answer = watched.ask("socket", "list")
+    answer = current(watched, "list")
     assert answer["crowded"] >= 1 and answer["seen"] == 0
     assert " without room" in watched.say("socket", "list")
     wait_for(lambda: watched.ask("socket", "list")["end_missed"] == MOST, "what is none goes")
@@ -83,14 +84,14 @@ def test_of_sockets_that_ended_the_last_are_kept(pair, watched):
     answer = wait_for(lambda: (found := watched.ask("socket", "list", "--ended", "--limit", "9999"))
                       ["ended"] == ENDED_MOST + 100 and found, "all have ended")
     assert answer["matching"] == ENDED_MOST
-    total, = watched.ask("socket", "top")["groups"]
+    total, = current(watched, "top")["groups"]
     assert total["sockets"] == ENDED_MOST + 100
 
 
 def test_totals_without_room_are_one_row(pair, watched):
     run(pair, CONNECT, str(TOTALS_MOST + 50), "named")
     wait_for(lambda: watched.ask("socket", "list")["ended"] == TOTALS_MOST + 50, "all have ended")
-    answer = watched.ask("socket", "top", "--limit", "9999")
+    answer = current(watched, "top", "--limit", "9999")
     assert sum(row["sockets"] for row in answer["groups"]) == TOTALS_MOST + 50
     rest, = [row["sockets"] for row in answer["groups"] if not row["process"]]
     assert rest == answer["unsummed"] and 50 <= rest <= 60
