@@ -102,8 +102,7 @@ static void log_state_free(void *data)
 		return;
 	if (state->engine)
 		weir_engine_unsubscribe(state->engine, &state->subscriber);
-	for (int place = 0; place < LOG_PLACES; place++)
-		log_sink_free(state->sinks[place]);
+	log_sinks_free(state->sinks, LOG_PLACES);
 	free(state);
 }
 

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "features/log/log_community.h"
 
+#define FIELDS_AFTER_REST 2 /* the message, and how many were left out */
+
 /* As tshark and the integrations of Elastic call them. */
 static const struct {
 	uint8_t number;
@@ -152,6 +154,10 @@ static int rest_add(const char *key, const struct weir_json *value, void *arg)
 
 	if (is_told(rest, key) || weir_json_type(value) == WEIR_JSON_NULL)
 		return 0;
+	if (rest->record->count >= LOG_FIELDS_MAX - FIELDS_AFTER_REST) {
+		rest->record->left_out++;
+		return 0;
+	}
 	snprintf(path, sizeof(path), "weir.%s.%s", rest->kind, key);
 	if (weir_json_type(value) == WEIR_JSON_STRING)
 		log_record_add(rest->record, path, LOG_TEXT, weir_json_str(value, ""));
@@ -318,6 +324,9 @@ int log_record_make(const struct log_happening *happening, struct log_record *re
 	observer_add(record, event);
 	own_add(record, happening);
 	weir_json_each(event, rest_add, &rest);
+	if (record->left_out)
+		log_record_addf(record, "weir.log.fields_left_out", LOG_NUMBER, "%u",
+				record->left_out);
 	log_message_write(record, event, &message);
 	log_record_add(record, "message", LOG_TEXT, weir_buf_str(&message));
 	return record->failed || message.failed ? -ENOMEM : 0;

@@ -73,7 +73,8 @@ struct log_record {
 	struct log_field fields[LOG_FIELDS_MAX]; /* by path, so that those of an object stand
 						    together */
 	unsigned count;
-	bool failed; /* out of memory or of fields */
+	unsigned left_out; /* members that found no room */
+	bool failed;	   /* out of memory */
 	const struct log_kind *kind;
 };
 

@@ -17,6 +17,16 @@ static int name_write(const char *path, uint32_t number, struct weir_buf *name)
 	return name->failed ? -ENOMEM : 0;
 }
 
+/* Those beyond `keep` are of a time when more were kept. */
+static void surplus_remove(const char *path, uint32_t keep)
+{
+	_cleanup_buf_ struct weir_buf name = { 0 };
+
+	for (uint32_t number = keep + 1; !name_write(path, number, &name); number++)
+		if (unlink(weir_buf_str(&name)))
+			return;
+}
+
 /* From the oldest on: whenever this stops, each file has a name and none is written over but the
  * one that was to go. */
 int log_rotate(const char *path, uint32_t keep)
@@ -29,5 +39,6 @@ int log_rotate(const char *path, uint32_t keep)
 		if (rename(weir_buf_str(&from), weir_buf_str(&to)) && errno != ENOENT)
 			return -errno;
 	}
+	surplus_remove(path, keep);
 	return 0;
 }

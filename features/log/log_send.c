@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "base/addr.h"
 
 #define WAIT_S 2
+#define SILENT_MS 10000
+#define FIRST_MS 200
 #define UDP_PORT 514
 #define TCP_PORT 601 /* RFC 3195; what syslog by TCP is offered at most often beside 514 */
 
@@ -102,21 +105,52 @@ int log_address_read(const char *text, struct log_address *ret_address)
 	return r;
 }
 
-int log_connect(const struct log_address *address)
+static int typed_connect(const struct log_address *address, int type)
 {
 	struct timeval wait = { .tv_sec = WAIT_S };
-	int type = address->kind == LOG_ADDRESS_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	unsigned silent_ms = SILENT_MS;
 	int fd = socket(address->at.ss_family, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	/* It bounds connect(), too. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	/* A collector that is gone without a word is known to be after this, not after a quarter
+	 * of an hour, in which lines would go into the socket's buffer and nowhere else. */
+	if (address->kind == LOG_ADDRESS_TCP)
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
 	if (connect(fd, (const struct sockaddr *)&address->at, address->len) == 0)
 		return fd;
 	int error = errno == EINPROGRESS ? ETIMEDOUT : errno;
 
 	close(fd);
+	return -error;
+}
+
+int log_connect(const struct log_address *address)
+{
+	bool is_tcp = address->kind == LOG_ADDRESS_TCP;
+	int fd = typed_connect(address, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
+
+	return fd == -EPROTOTYPE ? typed_connect(address, SOCK_STREAM) : fd;
+}
+
+bool log_is_stream(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM;
+}
+
+int log_first_check(int fd)
+{
+	struct pollfd failed = { .fd = fd }; /* POLLERR is always told */
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (poll(&failed, 1, FIRST_MS) <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+		return 0;
 	return -error;
 }
 

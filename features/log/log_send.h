@@ -3,6 +3,7 @@
 #ifndef WEIR_LOG_SEND_H
 #define WEIR_LOG_SEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -21,8 +22,14 @@ struct log_address {
 /* "/dev/log", "udp://192.0.2.1:514", "tcp://[2001:db8::1]:601"; the port may be left out. Addresses
  * only: looking up a name could take long, and no rule would know it. -EINVAL. */
 int log_address_read(const char *text, struct log_address *ret_address);
-/* A descriptor, or -errno. */
+/* A descriptor, or -errno. A socket of this host may be one of datagrams or, as some syslog daemons
+ * have it, a stream: log_is_stream() tells. */
 int log_connect(const struct log_address *address);
+bool log_is_stream(int fd);
+/* After the first datagram by a socket of UDP: whether its host says within a moment that nobody
+ * listens, 0 or -errno. Without a word of it later datagrams would go nowhere, each the first of a
+ * new socket. */
+int log_first_check(int fd);
 /* 0 or -errno; -EMSGSIZE: no such socket takes as much at once. */
 int log_send_datagram(int fd, const char *bytes, size_t len);
 int log_send_stream(int fd, const char *bytes, size_t len);

@@ -39,20 +39,21 @@ struct log_sink *log_sink_new(enum log_place place)
 	return sink;
 }
 
-void log_sink_free(struct log_sink *sink)
+static void sink_end(struct log_sink *sink)
 {
-	struct timespec until;
-	int r = 0;
-
-	if (!sink)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += END_WAIT_S;
 	pthread_mutex_lock(&sink->lock);
 	sink->is_ending = true;
 	pthread_cond_broadcast(&sink->work);
+	pthread_mutex_unlock(&sink->lock);
+}
+
+static void sink_free(struct log_sink *sink, const struct timespec *until)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&sink->lock);
 	while (!sink->is_over && !r)
-		r = pthread_cond_timedwait(&sink->over, &sink->lock, &until);
+		r = pthread_cond_timedwait(&sink->over, &sink->lock, until);
 	bool is_over = sink->is_over;
 
 	pthread_mutex_unlock(&sink->lock);
@@ -62,6 +63,20 @@ void log_sink_free(struct log_sink *sink)
 	if (sink->next)
 		sink->next->free(sink->next);
 	free(sink);
+}
+
+void log_sinks_free(struct log_sink *const *sinks, size_t count)
+{
+	struct timespec until;
+
+	for (size_t i = 0; i < count; i++)
+		if (sinks[i])
+			sink_end(sinks[i]);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_WAIT_S;
+	for (size_t i = 0; i < count; i++)
+		if (sinks[i])
+			sink_free(sinks[i], &until);
 }
 
 void log_entries_free(struct log_entry *first)

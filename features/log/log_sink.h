@@ -37,9 +37,10 @@ struct log_sink;
 
 /* NULL when out of memory. Nothing is opened before log_sink_want(). */
 struct log_sink *log_sink_new(enum log_place place);
-/* Writes what can be written at once, and waits three seconds at the most: a disk that hangs must
- * not keep the daemon from ending. What is left then is lost. */
-void log_sink_free(struct log_sink *sink);
+/* All of them; NULL is none. They write what can be written at once, side by side, and are waited
+ * for three seconds at the most: a disk that hangs must not keep the daemon from ending. What is
+ * left then is lost. */
+void log_sinks_free(struct log_sink *const *sinks, size_t count);
 /* From the next line on; opens the file anew also when nothing changed, as SIGHUP asks for. */
 void log_sink_want(struct log_sink *sink, const struct log_want *want);
 bool log_sink_wants(const struct log_sink *sink, size_t kind);

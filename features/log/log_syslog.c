@@ -17,7 +17,8 @@
 struct log_syslog {
 	struct log_target target; /* first */
 	struct log_address address;
-	int fd; /* -1: not open */
+	int fd;		 /* -1: not open */
+	bool is_checked; /* its first datagram was not refused */
 };
 
 static void header_local(const struct log_syslog *syslog, const struct log_entry *entry,
@@ -90,15 +91,29 @@ static bool syslog_open(struct log_target *target)
 	}
 	target->problem[0] = '\0';
 	syslog->fd = fd;
+	syslog->is_checked = syslog->address.kind != LOG_ADDRESS_UDP;
 	return true;
 }
 
-static int text_send(const struct log_syslog *syslog, const struct weir_buf *text)
+static int datagram_send(struct log_syslog *syslog, const struct weir_buf *text)
+{
+	int r = log_send_datagram(syslog->fd, weir_buf_str(text), text->len);
+
+	if (!r && !syslog->is_checked)
+		r = log_first_check(syslog->fd);
+	syslog->is_checked |= !r;
+	return r;
+}
+
+static int text_send(struct log_syslog *syslog, const struct weir_buf *text)
 {
 	_cleanup_buf_ struct weir_buf counted = { 0 };
 
+	/* As syslog(3) does it, with the zero at its end. */
+	if (syslog->address.kind == LOG_ADDRESS_UNIX && log_is_stream(syslog->fd))
+		return log_send_stream(syslog->fd, weir_buf_str(text), text->len + 1);
 	if (syslog->address.kind != LOG_ADDRESS_TCP)
-		return log_send_datagram(syslog->fd, weir_buf_str(text), text->len);
+		return datagram_send(syslog, text);
 	weir_buf_addf(&counted, "%zu ", text->len);
 	weir_buf_add(&counted, weir_buf_str(text), text->len);
 	return counted.failed ? -ENOMEM :

@@ -38,7 +38,8 @@ void log_where_set(struct log_target *target, const char *where);
 /* "WHERE: what: why" */
 void log_problem_set(struct log_target *target, const char *what, int error);
 
-/* For log_file.c: the file becomes .1, .1 becomes .2; the oldest goes. 0, or -errno. */
+/* For log_file.c: the file becomes .1, .1 becomes .2; the oldest goes, with those that a larger
+ * `keep` left. 0, or -errno. */
 int log_rotate(const char *path, uint32_t keep);
 
 #endif

@@ -7,12 +7,14 @@ import os
 import re
 import socket
 import struct
+import time
 
 import pytest
 
 from harness.daemon import Daemon
 from harness.ecs import assert_ecs
 from harness.frames import UDP, Raw, ether, ip
+from harness.net import Namespace, veth
 from harness.wait import SLOWNESS, wait_for
 from harness.wire import Wire
 
@@ -24,6 +26,7 @@ RFC5424 = re.compile(r"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) "
 RFC3164 = re.compile(r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) weir\[(\d+)\]: (.*)", re.S)
 DAEMON, LOCAL3 = 3, 19                  # facilities
 INFO, NOTICE, WARNING = 6, 5, 4
+COLLECTOR = "10.77.8.2"
 
 
 def sent(source="192.0.2.7"):
@@ -96,6 +99,29 @@ def test_packets_are_not_sent_unless_they_are_asked_for(pair, tmp_path):
         assert text.startswith("change: apply, revision ")
 
 
+def test_local_syslog_may_be_a_stream(pair, tmp_path):
+    """Each message ends with a zero, as syslog(3) has it."""
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(15 * SLOWNESS)
+        with logging(pair, f"log: {{syslog: {{to: {path}, kinds: [drop]}}}}\n") as (daemon, wire):
+            stream, _ = server.accept()
+            assert not any(wire.verdicts([sent(f"192.0.2.{i}") for i in range(1, 11)]))
+            text = b""
+            with stream:
+                while text.count(b"\0") < 10:
+                    text += taken(stream)
+            texts = [RFC3164.fullmatch(one.decode()).group(4) for one in text.split(b"\0")[:-1]]
+            assert [one.split()[2] for one in texts] == [f"192.0.2.{i}:1000" for i in range(1, 11)]
+            assert not wire.passes(sent("192.0.2.50"))
+            again, _ = server.accept()
+            with again:
+                assert b" 192.0.2.50:1000 " in taken(again)
+            assert place(daemon, "syslog")["lost"] == 0
+
+
 def inside_socket(pair, kind, family=socket.AF_INET):
     """In the daemon's namespace, at a port of its own."""
     with pair.inside.entered():
@@ -118,6 +144,24 @@ def test_syslog_by_udp_is_rfc_5424(pair, family, host):
             assert (app, int(pid), kind) == ("weir", daemon.process.pid, "drop")
             assert host_name == socket.gethostname()
             assert text.startswith("drop udp 192.0.2.7:1000 > 198.18.0.1:2000 ")
+
+
+def test_lines_wait_for_a_udp_port_that_is_closed(pair):
+    pair.inside.run("ip", "link", "set", "lo", "up")
+    with inside_socket(pair, socket.SOCK_DGRAM) as sock:
+        address = sock.getsockname()
+    section = f"log: {{syslog: {{to: 'udp://127.0.0.1:{address[1]}', kinds: [drop]}}}}\n"
+    sources = [f"192.0.2.{i}" for i in range(1, 21)]
+    with logging(pair, section) as (daemon, wire):
+        assert not any(wire.verdicts([sent(source) for source in sources]))
+        wait_for(lambda: "refused" in place(daemon, "syslog").get("problem", ""), "its word")
+        now = place(daemon, "syslog")
+        assert (now["written"], now["waiting"], now["lost"]) == (0, 20, 0)
+        with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(address)
+            texts = [RFC5424.fullmatch(taken(sock).decode()).group(7) for _ in sources]
+            assert [text.split()[2] for text in texts] == [f"{one}:1000" for one in sources]
+            wait_for(lambda: place(daemon, "syslog")["written"] == 20, "they are written")
 
 
 def test_syslog_as_json_is_the_line_of_the_file(pair):
@@ -165,6 +209,42 @@ def test_syslog_by_tcp_counts_octets_and_comes_back_after_a_loss(pair):
             assert place(daemon, "syslog")["lost"] == 0
 
 
+@pytest.fixture
+def collector(pair):
+    """A host by a wire of its own."""
+    made = Namespace("collector")
+    try:
+        veth(pair.inside, "aside", made, "uplink")
+        pair.inside.run("ip", "addr", "add", "10.77.8.1/24", "dev", "aside")
+        made.run("ip", "addr", "add", f"{COLLECTOR}/24", "dev", "uplink")
+        yield made
+    finally:
+        made.delete()
+
+
+def test_a_collector_that_is_gone_without_a_word_is_given_up(pair, collector):
+    with collector.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        server.bind((COLLECTOR, 601))
+        server.listen()
+        server.settimeout(30 * SLOWNESS)
+        section = f"log: {{syslog: {{to: 'tcp://{COLLECTOR}', kinds: [drop]}}}}\n"
+        with logging(pair, section) as (daemon, wire):
+            first, _ = server.accept()
+            with first, first.makefile("rb") as stream:
+                assert not wire.passes(sent())
+                assert "192.0.2.7" in frame_of(stream)
+                collector.run("ip", "link", "set", "uplink", "down")
+
+                def is_known():
+                    assert not wire.passes(sent())
+                    return place(daemon, "syslog").get("problem")
+                wait_for(is_known, "its word", 30)
+            collector.run("ip", "link", "set", "uplink", "up")
+            again, _ = server.accept()
+            with again, again.makefile("rb") as stream:
+                assert "192.0.2.7" in frame_of(stream)
+
+
 def test_the_journal_gets_each_field(pair, tmp_path):
     path = tmp_path / "journal"
     section = f"log: {{journal: {{enabled: true, socket: {path}, kinds: [drop, warning]}}}}\n"
@@ -208,3 +288,17 @@ def test_a_reader_that_stands_still_holds_up_nobody(pair, tmp_path):
                  "its word")
         assert daemon.apply(BLOCK + section)["revision"]
         assert daemon.healthy()
+
+
+def test_a_stop_waits_once_for_all_places_that_stand_still(pair, tmp_path):
+    log, journal = tmp_path / "log", tmp_path / "journal"
+    section = (f"log: {{syslog: {{to: {log}, kinds: [drop]}}, "
+               f"journal: {{enabled: true, socket: {journal}, kinds: [drop]}}}}\n")
+    with listening(log), listening(journal), logging(pair, section) as (daemon, wire):
+        assert not any(wire.verdicts([sent()] * 1000))
+        for name in ("syslog", "journal"):
+            wait_for(lambda name=name: "Resource temporarily" in
+                     place(daemon, name).get("problem", ""), "its word")
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 5 * SLOWNESS

@@ -231,6 +231,19 @@ def test_no_more_old_files_are_kept_than_asked_for(pair, tmp_path):
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
+def test_old_files_that_a_larger_keep_left_are_removed(pair, tmp_path):
+    path = tmp_path / "weir.json"
+    text = config(path, size="16KiB", keep=4)
+    with Daemon(pair.inside, text, interfaces=[pair.wire]) as daemon, Wire.inward(pair) as wire:
+        assert not any(wire.verdicts([udp("192.0.2.7")] * 500))
+        wait_for(lambda: len(os.listdir(tmp_path)) == 5, "four old files")
+        (tmp_path / "weir.json.old").write_text("somebody's")
+        daemon.apply(config(path, size="16KiB", keep=1))
+        assert not any(wire.verdicts([udp("192.0.2.7")] * 200))
+        wait_for(lambda: sorted(os.listdir(tmp_path)) == ["weir.json", "weir.json.1",
+                                                          "weir.json.old"], "one old file")
+
+
 def test_a_file_that_was_moved_or_removed_is_made_anew(logged):
     daemon, wire, path = logged
     assert not wire.passes(udp("192.0.2.7"))
