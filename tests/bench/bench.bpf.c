@@ -181,4 +181,6 @@ int trie6(struct xdp_md *ctx)
 
 #include "tests/bench/bench_rules.bpf.h"
 
+#include "tests/bench/bench_counts.bpf.h"
+
 char _license[] SEC("license") = "Dual BSD/GPL";

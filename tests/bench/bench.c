@@ -105,25 +105,16 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} commands[] = {
-		{ "shape", bench_shape },
-		{ "net", bench_net },
-		{ "frames", bench_frames },
-		{ "flood", bench_flood },
-		{ "size", bench_size },
-		{ "fill", bench_fill },
-		{ "ruleset", bench_ruleset },
-		{ "rules", bench_rules },
-		{ "track", bench_track },
-		{ "flows", bench_flows },
-		{ "taken", bench_taken },
-		{ "survive", bench_survive },
-		{ "limit", bench_limit },
-		{ "attack", bench_attack },
-		{ "serve", bench_serve },
-		{ "services", bench_services },
-		{ "serve-files", bench_serve_files },
-		{ "onward", bench_onward },
-		{ "maglev", bench_maglev },
+		{ "shape", bench_shape },	{ "account", bench_account },
+		{ "net", bench_net },		{ "frames", bench_frames },
+		{ "flood", bench_flood },	{ "size", bench_size },
+		{ "fill", bench_fill },		{ "ruleset", bench_ruleset },
+		{ "rules", bench_rules },	{ "track", bench_track },
+		{ "flows", bench_flows },	{ "taken", bench_taken },
+		{ "survive", bench_survive },	{ "limit", bench_limit },
+		{ "attack", bench_attack },	{ "serve", bench_serve },
+		{ "services", bench_services }, { "serve-files", bench_serve_files },
+		{ "onward", bench_onward },	{ "maglev", bench_maglev },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
@@ -131,7 +122,7 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
 	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit|"
-	      "attack|serve|services|serve-files|maglev ...; "
+	      "attack|serve|services|serve-files|maglev|account ...; "
 	      "see tests/bench/run\n",
 	      stderr);
 	return 2;

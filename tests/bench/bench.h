@@ -59,6 +59,7 @@ int bench_maglev(int argc, char **argv);
 int bench_services(int argc, char **argv);
 int bench_serve_files(int argc, char **argv);
 int bench_onward(int argc, char **argv);
+int bench_account(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);
@@ -72,6 +73,8 @@ void bench_list_done(struct bench_list *list);
 
 /* `weir` (may be NULL): its maps of the same name are used, so that look-ups see its policy. */
 int bench_programs_load(const struct weir_object *weir, struct bench_programs *ret_programs);
+/* Before it: the hashes that count flows (bench_counts.bpf.h) hold so many from now on. */
+void bench_counts_hold(uint32_t flows);
 void bench_programs_done(struct bench_programs *programs);
 int bench_program(const struct bench_programs *programs, const char *name);
 int bench_map(const struct bench_programs *programs, const char *name);

@@ -61,6 +61,12 @@ struct bench_lru_key {
 	__u32 proto;
 };
 
+/* … and what one that counts has of a flow. */
+struct bench_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
 struct bench_ruleset {
 	__u32 count;
 	__u32 spare;

@@ -62,6 +62,25 @@ static int maps_take(struct bpf_object *object, const struct weir_object *weir)
 	return 0;
 }
 
+/* Else the kernel would set memory apart for a million flows that nobody asks for. */
+static uint32_t counts_room = 1;
+
+void bench_counts_hold(uint32_t flows)
+{
+	counts_room = flows;
+}
+
+static int counts_size(struct bpf_object *object)
+{
+	static const char *const maps[] = { "count_hash", "count_percpu", "count_lru" };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(maps); i++)
+		if (bpf_map__set_max_entries(bpf_object__find_map_by_name(object, maps[i]),
+					     counts_room))
+			return bench_error(maps[i]);
+	return 0;
+}
+
 int bench_programs_load(const struct weir_object *weir, struct bench_programs *ret_programs)
 {
 	struct bench_programs programs = {};
@@ -70,7 +89,7 @@ int bench_programs_load(const struct weir_object *weir, struct bench_programs *r
 	programs.object = bpf_object__open(BENCH_OBJECT);
 	if (!programs.object)
 		return bench_error(BENCH_OBJECT);
-	if (maps_take(programs.object, weir))
+	if (maps_take(programs.object, weir) || counts_size(programs.object))
 		return -1;
 	if (bpf_object__load(programs.object))
 		return bench_error("loading the packet programs");
