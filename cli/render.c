@@ -42,6 +42,8 @@ static const struct {
 	{ "limit.add", weir_render_limit_edit, "result" },
 	{ "limit.del", weir_render_limit_edit, "result" },
 	{ "flow.list", weir_render_flows, "flows" },
+	{ "flows", weir_render_flow_top, "by" },
+	{ "flows", weir_render_flows, "flows" },
 	{ "flow.ended", weir_render_flow_ended, "made" },
 	{ "flow.top", weir_render_flow_top, "by" },
 	{ "flow.show", weir_render_flow_details, "flows" },

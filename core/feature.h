@@ -24,6 +24,7 @@ struct weir_kernel_flow;
 struct weir_served_flow;
 struct weir_flow_ends;
 struct weir_replay_hooks;
+struct weir_owner;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -189,6 +190,8 @@ struct weir_feature {
 	 */
 	void (*owner_put)(void *state, const struct weir_flow_ends *ends,
 			  struct weir_json_out *json);
+	bool (*owner_get)(void *state, const struct weir_flow_ends *ends,
+			  struct weir_owner *ret_owners);
 	const struct weir_replay_hooks *replay; /* flows of a capture (core/replay.h) */
 	const struct weir_op *const *ops;	/* NULL-terminated array of rows */
 };

@@ -4,6 +4,7 @@
 #ifndef WEIR_CORE_OWNER_H
 #define WEIR_CORE_OWNER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../abi/packet.h"
@@ -21,5 +22,15 @@ struct weir_flow_ends {
  * or nobody knows. Loop, or a worker in its turn. */
 void weir_owner_put(struct weir_engine *engine, const struct weir_flow_ends *ends,
 		    struct weir_json_out *json);
+
+/* Of one end, as far as it is known; "" else. */
+struct weir_owner {
+	char process[17];   /* its name, as the kernel has it */
+	char container[65]; /* its identifier */
+};
+
+/* Of source and destination: two. False: neither is known. Likewise. */
+bool weir_owner_get(struct weir_engine *engine, const struct weir_flow_ends *ends,
+		    struct weir_owner *ret_owners);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "core/object.h"
+#include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_ledger.h"
@@ -32,6 +33,22 @@ static bool conntrack_tracks(const void *data)
 	return section->enabled != CONNTRACK_OFF;
 }
 
+static void conntrack_free(void *data)
+{
+	struct conntrack *state = data;
+
+	for (int i = 0; state && i < CONNTRACK_TABLES; i++) {
+		conntrack_table_done(&state->tables[i]);
+		conntrack_table_done(&state->old[i]);
+	}
+	if (state) {
+		conntrack_records_free(state->records);
+		conntrack_ledger_free(state->ledger);
+		conntrack_active_free(state->active);
+	}
+	free(state);
+}
+
 static int conntrack_state_new(struct weir_engine *engine, const char *state_dir,
 			       struct weir_diag *diag, void **ret_state)
 {
@@ -43,14 +60,17 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 	state->engine = engine;
 	state->records = conntrack_records_new();
 	/* A look at a configuration leaves the daemon's file alone. */
-	state->ledger = conntrack_ledger_new(engine ? weir_engine_options(engine)->run_dir : NULL);
-	if (!state->records || !state->ledger) {
-		conntrack_records_free(state->records);
-		conntrack_ledger_free(state->ledger);
-		free(state);
+	const char *dir = engine ? weir_engine_options(engine)->run_dir : NULL;
+
+	state->ledger = conntrack_ledger_new(dir);
+	state->active = conntrack_active_new(dir);
+	if (!state->records || !state->ledger || !state->active) {
+		conntrack_free(state);
 		return -ENOMEM;
 	}
-	conntrack_records_tell(state->records, state->ledger);
+	const struct conntrack_listeners listeners = { state->ledger, state->active, engine };
+
+	conntrack_records_tell(state->records, &listeners);
 	*ret_state = state;
 	return 0;
 }
@@ -227,14 +247,22 @@ static void past_go_on(struct conntrack *state, const struct conntrack_section *
 
 static void totals_keep(struct conntrack *state, const struct conntrack_section *section)
 {
-	const struct conntrack_ledger_plan plan = {
-		.keys = section->account && section->records ? section->totals.keys : 0,
+	bool keeps = section->account && section->records;
+	const struct conntrack_ledger_plan totals = {
+		.keys = keeps ? section->totals.keys : 0,
 		.length = { section->totals.prefix, section->totals.prefix6 },
+		.seed = state->seed,
 	};
-	struct conntrack_ended ended = conntrack_ended_get(state);
+	const struct conntrack_active_plan active = {
+		.flows = section->capacity,
+		.timeout_ns = keeps ? section->active_timeout.value : 0,
+		.seed = state->seed,
+	};
 
-	memcpy(state->length, plan.length, sizeof(state->length));
-	conntrack_ledger_keep(state->ledger, &plan, &ended);
+	conntrack_active_keep(state->active, &active);
+	state->goes_on = active.timeout_ns;
+	memcpy(state->length, totals.length, sizeof(state->length));
+	conntrack_ledger_keep(state->ledger, &totals);
 }
 
 static void conntrack_live(void *data, const struct weir_config *config)
@@ -265,7 +293,7 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 	struct conntrack *state = data;
 	uint32_t now = conntrack_now();
 
-	(void)now_ns;
+	conntrack_records_forget(state, now_ns);
 	conntrack_expectations_sweep(state, now);
 	if (conntrack_past_trim(&state->past, now))
 		past_keep(state);
@@ -275,6 +303,9 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 		uint32_t part =
 			table->set_count / 8 > SWEEP_LEAST ? table->set_count / 8 + 1 : SWEEP_LEAST;
 
+		const struct conntrack_part those = { sweep->next, part };
+
+		conntrack_records_go_on(state, table, &those);
 		sweep->live += conntrack_table_sweep(table, now, sweep->next, part);
 		sweep->next += part;
 		if (sweep->next < table->set_count)
@@ -282,21 +313,6 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 		*sweep = (struct conntrack_sweep){ .seen = sweep->live };
 	}
 	conntrack_records_stream(state);
-}
-
-static void conntrack_free(void *data)
-{
-	struct conntrack *state = data;
-
-	for (int i = 0; state && i < CONNTRACK_TABLES; i++) {
-		conntrack_table_done(&state->tables[i]);
-		conntrack_table_done(&state->old[i]);
-	}
-	if (state) {
-		conntrack_records_free(state->records);
-		conntrack_ledger_free(state->ledger);
-	}
-	free(state);
 }
 
 static void counters_read(const struct conntrack *state, uint64_t sums[CONNTRACK_COUNTER_COUNT])

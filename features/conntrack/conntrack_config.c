@@ -30,7 +30,7 @@ static const struct weir_field totals_fields[] = {
 	  .least = 0,
 	  .most = KEYS_MOST,
 	  .help = "How many addresses are kept apart, the heaviest; as many networks, ports and "
-		  "each of the others. About 1,050 bytes each, together. 0: nothing is summed "
+		  "each of the others. About 1,400 bytes each, together. 0: nothing is summed "
 		  "up." },
 	{ .key = "prefix",
 	  .type = WEIR_FIELD_UINT,
@@ -193,6 +193,14 @@ const struct weir_field conntrack_fields[] = {
 	  .most = RECORDS_MOST,
 	  .help = "Where flows are counted: how many of those that have ended are kept to look at. "
 		  "210 bytes each. 0: no flow is told of when it ends." },
+	{ .key = "active-timeout",
+	  .type = WEIR_FIELD_DURATION,
+	  .offset = SECTION(active_timeout),
+	  .least = CONNTRACK_TIMEOUT_LEAST_NS,
+	  .most = CONNTRACK_TIMEOUT_MOST_NS,
+	  .help = "Where flows are counted: a flow that lives longer leaves a record so often, of "
+		  "what it carried since. 110 bytes for each of `capacity`. Without it, one when "
+		  "it ends." },
 	{ .key = "totals",
 	  .type = WEIR_FIELD_MAPPING,
 	  .offset = SECTION(totals),

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "core/owner.h"
 #include "core/served.h"
 
 #define V4_AS_V6 96 /* bits before an IPv4 address */
@@ -129,6 +130,34 @@ static unsigned backend_share(const struct conntrack_view *view, struct conntrac
 	return 1;
 }
 
+/* As long as Docker prints it: 48 bits. */
+#define CONTAINER_DIGITS 12
+
+/* Both ends may be of one process, or container: it has the flow once. */
+static unsigned owners_share(enum conntrack_group_kind kind, const struct conntrack_view *view,
+			     struct conntrack_share ret_shares[CONNTRACK_SHARES_MAX])
+{
+	struct weir_owner owners[2];
+	unsigned count = 0;
+
+	if (!conntrack_owner_get(view, owners))
+		return 0;
+	for (int end = 0; end < 2; end++) {
+		const char *name = kind == CONNTRACK_GROUP_PROCESS ? owners[end].process :
+								     owners[end].container;
+		size_t most = kind == CONNTRACK_GROUP_PROCESS ? sizeof(struct weir_addr) :
+								CONTAINER_DIGITS;
+		struct conntrack_share *share = &ret_shares[count];
+
+		*share = (struct conntrack_share){ .totals = totals_of(view, end) };
+		memcpy(share->key.addr.bytes, name, strnlen(name, most));
+		if (name[0] &&
+		    (!count || memcmp(&share->key, &ret_shares[0].key, sizeof(share->key)) != 0))
+			count++;
+	}
+	return count;
+}
+
 unsigned conntrack_shares_of(enum conntrack_group_kind kind, const unsigned length[2],
 			     const struct conntrack_view *view,
 			     struct conntrack_share ret_shares[CONNTRACK_SHARES_MAX])
@@ -157,6 +186,9 @@ unsigned conntrack_shares_of(enum conntrack_group_kind kind, const unsigned leng
 	case CONNTRACK_GROUP_STATE:
 		return number_share(view, conntrack_state_of(flow->key.proto, flow->word),
 				    ret_shares);
+	case CONNTRACK_GROUP_PROCESS:
+	case CONNTRACK_GROUP_CONTAINER:
+		return owners_share(kind, view, ret_shares);
 	default:
 		return backend_share(view, ret_shares);
 	}
@@ -229,6 +261,11 @@ void conntrack_group_key_name(enum conntrack_group_kind kind, const unsigned len
 		break;
 	case CONNTRACK_GROUP_INTERFACE:
 		interface_name(key->number, text);
+		break;
+	case CONNTRACK_GROUP_PROCESS:
+	case CONNTRACK_GROUP_CONTAINER:
+		weir_buf_add(text, (const char *)key->addr.bytes,
+			     strnlen((const char *)key->addr.bytes, sizeof(key->addr)));
 		break;
 	default:
 		backend_name(kind, engine, key, text);

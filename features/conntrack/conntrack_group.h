@@ -17,6 +17,8 @@
 	X(PROTO, "proto", "protocol")                                  \
 	X(INTERFACE, "interface", "each where it was let in or out")   \
 	X(BACKEND, "backend", "service/address:port of the balancer")  \
+	X(PROCESS, "process", "each of this host that has an end")     \
+	X(CONTAINER, "container", "likewise, by its identifier")       \
 	X(SERVICE, "service", "service of the balancer")               \
 	X(STATE, "state", "state")
 
@@ -50,7 +52,7 @@ void conntrack_totals_add(struct conntrack_totals *totals, const struct conntrac
 
 /* Of one kind; all bytes of it count. */
 struct conntrack_group_key {
-	struct weir_addr addr; /* of a prefix, the first */
+	struct weir_addr addr; /* of a prefix, the first; or a name */
 	uint32_t number;       /* whatever else tells groups of the kind apart */
 	uint32_t backend;      /* its number in its service */
 };
@@ -63,7 +65,8 @@ struct conntrack_share {
 
 #define CONNTRACK_SHARES_MAX 2
 
-/* None, one or both of its ends'. `length`: of prefixes, IPv4 and IPv6. Any thread. */
+/* None, one or both of its ends'. `length`: of prefixes, IPv4 and IPv6. Any thread; whose an end is
+ * asks view->engine, which loop, or a worker in its turn, may, and others leave NULL. */
 unsigned conntrack_shares_of(enum conntrack_group_kind kind, const unsigned length[2],
 			     const struct conntrack_view *view,
 			     struct conntrack_share ret_shares[CONNTRACK_SHARES_MAX]);

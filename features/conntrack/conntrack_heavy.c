@@ -5,16 +5,30 @@
 
 #include "base/hash.h"
 
-/* Behind the head: entries; a heap of their indexes, the lightest first; buckets of a hash. */
+/* Behind the head: entries; a heap of them by fours, the lightest first, with their weights, so
+ * that entries need not be read to keep it; buckets of a hash. */
+
+#define BRANCHES 4
+
+struct node {
+	uint64_t weight;
+	uint32_t index; /* of its entry */
+	uint32_t spare;
+};
 
 static struct conntrack_heavy_entry *entries_of(const struct conntrack_heavy *heavy)
 {
 	return (struct conntrack_heavy_entry *)(heavy + 1);
 }
 
-static uint32_t *heap_of(const struct conntrack_heavy *heavy)
+static struct node *heap_of(const struct conntrack_heavy *heavy)
 {
-	return (uint32_t *)(entries_of(heavy) + heavy->room);
+	return (struct node *)(entries_of(heavy) + heavy->room);
+}
+
+static uint32_t *buckets_of(const struct conntrack_heavy *heavy)
+{
+	return (uint32_t *)(heap_of(heavy) + heavy->room);
 }
 
 static uint32_t bucket_count(uint32_t room)
@@ -31,13 +45,13 @@ static uint32_t *bucket_of(const struct conntrack_heavy *heavy,
 {
 	uint64_t hash = weir_hash_bytes(key, sizeof(*key), heavy->seed);
 
-	return &heap_of(heavy)[heavy->room + (hash & (bucket_count(heavy->room) - 1))];
+	return &buckets_of(heavy)[hash & (bucket_count(heavy->room) - 1)];
 }
 
 size_t conntrack_heavy_bytes(uint32_t room)
 {
 	size_t bytes = sizeof(struct conntrack_heavy) +
-		       room * (sizeof(struct conntrack_heavy_entry) + sizeof(uint32_t)) +
+		       room * (sizeof(struct conntrack_heavy_entry) + sizeof(struct node)) +
 		       bucket_count(room) * sizeof(uint32_t);
 
 	return (bytes + 7) & ~(size_t)7;
@@ -61,47 +75,48 @@ static uint64_t most_of(const struct conntrack_heavy_entry *entry, enum conntrac
 	return conntrack_totals_of(&entry->seen, by) + entry->missed[by];
 }
 
-static uint64_t weight_at(const struct conntrack_heavy *heavy, uint32_t place)
+static void node_put(struct conntrack_heavy *heavy, uint32_t place, struct node node)
 {
-	return most_of(&entries_of(heavy)[heap_of(heavy)[place]], CONNTRACK_BY_BYTES);
-}
-
-static void heap_set(struct conntrack_heavy *heavy, uint32_t place, uint32_t index)
-{
-	heap_of(heavy)[place] = index;
-	entries_of(heavy)[index].heap = place;
-}
-
-static void heap_swap(struct conntrack_heavy *heavy, uint32_t one, uint32_t other)
-{
-	uint32_t index = heap_of(heavy)[one];
-
-	heap_set(heavy, one, heap_of(heavy)[other]);
-	heap_set(heavy, other, index);
+	heap_of(heavy)[place] = node;
+	entries_of(heavy)[node.index].heap = place;
 }
 
 static void heap_rise(struct conntrack_heavy *heavy, uint32_t place)
 {
-	while (place && weight_at(heavy, place) < weight_at(heavy, (place - 1) / 2)) {
-		heap_swap(heavy, place, (place - 1) / 2);
-		place = (place - 1) / 2;
-	}
+	const struct node *heap = heap_of(heavy), node = heap[place];
+
+	for (; place && node.weight < heap[(place - 1) / BRANCHES].weight;
+	     place = (place - 1) / BRANCHES)
+		node_put(heavy, place, heap[(place - 1) / BRANCHES]);
+	node_put(heavy, place, node);
+}
+
+/* The lightest below it; `place` itself where there is none. */
+static uint32_t child_least(const struct conntrack_heavy *heavy, uint32_t place)
+{
+	const struct node *heap = heap_of(heavy);
+	uint64_t first = (uint64_t)place * BRANCHES + 1;
+	uint32_t least = first < heavy->count ? (uint32_t)first : place;
+
+	for (uint64_t child = first + 1; child < first + BRANCHES && child < heavy->count; child++)
+		if (heap[child].weight < heap[least].weight)
+			least = (uint32_t)child;
+	return least;
 }
 
 static void heap_sink(struct conntrack_heavy *heavy, uint32_t place)
 {
-	for (;;) {
-		uint32_t least = place;
+	const struct node *heap = heap_of(heavy), node = heap[place];
 
-		for (uint32_t child = 2 * place + 1; child <= 2 * place + 2; child++)
-			if (child < heavy->count &&
-			    weight_at(heavy, child) < weight_at(heavy, least))
-				least = child;
-		if (least == place)
-			return;
-		heap_swap(heavy, place, least);
-		place = least;
+	for (;;) {
+		uint32_t child = child_least(heavy, place);
+
+		if (child == place || heap[child].weight >= node.weight)
+			break;
+		node_put(heavy, place, heap[child]);
+		place = child;
 	}
+	node_put(heavy, place, node);
 }
 
 static struct conntrack_heavy_entry *entry_find(const struct conntrack_heavy *heavy,
@@ -162,11 +177,11 @@ static struct conntrack_heavy_entry *entry_make(struct conntrack_heavy *heavy,
 	uint32_t index = heavy->count;
 
 	if (heavy->count == heavy->room) {
-		index = heap_of(heavy)[0];
+		index = heap_of(heavy)[0].index;
 		entry_unlink(heavy, index);
 		entry_clear(heavy, &entries_of(heavy)[index]);
 	} else {
-		heap_set(heavy, heavy->count++, index);
+		node_put(heavy, heavy->count++, (struct node){ .index = index });
 	}
 	struct conntrack_heavy_entry *entry = &entries_of(heavy)[index];
 
@@ -186,18 +201,24 @@ void conntrack_heavy_add(struct conntrack_heavy *heavy, const struct conntrack_s
 		entry = entry_make(heavy, &share->key);
 	conntrack_totals_add(&entry->seen, &share->totals);
 	conntrack_totals_add(&heavy->all, &share->totals);
+	heap_of(heavy)[entry->heap].weight = most_of(entry, CONNTRACK_BY_BYTES);
 	heap_sink(heavy, entry->heap);
 	heap_rise(heavy, entry->heap);
 }
 
+static uint64_t weight_of(const struct conntrack_heavy *heavy, uint32_t index)
+{
+	return most_of(&entries_of(heavy)[index], CONNTRACK_BY_BYTES);
+}
+
 static void index_make(struct conntrack_heavy *heavy)
 {
-	memset(&heap_of(heavy)[heavy->room], 0, bucket_count(heavy->room) * sizeof(uint32_t));
+	memset(buckets_of(heavy), 0, bucket_count(heavy->room) * sizeof(uint32_t));
 	for (uint32_t i = 0; i < heavy->count; i++) {
-		heap_set(heavy, i, i);
+		node_put(heavy, i, (struct node){ weight_of(heavy, i), i, 0 });
 		entry_link(heavy, i);
 	}
-	for (uint32_t i = heavy->count / 2; i-- > 0;)
+	for (uint32_t i = heavy->count; i-- > 0;)
 		heap_sink(heavy, i);
 }
 
@@ -222,11 +243,6 @@ void conntrack_heavy_forget(struct conntrack_heavy *heavy)
 		entry_lose(heavy, &entries_of(heavy)[i]);
 	heavy->count = 0;
 	index_make(heavy);
-}
-
-static uint64_t weight_of(const struct conntrack_heavy *heavy, uint32_t index)
-{
-	return most_of(&entries_of(heavy)[index], CONNTRACK_BY_BYTES);
 }
 
 /* The least weight of those that find room: found by halving, for a reload may take its time. */

@@ -2,24 +2,23 @@
 #include "features/conntrack/conntrack_ledger.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
+#include "features/conntrack/conntrack_memory.h"
 
 #define FILE_NAME "flow-totals"
 #define FILE_KIND 0x7765697274000001ull /* the last byte: of its layout */
 
 /* The head of the file; behind it a struct conntrack_heavy of each kind. */
 struct book {
-	uint64_t kind, bytes;
+	struct conntrack_memory memory;
 	uint64_t began_ns;
 	struct conntrack_ledger_plan plan;
 	struct conntrack_totals told;
@@ -44,8 +43,7 @@ static struct conntrack_heavy *heavy_of(const struct book *book, int kind)
 
 static void book_close(struct book *book)
 {
-	if (book)
-		munmap(book, book->bytes);
+	conntrack_memory_close(book ? &book->memory : NULL);
 }
 
 struct conntrack_ledger *conntrack_ledger_new(const char *dir)
@@ -72,36 +70,10 @@ void conntrack_ledger_free(struct conntrack_ledger *ledger)
 	free(ledger);
 }
 
-static struct book *memory_map(int fd, size_t bytes)
-{
-	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-/* All of it is there from the start: a page that finds no room when it is written to would be the
- * end of the daemon. */
-static struct book *file_map(const char *path, size_t bytes)
-{
-	_cleanup_close_ int fd =
-		open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return NULL;
-	struct book *book = posix_fallocate(fd, 0, (off_t)bytes) ? NULL : memory_map(fd, bytes);
-
-	if (!book)
-		unlink(path);
-	return book;
-}
-
 static void book_init(struct book *book, const struct conntrack_ledger_plan *plan)
 {
-	*book = (struct book){ .kind = FILE_KIND,
-			       .bytes = book_bytes(plan->keys),
-			       .began_ns = weir_clock_real_ns(),
-			       .plan = *plan };
+	book->began_ns = weir_clock_real_ns();
+	book->plan = *plan;
 	for (int i = 0; i < CONNTRACK_LEDGER_KINDS; i++) {
 		uint64_t seed = 0;
 
@@ -112,7 +84,9 @@ static void book_init(struct book *book, const struct conntrack_ledger_plan *pla
 
 static bool book_mend(struct book *book)
 {
-	bool is_whole = book->kind == FILE_KIND && book->bytes == book_bytes(book->plan.keys);
+	size_t most = book->memory.bytes / sizeof(struct conntrack_heavy_entry);
+	bool is_whole =
+		book->plan.keys <= most && book->memory.bytes == book_bytes(book->plan.keys);
 
 	for (int i = 0; i < CONNTRACK_LEDGER_KINDS && is_whole; i++)
 		is_whole = conntrack_heavy_mend(heavy_of(book, i), book->plan.keys);
@@ -120,21 +94,13 @@ static bool book_mend(struct book *book)
 }
 
 /* What a run before has left; NULL: nothing that is of use. */
-static struct book *book_found(const char *path)
+static struct book *book_found(const char *path, uint64_t seed)
 {
-	_cleanup_close_ int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-	struct book head;
-
-	if (fd < 0 || pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
-	    lseek(fd, 0, SEEK_END) != (off_t)head.bytes || head.kind != FILE_KIND ||
-	    head.bytes != book_bytes(head.plan.keys))
-		return NULL;
-	struct book *book = memory_map(fd, head.bytes);
+	struct book *book = (struct book *)conntrack_memory_found(path, FILE_KIND, seed);
 
 	if (book && book_mend(book))
 		return book;
-	if (book)
-		munmap(book, head.bytes);
+	book_close(book);
 	return NULL;
 }
 
@@ -160,34 +126,19 @@ static void book_take(struct book *book, const struct book *from)
 	}
 }
 
-/* In a file beside the old one, which it replaces once it has all. */
 static struct book *book_new(const char *path, const struct conntrack_ledger_plan *plan,
 			     const struct book *from)
 {
-	_cleanup_buf_ struct weir_buf beside = { 0 };
-	struct book *book = NULL;
+	const struct conntrack_memory head = { FILE_KIND, book_bytes(plan->keys), plan->seed };
+	struct book *book = (struct book *)conntrack_memory_new(path, &head);
 
-	weir_buf_addf(&beside, "%s.new", path ? path : "");
-	if (path && !beside.failed)
-		book = file_map(weir_buf_str(&beside), book_bytes(plan->keys));
-	bool has_file = book;
-
-	if (!book)
-		book = memory_map(-1, book_bytes(plan->keys));
 	if (!book)
 		return NULL;
 	book_init(book, plan);
 	if (from)
 		book_take(book, from);
-	if (has_file && rename(weir_buf_str(&beside), path))
-		unlink(weir_buf_str(&beside));
+	conntrack_memory_name(path);
 	return book;
-}
-
-static bool is_of_other_flows(const struct book *book, const struct conntrack_ended *ended)
-{
-	return book->told.packets[0] + book->told.packets[1] > ended->packets ||
-	       book->told.bytes[0] + book->told.bytes[1] > ended->bytes;
 }
 
 static void ledger_close(struct conntrack_ledger *ledger)
@@ -199,17 +150,13 @@ static void ledger_close(struct conntrack_ledger *ledger)
 }
 
 void conntrack_ledger_keep(struct conntrack_ledger *ledger,
-			   const struct conntrack_ledger_plan *plan,
-			   const struct conntrack_ended *ended)
+			   const struct conntrack_ledger_plan *plan)
 {
 	if (!ledger)
 		return;
 	pthread_mutex_lock(&ledger->lock);
-	if (!ledger->book && plan->keys) {
-		ledger->book = book_found(ledger->path);
-		if (ledger->book && is_of_other_flows(ledger->book, ended))
-			ledger_close(ledger);
-	}
+	if (!ledger->book && plan->keys)
+		ledger->book = book_found(ledger->path, plan->seed);
 	if (!plan->keys) {
 		ledger_close(ledger);
 	} else if (!ledger->book || !is_same_plan(&ledger->book->plan, plan)) {
@@ -223,7 +170,7 @@ void conntrack_ledger_keep(struct conntrack_ledger *ledger,
 	pthread_mutex_unlock(&ledger->lock);
 }
 
-static void shares_add(struct book *book, const struct conntrack_view *view, bool is_part)
+static void shares_add(struct book *book, const struct conntrack_view *view, bool ends)
 {
 	static const unsigned whole[2] = { 32, 128 };
 
@@ -234,18 +181,18 @@ static void shares_add(struct book *book, const struct conntrack_view *view, boo
 			conntrack_shares_of((enum conntrack_group_kind)kind, length, view, shares);
 
 		for (unsigned i = 0; i < count; i++) {
-			shares[i].totals.flows = !is_part;
+			shares[i].totals.flows = ends;
 			conntrack_heavy_add(heavy_of(book, kind), &shares[i]);
 		}
 	}
 }
 
 void conntrack_ledger_add(struct conntrack_ledger *ledger, const struct conntrack_view *view,
-			  bool is_part)
+			  bool ends)
 {
 	const struct conntrack_carried *carried = &view->carried;
 	const struct conntrack_totals told = {
-		.flows = !is_part,
+		.flows = ends,
 		.packets = { carried->packets[0], carried->packets[1] },
 		.bytes = { carried->bytes[0], carried->bytes[1] },
 	};
@@ -255,7 +202,7 @@ void conntrack_ledger_add(struct conntrack_ledger *ledger, const struct conntrac
 	pthread_mutex_lock(&ledger->lock);
 	if (ledger->book) {
 		conntrack_totals_add(&ledger->book->told, &told);
-		shares_add(ledger->book, view, is_part);
+		shares_add(ledger->book, view, ends);
 	}
 	pthread_mutex_unlock(&ledger->lock);
 }
@@ -265,7 +212,7 @@ static struct conntrack_ledger_sums sums_of(const struct book *book)
 	struct conntrack_ledger_sums none = { .bytes = 0 };
 
 	return book ? (struct conntrack_ledger_sums){ book->plan, book->told, book->began_ns,
-						      book->bytes } :
+						      book->memory.bytes } :
 		      none;
 }
 

@@ -16,21 +16,20 @@ struct conntrack_ledger;
 struct conntrack_ledger_plan {
 	uint32_t keys;	    /* of each kind; 0: nothing is added up */
 	unsigned length[2]; /* of networks: IPv4, IPv6 */
+	uint64_t seed;	    /* of the tables: what a file has of others is forgotten */
 };
 
 /* `dir` NULL, or no file can be made there: it ends with the run. NULL: no memory. */
 struct conntrack_ledger *conntrack_ledger_new(const char *dir);
 void conntrack_ledger_free(struct conntrack_ledger *ledger);
-/* Goes on with what it has, as far as there is room; what it had of before first. `ended`: what all
- * flows carried that are no more. Where it is less than what the file has, that is of other flows,
- * and forgotten. Out of memory: as before. */
+/* Goes on with what it has, as far as there is room; what it had of before first. Out of memory: as
+ * before. */
 void conntrack_ledger_keep(struct conntrack_ledger *ledger,
-			   const struct conntrack_ledger_plan *plan,
-			   const struct conntrack_ended *ended);
-/* A flow that ended, with what it carried. `is_part`: it has another record. NULL: nobody is
- * told. */
+			   const struct conntrack_ledger_plan *plan);
+/* What a flow carried by its record. `ends`: it is counted as one; there may be others of it. NULL:
+ * nobody is told. */
 void conntrack_ledger_add(struct conntrack_ledger *ledger, const struct conntrack_view *view,
-			  bool is_part);
+			  bool ends);
 
 struct conntrack_ledger_sums {
 	struct conntrack_ledger_plan plan;

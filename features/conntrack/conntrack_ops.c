@@ -9,7 +9,6 @@
 #include "features/conntrack/conntrack_flush.h"
 #include "features/conntrack/conntrack_query.h"
 
-#define LIMIT_DEFAULT 1000
 #define LIMIT_MOST 1000000
 #define SHOW_MOST 20
 
@@ -45,12 +44,12 @@ static int put_flows(struct conntrack_query *query, struct weir_call *call)
 	return r;
 }
 
-static int run_list(struct weir_engine *engine, struct weir_call *call)
+int conntrack_list_run(struct weir_engine *engine, struct weir_call *call, uint64_t limit)
 {
 	struct conntrack_query query = {
 		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
-		.limit = weir_call_uint(call, "limit", LIMIT_DEFAULT),
+		.limit = limit,
 		.each = list_each,
 	};
 
@@ -58,6 +57,12 @@ static int run_list(struct weir_engine *engine, struct weir_call *call)
 		return weir_diag_error(&call->diag, "narrow the list by a filter",
 				       "--limit: %d is the most", LIMIT_MOST);
 	return put_flows(&query, call);
+}
+
+static int run_list(struct weir_engine *engine, struct weir_call *call)
+{
+	return conntrack_list_run(engine, call,
+				  weir_call_uint(call, "limit", CONNTRACK_LIST_LIMIT));
 }
 
 static int count_each(struct conntrack_query *query, uint32_t index)
@@ -271,6 +276,6 @@ static const struct weir_op flow_flush = {
 };
 
 const struct weir_op *const conntrack_ops[] = {
-	&flow_list, &conntrack_ended_op, &conntrack_top_op, &flow_count, &flow_show, &flow_flush,
-	NULL,
+	&conntrack_flows_op, &flow_list, &conntrack_ended_op, &conntrack_top_op,
+	&flow_count,	     &flow_show, &flow_flush,	      NULL,
 };

@@ -27,7 +27,43 @@ struct conntrack_query {
 			"connections has the fields"                                             \
 	}
 
+extern const char *const conntrack_group_names[], *const conntrack_measure_names[];
+
+/* Of what sums up, whatever it is called. */
+#define CONNTRACK_TOP_ARGS                                                                       \
+	{ .name = "by",                                                                          \
+	  .type = WEIR_ARG_CHOICE,                                                               \
+	  .metavar = "WHAT",                                                                     \
+	  .choices = conntrack_measure_names,                                                    \
+	  .help = "what is most: bytes (the default where flows are counted), packets, flows" }, \
+		{ .name = "group",                                                               \
+		  .type = WEIR_ARG_CHOICE,                                                       \
+		  .metavar = "FIELD",                                                            \
+		  .choices = conntrack_group_names,                                              \
+		  .help = "sum up the flows that have this in common",                           \
+		  .fallback = "flow" },                                                          \
+		{ .name = "ended",                                                               \
+		  .type = WEIR_ARG_BOOL,                                                         \
+		  .help = "with what flows carried that have ended: totals, by --group" },       \
+		{ .name = "prefix",                                                              \
+		  .type = WEIR_ARG_UINT,                                                         \
+		  .metavar = "BITS",                                                             \
+		  .help = "of IPv4 addresses: sum up by networks of this length",                \
+		  .fallback = "32" },                                                            \
+	{                                                                                        \
+		.name = "prefix6", .type = WEIR_ARG_UINT, .metavar = "BITS",                     \
+		.help = "the same for IPv6", .fallback = "128"                                   \
+	}
+
+#define CONNTRACK_LIST_LIMIT 1000
+#define CONNTRACK_TOP_LIMIT 20
+
+/* What flow list and flow top do, and flows by either's words. */
+int conntrack_list_run(struct weir_engine *engine, struct weir_call *call, uint64_t limit);
+int conntrack_top_run(struct weir_engine *engine, struct weir_call *call, uint64_t limit);
+
 extern const struct weir_op conntrack_top_op;	/* conntrack_top_ops.c */
+extern const struct weir_op conntrack_flows_op; /* conntrack_flows_op.c */
 extern const struct weir_op conntrack_ended_op; /* conntrack_record_ops.c */
 /* For the row of an operation: the tables are large, so a worker looks. */
 bool conntrack_query_is_heavy(struct weir_engine *engine, const struct weir_call *call);

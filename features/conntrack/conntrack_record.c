@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/replay.h"
+#include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_ledger.h"
 
 #define REPLAYED_FIRST 64
@@ -17,9 +18,9 @@ struct conntrack_records {
 	uint32_t keep;
 	uint64_t made, first; /* of those that are kept, the oldest's number */
 	uint64_t packets, bytes;
-	struct conntrack_ledger *ledger;  /* borrowed */
-	const struct weir_replay *replay; /* NULL: live flows */
-	size_t count;			  /* of a replay, those not taken yet */
+	struct conntrack_listeners listeners; /* borrowed */
+	const struct weir_replay *replay;     /* NULL: live flows */
+	size_t count;			      /* of a replay, those not taken yet */
 	bool failed;
 };
 
@@ -48,9 +49,10 @@ void conntrack_records_free(struct conntrack_records *records)
 	free(records);
 }
 
-void conntrack_records_tell(struct conntrack_records *records, struct conntrack_ledger *ledger)
+void conntrack_records_tell(struct conntrack_records *records,
+			    const struct conntrack_listeners *listeners)
 {
-	records->ledger = ledger;
+	records->listeners = *listeners;
 }
 
 static void records_grow(struct conntrack_records *records, uint32_t keep,
@@ -140,15 +142,35 @@ struct conntrack_record *conntrack_records_take(struct conntrack_records *record
 	return at;
 }
 
-void conntrack_records_add(struct conntrack_records *records, const struct conntrack_record *record)
+/* What was told of it before is in no record twice. */
+static void rest_take(struct conntrack_records *records, struct conntrack_record *record)
+{
+	if (record->end != CONNTRACK_END_ACTIVE)
+		conntrack_active_rest(records->listeners.active, &record->flow,
+				      record->end == CONNTRACK_END_PART ? CONNTRACK_TOLD_PART :
+									  CONNTRACK_TOLD_ENDS,
+				      &record->carried);
+}
+
+static void record_sum(struct conntrack_records *records, const struct conntrack_record *record)
 {
 	const struct conntrack_view view = {
 		.flow = &record->flow,
 		.table = record->table,
 		.is_counted = true,
 		.carried = record->carried,
+		.engine = record->is_busy ? NULL : records->listeners.engine,
 	};
 
+	records->packets += record->carried.packets[0] + record->carried.packets[1];
+	records->bytes += record->carried.bytes[0] + record->carried.bytes[1];
+	conntrack_ledger_add(records->listeners.ledger, &view,
+			     record->end != CONNTRACK_END_PART &&
+				     record->end != CONNTRACK_END_ACTIVE);
+}
+
+void conntrack_records_add(struct conntrack_records *records, const struct conntrack_record *record)
+{
 	if (!records || is_empty(&record->carried))
 		return;
 	if (records->replay) {
@@ -160,13 +182,12 @@ void conntrack_records_add(struct conntrack_records *records, const struct connt
 		struct conntrack_record *at = &records->at[records->made % records->keep];
 
 		*at = *record;
+		rest_take(records, at);
 		at->number = records->made++;
 		at->end_ns = record->end_ns ? record->end_ns : weir_clock_monotonic_ns();
 		if (records->made - records->first > records->keep)
 			records->first++;
-		records->packets += record->carried.packets[0] + record->carried.packets[1];
-		records->bytes += record->carried.bytes[0] + record->carried.bytes[1];
-		conntrack_ledger_add(records->ledger, &view, record->end == CONNTRACK_END_PART);
+		record_sum(records, at);
 	}
 	pthread_mutex_unlock(&records->lock);
 }

@@ -18,7 +18,8 @@
 	X(NO_ROOM, "no_room", "a reload to another size left it no room")               \
 	X(UNTRACKED, "untracked", "connections are not tracked any more")               \
 	X(PART, "part", "packets of a flow that had just moved, and was found no more") \
-	X(OPEN, "open", "it goes on: the capture that is replayed ends before it")
+	X(OPEN, "open", "it goes on: the capture that is replayed ends before it")      \
+	X(ACTIVE, "active", "it goes on, and has carried so much since it was told of last")
 
 enum conntrack_end {
 #define X(identifier, name, help) CONNTRACK_END_##identifier,
@@ -36,19 +37,29 @@ struct conntrack_record {
 	uint64_t end_ns; /* CLOCK_MONOTONIC: when it was told of */
 	enum conntrack_table_kind table;
 	enum conntrack_end end;
+	bool is_busy; /* a change is under way: whose it is cannot be asked */
 };
 
 struct conntrack_records;
 
 struct conntrack_records *conntrack_records_new(void);
 void conntrack_records_free(struct conntrack_records *records);
-/* Who adds up what they had, each once. NULL: nobody. */
+/* Who adds up what they had, each once, and who knows what was told of a flow before. NULL: nobody.
+ */
 struct conntrack_ledger;
-void conntrack_records_tell(struct conntrack_records *records, struct conntrack_ledger *ledger);
+struct conntrack_active;
+struct conntrack_listeners {
+	struct conntrack_ledger *ledger;
+	struct conntrack_active *active;
+	struct weir_engine *engine; /* who knows whose a flow was; NULL: nobody */
+};
+
+void conntrack_records_tell(struct conntrack_records *records,
+			    const struct conntrack_listeners *listeners);
 /* So many are kept from now on, the newest of those there are; 0: none are, and none are counted.
  * Out of memory: as many as before. */
 void conntrack_records_keep(struct conntrack_records *records, uint32_t keep);
-/* Unless it carried nothing. NULL: nobody is told. */
+/* Unless it carried nothing; less what was told of it before. NULL: nobody is told. */
 void conntrack_records_add(struct conntrack_records *records,
 			   const struct conntrack_record *record);
 /* Copies of those numbered from `from` on, at the most `room`, the oldest first; returns how many.
@@ -85,6 +96,11 @@ void conntrack_records_hear(struct conntrack *state, const struct weir_event_flo
 /* One as people see it: an object. */
 void conntrack_record_put(struct conntrack *state, const struct conntrack_record *record,
 			  struct weir_json_out *json);
+/* Of flows in some sets that live longer than the active timeout. */
+void conntrack_records_go_on(struct conntrack *state, struct conntrack_table *table,
+			     const struct conntrack_part *part);
+/* What is known of flows that are no more is forgotten. */
+void conntrack_records_forget(struct conntrack *state, uint64_t now_ns);
 /* Those that nobody has been told of go to who follows ended flows. */
 void conntrack_records_stream(struct conntrack *state);
 void conntrack_records_status(const struct conntrack *state, struct weir_json_out *json);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_ledger.h"
 #include "features/conntrack/conntrack_query.h"
 
@@ -54,6 +55,7 @@ void conntrack_records_hear(struct conntrack *state, const struct weir_event_flo
 			       CONNTRACK_TABLE_PROVEN :
 			       CONNTRACK_TABLE_HALF;
 	record.end = conntrack_end_of(&record.flow, (enum conntrack_cause)event->cause, then);
+	record.is_busy = !weir_engine_is_idle(state->engine);
 	conntrack_records_add(state->records, &record);
 }
 
@@ -78,6 +80,14 @@ static uint64_t last_seen_ns(const struct conntrack_carried *carried)
 							   carried->last_ns[1];
 }
 
+/* As IPFIX has it (RFC 5102, 5.11.3); 0: it has none. */
+static const uint8_t ipfix_reasons[CONNTRACK_END_COUNT] = {
+	[CONNTRACK_END_IDLE] = 1,    [CONNTRACK_END_ACTIVE] = 2,    [CONNTRACK_END_CLOSED] = 3,
+	[CONNTRACK_END_RESET] = 3,   [CONNTRACK_END_RENEWED] = 3,   [CONNTRACK_END_FLUSHED] = 4,
+	[CONNTRACK_END_NO_ROOM] = 5, [CONNTRACK_END_UNTRACKED] = 4, [CONNTRACK_END_DISPLACED] = 5,
+	[CONNTRACK_END_OPEN] = 4,
+};
+
 static void record_members(const struct conntrack_record *record, const struct conntrack_view *view,
 			   struct weir_json_out *json)
 {
@@ -88,6 +98,8 @@ static void record_members(const struct conntrack_record *record, const struct c
 			  weir_clock_format(conntrack_view_real_ns(view, record->end_ns), when));
 	weir_json_put_str(json, "kind", "flow");
 	weir_json_put_str(json, "reason", conntrack_end_words[record->end]);
+	if (ipfix_reasons[record->end])
+		weir_json_put_uint(json, "flow_end_reason", ipfix_reasons[record->end]);
 	weir_json_put_uint(json, "number", record->number);
 	conntrack_view_members(view, json);
 	conntrack_flags_put(view, json);
@@ -134,6 +146,55 @@ void conntrack_records_stream(struct conntrack *state)
 			state->streamed = batch[count - 1].number + 1;
 		}
 	}
+}
+
+struct going_on {
+	struct conntrack *state;
+	struct conntrack_table *table;
+	uint64_t now_ns;
+};
+
+static int going_on_tell(const struct conntrack_flow *flow, uint32_t index, void *arg)
+{
+	const struct going_on *on = arg;
+	struct conntrack_record record = {
+		.flow = *flow,
+		.end_ns = on->now_ns,
+		.table = on->table->kind,
+		.end = CONNTRACK_END_ACTIVE,
+	};
+
+	if (conntrack_carried_get(on->table, index, flow->word, &record.carried) &&
+	    conntrack_active_due(on->state->active, flow, on->now_ns, &record.carried))
+		conntrack_records_add(on->state->records, &record);
+	return 0;
+}
+
+void conntrack_records_go_on(struct conntrack *state, struct conntrack_table *table,
+			     const struct conntrack_part *part)
+{
+	struct going_on on = { state, table, weir_clock_monotonic_ns() };
+
+	if (state->goes_on)
+		conntrack_table_each_of(table, part, conntrack_now(), going_on_tell, &on);
+}
+
+static bool key_lives(const struct conntrack_key *key, void *arg)
+{
+	const struct conntrack *state = arg;
+	uint32_t now = conntrack_now();
+	bool lives = false;
+
+	for (int i = 0; i < CONNTRACK_TABLES && !lives; i++)
+		lives = conntrack_table_has(&state->tables[i], key, state->seed, now) ||
+			(state->old[i].set_count > CONNTRACK_SETS_OFF &&
+			 conntrack_table_has(&state->old[i], key, state->seed, now));
+	return lives;
+}
+
+void conntrack_records_forget(struct conntrack *state, uint64_t now_ns)
+{
+	conntrack_active_sweep(state->active, now_ns, key_lives, state);
 }
 
 static struct weir_count unrecorded_get(const struct conntrack *state)

@@ -71,18 +71,30 @@ void conntrack_served_each(void *data, void (*each)(const struct weir_served_flo
 	}
 }
 
-void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json)
+static struct weir_flow_ends ends_of(const struct conntrack_flow *flow)
 {
-	const struct conntrack_flow *flow = view->flow;
 	unsigned src = conntrack_initiator(flow);
-	struct weir_flow_ends ends = {
+
+	return (struct weir_flow_ends){
 		.src = flow->key.addr[src],
 		.dst = flow->key.addr[!src],
 		.sport = ntohs(flow->key.port[src]),
 		.dport = ntohs(flow->key.port[!src]),
 		.proto = flow->key.proto,
 	};
+}
 
-	if (conntrack_has_ports(flow))
+void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json)
+{
+	struct weir_flow_ends ends = ends_of(view->flow);
+
+	if (conntrack_has_ports(view->flow))
 		weir_owner_put(view->engine, &ends, json);
+}
+
+bool conntrack_owner_get(const struct conntrack_view *view, struct weir_owner *ret_owners)
+{
+	struct weir_flow_ends ends = ends_of(view->flow);
+
+	return conntrack_has_ports(view->flow) && weir_owner_get(view->engine, &ends, ret_owners);
 }

@@ -26,7 +26,8 @@ struct conntrack_section {
 	bool pick_up;
 	bool asymmetric;
 	bool account;
-	uint32_t records; /* of ended flows, that are kept */
+	uint32_t records;		     /* of ended flows, that are kept */
+	struct weir_quantity active_timeout; /* 0: none */
 	struct {
 		uint32_t keys;
 		uint32_t prefix, prefix6;
@@ -57,6 +58,8 @@ struct conntrack {
 	uint32_t room[CONNTRACK_TABLES];
 	struct conntrack_records *records; /* conntrack_record.h */
 	struct conntrack_ledger *ledger;   /* conntrack_ledger.h */
+	struct conntrack_active *active;   /* conntrack_active.h */
+	bool goes_on;			   /* flows are told of while they live */
 	unsigned length[2];		   /* of networks, IPv4 and IPv6, by the live policy */
 	uint64_t streamed, unstreamed;	   /* the next of them to be streamed; lost by being late */
 	struct weir_replay *replay;	   /* NULL: live packets */

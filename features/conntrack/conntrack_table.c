@@ -52,7 +52,19 @@ int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 			 int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg),
 			 void *arg)
 {
-	for (uint32_t number = 0; number < table->set_count; number++) {
+	const struct conntrack_part all = { 0, table->set_count };
+
+	return conntrack_table_each_of(table, &all, now, each, arg);
+}
+
+int conntrack_table_each_of(
+	const struct conntrack_table *table, const struct conntrack_part *part, uint32_t now,
+	int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg), void *arg)
+{
+	uint32_t left = part->from < table->set_count ? table->set_count - part->from : 0;
+	uint32_t end = part->from + (part->count < left ? part->count : left);
+
+	for (uint32_t number = part->from; number < end; number++) {
 		const struct conntrack_set *set = &table->sets[number];
 
 		if (!(set->tags[0] | set->tags[1]))

@@ -52,6 +52,14 @@ void conntrack_table_done(struct conntrack_table *table);
 int conntrack_table_each(const struct conntrack_table *table, uint32_t now,
 			 int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg),
 			 void *arg);
+/* The same of some sets. */
+struct conntrack_part {
+	uint32_t from, count;
+};
+
+int conntrack_table_each_of(
+	const struct conntrack_table *table, const struct conntrack_part *part, uint32_t now,
+	int (*each)(const struct conntrack_flow *flow, uint32_t index, void *arg), void *arg);
 uint32_t conntrack_table_count(const struct conntrack_table *table, uint32_t now);
 /* Forgets the flow that was found there with that word; false: it has changed since. */
 bool conntrack_table_remove(struct conntrack_table *table, uint32_t index, uint32_t word);

@@ -7,19 +7,21 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
+#include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_ledger.h"
 #include "features/conntrack/conntrack_query.h"
 #include "features/conntrack/conntrack_top.h"
 
-#define LIMIT_DEFAULT 20
 #define LIMIT_MOST 10000
 
-static const char *const group_names[] = { "flow",
+/* The last is another word for `proto`. */
+const char *const conntrack_group_names[] = { "flow",
 #define X(identifier, name, help) name,
-					   CONNTRACK_GROUPS(X)
+					      CONNTRACK_GROUPS(X)
 #undef X
-						   NULL };
-static const char *const measure_names[] = {
+						      "protocol",
+					      NULL };
+const char *const conntrack_measure_names[] = {
 #define X(identifier, name) name,
 	CONNTRACK_MEASURES(X)
 #undef X
@@ -37,7 +39,7 @@ struct top {
 	enum conntrack_measure by;
 	bool has_ended; /* with what flows carried that are no more */
 	struct conntrack_ledger_sums sums;
-	struct conntrack_ended ended; /* all of it, told or not */
+	struct conntrack_ended ended; /* all of it, told or not, and what was told of the living */
 	struct conntrack_groups groups;
 	struct met *met; /* the largest first; NULL: groups are asked for */
 	size_t met_count;
@@ -71,6 +73,19 @@ static void flow_keep(struct top *top, const struct conntrack_query *query)
 	top->met[at] = (struct met){ *query->view.flow, query->view, measure };
 }
 
+/* What records have of a flow that lives is among what they told. */
+static void told_take_off(struct conntrack_query *query, struct top *top)
+{
+	struct conntrack_carried *carried = &query->view.carried, all = *carried;
+
+	conntrack_active_rest(query->state->active, query->view.flow, CONNTRACK_TOLD_LIVES,
+			      carried);
+	for (int side = 0; side < 2; side++) {
+		top->ended.packets += all.packets[side] - carried->packets[side];
+		top->ended.bytes += all.bytes[side] - carried->bytes[side];
+	}
+}
+
 static int top_each(struct conntrack_query *query, uint32_t index)
 {
 	struct top *top = query->arg;
@@ -78,6 +93,8 @@ static int top_each(struct conntrack_query *query, uint32_t index)
 	(void)index;
 	if (!query->view.is_counted)
 		query->view.carried = (struct conntrack_carried){ .first_ns = 0 };
+	if (top->has_ended)
+		told_take_off(query, top);
 	if (!top->met)
 		return conntrack_groups_add(&top->groups, &query->view);
 	flow_keep(top, query);
@@ -112,6 +129,12 @@ static void group_put(const struct conntrack_groups *groups, const struct conntr
 	weir_json_close_object(json);
 }
 
+/* One that was told of while it lived, and ended as flows were looked at, is lacking. */
+static uint64_t more_than(uint64_t all, uint64_t told)
+{
+	return all > told ? all - told : 0;
+}
+
 /* What is told of flows that have ended, and what no record has told of them. */
 static void ended_put(const struct top *top, struct weir_json_out *json)
 {
@@ -125,8 +148,9 @@ static void ended_put(const struct top *top, struct weir_json_out *json)
 	weir_json_close_object(json);
 	weir_json_open_object(json, "unknown");
 	weir_json_put_uint(json, "packets",
-			   top->ended.packets - told->packets[0] - told->packets[1]);
-	weir_json_put_uint(json, "bytes", top->ended.bytes - told->bytes[0] - told->bytes[1]);
+			   more_than(top->ended.packets, told->packets[0] + told->packets[1]));
+	weir_json_put_uint(json, "bytes",
+			   more_than(top->ended.bytes, told->bytes[0] + told->bytes[1]));
 	weir_json_close_object(json);
 	weir_json_put_uint(json, "missed_at_most", top->groups.missed);
 }
@@ -202,9 +226,10 @@ static int top_read(struct conntrack_query *query, struct weir_call *call, struc
 {
 	bool is_counted = query->state->tables[CONNTRACK_TABLE_PROVEN].sums;
 	const char *by = weir_call_str(call, "by"), *group = weir_call_str(call, "group");
-	int kind = word_find(group_names, group ? group : "flow");
+	int kind = word_find(conntrack_group_names, group ? group : "flow");
 
-	top->by = by	     ? (enum conntrack_measure)word_find(measure_names, by) :
+	kind = kind > CONNTRACK_GROUP_KINDS ? CONNTRACK_GROUP_PROTO + 1 : kind;
+	top->by = by	     ? (enum conntrack_measure)word_find(conntrack_measure_names, by) :
 		  is_counted ? CONNTRACK_BY_BYTES :
 			       CONNTRACK_BY_FLOWS;
 	if (top->by != CONNTRACK_BY_FLOWS && !is_counted && query->state->is_on)
@@ -294,9 +319,10 @@ static int top_answer(struct conntrack_query *query, struct weir_call *call, str
 		return r;
 	weir_json_open_object(&query->json, NULL);
 	conntrack_tracking_put(query->state, &query->json);
-	weir_json_put_str(&query->json, "by", measure_names[top->by]);
+	weir_json_put_str(&query->json, "by", conntrack_measure_names[top->by]);
 	weir_json_put_str(&query->json, "group",
-			  top->met ? group_names[0] : group_names[top->groups.kind + 1]);
+			  top->met ? conntrack_group_names[0] :
+				     conntrack_group_names[top->groups.kind + 1]);
 	if (top->met)
 		flows_put(query, top);
 	else
@@ -307,13 +333,13 @@ static int top_answer(struct conntrack_query *query, struct weir_call *call, str
 	return 0;
 }
 
-static int run_top(struct weir_engine *engine, struct weir_call *call)
+int conntrack_top_run(struct weir_engine *engine, struct weir_call *call, uint64_t limit)
 {
 	struct top top = { .met_count = 0 };
 	struct conntrack_query query = {
 		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
-		.limit = weir_call_uint(call, "limit", LIMIT_DEFAULT),
+		.limit = limit,
 		.each = top_each,
 		.arg = &top,
 	};
@@ -324,32 +350,14 @@ static int run_top(struct weir_engine *engine, struct weir_call *call)
 	return r;
 }
 
+static int run_top(struct weir_engine *engine, struct weir_call *call)
+{
+	return conntrack_top_run(engine, call, weir_call_uint(call, "limit", CONNTRACK_TOP_LIMIT));
+}
+
 static const struct weir_arg top_args[] = {
 	CONNTRACK_FILTER_ARG(0),
-	{ .name = "by",
-	  .type = WEIR_ARG_CHOICE,
-	  .metavar = "WHAT",
-	  .choices = measure_names,
-	  .help = "what is most: bytes (the default where flows are counted), packets, flows" },
-	{ .name = "group",
-	  .type = WEIR_ARG_CHOICE,
-	  .metavar = "FIELD",
-	  .choices = group_names,
-	  .help = "sum up the flows that have this in common",
-	  .fallback = "flow" },
-	{ .name = "ended",
-	  .type = WEIR_ARG_BOOL,
-	  .help = "with what flows carried that have ended: totals, by --group" },
-	{ .name = "prefix",
-	  .type = WEIR_ARG_UINT,
-	  .metavar = "BITS",
-	  .help = "of IPv4 addresses: sum up by networks of this length",
-	  .fallback = "32" },
-	{ .name = "prefix6",
-	  .type = WEIR_ARG_UINT,
-	  .metavar = "BITS",
-	  .help = "the same for IPv6",
-	  .fallback = "128" },
+	CONNTRACK_TOP_ARGS,
 	{ .name = "limit",
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "N",

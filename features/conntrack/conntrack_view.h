@@ -35,6 +35,8 @@ size_t conntrack_filter_get(const void *item, size_t field,
 			    union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX]);
 /* conntrack_served.c: whose its ends are, where they are sockets of this host. */
 void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json);
+struct weir_owner;
+bool conntrack_owner_get(const struct conntrack_view *view, struct weir_owner *ret_owners);
 /* Members of the open object. */
 void conntrack_view_members(const struct conntrack_view *view, struct weir_json_out *json);
 /* An object of the open array. */

@@ -74,5 +74,6 @@ const struct weir_feature weir_sockets = {
 	.status = sockets_status,
 	.snapshot = sockets_snapshot,
 	.owner_put = sockets_flow_owner_put,
+	.owner_get = sockets_flow_owner_get,
 	.ops = sockets_ops,
 };

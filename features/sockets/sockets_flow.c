@@ -101,22 +101,64 @@ static void end_put(const struct sockets *state, const struct sockets_entry *key
 	weir_json_close_object(json);
 }
 
+/* False: nobody knows of any socket. */
+static bool index_ready(struct sockets *state)
+{
+	return state->view && (state->index.read_ns == state->view->read_ns || !index_make(state));
+}
+
+static struct sockets_entry end_key(const struct weir_flow_ends *ends, bool is_dst)
+{
+	return (struct sockets_entry){
+		.local = is_dst ? ends->dst : ends->src,
+		.remote = is_dst ? ends->src : ends->dst,
+		.local_port = is_dst ? ends->dport : ends->sport,
+		.remote_port = is_dst ? ends->sport : ends->dport,
+		.proto = ends->proto,
+	};
+}
+
 void sockets_flow_owner_put(void *data, const struct weir_flow_ends *ends,
 			    struct weir_json_out *json)
 {
+	const struct sockets_entry src = end_key(ends, false), dst = end_key(ends, true);
 	struct sockets *state = data;
-	struct sockets_entry key = { .local = ends->src,
-				     .remote = ends->dst,
-				     .local_port = ends->sport,
-				     .remote_port = ends->dport,
-				     .proto = ends->proto };
 
-	if (!state->view || (state->index.read_ns != state->view->read_ns && index_make(state)))
+	if (!index_ready(state))
 		return;
-	end_put(state, &key, "src_owner", json);
-	key.local = ends->dst;
-	key.remote = ends->src;
-	key.local_port = ends->dport;
-	key.remote_port = ends->sport;
-	end_put(state, &key, "dst_owner", json);
+	end_put(state, &src, "src_owner", json);
+	end_put(state, &dst, "dst_owner", json);
+}
+
+static bool end_get(const struct sockets *state, const struct sockets_entry *key,
+		    struct weir_owner *ret_owner)
+{
+	const struct sockets_entry *entry = socket_find(&state->index, key);
+	const struct sockets_process *process = entry ? sockets_owner(entry) : NULL;
+
+	*ret_owner = (struct weir_owner){ .process = "" };
+	if (!process)
+		return false;
+	const struct sockets_cgroup_row *cgroup =
+		sockets_cgroup_known(&state->cgroups, process->cgroup);
+
+	snprintf(ret_owner->process, sizeof(ret_owner->process), "%.*s", SOCKETS_COMM_BYTES,
+		 process->comm);
+	if (cgroup)
+		snprintf(ret_owner->container, sizeof(ret_owner->container), "%s",
+			 cgroup->container);
+	return true;
+}
+
+bool sockets_flow_owner_get(void *data, const struct weir_flow_ends *ends,
+			    struct weir_owner *ret_owners)
+{
+	const struct sockets_entry src = end_key(ends, false), dst = end_key(ends, true);
+	struct sockets *state = data;
+
+	if (!index_ready(state))
+		return false;
+	bool has_src = end_get(state, &src, &ret_owners[0]);
+
+	return end_get(state, &dst, &ret_owners[1]) || has_src;
 }

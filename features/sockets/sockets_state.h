@@ -113,6 +113,8 @@ void sockets_owner_put(const struct sockets *state, const struct sockets_entry *
 /* sockets_flow.c */
 void sockets_flow_owner_put(void *data, const struct weir_flow_ends *ends,
 			    struct weir_json_out *json);
+bool sockets_flow_owner_get(void *data, const struct weir_flow_ends *ends,
+			    struct weir_owner *ret_owners);
 
 /* sockets_top.c */
 extern const struct weir_op sockets_top_op;
