@@ -213,6 +213,15 @@ static __always_inline void pipeline_told(struct pkt *p, struct __sk_buff *skb, 
 	pipeline_end(p, reason);
 }
 
+/* What is dropped that no stage but one has seen. */
+__noinline int pipeline_dropped(struct pkt *p, __u32 reason)
+{
+	if (!p)
+		return 0;
+	conntrack_account(p, NULL, HOOK_XDP, reason, true);
+	return pipeline_end(p, reason);
+}
+
 /* Judges a parsed packet. True: drop it. */
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {

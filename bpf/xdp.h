@@ -6,6 +6,13 @@
 #include "lib/parse.h"
 #include "pipeline.h"
 
+static __always_inline struct pkt xdp_packet(const struct xdp_md *ctx, __u32 len)
+{
+	return (struct pkt){ .len = len,
+			     .ifindex = ctx->ingress_ifindex,
+			     .direction = WEIR_INGRESS };
+}
+
 static __always_inline void xdp_probe(struct xdp_md *ctx, struct pkt *p)
 {
 	struct weir_probe_mark *mark = (void *)(long)ctx->data_meta;
@@ -16,22 +23,45 @@ static __always_inline void xdp_probe(struct xdp_md *ctx, struct pkt *p)
 	p->ifindex = mark->ifindex;
 }
 
-/* Where each packet is limited, none may go past that. */
-static __always_inline bool microflow_is_all(void)
+/* Whether a limit is against it: a reason, or LIMIT_KNOWN_ALL. */
+static __always_inline int xdp_known_held(struct xdp_md *ctx, struct pkt *p)
 {
-	return microflow_constants.enabled && !limit_constants.enabled;
+	if (!limit_constants.enabled)
+		return WEIR_PASS;
+	microflow_tell_ends(ctx, p);
+	return limit_known(p);
+}
+
+/* What becomes of a packet as of the one before it in its flow. XDP_PASS: it is to be judged, and
+ * *p is as it was. */
+static __always_inline int xdp_known(struct xdp_md *ctx, struct pkt *p)
+{
+	if (!microflow_constants.enabled || !balance_microflow_find(ctx, p))
+		return XDP_PASS;
+	int held = xdp_known_held(ctx, p);
+
+	if (held == LIMIT_KNOWN_ALL) {
+		*p = xdp_packet(ctx, p->len);
+		return XDP_PASS;
+	}
+	attack_note(p, HOOK_XDP);
+	if (held) {
+		pipeline_dropped(p, held);
+		return XDP_DROP;
+	}
+	int sent = balance_microflow_send(ctx, p);
+
+	conntrack_account_known(p);
+	return sent == MICROFLOW_DIRECT ? balance_direct_put(ctx, p) : sent;
 }
 
 static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 {
-	struct pkt p = { .len = len, .ifindex = ctx->ingress_ifindex, .direction = WEIR_INGRESS };
-	int sent = microflow_is_all() ? balance_microflow_run(ctx, &p) : XDP_PASS;
+	struct pkt p = xdp_packet(ctx, len);
+	int sent = xdp_known(ctx, &p);
 
-	if (sent != XDP_PASS) {
-		attack_note(&p, HOOK_XDP);
-		conntrack_account_known(&p);
-		return sent == MICROFLOW_DIRECT ? balance_direct_put(ctx, &p) : sent;
-	}
+	if (sent != XDP_PASS)
+		return sent;
 	struct cursor c = cursor_init((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 
 	xdp_probe(ctx, &p);

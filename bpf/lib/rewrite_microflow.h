@@ -155,10 +155,23 @@ static __always_inline bool microflow_is_second(const struct microflow_set *set,
 	       microflow_is(&set->second, &m->key, m->bits);
 }
 
+/* Where it was found, to be asked for once more: a pointer goes by no seam. */
+struct microflow_found {
+	__u32 row;
+	__u32 is_second;
+};
+
+static __always_inline struct microflow_set *microflow_set_at(const struct microflow_found *found)
+{
+	__u32 row = found->row;
+
+	return bpf_map_lookup_elem(&tmp_microflow, &row);
+}
+
 /* NULL: nothing is remembered of it. */
 static __always_inline struct microflow *microflow_find(struct xdp_md *ctx,
-							struct microflow_set **ret_set,
-							const struct microflow_packet *m)
+							const struct microflow_packet *m,
+							struct microflow_found *ret_found)
 {
 	struct microflow_at at = microflow_at(&m->key, m->bits);
 	const __u8 *tags = microflow_tags_of(&at);
@@ -166,9 +179,10 @@ static __always_inline struct microflow *microflow_find(struct xdp_md *ctx,
 	if (!tags || (tags[0] != at.tag && tags[1] != at.tag))
 		return NULL;
 	struct microflow_set *set = microflow_set_of(&at);
+	bool is_first = set && tags[0] == at.tag && microflow_is_first(ctx, set, m);
 
-	*ret_set = set;
-	if (set && tags[0] == at.tag && microflow_is_first(ctx, set, m))
+	*ret_found = (struct microflow_found){ .row = at.first + at.set, .is_second = !is_first };
+	if (is_first)
 		return &set->first;
 	return set && tags[1] == at.tag && microflow_is_second(set, m) ? &set->second : NULL;
 }
@@ -181,6 +195,45 @@ static __always_inline void *microflow_bytes(struct xdp_md *ctx, __u32 offset, _
 
 	__asm__ volatile("" : "+r"(at));
 	return at + bytes > (__u8 *)(long)ctx->data_end ? NULL : at;
+}
+
+static __always_inline void microflow_tell_v4(struct xdp_md *ctx, struct pkt *p)
+{
+	struct ipv4_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+	struct udp_header *ports = (void *)(h + 1); /* TCP begins likewise */
+
+	if ((void *)(ports + 1) > (void *)(long)ctx->data_end)
+		return;
+	p->src = (struct weir_addr){ .be32 = { 0, 0, be32(0xffff), h->src } };
+	p->dst = (struct weir_addr){ .be32 = { 0, 0, be32(0xffff), h->dst } };
+	p->sport = ports->sport;
+	p->dport = ports->dport;
+	p->ethertype = be16(WIRE_IPV4);
+}
+
+static __always_inline void microflow_tell_v6(struct xdp_md *ctx, struct pkt *p)
+{
+	struct ipv6_header *h = (void *)(long)ctx->data + sizeof(struct eth_header);
+	struct udp_header *ports = (void *)(h + 1);
+
+	if ((void *)(ports + 1) > (void *)(long)ctx->data_end)
+		return;
+	p->src = h->src;
+	p->dst = h->dst;
+	p->sport = ports->sport;
+	p->dport = ports->dport;
+	p->ethertype = be16(WIRE_IPV6);
+}
+
+/* What a packet that was found says besides, for whoever has to ask: where it comes from and goes,
+ * as it arrived. */
+static __always_inline void microflow_tell_ends(struct xdp_md *ctx, struct pkt *p)
+{
+	if (p->seen & PKT_IPV4)
+		microflow_tell_v4(ctx, p);
+	else
+		microflow_tell_v6(ctx, p);
+	p->seen |= PKT_PORTS;
 }
 
 static __always_inline bool microflow_put_v4(struct xdp_md *ctx, const struct microflow *flow,

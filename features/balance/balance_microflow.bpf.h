@@ -22,6 +22,7 @@
 struct microflow_draft {
 	struct microflow flow;
 	struct microflow_addrs addrs;
+	struct microflow_found found;
 };
 
 SCRATCH_HOLDS(struct microflow_draft);
@@ -247,16 +248,6 @@ __noinline int balance_microflow_keep(void)
 
 /* --- and gone by -------------------------------------------------------------------------- */
 
-/* For microflow_begin(), as it was before the stages asked for anything. */
-static __always_inline int microflow_miss(__u32 ways)
-{
-	struct microflow_draft *draft = microflow_draft();
-
-	if (draft)
-		draft->flow.ways = ways;
-	return XDP_PASS;
-}
-
 static __always_inline void microflow_count(const struct pkt *p, const struct microflow *flow)
 {
 	bool is_back = flow->bits & MICROFLOW_SOURCE;
@@ -333,27 +324,41 @@ static __always_inline bool xdp_has_mark(struct xdp_md *ctx)
 	return (void *)(mark + 1) <= (void *)(long)ctx->data;
 }
 
-/* What XDP is to do with a packet of a flow that is remembered, or MICROFLOW_DIRECT; *p says then
- * what else is to be known of it. XDP_PASS: it is to be judged, and *p is as it was. */
-__noinline int balance_microflow_run(struct xdp_md *ctx, struct pkt *p)
+/* 1: what became of the packet before it is remembered and holds; *p says what is to be known of
+ * this one. 0: it is to be judged, and *p is as it was. */
+__noinline int balance_microflow_find(struct xdp_md *ctx, struct pkt *p)
 {
+	struct microflow_draft *draft = microflow_draft();
 	struct microflow_packet m = {};
-
 	__u32 ways = way_changed();
 
-	if (!p || !microflow_constants.enabled || !ways || xdp_has_mark(ctx) ||
-	    !microflow_read(ctx, &m) || sizeof(struct eth_header) + m.ip_len > p->len)
-		return microflow_miss(ways);
-	struct microflow_set *set = NULL;
-	struct microflow *flow = microflow_find(ctx, &set, &m);
+	if (!p || !microflow_constants.enabled || !draft)
+		return 0;
+	/* For microflow_begin(), as it was before the stages asked for anything. */
+	draft->flow.ways = ways;
+	if (!ways || xdp_has_mark(ctx) || !microflow_read(ctx, &m) ||
+	    sizeof(struct eth_header) + m.ip_len > p->len)
+		return 0;
+	struct microflow *flow = microflow_find(ctx, &m, &draft->found);
 	__u32 slot = iface_slot(p->ifindex);
 
-	if (!flow || !set || !slot || flow->slot != slot || m.ip_len > flow->mtu ||
+	if (!flow || !slot || flow->slot != slot || m.ip_len > flow->mtu ||
 	    !microflow_holds(flow, ways))
-		return microflow_miss(ways);
+		return 0;
 	microflow_tell(p, &m, slot);
+	return 1;
+}
+
+/* What XDP is to do with a packet that was found, or MICROFLOW_DIRECT. */
+__noinline int balance_microflow_send(struct xdp_md *ctx, struct pkt *p)
+{
+	const struct microflow_draft *draft = microflow_draft();
+	struct microflow_set *set = p && draft ? microflow_set_at(&draft->found) : NULL;
+
+	if (!microflow_constants.enabled || !set)
+		return XDP_PASS;
 	balance_count(p, BALANCE_COUNT_CACHE_HIT);
-	return microflow_send(ctx, p, flow, set);
+	return microflow_send(ctx, p, draft->found.is_second ? &set->second : &set->first, set);
 }
 
 #endif

@@ -136,6 +136,22 @@ static __always_inline enum weir_reason limit_stage(struct pkt *p)
 	return limit_look(p, LIMIT_LOOK_PACKETS);
 }
 
+#define LIMIT_KNOWN_ALL -1 /* a limit is about it where it leaves, too: all stages are to see it */
+
+/* Of a packet that XDP sends on as it did the one before, and that no other stage sees. */
+__noinline int limit_known(struct pkt *p)
+{
+	if (!p || !limit_constants.enabled)
+		return WEIR_PASS;
+	generation_read(p);
+	__u32 first = limit_first_line(p);
+	const struct limit_root *root = first ? near_at(first + LIMIT_LOOK_PACKETS) : NULL;
+
+	if (root && root->about[WEIR_EGRESS][limit_kind_of(p)])
+		return LIMIT_KNOWN_ALL;
+	return limit_look(p, LIMIT_LOOK_PACKETS);
+}
+
 /* The second place, behind connection tracking, which knows what begins a flow. */
 static __always_inline enum weir_reason limit_begin_stage(struct pkt *p)
 {

@@ -209,6 +209,7 @@ def neighbour(gateway, family, state, address=None, link=FAR_MAC["right"]):
     gateway.daemon.status()
 
 
+STRANGER_CLIENT = {4: "198.18.0.77", 6: "2001:db8:a::77"}
 STRANGER = {4: "192.0.2.77", 6: "fd77:b::77"}
 
 
@@ -478,13 +479,58 @@ def test_packets_of_a_flow_that_lost_its_place_are_unaccounted(gateway):
         assert live(gateway.daemon)["flow"] == before["flow"]
 
 
-def test_where_each_packet_is_limited_nothing_is_remembered(gateway):
-    limit = "limit: {limits: [{name: all, packets: 100000/s, per: source}]}\n"
-    with Daemon(gateway.inside, config=config(4, more=limit)) as gateway.daemon:
+def limited(family, limit, way="nat"):
+    text = f"limit: {{sources: 4096, limits: [{{name: few, {limit}}}]}}\n"
+    return accounted(family, way) + text
+
+
+def few(daemon):
+    row, = daemon.ask("limit", "show")["limits"]
+    return row["passed"], row["over"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("per", ("source", "destination", "service"))
+def test_limits_hold_what_goes_by_it(gateway, family, per):
+    """30 at once. Of them some go before the flow is remembered; ahead of it each is held."""
+    limit = f'proto: udp, dport: {PORT}, per: {per}, packets: 2/h, burst: 30'
+    there = datagram(family)
+    with Daemon(gateway.inside, config=limited(family, limit)) as gateway.daemon:
+        warm(gateway, family)
+        known, (before, over) = hits(gateway), few(gateway.daemon)
+        assert before < 30 and not over
+        left = passed(gateway, *[("left", there)] * 50)
+        assert left == [to_backend(family, there)] * (30 - before)
+        assert few(gateway.daemon) == (30, 20 + before)
+        assert gateway.daemon.reasons()["drop_limit"] == 20 + before
+        assert live(gateway.daemon)["dropped"].packets == 20 + before
+        assert hits(gateway) - known >= 30 - before - 3
+        # Somebody else has his own, but where all share one.
+        other = datagram(family, client={family: STRANGER_CLIENT[family]})
+        assert bool(passed(gateway, ("left", other))) == (per == "source")
+
+
+def test_who_is_dropped_by_a_limit_is_told_of_as_ever(gateway):
+    limit = f"proto: udp, dport: {PORT}, packets: 1/h, burst: 8"
+    with Daemon(gateway.inside, config=limited(4, limit)) as gateway.daemon:
+        warm(gateway, 4)
+        gateway.pass_through([("left", bytes(datagram(4)))] * 12)
+        events = wait_for(lambda: [row for row in gateway.daemon.ask("events")["events"]
+                                   if row.get("reason") == "drop_limit"], "it is told of")
+        row = events[-1]
+        assert (row["src"], row["sport"], row["dst"], row["dport"], row["proto"]) == (
+            CLIENT[4], OWN, SERVICE[4], PORT, 17)
+        assert row["interface"] == "left"
+
+
+def test_what_is_limited_where_it_leaves_is_not_remembered(gateway):
+    limit = "direction: egress, proto: udp, packets: 100000/s"
+    with Daemon(gateway.inside, config=limited(4, limit)) as gateway.daemon:
         for _ in range(6):
             gateway.pass_through([("left", bytes(datagram(4))), ("right", bytes(answer(4)))])
         assert gateway.daemon.status()["balance"]["to_backends"] >= 6
         assert hits(gateway) == 0
+        assert few(gateway.daemon)[0] >= 12
 
 
 def test_without_room_nothing_is_remembered(gateway):
