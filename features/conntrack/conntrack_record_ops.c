@@ -55,7 +55,7 @@ void conntrack_records_hear(struct conntrack *state, const struct weir_event_flo
 			       CONNTRACK_TABLE_PROVEN :
 			       CONNTRACK_TABLE_HALF;
 	record.end = conntrack_end_of(&record.flow, (enum conntrack_cause)event->cause, then);
-	record.is_busy = !weir_engine_is_idle(state->engine);
+	record.is_busy = state->engine && !weir_engine_is_idle(state->engine);
 	conntrack_records_add(state->records, &record);
 }
 
