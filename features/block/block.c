@@ -87,6 +87,7 @@ static int block_state_new(struct weir_engine *engine, const char *state_dir,
 				"cannot load the lists of %s: %s", state_dir, strerror(-r));
 		return r;
 	}
+	block_clock_follow(state);
 	*ret_state = weir_take(state);
 	return 0;
 }
@@ -273,6 +274,7 @@ static void block_tick(void *data, uint64_t now_ns)
 	struct block_state *state = data;
 	if (!weir_engine_is_idle(state->engine))
 		return;
+	block_clock_follow(state);
 	if (state->is_live)
 		block_live_sweep(&state->live);
 	size_t left = DROPS_A_TICK;

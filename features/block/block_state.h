@@ -64,6 +64,7 @@ struct block_state {
 	bool has_folded;	 /* singles wait for the tick that takes them out of the live set */
 	uint64_t folded_ns;	 /* since when */
 	uint64_t next_expiry_ns; /* no single expires before; UINT64_MAX = none */
+	int64_t ahead_ns;	 /* the time of day, of the clock nobody sets; 0: not known yet */
 	uint64_t saved_ns;	 /* when files were last written because entries expired */
 };
 
@@ -99,6 +100,10 @@ void block_plan_done(struct block_plan *plan);
 /* The lowest id that no list has, or 0. */
 uint32_t block_id_take(const struct block_lists *a, const struct block_lists *b,
 		       const struct block_lists *c);
+
+/* block_clock.c: entries hold for as long as they were to, by a clock that nobody sets. Where the
+ * time of day was set, until when that is moves with it, in what is shown and in files. */
+void block_clock_follow(struct block_state *state);
 
 /* block_change.c: singles on the spot, and drafts. */
 /*
