@@ -229,6 +229,10 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 	struct family *family = &series->families[series->at];
 
 	family->missed -= entry->value;
+	/* It began anew: a device that was made once more, a counter that came to its end. What it
+	 * had counted before stays in the sum. */
+	if (sample->value < entry->value)
+		family->gone += entry->value;
 	family->rest += sample->value;
 	family->has_rest = true;
 	entry->value = sample->value;

@@ -159,6 +159,24 @@ static void the_rest_never_goes_back(void **state)
 	assert_int_equal(last.rest.value, after.rest.value);
 }
 
+static void what_began_anew_among_the_rest_is_added_to_it(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 500, 4294967295.0);
+	assert_true(write_all(f).rest.value == 4294967295.0);
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 500, 7);
+	assert_true(write_all(f).rest.value == 4294967302.0);
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 500, 9);
+	assert_true(write_all(f).rest.value == 4294967304.0);
+}
+
 /* But by new ones: who came when there was none is of the rest, and stays it. */
 static void room_of_those_that_went_is_had_again(void **state)
 {
@@ -234,6 +252,7 @@ int main(void)
 		CASE(further_ones_of_a_counter_are_summed_up),
 		CASE(what_is_shown_stays_so),
 		CASE(the_rest_never_goes_back),
+		CASE(what_began_anew_among_the_rest_is_added_to_it),
 		CASE(room_of_those_that_went_is_had_again),
 		CASE(the_whole_has_its_bound),
 		CASE(rows_of_a_histogram_are_shown_together),

@@ -219,7 +219,8 @@ def test_retransmits_are_as_many_as_the_kernel_counts(lossy, watched):
             return retransmitted(lossy.inside) - first == before and (before, *ours)
         kernel, of_sockets, of_synacks = wait_for(equal, "nothing is sent again meanwhile")
         assert kernel > 500
-        assert of_sockets + of_synacks == kernel
+        assert of_sockets + of_synacks == kernel, {name: value for name, value in current(
+            watched, "list", "--limit", "1").items() if name != "sockets"}
         silent.close()
     wait_for(lambda: sum(row["failed"] for row in current(
         watched, "top", "--group", "process")["groups"]) == 1, "one is told of as in vain")
