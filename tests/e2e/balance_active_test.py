@@ -11,11 +11,10 @@ import pytest
 
 from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving)
 from harness.daemon import Daemon
-from harness.kernel import dump, release
+from harness.kernel import BEHIND_XDP, dump, release
 from harness.wait import wait_for
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
+HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
 FAMILIES = (4, 6)
 PORTS = 8       # of each backend, where there are to be many
 

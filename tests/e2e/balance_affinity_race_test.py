@@ -16,13 +16,12 @@ from scapy.all import IP, TCP, Ether, IPv6, raw
 
 from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Cluster
 from harness.daemon import Daemon
-from harness.kernel import release
+from harness.kernel import BEHIND_XDP
 from harness.wait import SLOWNESS, wait_for
 from harness.wire import packet_socket
 
 FAMILIES = (4, 6)
-HOOKS = ("tc", pytest.param("xdp", marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
+HOOKS = ("tc", pytest.param("xdp", marks=BEHIND_XDP))
 CLIENTS = 3000
 # Whose processor was taken away, by a hypervisor, in the middle of what others wait for. Were there
 # nothing that both go by, it would be half of all.

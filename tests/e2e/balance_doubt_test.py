@@ -14,10 +14,12 @@ from scapy.packet import Raw
 from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met, watched
 from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
+from harness.kernel import BEHIND_XDP
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, asking, told
 from harness.wait import wait_for
 from harness.wire import packet_socket
 
+pytestmark = BEHIND_XDP
 HOPS = {4: (socket.IPPROTO_IP, socket.IP_TTL),
         6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
 NARROW = 1400

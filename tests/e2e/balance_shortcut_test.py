@@ -10,8 +10,10 @@ import pytest
 from harness.balanced import DENIED, FAMILIES, config
 from harness.cluster import BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
+from harness.kernel import BEHIND_XDP
 from harness.wait import wait_for
 
+pytestmark = BEHIND_XDP
 COUNTER = """table inet watch {
     chain forward {
         type filter hook forward priority 0

@@ -20,8 +20,10 @@ from harness.balanced import FAMILIES
 from harness.daemon import Daemon
 from harness.far_gateway import FarGateway
 from harness.gateway import FAR_MAC, NEXT_HOP
+from harness.kernel import BEHIND_XDP
 from harness.wait import wait_for
 
+pytestmark = BEHIND_XDP
 BACKEND_PORT = 8080
 KEYS = ("pass_packets", "pass_bytes")
 OTHER = {4: "198.19.0.11", 6: "2001:db8:b::11"}

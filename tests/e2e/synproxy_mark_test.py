@@ -4,10 +4,10 @@ what is under way between them meanwhile is known only by a mark that both have.
 import pytest
 
 from harness.daemon import Daemon
-from harness.kernel import bpftool, link_ids, release
+from harness.kernel import BEHIND_XDP, bpftool, link_ids
 from harness.net import Pair
 
-pytestmark = pytest.mark.skipif(release() < (6, 6), reason="a program behind XDP by Linux 6.6")
+pytestmark = BEHIND_XDP
 CONFIG = """api: {listen: off}
 interfaces: [{name: wire, hook: xdp-generic}]
 synproxy: {services: [{ports: '8080', mode: always}]}

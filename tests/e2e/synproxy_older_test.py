@@ -11,14 +11,13 @@ import threading
 import pytest
 
 from harness.clients import servers
-from harness.kernel import release
+from harness.kernel import BEHIND_XDP, release
 from harness.net import Pair
 from harness.older import OlderDaemon
 from harness.wait import SLOWNESS, wait_for
 
 PORT = 8080
-HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
+HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
 ADDRESSES = ("inside_v4", "inside_v6")
 has_cookies = pytest.mark.skipif(release() < (6, 0), reason="raw cookies by Linux 6.0")
 

@@ -16,7 +16,7 @@ from scapy.layers.l2 import Ether
 
 from harness.chain import Chain, address, client_address, server_address
 from harness.daemon import Daemon, Refused
-from harness.kernel import release
+from harness.kernel import BEHIND_XDP, release
 from harness.lossy import LossyChain
 from harness.streams import (PORT, both_ways, connecting, listening, options, receive, sent_again,
                              transfer)
@@ -24,8 +24,7 @@ from harness.wait import SLOWNESS, wait_for
 
 pytestmark = pytest.mark.skipif(release() < (6, 0), reason="raw cookies by Linux 6.0")
 PLAIN = 9090
-XDP, GENERIC = (pytest.param(hook, marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6"))
+XDP, GENERIC = (pytest.param(hook, marks=BEHIND_XDP)
     for hook in ("xdp", "xdp-generic"))
 HOOKS = ("tc", XDP, GENERIC)
 FAMILIES = (4, 6)

@@ -13,9 +13,11 @@ from e2e.balance_bytes_test import BACKEND, CLIENT, OWN, PORT, SERVICE, packet
 from harness.daemon import Daemon
 from harness.far_gateway import FarGateway
 from harness.gateway import FAR_MAC, MAC, MTU, NETWORKS, NEXT_HOP
+from harness.kernel import BEHIND_XDP
 from harness.net import veth
 from harness.wait import SLOWNESS, wait_for
 
+pytestmark = BEHIND_XDP
 OTHER_MAC = bytes.fromhex("020000000b07")
 OTHER_HOP = ("192.0.2.6", "fd77:b::7")
 FORWARDS = ("nat", "l2", "ipip", "gue")

@@ -6,10 +6,9 @@ import pytest
 
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE
 from harness.direct import COUNT, front
-from harness.kernel import release
+from harness.kernel import BEHIND_XDP
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=pytest.mark.skipif(
-    release() < (6, 6), reason="a program behind XDP by Linux 6.6")))
+HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
 FAMILIES = (4, 6)
 # How, and the family of the backends' addresses; None: the service's.
 WAYS = (("l2", None), ("ipip", 4), ("ipip", 6), ("gue", 4), ("gue", 6))

@@ -157,7 +157,9 @@ class Daemon:
     def verb(self, *words, text=None):
         """Runs `weir WORDS` in the daemon's namespace; gives the finished process."""
         given = {} if text is None else {"input": text}
-        done = self.namespace.run(WEIR, *words, check=False, env=self.environment(), **given)
+        patience = ("--timeout", f"{int(120 * SLOWNESS)}s") if SLOWNESS > 1 else ()
+        done = self.namespace.run(WEIR, *patience, *words, check=False, env=self.environment(),
+                                  **given)
         assert_clean(done.stderr)
         return done
 

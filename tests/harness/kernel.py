@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 
+import pytest
+
 BPFTOOL = "/usr/sbin/bpftool"
 
 
 def release():
     """Of the kernel that runs, as (6, 18)."""
     return tuple(int(part) for part in os.uname().release.split(".")[:2])
+
+
+BEHIND_XDP = pytest.mark.skipif(release() < (6, 6), reason="a program behind XDP by Linux 6.6")
 
 
 def has_module(name):
