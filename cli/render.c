@@ -51,6 +51,7 @@ static const struct {
 	{ "flow.flush", weir_render_flow_flush, "flushed" },
 	{ "attack.show", weir_render_attack, "interfaces" },
 	{ "drops", weir_render_drops, "watched" },
+	{ "quality", weir_render_quality, "watched" },
 	{ "socket.list", weir_render_sockets, "watched" },
 	{ "socket.top", weir_render_socket_top, "watched" },
 	{ "service.add", weir_render_balance_edit, "result" },

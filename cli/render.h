@@ -51,6 +51,7 @@ void weir_render_attack_status(const struct weir_view *view, const struct weir_j
 void weir_render_attack(const struct weir_view *view);
 /* What the kernel gives up, and why. */
 void weir_render_drops(const struct weir_view *view);
+void weir_render_quality(const struct weir_view *view);
 void weir_render_sockets(const struct weir_view *view);
 void weir_render_socket_top(const struct weir_view *view);
 /* The balancer: what became of an edit; list-dnat; who is served by whom; what was forgotten. */

@@ -17,5 +17,6 @@
  * 16 bits in some tools). */
 #define CLSACT_HANDLE 0x7765
 #define CLSACT_PRIORITY 119
+#define CLSACT_MEASURE_PRIORITY 120 /* of what only measures: behind the other */
 
 #endif

@@ -28,6 +28,15 @@ int weir_map_del(struct weir_map *map, const void *key);
  * at the first non-zero and returns it. */
 int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void *value, void *arg),
 		  void *arg);
+/* Where a walk over a hash map has come to; zero: at its beginning. */
+struct weir_map_walk {
+	uint32_t at;
+	bool begun, done;
+};
+/* The next entries, not more than `room` of them, which is to be 1024 at least; values that have a
+ * lock are read under it. Returns how many, or -errno; the walk says when there are no more. */
+int weir_map_walk(struct weir_map *map, struct weir_map_walk *walk, void *keys, void *values,
+		  uint32_t room);
 /* Sums the CPUs of rows [first, first + count) of a per-CPU array whose value is `words` u64s;
  * sums[count * words]. */
 int weir_map_sum(struct weir_map *map, uint32_t first, uint32_t count, size_t words,

@@ -89,7 +89,8 @@ static bool slot_is_ours(const char *name)
 /* "IFINDEX-HOOK"; the hook's name, or NULL when it is not one of ours. */
 static const char *link_hook(const char *name, uint32_t *ret_ifindex)
 {
-	static const char *const hooks[] = { "xdp", "xdpg", "in", "out", "clsact" };
+	static const char *const hooks[] = { "xdp",    "xdpg",	"in",	  "out",
+					     "clsact", "proof", "quality" };
 	char *end = NULL;
 	unsigned long ifindex = strtoul(name, &end, 10);
 

@@ -70,7 +70,9 @@ static bool filter_is_foreign(const struct nlmsghdr *message)
 	/* Handle 0 announces a priority; its filters follow. */
 	if (message->nlmsg_type != RTM_NEWTFILTER || !filter->tcm_handle)
 		return false;
-	return filter->tcm_handle != CLSACT_HANDLE || filter->tcm_info >> 16 != CLSACT_PRIORITY;
+	return filter->tcm_handle != CLSACT_HANDLE ||
+	       (filter->tcm_info >> 16 != CLSACT_PRIORITY &&
+		filter->tcm_info >> 16 != CLSACT_MEASURE_PRIORITY);
 }
 
 /* 1 at the end of the dump, 0 to go on, or the kernel's -errno. */

@@ -9,7 +9,7 @@
 
 #include "../abi/packet.h"
 
-/* Filters of clsact without our handle and priority; 0 when there is no clsact. -errno. */
+/* Filters of clsact without our handle and priorities; 0 when there is no clsact. -errno. */
 int weir_tc_foreign_count(uint32_t ifindex, enum weir_direction direction);
 /* Id of the program that our clsact filter runs, 0 when there is none. */
 uint32_t weir_tc_program_id(uint32_t ifindex, enum weir_direction direction);

@@ -12,6 +12,7 @@ extern const struct weir_feature weir_balance;
 extern const struct weir_feature weir_attack;
 extern const struct weir_feature weir_drops;
 extern const struct weir_feature weir_sockets;
+extern const struct weir_feature weir_quality;
 extern const struct weir_feature weir_log_feature;
 
 const struct weir_feature *const weir_features[] = {
@@ -26,6 +27,7 @@ const struct weir_feature *const weir_features[] = {
 	&weir_attack,
 	&weir_drops,
 	&weir_sockets,
+	&weir_quality,
 	&weir_log_feature,
 	NULL,
 	/* clang-format on */

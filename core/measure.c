@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading and pinning of the programs that only measure. Where they are attached is
+ * measure_places.c's. */
+#include "measure.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "bpf/measure.skel.h"
+#include "map_private.h"
+#include "measure_private.h"
+#include "pin.h"
+
+#define SHARED_MAP "cfg_iface" /* the packet programs': which row an interface has */
+
+void weir_measurer_free(struct weir_measurer *measurer)
+{
+	if (!measurer)
+		return;
+	weir_measure_places_release(&measurer->places);
+	weir_measure__destroy(measurer->skeleton);
+	free(measurer);
+}
+
+static void weir_measurer_freep(struct weir_measurer **measurer)
+{
+	weir_measurer_free(*measurer);
+}
+
+struct weir_map *weir_measurer_map(struct weir_measurer *measurer, const char *name)
+{
+	for (size_t i = 0; i < measurer->map_count; i++)
+		if (strcmp(measurer->maps[i].name, name) == 0)
+			return &measurer->maps[i];
+	return NULL;
+}
+
+/* What is said of a failure is said in one sentence, by who asked. */
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+static bool map_fits(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map);
+}
+
+static bool is_planned(const struct weir_measure_plan *plan, const char *map)
+{
+	for (size_t i = 0; plan->maps[i]; i++)
+		if (strcmp(plan->maps[i], map) == 0)
+			return true;
+	return false;
+}
+
+static int shared_take(struct bpf_map *map, const char *pin_dir)
+{
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", bpf_map__name(map));
+
+	return fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
+}
+
+/* What another version laid out otherwise, or has another size, is begun anew. */
+static int map_take(struct weir_measurer *measurer, struct bpf_map *map)
+{
+	const struct weir_measure_plan *plan = measurer->plan;
+
+	if (bpf_map__is_internal(map))
+		return 0;
+	if (strcmp(bpf_map__name(map), SHARED_MAP) == 0)
+		return shared_take(map, measurer->pin_dir);
+	if (!is_planned(plan, bpf_map__name(map)))
+		return bpf_map__set_autocreate(map, false);
+	if (measurer->map_count == MEASURE_MAPS_MAX)
+		return -E2BIG;
+	int r = strcmp(bpf_map__name(map), plan->sized) == 0 ?
+			bpf_map__set_max_entries(map, plan->entries) :
+			0;
+
+	if (r)
+		return r;
+	struct weir_map *mine = &measurer->maps[measurer->map_count++];
+	_cleanup_close_ int fd = weir_pin_get(measurer->pin_dir, "maps", bpf_map__name(map));
+
+	mine->bpf = map;
+	memccpy(mine->name, bpf_map__name(map), '\0', sizeof(mine->name) - 1);
+	mine->reused = fd >= 0 && map_fits(map, fd);
+	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
+}
+
+static int measurer_load(struct weir_measurer *measurer)
+{
+	struct bpf_map *map;
+	int r = 0;
+
+	measurer->skeleton = weir_measure__open();
+	if (!measurer->skeleton)
+		return -errno;
+	bpf_object__for_each_map(map, measurer->skeleton->obj) {
+		r = map_take(measurer, map);
+		if (r)
+			return r;
+	}
+	return weir_measure__load(measurer->skeleton);
+}
+
+static int maps_pin(const struct weir_measurer *measurer)
+{
+	for (size_t i = 0; i < measurer->map_count; i++) {
+		const struct weir_map *map = &measurer->maps[i];
+		int r = map->reused ? 0 :
+				      weir_pin_replace(bpf_map__fd(map->bpf), measurer->pin_dir,
+						       "maps", map->name);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int program_fd(const struct weir_measurer *measurer, const char *name)
+{
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(measurer->skeleton->obj, name);
+
+	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
+int weir_measurer_new(const char *pin_dir, const struct weir_measure_plan *plan,
+		      struct weir_diag *diag, struct weir_measurer **ret_measurer)
+{
+	_cleanup_(weir_measurer_freep) struct weir_measurer *measurer =
+		calloc(1, sizeof(*measurer));
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+
+	if (measurer) {
+		measurer->plan = plan;
+		measurer->pin_dir = pin_dir;
+	}
+	int r = measurer ? measurer_load(measurer) : -ENOMEM;
+
+	if (!r)
+		r = maps_pin(measurer);
+	libbpf_set_print(print);
+	if (r) {
+		weir_diag_error(diag, "see `weir doctor`", "measuring programs: %s", strerror(-r));
+		return r;
+	}
+	measurer->places.hook = plan->hook;
+	measurer->places.pin_dir = pin_dir;
+	measurer->places.program_fd = program_fd(measurer, plan->program);
+	measurer->places.program_ip_fd = program_fd(measurer, plan->program_ip);
+	*ret_measurer = weir_take(measurer);
+	return 0;
+}
+
+size_t weir_measurer_follow(struct weir_measurer *measurer, const uint32_t *ifindexes, size_t count,
+			    char why[160])
+{
+	return weir_measure_places_follow(&measurer->places, ifindexes, count, why);
+}
+
+void weir_measurer_remove(const char *pin_dir, const struct weir_measure_plan *plan)
+{
+	_cleanup_close_ int any = weir_pin_get(pin_dir, "maps", plan->maps[0]);
+
+	if (any < 0) /* what is there is another daemon's */
+		return;
+	weir_measure_places_remove(pin_dir, plan->hook);
+	for (size_t i = 0; plan->maps[i]; i++)
+		weir_pin_remove(pin_dir, "maps", plan->maps[i]);
+}

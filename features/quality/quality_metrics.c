@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quality for Prometheus: by interface, where a segment arrived; and how long handshakes took. */
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "features/quality/quality_state.h"
+
+#define SAMPLED " An estimate where weir_tcp_sample was ever above 1."
+
+static const struct {
+	size_t offset;
+	const char *name, *help;
+} rows[] = {
+	{ offsetof(struct quality_count, segments), "tcp_segments_total",
+	  "TCP segments that arrived to pass through." SAMPLED },
+	{ offsetof(struct quality_count, retransmits), "tcp_retransmits_total",
+	  "TCP segments that were sent again." SAMPLED },
+	{ offsetof(struct quality_count, retransmitted_bytes), "tcp_retransmitted_bytes_total",
+	  "Bytes of data that were sent again." SAMPLED },
+	{ offsetof(struct quality_count, out_of_order), "tcp_out_of_order_total",
+	  "TCP segments that others had overtaken." SAMPLED },
+	{ offsetof(struct quality_count, zero_windows), "tcp_zero_windows_total",
+	  "TCP segments that closed the window." SAMPLED },
+	{ offsetof(struct quality_count, resets), "tcp_resets_total", "TCP resets." SAMPLED },
+	{ offsetof(struct quality_count, probes), "tcp_probes_total",
+	  "Keepalives and probes of a closed window." SAMPLED },
+};
+
+static int interface_put(const struct quality *state, struct weir_snapshot *snapshot,
+			 const struct weir_interface_view *view)
+{
+	const struct quality_count *count = &state->counts[QUALITY_ROW(view->slot, 1)];
+	char name[sizeof(view->name) * 2];
+	int r = 0;
+
+	weir_label_escape(view->name, name, sizeof(name));
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows) && !r; i++)
+		r = weir_snapshot_add(
+			snapshot, WEIR_SAMPLE_COUNTER, rows[i].name, rows[i].help,
+			(double)*(const uint64_t *)((const char *)count + rows[i].offset),
+			"interface=\"%s\"", name);
+	return r;
+}
+
+static int handshakes_put(const struct quality *state, struct weir_snapshot *snapshot)
+{
+	static const uint32_t ends_us[] = QUALITY_SHAKEN_ENDS;
+	static const char name[] = "tcp_handshake_seconds",
+			  help[] = "How long handshakes took of connections that were measured.";
+	uint64_t below = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < QUALITY_SHAKEN_ROWS && !r; i++) {
+		char le[24] = "+Inf";
+
+		below += state->sums[QUALITY_SHAKEN + i];
+		if (i < WEIR_ARRAY_SIZE(ends_us))
+			snprintf(le, sizeof(le), "%g", ends_us[i] / 1e6);
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_BUCKET, name, help, (double)below,
+				      "le=\"%s\"", le);
+	}
+	if (!r)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_SUM, name, help,
+				      (double)state->sums[QUALITY_HANDSHAKE_US] / 1e6, NULL);
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNT, name, help, (double)below, NULL);
+}
+
+static int sums_put(const struct quality *state, struct weir_snapshot *snapshot)
+{
+	const struct {
+		enum weir_sample_kind kind;
+		const char *name, *help;
+		double value;
+	} sums[] = {
+		{ WEIR_SAMPLE_GAUGE, "tcp_sample",
+		  "One of so many connections is measured; 0: none, for now.",
+		  state->governor.sample },
+		{ WEIR_SAMPLE_GAUGE, "tcp_flows", "Connections that are measured.",
+		  (double)state->live },
+		{ WEIR_SAMPLE_COUNTER, "tcp_no_place_total",
+		  "Segments of connections for which there was no room.",
+		  (double)state->sums[QUALITY_NO_PLACE] },
+		{ WEIR_SAMPLE_COUNTER, "tcp_measuring_seconds_total",
+		  "Processor time that measuring took, from one of 64 packets.",
+		  (double)state->sums[QUALITY_COST_NS] / 1e9 },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(sums) && !r; i++)
+		r = weir_snapshot_add(snapshot, sums[i].kind, sums[i].name, sums[i].help,
+				      sums[i].value, NULL);
+	return r;
+}
+
+int quality_snapshot(void *data, struct weir_snapshot *snapshot)
+{
+	const struct quality *state = data;
+	int r = 0;
+
+	if (!state->measurer)
+		return 0;
+	for (size_t i = 0; i < snapshot->interface_count && !r; i++)
+		if (snapshot->interfaces[i].attached)
+			r = interface_put(state, snapshot, &snapshot->interfaces[i]);
+	if (!r)
+		r = handshakes_put(state, snapshot);
+	return r ? r : sums_put(state, snapshot);
+}

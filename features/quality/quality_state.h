@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of `quality` share in user space. Nothing outside includes it. */
+#ifndef WEIR_QUALITY_STATE_H
+#define WEIR_QUALITY_STATE_H
+
+#include "core/feature.h"
+#include "core/measure.h"
+#include "features/quality/quality.h"
+
+#define QUALITY_ENDED_MAX 4096 /* flows that are remembered when they are over */
+
+/* `quality:` of weir.yaml. */
+struct quality_section {
+	bool enabled;
+	uint32_t flows;
+	uint32_t sample;
+	uint32_t cpu; /* percent of one processor; 0: no ceiling */
+};
+
+struct quality_entry {
+	struct quality_key key;
+	struct quality_flow flow;
+	bool is_silent; /* it did not end, nothing was heard of it any more */
+};
+
+/* The flows that are over, the latest last. */
+struct quality_ended {
+	struct quality_entry *at;
+	uint64_t made; /* so many; the one numbered n is at n % QUALITY_ENDED_MAX */
+};
+
+/* How the ceiling is held. */
+struct quality_governor {
+	uint64_t cost_ns, read_ns; /* at the last look; 0: there was none */
+	double share;		   /* of one processor, since then */
+	uint32_t sample;	   /* one of so many flows is measured; 0: none, for now */
+	unsigned calm;		   /* looks in a row that would have allowed more */
+	unsigned rests;		   /* looks until it is tried again, while nothing is measured */
+};
+
+struct quality {
+	struct weir_engine *engine;	/* NULL: a look at a configuration */
+	struct weir_measurer *measurer; /* NULL: nothing is measured */
+	struct weir_measure_plan plan;
+	struct quality_section section;
+	uint64_t sums[QUALITY_SUMS];
+	struct quality_count counts[QUALITY_ROW(WEIR_INTERFACES_MAX, 0)];
+	size_t places; /* interfaces where it measures */
+	size_t live;   /* flows in the table, by the last walk */
+	size_t met;    /* … so far in this one */
+	struct weir_map_walk walk;
+	struct quality_key *keys;    /* room for what is read at a time */
+	struct quality_flow *values; /* likewise */
+	struct quality_ended ended;
+	struct quality_governor governor;
+	uint64_t seed;
+	char why[160];	/* nothing is measured although it is asked for, or not everywhere */
+	bool was_asked; /* the first configuration was seen */
+};
+
+extern const struct weir_feature weir_quality;
+extern const struct weir_op *const quality_ops[];
+
+/* quality_watch.c */
+void quality_live(void *data, const struct weir_config *config);
+void quality_tick(void *data, uint64_t now_ns);
+void quality_watch_end(struct quality *state);
+/* Each flow that is in the table now. */
+int quality_each(struct quality *state, void (*each)(const struct quality_entry *entry, void *arg),
+		 void *arg);
+
+/* quality_sample.c: one of so many flows is measured from now on; 0: none. */
+int quality_sample_set(struct quality *state, uint32_t sample);
+/* Once a tick, when the sums were read. */
+void quality_govern(struct quality *state, uint64_t now_ns);
+const char *quality_governor_word(const struct quality *state);
+
+/* quality_put.c */
+void quality_entry_put(const struct quality *state, const struct quality_entry *entry,
+		       struct weir_json_out *json);
+void quality_sums_put(const struct quality *state, struct weir_json_out *json);
+void quality_owner_put(void *data, const struct weir_flow_ends *ends, struct weir_json_out *json);
+/* Which end is shown first: the client, if it is known. */
+unsigned quality_src(const struct quality_entry *entry);
+/* By its index; of an interface that is gone "#7". `text` is for that. */
+const char *quality_device(const struct quality *state, uint32_t ifindex, char text[16]);
+
+/* quality_metrics.c */
+int quality_snapshot(void *data, struct weir_snapshot *snapshot);
+
+#endif
