@@ -37,7 +37,7 @@ static int interface_put(const struct quality *state, struct weir_snapshot *snap
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows) && !r; i++)
 		r = weir_snapshot_add(
 			snapshot, WEIR_SAMPLE_COUNTER, rows[i].name, rows[i].help,
-			(double)*(const uint64_t *)((const char *)count + rows[i].offset),
+			(double)*(const __u64 *)((const char *)count + rows[i].offset),
 			"interface=\"%s\"", name);
 	return r;
 }

@@ -140,10 +140,10 @@ static void counts_put(const struct quality_count *count, struct weir_json_out *
 
 static void count_add(struct quality_count *sum, const struct quality_count *count)
 {
-	uint64_t *words = (uint64_t *)sum;
+	__u64 *words = (__u64 *)sum; /* as its members are */
 
 	for (size_t i = 0; i < QUALITY_COUNT_WORDS; i++)
-		words[i] += ((const uint64_t *)count)[i];
+		words[i] += ((const __u64 *)count)[i];
 }
 
 /* "total" is what was measured times the rate of that moment. */

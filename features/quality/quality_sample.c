@@ -8,10 +8,6 @@
 #include "core/engine.h"
 #include "features/quality/quality_state.h"
 
-#define SAMPLE_MAX 65536
-#define RESTS 10       /* looks without any measuring, where even the fewest cost too much */
-#define CALM_LOOKS 5   /* below the ceiling before more is measured again */
-#define CALM_SHARE 0.7 /* of the ceiling: what more measuring is to come to */
 #define LOOK_NS (WEIR_NS_PER_S / 2)
 
 static uint64_t seed_make(void)
@@ -66,48 +62,6 @@ static void sample_tell(struct quality *state, uint32_t before)
 	weir_buf_done(&text);
 }
 
-static void sample_change(struct quality *state, uint32_t sample)
-{
-	uint32_t before = state->governor.sample;
-
-	state->governor.calm = 0;
-	if (sample == before || quality_sample_set(state, sample))
-		return;
-	sample_tell(state, before);
-}
-
-/* What is measured costs in proportion, what is passed over costs the same for all: a step too
- * short is followed by another. */
-static uint32_t sample_for(const struct quality *state, double wanted)
-{
-	double sample = state->governor.sample * state->governor.share / wanted;
-
-	if (sample < state->section.sample)
-		return state->section.sample;
-	return sample > SAMPLE_MAX ? SAMPLE_MAX : (uint32_t)(sample + 0.999);
-}
-
-static void sample_more(struct quality *state)
-{
-	struct quality_governor *governor = &state->governor;
-
-	sample_change(state, governor->sample == SAMPLE_MAX ?
-				     0 :
-				     sample_for(state, 0.9 * state->section.cpu / 100.0));
-	governor->rests = governor->sample ? 0 : RESTS;
-}
-
-/* Halved at the most: how much those flows cost that were passed over is not known. */
-static void sample_fewer(struct quality *state)
-{
-	struct quality_governor *governor = &state->governor;
-	uint32_t sample = sample_for(state, CALM_SHARE * state->section.cpu / 100.0);
-
-	if (++governor->calm < CALM_LOOKS)
-		return;
-	sample_change(state, sample < governor->sample / 2 ? (governor->sample + 1) / 2 : sample);
-}
-
 void quality_govern(struct quality *state, uint64_t now_ns)
 {
 	struct quality_governor *governor = &state->governor;
@@ -123,16 +77,10 @@ void quality_govern(struct quality *state, uint64_t now_ns)
 	governor->share = (double)(cost_ns - before_ns) / (double)(now_ns - since_ns);
 	if (!state->section.cpu)
 		return;
-	if (!governor->sample) {
-		if (governor->rests && --governor->rests)
-			return;
-		sample_change(state, SAMPLE_MAX);
-	} else if (governor->share > state->section.cpu / 100.0) {
-		sample_more(state);
-	} else if (governor->sample > state->section.sample &&
-		   governor->share < CALM_SHARE * state->section.cpu / 100.0) {
-		sample_fewer(state);
-	} else {
-		governor->calm = 0;
-	}
+	uint32_t before = governor->sample,
+		 sample = quality_governor_step(governor, state->section.sample,
+						state->section.cpu / 100.0);
+
+	if (sample != before && !quality_sample_set(state, sample))
+		sample_tell(state, before);
 }

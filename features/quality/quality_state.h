@@ -6,6 +6,7 @@
 #include "core/feature.h"
 #include "core/measure.h"
 #include "features/quality/quality.h"
+#include "features/quality/quality_governor.h"
 
 #define QUALITY_ENDED_MAX 4096 /* flows that are remembered when they are over */
 
@@ -27,15 +28,6 @@ struct quality_entry {
 struct quality_ended {
 	struct quality_entry *at;
 	uint64_t made; /* so many; the one numbered n is at n % QUALITY_ENDED_MAX */
-};
-
-/* How the ceiling is held. */
-struct quality_governor {
-	uint64_t cost_ns, read_ns; /* at the last look; 0: there was none */
-	double share;		   /* of one processor, since then */
-	uint32_t sample;	   /* one of so many flows is measured; 0: none, for now */
-	unsigned calm;		   /* looks in a row that would have allowed more */
-	unsigned rests;		   /* looks until it is tried again, while nothing is measured */
 };
 
 struct quality {
