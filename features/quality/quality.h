@@ -56,8 +56,8 @@ struct quality_side {
 	__u32 retransmits, out_of_order, zero_windows, resets, probes;
 	__u32 ifindex; /* where it comes by */
 	__u16 window;
-	__u16 seen;   /* enum quality_seen */
-	__u32 dup_us; /* when the other end first repeated `acked`; 0: it did not */
+	__u16 seen; /* enum quality_seen */
+	__u32 pad;
 	struct quality_hole holes[QUALITY_HOLES];
 };
 

@@ -13,7 +13,7 @@
 
 #define QUALITY_AHEAD_MAX (1 << 30) /* the largest window there is (RFC 7323, 2.3) */
 #define QUALITY_TICK_US 2000	    /* the clock of time stamps has moved on by then */
-#define QUALITY_WAITS_US 100000	    /* half of the shortest time that senders wait */
+#define QUALITY_OVERTAKEN_US 3000   /* where no round trip is known */
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
@@ -125,28 +125,10 @@ static __always_inline bool quality_hole_fill(struct quality_side *side, __u32 f
 }
 
 /*
- * Nothing is sent again before the receiver has told that it lacks something, by an acknowledgement
- * that says the same as the one before, and before that has gone on to the sender and what is sent
- * again has come back from there. Or, if it tells nothing, when the sender has waited for long.
- */
-static __always_inline bool quality_is_too_soon(const struct quality_side *mine,
-						const struct quality_side *other,
-						const struct quality_segment *s,
-						const struct quality_hole *hole)
-{
-	__u32 now_us = s->now_ns / 1000, told_us = hole->since_us + other->min_rtt_us;
-
-	if (!mine->dup_us)
-		return now_us - hole->since_us < QUALITY_WAITS_US;
-	if (quality_ahead(mine->dup_us, told_us) > 0)
-		told_us = mine->dup_us;
-	return quality_ahead(now_us, told_us + mine->min_rtt_us) < 0;
-}
-
-/*
  * A segment that fills a hole was sent before what came ahead of it, or it was lost on its way here
  * and is sent again. The sender's clock knows, if it has moved on between the two. If it has not,
- * it was the network that took its time, or it was sent again at once.
+ * it was the network that took its time; and nothing is sent again sooner than news of the loss can
+ * have come back.
  */
 static __always_inline bool quality_is_overtaken(const struct quality_side *mine,
 						 const struct quality_side *other,
@@ -154,11 +136,14 @@ static __always_inline bool quality_is_overtaken(const struct quality_side *mine
 						 const struct quality_hole *hole)
 {
 	__u32 took_us = (__u32)(s->now_ns / 1000) - hole->since_us;
+	__u32 round_us = mine->rtts && other->rtts ? mine->min_rtt_us + other->min_rtt_us :
+						     QUALITY_OVERTAKEN_US;
 
 	if (s->has_stamp && s->stamp != hole->stamp)
 		return quality_ahead(s->stamp, hole->stamp) < 0;
-	return (s->has_stamp && took_us > QUALITY_TICK_US) ||
-	       quality_is_too_soon(mine, other, s, hole);
+	if (s->has_stamp && took_us > QUALITY_TICK_US)
+		return true;
+	return took_us < round_us;
 }
 
 /*
@@ -296,15 +281,11 @@ static __always_inline void quality_holes_acked(struct quality_side *other, __u3
 static __always_inline void quality_acked(struct quality_side *mine, struct quality_side *other,
 					  const struct quality_segment *s)
 {
-	if (!(other->seen & QUALITY_SEEN) || quality_ahead(s->ack, other->next) > QUALITY_AHEAD_MAX)
+	if (!(other->seen & QUALITY_SEEN) ||
+	    quality_ahead(s->ack, other->next) > QUALITY_AHEAD_MAX ||
+	    (other->seen & QUALITY_ACKED && quality_ahead(s->ack, other->acked) <= 0))
 		return;
-	if (other->seen & QUALITY_ACKED && quality_ahead(s->ack, other->acked) <= 0) {
-		if (s->ack == other->acked && !s->bytes && !other->dup_us)
-			other->dup_us = (__u32)(s->now_ns / 1000) ?: 1;
-		return;
-	}
 	other->acked = s->ack;
-	other->dup_us = 0;
 	other->seen |= QUALITY_ACKED;
 	if (other->timed_ns && quality_ahead(s->ack, other->timed) >= 0) {
 		if (!(other->seen & QUALITY_TIMED_AGAIN) ||
