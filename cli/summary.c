@@ -17,6 +17,7 @@ enum word {
 	WORD_TITLE,
 	WORD_TIME,
 	WORD_HOSTS,
+	WORD_HOSTS_LIVE,
 	WORD_HOST,
 	WORD_TRAFFIC,
 	WORD_ACTIVE,
@@ -33,12 +34,13 @@ enum word {
 const char *const weir_summary_langs[] = { "en", "zh", NULL };
 
 static const char *const words[][WORDS] = {
-	{ "=== Traffic ===", "At", "--- By address, of the connections there are ---", "IP",
-	  "traffic", "--- Active connections ---", "state", "connections", "active connections",
-	  "opening", "established", "closing", "reset" },
-	{ "=== 流量统计汇总 ===", "更新时间", "--- IP流量统计（现有连接） ---", "IP", "流量",
-	  "--- 活跃连接 ---", "状态", "总连接数", "活跃连接数", "建立中", "已建立", "关闭中",
-	  "已重置" },
+	{ "=== Traffic ===", "At", "--- By address ---",
+	  "--- By address, of the connections there are ---", "IP", "traffic",
+	  "--- Active connections ---", "state", "connections", "active connections", "opening",
+	  "established", "closing", "reset" },
+	{ "=== 流量统计汇总 ===", "更新时间", "--- IP流量统计 ---",
+	  "--- IP流量统计（现有连接） ---", "IP", "流量", "--- 活跃连接 ---", "状态", "总连接数",
+	  "活跃连接数", "建立中", "已建立", "关闭中", "已重置" },
 };
 
 struct summary {
@@ -64,7 +66,8 @@ static void hosts_add(const struct summary *summary, const struct weir_json *top
 {
 	const struct weir_json *rows = weir_json_get(top, "rows");
 
-	weir_buf_addf(out, "\n%s\n", summary->words[WORD_HOSTS]);
+	weir_buf_addf(out, "\n%s\n",
+		      summary->words[weir_json_get(top, "ended") ? WORD_HOSTS : WORD_HOSTS_LIVE]);
 	for (size_t i = 0; i < weir_json_size(rows); i++) {
 		const struct weir_json *row = weir_json_at(rows, i);
 
@@ -132,6 +135,19 @@ static void text_make(const struct summary *summary, const struct weir_json *hos
 	weir_buf_add_str(out, "\n========================\n");
 }
 
+/* With what ended carried; of the living alone where the configuration keeps no totals. */
+static int hosts_ask(const struct summary *summary, struct weir_json **ret_hosts)
+{
+	static const char target[] = "/api/v1/flow/top?by=bytes&group=host&limit=10",
+			  whole[] = "/api/v1/flow/top?by=bytes&group=host&limit=10&ended=true";
+	struct weir_question question = { .target = whole };
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+
+	if (!weir_ask(summary->command, &question, &diag, ret_hosts))
+		return 0;
+	return ask(summary, target, ret_hosts);
+}
+
 /* With --json a line each time: what was asked for it. */
 static void json_make(const struct weir_json *hosts, const struct weir_json *flows,
 		      const struct weir_json *count, struct weir_buf *out)
@@ -151,7 +167,7 @@ static int round_print(const struct summary *summary)
 	_cleanup_json_ struct weir_json *hosts = NULL, *flows = NULL, *count = NULL;
 	_cleanup_buf_ struct weir_buf out = { 0 };
 
-	if (ask(summary, "/api/v1/flow/top?by=bytes&group=host&limit=10", &hosts) ||
+	if (hosts_ask(summary, &hosts) ||
 	    ask(summary, "/api/v1/flow/top?by=bytes&limit=10&filter=stage%3Destablished", &flows) ||
 	    ask(summary, "/api/v1/flow/count", &count))
 		return -1;

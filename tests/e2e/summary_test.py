@@ -8,6 +8,7 @@ import pytest
 from harness.chain import Chain, client_address, server_address
 from harness.daemon import Daemon, Refused
 from harness.streams import both_ways, connecting, listening
+from harness.wait import wait_for
 
 CONFIG = ("api: {{listen: off}}\ninterfaces: [{{name: lan, hook: tc}}, {{name: wan, hook: tc}}]\n"
           "conntrack: {{enabled: true, account: {account}}}\n")
@@ -71,3 +72,24 @@ def test_without_accounting_it_is_said_what_lacks(chain):
     with Daemon(chain.gateway, config=CONFIG.format(account="false")) as daemon:
         with pytest.raises(Refused, match="account: true"):
             daemon.say("summary", "--rounds", "1")
+
+
+@pytest.mark.parametrize("kept", (True, False), ids=("kept", "not kept"))
+def test_addresses_have_what_ended_where_totals_are_kept(chain, kept):
+    text = CONFIG.format(account="true" if kept else "true, totals: {keys: 0}")
+    with Daemon(chain.gateway, config=text) as daemon, \
+            listening(chain.server, 4, PORT + 1) as server:
+        with connecting(chain.client, server_address(4), PORT + 1) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                both_ways(client, accepted, b"x" * (1 << 20))
+        daemon.say("flow", "flush", "--all")
+        head = "--- By address ---" if kept else "--- By address, of the connections there are ---"
+
+        def told():
+            said = daemon.say("summary", "--rounds", "1")
+            assert head in said
+            return bool(re.search(rf"^IP: {re.escape(client_address(4))} +\| \S+: 2\.\d+MiB$",
+                                  said, re.M)) == kept
+
+        wait_for(told, "what ended is told of as it is kept")
