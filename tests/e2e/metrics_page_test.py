@@ -26,6 +26,7 @@ sanity: {{level: strict}}
 conntrack: {{enabled: true, account: true}}
 attack: {{enabled: true}}
 drops: {{enabled: true}}
+quality: {{enabled: true}}
 sockets: {{enabled: true}}
 log: {{file: {{path: {folder}/weir.json}}}}
 block: {{lists: [{{name: bad, action: deny, entries: [192.0.2.0/24]}}]}}
@@ -68,6 +69,7 @@ PARTS = (("Interfaces, as their devices count", r"interface_"),
          ("Services and backends", r"balance_"),
          ("Sockets of this host", r"sockets?(_|$)"),
          ("What the kernel drops", r"kernel_"),
+         ("TCP that passes through", r"tcp_"),
          ("Log", r"log_"),
          ("The daemon", r""))
 UNITS = ((r"_bytes_rate$", "bytes a second"), (r"_packets_rate$", "packets a second"),
