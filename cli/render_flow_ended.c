@@ -48,6 +48,16 @@ static void ended_row(struct weir_table *table, const struct weir_json *flow)
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(flow, "reason"));
 }
 
+static bool some_go_on(const struct weir_view *view)
+{
+	const struct weir_json *flows = weir_json_get(view->answer, "flows");
+
+	for (size_t i = 0; i < weir_json_size(flows); i++)
+		if (strcmp(weir_view_str(weir_json_at(flows, i), "reason"), "active") == 0)
+			return true;
+	return false;
+}
+
 /* How many are shown of those kept, and how many there were that are kept no more. */
 static void kept_show(const struct weir_view *view)
 {
@@ -61,7 +71,11 @@ static void kept_show(const struct weir_view *view)
 		weir_count_format(shown, view->out);
 		weir_buf_add_str(view->out, " of ");
 	}
-	weir_view_add_plural(view->out, total, "ended flow", "ended flows");
+	bool goes_on = some_go_on(view);
+
+	weir_view_add_plural(view->out, total, goes_on ? "record" : "ended flow",
+			     goes_on ? "records" : "ended flows");
+	weir_buf_add_str(view->out, goes_on ? "; active: the flow goes on" : "");
 	if (made > kept) {
 		weir_buf_add_str(view->out, "; of ");
 		weir_count_format(made, view->out);

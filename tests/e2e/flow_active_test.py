@@ -63,6 +63,7 @@ def test_a_flow_that_goes_on_is_told_of_each_time_with_what_came_since():
             assert {(row["reason"], row["flow_end_reason"]) for row in rows} \
                 == {("active", ACTIVE_TIMEOUT)}
             assert row_of(daemon, LEFT) == sum(sum(flow.bytes) for flow in talk.flows)
+            assert "; active: the flow goes on\n" in daemon.say("flow", "ended")
             more(talk, [400] * count)
         daemon.ask("flow", "flush", "proto=udp")
         rows = told_of(daemon, talk, 0)
