@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "aside.h"
 #include "bpf/measure.skel.h"
 #include "map_private.h"
 #include "measure_private.h"
@@ -41,32 +42,6 @@ struct weir_map *weir_measurer_map(struct weir_measurer *measurer, const char *n
 	return NULL;
 }
 
-/* What is said of a failure is said in one sentence, by who asked. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
-static bool map_fits(const struct bpf_map *map, int fd)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map);
-}
-
-static bool is_planned(const struct weir_measure_plan *plan, const char *map)
-{
-	for (size_t i = 0; plan->maps[i]; i++)
-		if (strcmp(plan->maps[i], map) == 0)
-			return true;
-	return false;
-}
-
 static int shared_take(struct bpf_map *map, const char *pin_dir)
 {
 	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", bpf_map__name(map));
@@ -83,7 +58,7 @@ static int map_take(struct weir_measurer *measurer, struct bpf_map *map)
 		return 0;
 	if (strcmp(bpf_map__name(map), SHARED_MAP) == 0)
 		return shared_take(map, measurer->pin_dir);
-	if (!is_planned(plan, bpf_map__name(map)))
+	if (!weir_aside_has(plan->maps, bpf_map__name(map)))
 		return bpf_map__set_autocreate(map, false);
 	if (measurer->map_count == MEASURE_MAPS_MAX)
 		return -E2BIG;
@@ -98,7 +73,7 @@ static int map_take(struct weir_measurer *measurer, struct bpf_map *map)
 
 	mine->bpf = map;
 	memccpy(mine->name, bpf_map__name(map), '\0', sizeof(mine->name) - 1);
-	mine->reused = fd >= 0 && map_fits(map, fd);
+	mine->reused = fd >= 0 && weir_aside_map_fits(map, fd);
 	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
 }
 
@@ -145,7 +120,7 @@ int weir_measurer_new(const char *pin_dir, const struct weir_measure_plan *plan,
 {
 	_cleanup_(weir_measurer_freep) struct weir_measurer *measurer =
 		calloc(1, sizeof(*measurer));
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
 
 	if (measurer) {
 		measurer->plan = plan;

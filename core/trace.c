@@ -15,6 +15,7 @@
 #include "abi/trace.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "aside.h"
 #include "bpf/trace.skel.h"
 #include "constants.h"
 #include "map_private.h"
@@ -90,38 +91,12 @@ int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir
 	return -ENOENT;
 }
 
-/* What is said of a failure is said in one sentence, by who asked. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
-static bool map_fits(const struct bpf_map *map, int fd)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map);
-}
-
-static bool is_planned(const struct weir_trace_plan *plan, const char *map)
-{
-	for (size_t i = 0; plan->maps[i]; i++)
-		if (strcmp(plan->maps[i], map) == 0)
-			return true;
-	return false;
-}
-
 /* What another version laid out otherwise is begun anew. */
 static int map_take(struct weir_tracer *tracer, struct bpf_map *map, const char *pin_dir)
 {
 	if (bpf_map__is_internal(map))
 		return 0;
-	if (!is_planned(tracer->plan, bpf_map__name(map)))
+	if (!weir_aside_has(tracer->plan->maps, bpf_map__name(map)))
 		return bpf_map__set_autocreate(map, false);
 	if (tracer->map_count == TRACE_MAPS_MAX)
 		return -E2BIG;
@@ -130,7 +105,7 @@ static int map_take(struct weir_tracer *tracer, struct bpf_map *map, const char 
 
 	mine->bpf = map;
 	memccpy(mine->name, bpf_map__name(map), '\0', sizeof(mine->name) - 1);
-	mine->reused = fd >= 0 && map_fits(map, fd);
+	mine->reused = fd >= 0 && weir_aside_map_fits(map, fd);
 	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
 }
 
@@ -302,7 +277,7 @@ int weir_tracer_new(const char *pin_dir, const struct weir_kernel_types *types,
 {
 	_cleanup_(weir_tracer_freep) struct weir_tracer *tracer = calloc(1, sizeof(*tracer));
 	uint64_t turn = weir_clock_monotonic_ns();
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
 
 	if (tracer)
 		tracer->plan = plan;
@@ -347,7 +322,7 @@ static int try_load(struct weir_trace *skeleton)
 
 int weir_tracer_try(void)
 {
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
 	struct weir_trace *skeleton = weir_trace__open();
 	int r = try_load(skeleton);
 
