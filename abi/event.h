@@ -12,7 +12,8 @@
 	X(WEIR_EVENT_LOG, "log", "a packet that a rule with `log` matched")              \
 	X(WEIR_EVENT_PAYLOAD, "payload", "what a helper is to read; not shown")          \
 	X(WEIR_EVENT_OVER, "over", "a packet over a limit with `dry-run`, which passes") \
-	X(WEIR_EVENT_FLOW, "flow", "what a flow carried that has ended")
+	X(WEIR_EVENT_FLOW, "flow", "what a flow carried that has ended")                 \
+	X(WEIR_EVENT_FRAGMENT, "fragment", "one that waits for its first; not shown")
 
 enum weir_event_kind {
 #define X(identifier, name, help) identifier,
@@ -72,6 +73,39 @@ struct weir_event_flow {
 	__u16 requester;
 	__u8 family;
 	__u8 cause; /* enum conntrack_cause */
+	__u32 vlan; /* conntrack_vlan_of(), 0 = not known */
+	__u32 spare;
+};
+
+/* Records of a program of before `vlan` have so many bytes: they may wait in the ring for the
+ * daemon that comes after. */
+#define WEIR_EVENT_FLOW_LEAST __builtin_offsetof(struct weir_event_flow, vlan)
+
+/* Of a frame that is held: a full packet of Ethernet, with its tags and a little more. */
+#define WEIR_FRAGMENT_BYTES 1600
+
+/* How the frame of one begins. */
+enum weir_fragment_link {
+	WEIR_FRAGMENT_ETHERNET,
+	WEIR_FRAGMENT_IP, /* its device has no link header */
+};
+
+/*
+ * WEIR_EVENT_FRAGMENT: a fragment that has come ahead of its first, and is not judged before that
+ * is there. The packet is in the reader's hands: he gives it back to the interface. Of `event`:
+ * time, kind, interface, ends, protocol.
+ */
+struct weir_event_fragment {
+	struct weir_event event;
+	__be32 id; /* of its datagram */
+	__u8 family;
+	__u8 link;	/* enum weir_fragment_link */
+	__u16 bytes;	/* of the frame; the rest is not set */
+	__u16 vlan_tci; /* of a tag that the device took off */
+	__be16 vlan_proto;
+	__be16 protocol; /* of WEIR_FRAGMENT_IP: what the frame is */
+	__u16 spare;
+	__u8 data[WEIR_FRAGMENT_BYTES];
 };
 
 /* Constants of the ring: rodata `emit_constants`. */
@@ -83,6 +117,11 @@ struct weir_emit_constants {
 
 _Static_assert(sizeof(struct weir_event) == 88, "an event is 88 bytes on both sides");
 
-_Static_assert(sizeof(struct weir_event_flow) == 168, "a record is 168 bytes on both sides");
+_Static_assert(sizeof(struct weir_event_flow) == 176, "a record is 176 bytes on both sides");
+
+_Static_assert(WEIR_EVENT_FLOW_LEAST == 168, "and was 168 before");
+
+_Static_assert(sizeof(struct weir_event_fragment) == 104 + WEIR_FRAGMENT_BYTES,
+	       "a fragment is 1,704 bytes on both sides");
 
 #endif

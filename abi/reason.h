@@ -74,7 +74,10 @@
 	  "to a backend that answers by itself, judged where it arrived, at the hook it meets "    \
 	  "next")                                                                                  \
 	X(WEIR_PASS_CHECK, PASS, balance, "pass_check",                                            \
-	  "of a health check that goes the way of its service's packets")
+	  "of a health check that goes the way of its service's packets")                          \
+	X(WEIR_DROP_EARLY, DROP, conntrack, "drop_early",                                          \
+	  "from a backend right behind an upgrade with empty tables, of a connection whose "       \
+	  "client has not sent anything since")
 
 enum weir_reason {
 	WEIR_PASS = 0, /* not an end: go on to the next stage */

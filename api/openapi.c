@@ -16,7 +16,7 @@ static const char *const kinds[] = {
 static const char *const types[] = {
 	[WEIR_ARG_STRING] = "string",	  [WEIR_ARG_UINT] = "uint",   [WEIR_ARG_BOOL] = "bool",
 	[WEIR_ARG_DURATION] = "duration", [WEIR_ARG_RANGE] = "range", [WEIR_ARG_CHOICE] = "choice",
-	[WEIR_ARG_PORTS] = "ports",
+	[WEIR_ARG_PORTS] = "ports",	  [WEIR_ARG_WORDS] = "words",
 };
 
 /* --- the table as it is --- */
@@ -95,7 +95,7 @@ static void schema_put(struct weir_json_out *json, const char *key, const struct
 		[WEIR_ARG_STRING] = "string", [WEIR_ARG_UINT] = "integer",
 		[WEIR_ARG_BOOL] = "boolean",  [WEIR_ARG_DURATION] = "string",
 		[WEIR_ARG_RANGE] = "string",  [WEIR_ARG_CHOICE] = "string",
-		[WEIR_ARG_PORTS] = NULL,
+		[WEIR_ARG_WORDS] = "array",   [WEIR_ARG_PORTS] = NULL,
 	};
 	weir_json_open_object(json, key);
 	if (json_types[arg->type])
@@ -112,6 +112,8 @@ static void schema_put(struct weir_json_out *json, const char *key, const struct
 	else if (arg->type == WEIR_ARG_RANGE)
 		weir_json_put_raw(json, "examples",
 				  "[\"192.0.2.0/24\",\"2001:db8::1-2001:db8::9\"]");
+	else if (arg->type == WEIR_ARG_WORDS)
+		weir_json_put_raw(json, "items", "{\"type\":\"string\"}");
 	else if (arg->type == WEIR_ARG_CHOICE)
 		choices_put(json, "enum", arg->choices);
 	weir_json_close_object(json);

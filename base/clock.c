@@ -37,6 +37,16 @@ uint64_t weir_clock_real_ns(void)
 	return clock_read_ns(CLOCK_REALTIME);
 }
 
+uint64_t weir_clock_real_at(uint64_t monotonic_ns)
+{
+	/* The time of day first: a pause between the two clocks may make it too early, never too
+	 * late. The data path's clock may be read a moment later, on another processor. */
+	uint64_t real_ns = weir_clock_real_ns();
+	uint64_t now_ns = weir_clock_monotonic_ns();
+
+	return weir_clock_before(real_ns, now_ns > monotonic_ns ? now_ns - monotonic_ns : 0);
+}
+
 const char *weir_clock_format(uint64_t real_ns, char text[WEIR_CLOCK_TEXT])
 {
 	/* 64 bits of nanoseconds end in the year 2554, so the form always fits. */

@@ -26,6 +26,8 @@ static inline uint64_t weir_clock_before(uint64_t real_ns, uint64_t ago_ns)
 {
 	return real_ns > ago_ns ? real_ns - ago_ns : 0;
 }
+/* The time of day of a moment of CLOCK_MONOTONIC; of one that is still to come, now. */
+uint64_t weir_clock_real_at(uint64_t monotonic_ns);
 /*
  * Reads what weir_clock_format() writes, also with fractions of a second; -EINVAL otherwise and
  * past the year 2554.

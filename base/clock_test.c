@@ -56,6 +56,21 @@ static void clock_before_does_not_go_below_1970(void **state)
 	assert_int_equal(weir_clock_before(100, 101), 0);
 }
 
+static void clock_real_at_is_as_long_ago_as_the_moment(void **state)
+{
+	uint64_t least_ns = weir_clock_real_ns() - 2 * WEIR_NS_PER_S;
+	uint64_t at_ns = weir_clock_real_at(weir_clock_monotonic_ns() - WEIR_NS_PER_S);
+	assert_in_range(at_ns, least_ns, weir_clock_real_ns() - WEIR_NS_PER_S);
+}
+
+/* As the data path may have it on another processor. */
+static void clock_real_at_of_a_moment_to_come_is_now(void **state)
+{
+	uint64_t least_ns = weir_clock_real_ns();
+	uint64_t at_ns = weir_clock_real_at(weir_clock_monotonic_ns() + 3600 * WEIR_NS_PER_S);
+	assert_in_range(at_ns, least_ns, weir_clock_real_ns());
+}
+
 static void assert_parsed(const char *text, uint64_t expected_ns)
 {
 	uint64_t ns = 0;
@@ -144,6 +159,8 @@ int main(void)
 		cmocka_unit_test(clock_format_at_the_end_of_64_bits_fits),
 		cmocka_unit_test(clock_format_ms_cuts_off_what_is_finer),
 		cmocka_unit_test(clock_before_does_not_go_below_1970),
+		cmocka_unit_test(clock_real_at_is_as_long_ago_as_the_moment),
+		cmocka_unit_test(clock_real_at_of_a_moment_to_come_is_now),
 		cmocka_unit_test(clock_parse_takes_parts_of_a_second),
 		cmocka_unit_test(clock_parse_refuses_what_is_no_time),
 		cmocka_unit_test(clock_monotonic_never_goes_back),

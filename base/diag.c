@@ -117,6 +117,11 @@ struct weir_diag_entry *weir_diag_last(struct weir_diag *diag)
 	return &diag->entries[diag->count - 1];
 }
 
+const char *weir_diag_why(const struct weir_diag *diag, int result)
+{
+	return diag->count ? diag->entries[0].what : strerror(-result);
+}
+
 static void entry_format_place(const struct weir_diag_entry *entry, struct weir_buf *text)
 {
 	if (entry->file)

@@ -59,6 +59,8 @@ int weir_diag_key(struct weir_diag *diag, const char *key, const char *mend, con
  * NULL when there is none or when the last one was not kept.
  */
 struct weir_diag_entry *weir_diag_last(struct weir_diag *diag);
+/* What failed, in words: the first sentence, or what the errno says where nothing was told. */
+const char *weir_diag_why(const struct weir_diag *diag, int result);
 /*
  * One line an entry: "weir.yaml:8:13: block.lists[0].action: 'dorp' is not an action; write allow
  * or deny". A warning says so after the place. Ends with how many more there were, when some were

@@ -36,6 +36,15 @@ static void diag_warning_returns_zero_and_is_no_error(void **state)
 	assert_diag_text(&diag, "warning: odd\n");
 }
 
+static void diag_why_is_the_first_sentence_or_the_errno(void **state)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	assert_string_equal(weir_diag_why(&diag, -ENOENT), "No such file or directory");
+	weir_diag_error(&diag, NULL, "no way");
+	weir_diag_error(&diag, NULL, "nor that");
+	assert_string_equal(weir_diag_why(&diag, -ENOENT), "no way");
+}
+
 static void diag_warning_about_a_key_is_no_error_and_names_it(void **state)
 {
 	_cleanup_diag_ struct weir_diag diag = { 0 };
@@ -136,6 +145,7 @@ int main(void)
 		cmocka_unit_test(diag_error_returns_einval_and_counts),
 		cmocka_unit_test(diag_warning_returns_zero_and_is_no_error),
 		cmocka_unit_test(diag_null_is_allowed),
+		cmocka_unit_test(diag_why_is_the_first_sentence_or_the_errno),
 		cmocka_unit_test(diag_key_with_place_is_one_line),
 		cmocka_unit_test(diag_warning_about_a_key_is_no_error_and_names_it),
 		cmocka_unit_test(diag_warning_with_a_file_says_so_after_the_place),

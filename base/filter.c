@@ -30,6 +30,14 @@ int weir_filter_new(const char *text, const struct weir_filter_field *fields,
 	return 0;
 }
 
+bool weir_filter_asks(const struct weir_filter *filter, size_t field)
+{
+	for (uint16_t i = 0; i < filter->test_count; i++)
+		if (filter->tests[i].field == field)
+			return true;
+	return false;
+}
+
 void weir_filter_free(struct weir_filter *filter)
 {
 	free(filter);

@@ -69,6 +69,8 @@ struct weir_filter;
  */
 int weir_filter_new(const char *text, const struct weir_filter_field *fields,
 		    struct weir_diag *diag, struct weir_filter **ret_filter);
+/* Whether anything of this field (its index) is asked. */
+bool weir_filter_asks(const struct weir_filter *filter, size_t field);
 void weir_filter_free(struct weir_filter *filter);
 void weir_filter_freep(struct weir_filter **filter);
 #define _cleanup_filter_ __attribute__((cleanup(weir_filter_freep)))

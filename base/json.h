@@ -86,6 +86,10 @@ void weir_json_put_int(struct weir_json_out *json, const char *key, int64_t valu
 void weir_json_put_real(struct weir_json_out *json, const char *key, double value);
 void weir_json_put_bool(struct weir_json_out *json, const char *key, bool value);
 void weir_json_put_null(struct weir_json_out *json, const char *key);
+/* As weir_clock_format() writes it. */
+void weir_json_put_time(struct weir_json_out *json, const char *key, uint64_t real_ns);
+/* Likewise, the time of day of a moment of CLOCK_MONOTONIC. */
+void weir_json_put_moment(struct weir_json_out *json, const char *key, uint64_t monotonic_ns);
 /* Text that is JSON already. */
 void weir_json_put_raw(struct weir_json_out *json, const char *key, const char *text);
 /*

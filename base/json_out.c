@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 
 #define UINT64_DIGITS 20
@@ -191,6 +192,18 @@ void weir_json_put_bool(struct weir_json_out *json, const char *key, bool value)
 void weir_json_put_null(struct weir_json_out *json, const char *key)
 {
 	weir_json_put_raw(json, key, "null");
+}
+
+void weir_json_put_time(struct weir_json_out *json, const char *key, uint64_t real_ns)
+{
+	char text[WEIR_CLOCK_TEXT];
+
+	weir_json_put_str(json, key, weir_clock_format(real_ns, text));
+}
+
+void weir_json_put_moment(struct weir_json_out *json, const char *key, uint64_t monotonic_ns)
+{
+	weir_json_put_time(json, key, weir_clock_real_at(monotonic_ns));
 }
 
 static void json_put_place(struct weir_json_out *json, const char *key, unsigned place)

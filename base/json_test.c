@@ -274,6 +274,16 @@ static void out_any_bytes_read_back_as_json(void **state)
 	}
 }
 
+static void out_a_time_is_text_in_utc(void **state)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+	struct weir_json_out json = { .out = &text };
+	weir_json_open_object(&json, NULL);
+	weir_json_put_time(&json, "at", 1935405000999999999);
+	weir_json_close_object(&json);
+	assert_string_equal(weir_buf_str(&text), "{\"at\":\"2031-05-01T12:30:00Z\"}");
+}
+
 static void out_diag_has_every_part(void **state)
 {
 	_cleanup_diag_ struct weir_diag diag = { 0 };
@@ -341,6 +351,7 @@ int main(void)
 		cmocka_unit_test(out_utf8_is_kept),
 		cmocka_unit_test(out_what_is_not_utf8_is_replaced),
 		cmocka_unit_test(out_any_bytes_read_back_as_json),
+		cmocka_unit_test(out_a_time_is_text_in_utc),
 		cmocka_unit_test(out_diag_has_every_part),
 		cmocka_unit_test(out_diag_under_a_key_is_an_object),
 	};

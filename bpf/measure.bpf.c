@@ -88,7 +88,7 @@ static __always_inline int measure_timed(struct __sk_buff *skb, enum measure_lin
 		began_ns = bpf_ktime_get_ns();
 	measure(skb, link);
 	if (is_timed)
-		quality_sum(QUALITY_COST_NS, (bpf_ktime_get_ns() - began_ns) * QUALITY_TIMED_EACH);
+		quality_cost(bpf_ktime_get_ns() - began_ns);
 	return MEASURE_NEXT;
 }
 

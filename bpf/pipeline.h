@@ -20,6 +20,7 @@
 #include "lib/remote.h"
 
 #include "../features/attack/attack.bpf.h"
+#include "../features/balance/balance_about.bpf.h"
 #include "../features/balance/balance_check.bpf.h"
 #include "../features/balance/balance_direct.bpf.h"
 #include "../features/balance/balance_forward.bpf.h"
@@ -28,6 +29,7 @@
 #include "../features/balance/balance_shortcut.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_account.bpf.h"
+#include "../features/conntrack/conntrack_hold.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"
@@ -220,6 +222,17 @@ __noinline int pipeline_dropped(struct pkt *p, __u32 reason)
 		return 0;
 	conntrack_account(p, NULL, HOOK_XDP, reason, true);
 	return pipeline_end(p, reason);
+}
+
+/* Before anything counts it or remembers: a fragment ahead of its first, without whose ports nobody
+ * knows which backend it is for. True: it is held, and comes again. */
+static __always_inline bool pipeline_holds(struct pkt *p, void *ctx, enum hook hook)
+{
+	if (!served_constants.enabled || !conntrack_constants.enabled ||
+	    !(p->seen & PKT_LATER_FRAGMENT) || p->probe || !balance_is_about(p))
+		return false;
+	return hook == HOOK_XDP ? served_constants.behind_xdp && conn_hold_xdp(ctx, p) :
+				  conn_hold_tc(ctx, p);
 }
 
 /* Judges a parsed packet. True: drop it. */

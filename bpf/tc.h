@@ -199,6 +199,8 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 			tc_parse_ip(skb, &p);
 	}
 	tc_probe(skb, &p);
+	if (direction == WEIR_INGRESS && pipeline_holds(&p, skb, HOOK_TC_IN))
+		return TC_DROP;
 	bool drop = pipeline_run(&p, skb, direction == WEIR_INGRESS ? HOOK_TC_IN : HOOK_TC_OUT);
 
 	if (reject_is_wanted(&p))
@@ -230,8 +232,12 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct pkt *p)
 	} else if (!conntrack_fragment_stage(p)) {
 		balance_look_stage(p, HOOK_TC_IN);
 	}
-	if (!conntrack_owned(p, is_error) || !balance_again(p))
-		return TC_NEXT;
+	if (!conntrack_owned(p, is_error) || !balance_again(p)) {
+		if (!served_is_astray(p))
+			return TC_NEXT;
+		balance_count(p, BALANCE_COUNT_NO_WAY);
+		return TC_DROP;
+	}
 	if (served_constants.directs && p->relay == PKT_DIRECT)
 		return tc_forward(skb, p);
 	return balance_translate(skb, p) ? TC_NEXT : TC_DROP;

@@ -68,6 +68,8 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 	parse_packet(&c, &p);
 	if (p.seen & PKT_CUT_SHORT && (__u32)(ctx->data_end - ctx->data) < len)
 		p.seen |= PKT_UNREADABLE; /* in another buffer: drivers put headers in the first */
+	if (pipeline_holds(&p, ctx, HOOK_XDP))
+		return XDP_DROP;
 	bool drop = pipeline_run(&p, ctx, HOOK_XDP);
 
 	if (reject_is_wanted(&p))

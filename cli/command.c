@@ -126,6 +126,7 @@ static int value_check(const struct weir_arg *arg, const char *text, struct weir
 	case WEIR_ARG_CHOICE:
 		return choice_check(arg, text, diag);
 	case WEIR_ARG_STRING:
+	case WEIR_ARG_WORDS:
 		return 0;
 	}
 	return 0;
@@ -135,7 +136,7 @@ static int value_add(struct parser *parser, const struct weir_arg *arg, const ch
 {
 	struct weir_command *command = parser->command;
 
-	if (weir_command_str(command, arg->name))
+	if (arg->type != WEIR_ARG_WORDS && weir_command_str(command, arg->name))
 		return weir_diag_error(parser->diag, "give it once", "%s: given twice", arg->name);
 	if (command->count == WEIR_COMMAND_VALUES_MAX)
 		return weir_diag_error(parser->diag, NULL, "too many arguments");

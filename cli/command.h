@@ -10,7 +10,7 @@
 #include "base/diag.h"
 #include "cli/verbs.h"
 
-#define WEIR_COMMAND_VALUES_MAX 48
+#define WEIR_COMMAND_VALUES_MAX 96
 #define WEIR_COMMAND_REST_BYTES 4096
 
 struct weir_value {
@@ -24,7 +24,8 @@ struct weir_command {
 	const char *noun;	      /* a noun stood alone or its verb is unknown; else NULL */
 	bool help;		      /* --help was given */
 	bool version;
-	struct weir_value values[WEIR_COMMAND_VALUES_MAX]; /* globals among them */
+	struct weir_value values[WEIR_COMMAND_VALUES_MAX]; /* globals among them; WEIR_ARG_WORDS
+							    * once for each */
 	size_t count;
 	char rest[WEIR_COMMAND_REST_BYTES]; /* of WEIR_ARG_REST: a value's text may point here */
 };

@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "cli/fake_ops.h"
+#include "cli/remote.h"
 
 #define WORDS_MAX 16
 
@@ -110,6 +112,19 @@ static void what_may_be_many_is_put_together(void **state)
 	assert_value("pool member add a --tag x --tag y", "pool", "a");
 	assert_refused("block add 192.0.2.1 --note a --note b", "note: given twice",
 		       "give it once");
+}
+
+static void words_are_an_array_in_their_order(void **state)
+{
+	_cleanup_parsed_ struct parsed parsed;
+	_cleanup_buf_ struct weir_buf target = { 0 }, body = { 0 };
+
+	parse(&parsed, "pool member add a --word /bin/x --tag t --word=--quick --word b,c");
+	assert_int_equal(parsed.result, 0);
+	assert_int_equal(weir_remote_compose(&parsed.command, &target, &body), 0);
+	assert_string_equal(weir_buf_str(&body),
+			    "{\"pool\":\"a\",\"word\":[\"/bin/x\",\"--quick\",\"b,c\"],"
+			    "\"tag\":\"t\"}");
 }
 
 static void one_word_is_its_operation(void **state)
@@ -311,6 +326,7 @@ int main(void)
 		cmocka_unit_test(verb_may_have_two_words),
 		cmocka_unit_test(part_of_a_verb_is_no_verb),
 		cmocka_unit_test(what_may_be_many_is_put_together),
+		cmocka_unit_test(words_are_an_array_in_their_order),
 		cmocka_unit_test(two_words_are_noun_and_verb),
 		cmocka_unit_test(global_flag_may_stand_anywhere),
 		cmocka_unit_test(positional_takes_the_word_without_a_flag),

@@ -29,6 +29,7 @@ static const struct weir_arg fake_member_args[] = {
 	  .metavar = "POOL",
 	  .help = "which" },
 	{ .name = "tag", .flags = WEIR_ARG_MANY, .metavar = "TAG", .help = "as many as you like" },
+	{ .name = "word", .type = WEIR_ARG_WORDS, .metavar = "WORD", .help = "once for each" },
 	{ 0 },
 };
 

@@ -42,7 +42,10 @@ static const struct weir_json *row_find(const struct monitor *monitor,
 	for (size_t i = 0; i < weir_json_size(rows); i++)
 		if (strcmp(weir_view_str(weir_json_at(rows, i), "name"), monitor->interface) == 0)
 			return weir_json_at(rows, i);
-	weir_terminal_problem(monitor->terminal, "weir monitor IF start", "%s is not watched",
+	_cleanup_buf_ struct weir_buf mend = { 0 };
+
+	weir_buf_addf(&mend, "weir monitor %s start", monitor->interface);
+	weir_terminal_problem(monitor->terminal, weir_buf_str(&mend), "%s is not watched",
 			      monitor->interface);
 	return NULL;
 }
@@ -83,17 +86,22 @@ static int change_run(const struct monitor *monitor, const char *target, bool is
 	return weir_terminal_print(monitor->terminal, &said) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
 }
 
-static double rate_of(const struct weir_json *row, const char *key)
+static uint64_t rate_of(const struct weir_json *device, const char *key)
 {
-	return weir_json_real(weir_json_get(weir_json_get(row, "device"), key), 0);
+	return (uint64_t)(weir_json_real(weir_json_get(device, key), 0) + 0.5);
 }
 
-static void way_add(struct weir_buf *out, const char *word, double bytes, double packets)
+static void way_add(struct weir_buf *out, const char *word, const struct weir_json *device,
+		    const char *bytes, const char *packets)
 {
 	weir_buf_addf(out, "  %s ", word);
-	weir_size_format((uint64_t)(bytes + 0.5), out);
+	if (!weir_json_get(device, bytes)) {
+		weir_buf_add_char(out, '-'); /* it was not looked at for a second yet */
+		return;
+	}
+	weir_size_format(rate_of(device, bytes), out);
 	weir_buf_add_str(out, "/s ");
-	weir_count_format((uint64_t)(packets + 0.5), out);
+	weir_count_format(rate_of(device, packets), out);
 	weir_buf_add_str(out, " packets/s");
 }
 
@@ -110,36 +118,38 @@ static bool line_print(const struct monitor *monitor, const struct weir_json *ro
 	time_t now = time(NULL);
 	struct tm local;
 	char clock[16] = "";
+	const struct weir_json *device = weir_json_get(row, "device");
 
 	if (localtime_r(&now, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
 	weir_buf_add_str(&line, clock);
-	way_add(&line, "in", rate_of(row, "rx_bytes_per_s"), rate_of(row, "rx_packets_per_s"));
-	way_add(&line, "out", rate_of(row, "tx_bytes_per_s"), rate_of(row, "tx_packets_per_s"));
+	way_add(&line, "in", device, "rx_bytes_per_s", "rx_packets_per_s");
+	way_add(&line, "out", device, "tx_bytes_per_s", "tx_packets_per_s");
 	weir_buf_add_str(&line, "  dropped ");
 	weir_count_format(dropped_of(row), &line);
 	weir_buf_add_char(&line, '\n');
 	return weir_terminal_print(monitor->terminal, &line);
 }
 
-/* Until Ctrl-C, or until nobody reads it. */
+/* Until Ctrl-C, or until nobody reads it: a daemon that is restarted comes back. */
 static int realtime_run(const struct monitor *monitor)
 {
 	uint64_t interval_ns = INTERVAL_DEFAULT_NS;
+	bool was_told = false;
 
 	if (!weir_interval_read(monitor->command, monitor->terminal, &interval_ns))
 		return WEIR_EXIT_USAGE;
 	for (;;) {
 		_cleanup_json_ struct weir_json *answer = NULL;
 
-		if (ask(monitor, "/api/v1/interface/list", NULL, &answer))
-			return WEIR_EXIT_FAILED;
-		const struct weir_json *row = row_find(monitor, answer);
+		int r = ask(monitor, "/api/v1/interface/list", NULL, &answer);
+		const struct weir_json *row = r ? NULL : row_find(monitor, answer);
 
-		if (!row)
+		if (!row && (!r || !was_told))
 			return WEIR_EXIT_FAILED;
-		if (!line_print(monitor, row))
+		if (row && !line_print(monitor, row))
 			return WEIR_EXIT_OK;
+		was_told = true;
 		weir_interval_wait(interval_ns);
 	}
 }

@@ -54,12 +54,30 @@ static void query_add(struct weir_buf *target, const struct weir_value *value)
 	weir_query_add_escaped(target, value->text);
 }
 
-static void member_add(struct weir_json_out *json, const struct weir_value *value)
+/* All words of its argument, which stand among the other values. */
+static void words_add(struct weir_json_out *json, const struct weir_command *command,
+		      const struct weir_value *first)
+{
+	for (const struct weir_value *value = command->values; value < first; value++)
+		if (value->arg == first->arg)
+			return; /* with that one */
+	weir_json_open_array(json, first->arg->name);
+	for (const struct weir_value *value = first; value < command->values + command->count;
+	     value++)
+		if (value->arg == first->arg)
+			weir_json_put_str(json, NULL, value->text);
+	weir_json_close_array(json);
+}
+
+static void member_add(struct weir_json_out *json, const struct weir_command *command,
+		       const struct weir_value *value)
 {
 	if (value->arg->type == WEIR_ARG_UINT)
 		weir_json_put_uint(json, value->arg->name, strtoull(value->text, NULL, 10));
 	else if (value->arg->type == WEIR_ARG_BOOL)
 		weir_json_put_bool(json, value->arg->name, strcmp(value->text, "true") == 0);
+	else if (value->arg->type == WEIR_ARG_WORDS)
+		words_add(json, command, value);
 	else
 		weir_json_put_str(json, value->arg->name, value->text);
 }
@@ -99,7 +117,7 @@ int weir_remote_compose(const struct weir_command *command, struct weir_buf *tar
 		if (!weir_verb_sends(verb, value->arg))
 			continue;
 		if (is_write)
-			member_add(&json, value);
+			member_add(&json, command, value);
 		else
 			query_add(target, value);
 	}
@@ -229,7 +247,8 @@ static int answer_show(const struct weir_command *command, struct weir_terminal 
 	const char *file = weir_command_str(command, "file");
 	weir_terminal_problems(terminal, json,
 			       file && strcmp(file, "-") == 0 ? WEIR_STDIN_NAME : file);
-	if (answer->status == 409 && weir_json_get(json, "revision"))
+	if (answer->status == 409 && weir_command_str(command, "expect") &&
+	    weir_json_get(json, "revision"))
 		weir_terminal_problem(terminal, NULL, "the revision now is %llu",
 				      (unsigned long long)weir_view_uint(json, "revision"));
 	return WEIR_EXIT_FAILED;

@@ -55,6 +55,7 @@ static const struct {
 	{ "socket.list", weir_render_sockets, "watched" },
 	{ "socket.top", weir_render_socket_top, "watched" },
 	{ "service.add", weir_render_balance_edit, "result" },
+	{ "service.set", weir_render_balance_edit, "result" },
 	{ "service.del", weir_render_balance_edit, "result" },
 	{ "service.enable", weir_render_balance_edit, "result" },
 	{ "service.disable", weir_render_balance_edit, "result" },

@@ -39,6 +39,9 @@ void weir_render_flow_flush(const struct weir_view *view);
 bool weir_flow_is_counted(const struct weir_json *flow);
 void weir_flow_packets_add(struct weir_buf *out, const struct weir_json *flow);
 void weir_flow_bytes_add(struct weir_buf *out, const struct weir_json *flow);
+/* "10.20", "10", "none", or "?": it is not known. */
+void weir_flow_vlan_add(struct weir_buf *out, const struct weir_json *flow);
+bool weir_flows_have_vlans(const struct weir_json *flows);
 /* NULL: flows are not counted. */
 void weir_render_account_status(const struct weir_view *view, const struct weir_json *account);
 void weir_render_flow_status(const struct weir_view *view, const struct weir_json *conntrack);
@@ -52,6 +55,9 @@ void weir_render_attack(const struct weir_view *view);
 /* What the kernel gives up, and why. */
 void weir_render_drops(const struct weir_view *view);
 void weir_render_quality(const struct weir_view *view);
+/* A line of status each. */
+void weir_render_quality_status(const struct weir_view *view, const struct weir_json *quality);
+void weir_render_sockets_status(const struct weir_view *view, const struct weir_json *sockets);
 void weir_render_sockets(const struct weir_view *view);
 void weir_render_socket_top(const struct weir_view *view);
 /* The balancer: what became of an edit; list-dnat; who is served by whom; what was forgotten. */

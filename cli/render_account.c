@@ -33,6 +33,27 @@ void weir_flow_bytes_add(struct weir_buf *out, const struct weir_json *flow)
 		both_add(out, flow, byte_keys, weir_size_format);
 }
 
+void weir_flow_vlan_add(struct weir_buf *out, const struct weir_json *flow)
+{
+	if (!weir_json_get(flow, "tagged"))
+		weir_buf_add_char(out, '?');
+	else if (!weir_view_bool(flow, "tagged"))
+		weir_buf_add_str(out, "none");
+	else
+		weir_buf_addf(out, "%llu", (unsigned long long)weir_view_uint(flow, "vlan"));
+	if (weir_json_get(flow, "inner_vlan"))
+		weir_buf_addf(out, ".%llu", (unsigned long long)weir_view_uint(flow, "inner_vlan"));
+}
+
+bool weir_flows_have_vlans(const struct weir_json *flows)
+{
+	bool have = false;
+
+	for (size_t i = 0; i < weir_json_size(flows) && !have; i++)
+		have = weir_view_bool(weir_json_at(flows, i), "tagged");
+	return have;
+}
+
 struct kinds {
 	const struct weir_view *view;
 	unsigned count;

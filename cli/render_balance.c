@@ -7,6 +7,9 @@
 
 static void end_add(struct weir_buf *out, const struct weir_json *answer)
 {
+	if (weir_view_uint(answer, "backends"))
+		weir_buf_addf(out, " with %llu backends",
+			      (unsigned long long)weir_view_uint(answer, "backends"));
 	if (!weir_view_str(answer, "address")[0])
 		return;
 	weir_buf_add_str(out, weir_view_str(answer, "service")[0] ? ", backend " : "backend ");
@@ -141,6 +144,9 @@ void weir_render_lb_status(const struct weir_view *view)
 	if (weir_json_size(rows) < total)
 		weir_buf_addf(view->out, " (%zu shown; --limit shows more)", weir_json_size(rows));
 	weir_buf_add_char(view->out, '\n');
+	if (weir_json_size(rows) && !is_counted)
+		weir_buf_add_str(view->out,
+				 "Bytes are not counted: set conntrack: {account: true}\n");
 }
 
 void weir_render_lb_cleanup(const struct weir_view *view)

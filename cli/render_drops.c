@@ -25,6 +25,20 @@ static void ends_cell(struct weir_table *table, const struct weir_json *flow)
 	cell_take(table, &text);
 }
 
+/* Who has the socket; else whose the daemon says it is, or was. */
+static const char *program_of(const struct weir_json *flow, const struct weir_socket_owner *owner)
+{
+	static const char *const ends[] = { "dst_owner", "src_owner" };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(ends) && !owner->name[0]; i++) {
+		const char *name = weir_view_str(weir_json_get(flow, ends[i]), "process");
+
+		if (*name)
+			return name;
+	}
+	return owner->name;
+}
+
 /* `owner` NULL: a row by reason, else a flow and whose it is. */
 static void row_add(struct weir_table *table, const struct weir_json *row,
 		    const struct weir_socket_owner *owner)
@@ -46,7 +60,7 @@ static void row_add(struct weir_table *table, const struct weir_json *row,
 	}
 	ends_cell(table, is_flow ? row : weir_json_get(row, "flow"));
 	if (is_flow)
-		weir_table_cell(table, WEIR_COLOR_PLAIN, owner->name);
+		weir_table_cell(table, WEIR_COLOR_PLAIN, program_of(row, owner));
 }
 
 /* The command runs on the host of the daemon: it speaks to it by a socket. NULL: no memory. */

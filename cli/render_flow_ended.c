@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define COLUMNS_MAX 11
+
 /* The clock of "2031-05-01T12:30:00Z". */
 static void clock_add(struct weir_buf *out, const struct weir_json *flow)
 {
@@ -28,7 +30,39 @@ static void cell_done(struct weir_table *table, struct weir_buf *text)
 	weir_buf_done(text);
 }
 
-static void ended_row(struct weir_table *table, const struct weir_json *flow)
+static void side_add(struct weir_buf *out, const struct weir_json *side, const char *key)
+{
+	const struct weir_json *value = weir_json_get(side, key);
+
+	if (!value)
+		weir_buf_add_char(out, '-');
+	else if (weir_json_type(value) == WEIR_JSON_INTEGER)
+		weir_count_format(weir_view_uint(side, key), out);
+	else
+		weir_buf_addf(out, "%.3g", weir_json_real(value, 0));
+}
+
+/* "3 / 41": of the source, and of the destination; "-" where nobody knows. */
+static void both_add(struct weir_buf *out, const struct weir_json *quality, const char *key,
+		     const char *unit)
+{
+	const struct weir_json *src = weir_json_get(quality, "src_side"),
+			       *dst = weir_json_get(quality, "dst_side");
+
+	if (!weir_json_get(src, key) && !weir_json_get(dst, key))
+		return;
+	side_add(out, src, key);
+	weir_buf_add_str(out, " / ");
+	side_add(out, dst, key);
+	weir_buf_add_str(out, unit);
+}
+
+/* Columns that are there only where a flow has something in them. */
+struct extra {
+	bool vlan, quality;
+};
+
+static void ended_row(struct weir_table *table, const struct weir_json *flow, struct extra extra)
 {
 	struct weir_buf text = { 0 };
 
@@ -39,6 +73,10 @@ static void ended_row(struct weir_table *table, const struct weir_json *flow)
 	cell_done(table, &text);
 	weir_view_add_endpoint(&text, flow, "dst", "dport");
 	cell_done(table, &text);
+	if (extra.vlan) {
+		weir_flow_vlan_add(&text, flow);
+		cell_done(table, &text);
+	}
 	weir_flow_packets_add(&text, flow);
 	cell_done(table, &text);
 	weir_flow_bytes_add(&text, flow);
@@ -46,6 +84,20 @@ static void ended_row(struct weir_table *table, const struct weir_json *flow)
 	weir_duration_format(weir_view_uint(flow, "duration_ns"), &text);
 	cell_done(table, &text);
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(flow, "reason"));
+	if (!extra.quality)
+		return;
+	both_add(&text, weir_json_get(flow, "quality"), "rtt_ms", " ms");
+	cell_done(table, &text);
+	both_add(&text, weir_json_get(flow, "quality"), "retransmits", "");
+	cell_done(table, &text);
+}
+
+static bool some_are_measured(const struct weir_json *flows)
+{
+	for (size_t i = 0; i < weir_json_size(flows); i++)
+		if (weir_json_get(weir_json_at(flows, i), "quality"))
+			return true;
+	return false;
 }
 
 static bool some_go_on(const struct weir_view *view)
@@ -87,22 +139,46 @@ static void kept_show(const struct weir_view *view)
 	weir_buf_add_char(view->out, '\n');
 }
 
+/* Returns how many there are. */
+static size_t columns_choose(struct extra extra, struct weir_column columns[COLUMNS_MAX])
+{
+	static const struct {
+		struct weir_column column;
+		bool is_vlan, is_quality;
+	} all[COLUMNS_MAX] = {
+		{ { "ended", false } },
+		{ { "proto", false } },
+		{ { "source", false } },
+		{ { "destination", false } },
+		{ { "vlan", false }, .is_vlan = true },
+		{ { "packets", true } },
+		{ { "bytes", true } },
+		{ { "lasted", true } },
+		{ { "why", false } },
+		{ { "rtt", true }, .is_quality = true },
+		{ { "retransmits", true }, .is_quality = true },
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(all); i++)
+		if ((!all[i].is_vlan || extra.vlan) && (!all[i].is_quality || extra.quality))
+			columns[count++] = all[i].column;
+	return count;
+}
+
 void weir_render_flow_records(const struct weir_view *view)
 {
-	static const struct weir_column columns[] = {
-		{ "ended", false },	  { "proto", false },  { "source", false },
-		{ "destination", false }, { "packets", true }, { "bytes", true },
-		{ "lasted", true },	  { "why", false },
-	};
 	const struct weir_json *flows = weir_json_get(view->answer, "flows");
+	struct extra extra = { weir_flows_have_vlans(flows), some_are_measured(flows) };
+	struct weir_column columns[COLUMNS_MAX];
 	_cleanup_table_ struct weir_table table = {
 		.columns = columns,
-		.column_count = WEIR_ARRAY_SIZE(columns),
+		.column_count = columns_choose(extra, columns),
 		.color = view->color,
 	};
 
 	for (size_t i = 0; i < weir_json_size(flows); i++)
-		ended_row(&table, weir_json_at(flows, i));
+		ended_row(&table, weir_json_at(flows, i), extra);
 	weir_table_print(&table, view->out);
 }
 
@@ -123,6 +199,10 @@ void weir_render_flow_event(const struct weir_view *view, const struct weir_json
 	source_add(out, flow);
 	weir_buf_add_str(out, " > ");
 	weir_view_add_endpoint(out, flow, "dst", "dport");
+	if (weir_view_bool(flow, "tagged")) {
+		weir_buf_add_str(out, " vlan ");
+		weir_flow_vlan_add(out, flow);
+	}
 	weir_buf_add_str(out, "  packets ");
 	weir_flow_packets_add(out, flow);
 	weir_buf_add_str(out, "  bytes ");

@@ -47,9 +47,21 @@ static void path_add(struct weir_buf *out, const struct weir_json *flow)
 	weir_buf_add_visible(out, to);
 }
 
-#define FLOW_COLUMNS 8 /* two more where flows are counted */
+/* Columns that are not always there. */
+struct shown {
+	bool backend, vlan, counted;
+};
 
-static void flow_row(struct weir_table *table, const struct weir_json *flow)
+static bool flows_have_backends(const struct weir_json *flows)
+{
+	bool have = false;
+
+	for (size_t i = 0; !have && i < weir_json_size(flows); i++)
+		have = weir_json_get(weir_json_at(flows, i), "backend");
+	return have;
+}
+
+static void flow_row(struct weir_table *table, struct shown shown, const struct weir_json *flow)
 {
 	enum weir_color color = is_half_open(flow) ? WEIR_COLOR_DIM : WEIR_COLOR_PLAIN;
 	struct weir_buf text = { 0 };
@@ -62,7 +74,13 @@ static void flow_row(struct weir_table *table, const struct weir_json *flow)
 	weir_table_cell(table, color, weir_view_str(flow, "state"));
 	path_add(&text, flow);
 	cell_done(table, color, &text);
-	if (table->column_count > FLOW_COLUMNS) {
+	if (shown.backend)
+		weir_table_cell(table, color, weir_view_str(flow, "backend"));
+	if (shown.vlan) {
+		weir_flow_vlan_add(&text, flow);
+		cell_done(table, color, &text);
+	}
+	if (shown.counted) {
 		weir_flow_packets_add(&text, flow);
 		cell_done(table, color, &text);
 		weir_flow_bytes_add(&text, flow);
@@ -104,29 +122,49 @@ static void total_show(const struct weir_view *view, const char *more)
 	weir_buf_add_char(view->out, '\n');
 }
 
+#define FLOW_COLUMNS_MOST 12
+
+static size_t flow_columns(struct shown shown, struct weir_column ret_columns[FLOW_COLUMNS_MOST])
+{
+	const struct {
+		struct weir_column column;
+		bool is_shown;
+	} all[FLOW_COLUMNS_MOST] = {
+		{ { "proto", false }, true },
+		{ { "source", false }, true },
+		{ { "destination", false }, true },
+		{ { "state", false }, true },
+		{ { "in > out", false }, true },
+		{ { "backend", false }, shown.backend }, /* service/address:port */
+		{ { "vlan", false }, shown.vlan },
+		{ { "packets", true }, shown.counted },
+		{ { "bytes", true }, shown.counted },
+		{ { "age", true }, true },
+		{ { "idle", true }, true },
+		{ { "left", true }, true },
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(all); i++)
+		if (all[i].is_shown)
+			ret_columns[count++] = all[i].column;
+	return count;
+}
+
 void weir_render_flows(const struct weir_view *view)
 {
-	static const struct weir_column columns[] = {
-		{ "proto", false }, { "source", false },   { "destination", false },
-		{ "state", false }, { "in > out", false }, { "age", true },
-		{ "idle", true },   { "left", true },
-	};
-	static const struct weir_column counted[] = {
-		{ "proto", false }, { "source", false },   { "destination", false },
-		{ "state", false }, { "in > out", false }, { "packets", true },
-		{ "bytes", true },  { "age", true },	   { "idle", true },
-		{ "left", true },
-	};
 	const struct weir_json *flows = weir_json_get(view->answer, "flows");
-	bool is_counted = weir_flow_is_counted(weir_json_at(flows, 0));
+	const struct shown shown = { flows_have_backends(flows), weir_flows_have_vlans(flows),
+				     weir_flow_is_counted(weir_json_at(flows, 0)) };
+	struct weir_column columns[FLOW_COLUMNS_MOST];
 	_cleanup_table_ struct weir_table table = {
-		.columns = is_counted ? counted : columns,
-		.column_count = FLOW_COLUMNS + (is_counted ? 2 : 0),
+		.columns = columns,
+		.column_count = flow_columns(shown, columns),
 		.color = view->color,
 	};
 
 	for (size_t i = 0; i < weir_json_size(flows); i++)
-		flow_row(&table, weir_json_at(flows, i));
+		flow_row(&table, shown, weir_json_at(flows, i));
 	weir_table_print(&table, view->out);
 	if (!weir_flow_note_show(view))
 		total_show(view, "; --limit shows more, a filter finds");
@@ -229,6 +267,8 @@ static void detail_verdict(struct details *details, const struct weir_json *flow
 {
 	struct weir_buf text = { 0 };
 
+	weir_buf_add_visible(&text, weir_view_str(flow, "verdict_reason"));
+	detail(details, "let in", &text);
 	weir_view_add_scalar(&text, "id", weir_json_get(flow, "rule"));
 	detail(details, "rule", &text);
 	if (weir_json_get(flow, "mark"))
@@ -287,6 +327,11 @@ static void flow_show(const struct weir_view *view, const struct weir_json *flow
 	detail_icmp(&details, flow);
 	path_add(&text, flow);
 	detail(&details, "in > out", &text);
+	weir_buf_add_visible(&text, weir_view_str(flow, "backend"));
+	detail(&details, "backend", &text);
+	if (weir_flow_is_counted(flow))
+		weir_flow_vlan_add(&text, flow);
+	detail(&details, "VLAN", &text);
 	weir_flow_packets_add(&text, flow);
 	detail(&details, "packets", &text);
 	weir_flow_bytes_add(&text, flow);

@@ -72,6 +72,42 @@ static void flow_that_is_counted_has_packets_and_bytes_of_either_side(void **sta
 		     "1 flow\n");
 }
 
+static void flows_have_vlans_where_one_came_by_a_tag(void **state)
+{
+	assert_shown("flow.list",
+		     "{\"tracked\":true,\"flows\":[{" WEB CARRIED
+		     ",\"tagged\":true,\"vlan\":10,\"inner_vlan\":0},{" WEB CARRIED
+		     ",\"tagged\":true,\"vlan\":7},{" WEB CARRIED ",\"tagged\":false},{" WEB CARRIED
+		     "}],\"shown\":4,\"total\":4}",
+		     false,
+		     "proto  source           destination       state     in > out     vlan     "
+		     "packets          bytes   age  idle   left\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  10.0  "
+		     "1,234 / 66  1.5MiB / 2KiB  1h1m    2s  1m58s\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  7     "
+		     "1,234 / 66  1.5MiB / 2KiB  1h1m    2s  1m58s\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  none  "
+		     "1,234 / 66  1.5MiB / 2KiB  1h1m    2s  1m58s\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  ?     "
+		     "1,234 / 66  1.5MiB / 2KiB  1h1m    2s  1m58s\n"
+		     "4 flows\n");
+}
+
+static void flows_have_backends_where_one_is_served(void **state)
+{
+	assert_shown("flow.list",
+		     "{\"tracked\":true,\"flows\":[{" WEB "},{" WEB
+		     ",\"backend\":\"web/10.0.0.10:8080\"}],\"shown\":2,\"total\":2}",
+		     false,
+		     "proto  source           destination       state     in > out     "
+		     "backend              age  idle   left\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  "
+		     "                    1h1m    2s  1m58s\n"
+		     "tcp    192.0.2.7:40000  198.51.100.1:443  fin_wait  eth0 > eth1  "
+		     "web/10.0.0.10:8080  1h1m    2s  1m58s\n"
+		     "2 flows\n");
+}
+
 static void half_open_flow_is_dim(void **state)
 {
 	assert_shown("flow.list",
@@ -187,14 +223,16 @@ static void shown_association_has_the_tags_of_both_sides(void **state)
 static void shown_flow_is_a_block_of_all_that_is_known(void **state)
 {
 	assert_shown("flow.show",
-		     "{\"tracked\":true,\"flows\":[{" WEB
-		     ",\"initiator\":{\"end\":4123456789,\"max_end\":4123522325,\"max_window\":"
+		     "{\"tracked\":true,\"flows\":[{" WEB ",\"backend\":\"web/"
+		     "10.0.0.10:8080\",\"initiator\":{\"end\":4123456789,\"max_end\":4123522325,"
+		     "\"max_window\":"
 		     "65536,\"scale\":7},\"responder\":{\"end\":12,\"max_end\":77,\"max_window\":"
 		     "64,\"scale\":0}},{" PING "}],\"shown\":2,\"total\":2}",
 		     false,
 		     "tcp 192.0.2.7:40000 > 198.51.100.1:443\n"
 		     "  state      fin_wait (closing), proven\n"
 		     "  in > out   eth0 > eth1\n"
+		     "  backend    web/10.0.0.10:8080\n"
 		     "  age        1h1m\n"
 		     "  idle       2s\n"
 		     "  left       1m58s\n"
@@ -276,6 +314,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_are_a_table_with_a_count),
 		cmocka_unit_test(flow_that_is_counted_has_packets_and_bytes_of_either_side),
+		cmocka_unit_test(flows_have_vlans_where_one_came_by_a_tag),
+		cmocka_unit_test(flows_have_backends_where_one_is_served),
 		cmocka_unit_test(half_open_flow_is_dim),
 		cmocka_unit_test(list_that_is_cut_says_how_to_see_more),
 		cmocka_unit_test(list_without_flows_says_so),

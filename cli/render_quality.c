@@ -137,3 +137,51 @@ void weir_render_quality(const struct weir_view *view)
 	table_show(view, weir_json_get(view->answer, "connections"));
 	foot_show(view);
 }
+
+static void governor_add(const struct weir_view *view, const struct weir_json *quality)
+{
+	uint64_t sample = weir_view_uint(quality, "sample");
+
+	if (!sample)
+		weir_view_add_colored(view, WEIR_COLOR_WARN, "  paused");
+	else if (sample > 1)
+		weir_buf_addf(view->out, "  one of %llu is measured", (unsigned long long)sample);
+	weir_buf_addf(view->out, "  %.1f%% of a processor",
+		      weir_json_real(weir_json_get(quality, "cpu_percent"), 0));
+	if (weir_json_get(quality, "cpu_ceiling_percent"))
+		weir_buf_addf(view->out, ", at most %llu%%",
+			      (unsigned long long)weir_view_uint(quality, "cpu_ceiling_percent"));
+}
+
+void weir_render_quality_status(const struct weir_view *view, const struct weir_json *quality)
+{
+	const struct weir_json *total = weir_json_get(quality, "total");
+	const char *problem = weir_view_str(quality, "problem");
+	uint64_t no_place = weir_view_uint(quality, "no_place");
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	weir_buf_add_char(view->out, '\n');
+	weir_view_add_colored(view, WEIR_COLOR_HEAD, "quality");
+	weir_buf_add_str(view->out, "  on  ");
+	weir_count_format(weir_view_uint(quality, "flows"), view->out);
+	weir_buf_add_str(view->out, " of ");
+	weir_count_format(weir_view_uint(quality, "capacity"), view->out);
+	weir_buf_add_str(view->out, " connections  at ");
+	weir_view_add_plural(view->out, weir_view_uint(quality, "interfaces"), "interface",
+			     "interfaces");
+	weir_buf_add_str(view->out, weir_view_bool(total, "is_estimate") ? "  about " : "  ");
+	weir_view_add_plural(view->out, weir_view_uint(total, "retransmits"), "retransmit",
+			     "retransmits");
+	weir_buf_add_str(view->out, " in ");
+	weir_view_add_plural(view->out, weir_view_uint(total, "segments"), "segment", "segments");
+	governor_add(view, quality);
+	if (no_place) {
+		weir_count_format(no_place, &text);
+		weir_buf_add_str(&text, " segments without room");
+		weir_buf_add_str(view->out, "  ");
+		weir_view_add_colored(view, WEIR_COLOR_BAD, weir_buf_str(&text));
+	}
+	weir_buf_add_str(view->out, problem[0] ? "  " : "");
+	weir_view_add_colored(view, WEIR_COLOR_BAD, problem);
+	weir_buf_add_char(view->out, '\n');
+}

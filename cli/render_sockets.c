@@ -242,3 +242,44 @@ void weir_render_socket_top(const struct weir_view *view)
 	weir_table_print(&table, view->out);
 	foot_show(view, weir_json_size(rows));
 }
+
+static void sum_add(const struct weir_view *view, const struct weir_json *sockets, const char *key,
+		    enum weir_color color, const char *words)
+{
+	uint64_t count = weir_view_uint(sockets, key);
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	weir_count_format(count, &text);
+	weir_buf_addf(&text, " %s", words);
+	weir_buf_add_str(view->out, "  ");
+	weir_view_add_colored(view, count ? color : WEIR_COLOR_PLAIN, weir_buf_str(&text));
+}
+
+void weir_render_sockets_status(const struct weir_view *view, const struct weir_json *sockets)
+{
+	static const struct {
+		const char *key, *words;
+		enum weir_color color;
+	} rest[] = {
+		{ "crowded", "without room", WEIR_COLOR_BAD },
+		{ "unsummed", "without a row of totals", WEIR_COLOR_WARN },
+		{ "end_missed", "whose end was missed", WEIR_COLOR_WARN },
+		{ "missed", "events missed", WEIR_COLOR_WARN },
+		{ "synack_retransmits", "SYN-ACKs sent again", WEIR_COLOR_PLAIN },
+		{ "resets_without_socket", "resets of no socket", WEIR_COLOR_PLAIN },
+		{ "other_namespaces", "in other namespaces", WEIR_COLOR_PLAIN },
+	};
+	const char *problem = weir_view_str(sockets, "problem");
+
+	weir_buf_add_char(view->out, '\n');
+	weir_view_add_colored(view, WEIR_COLOR_HEAD, "sockets");
+	weir_buf_add_str(view->out, weir_view_bool(sockets, "on") ? "  on" : "  off");
+	sum_add(view, sockets, "live", WEIR_COLOR_PLAIN, "live");
+	sum_add(view, sockets, "ended", WEIR_COLOR_PLAIN, "ended");
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rest); i++)
+		if (weir_view_uint(sockets, rest[i].key))
+			sum_add(view, sockets, rest[i].key, rest[i].color, rest[i].words);
+	weir_buf_add_str(view->out, problem[0] ? "  " : "");
+	weir_view_add_colored(view, WEIR_COLOR_BAD, problem);
+	weir_buf_add_char(view->out, '\n');
+}

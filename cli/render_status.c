@@ -42,7 +42,7 @@ static void status_head(const struct weir_view *view)
 	weir_buf_add_char(view->out, '\n');
 }
 
-/* What the device itself counts, a second; nothing before the second look. */
+/* What the device itself counts, a second; nothing before it was looked at for one. */
 static void rate_cell(struct weir_table *table, const struct weir_json *interface, const char *key)
 {
 	const struct weir_json *rate = weir_json_get(weir_json_get(interface, "device"), key);
@@ -220,6 +220,10 @@ static int feature_show(const char *key, const struct weir_json *value, void *ar
 		weir_render_rules_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "half_open_capacity")) {
 		weir_render_flow_status(view, value);
+	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "unsummed")) {
+		weir_render_sockets_status(view, value);
+	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "cpu_percent")) {
+		weir_render_quality_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "interfaces")) {
 		weir_render_attack_status(view, value);
 	} else if (type == WEIR_JSON_OBJECT && weir_json_get(value, "lists")) {

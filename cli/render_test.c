@@ -441,6 +441,19 @@ static void status_has_a_line_for_what_has_nothing_to_say(void **state)
 		     "conntrack  on, nothing yet\n");
 }
 
+static void a_clock_of_programs_is_not_shown_and_durations_are(void **state)
+{
+	assert_shown("new.thing",
+		     "{\"born_ns\":4026531840000,\"as_of_ns\":5,\"duration_ns\":1500000000,"
+		     "\"rows\":[{\"name\":\"a\",\"born_ns\":7}]}",
+		     false,
+		     "duration  1s500ms\n"
+		     "\n"
+		     "rows\n"
+		     "  name\n"
+		     "  a\n");
+}
+
 static void status_without_interfaces_says_what_to_do(void **state)
 {
 	assert_shown("status", "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[]}", false,
@@ -550,6 +563,7 @@ int main(void)
 		cmocka_unit_test(interfaces_have_rates_once_they_are_known),
 		cmocka_unit_test(what_is_a_second_is_no_time),
 		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
+		cmocka_unit_test(a_clock_of_programs_is_not_shown_and_durations_are),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),
 		cmocka_unit_test(replay_shows_reasons_and_sources),

@@ -28,6 +28,11 @@ enum word {
 	WORD_ESTABLISHED,
 	WORD_CLOSING,
 	WORD_RESET,
+	WORD_ONE_WAY,
+	WORD_ANSWERED,
+	WORD_STREAM,
+	WORD_ECHO,
+	WORD_OTHER,
 	WORDS,
 };
 
@@ -37,10 +42,11 @@ static const char *const words[][WORDS] = {
 	{ "=== Traffic ===", "At", "--- By address ---",
 	  "--- By address, of the connections there are ---", "IP", "traffic",
 	  "--- Active connections ---", "state", "connections", "active connections", "opening",
-	  "established", "closing", "reset" },
+	  "established", "closing", "reset", "one way", "answered", "both ways", "echo", "other" },
 	{ "=== 流量统计汇总 ===", "更新时间", "--- IP流量统计 ---",
 	  "--- IP流量统计（现有连接） ---", "IP", "流量", "--- 活跃连接 ---", "状态", "总连接数",
-	  "活跃连接数", "建立中", "已建立", "关闭中", "已重置" },
+	  "活跃连接数", "建立中", "已建立", "关闭中", "已重置", "单向", "已应答", "双向", "回显",
+	  "其他" },
 };
 
 struct summary {
@@ -78,21 +84,46 @@ static void hosts_add(const struct summary *summary, const struct weir_json *top
 	}
 }
 
-static const char *stage_word(const struct summary *summary, const struct weir_json *flow)
-{
-	static const struct {
-		const char *stage;
-		enum word word;
-	} stages[] = { { "opening", WORD_OPENING },
-		       { "established", WORD_ESTABLISHED },
-		       { "closing", WORD_CLOSING },
-		       { "reset", WORD_RESET } };
-	const char *stage = weir_view_str(flow, "stage");
+/* States of conntrack and the document's words for them. TCP and SCTP have its four. */
+static const struct state {
+	const char *name;
+	enum word word;
+	bool is_active;
+} states[] = {
+	{ "syn_sent", WORD_OPENING, false },
+	{ "syn_received", WORD_OPENING, false },
+	{ "established", WORD_ESTABLISHED, true },
+	{ "fin_wait", WORD_CLOSING, false },
+	{ "closing", WORD_CLOSING, false },
+	{ "time_wait", WORD_CLOSING, false },
+	{ "reset", WORD_RESET, false },
+	{ "one_way", WORD_ONE_WAY, true },
+	{ "answered", WORD_ANSWERED, true },
+	{ "stream", WORD_STREAM, true },
+	{ "echo", WORD_ECHO, true },
+	{ "other", WORD_OTHER, true },
+};
 
-	for (size_t i = 0; i < WEIR_ARRAY_SIZE(stages); i++)
-		if (strcmp(stages[i].stage, stage) == 0)
-			return summary->words[stages[i].word];
-	return weir_view_str(flow, "state");
+static const char *state_word(const struct summary *summary, const struct weir_json *flow)
+{
+	const char *name = weir_view_str(flow, "state");
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(states); i++)
+		if (strcmp(states[i].name, name) == 0)
+			return summary->words[states[i].word];
+	return name;
+}
+
+/* A flood of SYNs is a flood of connections, and none of them is active. */
+static uint64_t active_count(const struct weir_json *count)
+{
+	const struct weir_json *by_state = weir_json_get(count, "states");
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(states); i++)
+		if (states[i].is_active)
+			sum += weir_view_uint(by_state, states[i].name);
+	return sum;
 }
 
 static void flows_add(const struct summary *summary, const struct weir_json *top,
@@ -108,7 +139,7 @@ static void flows_add(const struct summary *summary, const struct weir_json *top
 		weir_buf_add_str(out, " -> ");
 		weir_view_add_endpoint(out, flow, "dst", "dport");
 		weir_buf_addf(out, " | %s: %s | %s: ", summary->words[WORD_STATE],
-			      stage_word(summary, flow), summary->words[WORD_TRAFFIC]);
+			      state_word(summary, flow), summary->words[WORD_TRAFFIC]);
 		weir_size_format(weir_view_uint(flow, "bytes"), out);
 		weir_buf_add_char(out, '\n');
 	}
@@ -131,7 +162,7 @@ static void text_make(const struct summary *summary, const struct weir_json *hos
 	weir_buf_addf(out, "\n%s: ", summary->words[WORD_TOTAL]);
 	weir_count_format(weir_view_uint(count, "total"), out);
 	weir_buf_addf(out, "\n%s: ", summary->words[WORD_TOTAL_ACTIVE]);
-	weir_count_format(weir_view_uint(flows, "total"), out);
+	weir_count_format(active_count(count), out);
 	weir_buf_add_str(out, "\n========================\n");
 }
 
@@ -161,6 +192,9 @@ static void json_make(const struct weir_json *hosts, const struct weir_json *flo
 	weir_buf_add_str(out, "}\n");
 }
 
+/* What is over is not active; what begins carries too little to stand before others. */
+#define ACTIVE "not%20stage%3Dclosing%2Creset"
+
 /* 1: nobody reads it any more. */
 static int round_print(const struct summary *summary)
 {
@@ -168,7 +202,7 @@ static int round_print(const struct summary *summary)
 	_cleanup_buf_ struct weir_buf out = { 0 };
 
 	if (hosts_ask(summary, &hosts) ||
-	    ask(summary, "/api/v1/flow/top?by=bytes&limit=10&filter=stage%3Destablished", &flows) ||
+	    ask(summary, "/api/v1/flow/top?by=bytes&limit=10&filter=" ACTIVE, &flows) ||
 	    ask(summary, "/api/v1/flow/count", &count))
 		return -1;
 	if (summary->terminal->json)
@@ -199,7 +233,8 @@ int weir_local_summary(const struct weir_command *command, struct weir_terminal 
 	for (uint64_t done = 1;; done++) {
 		int r = round_print(&summary);
 
-		if (r < 0)
+		/* A daemon that is restarted comes back. */
+		if (r < 0 && (done == 1 || done == summary.rounds))
 			return WEIR_EXIT_FAILED;
 		if (r > 0 || done == summary.rounds)
 			return WEIR_EXIT_OK;

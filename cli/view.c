@@ -63,6 +63,8 @@ static void integer_add(struct weir_buf *out, const char *key, int64_t number)
 		weir_duration_format(magnitude * WEIR_NS_PER_S, out);
 	else if (ends_with(key, "_ms"))
 		weir_duration_format(magnitude * WEIR_NS_PER_MS, out);
+	else if (ends_with(key, "_ns"))
+		weir_duration_format(magnitude, out);
 	else
 		weir_count_format(magnitude, out);
 }
@@ -105,7 +107,7 @@ void weir_view_add_label(struct weir_buf *out, const char *key)
 	/* A unit is said by the value itself. */
 	if (len > 2 && ends_with(key, "_s") && !ends_with(key, "_per_s"))
 		len -= 2;
-	else if (len > 3 && ends_with(key, "_ms"))
+	else if (len > 3 && (ends_with(key, "_ms") || ends_with(key, "_ns")))
 		len -= 3;
 	for (size_t i = 0; i < len; i++)
 		weir_buf_add_char(out, key[i] == '_' ? ' ' : key[i]);

@@ -11,6 +11,13 @@ static bool is_object(const struct weir_json *value)
 	return weir_json_type(value) == WEIR_JSON_OBJECT;
 }
 
+/* Times of a clock that means nothing to people: programs tell by them what is the same. Ages and
+ * times of day stand beside. */
+static bool is_mark(const char *key)
+{
+	return strcmp(key, "born_ns") == 0 || strcmp(key, "as_of_ns") == 0;
+}
+
 static bool is_rows(const struct weir_json *value)
 {
 	return weir_json_type(value) == WEIR_JSON_ARRAY && weir_json_size(value) > 0 &&
@@ -31,7 +38,7 @@ static int column_add(const char *key, const struct weir_json *value, void *arg)
 
 	while (at < columns->count && strcmp(columns->keys[at], key) != 0)
 		at++;
-	if (at == WEIR_TABLE_COLUMNS_MAX)
+	if (at == WEIR_TABLE_COLUMNS_MAX || is_mark(key))
 		return 0;
 	if (at == columns->count) {
 		columns->keys[columns->count++] = key;
@@ -95,7 +102,7 @@ static int member_show(const char *key, const struct weir_json *value, void *arg
 	_cleanup_buf_ struct weir_buf text = { 0 };
 
 	/* Nulls say nothing, and warnings were told already, on standard error. */
-	if (nested != members->nested || weir_json_type(value) == WEIR_JSON_NULL ||
+	if (nested != members->nested || weir_json_type(value) == WEIR_JSON_NULL || is_mark(key) ||
 	    (members->indent == 0 && strcmp(key, "warnings") == 0))
 		return 0;
 	weir_view_add_label(&label, key);

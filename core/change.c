@@ -163,6 +163,8 @@ static void job_live(struct job *job)
 	if (!keeps_policy(job))
 		weir_features_live(engine);
 	weir_interfaces_follow(engine->interfaces, engine->follows);
+	if (job->is_apply)
+		weir_engine_look(engine);
 	engine->last_change_ms = (weir_clock_monotonic_ns() - job->started_ns) / WEIR_NS_PER_MS;
 	job->is_changed = weir_engine_revision(engine) != before;
 	change_publish(job);
@@ -288,6 +290,8 @@ static void job_start(struct job *job)
 	engine->running = job;
 	if (job->change && job->change->begin)
 		job->change->begin(job->change, weir_engine_state(engine, job->change->feature));
+	if (job->is_heavy && job->call->op->before)
+		job->call->op->before(engine);
 	weir_job_gather(job);
 	job->started_ns = weir_clock_monotonic_ns();
 	/* The worker may be done before work() returns: job->result is its own from here on. */
@@ -312,6 +316,8 @@ static void call_run(struct weir_engine *engine, struct weir_call *call)
 		weir_call_finish(call, -ESTALE);
 		return;
 	}
+	if (call->op->before)
+		call->op->before(engine);
 	int r = call->op->run(engine, call);
 
 	if (r != WEIR_OP_PENDING && call->op->after)

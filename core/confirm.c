@@ -237,12 +237,11 @@ void weir_confirm_ended(struct weir_engine *engine, int result)
 void weir_confirm_put(const struct weir_engine *engine, struct weir_json_out *json)
 {
 	const struct weir_policy_trial *trial = &engine->policy.trial;
-	char until[WEIR_CLOCK_TEXT];
 
 	if (!trial->until_ns)
 		return;
 	weir_json_open_object(json, "confirm");
-	weir_json_put_str(json, "until", weir_clock_format(trial->until_ns, until));
+	weir_json_put_time(json, "until", trial->until_ns);
 	weir_json_put_uint(json, "within_s", trial->within_ns / WEIR_NS_PER_S);
 	weir_json_put_uint(json, "seconds_left", trial_left_ns(engine) / WEIR_NS_PER_S);
 	weir_json_close_object(json);

@@ -18,6 +18,7 @@
 #include "core/doctor_checks.h"
 #include "core/doctor_veth.h"
 #include "core/kernel_abi.h"
+#include "core/quiet.h"
 
 #define XDP_HAS_FRAGS (1u << 5) /* BPF_F_XDP_HAS_FRAGS, Linux 5.18 */
 
@@ -34,11 +35,6 @@ struct trial {
 	int namespace_result, device_result;
 	int hooks[HOOK_COUNT]; /* 0 or -errno */
 };
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
 
 static int xdp_try(int ifindex, uint32_t program_flags, uint32_t mode)
 {
@@ -165,7 +161,6 @@ static void tc_tell(struct weir_doctor *doctor, const struct trial *trial)
 void weir_doctor_hooks(struct weir_doctor *doctor)
 {
 	struct trial trial = {};
-	libbpf_print_fn_t print;
 	pthread_t thread;
 
 	if (!doctor->may_bpf) {
@@ -173,12 +168,11 @@ void weir_doctor_hooks(struct weir_doctor *doctor)
 				 "not checked: capabilities are missing");
 		return;
 	}
-	print = libbpf_set_print(quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 	int r = pthread_create(&thread, NULL, trial_run, &trial);
 
 	if (r == 0)
 		pthread_join(thread, NULL);
-	libbpf_set_print(print);
 	if (r || trial.namespace_result)
 		types_check(doctor, "attaching was not tried: a network namespace for it needs "
 				    "CAP_SYS_ADMIN");

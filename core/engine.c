@@ -34,6 +34,7 @@ static void interface_told(void *arg, const char *what, const char *name, const 
 	weir_json_put_str(&json, "detail", detail);
 	weir_json_close_object(&json);
 	weir_engine_publish(engine, "interface", weir_buf_str(&text), text.len);
+	engine->owes_look = true;
 }
 
 static const char *interface_name(const struct weir_engine *engine, uint32_t ifindex)
@@ -52,8 +53,10 @@ static void event_drained(void *arg, const struct weir_event *event)
 	for (size_t i = 0; weir_features[i]; i++)
 		if (weir_features[i]->event)
 			weir_features[i]->event(engine->states[i], event);
-	/* People's words are for helpers alone; a flow is told of by who knows flows. */
-	if (event->kind == WEIR_EVENT_PAYLOAD || event->kind == WEIR_EVENT_FLOW)
+	/* People's words are for helpers alone, and so are fragments for who holds them; a flow is
+	 * told of by who knows flows. */
+	if (event->kind == WEIR_EVENT_PAYLOAD || event->kind == WEIR_EVENT_FLOW ||
+	    event->kind == WEIR_EVENT_FRAGMENT)
 		return;
 	weir_event_to_json(event, interface_name(engine, event->ifindex), engine->states, &text);
 	weir_engine_publish(engine, weir_event_kind_name(event->kind), weir_buf_str(&text),
@@ -118,6 +121,9 @@ static int snapshot_take(struct weir_engine *engine)
 		return r;
 	weir_snapshot_unref(engine->snapshot);
 	engine->snapshot = snapshot;
+	for (size_t i = 0; weir_features[i]; i++)
+		if (weir_features[i]->watched)
+			weir_features[i]->watched(engine->states[i]);
 	return 0;
 }
 
@@ -175,11 +181,31 @@ static void ring_drain(void *arg)
 	weir_events_drain(engine->events);
 }
 
+void weir_engine_hear(struct weir_engine *engine)
+{
+	weir_events_drain(engine->events);
+}
+
+int weir_engine_inject(struct weir_engine *engine, uint32_t ifindex, const void *frame, size_t len)
+{
+	return engine->interfaces ?
+		       weir_interfaces_inject(engine->interfaces, ifindex, frame, len) :
+		       -ENODEV;
+}
+
+bool weir_engine_injects_by_xdp(const struct weir_engine *engine)
+{
+	return engine->interfaces && weir_interfaces_inject_by_xdp(engine->interfaces);
+}
+
 static void netlink_ready(void *arg)
 {
 	struct weir_engine *engine = arg;
 
+	engine->owes_look = false;
 	weir_interfaces_ready(engine->interfaces);
+	if (engine->owes_look)
+		snapshot_take(engine);
 }
 
 /* The file, unless something else was applied since it was last edited. */
@@ -419,10 +445,19 @@ int weir_engine_new(struct weir_loop *loop, const struct weir_engine_options *op
 	return 0;
 }
 
+/* While there still is all that they need for it. */
+static void features_stop(struct weir_engine *engine)
+{
+	for (size_t i = 0; weir_features[i] && engine->events; i++)
+		if (weir_features[i]->stop && engine->states[i])
+			weir_features[i]->stop(engine->states[i]);
+}
+
 void weir_engine_free(struct weir_engine *engine)
 {
 	if (!engine)
 		return;
+	features_stop(engine);
 	struct weir_watch *watches[] = { engine->tick, engine->drain, engine->ring, engine->netlink,
 					 engine->confirm };
 

@@ -93,6 +93,12 @@ void weir_engine_publish(struct weir_engine *engine, const char *kind, const cha
  * is made when somebody does. */
 bool weir_engine_is_streamed(const struct weir_engine *engine, const char *kind);
 void weir_engine_stream(struct weir_engine *engine, const char *kind, const char *json, size_t len);
+/* Drains the ring now: what packets have told until this moment is heard. Loop; not from where
+ * something of the ring is heard. */
+void weir_engine_hear(struct weir_engine *engine);
+/* interfaces.h has what they say. */
+int weir_engine_inject(struct weir_engine *engine, uint32_t ifindex, const void *frame, size_t len);
+bool weir_engine_injects_by_xdp(const struct weir_engine *engine);
 /* Publishes a warning of a feature, where nobody waits for an answer it could stand in. */
 void weir_engine_warn(struct weir_engine *engine, const char *feature, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -10,12 +10,6 @@
 #include "engine.h"
 #include "feature.h"
 
-/* The ring's clock starts at boot; people want the time of day. */
-static uint64_t real_time(uint64_t monotonic_ns)
-{
-	return weir_clock_before(weir_clock_real_ns(), weir_clock_monotonic_ns() - monotonic_ns);
-}
-
 static void put_packet(const struct weir_event *event, struct weir_json_out *json)
 {
 	char src[WEIR_ADDR_TEXT], dst[WEIR_ADDR_TEXT];
@@ -81,7 +75,8 @@ void weir_event_to_json(const struct weir_event *event, const char *interface, v
 	char when[WEIR_CLOCK_MS_TEXT];
 
 	weir_json_open_object(&json, NULL);
-	weir_json_put_str(&json, "time", weir_clock_format_ms(real_time(event->time_ns), when));
+	weir_json_put_str(&json, "time",
+			  weir_clock_format_ms(weir_clock_real_at(event->time_ns), when));
 	weir_json_put_str(&json, "kind", weir_event_kind_name(event->kind));
 	if (event->reason !=
 	    WEIR_PASS) /* how a packet that is told of on its way ends, is not known */

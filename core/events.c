@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bpf/libbpf.h>
 
@@ -15,6 +16,15 @@ struct weir_events {
 	void *arg;
 };
 
+/* One that a program of before sent: what it knows nothing of is 0. */
+static void flow_take(struct weir_events *events, const void *bytes, size_t size)
+{
+	struct weir_event_flow whole = {};
+
+	memcpy(&whole, bytes, size);
+	events->each(events->arg, &whole.event);
+}
+
 static int event_take(void *arg, void *bytes, size_t size)
 {
 	struct weir_events *events = arg;
@@ -23,9 +33,13 @@ static int event_take(void *arg, void *bytes, size_t size)
 
 	if (size < sizeof(*event) ||
 	    (event->kind == WEIR_EVENT_PAYLOAD && size < sizeof(struct weir_event_payload)) ||
-	    (event->kind == WEIR_EVENT_FLOW && size < sizeof(struct weir_event_flow)))
+	    (event->kind == WEIR_EVENT_FLOW && size < WEIR_EVENT_FLOW_LEAST) ||
+	    (event->kind == WEIR_EVENT_FRAGMENT && size < sizeof(struct weir_event_fragment)))
 		return 0;
-	events->each(events->arg, event);
+	if (event->kind == WEIR_EVENT_FLOW && size < sizeof(struct weir_event_flow))
+		flow_take(events, bytes, size);
+	else
+		events->each(events->arg, event);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct weir_served_flow;
 struct weir_flow_ends;
 struct weir_replay_hooks;
 struct weir_owner;
+struct weir_flow_quality;
 
 /* What compile and classes work on. */
 struct weir_compile {
@@ -138,6 +139,9 @@ struct weir_feature {
 	int (*state_new)(struct weir_engine *engine, const char *state_dir, struct weir_diag *diag,
 			 void **ret_state);
 	void (*state_free)(void *state);
+	/* The daemon ends: what waits in the feature's hands to go on is let go, as nobody will be
+	 * there any more. Programs stay, and all else is still there. */
+	void (*stop)(void *state);
 	/* The live sets of a loaded object are to be made what the state says (at start, adoption,
 	 * reload). No map of the object before is used any more, also when it fails. */
 	int (*attach)(void *state, struct weir_object *object, struct weir_diag *diag);
@@ -167,6 +171,10 @@ struct weir_feature {
 	 * of them. */
 	void (*tick)(void *state, uint64_t now_ns);
 	void (*event)(void *state, const struct weir_event *event);
+	/* There is a new view of the interfaces (weir_engine_snapshot()): at the start, when a
+	 * configuration was applied, when one came or went, and once a second. Also while a change
+	 * is under way. */
+	void (*watched)(void *state);
 	/* Flows were taken away by hand: what is remembered beside them is void. */
 	void (*flows_gone)(void *state);
 	/* Adds its counters and gauges. */
@@ -192,6 +200,13 @@ struct weir_feature {
 			  struct weir_json_out *json);
 	bool (*owner_get)(void *state, const struct weir_flow_ends *ends,
 			  struct weir_owner *ret_owners);
+	/* What it keeps in the run's directory beside the pinned maps, up to NULL; NAME.new while
+	 * one is made. `weir cleanup` takes them away. */
+	const char *const *run_files;
+	/* Of a TCP flow that it has measured, or whose ends are sockets of this host: adds what is
+	 * not known yet (core/flow_quality.h). */
+	void (*quality_add)(void *state, const struct weir_flow_ends *flow,
+			    struct weir_flow_quality *quality);
 	const struct weir_replay_hooks *replay; /* flows of a capture (core/replay.h) */
 	const struct weir_op *const *ops;	/* NULL-terminated array of rows */
 };

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "kernel_abi.h"
 #include "pin.h"
+#include "quiet.h"
 #include "tc_filters.h"
 
 const char *weir_mode_name(enum weir_mode mode)
@@ -230,12 +231,6 @@ static int xdp_attach_mode(struct weir_object *object, const struct weir_device 
 	return 0;
 }
 
-/* With libbpf's own words for tc switched off: what failed is said by us, once. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
-
 static int clsact_attach(struct weir_object *object, const struct weir_device *device,
 			 enum weir_direction direction, const char *pin_dir,
 			 struct weir_hook_state *state)
@@ -245,7 +240,7 @@ static int clsact_attach(struct weir_object *object, const struct weir_device *d
 		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 		    .prog_fd = weir_object_program_fd(object, program), .flags = BPF_TC_F_REPLACE);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 	int r = bpf_tc_hook_create(&hook);
 	char name[48];
 
@@ -254,7 +249,6 @@ static int clsact_attach(struct weir_object *object, const struct weir_device *d
 		weir_pin_replace(weir_object_map_fd(object, "cfg_live"), pin_dir, "links", name);
 	if (r == 0 || r == -EEXIST)
 		r = bpf_tc_attach(&hook, &opts);
-	libbpf_set_print(print);
 	if (r)
 		return r;
 	if (direction == WEIR_INGRESS)

@@ -72,6 +72,19 @@ void weir_hook_detach_proof(const struct weir_device *device, const char *pin_di
 	state->mode = WEIR_MODE_NONE;
 }
 
+void weir_hook_adopt_proof(struct weir_object *object, const struct weir_device *device,
+			   const char *pin_dir)
+{
+	int program_fd = weir_object_program_fd(object, WEIR_PROGRAM_TC_PROOF);
+	char name[48];
+
+	proof_pin_name(name, device);
+	_cleanup_close_ int fd = weir_pin_get(pin_dir, "links", name);
+
+	if (fd >= 0 && program_fd >= 0)
+		(void)bpf_link_update(fd, program_fd, NULL);
+}
+
 int weir_hook_follow_proof(struct weir_object *object, const struct weir_device *device,
 			   enum weir_mode ingress, const char *pin_dir,
 			   struct weir_hook_state *state)

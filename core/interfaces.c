@@ -203,6 +203,7 @@ int weir_interfaces_new(struct weir_object *object, const struct weir_interfaces
 		return -ENOMEM;
 	interfaces->object = object;
 	interfaces->options = *options;
+	interfaces->redirect_fd = -1;
 	interfaces->netlink_fd = weir_netlink_open();
 	int r = interfaces->netlink_fd < 0 ?
 			interfaces->netlink_fd :
@@ -223,6 +224,7 @@ void weir_interfaces_free(struct weir_interfaces *interfaces)
 	for (size_t i = 0; i < interfaces->watched_count; i++)
 		weir_watched_hooks_release(&interfaces->watched[i]);
 	weir_cleanup_close(&interfaces->netlink_fd);
+	weir_cleanup_close(&interfaces->redirect_fd);
 	free(interfaces);
 }
 

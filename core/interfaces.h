@@ -54,4 +54,15 @@ int weir_interfaces_program(const struct weir_interfaces *interfaces, const char
 			    enum weir_direction direction, enum weir_program *ret_program,
 			    uint32_t *ret_ifindex);
 
+/*
+ * A frame goes in by the interface, as if it had arrived there once more: it is judged by what is
+ * attached, and counted by no device. It begins with an Ethernet header, made up where the device
+ * has none, and fits a page with some room. Blocks while it is judged.
+ */
+int weir_interfaces_inject(struct weir_interfaces *interfaces, uint32_t ifindex, const void *frame,
+			   size_t len);
+/* Whether what XDP has seen can go in again as it was: not before Linux 5.18, nor where tags are
+ * hidden from XDP that something depends on. Asks the kernel. */
+bool weir_interfaces_inject_by_xdp(const struct weir_interfaces *interfaces);
+
 #endif

@@ -88,6 +88,7 @@ static int proof_attach(struct weir_interfaces *interfaces, struct weir_watched 
 
 int weir_watched_hooks_attach(struct weir_interfaces *interfaces, struct weir_watched *watched)
 {
+	weir_hook_adopt_proof(interfaces->object, &watched->device, interfaces->options.pin_dir);
 	int r = ingress_attach(interfaces, watched);
 
 	if (!r)

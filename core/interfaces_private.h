@@ -26,6 +26,7 @@ struct weir_interfaces {
 	struct weir_watched watched[WEIR_INTERFACES_MAX];
 	size_t watched_count;
 	int netlink_fd;
+	int redirect_fd; /* inject.c: a program, or -1 */
 };
 
 /* interfaces.c: NULL for none, also of those that are gone for now. */

@@ -32,7 +32,7 @@ void weir_kernel_types_free(struct weir_kernel_types *types)
 	free(types);
 }
 
-int weir_kernel_types_new(struct weir_kernel_types **ret_types)
+int weir_kernel_types_new(struct weir_diag *diag, struct weir_kernel_types **ret_types)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types =
 		calloc(1, sizeof(*types));
@@ -40,8 +40,12 @@ int weir_kernel_types_new(struct weir_kernel_types **ret_types)
 	if (!types)
 		return -ENOMEM;
 	types->kernel = btf__load_vmlinux_btf();
+	if (!types->kernel && errno == ENOMEM)
+		return -ENOMEM;
 	if (!types->kernel)
-		return errno == ENOMEM ? -ENOMEM : -ENOENT;
+		return weir_diag_error(diag, "use a kernel with CONFIG_DEBUG_INFO_BTF",
+				       "the kernel tells nothing of its types (BTF)"),
+		       -ENOENT;
 	for (size_t i = 0; i < MODULES; i++)
 		types->modules[i] = btf__load_module_btf(module_names[i], types->kernel);
 	*ret_types = weir_take(types);

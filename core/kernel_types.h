@@ -6,10 +6,13 @@
 
 #include <stdint.h>
 
+#include "base/diag.h"
+
 struct weir_kernel_types;
 
-/* Reads all of them, some megabytes: milliseconds. -ENOENT: this kernel tells nothing. */
-int weir_kernel_types_new(struct weir_kernel_types **ret_types);
+/* Reads all of them, some megabytes: milliseconds. -ENOENT: this kernel tells nothing, which diag
+ * (may be NULL) says. */
+int weir_kernel_types_new(struct weir_diag *diag, struct weir_kernel_types **ret_types);
 void weir_kernel_types_free(struct weir_kernel_types *types);
 static inline void weir_kernel_types_freep(struct weir_kernel_types **types)
 {

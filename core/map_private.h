@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What struct weir_map is, for object.c and map.c alone. */
+/* What struct weir_map is, for who loads objects and for map.c. */
 #ifndef WEIR_CORE_MAP_PRIVATE_H
 #define WEIR_CORE_MAP_PRIVATE_H
 

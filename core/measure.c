@@ -4,7 +4,6 @@
 #include "measure.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +11,10 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
-#include "aside.h"
 #include "bpf/measure.skel.h"
-#include "map_private.h"
 #include "measure_private.h"
 #include "pin.h"
+#include "quiet.h"
 
 #define SHARED_MAP "cfg_iface" /* the packet programs': which row an interface has */
 
@@ -36,10 +34,7 @@ static void weir_measurer_freep(struct weir_measurer **measurer)
 
 struct weir_map *weir_measurer_map(struct weir_measurer *measurer, const char *name)
 {
-	for (size_t i = 0; i < measurer->map_count; i++)
-		if (strcmp(measurer->maps[i].name, name) == 0)
-			return &measurer->maps[i];
-	return NULL;
+	return weir_aside_map(&measurer->maps, name);
 }
 
 static int shared_take(struct bpf_map *map, const char *pin_dir)
@@ -49,32 +44,17 @@ static int shared_take(struct bpf_map *map, const char *pin_dir)
 	return fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
 }
 
-/* What another version laid out otherwise, or has another size, is begun anew. */
 static int map_take(struct weir_measurer *measurer, struct bpf_map *map)
 {
 	const struct weir_measure_plan *plan = measurer->plan;
 
-	if (bpf_map__is_internal(map))
-		return 0;
 	if (strcmp(bpf_map__name(map), SHARED_MAP) == 0)
-		return shared_take(map, measurer->pin_dir);
-	if (!weir_aside_has(plan->maps, bpf_map__name(map)))
-		return bpf_map__set_autocreate(map, false);
-	if (measurer->map_count == MEASURE_MAPS_MAX)
-		return -E2BIG;
+		return shared_take(map, measurer->maps.pin_dir);
 	int r = strcmp(bpf_map__name(map), plan->sized) == 0 ?
 			bpf_map__set_max_entries(map, plan->entries) :
 			0;
 
-	if (r)
-		return r;
-	struct weir_map *mine = &measurer->maps[measurer->map_count++];
-	_cleanup_close_ int fd = weir_pin_get(measurer->pin_dir, "maps", bpf_map__name(map));
-
-	mine->bpf = map;
-	memccpy(mine->name, bpf_map__name(map), '\0', sizeof(mine->name) - 1);
-	mine->reused = fd >= 0 && weir_aside_map_fits(map, fd);
-	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
+	return r ? r : weir_aside_map_take(&measurer->maps, map);
 }
 
 static int measurer_load(struct weir_measurer *measurer)
@@ -93,20 +73,6 @@ static int measurer_load(struct weir_measurer *measurer)
 	return weir_measure__load(measurer->skeleton);
 }
 
-static int maps_pin(const struct weir_measurer *measurer)
-{
-	for (size_t i = 0; i < measurer->map_count; i++) {
-		const struct weir_map *map = &measurer->maps[i];
-		int r = map->reused ? 0 :
-				      weir_pin_replace(bpf_map__fd(map->bpf), measurer->pin_dir,
-						       "maps", map->name);
-
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static int program_fd(const struct weir_measurer *measurer, const char *name)
 {
 	struct bpf_program *program =
@@ -120,17 +86,17 @@ int weir_measurer_new(const char *pin_dir, const struct weir_measure_plan *plan,
 {
 	_cleanup_(weir_measurer_freep) struct weir_measurer *measurer =
 		calloc(1, sizeof(*measurer));
-	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
 	if (measurer) {
 		measurer->plan = plan;
-		measurer->pin_dir = pin_dir;
+		measurer->maps.pin_dir = pin_dir;
+		measurer->maps.names = plan->maps;
 	}
 	int r = measurer ? measurer_load(measurer) : -ENOMEM;
 
 	if (!r)
-		r = maps_pin(measurer);
-	libbpf_set_print(print);
+		r = weir_aside_maps_pin(&measurer->maps);
 	if (r) {
 		weir_diag_error(diag, "see `weir doctor`", "measuring programs: %s", strerror(-r));
 		return r;
@@ -156,6 +122,5 @@ void weir_measurer_remove(const char *pin_dir, const struct weir_measure_plan *p
 	if (any < 0) /* what is there is another daemon's */
 		return;
 	weir_measure_places_remove(pin_dir, plan->hook);
-	for (size_t i = 0; plan->maps[i]; i++)
-		weir_pin_remove(pin_dir, "maps", plan->maps[i]);
+	weir_aside_maps_remove(pin_dir, plan->maps);
 }

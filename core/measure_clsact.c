@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The programs that only measure as filters of clsact, where a kernel has no TCX (before 6.6). */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include <bpf/libbpf.h>
@@ -9,14 +8,8 @@
 #include "kernel_abi.h"
 #include "measure_private.h"
 #include "pin.h"
+#include "quiet.h"
 #include "tc_filters.h"
-
-/* What libbpf would print is an answer here ("no such filter"), not a fault. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
 
 static void mark_name(char name[48], uint32_t ifindex)
 {
@@ -28,7 +21,7 @@ int weir_measure_clsact_attach(uint32_t ifindex, int program_fd, const char *pin
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_MEASURE_PRIORITY,
 		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 	int r = bpf_tc_hook_create(&hook);
 	char name[48];
 
@@ -37,7 +30,6 @@ int weir_measure_clsact_attach(uint32_t ifindex, int program_fd, const char *pin
 		weir_pin_replace(program_fd, pin_dir, "links", name);
 	if (r == 0 || r == -EEXIST)
 		r = bpf_tc_attach(&hook, &opts);
-	libbpf_set_print(print);
 	return r;
 }
 
@@ -46,11 +38,9 @@ bool weir_measure_clsact_is(uint32_t ifindex)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
 		    .priority = CLSACT_MEASURE_PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = bpf_tc_query(&hook, &opts);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	libbpf_set_print(print);
-	return !r;
+	return !bpf_tc_query(&hook, &opts);
 }
 
 /* The qdisc, if it is ours, goes with the last filter on it. */
@@ -75,10 +65,8 @@ void weir_measure_clsact_detach(uint32_t ifindex, const char *pin_dir)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
 		    .priority = CLSACT_MEASURE_PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = bpf_tc_detach(&hook, &opts);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	libbpf_set_print(print);
-	if (!r)
+	if (!bpf_tc_detach(&hook, &opts))
 		qdisc_remove(ifindex, pin_dir);
 }

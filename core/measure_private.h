@@ -4,10 +4,8 @@
 #define WEIR_CORE_MEASURE_PRIVATE_H
 
 #include "abi/maps.h"
-#include "map_private.h"
+#include "aside.h"
 #include "measure.h"
-
-#define MEASURE_MAPS_MAX 8
 
 /* Where programs are attached. */
 struct weir_measure_place {
@@ -24,10 +22,8 @@ struct weir_measure_places {
 
 struct weir_measurer {
 	const struct weir_measure_plan *plan;
-	const char *pin_dir;
 	struct weir_measure *skeleton;
-	struct weir_map maps[MEASURE_MAPS_MAX];
-	size_t map_count;
+	struct weir_aside_maps maps;
 	struct weir_measure_places places;
 };
 

@@ -17,6 +17,7 @@
 #include "abi/maps.h"
 #include "abi/served.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/secret.h"
 #include "bpf/main.skel.h"
 #include "constants.h"
@@ -79,6 +80,18 @@ static int object_mark_old(const struct weir_object *object)
 	return weir_constant_write(object->skeleton->obj, "old_state", &exists, sizeof(exists));
 }
 
+/* How long a client may take to send again what nobody has answered. */
+#define SETTLES_NS (3 * WEIR_NS_PER_S)
+
+static int object_mark_settling(const struct weir_object *object)
+{
+	bool is_upgrade = object->pins == WEIR_PINS_OTHER || object->pins == WEIR_PINS_UNFINISHED;
+	uint64_t until_ns = is_upgrade ? weir_clock_monotonic_ns() + SETTLES_NS : 0;
+
+	return weir_constant_write(object->skeleton->obj, "served_settles_ns", &until_ns,
+				   sizeof(until_ns));
+}
+
 static int object_open(struct weir_object *object, const struct weir_object *from,
 		       const char *pin_dir)
 {
@@ -97,7 +110,9 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 
 	if (!r)
 		r = weir_object_take_maps(object, from, pin_dir);
-	return r ? r : object_mark_old(object);
+	if (!r)
+		r = object_mark_old(object);
+	return r ? r : object_mark_settling(object);
 }
 
 /* The kernel's own words matter only when loading fails for good: until then they are kept. */

@@ -15,7 +15,8 @@ int weir_offline_status(const char *pin_dir, struct weir_buf *reply);
 
 /*
  * Detaches every program and removes every pin below pin_dir, and what a daemon that was killed
- * left in run_dir (NULL: none). A second call finds nothing and succeeds. A running daemon is told
+ * left in run_dir (NULL: none): its socket, and what features keep there. A second call finds
+ * nothing and succeeds. A running daemon is told
  * of, not stopped. What is not Weir's stays: other programs, other files below pin_dir, a clsact
  * qdisc that somebody else made.
  *

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "core/feature.h"
 #include "core/netlink.h"
 #include "core/offline.h"
 #include "core/pin.h"
@@ -285,6 +286,30 @@ static int pins_remove(struct cleanup *cleanup)
 	return r;
 }
 
+static void run_file_remove(struct cleanup *cleanup, const char *run_dir, const char *name)
+{
+	static const char *const suffixes[] = { "", ".new" };
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(suffixes); i++) {
+		_cleanup_buf_ struct weir_buf path = { 0 };
+		struct stat st;
+
+		weir_buf_addf(&path, "%s/%s%s", run_dir, name, suffixes[i]);
+		if (path.failed || lstat(weir_buf_str(&path), &st) || !S_ISREG(st.st_mode))
+			continue;
+		tell(cleanup, unlink(weir_buf_str(&path)) ? -errno : 0, weir_buf_str(&path));
+	}
+}
+
+/* What stands beside maps that are no more. A daemon that runs has it open, and it may be of other
+ * maps than those below pin_dir. */
+static void run_files_remove(struct cleanup *cleanup, const char *run_dir)
+{
+	for (size_t i = 0; weir_features[i]; i++)
+		for (const char *const *name = weir_features[i]->run_files; name && *name; name++)
+			run_file_remove(cleanup, run_dir, *name);
+}
+
 static void reply_write(const struct cleanup *cleanup, bool is_running, struct weir_buf *reply)
 {
 	struct weir_json_out json = { .out = reply };
@@ -316,6 +341,8 @@ int weir_cleanup(const char *pin_dir, const char *run_dir, struct weir_buf *repl
 		r = pins_remove(&cleanup);
 	if (r)
 		return r;
+	if (run_dir && !is_running)
+		run_files_remove(&cleanup, run_dir);
 	weir_json_close_array(&cleanup.removed);
 	weir_json_close_array(&cleanup.failed);
 	if (cleanup.removed_text.failed || cleanup.failed_text.failed)

@@ -190,8 +190,20 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 					     "'%s' is neither a port nor a range of ports", text);
 	case WEIR_ARG_CHOICE:
 		return choice_is_known(arg, text) ? 0 : choice_refuse(arg, text, diag);
+	case WEIR_ARG_WORDS:
+		return weir_diag_key(diag, arg->name, "write [\"one\", \"another\"]",
+				     "it is one text, and no array of texts");
 	}
 	return 0;
+}
+
+static bool is_words(const struct weir_json *value)
+{
+	bool is = weir_json_type(value) == WEIR_JSON_ARRAY;
+
+	for (size_t i = 0; i < weir_json_size(value); i++)
+		is = is && weir_json_type(weir_json_at(value, i)) == WEIR_JSON_STRING;
+	return is;
 }
 
 static int value_check(const struct weir_arg *arg, const struct weir_json *value,
@@ -211,6 +223,8 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 		return 0;
 	if (arg->type == WEIR_ARG_BOOL && type == WEIR_JSON_BOOL)
 		return 0;
+	if (arg->type == WEIR_ARG_WORDS && is_words(value))
+		return 0;
 	static const char *const wanted[] = {
 		[WEIR_ARG_STRING] = "a text",
 		[WEIR_ARG_UINT] = "a whole number",
@@ -219,6 +233,7 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 		[WEIR_ARG_RANGE] = "a text such as \"192.0.2.0/24\"",
 		[WEIR_ARG_PORTS] = "a port, or a text such as \"8000-8099\"",
 		[WEIR_ARG_CHOICE] = "a text",
+		[WEIR_ARG_WORDS] = "an array of texts",
 	};
 	return weir_diag_key(diag, arg->name, arg->help, "the value is of the wrong type: write %s",
 			     wanted[arg->type]);

@@ -32,6 +32,7 @@ enum weir_arg_type {
 	WEIR_ARG_RANGE,	   /* address, CIDR or FROM-TO */
 	WEIR_ARG_PORTS,	   /* a port as a number or text, "8000-8099", "all" */
 	WEIR_ARG_CHOICE,   /* one of `choices` */
+	WEIR_ARG_WORDS,	   /* an array of texts; on the command line given once for each */
 };
 
 #define WEIR_ARG_REQUIRED 1 /* refused without it */
@@ -80,6 +81,8 @@ struct weir_op {
 	 */
 	int (*run)(struct weir_engine *engine, struct weir_call *call);
 	const void *closure; /* for rows that share `run` */
+	/* Loop, right before run(), also where a worker calls that. NULL: nothing. */
+	void (*before)(struct weir_engine *engine);
 	/* Loop, once run() has returned, whatever it got done. NULL: nothing. */
 	void (*after)(struct weir_engine *engine);
 	/*

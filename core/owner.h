@@ -16,6 +16,10 @@ struct weir_flow_ends {
 	struct weir_addr src, dst;
 	uint16_t sport, dport; /* host byte order */
 	uint8_t proto;
+	bool is_over; /* how it gets on is no question any more */
+	/* When packets of it came, CLOCK_MONOTONIC: others may have had the same ends before, and
+	 * since. 0: not known. */
+	uint64_t first_ns, last_ns;
 };
 
 /* Adds to an open object whose the ends are that are sockets of this host; nothing where none is,

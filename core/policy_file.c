@@ -113,12 +113,10 @@ static void text_put(struct weir_json_out *json, const char *key,
 
 static void trial_put(struct weir_json_out *json, const struct weir_policy_trial *trial)
 {
-	char until[WEIR_CLOCK_TEXT];
-
 	if (!trial->until_ns)
 		return;
 	weir_json_open_object(json, "trial");
-	weir_json_put_str(json, "until", weir_clock_format(trial->until_ns, until));
+	weir_json_put_time(json, "until", trial->until_ns);
 	weir_json_put_uint(json, "within_s", trial->within_ns / WEIR_NS_PER_S);
 	text_put(json, "confirmed", &trial->confirmed);
 	weir_json_close_object(json);
@@ -129,7 +127,7 @@ int weir_policy_file_write(const char *state_dir, const struct weir_policy_file 
 	_cleanup_free_ char *path = weir_path_join(state_dir, "policy.json");
 	_cleanup_buf_ struct weir_buf text = {};
 	struct weir_json_out json = { .out = &text };
-	char hash[17], changed[21];
+	char hash[17];
 
 	if (!path)
 		return -ENOMEM;
@@ -138,7 +136,7 @@ int weir_policy_file_write(const char *state_dir, const struct weir_policy_file 
 	weir_json_put_uint(&json, "version", POLICY_VERSION);
 	weir_json_put_uint(&json, "revision", policy->revision);
 	weir_json_put_str(&json, "config_hash", hash);
-	weir_json_put_str(&json, "changed", weir_clock_format(policy->changed_ns, changed));
+	weir_json_put_time(&json, "changed", policy->changed_ns);
 	text_put(&json, "current", &policy->current);
 	text_put(&json, "previous", &policy->previous);
 	trial_put(&json, &policy->trial);

@@ -53,7 +53,7 @@ enum weir_traffic_kind {
 
 /* What a device counts itself, and how much that was a second of late. */
 struct weir_traffic_counts {
-	bool is_known, has_rates; /* rates: from the second look on */
+	bool is_known, has_rates; /* rates: when it was seen for a second */
 	uint64_t totals[WEIR_TRAFFIC_KINDS];
 	double rates[WEIR_TRAFFIC_KINDS];
 };

@@ -14,14 +14,9 @@
 
 #include "base/cleanup.h"
 #include "core/kernel_abi.h"
+#include "core/quiet.h"
 
 #define ANSWER_BYTES 32768
-
-/* What libbpf would print is an answer here ("no such filter"), not a fault. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
 
 static enum bpf_tc_attach_point attach_point(enum weir_direction direction)
 {
@@ -33,11 +28,9 @@ uint32_t weir_tc_program_id(uint32_t ifindex, enum weir_direction direction)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = attach_point(direction));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = bpf_tc_query(&hook, &opts);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	libbpf_set_print(print);
-	return r ? 0 : opts.prog_id;
+	return bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
 }
 
 int weir_tc_filter_remove(uint32_t ifindex, enum weir_direction direction)
@@ -45,22 +38,18 @@ int weir_tc_filter_remove(uint32_t ifindex, enum weir_direction direction)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = attach_point(direction));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = bpf_tc_detach(&hook, &opts);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	libbpf_set_print(print);
-	return r;
+	return bpf_tc_detach(&hook, &opts);
 }
 
 int weir_tc_qdisc_remove(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int r = bpf_tc_hook_destroy(&hook);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	libbpf_set_print(print);
-	return r;
+	return bpf_tc_hook_destroy(&hook);
 }
 
 static bool filter_is_foreign(const struct nlmsghdr *message)

@@ -3,7 +3,6 @@
 #include "trace.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,17 +19,16 @@
 #include "constants.h"
 #include "map_private.h"
 #include "pin.h"
+#include "quiet.h"
 #include "trace_attach.h"
 
-#define TRACE_MAPS_MAX 16
 #define TRACE_PROGRAMS_MAX 16
 #define TRACEPOINT_SECTION "tp_btf/"
 
 struct weir_tracer {
 	const struct weir_trace_plan *plan;
 	struct weir_trace *skeleton;
-	struct weir_map maps[TRACE_MAPS_MAX];
-	size_t map_count;
+	struct weir_aside_maps maps;
 	struct bpf_link *links[TRACE_PROGRAMS_MAX]; /* in the order of the plan; NULL: it lacks */
 	char lacks[160];
 };
@@ -52,10 +50,7 @@ static void weir_tracer_freep(struct weir_tracer **tracer)
 
 struct weir_map *weir_tracer_map(struct weir_tracer *tracer, const char *name)
 {
-	for (size_t i = 0; i < tracer->map_count; i++)
-		if (strcmp(tracer->maps[i].name, name) == 0)
-			return &tracer->maps[i];
-	return NULL;
+	return weir_aside_map(&tracer->maps, name);
 }
 
 const char *weir_tracer_lacks(const struct weir_tracer *tracer)
@@ -83,38 +78,32 @@ uint64_t weir_tracer_missed(const struct weir_tracer *tracer)
 	return missed;
 }
 
-int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir_buf *out)
+static struct bpf_link *link_of(const struct weir_tracer *tracer, const char *program)
 {
 	for (size_t i = 0; tracer->plan->programs[i].name; i++)
 		if (strcmp(tracer->plan->programs[i].name, program) == 0)
-			return tracer->links[i] ? weir_trace_run(tracer->links[i], out) : -ENOENT;
-	return -ENOENT;
+			return tracer->links[i];
+	return NULL;
 }
 
-/* What another version laid out otherwise is begun anew. */
-static int map_take(struct weir_tracer *tracer, struct bpf_map *map, const char *pin_dir)
+bool weir_tracer_has(const struct weir_tracer *tracer, const char *program)
 {
-	if (bpf_map__is_internal(map))
-		return 0;
-	if (!weir_aside_has(tracer->plan->maps, bpf_map__name(map)))
-		return bpf_map__set_autocreate(map, false);
-	if (tracer->map_count == TRACE_MAPS_MAX)
-		return -E2BIG;
-	struct weir_map *mine = &tracer->maps[tracer->map_count++];
-	_cleanup_close_ int fd = weir_pin_get(pin_dir, "maps", bpf_map__name(map));
-
-	mine->bpf = map;
-	memccpy(mine->name, bpf_map__name(map), '\0', sizeof(mine->name) - 1);
-	mine->reused = fd >= 0 && weir_aside_map_fits(map, fd);
-	return mine->reused ? bpf_map__reuse_fd(map, fd) : 0;
+	return link_of(tracer, program) != NULL;
 }
 
-static int maps_take(struct weir_tracer *tracer, const char *pin_dir)
+int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir_buf *out)
+{
+	struct bpf_link *link = link_of(tracer, program);
+
+	return link ? weir_trace_run(link, out) : -ENOENT;
+}
+
+static int maps_take(struct weir_tracer *tracer)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, tracer->skeleton->obj) {
-		int r = map_take(tracer, map, pin_dir);
+		int r = weir_aside_map_take(&tracer->maps, map);
 
 		if (r)
 			return r;
@@ -177,13 +166,13 @@ static int programs_choose(struct weir_tracer *tracer, const struct weir_kernel_
 	return 0;
 }
 
-static int tracer_load(struct weir_tracer *tracer, const char *pin_dir,
-		       const struct weir_kernel_types *types, struct weir_diag *diag, uint64_t turn)
+static int tracer_load(struct weir_tracer *tracer, const struct weir_kernel_types *types,
+		       struct weir_diag *diag, uint64_t turn)
 {
 	tracer->skeleton = weir_trace__open();
 	if (!tracer->skeleton)
 		return -errno;
-	int r = maps_take(tracer, pin_dir);
+	int r = maps_take(tracer);
 
 	if (!r)
 		r = programs_choose(tracer, types, diag);
@@ -207,20 +196,6 @@ static int program_attach(struct weir_tracer *tracer, size_t at)
 	if (r && row->is_optional)
 		lack(tracer, row->hook);
 	return row->is_optional ? 0 : r;
-}
-
-static int maps_pin(struct weir_tracer *tracer, const char *pin_dir)
-{
-	for (size_t i = 0; i < tracer->map_count; i++) {
-		struct weir_map *map = &tracer->maps[i];
-		int r = map->reused ?
-				0 :
-				weir_pin_replace(bpf_map__fd(map->bpf), pin_dir, "maps", map->name);
-
-		if (r)
-			return r;
-	}
-	return 0;
 }
 
 static void link_name(char name[64], const struct weir_trace_program *row)
@@ -264,7 +239,7 @@ static int tracer_turn(struct weir_tracer *tracer, const char *pin_dir, uint64_t
 		if (r)
 			return r;
 	}
-	int r = maps_pin(tracer, pin_dir);
+	int r = weir_aside_maps_pin(&tracer->maps);
 
 	if (!r)
 		r = weir_map_set(weir_tracer_map(tracer, tracer->plan->turn), &zero, &turn);
@@ -277,15 +252,17 @@ int weir_tracer_new(const char *pin_dir, const struct weir_kernel_types *types,
 {
 	_cleanup_(weir_tracer_freep) struct weir_tracer *tracer = calloc(1, sizeof(*tracer));
 	uint64_t turn = weir_clock_monotonic_ns();
-	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 
-	if (tracer)
+	if (tracer) {
 		tracer->plan = plan;
-	int r = tracer ? tracer_load(tracer, pin_dir, types, diag, turn) : -ENOMEM;
+		tracer->maps.pin_dir = pin_dir;
+		tracer->maps.names = plan->maps;
+	}
+	int r = tracer ? tracer_load(tracer, types, diag, turn) : -ENOMEM;
 
 	if (!r)
 		r = tracer_turn(tracer, pin_dir, turn);
-	libbpf_set_print(print);
 	if (r && !diag->count)
 		weir_diag_error(diag, "see `weir doctor`", "tracing programs: %s", strerror(-r));
 	if (r)
@@ -299,7 +276,7 @@ static int try_load(struct weir_trace *skeleton)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
 	struct bpf_program *program;
-	int r = skeleton ? weir_kernel_types_new(&types) : -errno;
+	int r = skeleton ? weir_kernel_types_new(NULL, &types) : -errno;
 
 	if (r)
 		return r;
@@ -322,12 +299,11 @@ static int try_load(struct weir_trace *skeleton)
 
 int weir_tracer_try(void)
 {
-	libbpf_print_fn_t print = libbpf_set_print(weir_aside_quiet);
+	_cleanup_quiet_ libbpf_print_fn_t print = weir_quiet();
 	struct weir_trace *skeleton = weir_trace__open();
 	int r = try_load(skeleton);
 
 	weir_trace__destroy(skeleton);
-	libbpf_set_print(print);
 	return r;
 }
 
@@ -341,6 +317,5 @@ void weir_tracer_remove(const char *pin_dir, const struct weir_trace_plan *plan)
 		link_name(name, row);
 		weir_pin_remove(pin_dir, "links", name);
 	}
-	for (size_t i = 0; plan->maps[i]; i++)
-		weir_pin_remove(pin_dir, "maps", plan->maps[i]);
+	weir_aside_maps_remove(pin_dir, plan->maps);
 }

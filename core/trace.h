@@ -59,6 +59,8 @@ void weir_tracer_free(struct weir_tracer *tracer);
 void weir_tracer_remove(const char *pin_dir, const struct weir_trace_plan *plan);
 /* Borrowed, or NULL. */
 struct weir_map *weir_tracer_map(struct weir_tracer *tracer, const char *name);
+/* Whether it is loaded and attached: what is optional may not be to be had here. */
+bool weir_tracer_has(const struct weir_tracer *tracer, const char *program);
 /* Hooks that are optional and not to be had here, with a comma between; "" when all are. */
 const char *weir_tracer_lacks(const struct weir_tracer *tracer);
 /* Has an iterator run, and adds all it writes to `out`, which may be NULL. */

@@ -170,10 +170,11 @@ static void device_read(const struct device *device, struct weir_traffic_counts 
 	double seconds = (double)(last->at_ns - first->at_ns) / WEIR_NS_PER_S;
 
 	ret_counts->is_known = true;
-	ret_counts->has_rates = seconds > 0;
+	/* Of some milliseconds, as right after a start, it is twice or half of what it is. */
+	ret_counts->has_rates = last->at_ns - first->at_ns >= LOOK_NS;
 	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS; kind++) {
 		ret_counts->totals[kind] = last->counts[kind];
-		if (seconds > 0)
+		if (ret_counts->has_rates)
 			ret_counts->rates[kind] =
 				(double)(last->counts[kind] - first->counts[kind]) / seconds;
 	}

@@ -36,6 +36,25 @@ static void rate_is_of_the_last_five_seconds(void **state)
 	assert_int_equal(last.totals[WEIR_TRAFFIC_TX_BYTES], 2500);
 }
 
+/* Who asks right after the start: a burst in 50 ms is no rate of a second. */
+static void rate_is_of_a_second_at_the_least(void **state)
+{
+	struct device device = { .ifindex = 1, .look_count = 1 };
+	struct weir_traffic_counts counts;
+
+	(void)state;
+	device.looks[0] = (struct look){ .at_ns = WEIR_NS_PER_S };
+	for (uint64_t ms = 50; ms <= 1000; ms += 50) {
+		struct look look = { .at_ns = WEIR_NS_PER_S + ms * WEIR_NS_PER_MS,
+				     .counts = { 1000 } };
+
+		look_add(&device, &look);
+		device_read(&device, &counts);
+		assert_int_equal(counts.has_rates, ms >= 900);
+		assert_true(!counts.has_rates || counts.rates[0] <= 1000 / 0.9);
+	}
+}
+
 /* A driver with counters of 32 bits, one of 64 that wraps, another device by that number. */
 static void counter_that_goes_back_has_no_rate_until_the_next_look(void **state)
 {
@@ -67,6 +86,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_is_of_the_last_five_seconds),
+		cmocka_unit_test(rate_is_of_a_second_at_the_least),
 		cmocka_unit_test(counter_that_goes_back_has_no_rate_until_the_next_look),
 	};
 

@@ -66,7 +66,9 @@ static void event_log(struct weir_subscriber *subscriber, const char *kind, cons
 			  weir_json_str(weir_json_get(json, "who"), "?"));
 		api_reconfigure(daemon);
 	} else {
-		weir_warning("%s: %s", what, weir_json_str(weir_json_get(json, "detail"), ""));
+		const char *detail = weir_json_str(weir_json_get(json, "detail"), "");
+
+		weir_warning("%s%s%s", what, detail[0] ? ": " : "", detail);
 	}
 }
 
@@ -155,9 +157,8 @@ static void daemon_stop(struct daemon *daemon)
 	weir_api_stop(daemon->api);
 	while (daemon->engine && !weir_engine_is_idle(daemon->engine))
 		weir_uv_loop_turn(daemon->loop);
-	weir_api_free(daemon->api);
-	if (daemon->engine)
-		weir_engine_unsubscribe(daemon->engine, &daemon->log);
+	weir_api_free(weir_take(daemon->api));
+	/* daemon->log hears to the end: what is lost with it must be told. */
 	weir_engine_free(daemon->engine);
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(daemon->signals); i++)
 		if (daemon->signals[i])

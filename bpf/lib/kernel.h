@@ -131,6 +131,7 @@ struct tcp_sock {
 	__u32 total_retrans, rcv_ooopack;
 	__u32 segs_out, segs_in;
 	__u32 snd_wnd, rcv_wnd;
+	__u32 snd_una, rcv_nxt;
 };
 
 struct dst_entry {

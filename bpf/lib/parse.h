@@ -81,9 +81,12 @@ static __always_inline void parse_tags(struct cursor *c, struct pkt *p)
 		if (!header_peek(c, sizeof(struct tag_header), p))
 			return;
 		const struct tag_header *tag = c->at;
+		__u16 id = be16(tag->tci) & TAG_ID_MASK;
 
 		if (!(p->seen & PKT_VLAN))
-			p->vlan = be16(tag->tci) & TAG_ID_MASK;
+			p->vlan = id;
+		if (tags == 1)
+			p->inner_vlan = id | PKT_TAGGED;
 		p->seen |= PKT_VLAN;
 		p->ethertype = tag->ethertype;
 		cursor_advance(c, sizeof(*tag));

@@ -134,6 +134,38 @@ static __always_inline __be16 parse_urgent(struct cursor *c, const struct pkt *p
 	return ((const struct tcp_header *)c->at)->urgent;
 }
 
+/* Of at the most `last`. What is compared is what is used: clang would compare a copy of it, of
+ * which the verifier before Linux 6.8 does not learn. */
+static __always_inline bool parse_word(struct cursor *c, __u8 *data, __u64 at, __u64 last)
+{
+	__asm__ volatile("" : "+r"(at));
+	if (at > last)
+		return false;
+	c->offset = at & CURSOR_OFFSET_MASK;
+	if (cursor_peek(c, sizeof(__u64)) != CURSOR_WHOLE)
+		return false;
+	__builtin_memcpy(data + at, c->at, sizeof(__u64));
+	return true;
+}
+
+/*
+ * A frame as it is, of 8 to `size` bytes, into `data`: words, of which the last begins as much
+ * ahead as it has to. False: not all of it is in reach. (`size` is a constant, a multiple of 8.)
+ */
+static __always_inline bool parse_frame(struct cursor *c, __u8 *data, __u32 bytes, __u32 size)
+{
+	__u64 last = (__u64)bytes - sizeof(__u64), most = size - sizeof(__u64);
+
+	LOOP_ROLLED
+	for (__u64 i = 0; i < size; i += sizeof(__u64)) {
+		if (i >= last)
+			break;
+		if (!parse_word(c, data, i, most))
+			return false;
+	}
+	return parse_word(c, data, last, most);
+}
+
 #ifdef __bpf__
 /* For stages that look further into a packet once it is parsed, from either kind of context. */
 static __always_inline struct cursor xdp_cursor(struct xdp_md *ctx)
@@ -228,6 +260,24 @@ static __always_inline void parse_payload_skb(struct __sk_buff *skb, const struc
 	__asm__ volatile("" : "+r"(last));
 	if (last < size)
 		bpf_skb_load_bytes(skb, payload_offset(p), data, last + 1);
+}
+
+/* parse_frame() of the packet itself. */
+static __always_inline bool parse_frame_xdp(struct xdp_md *ctx, __u8 *data, __u32 bytes, __u32 size)
+{
+	struct cursor c = xdp_cursor(ctx);
+
+	return parse_frame(&c, data, bytes, size);
+}
+
+/* The kernel's own, which reaches all of it. */
+static __always_inline bool parse_frame_skb(struct __sk_buff *skb, __u8 *data, __u32 bytes,
+					    __u32 size)
+{
+	__u32 last = bytes - 1;
+
+	__asm__ volatile("" : "+r"(last)); /* as above */
+	return last < size && !bpf_skb_load_bytes(skb, 0, data, last + 1);
 }
 
 /* Whether TC sees the IP header first, as behind generic XDP on Linux 6.18, though the device has a

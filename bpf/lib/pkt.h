@@ -8,6 +8,8 @@
 
 #include "../../abi/packet.h"
 
+#define PKT_TAGGED 0x1000u /* with a VLAN id: there is a tag that has it, be it 0 */
+
 /* Whether a packet of a flow stands as it was sent, or as its initiator would have begun. */
 enum pkt_turned {
 	PKT_AS_SENT,
@@ -90,8 +92,9 @@ struct pkt {
 			__u8 relay; /* enum pkt_relay */
 		};
 	};
-	__u8 state;  /* enum weir_conn_state */
-	__u8 reject; /* enum weir_reject: how the sender is to be told */
+	__u8 state;	  /* enum weir_conn_state */
+	__u8 reject;	  /* enum weir_reject: how the sender is to be told */
+	__u16 inner_vlan; /* of the tag behind the outermost, with PKT_TAGGED; 0: there is none */
 	/* Of a fragment, without meaning in other packets: as in an IPv6 fragment header, offset in
 	 * bytes, and in the lowest bit that more follow; the bytes it carries of the datagram, and
 	 * whose they are. */

@@ -16,6 +16,11 @@
 
 const volatile struct weir_served_constants served_constants = {};
 
+/* Behind an upgrade that begins with empty tables, connections of before are known again by and by,
+ * each by its client's next packet: CLOCK_MONOTONIC until when that is waited for (core/object.c);
+ * 0: the tables have all there is. */
+const volatile __u64 served_settles_ns = 0;
+
 enum served_kind {
 	SERVED_NOT,
 	SERVED_TO_SERVICE,   /* to a service's address */
@@ -58,8 +63,9 @@ struct served {
 	__u8 is_refreshed; /* its flow's time was written, as it is once a second */
 	/* Where conntrack counts what the flow carries, for packets that it does not see. */
 	__u32 sum_row;
-	__u8 sum_turn;	   /* and whose the row is: conntrack's, no one else reads it */
-	__u8 is_uncounted; /* it should, and cannot in that way */
+	__u8 sum_turn;	     /* and whose the row is: conntrack's, no one else reads it */
+	__u8 is_uncounted;   /* it should, and cannot in that way */
+	__u8 is_turned_back; /* from a backend, of no flow of its service */
 };
 
 /*
@@ -94,6 +100,7 @@ static __always_inline void served_begin(void)
 	served->owner = 0;
 	served->tally = 0;
 	served->is_turned = false;
+	served->is_turned_back = false;
 	served->is_chosen = false;
 	served->is_quote = false;
 	served->hides = false;
@@ -167,8 +174,33 @@ __noinline int served_turn_back(struct pkt *p)
 		return 0;
 	served_put(p, served, &served->backend, &served->hidden);
 	served->is_turned = false;
+	served->is_turned_back = served->kind == SERVED_FROM_BACKEND;
 	served->kind = SERVED_NOT;
 	return 0;
+}
+
+/* Whoever does not get it sends it again. */
+static __always_inline bool served_is_settling(const struct pkt *p)
+{
+	return served_settles_ns && p->seen & PKT_TCP && !p->probe &&
+	       bpf_ktime_get_ns() < served_settles_ns;
+}
+
+/* As it is it would be no client's, who answers by a reset. Where it leaves it may have a flow of
+ * its own, begun by a program that did not know the connection either. */
+static __always_inline bool served_is_early(const struct pkt *p, bool has_flow)
+{
+	const struct served *served = served_is_settling(p) ? served_work() : NULL;
+
+	return served && served->is_turned_back && (!has_flow || p->direction == WEIR_EGRESS);
+}
+
+/* To a service, and of no connection: behind XDP it would be for this host to refuse. */
+static __always_inline bool served_is_astray(const struct pkt *p)
+{
+	const struct served *served = served_is_settling(p) ? served_work() : NULL;
+
+	return served && served->kind == SERVED_TO_SERVICE;
 }
 
 /* Whose the flow is that a packet was found to have. False: it is not the one that it was taken

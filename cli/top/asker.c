@@ -45,7 +45,7 @@ void top_deed_free(struct top_deed *deed)
 static void problem_keep(struct top_look *look, int result, const char *target,
 			 const struct weir_diag *diag)
 {
-	const char *what = diag->count ? diag->entries[0].what : strerror(-result);
+	const char *what = weir_diag_why(diag, result);
 	size_t len = strlen(target);
 
 	if (strncmp(what, target, len) == 0 && strncmp(what + len, ": ", 2) == 0)
@@ -67,9 +67,14 @@ static int ask(const struct weir_command *command, struct top_look *look, const 
 	return r;
 }
 
+static const struct top_way *way_of(const struct top_look *look)
+{
+	return &top_tabs[look->tab].ways[look->way];
+}
+
 static void target_add(const struct top_look *look, struct weir_buf *out)
 {
-	const struct top_way *way = &top_tabs[look->tab].ways[look->way];
+	const struct top_way *way = way_of(look);
 	const char *between = strchr(way->target, '?') ? "&" : "?";
 
 	weir_buf_add_str(out, way->target);
@@ -92,16 +97,32 @@ static void told_ask(const struct weir_command *command, const char *target,
 	(void)weir_ask(command, &question, NULL, ret_told);
 }
 
-static void look_ask(const struct weir_command *command, struct top_look *look)
+/* Totals are kept of all flows alone, and where the configuration has them. */
+static bool ended_ask(const struct weir_command *command, struct top_look *look, const char *target)
+{
+	_cleanup_buf_ struct weir_buf whole = { 0 };
+
+	if (!way_of(look)->has_ended || look->filter[0])
+		return false;
+	weir_buf_addf(&whole, "%s&ended=true", target);
+	told_ask(command, weir_buf_str(&whole), &look->answer);
+	return look->answer;
+}
+
+static void rows_ask(const struct weir_command *command, struct top_look *look)
 {
 	_cleanup_buf_ struct weir_buf target = { 0 };
 
-	look->fate = TOP_ANSWERED;
-	if (ask(command, look, "/api/v1/status", &look->status) == 0 &&
-	    top_tabs[look->tab].ways[look->way].target) {
-		target_add(look, &target);
+	target_add(look, &target);
+	if (!ended_ask(command, look, weir_buf_str(&target)))
 		ask(command, look, weir_buf_str(&target), &look->answer);
-	}
+}
+
+static void look_ask(const struct weir_command *command, struct top_look *look)
+{
+	look->fate = TOP_ANSWERED;
+	if (ask(command, look, "/api/v1/status", &look->status) == 0 && way_of(look)->target)
+		rows_ask(command, look);
 	look->at_ns = weir_clock_monotonic_ns();
 	for (size_t i = 0; i < TOP_DETAILS; i++)
 		if (look->fate == TOP_ANSWERED && look->detail[i])

@@ -135,10 +135,54 @@ static void pace_find(struct top_model *model, const struct top_totals *now, uin
 	top_history_add(&model->out, model->pace.out_bytes);
 }
 
-static bool is_sequel(const struct top_look *look, const struct top_look *before)
+static const char *totals_since(const struct top_look *look)
 {
+	return weir_json_str(top_member(look->answer, "ended.since"), "");
+}
+
+/* Counters of a run of the daemon are another's when it began later. */
+static bool is_same_run(const struct top_model *model, const struct top_look *look)
+{
+	return !top_model_way(model)->is_per_run ||
+	       weir_view_uint(look->status, "uptime_s") >=
+		       weir_view_uint(model->status, "uptime_s");
+}
+
+static bool is_sequel(const struct top_model *model, const struct top_look *look)
+{
+	const struct top_look *before = model->look;
+
 	return before && look->tab == before->tab && look->way == before->way &&
-	       look->by == before->by && strcmp(look->filter, before->filter) == 0;
+	       look->by == before->by && strcmp(look->filter, before->filter) == 0 &&
+	       strcmp(totals_since(look), totals_since(before)) == 0 && is_same_run(model, look);
+}
+
+/* Ended as flows were looked at, this time or the last: it may be in neither look, or late in one.
+ */
+static bool was_late(const struct top_look *look, const struct top_look *before)
+{
+	return weir_json_int(top_member(look->answer, "meanwhile.packets"), 0) ||
+	       weir_json_int(top_member(before->answer, "meanwhile.packets"), 0) ||
+	       weir_json_int(top_member(look->answer, "unknown.packets"), 0) !=
+		       weir_json_int(top_member(before->answer, "unknown.packets"), 0);
+}
+
+static struct top_step step_of(const struct top_model *model, const struct top_look *look,
+			       bool ended_some)
+{
+	const struct top_way *way = top_model_way(model);
+	const struct top_look *before = is_sequel(model, look) ? model->look : NULL;
+	bool has_ended = weir_json_get(look->answer, "ended");
+
+	return (struct top_step){
+		.before_ns = before ? before->at_ns : 0,
+		.at_ns = look->at_ns,
+		.lost_some = before && way->has_ended &&
+			     (has_ended ? was_late(look, before) : ended_some),
+		.has_ended = has_ended,
+		.is_unsteady =
+			!way->birth && !weir_json_bool(weir_json_get(look->answer, "steady"), true),
+	};
 }
 
 static void rows_clear(struct top_model *model)
@@ -178,15 +222,14 @@ static bool selected_find(const struct top_model *model, size_t *ret_index)
 }
 
 /* True: the look is kept. */
-static bool rows_take(struct top_model *model, struct top_look *look, bool lost_some)
+static bool rows_take(struct top_model *model, struct top_look *look, bool ended_some)
 {
 	const struct top_way *way = top_model_way(model);
-	bool follows = is_sequel(look, model->look);
 	struct top_rows none = { 0 }, rows = { 0 };
-	struct top_step step = { follows ? look->at_ns - model->look->at_ns : 0, lost_some };
+	struct top_step step = step_of(model, look, ended_some);
 
 	if (top_rows_read(way, way->target ? look->answer : look->status,
-			  follows ? &model->rows : &none, &step, &rows))
+			  step.before_ns ? &model->rows : &none, &step, &rows))
 		return false;
 	size_t index = top_model_selected(model);
 
@@ -214,7 +257,7 @@ void top_model_take(struct top_model *model, struct top_look *look)
 {
 	struct top_totals totals = totals_of(look->status);
 	/* Not told, or NAN, is not equal: then some may have been lost. */
-	bool lost_some = !(totals.ended == model->totals.ended), is_kept = false;
+	bool ended_some = !(totals.ended == model->totals.ended), is_kept = false;
 
 	if (look->tab != model->tab || look->way != model->ways[model->tab]) {
 		top_look_free(look);
@@ -224,7 +267,7 @@ void top_model_take(struct top_model *model, struct top_look *look)
 	if (look->status)
 		pace_find(model, &totals, model->status ? look->at_ns - model->totals_at_ns : 0);
 	if (look->fate == TOP_ANSWERED)
-		is_kept = rows_take(model, look, lost_some);
+		is_kept = rows_take(model, look, ended_some);
 	else if (look->fate == TOP_REFUSED && !look->is_trial)
 		rows_clear(model);
 	if (look->status)

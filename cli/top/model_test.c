@@ -12,11 +12,37 @@
 #include <cmocka.h>
 
 #define SECOND 1000000000ull
-#define HOSTS 1 /* the tab */
+/* The tabs. */
+#define FLOWS 0
+#define HOSTS 1
+#define PROCESSES 3
+#define INTERFACES 4
 
 #define HOST(NAME, SENT, RECEIVED)                                                 \
 	"{\"name\": \"" NAME "\", \"flows\": 1, \"packets\": 1, \"bytes\": " #SENT \
 	", \"sent_bytes\": " #SENT ", \"received_bytes\": " #RECEIVED "}"
+#define MISSED(NAME, SENT, MISSED_AT_MOST)                                                         \
+	"{\"name\": \"" NAME "\", \"flows\": 1, \"packets\": 1, \"bytes\": " #SENT                 \
+	", \"sent_bytes\": " #SENT ", \"received_bytes\": 0, \"missed_at_most\": " #MISSED_AT_MOST \
+	"}"
+#define UNSTEADY(ROWS) "{\"groups\": 1, \"steady\": false, \"rows\": [" ROWS "]}"
+#define TOTALS(MEANWHILE, SINCE, ROWS)                                                 \
+	"{\"groups\": 1, \"steady\": true, \"ended\": {\"since\": \"2031-05-0" #SINCE  \
+	"\"}, \"unknown\": {\"packets\": 0}, \"meanwhile\": {\"packets\": " #MEANWHILE \
+	"}, \"rows\": [" ROWS "]}"
+#define FLOW(BORN, BYTES)                                                                        \
+	"{\"proto\": \"tcp\", \"src\": \"10.0.0.1\", \"sport\": 1, \"dst\": \"10.0.0.2\","       \
+	" \"dport\": 2, \"born_ns\": " #BORN ", \"orig_bytes\": " #BYTES ", \"reply_bytes\": 0," \
+	" \"packets\": 1}"
+#define ALL_FLOWS(AS_OF, ROWS) \
+	"{\"total\": 1, \"as_of_ns\": " #AS_OF ", \"steady\": true, \"flows\": [" ROWS "]}"
+#define PROCESS(SENT)                                                                \
+	"{\"matching\": 1, \"groups\": [{\"process\": \"cat\", \"own_sent\": " #SENT \
+	", \"own_received\": 0}]}"
+#define IFACE(INDEX, IN)                                           \
+	"{\"interfaces\": [{\"name\": \"a\", \"ifindex\": " #INDEX \
+	", \"device\": {\"rx_bytes\": " #IN                        \
+	", \"rx_packets\": 5, \"tx_bytes\": 0, \"tx_packets\": 0}}]}"
 #define ROWS(GROUPS, ROWS) "{\"groups\": " GROUPS ", \"rows\": [" ROWS "]}"
 #define STATUS(IN, ENDED)                                                                         \
 	"{\"revision\": 1, \"interfaces\": [{\"name\": \"a\", \"device\": {\"rx_bytes\": " #IN    \
@@ -80,16 +106,34 @@ static const struct top_row *row_named(const struct top_model *model, const char
 	return NULL;
 }
 
-static void text_is(const struct top_model *model, const char *name, const char *title,
-		    const char *wanted)
+static void row_text_is(const struct top_model *model, const struct top_row *row, const char *title,
+			const char *wanted)
 {
 	const struct top_column *column = top_model_way(model)->columns;
 	_cleanup_buf_ struct weir_buf text = { 0 };
 
 	while (strcmp(column->title, title) != 0)
 		column++;
-	top_row_text(row_named(model, name), column, &text);
+	top_row_text(row, column, &text);
 	assert_string_equal(weir_buf_str(&text), wanted);
+}
+
+static void text_is(const struct top_model *model, const char *name, const char *title,
+		    const char *wanted)
+{
+	row_text_is(model, row_named(model, name), title, wanted);
+}
+
+/* Of the only row. */
+static void flow_text_is(const struct top_model *model, const char *title, const char *wanted)
+{
+	assert_int_equal(model->rows.count, 1);
+	row_text_is(model, &model->rows.at[0], title, wanted);
+}
+
+static void process_text_is(const struct top_model *model, const char *wanted)
+{
+	flow_text_is(model, "rate/s", wanted);
 }
 
 static void rates_take_two_looks(void **state)
@@ -138,18 +182,138 @@ static void a_rate_that_lacks_what_ended_says_so(void **state)
 	seen(model, 3 * SECOND, STATUS(0, 9), ROWS("1", HOST("10.0.0.1", 3048, 0)));
 	text_is(model, "10.0.0.1", "rate/s", "1KiB");
 	seen(model, 4 * SECOND, STATUS(0, 9), ROWS("1", HOST("10.0.0.1", 48, 0)));
-	text_is(model, "10.0.0.1", "rate/s", "~0B");
+	text_is(model, "10.0.0.1", "rate/s", "-");
+	seen(model, 5 * SECOND, STATUS(0, 9), ROWS("1", HOST("10.0.0.1", 1072, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "1KiB");
 }
 
-static void a_counter_that_began_anew_counts_from_nothing(void **state)
+static void a_counter_that_began_anew_has_no_rate(void **state)
 {
 	struct top_model *model = *state;
 
-	model->tab = 4;
+	model->tab = INTERFACES;
 	seen(model, 1 * SECOND, STATUS(5000, 0), NULL);
 	seen(model, 2 * SECOND, STATUS(1024, 0), NULL);
-	text_is(model, "a", "in/s", "~1KiB");
+	text_is(model, "a", "in/s", "-");
 	assert_true(isnan(model->pace.in_bytes));
+	seen(model, 3 * SECOND, STATUS(3072, 0), NULL);
+	text_is(model, "a", "in/s", "2KiB");
+}
+
+static void a_device_that_took_the_name_of_another_has_no_rate_yet(void **state)
+{
+	struct top_model *model = *state;
+
+	model->tab = INTERFACES;
+	seen(model, 1 * SECOND, IFACE(3, 1000), NULL);
+	seen(model, 2 * SECOND, IFACE(4, 5000), NULL);
+	text_is(model, "a", "in/s", "-");
+	seen(model, 3 * SECOND, IFACE(4, 6024), NULL);
+	text_is(model, "a", "in/s", "1KiB");
+}
+
+/* The first's 1,000,000 bytes are not taken off the second's, nor is it as fast as the sum. */
+static void a_flow_with_the_ends_of_another_counts_from_nothing(void **state)
+{
+	struct top_model *model = *state;
+
+	model->tab = FLOWS;
+	seen(model, 1 * SECOND, STATUS(0, 0), ALL_FLOWS(100, FLOW(50, 1000000)));
+	seen(model, 2 * SECOND, STATUS(0, 0), ALL_FLOWS(200, FLOW(150, 1003520)));
+	flow_text_is(model, "rate/s", "980KiB");
+	seen(model, 3 * SECOND, STATUS(0, 0), ALL_FLOWS(300, FLOW(150, 1005568)));
+	flow_text_is(model, "rate/s", "2KiB");
+	seen(model, 4 * SECOND, STATUS(0, 0), ALL_FLOWS(400, FLOW(350, 3072)));
+	flow_text_is(model, "rate/s", "3KiB");
+}
+
+/* As one that a filter lets pass from now on, or that was on its way to another table. */
+static void a_flow_that_was_there_before_and_not_shown_has_no_rate_yet(void **state)
+{
+	struct top_model *model = *state;
+
+	model->tab = FLOWS;
+	seen(model, 1 * SECOND, STATUS(0, 0), ALL_FLOWS(100, ""));
+	seen(model, 2 * SECOND, STATUS(0, 0), ALL_FLOWS(200, FLOW(50, 1000000)));
+	flow_text_is(model, "rate/s", "-");
+	seen(model, 3 * SECOND, STATUS(0, 0), ALL_FLOWS(300, FLOW(50, 1001024)));
+	flow_text_is(model, "rate/s", "1KiB");
+}
+
+static void groups_whose_flows_come_and_go_have_no_rate(void **state)
+{
+	struct top_model *model = *state;
+
+	for (uint64_t at = 1; at <= 2; at++) {
+		seen(model, at * SECOND, STATUS(0, 0),
+		     at == 1 ? UNSTEADY(HOST("10.0.0.1", 1000, 0)) :
+			       UNSTEADY(HOST("10.0.0.1", 5000, 0) "," HOST("10.0.0.2", 7, 0)));
+		text_is(model, "10.0.0.1", "rate/s", "-");
+	}
+	text_is(model, "10.0.0.2", "rate/s", "-");
+}
+
+/* A flow of 5000 bytes ends as the third look is taken, and is told of before the fourth. */
+static void what_is_late_in_the_totals_is_no_rate(void **state)
+{
+	struct top_model *model = *state;
+
+	seen(model, 1 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 5000, 0)));
+	seen(model, 2 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 6024, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "1KiB");
+	seen(model, 3 * SECOND, STATUS(0, 0), TOTALS(7, 0, HOST("10.0.0.1", 2048, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "-");
+	seen(model, 4 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 8072, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "~1KiB"); /* 2048 in two seconds */
+	seen(model, 5 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 9096, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "1KiB");
+}
+
+static void a_group_that_is_late_is_not_new(void **state)
+{
+	struct top_model *model = *state;
+
+	seen(model, 1 * SECOND, STATUS(0, 0),
+	     TOTALS(0, 0, HOST("10.0.0.1", 5000, 0) "," HOST("10.0.0.2", 1, 0)));
+	seen(model, 2 * SECOND, STATUS(0, 0), TOTALS(7, 0, HOST("10.0.0.2", 1, 0)));
+	seen(model, 3 * SECOND, STATUS(0, 0),
+	     TOTALS(0, 0,
+		    HOST("10.0.0.1", 7048, 0) "," HOST("10.0.0.2", 1, 0) "," HOST("10.0.0.3", 1024,
+										  0)));
+	text_is(model, "10.0.0.1", "rate/s", "~1KiB"); /* 2048 in two seconds */
+	text_is(model, "10.0.0.3", "rate/s", "~1KiB");
+}
+
+static void a_group_that_lost_its_place_counts_from_what_it_has(void **state)
+{
+	struct top_model *model = *state;
+
+	seen(model, 1 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 5000, 0)));
+	seen(model, 2 * SECOND, STATUS(0, 0), TOTALS(0, 0, MISSED("10.0.0.1", 1000, 5000)));
+	text_is(model, "10.0.0.1", "rate/s", "-");
+	seen(model, 3 * SECOND, STATUS(0, 0), TOTALS(0, 0, MISSED("10.0.0.1", 2024, 5000)));
+	text_is(model, "10.0.0.1", "rate/s", "1KiB");
+}
+
+static void totals_that_began_anew_have_no_rate_yet(void **state)
+{
+	struct top_model *model = *state;
+
+	seen(model, 1 * SECOND, STATUS(0, 0), TOTALS(0, 0, HOST("10.0.0.1", 5000, 0)));
+	seen(model, 2 * SECOND, STATUS(0, 0), TOTALS(0, 1, HOST("10.0.0.1", 9000, 0)));
+	text_is(model, "10.0.0.1", "rate/s", "-");
+}
+
+static void a_rate_of_another_run_of_the_daemon_is_none(void **state)
+{
+	struct top_model *model = *state;
+
+	model->tab = PROCESSES;
+	seen(model, 1 * SECOND, "{\"uptime_s\": 7}", PROCESS(1000));
+	seen(model, 2 * SECOND, "{\"uptime_s\": 8}", PROCESS(2024));
+	process_text_is(model, "1KiB");
+	seen(model, 3 * SECOND, "{\"uptime_s\": 0}", PROCESS(50000));
+	process_text_is(model, "-");
 }
 
 static void another_filter_is_another_list(void **state)
@@ -295,7 +459,16 @@ int main(void)
 		CASE(a_row_that_is_new_began_with_nothing),
 		CASE(a_row_that_was_not_among_the_largest_has_no_rate_yet),
 		CASE(a_rate_that_lacks_what_ended_says_so),
-		CASE(a_counter_that_began_anew_counts_from_nothing),
+		CASE(a_counter_that_began_anew_has_no_rate),
+		CASE(a_device_that_took_the_name_of_another_has_no_rate_yet),
+		CASE(a_flow_with_the_ends_of_another_counts_from_nothing),
+		CASE(a_flow_that_was_there_before_and_not_shown_has_no_rate_yet),
+		CASE(groups_whose_flows_come_and_go_have_no_rate),
+		CASE(what_is_late_in_the_totals_is_no_rate),
+		CASE(a_group_that_is_late_is_not_new),
+		CASE(a_group_that_lost_its_place_counts_from_what_it_has),
+		CASE(totals_that_began_anew_have_no_rate_yet),
+		CASE(a_rate_of_another_run_of_the_daemon_is_none),
 		CASE(another_filter_is_another_list),
 		CASE(rows_are_sorted_by_any_column_and_back),
 		CASE(selection_follows_its_row),

@@ -11,8 +11,14 @@ struct top_row {
 	char *key;		      /* what tells it apart */
 	const struct weir_json *json; /* of the look */
 	uint64_t counters[TOP_COUNTERS];
-	double rates[TOP_COUNTERS]; /* a second; NAN: not known yet */
+	double rates[TOP_COUNTERS]; /* a second; NAN: not known */
 	bool is_inexact;	    /* of the rates */
+	/* Which counters the next rates are told from, of when: those of the last look that lacked
+	 * nothing of it; and how many looks have since. */
+	uint64_t base[TOP_COUNTERS], base_ns;
+	unsigned lacking;
+	uint64_t missed; /* what it may have had besides, at most, before it had its place */
+	bool is_met;	 /* by the look that follows */
 	struct top_history history; /* of the first counters' rate */
 };
 
@@ -20,13 +26,19 @@ struct top_row {
 struct top_rows {
 	struct top_row *at; /* by key, until they are sorted */
 	size_t count;
-	bool is_whole; /* all there are, not only the largest */
+	bool is_whole;	   /* all there are, not only the largest */
+	uint64_t as_of_ns; /* by the host's clock; 0: not told */
+	/* Not among these, and among those of a few looks before. */
+	struct top_row *lost;
+	size_t lost_count;
 };
 
 /* How two looks follow one another. */
 struct top_step {
-	uint64_t ns;	/* between them; 0: there was none before */
-	bool lost_some; /* something ended in between, and took its counts along */
+	uint64_t before_ns, at_ns; /* before 0: there was none */
+	bool lost_some;		   /* something ended, and its counts are in no row */
+	bool has_ended;		   /* what has ended is in the rows: they never count less */
+	bool is_unsteady;	   /* counts go from row to row: differences are no rates */
 };
 
 void top_rows_done(struct top_rows *rows);

@@ -24,7 +24,7 @@ static const struct top_column flow_columns[] = {
 #define GROUP_COLUMNS(NAME, TITLE)                                                 \
 	static const struct top_column NAME[] = {                                  \
 		{ TITLE, TOP_TEXT, "name", .width = 20 },                          \
-		{ "flows", TOP_COUNT, "flows", .width = 8, .rank = 2 },            \
+		{ "live", TOP_COUNT, "live", .width = 8, .rank = 2 },              \
 		{ "rate/s", TOP_RATE_SIZE, .counters = BOTH, .width = 9 },         \
 		{ "sent/s", TOP_RATE_SIZE, .counters = 1, .width = 9, .rank = 3 }, \
 		{ "recv/s", TOP_RATE_SIZE, .counters = 2, .width = 9, .rank = 3 }, \
@@ -32,7 +32,8 @@ static const struct top_column flow_columns[] = {
 		{ "packets", TOP_COUNT, "packets", .width = 9, .rank = 4 },        \
 		{ "sent", TOP_SIZE, "sent_bytes", .width = 9, .rank = 5 },         \
 		{ "received", TOP_SIZE, "received_bytes", .width = 9, .rank = 5 }, \
-		{ "rate", TOP_LINE, .width = 12, .rank = 6 },                      \
+		{ "flows", TOP_COUNT, "flows", .width = 9, .rank = 6 },            \
+		{ "rate", TOP_LINE, .width = 12, .rank = 7 },                      \
 		{ 0 },                                                             \
 	}
 
@@ -43,6 +44,8 @@ GROUP_COLUMNS(proto_columns, "protocol");
 GROUP_COLUMNS(state_columns, "state");
 GROUP_COLUMNS(where_columns, "interface");
 GROUP_COLUMNS(backend_columns, "backend");
+GROUP_COLUMNS(carrier_columns, "process");
+GROUP_COLUMNS(carrier_container_columns, "container");
 
 /* Of `weir flow top`; how many are asked for bounds what a look costs here. */
 #define FLOWS_ROWS "1000"
@@ -50,38 +53,40 @@ GROUP_COLUMNS(backend_columns, "backend");
 	.name = NAME, .target = "/api/v1/flow/top?limit=" FLOWS_ROWS "&group=" GROUP,  \
 	.rows = "rows", .total = "groups", .keys = { "name" },                         \
 	.counters = { "sent_bytes", "received_bytes", "packets" }, .columns = COLUMNS, \
-	.filtered = TOP_FILTER_FLOWS, .begins_at_0 = true, .can_lose = true, .flows = FIELD
+	.filtered = TOP_FILTER_FLOWS, .begins_at_0 = true, .flows = FIELD
 
 static const struct top_way flow_ways[] = {
 	{ .name = "flow",
 	  .target = "/api/v1/flow/top?limit=" FLOWS_ROWS,
 	  .rows = "flows",
 	  .total = "total",
-	  .keys = { "proto", "src", "sport", "dst", "dport", "icmp_id" },
+	  .keys = { "proto", "src", "sport", "dst", "dport", "icmp_id", "born_ns" },
 	  .counters = { "orig_bytes", "reply_bytes", "packets" },
 	  .columns = flow_columns,
 	  .filtered = TOP_FILTER_FLOWS,
 	  .by = "bytes",
 	  .begins_at_0 = true,
+	  .birth = "born_ns",
 	  .block = { "src", "dst" } },
-	{ GROUP("protocol", "proto", proto_columns, "proto") },
+	{ GROUP("protocol", "proto", proto_columns, "proto"), .has_ended = true },
 	{ GROUP("state", "state", state_columns, "state") },
-	{ GROUP("interface", "interface", where_columns, "interface") },
-	{ GROUP("backend", "backend", backend_columns, "backend") },
+	{ GROUP("interface", "interface", where_columns, "interface"), .has_ended = true },
+	{ GROUP("backend", "backend", backend_columns, "backend"), .has_ended = true },
 	{ 0 },
 };
 
 static const struct top_way host_ways[] = {
-	{ GROUP("address", "host", host_columns, "host"), .block = { "name" } },
-	{ GROUP("who began", "src", host_columns, "src"), .block = { "name" } },
-	{ GROUP("who was asked", "dst", host_columns, "dst"), .block = { "name" } },
-	{ GROUP("network", "host&prefix=24&prefix6=64", net_columns, "host"), .block = { "name" } },
+	{ GROUP("address", "host", host_columns, "host"), .block = { "name" }, .has_ended = true },
+	{ GROUP("who began", "src", host_columns, "src"), .block = { "name" }, .has_ended = true },
+	{ GROUP("who was asked", "dst", host_columns, "dst"), .block = { "name" },
+	  .has_ended = true },
+	{ GROUP("network", "prefix", net_columns, "host"), .block = { "name" }, .has_ended = true },
 	{ 0 },
 };
 
 static const struct top_way port_ways[] = {
-	{ GROUP("port asked", "dport", port_columns, "dport") },
-	{ GROUP("port of who asks", "sport", port_columns, "sport") },
+	{ GROUP("port asked", "dport", port_columns, "dport"), .has_ended = true },
+	{ GROUP("port of who asks", "sport", port_columns, "sport"), .has_ended = true },
 	{ 0 },
 };
 
@@ -122,18 +127,22 @@ static const struct top_column socket_columns[] = {
 	{ 0 },
 };
 
-/* Totals have what ended, so nothing is lost between two looks. */
-#define OWNER(BY, COLUMNS)                                                                   \
-	.name = BY, .target = "/api/v1/socket/top?limit=1000&group=" BY, .rows = "groups",   \
-	.total = "matching", .keys = { BY }, .counters = { "bytes_sent", "bytes_received" }, \
-	.columns = COLUMNS, .filtered = TOP_FILTER_NONE, .begins_at_0 = true
+/* Totals have what ended, so nothing is lost between two looks. Of a socket that was handed on each
+ * has what it carried while he had it: the whole of it would be a rate of nobody. */
+#define OWNER(BY, COLUMNS)                                                                 \
+	.name = BY, .target = "/api/v1/socket/top?limit=1000&group=" BY, .rows = "groups", \
+	.total = "matching", .keys = { BY }, .counters = { "own_sent", "own_received" },   \
+	.columns = COLUMNS, .filtered = TOP_FILTER_NONE, .begins_at_0 = true, .is_per_run = true
 
 static const struct top_way process_ways[] = {
 	{ OWNER("process", process_columns), .sockets = "process" },
 	{ OWNER("user", user_columns) },
 	{ OWNER("cgroup", cgroup_columns), .sockets = "cgroup" },
 	{ OWNER("container", container_columns), .sockets = "container" },
-	{ .name = "socket",
+	{ GROUP("process, all protocols", "process", carrier_columns, NULL), .has_ended = true },
+	{ GROUP("container, all protocols", "container", carrier_container_columns, NULL),
+	  .has_ended = true },
+	{ .name = "socket", /* the last: where `f` leads */
 	  .target = "/api/v1/socket/list?limit=1000",
 	  .rows = "sockets",
 	  .total = "matching",
@@ -142,6 +151,7 @@ static const struct top_way process_ways[] = {
 	  .columns = socket_columns,
 	  .filtered = TOP_FILTER_SOCKETS,
 	  .begins_at_0 = true,
+	  .birth = "born_ns",
 	  .block = { "remote" } },
 	{ 0 },
 };
@@ -165,7 +175,7 @@ static const struct top_column iface_columns[] = {
 static const struct top_way iface_ways[] = {
 	{ .name = "interface",
 	  .rows = "interfaces",
-	  .keys = { "name" },
+	  .keys = { "name", "ifindex" },
 	  .counters = { "device.rx_bytes", "device.tx_bytes", "device.rx_packets",
 			"device.tx_packets" },
 	  .columns = iface_columns,

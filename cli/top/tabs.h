@@ -46,14 +46,16 @@ struct top_way {
 	const char *target;  /* of the API, with a query; NULL: it is in the status */
 	const char *rows;    /* member of the answer that has them */
 	const char *total;   /* and that says how many there are, more than are shown */
-	const char *keys[6]; /* what tells rows apart, up to NULL */
+	const char *keys[7]; /* what tells rows apart, up to NULL */
 	const char *counters[TOP_COUNTERS];
 	const struct top_column *columns; /* up to title NULL */
 	enum top_filtered filtered;
 	const char *by; /* what the largest are told by, unless sorted by another; NULL: as it is */
-	bool begins_at_0;     /* a row that was not there before began with nothing */
-	bool can_lose;	      /* what ended in between is in no row: the rates lack it */
-	bool drops_only;      /* rows whose verdict is to drop, and that did */
+	bool begins_at_0;  /* a row that was not there before began with nothing */
+	const char *birth; /* … if this member says that it was not there, in ns of the host */
+	bool has_ended;	   /* totals have what ended, if the daemon keeps them for all there is */
+	bool is_per_run;   /* counters that begin anew with the daemon */
+	bool drops_only;   /* rows whose verdict is to drop, and that did */
 	const char *block[2]; /* members that can be blocked, up to NULL */
 	const char *flows;    /* field of a flow that its name is: from there to its flows */
 	const char *sockets;  /* the same of a socket, in the last way of this tab */

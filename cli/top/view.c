@@ -57,6 +57,23 @@ static void counts_add(const struct top_app *app, struct weir_buf *out)
 	}
 }
 
+/* Of groups of flows: whether what has ended is in them, and what that lacks. */
+static void scope_add(const struct top_model *model, struct weir_buf *out)
+{
+	const struct weir_json *answer = model->look ? model->look->answer : NULL,
+			       *bytes = top_member(answer, "unknown.bytes");
+
+	if (!top_model_way(model)->birth && !weir_json_bool(weir_json_get(answer, "steady"), true))
+		weir_buf_add_str(out, "live flows, without rates: they go from row to row");
+	else if (top_model_way(model)->has_ended && answer && !bytes)
+		weir_buf_add_str(out, "live flows only");
+	else if (top_model_way(model)->has_ended && weir_json_int(bytes, 0) > 0) {
+		weir_buf_add_str(out, "lacks ");
+		weir_size_format((uint64_t)weir_json_int(bytes, 0), out);
+		weir_buf_add_str(out, " of ended flows");
+	}
+}
+
 /* "by address (g)   sorted by rate/s   filter: proto=tcp            1 of 120" */
 static void state_line(struct top_app *app, int y)
 {
@@ -65,7 +82,7 @@ static void state_line(struct top_app *app, int y)
 	const struct top_way *way = top_model_way(model);
 	const struct top_sorting *sorting = top_model_sorting(model);
 	const char *filter = way->filtered == TOP_FILTER_NONE ? "" : top_model_filter(model);
-	_cleanup_buf_ struct weir_buf counts = { 0 };
+	_cleanup_buf_ struct weir_buf counts = { 0 }, scope = { 0 };
 	int width = grid->width, x, right;
 
 	counts_add(app, &counts);
@@ -80,7 +97,10 @@ static void state_line(struct top_app *app, int y)
 			   way->columns[sorting->column].title,
 			   sorting->is_reverse ? ", reversed" : "");
 	if (*filter)
-		top_grid_textf(grid, x + 2, y, width - x - 2, TOP_WARN, "filter: %s", filter);
+		x += 2 +
+		     top_grid_textf(grid, x + 2, y, width - x - 2, TOP_WARN, "filter: %s", filter);
+	scope_add(model, &scope);
+	top_grid_text(grid, x + 2, y, width - x - 2, TOP_WARN, weir_buf_str(&scope));
 }
 
 static void hints(struct top_grid *grid, int y)

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attack show: the level of each interface, and each of its rates beside what it is judged by. */
-#include "base/clock.h"
 #include "core/engine.h"
 #include "features/attack/attack_state.h"
-
-/* When it was that the monotonic clock said so. */
-static void put_time(struct weir_json_out *json, const char *key, uint64_t at_ns)
-{
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t ago_ns = weir_clock_monotonic_ns() - at_ns;
-
-	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
-}
 
 /* By the word that the data path and other features read. */
 static uint32_t word_of(const struct attack *state, uint32_t slot)
@@ -31,7 +21,7 @@ void attack_put_level(const struct attack *state, uint32_t slot, struct weir_jso
 
 	weir_json_put_str(json, "interface", iface->name);
 	weir_json_put_str(json, "level", weir_alarm_name(level));
-	put_time(json, "since", machine->since_ns);
+	weir_json_put_moment(json, "since", machine->since_ns);
 	if (level == WEIR_CALM)
 		return;
 	attack_settings_read(attack_section_of(state), &settings);
@@ -72,7 +62,7 @@ static void rate_put(const struct attack *state, uint32_t slot, enum weir_flood 
 	weir_json_put_bool(json, "measured", rate->is_measured);
 	weir_json_put_str(json, "level",
 			  weir_alarm_name(weir_alarm_of_flood(word_of(state, slot), flood)));
-	put_time(json, "since", rate->since_ns);
+	weir_json_put_moment(json, "since", rate->since_ns);
 	weir_json_put_uint(json, "per_second", (uint64_t)rate->now);
 	weir_json_put_uint(json, "peak", (uint64_t)rate->peak);
 	weir_json_put_uint(json, "usual", (uint64_t)rate->usual);

@@ -61,7 +61,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.actives = balance_counts_active(image),
 		.remembers = balance_remembers(image),
 		.wide = balance_is_wide(image),
-		.checks = balance_is_direct(image) && health_tunnels(section),
+		.checks = balance_tunnels_checks(image),
 	};
 	uint32_t lines = values.hides ? section->source_ports : 1;
 	uint32_t sets = values.remembers ? (section->affinity_clients + BALANCE_AFFINITY_WAYS - 1) /
@@ -103,6 +103,7 @@ static void balance_state_free(void *data)
 	announce_free(state->announce);
 	balance_actives_free(state->actives);
 	weir_map_memory_done(&state->affinity);
+	balance_leave_done(&state->leave);
 	if (state->live)
 		balance_live_done(state->live);
 	if (state->runtime)
@@ -195,6 +196,8 @@ static void balance_tick(void *data, uint64_t now_ns)
 	balance_shortcut_look(state);
 	balance_ways_look(state);
 	announce_tick(state->announce);
+	if (state->engine)
+		balance_leave_tick(state, now_ns);
 }
 
 const struct balance_section *balance_section_of(const struct balance *state)
@@ -227,9 +230,11 @@ const struct balance_section *balance_acting_of(const struct balance *state)
  * has the like again. */
 static void runtime_prune(struct balance *state)
 {
+	bool is_other = balance_leave_live(state);
 	const struct balance_live *live = balance_live_of(state);
 
-	if (!live || !balance_runtime_prune(state->runtime, live))
+	is_other |= live && balance_runtime_prune(state->runtime, live);
+	if (!is_other)
 		return;
 	state->is_stale = true;
 	int r = balance_store_save(state->dir, state->runtime);
@@ -249,7 +254,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 
 	state->is_stale = state->is_stale || is_new;
 	state->config = config;
-	if (is_new && !balance_runtime_is_empty(state->runtime))
+	if (is_new)
 		runtime_prune(state);
 	const struct balance_live *live = balance_live_of(state);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Services and backends as the policy has them (WEIR_SECTION_BALANCE): a head, then a table of
- * cells by hash, then a line a service and a line a backend, then the slots of each service.
+ * Services and backends as the policy has them (WEIR_SECTION_BALANCE): a head, then which addresses
+ * are met, then a table of cells by hash, then a line a service and a line a backend, then the
+ * slots of each service.
  */
 #ifndef WEIR_BALANCE_H
 #define WEIR_BALANCE_H
@@ -33,7 +34,8 @@ struct balance_cell {
 
 struct balance_head {
 	__u32 lines; /* of cells, a power of two */
-	__u32 cells; /* where they begin, in lines of the section; so do the others */
+	__u32 cells; /* where they begin, in lines of the section; so do the others. Between the
+			head and them: bits of addresses (balance_address_bit()), a power of two */
 	__u32 services;
 	__u32 backends;
 	__u32 service_count, backend_count;
@@ -95,6 +97,8 @@ struct balance_range {
 enum balance_choice_flags {
 	BALANCE_BY_ACTIVE = 1, /* of some candidates the one with the fewest connections */
 	BALANCE_REMEMBERS = 2, /* the one that the client had */
+	/* Nothing of the choice: its checks go by the tunnel (balance_check.bpf.h). */
+	BALANCE_TUNNELS_CHECKS = 4,
 };
 
 /* What else says who gets a connection, a line a service. */
@@ -278,6 +282,20 @@ static inline __u32 balance_hash(const struct weir_addr *addr, __u16 port, __u32
 	hash = balance_mix(hash, addr->be64[1]);
 	hash = balance_mix(hash, (__u64)port << 32 | proto << 8 | kind);
 	return hash >> 32;
+}
+
+/*
+ * What has no ports can be asked by its address alone whether it is about a service: a bit for each
+ * service's and each backend's that is translated to, 16 bits an address at the least. One in
+ * sixteen others has a bit that is set.
+ */
+#define BALANCE_ADDRESSES_EACH 32 /* in a line */
+#define BALANCE_ADDRESS_BITS (8 * WEIR_LINE_BYTES)
+
+/* Which bit, before it is cut to the lines there are. */
+static inline __u32 balance_address_bit(const struct weir_addr *addr, __u32 kind)
+{
+	return balance_hash(addr, 0, 0, kind);
 }
 
 /* By which slot of its service a connection goes: the same on every node. */

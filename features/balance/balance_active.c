@@ -11,11 +11,10 @@
 #include "base/secret.h"
 #include "core/engine.h"
 #include "features/balance/balance_active_walk.h"
+#include "features/balance/balance_look.h"
 #include "features/balance/balance_state.h"
 
-/* A look costs as much as there are flows: no more than a twentieth of a processor goes to it. */
 #define LOOK_NS WEIR_NS_PER_S
-#define LOOK_SHARE 20
 
 struct balance_actives {
 	struct weir_engine *engine;
@@ -129,17 +128,12 @@ void balance_actives_live(struct balance_actives *actives)
 static void looked(struct weir_call *call)
 {
 	struct balance_actives *actives = call->door;
-	uint64_t now_ns = weir_clock_monotonic_ns();
-	uint64_t took_ns = now_ns - actives->began_ns;
 
 	actives->is_looking = false;
-	actives->next_ns =
-		now_ns + (took_ns * LOOK_SHARE > LOOK_NS ? took_ns * LOOK_SHARE : LOOK_NS);
+	actives->next_ns = balance_look_next(actives->began_ns, LOOK_NS);
 	weir_call_free(call);
 }
 
-/* What the worker runs, in its turn among the changes: the engine knows no other work than calls of
- * operations. This one is in no table, and nobody else can ask for it. */
 static int look_run(struct weir_engine *engine, struct weir_call *call)
 {
 	struct balance_actives *actives = call->door;
@@ -148,35 +142,20 @@ static int look_run(struct weir_engine *engine, struct weir_call *call)
 	return balance_active_look(engine, actives);
 }
 
-static bool look_is_heavy(struct weir_engine *engine, const struct weir_call *call)
-{
-	(void)engine, (void)call;
-	return true;
-}
-
 static const struct weir_op look_op = {
 	.name = "balance.look",
 	.kind = WEIR_OP_READ,
 	.role = WEIR_ROLE_NONE,
 	.run = look_run,
-	.is_heavy = look_is_heavy,
+	.is_heavy = balance_look_is_heavy,
 };
 
 void balance_actives_tick(struct balance_actives *actives, uint64_t now_ns)
 {
 	if (!balance_actives_row(actives, 1) || actives->is_looking || now_ns < actives->next_ns)
 		return;
-	struct weir_call *call = weir_call_new(&look_op);
-
-	if (!call)
-		return;
-	if (!call->args && weir_json_parse("{}", 2, NULL, NULL, &call->args)) {
-		weir_call_free(call);
-		return;
-	}
-	call->who = weir_balance.name;
-	call->door = actives;
-	call->finished = looked;
-	actives->is_looking = true;
-	weir_call_run(actives->engine, call);
+	actives->began_ns = now_ns;
+	actives->is_looking = true; /* it may be over before it is told that it was asked for */
+	if (balance_look_ask(actives->engine, &look_op, actives, looked))
+		actives->is_looking = false;
 }

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "core/engine.h"
 #include "core/served.h"
+#include "features/balance/balance_look.h"
 #include "features/balance/balance_state.h"
 
 int64_t balance_active_error(uint64_t count, const struct balance_found *found)
@@ -29,25 +30,16 @@ int64_t balance_active_error(uint64_t count, const struct balance_found *found)
 
 struct look {
 	const struct balance *state;
-	const struct balance_section *section;
 	struct balance_found *found; /* of each place */
 };
 
-static bool is_direct(const struct look *look, const struct balance_place *place)
-{
-	return place->service_index < look->section->service_count &&
-	       look->section->services[place->service_index].forward != WEIR_FORWARD_NAT;
-}
-
-/* As the packet programs have it (conn_has_ended()). */
 static void flow_look(const struct weir_served_flow *flow, void *arg)
 {
 	struct look *look = arg;
-	const struct balance_plan *live = &look->state->counts.live;
-	const struct balance_place *place = balance_plan_flow(live, flow);
+	const struct balance_place *place = balance_look_living(look->state, flow);
 
-	if (place && !flow->has_ended && !(flow->is_over && is_direct(look, place)))
-		look->found[place - live->at].seen++;
+	if (place)
+		look->found[place - look->state->counts.live.at].seen++;
 }
 
 /* Added for where it ends, less what it was where it began. */
@@ -87,7 +79,7 @@ static void rows_mend(const struct look *look, const struct balance_actives *act
 int balance_active_look(struct weir_engine *engine, struct balance_actives *actives)
 {
 	const struct balance *state = weir_engine_state(engine, &weir_balance);
-	struct look look = { state, balance_acting_of(state), NULL };
+	struct look look = { .state = state };
 	_cleanup_free_ struct balance_found *found =
 		calloc(state->counts.live.count + 1ul, sizeof(*found));
 

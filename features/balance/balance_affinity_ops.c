@@ -141,8 +141,8 @@ static int look_begin(struct weir_engine *engine, struct weir_call *call, struct
 	int r = services_find(&look, only);
 
 	if (!r && only && !look.count) {
-		weir_diag_error(&call->diag, "weir service list names them",
-				"there is no service %.40s", only);
+		weir_diag_error(&call->diag, "see `weir service list`",
+				"there is no service '%.40s'", only);
 		r = -ENOENT;
 	}
 	if (r) {

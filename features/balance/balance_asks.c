@@ -52,6 +52,11 @@ bool balance_remembers(const struct weir_image *image)
 	return some_choose_by(image, BALANCE_REMEMBERS);
 }
 
+bool balance_tunnels_checks(const struct weir_image *image)
+{
+	return some_choose_by(image, BALANCE_TUNNELS_CHECKS);
+}
+
 bool balance_takes_turns(const struct weir_image *image)
 {
 	const struct balance_head *head = head_in(image);

@@ -43,6 +43,16 @@ static void draft_cut(struct balance_runtime *draft, const struct balance_runtim
 	balance_runtime_cut(draft, to->service_count, to->row_count, to->disabled_count);
 }
 
+/* A service that this change makes; NULL: it was there. */
+static const struct balance_text *made_find(const struct balance_runtime *draft, unsigned first,
+					    const char *name)
+{
+	for (unsigned i = first; i < draft->service_count; i++)
+		if (strcmp(draft->services[i].name, name) == 0)
+			return &draft->services[i];
+	return NULL;
+}
+
 /* Of what was added; of backends but for many at once: the kernel is asked for each. */
 static void added_advise(const struct balance_request *request,
 			 const struct balance_command *command,
@@ -60,14 +70,14 @@ static void added_advise(const struct balance_request *request,
 	for (unsigned i = first; i < last; i++) {
 		const struct balance_row *row = &draft->rows[i];
 		int known = balance_live_service(live, row->service);
-		/* What comes with it is of run time, and so by NAT. */
-		const struct balance_text made = { .name = row->service, .address = row->address };
+		const struct balance_text *service =
+			known < 0 ? made_find(draft, before->service_count, row->service) :
+				    &live->all.services[known];
 		struct weir_addr addr;
 
-		if (row->is_added && !balance_addr_read(row->address, "", NULL, &addr))
-			balance_reach_advise_one(state, &live->all,
-						 known < 0 ? &made : &live->all.services[known],
-						 &addr, command->edit.diag);
+		if (service && row->is_added && !balance_addr_read(row->address, "", NULL, &addr))
+			balance_reach_advise_one(state, &live->all, service, &addr,
+						 command->edit.diag);
 	}
 }
 
@@ -84,7 +94,9 @@ static int command_run(struct balance_request *request, struct balance_command *
 
 	command->edit = (struct balance_edit){
 		.args = command->call->args,
+		.role = command->call->role,
 		.config = config,
+		.state = weir_engine_state(request->engine, &weir_balance),
 		.live = live ? live : &made,
 		.runtime = &request->draft,
 		.diag = &command->call->diag,
@@ -143,7 +155,9 @@ static void command_answer(const struct balance_request *request,
 	weir_json_put_str(&json, "result", edit->result);
 	if (edit->service[0])
 		weir_json_put_str(&json, "service", edit->service);
-	if (edit->port) {
+	if (edit->several) {
+		weir_json_put_uint(&json, "backends", edit->several);
+	} else if (edit->port) {
 		weir_json_put_str(&json, "address", edit->address);
 		balance_ports_put(&json, "port", edit->port);
 	}

@@ -12,7 +12,8 @@ struct balance_verb {
 int balance_change_run(struct weir_engine *engine, struct weir_call *call);
 
 /* Tables of operations, which balance_ops.c puts in a row. */
-extern const struct weir_op balance_add_op, balance_del_op, balance_enable_op, balance_disable_op;
+extern const struct weir_op balance_add_op, balance_set_op, balance_del_op, balance_enable_op,
+	balance_disable_op;
 extern const struct weir_op balance_backend_add_op, balance_backend_del_op, balance_backend_set_op,
 	balance_backend_drain_op, balance_backend_undrain_op;
 extern const struct weir_op balance_dnat_add_op, balance_dnat_list_op, balance_dnat_remove_op,

@@ -25,9 +25,9 @@ static struct balance_head head_of(const struct balance_meaning *meaning)
 {
 	struct balance_head head = {
 		.lines = meaning->cell_lines,
-		.cells = 1,
-		.services = 1 + meaning->cell_lines,
-		.backends = 1 + meaning->cell_lines + meaning->section->service_count,
+		.cells = 1 + meaning->address_lines,
+		.services = balance_meaning_services_at(meaning),
+		.backends = balance_meaning_services_at(meaning) + meaning->section->service_count,
 		.service_count = meaning->section->service_count,
 		.backend_count = meaning->backend_count,
 		.tallies = meaning->plan.rows.room,
@@ -116,7 +116,8 @@ static void service_write(const struct balance_meaning *meaning, unsigned index,
 		.forward = (uint8_t)text->forward,
 		.slots = spread->slots,
 		.slot = spread->slots ? spread->line : 0,
-		.choice = balance_choice_flags(text),
+		.choice = balance_choice_flags(text) |
+			  (health_tunnels(text) ? BALANCE_TUNNELS_CHECKS : 0),
 	};
 	if (spread->slots > 1)
 		balance_scheduler_write(text, service);
@@ -136,6 +137,7 @@ static int all_write(const struct balance_meaning *meaning, uint32_t count,
 		return -ENOMEM;
 	memcpy(lines, &head, sizeof(head));
 	memcpy(weir_image_root(image, WEIR_ROOT_BALANCE), &head, sizeof(head));
+	balance_meaning_addresses(meaning, &lines[1]);
 	memcpy(&lines[head.cells], meaning->cells, head.lines * sizeof(*lines));
 	balance_tables_write(&meaning->tables, balance_meaning_tables_at(meaning), lines);
 	for (unsigned i = 0; i < head.service_count; i++) {
@@ -190,6 +192,7 @@ static int image_write(struct balance_meaning *meaning, const struct balance_cou
 
 static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
+	static const struct balance_rows none;
 	struct balance *state = compile->state;
 	struct balance_counts *counts = state ? &state->counts : NULL;
 	_cleanup_(balance_meaning_done) struct balance_meaning meaning = { 0 };
@@ -205,6 +208,8 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	meaning.downs = health_downs(compile->state);
 	if (!r)
 		r = balance_meaning_read(&meaning, compile->diag);
+	if (!r)
+		r = balance_meaning_number(&meaning, counts ? &counts->live.rows : &none);
 	if (!r)
 		r = balance_meaning_spread(&meaning);
 	if (!r)
@@ -230,8 +235,13 @@ int balance_compile(struct weir_compile *compile)
 						state	       ? state->runtime :
 								 &none;
 	_cleanup_live_ struct balance_live live = { 0 };
-	int r = balance_live_make(compile->section, runtime, NULL, &live);
+	bool is_other = state && state->config && state->config != compile->config;
+	int r = is_other ? balance_leave_next(compile->state, compile->section) : 0;
 
+	if (is_other && state->leave.next)
+		runtime = state->leave.next;
+	if (!r)
+		r = balance_live_make(compile->section, runtime, NULL, &live);
 	if (!r)
 		r = balance_live_check(compile, runtime, &live);
 	if (!r)

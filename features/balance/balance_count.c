@@ -102,13 +102,26 @@ static void rows_own(struct balance_counts *counts)
 	counts->is_attached = false;
 }
 
+static void gone_rows_disown(struct balance_counts *counts)
+{
+	const struct balance_rows *before = &counts->live.rows;
+
+	for (uint32_t i = 0; i < before->count; i++) {
+		if (balance_rows_find(&counts->next.rows, before->at[i].identity))
+			continue;
+		balance_book_disown(&counts->tallies, before->at[i].row);
+		balance_book_disown(&counts->latencies, before->at[i].row);
+	}
+}
+
 /* The same backends in the same order, as behind most edits. */
 static bool places_are_same(const struct balance_plan *a, const struct balance_plan *b)
 {
 	bool is_same = a->count == b->count;
 
 	for (uint32_t i = 0; is_same && i < a->count; i++)
-		is_same = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row;
+		is_same = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row &&
+			  a->at[i].number == b->at[i].number;
 	return is_same;
 }
 
@@ -122,6 +135,7 @@ int balance_counts_live(struct balance_counts *counts, uint64_t now_ns)
 	if (!is_same) {
 		struct balance_sums *sums = sums_keep(counts);
 
+		gone_rows_disown(counts);
 		balance_rows_rest(&counts->resting, &counts->live.rows, &counts->next.rows, now_ns);
 		free(counts->sums);
 		counts->sums = sums;

@@ -17,6 +17,7 @@ struct balance_end;
 struct balance_tally_row {
 	uint64_t identity; /* of the service and the backend, by what they are */
 	uint32_t row;
+	uint16_t number;  /* its own in the service; 0: the one that it asks for */
 	uint64_t gone_ns; /* of one that rests: since when */
 };
 
@@ -28,6 +29,9 @@ struct balance_rows {
 
 void balance_rows_done(struct balance_rows *rows);
 #define _cleanup_balance_rows_ __attribute__((cleanup(balance_rows_done)))
+/* NULL: it has none; valid as long as `rows`. */
+const struct balance_tally_row *balance_rows_row(const struct balance_rows *rows,
+						 uint64_t identity);
 /* 0: it has none. */
 uint32_t balance_rows_find(const struct balance_rows *rows, uint64_t identity);
 /* Behind the last row. */
@@ -71,6 +75,8 @@ int balance_book_open(struct balance_book *book, const struct weir_map *map);
 void balance_book_sum(const struct balance_book *book, uint32_t row, __u64 *sums);
 /* The row is this one's from now on. What another has counted in it goes. */
 void balance_book_own(struct balance_book *book, uint32_t row, uint64_t identity);
+/* Its backend is gone: should it come back, it begins at zero. */
+void balance_book_disown(struct balance_book *book, uint32_t row);
 /* Once a tick, while no change is under way. */
 void balance_book_tick(struct balance_book *book);
 

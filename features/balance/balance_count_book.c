@@ -12,6 +12,8 @@
 
 /* The one before is still by then: its program is gone when the change is over. */
 #define WAIT_TICKS 2
+/* The owner of a row whose backend is gone: no identity, which are odd. */
+#define GONE 2
 
 static __u64 *row_of(const struct balance_book *book, const struct weir_map_memory *memory,
 		     uint32_t row)
@@ -54,24 +56,52 @@ static void row_clear(const struct balance_book *book, const struct weir_map_mem
 }
 
 /* Whose a row is: the last word of user space's part. */
-static __u64 *owner_of(const struct balance_book *book, uint32_t row)
+static __u64 *owner_of(const struct balance_book *book, const struct weir_map_memory *memory,
+		       uint32_t row)
 {
-	__u64 *at = row_of(book, &book->now, row);
+	__u64 *at = row_of(book, memory, row);
 
 	return at ? &at[book->words - 1] : NULL;
 }
 
+/* Of one that has no owner yet it is not known whose its counts are: packets come before live. */
+static void row_own(const struct balance_book *book, const struct weir_map_memory *memory,
+		    uint32_t row, uint64_t identity)
+{
+	const __u64 *owner = owner_of(book, memory, row);
+
+	if (owner && *owner && *owner != identity)
+		row_clear(book, memory, row);
+}
+
 void balance_book_own(struct balance_book *book, uint32_t row, uint64_t identity)
 {
-	__u64 *owner = owner_of(book, row);
+	__u64 *owner = owner_of(book, &book->now, row);
 
 	if (!owner || *owner == identity)
 		return;
-	if (*owner) {
-		row_clear(book, &book->now, row);
-		row_clear(book, &book->before, row);
-	}
+	row_own(book, &book->now, row, identity);
+	row_own(book, &book->before, row, identity);
 	*owner = identity;
+}
+
+void balance_book_disown(struct balance_book *book, uint32_t row)
+{
+	__u64 *now = owner_of(book, &book->now, row), *before = owner_of(book, &book->before, row);
+
+	if (now)
+		*now = GONE;
+	if (before)
+		*before = GONE;
+}
+
+/* What was counted for a backend that has the row no more is nobody's. */
+static bool row_stays(const struct balance_book *book, uint32_t row)
+{
+	const __u64 *before = owner_of(book, &book->before, row),
+		    *now = owner_of(book, &book->now, row);
+
+	return before && now && *now && *now != GONE && (!*before || *before == *now);
 }
 
 static void row_bring(struct balance_book *book, uint32_t row)
@@ -79,7 +109,9 @@ static void row_bring(struct balance_book *book, uint32_t row)
 	const __u64 *from = row_of(book, &book->before, row);
 	__u64 *to = row_of(book, &book->now, row);
 
-	for (uint32_t i = 0; from && to && i < book->each * book->words; i++)
+	if (!row_stays(book, row))
+		return;
+	for (uint32_t i = 0; i < book->each * book->words; i++)
 		if (from[i] && i % book->words != book->words - 1)
 			__atomic_fetch_add(&to[i % book->words], from[i], __ATOMIC_RELAXED);
 }

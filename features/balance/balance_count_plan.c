@@ -47,14 +47,18 @@ static int number_compare(const void *a, const void *b)
 /* Few ask, and sorting takes as long as half of the rest of a change. */
 static int numbers_sort(const struct balance_plan *plan)
 {
-	const struct balance_place **sorted = calloc(plan->count + 1ul, sizeof(*sorted));
+	const struct balance_place **sorted = calloc(plan->count + 1ul, sizeof(*sorted)),
+				   **none = NULL;
 
 	if (!sorted)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < plan->count; i++)
 		sorted[i] = &plan->at[i];
 	qsort(sorted, plan->count, sizeof(*sorted), number_compare);
-	plan->by_number->sorted = sorted;
+	/* Loop and worker may both be the first. */
+	if (!__atomic_compare_exchange_n(&plan->by_number->sorted, &none, sorted, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		free(sorted);
 	return 0;
 }
 
@@ -155,6 +159,17 @@ static int plan_number(const struct balance_counts *counts, struct balance_plan 
 	return r;
 }
 
+/* Who had to give way, so that it still does when who it gave way to is gone. */
+static void displaced_note(const struct balance_end *backends, struct balance_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->rows.count; i++) {
+		const struct balance_place *place = plan->by_row[plan->rows.at[i].row];
+
+		if (place->number != balance_number_wanted(&backends[place - plan->at]))
+			plan->rows.at[i].number = place->number;
+	}
+}
+
 static int rows_index(struct balance_plan *plan)
 {
 	plan->rows_end = balance_rows_end(&plan->rows);
@@ -207,6 +222,7 @@ int balance_plan_new(const struct balance_section *section, const struct balance
 		r = rows_index(&plan);
 	if (r)
 		return r;
+	displaced_note(backends, &plan);
 	*ret_plan = plan;
 	plan = (struct balance_plan){ 0 };
 	return 0;

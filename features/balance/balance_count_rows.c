@@ -33,11 +33,16 @@ static int row_compare(const void *a, const void *b)
 	return x->identity < y->identity ? -1 : x->identity > y->identity;
 }
 
-uint32_t balance_rows_find(const struct balance_rows *rows, uint64_t identity)
+const struct balance_tally_row *balance_rows_row(const struct balance_rows *rows, uint64_t identity)
 {
 	const struct balance_tally_row key = { .identity = identity };
-	const struct balance_tally_row *found =
-		rows->count ? bsearch(&key, rows->at, rows->count, sizeof(key), row_compare) : NULL;
+
+	return rows->count ? bsearch(&key, rows->at, rows->count, sizeof(key), row_compare) : NULL;
+}
+
+uint32_t balance_rows_find(const struct balance_rows *rows, uint64_t identity)
+{
+	const struct balance_tally_row *found = balance_rows_row(rows, identity);
 
 	return found ? found->row : 0;
 }
@@ -57,7 +62,8 @@ bool balance_rows_equal(const struct balance_rows *a, const struct balance_rows 
 	bool is_equal = a->count == b->count && a->room == b->room;
 
 	for (uint32_t i = 0; is_equal && i < a->count; i++)
-		is_equal = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row;
+		is_equal = a->at[i].identity == b->at[i].identity && a->at[i].row == b->at[i].row &&
+			   a->at[i].number == b->at[i].number;
 	return is_equal;
 }
 

@@ -163,6 +163,112 @@ static void a_damaged_file_is_kept_aside_and_told_of(void **state)
 	}
 }
 
+/* Of two rows, each of user space's part and a processor's: two counters and the owner. */
+enum {
+	WORDS = 3,
+	EACH = 2,
+	ROW = WORDS * EACH
+};
+
+static struct weir_map_memory memory_made(void)
+{
+	return (struct weir_map_memory){ calloc(2 * ROW, sizeof(__u64)), 2 * ROW * sizeof(__u64) };
+}
+
+static void count(const struct weir_map_memory *memory, __u64 value)
+{
+	((__u64 *)memory->at)[ROW + WORDS] += value;
+}
+
+static __u64 counted(const struct balance_book *book)
+{
+	__u64 sums[WORDS] = { 0 };
+
+	balance_book_sum(book, 1, sums);
+	return sums[0];
+}
+
+struct counting {
+	struct balance_book book;
+	struct weir_map_memory larger;
+};
+
+static int counting_make(void **state)
+{
+	struct counting *made = calloc(1, sizeof(*made));
+
+	*made = (struct counting){ { .now = memory_made(), .words = WORDS, .each = EACH },
+				   memory_made() };
+	balance_book_own(&made->book, 1, 77);
+	count(&made->book.now, 5);
+	*state = made;
+	return counted(&made->book) == 5 ? 0 : -1;
+}
+
+static int counting_free(void **state)
+{
+	struct counting *made = *state;
+
+	free(made->book.now.at == made->larger.at ? NULL : made->book.now.at);
+	free(made->book.before.at);
+	free(made->larger.at);
+	free(made);
+	return 0;
+}
+
+static void another_map(struct counting *made)
+{
+	made->book.before = made->book.now;
+	made->book.now = made->larger;
+}
+
+static void who_takes_the_row_of_another_begins_at_zero(void **state)
+{
+	struct counting *made = *state;
+
+	balance_book_own(&made->book, 1, 79);
+	assert_int_equal(counted(&made->book), 0);
+}
+
+static void who_takes_it_as_the_map_grows_begins_at_zero(void **state)
+{
+	struct counting *made = *state;
+
+	another_map(made);
+	count(&made->book.now, 2); /* a packet before it is live */
+	balance_book_own(&made->book, 1, 79);
+	assert_int_equal(counted(&made->book), 2);
+}
+
+static void who_keeps_it_as_the_map_grows_keeps_its_counts(void **state)
+{
+	struct counting *made = *state;
+
+	another_map(made);
+	count(&made->book.now, 2);
+	balance_book_own(&made->book, 1, 77);
+	assert_int_equal(counted(&made->book), 7);
+}
+
+static void who_comes_back_begins_at_zero(void **state)
+{
+	struct counting *made = *state;
+
+	balance_book_disown(&made->book, 1);
+	balance_book_own(&made->book, 1, 77);
+	assert_int_equal(counted(&made->book), 0);
+}
+
+static void who_comes_back_as_the_map_grows_begins_at_zero(void **state)
+{
+	struct counting *made = *state;
+
+	balance_book_disown(&made->book, 1);
+	another_map(made);
+	balance_book_own(&made->book, 1, 77);
+	assert_int_equal(counted(&made->book), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +280,16 @@ int main(void)
 						dir_remove),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_kept_aside_and_told_of, dir_make,
 						dir_remove),
+		cmocka_unit_test_setup_teardown(who_takes_the_row_of_another_begins_at_zero,
+						counting_make, counting_free),
+		cmocka_unit_test_setup_teardown(who_takes_it_as_the_map_grows_begins_at_zero,
+						counting_make, counting_free),
+		cmocka_unit_test_setup_teardown(who_keeps_it_as_the_map_grows_keeps_its_counts,
+						counting_make, counting_free),
+		cmocka_unit_test_setup_teardown(who_comes_back_begins_at_zero, counting_make,
+						counting_free),
+		cmocka_unit_test_setup_teardown(who_comes_back_as_the_map_grows_begins_at_zero,
+						counting_make, counting_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

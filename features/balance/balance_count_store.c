@@ -18,17 +18,27 @@ static const struct weir_kept rows_kept = {
 	.rest = "backends are counted anew",
 };
 
+static void row_put(const struct balance_tally_row *row, uint32_t value, struct weir_json_out *json)
+{
+	char key[17];
+
+	snprintf(key, sizeof(key), "%016" PRIx64, row->identity);
+	weir_json_put_uint(json, key, value);
+}
+
 static void rows_put(struct weir_json_out *json, const void *arg)
 {
 	const struct balance_rows *rows = arg;
-	char key[17];
 
 	weir_json_put_uint(json, "room", rows->room);
 	weir_json_open_object(json, "rows");
-	for (uint32_t i = 0; i < rows->count; i++) {
-		snprintf(key, sizeof(key), "%016" PRIx64, rows->at[i].identity);
-		weir_json_put_uint(json, key, rows->at[i].row);
-	}
+	for (uint32_t i = 0; i < rows->count; i++)
+		row_put(&rows->at[i], rows->at[i].row, json);
+	weir_json_close_object(json);
+	weir_json_open_object(json, "numbers");
+	for (uint32_t i = 0; i < rows->count; i++)
+		if (rows->at[i].number)
+			row_put(&rows->at[i], rows->at[i].number, json);
 	weir_json_close_object(json);
 }
 
@@ -47,6 +57,18 @@ static int row_read(const char *key, const struct weir_json *value, void *arg)
 		return -EINVAL;
 	rows->at[rows->count++] =
 		(struct balance_tally_row){ .identity = identity, .row = (uint32_t)row };
+	return 0;
+}
+
+static int number_read(const char *key, const struct weir_json *value, void *arg)
+{
+	const struct balance_rows *rows = arg;
+	int64_t number = weir_json_int(value, 0);
+	const struct balance_tally_row *found = balance_rows_row(rows, strtoull(key, NULL, 16));
+
+	if (!found || number < 1 || number > UINT16_MAX)
+		return -EINVAL;
+	rows->at[found - rows->at].number = (uint16_t)number;
 	return 0;
 }
 
@@ -76,7 +98,8 @@ static int rows_check(struct balance_rows *rows)
 
 static int rows_read(const struct weir_json *json, struct weir_diag *why, void *arg)
 {
-	const struct weir_json *object = weir_json_get(json, "rows");
+	const struct weir_json *object = weir_json_get(json, "rows"),
+			       *numbers = weir_json_get(json, "numbers");
 	int64_t room = weir_json_int(weir_json_get(json, "room"), 0);
 	struct balance_rows *rows = arg;
 
@@ -86,7 +109,8 @@ static int rows_read(const struct weir_json *json, struct weir_diag *why, void *
 	rows->at = calloc(weir_json_size(object) + 1, sizeof(*rows->at));
 	if (!rows->at)
 		return -ENOMEM;
-	if (weir_json_each(object, row_read, rows) || rows_check(rows))
+	if (weir_json_each(object, row_read, rows) || rows_check(rows) ||
+	    (numbers && weir_json_each(numbers, number_read, rows)))
 		return weir_diag_error(why, NULL, "its rows are not those of counters");
 	return 0;
 }

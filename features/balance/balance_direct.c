@@ -8,6 +8,14 @@
 #include "base/ports.h"
 #include "features/balance/balance_state.h"
 
+int balance_forward_parse(const char *name)
+{
+	for (int i = 0; balance_forward_names[i]; i++)
+		if (strcmp(balance_forward_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
 bool balance_tunnels(const struct balance_text *service)
 {
 	return service->forward == WEIR_FORWARD_IPIP || service->forward == WEIR_FORWARD_GUE;
@@ -51,27 +59,25 @@ static int backend_check(const struct balance_section *section, unsigned index, 
 }
 
 /* Of the clients' place there is nothing to be kept: nobody's answers come by here. */
-static int source_refuse(const struct balance_section *section, unsigned index,
-			 struct weir_diag *diag)
+int balance_direct_source_check(const struct balance_text *service, const char *key,
+				struct weir_diag *diag)
 {
-	char key[64];
-
-	snprintf(key, sizeof(key), "balance.services[%u].source", index);
+	if (service->forward == WEIR_FORWARD_NAT || !service->source)
+		return 0;
 	return weir_diag_key(diag, key, "leave it out, or write `forward: nat`",
 			     "with `forward: %s` backends see the clients, whom they answer "
 			     "themselves",
-			     balance_forward_names[section->services[index].forward]);
+			     balance_forward_names[service->forward]);
 }
 
 static int service_check(const struct balance_section *section, unsigned index,
 			 struct weir_diag *diag)
 {
-	int r = 0;
+	char key[64];
 
-	if (section->services[index].forward == WEIR_FORWARD_NAT)
-		return 0;
-	if (section->services[index].source)
-		r = source_refuse(section, index, diag);
+	snprintf(key, sizeof(key), "balance.services[%u].source", index);
+	int r = balance_direct_source_check(&section->services[index], key, diag);
+
 	for (unsigned i = 0; i < section->services[index].backend_count; i++)
 		r = backend_check(section, index, i, diag) ?: r;
 	return r;

@@ -9,6 +9,12 @@
 #include "base/cleanup.h"
 #include "features/balance/balance_edit.h"
 
+static const struct balance_live_backend *backend_at(const struct balance_edit *edit,
+						     unsigned service, unsigned backend)
+{
+	return &edit->live->backends[edit->live->services[service].first + backend];
+}
+
 static int port_parse(const char *text, const char *key, struct weir_diag *diag, uint32_t *ret_port)
 {
 	char *end;
@@ -105,8 +111,17 @@ static int taken_refuse(const struct balance_edit *edit, const struct balance_te
 	int known = balance_live_service(edit->live, service->name);
 	struct balance_end own,
 		wanted = known < 0 ? *end : balance_end_in(&edit->live->all, (unsigned)known, end);
-	int backend, owner = balance_live_end(edit->live, &wanted, &backend);
+	/* Who is sent packets as they are may stand in any service: of a new one he is nobody's. */
+	bool is_new_direct = known < 0 && service->forward != WEIR_FORWARD_NAT;
+	int backend, owner = is_new_direct ? -1 : balance_live_end(edit->live, &wanted, &backend);
 
+	/* Who leaves comes back, or gives way: the row stays behind, and does not act any more. */
+	bool is_back = owner >= 0 && backend >= 0 && owner == known &&
+		       backend_at(edit, (unsigned)owner, (unsigned)backend)->is_leaving;
+
+	if (owner >= 0 && backend >= 0 &&
+	    backend_at(edit, (unsigned)owner, (unsigned)backend)->is_leaving)
+		owner = -1;
 	balance_service_read_as(service, "", NULL, &own);
 	if (owner < 0 && memcmp(&own, end, sizeof(own)) == 0)
 		weir_diag_key(edit->diag, key, "name the address of a server",
@@ -114,7 +129,7 @@ static int taken_refuse(const struct balance_edit *edit, const struct balance_te
 	else if (owner < 0 && row_is_there(edit, service, end))
 		weir_diag_key(edit->diag, key, "name it once", "it is there twice");
 	else if (owner < 0)
-		return ports_refuse(edit, service, end, key);
+		return is_back ? 0 : ports_refuse(edit, service, end, key);
 	else if (strcmp(edit->live->all.services[owner].name, service->name) == 0 && backend >= 0)
 		weir_diag_key(edit->diag, key, "weir service backend set changes its weight",
 			      "the service '%s' has this backend already", service->name);
@@ -136,6 +151,8 @@ int balance_edit_backend_new(struct balance_edit *edit, const struct balance_tex
 
 	if (!r)
 		r = balance_direct_backend_check(service, text, key, key, edit->diag);
+	if (!r)
+		r = health_tunnel_backend_check(service, &end, key, edit->diag);
 	if (!r)
 		r = taken_refuse(edit, service, &end, key);
 	if (!r && known >= 0 &&
@@ -184,6 +201,23 @@ int balance_edit_backend_add(struct balance_edit *edit)
 					    "backend");
 }
 
+/* That is what the command wants: to be rid of what lives too. */
+static bool is_now(const struct balance_edit *edit)
+{
+	return weir_json_bool(weir_json_get(edit->args, "now"), false);
+}
+
+static int stays_check(const struct balance_edit *edit, unsigned service, unsigned backend)
+{
+	if (!backend_at(edit, service, backend)->is_leaving || is_now(edit))
+		return 0;
+	weir_diag_key(edit->diag, "backend",
+		      "weir service backend add brings it back, del --now cuts them",
+		      "the backend %s of '%s' is deleted, and there for connections that live",
+		      edit->address, edit->live->all.services[service].name);
+	return -ENOENT;
+}
+
 static int backend_find(struct balance_edit *edit, unsigned *ret_service, unsigned *ret_backend)
 {
 	char address[WEIR_ADDR_TEXT];
@@ -213,10 +247,12 @@ static int backend_find(struct balance_edit *edit, unsigned *ret_service, unsign
 	return 0;
 }
 
-static const struct balance_live_backend *backend_at(const struct balance_edit *edit,
-						     unsigned service, unsigned backend)
+/* … that stays: who leaves has no weight to be changed. */
+static int staying_find(struct balance_edit *edit, unsigned *ret_service, unsigned *ret_backend)
 {
-	return &edit->live->backends[edit->live->services[service].first + backend];
+	int r = backend_find(edit, ret_service, ret_backend);
+
+	return r ? r : stays_check(edit, *ret_service, *ret_backend);
 }
 
 int balance_edit_backend_gone(struct balance_edit *edit, unsigned service, unsigned backend)
@@ -232,8 +268,19 @@ int balance_edit_backend_gone(struct balance_edit *edit, unsigned service, unsig
 				     weir_addr_to_string(&gone->end.addr, address),
 				     weir_ports_to_string(balance_end_ports(&gone->end), ports),
 				     edit->live->all.services[service].name);
-	balance_runtime_del_row(edit->runtime, gone->row - 1);
+	struct balance_row *row = &edit->runtime->rows[gone->row - 1];
+	bool is_met = !edit->runtime->is_off && edit->live->services[service].is_enabled;
+	int r = stays_check(edit, service, backend);
+
+	if (r)
+		return r;
 	edit->count++;
+	if (is_met && !is_now(edit)) {
+		row->is_leaving = true;
+		row->is_drained = false;
+	} else {
+		balance_runtime_del_row(edit->runtime, gone->row - 1);
+	}
 	return 0;
 }
 
@@ -281,7 +328,7 @@ int balance_edit_backend_set(struct balance_edit *edit)
 	unsigned service, backend;
 	uint32_t weight = 1;
 	int r = balance_edit_number(edit, "weight", 0, BALANCE_WEIGHT_MAX, 1, &weight) ?:
-			backend_find(edit, &service, &backend);
+			staying_find(edit, &service, &backend);
 
 	edit->result = "set";
 	return r ? r :
@@ -292,7 +339,7 @@ int balance_edit_backend_set(struct balance_edit *edit)
 static int drain_put(struct balance_edit *edit, bool is_drained)
 {
 	unsigned service, backend;
-	int r = backend_find(edit, &service, &backend);
+	int r = staying_find(edit, &service, &backend);
 
 	return r ? r :
 		   backend_put(edit, service, backend, backend_at(edit, service, backend)->weight,

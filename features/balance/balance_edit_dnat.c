@@ -168,8 +168,8 @@ static int one_remove(struct balance_edit *edit, unsigned service, const char *m
 		return -ENOENT;
 	}
 	r = balance_edit_backend_gone(edit, service, (unsigned)at);
-	if (!r && text->backend_count == 1 && edit->live->services[service].is_runtime &&
-	    strcmp(text->name, made_name) == 0)
+	if (!r && (unsigned)at < balance_staying(text) && balance_staying(text) == 1 &&
+	    edit->live->services[service].is_runtime && strcmp(text->name, made_name) == 0)
 		balance_runtime_del_service(edit->runtime, text->name);
 	return r;
 }

@@ -6,14 +6,22 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "features/balance/balance_edit.h"
+#include "features/balance/health_given.h"
 
 const char *balance_edit_str(const struct balance_edit *edit, const char *key)
 {
 	return weir_json_str(weir_json_get(edit->args, key), NULL);
 }
 
-/* Numbers come as text too: a query knows nothing else. */
+/* Flags and numbers come as text too: a query knows nothing else. */
+bool balance_edit_flag(const struct balance_edit *edit, const char *key)
+{
+	const char *text = balance_edit_str(edit, key);
+
+	return text ? !*text || !strcmp(text, "true") || !strcmp(text, "1") :
+		      weir_json_bool(weir_json_get(edit->args, key), false);
+}
+
 int balance_edit_number(const struct balance_edit *edit, const char *key, uint32_t least,
 			uint32_t most, uint32_t fallback, uint32_t *ret_number)
 {
@@ -125,6 +133,8 @@ int balance_edit_service_new(struct balance_edit *edit, const struct balance_tex
 	if (!r)
 		r = balance_source_read_as(text, "source", edit->diag, &source);
 	if (!r)
+		r = balance_direct_source_check(text, "source", edit->diag);
+	if (!r)
 		r = balance_needs_check(edit->config, "name", edit->diag);
 	if (!r)
 		r = name_refuse(edit, text->name);
@@ -167,25 +177,32 @@ int balance_edit_add(struct balance_edit *edit)
 {
 	const char *proto = balance_edit_str(edit, "proto"),
 		   *backends = balance_edit_str(edit, "backend"),
+		   *forward = balance_edit_str(edit, "forward"),
 		   *scheduler = balance_edit_str(edit, "scheduler"),
 		   *affinity = balance_edit_str(edit, "affinity");
 	_cleanup_free_ char *list = strdup(backends ? backends : "");
+	_cleanup_free_ char **words = NULL;
 	struct balance_text text = {
 		.name = (char *)balance_edit_str(edit, "name"),
 		.address = (char *)balance_edit_str(edit, "address"),
 		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
+		.forward = forward ? balance_forward_parse(forward) : WEIR_FORWARD_NAT,
 		.source = (char *)balance_edit_str(edit, "source"),
-		.announce = weir_json_bool(weir_json_get(edit->args, "announce"), false),
+		.announce = balance_edit_flag(edit, "announce"),
 		.scheduler = scheduler ? balance_scheduler_parse(scheduler) : BALANCE_MAGLEV,
 	};
 	int r = list ? balance_edit_ports(edit, "port", &text.port) : -ENOMEM;
 
+	if (!r)
+		r = health_given_read(edit, &text, &words);
 	if (!r && affinity)
 		r = balance_affinity_parse(affinity, edit->diag, &text.affinity);
 	if (!r)
 		r = balance_edit_service_new(edit, &text);
 	edit->result = "added";
-	return r ? r : backends_add(edit, &text, list);
+	r = r ? r : backends_add(edit, &text, list);
+	edit->several = edit->count > 1 ? edit->count : 0;
+	return r;
 }
 
 int balance_edit_service_gone(struct balance_edit *edit, unsigned service)
@@ -197,7 +214,7 @@ int balance_edit_service_gone(struct balance_edit *edit, unsigned service)
 				     "weir service disable it, or take it out there and weir "
 				     "apply",
 				     "the service '%s' is part of the configuration", text->name);
-	edit->count = text->backend_count;
+	edit->count = balance_staying(text);
 	balance_runtime_del_service(edit->runtime, text->name);
 	return 0;
 }

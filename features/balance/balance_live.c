@@ -136,7 +136,8 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 	return BALANCE_ACTS;
 }
 
-static void rows_add(struct balance_live *live, const struct balance_runtime *runtime)
+static void rows_add(struct balance_live *live, const struct balance_runtime *runtime,
+		     bool are_leaving)
 {
 	bool all_act = true;
 
@@ -145,11 +146,24 @@ static void rows_add(struct balance_live *live, const struct balance_runtime *ru
 	for (unsigned i = 0; i < runtime->row_count; i++) {
 		const struct balance_row *row = &runtime->rows[i];
 
+		if (row->is_leaving != are_leaving)
+			continue;
 		if (!all_act && name_is_lost(live, runtime, row->service))
 			live->row_fates[i] = BALANCE_NAME_TAKEN;
 		else if (row->is_added)
 			live->row_fates[i] = row_add(live, row, i + 1);
 	}
+}
+
+/* Behind all others, to whom they give way. */
+static void leaving_add(struct balance_live *live, const struct balance_runtime *runtime)
+{
+	for (unsigned i = 0; i < live->all.service_count; i++)
+		live->all.services[i].leaving_count = live->all.services[i].backend_count;
+	rows_add(live, runtime, true);
+	for (unsigned i = 0; i < live->all.service_count; i++)
+		live->all.services[i].leaving_count =
+			live->all.services[i].backend_count - live->all.services[i].leaving_count;
 }
 
 /* Each service's backends in a row, now that it is known how many it has. */
@@ -182,6 +196,7 @@ static int backends_place(struct balance_live *live, const struct balance_sectio
 			.weight_written = row ? 0 : live->texts[at].weight,
 			.is_runtime = row,
 			.is_drained = row && row->is_drained,
+			.is_leaving = row && row->is_leaving,
 			.row = use->row,
 		};
 	}
@@ -197,11 +212,11 @@ static enum balance_fate row_apply(struct balance_live *live, const struct balan
 			 -1 :
 			 balance_live_backend(live, (unsigned)service, &end);
 
-	if (at < 0)
-		return BALANCE_IS_GONE;
 	struct balance_live_backend *backend =
-		&live->backends[live->services[service].first + (unsigned)at];
+		at < 0 ? NULL : &live->backends[live->services[service].first + (unsigned)at];
 
+	if (!backend || backend->is_leaving)
+		return BALANCE_IS_GONE;
 	if (backend->row)
 		return BALANCE_IS_WRITTEN;
 	backend->row = number;
@@ -237,8 +252,10 @@ static void weights_settle(struct balance_live *live, const struct balance_down 
 
 			backend->is_down = down && down->is_down(down->arg, &live->all.services[i],
 								 &backend->end);
-			live->texts[at].weight =
-				backend->is_drained || backend->is_down ? 0 : backend->weight;
+			bool is_out =
+				backend->is_drained || backend->is_down || backend->is_leaving;
+
+			live->texts[at].weight = is_out ? 0 : backend->weight;
 		}
 }
 
@@ -283,7 +300,8 @@ int balance_live_make(const struct balance_section *section, const struct balanc
 		return r;
 	written_add(&live, section);
 	runtime_add(&live, runtime);
-	rows_add(&live, runtime);
+	rows_add(&live, runtime, false);
+	leaving_add(&live, runtime);
 	r = backends_place(&live, section, runtime);
 	if (r)
 		return r;

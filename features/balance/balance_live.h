@@ -19,6 +19,7 @@ struct balance_row {
 	bool has_weight;
 	bool is_added;	 /* it is of run time itself */
 	bool is_drained; /* no new connections, whatever its weight */
+	bool is_leaving; /* likewise, and gone once none lives: balance_leave.h */
 };
 
 /* All that is of run time (balance.json), in the order it came. */
@@ -46,7 +47,7 @@ struct balance_live_backend {
 	struct balance_end end;
 	uint32_t weight;	 /* as set, here or there */
 	uint32_t weight_written; /* … by the configuration */
-	bool is_runtime, is_drained, is_down;
+	bool is_runtime, is_drained, is_down, is_leaving;
 	unsigned row; /* 1 + where run time speaks of it; 0: nowhere */
 };
 
@@ -113,6 +114,9 @@ void balance_runtime_done(struct balance_runtime *runtime);
 /* -ENOMEM, as all that add. */
 int balance_runtime_copy(const struct balance_runtime *from, struct balance_runtime *ret_runtime);
 int balance_runtime_add_service(struct balance_runtime *runtime, const struct balance_text *text);
+/* In the place of what it was; the text may borrow from that. Behind it `live` no longer fits. */
+int balance_runtime_set_service(struct balance_runtime *runtime, unsigned index,
+				const struct balance_text *text);
 int balance_runtime_add_row(struct balance_runtime *runtime, const struct balance_row *row);
 int balance_runtime_disable(struct balance_runtime *runtime, const char *name);
 void balance_runtime_enable(struct balance_runtime *runtime, const char *name);

@@ -85,6 +85,8 @@ static int rows_check(const struct weir_compile *compile, const struct balance_r
 		const struct balance_row *row = &runtime->rows[i];
 		enum balance_fate fate = live->row_fates[i];
 
+		if (row->is_leaving)
+			continue; /* it gives way, and nobody is told */
 		if (fate == BALANCE_IS_GONE)
 			weir_diag_warning(
 				compile->diag, NULL,

@@ -18,13 +18,25 @@ struct taker {
 	uint32_t inverse;	 /* of skip; when few slots are left */
 	uint32_t weight, credit; /* a slot for each `most` of credit */
 	uint16_t number;
+	const struct balance_maglev_backend *backend;
 };
 
+static int bytes_compare(const struct balance_maglev_backend *a,
+			 const struct balance_maglev_backend *b)
+{
+	size_t len = a->identity_len < b->identity_len ? a->identity_len : b->identity_len;
+	int order = memcmp(a->identity, b->identity, len);
+
+	return order ? order : (a->identity_len > len) - (b->identity_len > len);
+}
+
+/* By nothing that depends on who else is there, or was: each host comes to the same. */
 static int taker_compare(const void *a, const void *b)
 {
-	const struct taker *x = a, *y = b;
+	const struct balance_maglev_backend *x = ((const struct taker *)a)->backend,
+					    *y = ((const struct taker *)b)->backend;
 
-	return (x->number > y->number) - (x->number < y->number);
+	return x->order == y->order ? bytes_compare(x, y) : x->order - y->order;
 }
 
 static unsigned takers_make(const struct balance_maglev_backend *backends, unsigned count,
@@ -46,6 +58,7 @@ static unsigned takers_make(const struct balance_maglev_backend *backends, unsig
 			.skip = (uint32_t)(skip % (BALANCE_SLOTS - 1)) + 1,
 			.weight = backend->weight,
 			.number = backend->number,
+			.backend = backend,
 		};
 	}
 	qsort(takers, taking, sizeof(*takers), taker_compare);

@@ -16,10 +16,12 @@ struct balance_maglev_backend {
 	size_t identity_len;
 	uint32_t weight; /* its share beside the others'; 0: no slot */
 	uint16_t number; /* not 0, and nobody else's: what is written into its slots */
+	uint16_t order;	 /* of turns, by what it is alone; of the same, by its bytes */
 };
 
 /*
- * Fills BALANCE_SLOTS slots. The same backends give the same slots in whatever order they come.
+ * Fills BALANCE_SLOTS slots. The same backends get the same slots in whatever order they come, and
+ * whatever numbers they have.
  * 1; 0 where no backend has a weight: all slots are 0, nobody's. -ENOMEM.
  */
 int balance_maglev_fill(const struct balance_maglev_backend *backends, unsigned count,

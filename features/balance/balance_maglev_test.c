@@ -32,6 +32,7 @@ static struct set *set_new(void)
 			.identity_len = sizeof(set->names[i]),
 			.weight = 1,
 			.number = (uint16_t)(i + 1),
+			.order = (uint16_t)(i + 1),
 		};
 	}
 	return set;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "features/balance/health_set.h"
 
 void balance_meaning_done(struct balance_meaning *meaning)
@@ -50,8 +51,37 @@ int balance_meaning_read(struct balance_meaning *meaning, struct weir_diag *diag
 		for (unsigned j = 0; j < count && !r; j++)
 			r = balance_backend_read(meaning->section, i, j, diag,
 						 &meaning->backends[row + j]);
-		if (!r)
-			r = balance_numbers(&meaning->backends[row], count, &meaning->numbers[row]);
+		row += count;
+	}
+	return r;
+}
+
+/* What a backend is called by flows that live. */
+static uint16_t number_held(const struct balance_rows *rows, const struct balance_end *service,
+			    const struct balance_end *backend)
+{
+	const struct balance_tally_row *row =
+		balance_rows_row(rows, balance_identity(service, backend));
+
+	if (!row)
+		return 0;
+	return row->number ? row->number : balance_number_wanted(backend);
+}
+
+int balance_meaning_number(struct balance_meaning *meaning, const struct balance_rows *before)
+{
+	_cleanup_free_ uint16_t *held = calloc(meaning->backend_count + 1ul, sizeof(*held));
+	uint32_t row = 0;
+	int r = held ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < meaning->section->service_count && !r; i++) {
+		unsigned count = meaning->section->services[i].backend_count;
+
+		for (unsigned j = 0; j < count; j++)
+			held[row + j] = number_held(before, &meaning->services[i],
+						    &meaning->backends[row + j]);
+		r = balance_numbers(&meaning->backends[row], count, &held[row],
+				    &meaning->numbers[row]);
 		row += count;
 	}
 	return r;
@@ -69,6 +99,7 @@ static void shares_read(struct balance_meaning *meaning, unsigned index, uint32_
 			.identity_len = sizeof(meaning->backends[row + i]),
 			.weight = text->backends[i].weight,
 			.number = meaning->numbers[row + i],
+			.order = balance_number_wanted(&meaning->backends[row + i]),
 		};
 	health_set_apply(meaning->downs, text, &meaning->services[index], &meaning->backends[row],
 			 shares);
@@ -97,9 +128,49 @@ int balance_meaning_spread(struct balance_meaning *meaning)
 	return 0;
 }
 
+static uint32_t address_lines(const struct balance_meaning *meaning)
+{
+	uint32_t count = meaning->section->service_count + meaning->backend_count, lines = 1;
+
+	while (lines * BALANCE_ADDRESSES_EACH < count)
+		lines *= 2;
+	return lines;
+}
+
+static void address_put(const struct balance_meaning *meaning, const struct balance_end *end,
+			enum balance_kind kind, struct weir_line *lines)
+{
+	uint32_t bit = balance_address_bit(&end->addr, kind) &
+		       (meaning->address_lines * BALANCE_ADDRESS_BITS - 1);
+
+	lines[bit / BALANCE_ADDRESS_BITS].u8[bit % BALANCE_ADDRESS_BITS / 8] |=
+		(uint8_t)(1u << bit % 8);
+}
+
+void balance_meaning_addresses(const struct balance_meaning *meaning, struct weir_line *lines)
+{
+	uint32_t row = 0;
+
+	for (unsigned i = 0; i < meaning->section->service_count; i++) {
+		const struct balance_text *text = &meaning->section->services[i];
+
+		address_put(meaning, &meaning->services[i], BALANCE_SERVICE, lines);
+		for (unsigned j = 0; j < text->backend_count; j++, row++)
+			if (text->forward == WEIR_FORWARD_NAT)
+				address_put(meaning, &meaning->backends[row], BALANCE_BACKEND,
+					    lines);
+	}
+}
+
+uint32_t balance_meaning_services_at(const struct balance_meaning *meaning)
+{
+	return 1 + meaning->address_lines + meaning->cell_lines;
+}
+
 uint32_t balance_meaning_tables_at(const struct balance_meaning *meaning)
 {
-	return 1 + meaning->cell_lines + meaning->section->service_count + meaning->backend_count;
+	return balance_meaning_services_at(meaning) + meaning->section->service_count +
+	       meaning->backend_count;
 }
 
 static int end_put(struct balance_meaning *meaning, const struct balance_end *end,
@@ -156,6 +227,7 @@ int balance_meaning_cells(struct balance_meaning *meaning)
 			 meaning->tables.tables;
 	int r = -ENOSPC;
 
+	meaning->address_lines = address_lines(meaning);
 	for (meaning->cell_lines = balance_cell_lines(count); r == -ENOSPC;
 	     meaning->cell_lines *= 2) {
 		free(meaning->cells);

@@ -20,6 +20,7 @@ struct balance_meaning {
 	struct balance_maglev_backend *shares;
 	struct balance_spreads spreads; /* of services */
 	struct balance_plan plan;
+	uint32_t address_lines; /* of bits of addresses */
 	uint32_t cell_lines;
 	struct balance_cell *cells;
 	struct balance_tables tables;
@@ -29,11 +30,17 @@ struct balance_meaning {
 int balance_meaning_new(const struct balance_section *section, struct balance_meaning *meaning);
 void balance_meaning_done(struct balance_meaning *meaning);
 int balance_meaning_read(struct balance_meaning *meaning, struct weir_diag *diag);
+/* Of `before` who is there keeps the number that it has. */
+int balance_meaning_number(struct balance_meaning *meaning, const struct balance_rows *before);
 /* Shares, by weights and who is down, and how many slots they take. */
 int balance_meaning_spread(struct balance_meaning *meaning);
 /* Once tables are there. */
 int balance_meaning_cells(struct balance_meaning *meaning);
-/* Where the lines of those with several ports begin. */
+/* Sets the bits of all addresses that are met, in lines that are zero. */
+void balance_meaning_addresses(const struct balance_meaning *meaning, struct weir_line *lines);
+/* Where the lines of services begin … */
+uint32_t balance_meaning_services_at(const struct balance_meaning *meaning);
+/* … and those of what has several ports. */
 uint32_t balance_meaning_tables_at(const struct balance_meaning *meaning);
 
 #endif

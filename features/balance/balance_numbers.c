@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A flow remembers its backend by a number of 16 bits. It follows from what the backend is, so that
- * it stays the same when others come and go, after a restart, and on other hosts. Where two have
- * the same, the one whose bytes come later gets the next.
+ * it is the same after a restart, and on other hosts. Where two ask for the same, who has it keeps
+ * it, for its flows go by it; of those that have none yet, the one whose bytes come later gets the
+ * next.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,13 @@ struct numbered {
 	unsigned index;
 };
 
+struct numbering {
+	struct numbered *sorted; /* by bytes */
+	unsigned count;
+	uint8_t *used; /* by number; of few it is quicker to ask each, and there is none */
+	uint16_t *numbers;
+};
+
 static int numbered_compare(const void *a, const void *b)
 {
 	const struct numbered *x = a, *y = b;
@@ -29,65 +37,72 @@ static int numbered_compare(const void *a, const void *b)
 }
 
 /* Of several ports the first: a range that grows keeps its flows. */
-static uint32_t number_wanted(const struct balance_end *of)
+uint16_t balance_number_wanted(const struct balance_end *of)
 {
 	struct balance_end end = *of;
 
 	end.last = 0;
-	return (uint32_t)(weir_hash_bytes(&end, sizeof(end), NUMBER_SEED) % NUMBERS);
+	return (uint16_t)(1 + weir_hash_bytes(&end, sizeof(end), NUMBER_SEED) % NUMBERS);
 }
 
-/* Of few it is quicker to ask each than to have a list of all numbers. */
-static bool is_taken(const struct numbered *sorted, unsigned count, const uint16_t *numbers,
-		     uint32_t number)
+static bool is_taken(const struct numbering *numbering, uint16_t number)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (numbers[sorted[i].index] == number + 1)
+	if (numbering->used)
+		return numbering->used[number];
+	for (unsigned i = 0; i < numbering->count; i++)
+		if (numbering->numbers[i] == number)
 			return true;
 	return false;
 }
 
-static void few_number(const struct numbered *sorted, unsigned count, uint16_t *numbers)
+static void number_give(struct numbering *numbering, unsigned index, uint16_t number)
 {
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t number = number_wanted(sorted[i].end);
+	numbering->numbers[index] = number;
+	if (numbering->used)
+		numbering->used[number] = 1;
+}
 
-		while (is_taken(sorted, i, numbers, number))
-			number = (number + 1) % NUMBERS;
-		numbers[sorted[i].index] = (uint16_t)(number + 1);
+static void held_give(struct numbering *numbering, const uint16_t *held)
+{
+	for (unsigned i = 0; i < numbering->count; i++) {
+		unsigned index = numbering->sorted[i].index;
+
+		if (held[index] && !is_taken(numbering, held[index]))
+			number_give(numbering, index, held[index]);
 	}
 }
 
-static int many_number(const struct numbered *sorted, unsigned count, uint16_t *numbers)
+static void rest_give(struct numbering *numbering)
 {
-	_cleanup_free_ uint8_t *used = calloc(NUMBERS, 1);
+	for (unsigned i = 0; i < numbering->count; i++) {
+		const struct numbered *sorted = &numbering->sorted[i];
+		uint16_t number = balance_number_wanted(sorted->end);
 
-	if (!used)
-		return -ENOMEM;
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t number = number_wanted(sorted[i].end);
-
-		while (used[number])
-			number = (number + 1) % NUMBERS;
-		used[number] = 1;
-		numbers[sorted[i].index] = (uint16_t)(number + 1);
+		if (numbering->numbers[sorted->index])
+			continue;
+		while (is_taken(numbering, number))
+			number = (uint16_t)(number % NUMBERS + 1);
+		number_give(numbering, sorted->index, number);
 	}
-	return 0;
 }
 
-int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers)
+int balance_numbers(const struct balance_end *backends, unsigned count, const uint16_t *held,
+		    uint16_t *ret_numbers)
 {
+	_cleanup_free_ struct numbered *sorted = calloc(count + 1ul, sizeof(*sorted));
+	_cleanup_free_ uint8_t *used = count > FEW ? calloc(NUMBERS + 1, 1) : NULL;
+	struct numbering numbering = { sorted, count, used, ret_numbers };
+
 	if (count > NUMBERS)
 		return -E2BIG;
-	_cleanup_free_ struct numbered *sorted = calloc(count + 1ul, sizeof(*sorted));
-
-	if (!sorted)
+	if (!sorted || (count > FEW && !used))
 		return -ENOMEM;
+	memset(ret_numbers, 0, count * sizeof(*ret_numbers));
 	for (unsigned i = 0; i < count; i++)
 		sorted[i] = (struct numbered){ &backends[i], i };
 	qsort(sorted, count, sizeof(*sorted), numbered_compare);
-	if (count > FEW)
-		return many_number(sorted, count, ret_numbers);
-	few_number(sorted, count, ret_numbers);
+	if (held)
+		held_give(&numbering, held);
+	rest_give(&numbering);
 	return 0;
 }

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
 #include "features/balance/balance_change.h"
 #include "features/balance/balance_reach.h"
+#include "features/balance/health_given.h"
 
 static struct balance *state_of(struct weir_engine *engine)
 {
@@ -50,18 +52,43 @@ static void backend_put(const struct balance_live *live, unsigned service, unsig
 	weir_json_close_object(json);
 }
 
+/* Those that get new connections, or may. */
 static void backends_put(const struct balance_live *live, unsigned service,
 			 struct weir_json_out *json)
 {
-	for (unsigned i = 0; i < live->all.services[service].backend_count; i++)
+	const struct balance_text *text = &live->all.services[service];
+
+	for (unsigned i = 0; i < balance_staying(text); i++)
 		backend_put(live, service, i, json);
+}
+
+/* A list of its own, where there are any: of the service, of all where it is -1. */
+static void leaving_put(const struct balance_live *live, int service, struct weir_json_out *json)
+{
+	bool is_open = false;
+
+	for (unsigned i = 0; i < live->all.service_count; i++) {
+		const struct balance_text *text = &live->all.services[i];
+
+		if (!text->leaving_count || (service >= 0 && i != (unsigned)service))
+			continue;
+		if (!is_open)
+			weir_json_open_array(json, "leaving");
+		is_open = true;
+		for (unsigned j = text->leaving_count; j > 0; j--)
+			backend_put(live, i, text->backend_count - j, json);
+	}
+	if (is_open)
+		weir_json_close_array(json);
 }
 
 static unsigned changed_count(const struct balance_live *live, unsigned service)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < live->all.services[service].backend_count; i++)
+	const struct balance_text *text = &live->all.services[service];
+
+	for (unsigned i = 0; i < balance_staying(text); i++)
 		count += backend_at(live, service, i)->row != 0;
 	return count;
 }
@@ -91,7 +118,7 @@ static void service_members(const struct balance_live *live, unsigned index,
 		weir_json_put_bool(json, "announce", true);
 	weir_json_put_str(json, "origin", origin_name(of->is_runtime));
 	weir_json_put_bool(json, "enabled", of->is_enabled);
-	weir_json_put_uint(json, "backends", service->backend_count);
+	weir_json_put_uint(json, "backends", balance_staying(service));
 	if (!of->is_runtime)
 		weir_json_put_uint(json, "backends_changed", changed_count(live, index));
 }
@@ -145,6 +172,7 @@ static int run_list(struct weir_engine *engine, struct weir_call *call)
 	for (unsigned i = 0; i < live->all.service_count; i++)
 		backends_put(live, i, &json);
 	weir_json_close_array(&json);
+	leaving_put(live, -1, &json);
 	if (!is_all_in(state, live)) {
 		weir_json_open_array(&json, "do_not_act");
 		left_out_put(state, live, &json);
@@ -163,6 +191,16 @@ static const struct weir_op list_op = {
 	.run = run_list,
 };
 
+static void health_put(const struct balance_text *service, enum weir_role role,
+		       struct weir_json_out *json)
+{
+	const struct health_text *health = &service->health;
+
+	health_given_show(health, role, json);
+	if (health->type != HEALTH_NONE || service->on_all_down)
+		weir_json_put_str(json, "on_all_down", health_all_down_names[service->on_all_down]);
+}
+
 static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
 	const struct balance_live *live = balance_live_of(state_of(engine));
@@ -176,9 +214,11 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 		return -ENOENT;
 	weir_json_open_object(&json, NULL);
 	service_members(live, (unsigned)service, &json);
+	health_put(&live->all.services[service], call->role, &json);
 	weir_json_open_array(&json, "served_by");
 	backends_put(live, (unsigned)service, &json);
 	weir_json_close_array(&json);
+	leaving_put(live, service, &json);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -217,6 +257,7 @@ static int run_backend_list(struct weir_engine *engine, struct weir_call *call)
 		if (!name || i == (unsigned)service)
 			backends_put(live, i, &json);
 	weir_json_close_array(&json);
+	leaving_put(live, service, &json);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -262,6 +303,7 @@ static void dnat_put(const struct balance *state, const struct balance_live *liv
 static int run_dnat_list(struct weir_engine *engine, struct weir_call *call)
 {
 	struct balance *state = state_of(engine);
+	uint64_t total = 0;
 	const struct balance_live *live = balance_live_of(state);
 	struct weir_json_out json = { .out = &call->reply };
 
@@ -269,11 +311,16 @@ static int run_dnat_list(struct weir_engine *engine, struct weir_call *call)
 		return -ENOMEM;
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "dnat");
-	for (unsigned i = 0; i < live->all.service_count; i++)
-		for (unsigned j = 0; j < live->all.services[i].backend_count; j++)
+	for (unsigned i = 0; i < live->all.service_count; i++) {
+		const struct balance_text *text = &live->all.services[i];
+		unsigned stay = balance_staying(text);
+
+		for (unsigned j = 0; j < stay; j++)
 			dnat_put(state, live, i, j, &json);
+		total += stay;
+	}
 	weir_json_close_array(&json);
-	weir_json_put_uint(&json, "total", live->backend_count);
+	weir_json_put_uint(&json, "total", total);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -289,6 +336,7 @@ const struct weir_op balance_dnat_list_op = {
 
 const struct weir_op *const balance_ops[] = {
 	&balance_add_op,
+	&balance_set_op,
 	&balance_del_op,
 	&list_op,
 	&show_op,

@@ -40,10 +40,82 @@
 			NULL                                                                     \
 	}
 
+#define NOW_ARG                                                                               \
+	{                                                                                     \
+		"now", WEIR_ARG_BOOL, 0, NULL, "what lives there is cut, and does not go on", \
+			NULL, NULL                                                            \
+	}
+
 #define ANNOUNCE_ARG                                                               \
 	{                                                                          \
 		"announce", WEIR_ARG_BOOL, 0, NULL,                                \
 			"neighbours are told that its address is here", NULL, NULL \
+	}
+
+/* Those of health_fields, which says what each has without. */
+#define HEALTH_ARG(key, type_of, metavar_of, text)                     \
+	{                                                              \
+		"health" key, type_of, 0, metavar_of, text, NULL, NULL \
+	}
+#define HEALTH_CHOICE(key, metavar_of, text, names)                             \
+	{                                                                       \
+		"health" key, WEIR_ARG_CHOICE, 0, metavar_of, text, names, NULL \
+	}
+#define HEALTH_ARGS                                                                                \
+	HEALTH_CHOICE("", "TYPE", "backends are checked by this; not without", health_type_names), \
+		HEALTH_ARG("-interval", WEIR_ARG_DURATION, "DURATION", "of checks: 2s without"),   \
+		HEALTH_ARG("-timeout", WEIR_ARG_DURATION, "DURATION", "of a check: 1s without"),   \
+		HEALTH_ARG("-rise", WEIR_ARG_UINT, "N",                                            \
+			   "good checks that bring one up: 2 without"),                            \
+		HEALTH_ARG("-fall", WEIR_ARG_UINT, "N",                                            \
+			   "failures that bring one down: 3 without"),                             \
+		HEALTH_ARG("-jitter", WEIR_ARG_UINT, "N",                                          \
+			   "hundredths of the interval that one may begin early: 10 without"),     \
+		HEALTH_ARG("-port", WEIR_ARG_UINT, "PORT",                                         \
+			   "the port that is asked: the backend's without, or with 0"),            \
+		HEALTH_CHOICE("-through", "WAY",                                                   \
+			      "the way a check goes where forward is not nat: auto without",       \
+			      health_through_names),                                               \
+		HEALTH_ARG("-damping-downs", WEIR_ARG_UINT, "N",                                   \
+			   "who goes down so often is held down: 5 without; 0 for nobody"),        \
+		HEALTH_ARG("-damping-within", WEIR_ARG_DURATION, "DURATION",                       \
+			   "the time in which it counts: 10m without"),                            \
+		HEALTH_ARG("-damping-hold", WEIR_ARG_DURATION, "DURATION",                         \
+			   "how long it is held the first time: 1m without"),                      \
+		HEALTH_ARG("-damping-hold-most", WEIR_ARG_DURATION, "DURATION",                    \
+			   "how long at most: 1h without"),                                        \
+		HEALTH_ARG("-path", WEIR_ARG_STRING, "PATH",                                       \
+			   "http, https: what is asked for: / without"),                           \
+		HEALTH_ARG("-host", WEIR_ARG_STRING, "NAME",                                       \
+			   "http, https, tls: whose page it is, and whom the handshake asks for"), \
+		HEALTH_ARG("-verify", WEIR_ARG_BOOL, NULL,                                         \
+			   "https, tls: the certificate must be valid, and for the host"),         \
+		HEALTH_ARG("-ca", WEIR_ARG_STRING, "FILE",                                         \
+			   "https, tls: of who may have signed it, by its whole path: the "        \
+			   "system's without. Role: admin"),                                       \
+		HEALTH_ARG("-status", WEIR_ARG_STRING, "LIST",                                     \
+			   "http, https: what is good, as \"200, 300-399\": 200-399 without"),     \
+		HEALTH_ARG("-body", WEIR_ARG_STRING, "TEXT",                                       \
+			   "http, https: what must stand in the answer"),                          \
+		HEALTH_ARG("-send", WEIR_ARG_STRING, "TEXT",                                       \
+			   "udp: what the datagram holds: text, or \"hex:00 01 ff\""),             \
+		HEALTH_ARG("-expect", WEIR_ARG_STRING, "TEXT",                                     \
+			   "udp: what must stand in the answer, written likewise"),                \
+		HEALTH_ARG("-query", WEIR_ARG_STRING, "NAME",                                      \
+			   "dns: the name that is asked about; . is the root"),                    \
+		HEALTH_CHOICE("-record", "RECORD",                                                 \
+			      "dns: which of its records is asked for: a without",                 \
+			      health_record_names),                                                \
+		HEALTH_ARG("-command", WEIR_ARG_WORDS, "WORD",                                     \
+			   "command: the program, by its whole path; once more for each of its "   \
+			   "arguments. No shell reads them. Role: admin")
+
+#define PREFIX_ARG                                                                                 \
+	{                                                                                          \
+		"client-prefix", WEIR_ARG_UINT, 0, "N",                                            \
+			"of source-hash: how many bits of a client's address count; all without, " \
+			"or with 0",                                                               \
+			NULL, NULL                                                                 \
 	}
 
 static const struct weir_arg add_args[] = {
@@ -52,12 +124,20 @@ static const struct weir_arg add_args[] = {
 	NEEDED_ARG("port", WEIR_ARG_PORTS, "PORT",
 		   "the port that clients speak to; a range, 8000-8099; or all"),
 	PROTO_ARG("proto"),
+	{ "forward", WEIR_ARG_CHOICE, 0, "HOW",
+	  "how packets reach backends; by all but nat they answer clients themselves",
+	  balance_forward_names, "nat" },
 	SOURCE_ARG,
 	{ "scheduler", WEIR_ARG_CHOICE, 0, "HOW", "which backend a new connection gets",
 	  balance_scheduler_names, "maglev" },
+	PREFIX_ARG,
 	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
 	  "for how long a client that comes again gets the backend that he had", NULL, NULL },
 	ANNOUNCE_ARG,
+	HEALTH_ARGS,
+	{ "on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",
+	  "where all are down, new connections are refused, or go on as if all were up",
+	  health_all_down_names, "refuse" },
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },
@@ -67,6 +147,25 @@ EDIT_OP(balance_add_op, "service.add", "Add a service at run time, which is kept
 	"service add web --address 192.0.2.1 --port 80 --backend 10.0.0.10:8080 --backend "
 	"10.0.0.11:8080",
 	balance_edit_add);
+
+static const struct weir_arg set_args[] = {
+	WORD_ARG("name", "NAME", "the name of a service of run time"),
+	{ "scheduler", WEIR_ARG_CHOICE, 0, "HOW", "which backend a new connection gets",
+	  balance_scheduler_names, NULL },
+	PREFIX_ARG,
+	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
+	  "for how long a client that comes again gets the backend that he had; 0s for not at all",
+	  NULL, NULL },
+	ANNOUNCE_ARG,
+	HEALTH_ARGS,
+	{ "on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",
+	  "where all are down, new connections are refused, or go on as if all were up",
+	  health_all_down_names, NULL },
+	{ 0 },
+};
+EDIT_OP(balance_set_op, "service.set",
+	"Change what is given of a service of run time; what lives goes on", set_args,
+	"service set web --health http --health-path /ok", balance_edit_set);
 
 static const struct weir_arg name_args[] = { WORD_ARG("name", "NAME", "the name of a service"),
 					     { 0 } };
@@ -89,8 +188,9 @@ EDIT_OP(balance_backend_add_op, "service.backend.add", "Add a backend to a servi
 	balance_edit_backend_add);
 
 static const struct weir_arg backend_args[] = { SERVICE_ARG, BACKEND_ARG, { 0 } };
+static const struct weir_arg backend_del_args[] = { SERVICE_ARG, BACKEND_ARG, NOW_ARG, { 0 } };
 EDIT_OP(balance_backend_del_op, "service.backend.del",
-	"Delete a backend of run time; what lives goes to another", backend_args,
+	"Delete a backend of run time; what lives goes on till it ends", backend_del_args,
 	"service backend del web 10.0.0.12:8080", balance_edit_backend_del);
 
 static const struct weir_arg backend_set_args[] = {
@@ -138,6 +238,7 @@ static const struct weir_arg dnat_remove_args[] = {
 	  NULL },
 	{ "rport", WEIR_ARG_UINT, WEIR_ARG_IS_PORT, "PORT", "its port; without, the same", NULL,
 	  NULL },
+	NOW_ARG,
 	{ 0 },
 };
 EDIT_OP(balance_dnat_remove_op, "lb.remove-dnat",

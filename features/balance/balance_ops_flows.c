@@ -27,17 +27,8 @@ struct asking {
 	struct weir_engine *engine;
 	struct weir_call *call;
 	const struct balance_live *live;
-	uint64_t active;    /* how many of the connections are */
-	uint16_t **numbers; /* of each service's backends, as far as they were wanted */
+	uint64_t active; /* how many of the connections are */
 };
-
-static void asking_free(struct asking *asking)
-{
-	for (unsigned i = 0; asking->numbers && i < asking->live->all.service_count; i++)
-		free(asking->numbers[i]);
-	free(asking->numbers);
-	free(asking);
-}
 
 /* What it refuses is told as it says it. */
 static void asking_refused(const struct asking *asking, int result, const struct weir_diag *diag)
@@ -66,56 +57,37 @@ static int ask(struct weir_engine *engine, struct weir_call *call, const char *o
 	int r = weir_inside_run(engine, op_name, args, WHO, done, asking);
 
 	if (r)
-		asking_free(asking);
+		free(asking);
 	return r ? r : WEIR_OP_PENDING;
 }
 
-/* By its service's place, 0 where nobody has made them yet. */
-static const uint16_t *numbers_of(struct asking *asking, unsigned service)
-{
-	const struct balance_text *text = &asking->live->all.services[service];
-	const struct balance_live_backend *backends =
-		&asking->live->backends[asking->live->services[service].first];
-	_cleanup_free_ struct balance_end *ends = calloc(text->backend_count + 1ul, sizeof(*ends));
-	_cleanup_free_ uint16_t *numbers = calloc(text->backend_count + 1ul, sizeof(*numbers));
-
-	if (asking->numbers[service])
-		return asking->numbers[service];
-	for (unsigned i = 0; ends && i < text->backend_count; i++)
-		ends[i] = backends[i].end;
-	if (!ends || !numbers || balance_numbers(ends, text->backend_count, numbers))
-		return NULL;
-	asking->numbers[service] = weir_take(numbers);
-	return asking->numbers[service];
-}
-
-/* Who serves the flow; NULL: nobody of those there are. */
-static const struct balance_live_backend *target_of(struct asking *asking,
+/* Who serves the flow, as packets know them; NULL: nobody of those there are. */
+static const struct balance_live_backend *target_of(const struct asking *asking,
 						    const struct weir_json *flow, int *ret_shift)
 {
 	const char *dst = weir_json_str(weir_json_get(flow, "dst"), ""),
 		   *proto = weir_json_str(weir_json_get(flow, "proto"), "");
-	int64_t number = weir_json_int(weir_json_get(flow, "backend_number"), 0);
+	const struct balance *state = weir_engine_state(asking->engine, &weir_balance);
 	int known = balance_proto_parse(proto);
-	struct balance_end end = {
+	struct balance_place key = {
 		.port = (uint16_t)weir_json_int(weir_json_get(flow, "dport"), 0),
+		.number = (uint16_t)weir_json_int(weir_json_get(flow, "backend_number"), 0),
 		.proto = known < 0 ? 0 : balance_proto_number(known),
 	};
-	int service = weir_addr_from_string(dst, strlen(dst), &end.addr) ?
-			      -1 :
-			      balance_live_met(asking->live, &end);
-	const uint16_t *numbers = service < 0 ? NULL : numbers_of(asking, (unsigned)service);
+	const struct balance_place *place = weir_addr_from_string(dst, strlen(dst), &key.service) ?
+						    NULL :
+						    balance_plan_number(&state->counts.live, &key);
 
-	for (unsigned i = 0; numbers && i < asking->live->all.services[service].backend_count; i++)
-		if (numbers[i] == number) {
-			const struct balance_live_service *of = &asking->live->services[service];
-			const struct balance_live_backend *target =
-				&asking->live->backends[of->first + i];
+	if (!place || place->service_index >= asking->live->acting.service_count)
+		return NULL;
+	int service = balance_live_service(
+		asking->live, asking->live->acting.services[place->service_index].name);
+	const struct balance_live_service *of = &asking->live->services[service];
+	const struct balance_live_backend *target =
+		&asking->live->backends[of->first + place->backend_index];
 
-			*ret_shift = target->end.port - of->end.port;
-			return target;
-		}
-	return NULL;
+	*ret_shift = target->end.port - of->end.port;
+	return target;
 }
 
 static void end_put(const struct weir_json *flow, const char *from, const char *from_port,
@@ -195,16 +167,13 @@ static void status_told(void *arg, int result, const struct weir_json *reply,
 	struct balance *state = weir_engine_state(asking->engine, &weir_balance);
 
 	asking->live = balance_live_of(state);
-	if (!result && asking->live)
-		asking->numbers =
-			calloc(asking->live->all.service_count + 1ul, sizeof(*asking->numbers));
-	if (!result && asking->numbers) {
+	if (!result && asking->live) {
 		status_put(asking, state, reply);
 		weir_call_finish(asking->call, 0);
 	} else {
 		asking_refused(asking, result ? result : -ENOMEM, diag);
 	}
-	asking_free(asking);
+	free(asking);
 }
 
 static int connections_ask(struct asking *asking)
@@ -229,7 +198,7 @@ static void active_told(void *arg, int result, const struct weir_json *reply,
 	if (!result)
 		return;
 	asking_refused(asking, result, diag);
-	asking_free(asking);
+	free(asking);
 }
 
 static int run_status(struct weir_engine *engine, struct weir_call *call)
@@ -268,7 +237,7 @@ static void cleanup_told(void *arg, int result, const struct weir_json *reply,
 		weir_json_close_object(&json);
 		weir_call_finish(asking->call, 0);
 	}
-	asking_free(asking);
+	free(asking);
 }
 
 static int run_cleanup(struct weir_engine *engine, struct weir_call *call)

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "core/netlink.h"
 #include "core/route.h"
 
@@ -23,6 +25,16 @@ struct way {
 	struct weir_route route;
 	int error;
 };
+
+/* What cannot be read is not told of. */
+static bool is_router(const char *family, const char *link)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/forwarding", family, link);
+	return weir_file_read(path, 64, &text) || *weir_buf_str(&text) != '0';
+}
 
 static void link_note(void *arg, enum weir_device_change change, const struct weir_device *device)
 {
@@ -43,6 +55,7 @@ static void link_note(void *arg, enum weir_device_change change, const struct we
 		.mtu = device->mtu,
 		.is_watched = device->type == ARPHRD_ETHER && device->flags & IFF_UP &&
 			      reach->is_watched(reach->arg, device),
+		.forwards = is_router("ipv4", device->name),
 	};
 	memcpy(links[reach->count++].name, device->name, sizeof(device->name));
 }
@@ -51,6 +64,7 @@ int balance_reach_open(struct balance_reach *reach)
 {
 	int r = weir_netlink_dump(link_note, reach);
 
+	reach->forwards_v6 = is_router("ipv6", "all");
 	return r ? r : reach->error;
 }
 
@@ -115,6 +129,19 @@ static uint32_t longest_packet(const struct balance_reach *reach)
 	return clients ? clients : all;
 }
 
+/* Of IPv4 each link has a switch of its own, and nobody says by which clients come: one that is on
+ * will do. */
+static bool is_forwarded(const struct balance_reach *reach, const struct weir_addr *backend)
+{
+	bool is_watched = false, forwards = false;
+
+	for (unsigned i = 0; i < reach->count; i++) {
+		is_watched |= reach->links[i].is_watched;
+		forwards |= reach->links[i].is_watched && reach->links[i].forwards;
+	}
+	return weir_addr_is_v4(backend) ? forwards || !is_watched : reach->forwards_v6;
+}
+
 static uint32_t outer_bytes(const struct balance_text *service, const struct weir_addr *backend)
 {
 	if (!balance_tunnels(service))
@@ -137,6 +164,8 @@ static enum balance_reach_fault judge(const struct balance_reach *reach,
 		return BALANCE_NO_ROUTE;
 	if (way->route.is_here || !link)
 		return BALANCE_REACHED;
+	if (!is_forwarded(reach, &way->backend))
+		return BALANCE_NOT_FORWARDED;
 	memcpy(finding->link, link->name, sizeof(finding->link));
 	if (service->forward == WEIR_FORWARD_L2 && way->route.has_gateway)
 		return BALANCE_BEHIND_ROUTER;
@@ -153,8 +182,10 @@ static int ways_ask(const struct balance_reach *reach, const struct balance_sect
 	unsigned count = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < section->service_count && !r; i++)
-		for (unsigned j = 0; j < section->services[i].backend_count && !r; j++) {
+	for (unsigned i = 0; i < section->service_count && !r; i++) {
+		const struct balance_text *text = &section->services[i];
+
+		for (unsigned j = 0; j < balance_staying(text) && !r; j++) {
 			struct balance_end end;
 
 			if (count == BALANCE_REACH_MOST ||
@@ -163,6 +194,7 @@ static int ways_ask(const struct balance_reach *reach, const struct balance_sect
 			ways[count] = (struct way){ .service = i, .backend = end.addr };
 			r = way_ask(reach, &ways[count++]);
 		}
+	}
 	*ret_count = count;
 	return r;
 }

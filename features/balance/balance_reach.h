@@ -12,6 +12,7 @@
 enum balance_reach_fault {
 	BALANCE_REACHED,
 	BALANCE_NO_ROUTE,
+	BALANCE_NOT_FORWARDED, /* the kernel is no router */
 	BALANCE_BEHIND_ROUTER, /* and packets to it bear the service's address */
 	BALANCE_TOO_NARROW,
 	BALANCE_FOREIGN_SOURCE, /* of the service, not of a backend */
@@ -33,7 +34,7 @@ struct balance_reach_finding {
 struct balance_reach_link {
 	uint32_t ifindex, mtu;
 	char name[16];
-	bool is_watched, leads_to_backends;
+	bool is_watched, leads_to_backends, forwards; /* IPv4 that arrives */
 };
 
 /* The links of this host, for one look. */
@@ -42,6 +43,7 @@ struct balance_reach {
 	const void *arg;
 	struct balance_reach_link *links;
 	unsigned count;
+	bool forwards_v6; /* what arrives by any */
 	int error;
 };
 
@@ -74,5 +76,12 @@ void balance_reach_advise_one(const struct balance *state, const struct balance_
 			      struct weir_diag *diag);
 void balance_reach_advise_source(const struct balance_text *service, struct weir_diag *diag);
 extern const struct weir_op balance_reach_op;
+/* A line of service check, whose answer has the form of doctor's. `mend` may be NULL. */
+void balance_check_put(struct weir_json_out *json, const char *check, bool is_ok, const char *found,
+		       const char *mend);
+/* balance_shortcut_tell.c: a line for all that keeps packets from the shortcut. `snapshot` may be
+ * NULL. */
+void balance_shortcut_tell(const struct balance *state, const struct weir_snapshot *snapshot,
+			   struct weir_json_out *json);
 
 #endif

@@ -45,6 +45,13 @@ void balance_reach_write(const struct balance_reach_finding *finding, struct wei
 		weir_buf_addf(mend, "ip route add %s/%d via ROUTER, or write the address it has",
 			      backend, weir_addr_is_v4(&finding->backend) ? 32 : 128);
 		break;
+	case BALANCE_NOT_FORWARDED:
+		weir_buf_addf(what, "this host does not forward packets, as to the backend %s",
+			      backend);
+		weir_buf_add_str(mend, weir_addr_is_v4(&finding->backend) ?
+					       "sysctl -w net.ipv4.ip_forward=1" :
+					       "sysctl -w net.ipv6.conf.all.forwarding=1");
+		break;
 	case BALANCE_BEHIND_ROUTER:
 		weir_buf_addf(what,
 			      "the backend %s is behind a router, which would get packets that "
@@ -175,9 +182,8 @@ struct checks {
 	unsigned faults;
 };
 
-/* As doctor's. */
-static void check_put(struct weir_json_out *json, const char *check, bool is_ok, const char *found,
-		      const char *mend)
+void balance_check_put(struct weir_json_out *json, const char *check, bool is_ok, const char *found,
+		       const char *mend)
 {
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "check", check);
@@ -196,8 +202,8 @@ static void fault_put(void *arg, const struct balance_reach_finding *finding)
 	checks->faults++;
 	weir_buf_addf(&name, "service %s", finding->service->name);
 	balance_reach_write(finding, &what, &mend);
-	check_put(checks->json, weir_buf_str(&name), false, weir_buf_str(&what),
-		  weir_buf_str(&mend));
+	balance_check_put(checks->json, weir_buf_str(&name), false, weir_buf_str(&what),
+			  weir_buf_str(&mend));
 }
 
 static void rest_put(struct checks *checks, unsigned seen, unsigned all, int error)
@@ -212,12 +218,14 @@ static void rest_put(struct checks *checks, unsigned seen, unsigned all, int err
 	else
 		weir_buf_addf(&text, "%u looked at", seen);
 	if (error || !checks->faults || seen < all)
-		check_put(checks->json, "ways to backends", !error, weir_buf_str(&text), NULL);
+		balance_check_put(checks->json, "ways to backends", !error, weir_buf_str(&text),
+				  NULL);
 }
 
 static int run_check(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance_live *live = balance_live_of(weir_engine_state(engine, &weir_balance));
+	struct balance *state = weir_engine_state(engine, &weir_balance);
+	const struct balance_live *live = balance_live_of(state);
 	struct balance_reach reach = { .is_watched = is_attached,
 				       .arg = weir_engine_snapshot(engine) };
 	struct weir_json_out json = { .out = &call->reply };
@@ -227,7 +235,7 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 	if (!live)
 		return -ENOMEM;
 	for (unsigned i = 0; i < live->acting.service_count; i++)
-		all += live->acting.services[i].backend_count;
+		all += balance_staying(&live->acting.services[i]);
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "checks");
 	int r = all ? balance_reach_open(&reach) : 0;
@@ -236,6 +244,8 @@ static int run_check(struct weir_engine *engine, struct weir_call *call)
 		r = balance_reach_look(&reach, &live->acting, fault_put, &checks, &seen);
 	if (all)
 		rest_put(&checks, seen, all, r);
+	if (all)
+		balance_shortcut_tell(state, reach.arg, &json);
 	weir_json_close_array(&json);
 	weir_json_close_object(&json);
 	balance_reach_done(&reach);

@@ -12,6 +12,7 @@ static void service_done(struct balance_text *text)
 	free(text->name);
 	free(text->address);
 	free(text->source);
+	health_text_done(&text->health);
 }
 
 static void row_done(struct balance_row *row)
@@ -48,6 +49,32 @@ static void *list_grow(void *list, unsigned count, size_t size)
 	return realloc(list, (count ? 2ul * count : 1) * size);
 }
 
+/* A service with words of its own; without memory, none. */
+static int service_copy(const struct balance_text *text, struct balance_text *ret_text)
+{
+	struct balance_text own = {
+		.name = strdup(text->name),
+		.address = strdup(text->address),
+		.port = text->port,
+		.proto = text->proto,
+		.forward = text->forward,
+		.scheduler = text->scheduler,
+		.client_prefix = text->client_prefix,
+		.affinity = { .timeout.value = text->affinity.timeout.value },
+		.source = text->source ? strdup(text->source) : NULL,
+		.announce = text->announce,
+		.on_all_down = text->on_all_down,
+	};
+	int r = health_text_copy(&text->health, &own.health);
+
+	if (r || !own.name || !own.address || (text->source && !own.source)) {
+		service_done(&own);
+		return -ENOMEM;
+	}
+	*ret_text = own;
+	return 0;
+}
+
 int balance_runtime_add_service(struct balance_runtime *runtime, const struct balance_text *text)
 {
 	struct balance_text *grown =
@@ -56,22 +83,22 @@ int balance_runtime_add_service(struct balance_runtime *runtime, const struct ba
 	if (!grown)
 		return -ENOMEM;
 	runtime->services = grown;
-	struct balance_text own = {
-		.name = strdup(text->name),
-		.address = strdup(text->address),
-		.port = text->port,
-		.proto = text->proto,
-		.scheduler = text->scheduler,
-		.affinity = { .timeout.value = text->affinity.timeout.value },
-		.source = text->source ? strdup(text->source) : NULL,
-		.announce = text->announce,
-	};
+	int r = service_copy(text, &runtime->services[runtime->service_count]);
 
-	if (!own.name || !own.address || (text->source && !own.source)) {
-		service_done(&own);
-		return -ENOMEM;
-	}
-	runtime->services[runtime->service_count++] = own;
+	runtime->service_count += !r;
+	return r;
+}
+
+int balance_runtime_set_service(struct balance_runtime *runtime, unsigned index,
+				const struct balance_text *text)
+{
+	struct balance_text own;
+	int r = service_copy(text, &own);
+
+	if (r)
+		return r;
+	service_done(&runtime->services[index]);
+	runtime->services[index] = own;
 	return 0;
 }
 
@@ -191,6 +218,12 @@ static bool fate_is_past(uint8_t fate)
 	return fate == BALANCE_IS_WRITTEN || fate == BALANCE_IS_GONE;
 }
 
+/* Nobody waits for one that leaves to have its place again. */
+static bool row_is_past(const struct balance_row *row, uint8_t fate)
+{
+	return fate_is_past(fate) || (row->is_leaving && fate != BALANCE_ACTS);
+}
+
 /* In place, so that it cannot fail; behind it `live` no longer fits. */
 bool balance_runtime_prune(struct balance_runtime *runtime, const struct balance_live *live)
 {
@@ -202,7 +235,7 @@ bool balance_runtime_prune(struct balance_runtime *runtime, const struct balance
 		else
 			runtime->services[services++] = runtime->services[i];
 	for (unsigned i = 0; i < runtime->row_count; i++)
-		if (fate_is_past(live->row_fates[i]))
+		if (row_is_past(&runtime->rows[i], live->row_fates[i]))
 			row_done(&runtime->rows[i]);
 		else
 			runtime->rows[rows++] = runtime->rows[i];

@@ -25,16 +25,22 @@ int balance_scheduler_parse(const char *name)
 int balance_scheduler_check(const struct balance_section *section, unsigned index,
 			    struct weir_diag *diag)
 {
-	const struct balance_text *service = &section->services[index];
-	struct balance_end end;
 	char key[64];
 
 	snprintf(key, sizeof(key), "balance.services[%u].client-prefix", index);
+	return balance_client_prefix_check(&section->services[index], key, diag);
+}
+
+int balance_client_prefix_check(const struct balance_text *service, const char *key,
+				struct weir_diag *diag)
+{
+	struct balance_end end;
+
 	if (service->client_prefix && service->scheduler != BALANCE_SOURCE_HASH)
 		return weir_diag_key(diag, key, "leave it out, or write `scheduler: source-hash`",
 				     "with `scheduler: %s` nobody asks for it",
 				     balance_scheduler_names[service->scheduler]);
-	if (service->client_prefix <= V4_BITS || balance_service_read(section, index, NULL, &end) ||
+	if (service->client_prefix <= V4_BITS || balance_service_read_as(service, "", NULL, &end) ||
 	    !weir_addr_is_v4(&end.addr))
 		return 0;
 	return weir_diag_key(diag, key, "write 1 to 32", "an IPv4 address has %d bits, not %u",

@@ -9,6 +9,7 @@
 #include "features/balance/balance.h"
 #include "features/balance/balance_active.h"
 #include "features/balance/balance_count.h"
+#include "features/balance/balance_leave.h"
 #include "features/balance/health_text.h"
 
 #define BALANCE_NAME_MAX 31
@@ -42,10 +43,17 @@ struct balance_text {
 	struct balance_affinity_text affinity;
 	struct balance_backend_text *backends;
 	unsigned backend_count;
+	unsigned leaving_count; /* of these, the last: balance_leave.h */
 	struct health_text health;
 	int on_all_down; /* enum health_all_down */
 	bool announce;	 /* its address, to neighbours */
 };
+
+/* How many of its backends are not just leaving: the first. */
+static inline unsigned balance_staying(const struct balance_text *text)
+{
+	return text->backend_count - text->leaving_count;
+}
 
 enum balance_proto {
 	BALANCE_TCP,
@@ -118,6 +126,7 @@ struct balance {
 	struct balance_counts counts;
 	struct balance_actives *actives; /* NULL without an engine */
 	struct weir_map_memory affinity; /* nothing before the first object */
+	struct balance_leave leave;
 };
 
 extern const struct weir_feature weir_balance;
@@ -141,6 +150,12 @@ int balance_name_check(const char *name, const char *path, struct weir_diag *dia
 int balance_needs_check(const struct weir_config *config, const char *key, struct weir_diag *diag);
 /* health_config.c: of a service. */
 int health_check(const struct balance_section *section, unsigned index, struct weir_diag *diag);
+/* health_tunnel.c: whether checks of its backends may go by a tunnel. */
+bool health_tunnels(const struct balance_text *service);
+/* … and that they can, to one backend more, where they must; messages name the key. */
+int health_tunnel_backend_check(const struct balance_text *service,
+				const struct balance_end *backend, const char *key,
+				struct weir_diag *diag);
 /* balance_read.c: a protocol by its name, -1: there is no such one; and its number by IANA. */
 int balance_proto_parse(const char *name);
 uint8_t balance_proto_number(int proto);
@@ -170,11 +185,18 @@ int balance_direct_check(const struct balance_section *section, struct weir_diag
 int balance_direct_backend_check(const struct balance_text *service,
 				 const struct balance_backend_text *text, const char *port_key,
 				 const char *address_key, struct weir_diag *diag);
+/* … with a source that stands for its clients. */
+int balance_direct_source_check(const struct balance_text *service, const char *key,
+				struct weir_diag *diag);
 bool balance_tunnels(const struct balance_text *service);
+/* -1: there is none of this name. */
+int balance_forward_parse(const char *name);
 void balance_sources_read(const struct balance_section *section, struct weir_addr ret_sources[2]);
 /* balance_scheduler.c: what is wrong with how a service chooses. */
 int balance_scheduler_check(const struct balance_section *section, unsigned index,
 			    struct weir_diag *diag);
+int balance_client_prefix_check(const struct balance_text *service, const char *key,
+				struct weir_diag *diag);
 struct balance_maglev_backend;
 /* How many slots there are for these shares; -ENOMEM. */
 int balance_scheduler_slots(enum balance_scheduler scheduler,
@@ -217,15 +239,20 @@ bool balance_hides_clients(const struct weir_image *image);
 bool balance_is_direct(const struct weir_image *image);
 bool balance_remembers(const struct weir_image *image);
 bool balance_counts_active(const struct weir_image *image);
+bool balance_tunnels_checks(const struct weir_image *image);
 bool balance_takes_turns(const struct weir_image *image);
 bool balance_is_wide(const struct weir_image *image);
 /* balance_cells.c: how many lines of cells so many things need, and puts one among them. -ENOSPC:
  * twice as many are needed. */
 uint32_t balance_cell_lines(uint32_t count);
 int balance_cell_put(struct balance_cell *cells, uint32_t lines, const struct balance_cell *cell);
-/* balance_numbers.c: of the backends of a service, from 1: by what each is, so that it keeps its
- * own whoever comes and goes. */
-int balance_numbers(const struct balance_end *backends, unsigned count, uint16_t *ret_numbers);
+/* balance_numbers.c: of the backends of a service, from 1. `held`: those that they have already, 0
+ * for who has none yet, and NULL where nobody has; they keep them, whoever comes and goes. -E2BIG,
+ * -ENOMEM. */
+int balance_numbers(const struct balance_end *backends, unsigned count, const uint16_t *held,
+		    uint16_t *ret_numbers);
+/* The number that a backend asks for by what it is, and has unless another had it before. */
+uint16_t balance_number_wanted(const struct balance_end *backend);
 /* What is in force. Loop's thread; until the next change. NULL: out of memory. */
 const struct balance_live *balance_live_of(struct balance *state);
 /* The services that packets meet, in the order in which they were compiled. */

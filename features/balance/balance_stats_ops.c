@@ -189,6 +189,8 @@ static void backend_put(struct stats_call *call, const struct balance_place *pla
 	weir_json_put_str(&call->json, "service", service->name);
 	weir_json_put_str(&call->json, "address", text->address);
 	balance_ports_put(&call->json, "port", balance_backend_ports(service, text));
+	if (place->backend_index >= balance_staying(service))
+		weir_json_put_bool(&call->json, "leaving", true);
 	stats_put(call, &stats);
 }
 
@@ -224,8 +226,8 @@ static int run_stats(struct weir_engine *engine, struct weir_call *call)
 	};
 
 	if (stats.only && !service_is_there(&stats))
-		return weir_diag_error(&call->diag, "weir service list names them",
-				       "there is no service %s", stats.only),
+		return weir_diag_error(&call->diag, "see `weir service list`",
+				       "there is no service '%.40s'", stats.only),
 		       -ENOENT;
 	_cleanup_free_ struct flows *flows = calloc(state->counts.live.count + 1ul, sizeof(*flows));
 

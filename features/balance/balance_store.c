@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/kept.h"
-#include "features/balance/balance_live.h"
+#include "features/balance/health_given.h"
 
 static const struct weir_kept balance_kept = {
 	.file = "balance.json",
@@ -23,8 +23,15 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	weir_json_put_str(json, "address", text->address);
 	balance_ports_put(json, "port", text->port);
 	weir_json_put_str(json, "proto", balance_proto_names[text->proto]);
+	if (text->forward)
+		weir_json_put_str(json, "forward", balance_forward_names[text->forward]);
 	if (text->scheduler)
 		weir_json_put_str(json, "scheduler", balance_scheduler_names[text->scheduler]);
+	if (text->client_prefix)
+		weir_json_put_uint(json, "client-prefix", text->client_prefix);
+	if (text->on_all_down)
+		weir_json_put_str(json, "on-all-down", health_all_down_names[text->on_all_down]);
+	health_given_put(&text->health, json);
 	if (text->affinity.timeout.value)
 		weir_json_put_uint(json, "affinity_s",
 				   text->affinity.timeout.value / WEIR_NS_PER_S);
@@ -48,6 +55,8 @@ static void row_put(const struct balance_row *row, struct weir_json_out *json)
 		weir_json_put_bool(json, "added", true);
 	if (row->is_drained)
 		weir_json_put_bool(json, "drained", true);
+	if (row->is_leaving)
+		weir_json_put_bool(json, "leaving", true);
 	weir_json_close_object(json);
 	weir_buf_add_char(json->out, '\n');
 }
@@ -100,6 +109,8 @@ static int service_get(const struct weir_json *object, struct weir_diag *why, vo
 	struct weir_addr source;
 	struct balance_end end;
 
+	text.forward =
+		balance_forward_parse(weir_json_str(weir_json_get(object, "forward"), "nat"));
 	text.scheduler = balance_scheduler_parse(
 		weir_json_str(weir_json_get(object, "scheduler"), "maglev"));
 	while (balance_proto_names[text.proto] && strcmp(balance_proto_names[text.proto], proto))
@@ -113,11 +124,16 @@ static int service_get(const struct weir_json *object, struct weir_diag *why, vo
 		(uint64_t)weir_json_int(weir_json_get(object, "affinity_s"), 0) * WEIR_NS_PER_S;
 	if (text.affinity.timeout.value > BALANCE_AFFINITY_MOST_NS)
 		return weir_diag_error(why, NULL, "a service has no known affinity");
-	if (text.scheduler < 0)
-		return weir_diag_error(why, NULL, "a service has no known scheduler");
-	int r = balance_name_check(text.name, "", why)			     ?:
-			balance_service_read_as(&text, "address", why, &end) ?:
-			balance_source_read_as(&text, "source", why, &source);
+	if (text.scheduler < 0 || text.forward < 0)
+		return weir_diag_error(why, NULL, "a service has no known scheduler or forward");
+	/* Whoever gave it had the role, and the file is the daemon's own. */
+	const struct balance_edit given = { .args = object, .role = WEIR_ROLE_ADMIN, .diag = why };
+	_cleanup_free_ char **words = NULL;
+	int r = balance_name_check(text.name, "", why)			      ?:
+			balance_service_read_as(&text, "address", why, &end)  ?:
+			balance_source_read_as(&text, "source", why, &source) ?:
+			balance_direct_source_check(&text, "source", why)     ?:
+			health_given_read(&given, &text, &words);
 
 	return r ? r : balance_runtime_add_service(runtime, &text);
 }
@@ -134,6 +150,7 @@ static int row_get(const struct weir_json *object, struct weir_diag *why, void *
 		.has_weight = weight,
 		.is_added = weir_json_bool(weir_json_get(object, "added"), false),
 		.is_drained = weir_json_bool(weir_json_get(object, "drained"), false),
+		.is_leaving = weir_json_bool(weir_json_get(object, "leaving"), false),
 	};
 	struct weir_addr addr;
 

@@ -18,7 +18,13 @@
 #define WHOLE                                                                                  \
 	"{\"version\":1,\"off\":true,"                                                         \
 	"\"services\":[{\"name\":\"dns\",\"address\":\"2001:db8::1\",\"port\":53,"             \
-	"\"proto\":\"udp\",\"source\":\"2001:db8::9\"}\n],"                                    \
+	"\"proto\":\"udp\",\"source\":\"2001:db8::9\"}\n,"                                     \
+	"{\"name\":\"far\",\"address\":\"192.0.2.9\",\"port\":80,\"proto\":\"tcp\","           \
+	"\"forward\":\"gue\"}\n,"                                                              \
+	"{\"name\":\"held\",\"address\":\"192.0.2.8\",\"port\":80,\"proto\":\"tcp\","          \
+	"\"scheduler\":\"source-hash\",\"client-prefix\":24,\"on-all-down\":\"keep-all\","     \
+	"\"health\":\"http\",\"health-interval\":\"5250ms\",\"health-timeout\":\"300ms\","     \
+	"\"health-rise\":1,\"health-fall\":4,\"health-port\":81,\"health-path\":\"/ok\"}\n],"  \
 	"\"backends\":[{\"service\":\"dns\",\"address\":\"fd00::1\",\"port\":53,\"weight\":2," \
 	"\"added\":true}\n,"                                                                   \
 	"{\"service\":\"web\",\"address\":\"10.0.0.1\",\"port\":8080,\"drained\":true}\n,"     \
@@ -75,6 +81,19 @@ static void what_is_kept_is_read_and_written_as_it_was(void **state)
 	assert_int_equal(diag.count, 0);
 	assert_true(runtime.is_off);
 	assert_int_equal(runtime.services[0].proto, BALANCE_UDP);
+	assert_int_equal(runtime.services[1].forward, WEIR_FORWARD_GUE);
+	const struct balance_text *held = &runtime.services[2];
+
+	assert_int_equal(held->client_prefix, 24);
+	assert_int_equal(held->on_all_down, HEALTH_KEEP_ALL);
+	assert_int_equal(held->health.type, HEALTH_HTTP);
+	assert_int_equal(held->health.interval.value, 5250000000);
+	assert_int_equal(held->health.timeout.value, 300000000);
+	assert_int_equal(held->health.rise, 1);
+	assert_int_equal(held->health.fall, 4);
+	assert_int_equal(held->health.port, 81);
+	assert_string_equal(held->health.path, "/ok");
+	assert_int_equal(runtime.services[0].health.type, HEALTH_NONE);
 	assert_true(runtime.rows[0].is_added && !runtime.rows[0].is_drained);
 	assert_int_equal(runtime.rows[0].weight, 2);
 	assert_true(runtime.rows[1].is_drained && !runtime.rows[1].has_weight);
@@ -98,6 +117,16 @@ static void what_is_damaged_is_told_of_and_the_rest_is_read(void **state)
 		   "{\"name\":\"a\",\"address\":\"here\",\"port\":80,\"proto\":\"tcp\"},"
 		   "{\"name\":\"b\",\"address\":\"192.0.2.1\",\"port\":0,\"proto\":\"tcp\"},"
 		   "{\"name\":\"c\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcq\"},"
+		   "{\"name\":\"d\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\","
+		   "\"forward\":\"post\"},"
+		   "{\"name\":\"e\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\","
+		   "\"forward\":\"l2\",\"source\":\"192.0.2.2\"},"
+		   "{\"name\":\"f\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\","
+		   "\"health\":\"smell\"},"
+		   "{\"name\":\"g\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\","
+		   "\"health\":\"http\",\"health-interval\":\"1ms\"},"
+		   "{\"name\":\"h\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\","
+		   "\"client-prefix\":24},"
 		   "{\"name\":\"good\",\"address\":\"192.0.2.1\",\"port\":80,\"proto\":\"tcp\"}],"
 		   "\"backends\":[{\"service\":\"good\",\"address\":\"10.0.0.1\",\"port\":80,"
 		   "\"weight\":65536,\"added\":true},"
@@ -149,7 +178,7 @@ static void service_goes_with_all_that_is_said_of_it(void **state)
 	file_write(WHOLE);
 	assert_int_equal(balance_store_load(dir, &diag, &runtime), 0);
 	balance_runtime_del_service(&runtime, "dns");
-	assert_int_equal(runtime.service_count, 0);
+	assert_int_equal(runtime.service_count, 2);
 	assert_int_equal(runtime.row_count, 2);
 	assert_string_equal(runtime.rows[0].address, "10.0.0.1");
 	assert_int_equal(runtime.disabled_count, 1);

@@ -147,11 +147,11 @@ static unsigned service_want(const struct balance_section *section, unsigned ind
 	if (text->health.type == HEALTH_NONE ||
 	    balance_service_read(section, index, NULL, &service))
 		return 0;
-	for (unsigned i = 0; i < text->backend_count; i++) {
+	for (unsigned i = 0; i < balance_staying(text); i++) {
 		wanted[i] = (struct wanted){ .key.service = service, .text = text };
 		balance_backend_read(section, index, i, NULL, &wanted[i].key.backend);
 	}
-	return text->backend_count;
+	return balance_staying(text);
 }
 
 static struct wanted *wanted_new(const struct balance_section *section, unsigned *ret_count)

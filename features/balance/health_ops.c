@@ -7,15 +7,6 @@
 #include "features/balance/balance_live.h"
 #include "features/balance/health.h"
 
-/* When it was that the monotonic clock said so. */
-static void put_time(struct weir_json_out *json, const char *key, uint64_t at_ns)
-{
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t ago_ns = weir_clock_monotonic_ns() - at_ns;
-
-	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
-}
-
 /* How much longer it is held down, whatever its checks say. */
 static uint64_t held_s(const struct health_machine *machine)
 {
@@ -37,7 +28,7 @@ static void target_put(const struct health_target *target, struct weir_json_out 
 	balance_ports_put(json, "port", balance_end_ports(&target->key.backend));
 	weir_json_put_str(json, "check", health_type_names[target->text->health.type]);
 	weir_json_put_str(json, "state", health_state_name(machine->state));
-	put_time(json, "since", machine->since_ns);
+	weir_json_put_moment(json, "since", machine->since_ns);
 	weir_json_put_uint(json, "held_s", held_s(machine));
 	weir_json_put_uint(json, "checks", machine->checks);
 	weir_json_put_uint(json, "failed", machine->failed);

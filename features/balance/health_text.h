@@ -3,6 +3,7 @@
 #ifndef WEIR_HEALTH_TEXT_H
 #define WEIR_HEALTH_TEXT_H
 
+#include "base/clock.h"
 #include "core/config.h"
 
 enum health_type {
@@ -54,6 +55,18 @@ struct health_text {
 
 extern const struct weir_field health_fields[];
 extern const char *const health_type_names[];
+extern const char *const health_record_names[];
+extern const char *const health_through_names[];
 extern const char *const health_all_down_names[];
+
+#define HEALTH_LEAST_NS (50 * WEIR_NS_PER_MS)
+#define HEALTH_MOST_NS (24 * 3600 * WEIR_NS_PER_S)
+#define HEALTH_CHECKS_MOST 255
+
+/* What a service has of which nothing is written. */
+void health_text_default(struct health_text *ret_text);
+/* health_text.c: with words of its own, for health_text_done(). -ENOMEM. */
+int health_text_copy(const struct health_text *from, struct health_text *ret_text);
+void health_text_done(struct health_text *text);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "features/balance/health_meaning.h"
 
 static bool can_be_tunnelled(const struct balance_text *service)
 {
@@ -29,65 +29,72 @@ static bool is_of_family(const struct balance_text *service, const struct weir_a
 	return !strchr(service->address, ':') == weir_addr_is_v4(backend);
 }
 
+bool health_tunnels(const struct balance_text *service)
+{
+	return can_be_tunnelled(service) && service->health.through != HEALTH_DIRECT;
+}
+
 bool health_is_tunnelled(const struct balance_text *service, const struct balance_end *backend)
 {
-	return can_be_tunnelled(service) && service->health.through != HEALTH_DIRECT &&
-	       !wants_errors(&service->health) && is_of_family(service, &backend->addr);
+	return health_tunnels(service) && !wants_errors(&service->health) &&
+	       is_of_family(service, &backend->addr);
 }
 
-bool health_tunnels(const struct balance_section *section)
+static bool is_of_two_families(const struct balance_text *service)
 {
-	for (unsigned i = 0; i < section->service_count; i++)
-		if (can_be_tunnelled(&section->services[i]) &&
-		    section->services[i].health.through != HEALTH_DIRECT)
-			return true;
-	return false;
-}
-
-static int through_refuse(unsigned index, struct weir_diag *diag, const char *mend,
-			  const char *what)
-{
-	char key[80];
-
-	snprintf(key, sizeof(key), "balance.services[%u].health.through", index);
-	return weir_diag_key(diag, key, mend, "%s", what);
-}
-
-static bool is_of_two_families(const struct balance_section *section, unsigned index)
-{
-	const struct balance_text *service = &section->services[index];
 	struct balance_end end;
 
 	for (unsigned i = 0; i < service->backend_count; i++)
-		if (!balance_backend_read(section, index, i, NULL, &end) &&
+		if (!balance_backend_read_as(service, &service->backends[i], "", NULL, &end) &&
 		    !is_of_family(service, &end.addr))
 			return true;
 	return false;
 }
 
-int health_tunnel_check(const struct balance_section *section, unsigned index,
-			struct weir_diag *diag)
+int health_tunnel_check(const struct health_place *place)
 {
-	const struct balance_text *service = &section->services[index];
+	const struct balance_text *service = place->service;
 
 	if (service->health.through != HEALTH_TUNNEL)
 		return 0;
 	if (service->forward == WEIR_FORWARD_NAT)
-		return through_refuse(index, diag, "leave it out, or write another `forward`",
-				      "with `forward: nat` packets bear the backend's own address, "
-				      "which is what a check asks");
+		return health_refuse(place, "through",
+				     health_mend(place, "leave it out, or write another `forward`",
+						 "leave it out, or make it auto"),
+				     "with `forward: nat` packets bear the backend's own address, "
+				     "which is what a check asks");
 	if (!can_be_tunnelled(service))
-		return through_refuse(index, diag, "leave it out, or write another `type`",
-				      "is for checks that are a connection or a datagram of Weir");
+		return health_refuse(place, "through",
+				     health_mend(place, "leave it out, or write another `type`",
+						 "make it auto, or give another --health"),
+				     "is for checks that are a connection or a datagram of Weir");
 	if (wants_errors(&service->health))
-		return through_refuse(index, diag, "write `expect`, or `through: direct`",
-				      "that a port is refused is not seen that way, so a check of "
-				      "type udp needs an answer");
-	if (is_of_two_families(section, index))
-		return through_refuse(index, diag, "leave it out: such backends are asked directly",
-				      "a backend is of another family than the service, which one "
-				      "socket cannot speak to");
+		return health_refuse(place, "through",
+				     health_mend(place, "write `expect`, or `through: direct`",
+						 "give --health-expect, or make it direct"),
+				     "that a port is refused is not seen that way, so a check of "
+				     "type udp needs an answer");
+	if (is_of_two_families(service))
+		return health_refuse(place, "through",
+				     health_mend(place,
+						 "leave it out: such backends are asked directly",
+						 "make it auto: such backends are asked directly"),
+				     "a backend is of another family than the service, which one "
+				     "socket cannot speak to");
 	return 0;
+}
+
+int health_tunnel_backend_check(const struct balance_text *service,
+				const struct balance_end *backend, const char *key,
+				struct weir_diag *diag)
+{
+	if (service->health.through != HEALTH_TUNNEL || is_of_family(service, &backend->addr))
+		return 0;
+	return weir_diag_key(
+		diag, key, "make `through` auto: such backends are asked directly",
+		"is of another family than the service '%s', whose checks are to go by "
+		"the tunnel, and which one socket cannot speak to",
+		service->name);
 }
 
 struct stale {

@@ -10,11 +10,6 @@
 
 /* Whether the service's backend is checked so. */
 bool health_is_tunnelled(const struct balance_text *service, const struct balance_end *backend);
-/* Whether any of the section's is. */
-bool health_tunnels(const struct balance_section *section);
-/* What `through` says that cannot be; messages name the key. */
-int health_tunnel_check(const struct balance_section *section, unsigned index,
-			struct weir_diag *diag);
 
 /* The sockets of checks are in this map from now on, and nobody else's. */
 void health_tunnel_attach(struct health *health, struct weir_map *map);

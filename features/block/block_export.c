@@ -60,7 +60,7 @@ static int export_csv(struct export *export, const struct block_shown *shown)
 
 static int export_json(struct export *export, const struct block_shown *shown)
 {
-	char entry[WEIR_RANGE_TEXT], until[21];
+	char entry[WEIR_RANGE_TEXT];
 	weir_range_to_string(&shown->range, entry);
 	if (!shown->note && !shown->until_ns) {
 		weir_json_put_str(&export->json, NULL, entry);
@@ -71,8 +71,7 @@ static int export_json(struct export *export, const struct block_shown *shown)
 	if (shown->note)
 		weir_json_put_str(&export->json, "note", shown->note);
 	if (shown->until_ns)
-		weir_json_put_str(&export->json, "until",
-				  weir_clock_format(shown->until_ns, until));
+		weir_json_put_time(&export->json, "until", shown->until_ns);
 	weir_json_close_object(&export->json);
 	return weir_buf_add_char(export->text, '\n');
 }

@@ -35,7 +35,7 @@ struct writing {
 static int write_entry(const struct block_shown *shown, void *arg)
 {
 	struct writing *writing = arg;
-	char entry[WEIR_RANGE_TEXT + 2] = "\"", until[21];
+	char entry[WEIR_RANGE_TEXT + 2] = "\"";
 	if (!writing->is_first)
 		weir_buf_add(writing->text, ",\n", 2);
 	writing->is_first = false;
@@ -52,7 +52,7 @@ static int write_entry(const struct block_shown *shown, void *arg)
 	if (shown->note)
 		weir_json_put_str(&json, "note", shown->note);
 	if (shown->until_ns)
-		weir_json_put_str(&json, "until", weir_clock_format(shown->until_ns, until));
+		weir_json_put_time(&json, "until", shown->until_ns);
 	weir_json_close_object(&json);
 	return writing->text->failed ? -ENOMEM : 0;
 }

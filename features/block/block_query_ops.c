@@ -54,7 +54,7 @@ static void put_count(struct weir_json_out *json, const char *key, struct weir_c
 static void query_put(struct query *query, const struct block_shown *shown)
 {
 	struct weir_json_out *json = query->json;
-	char entry[WEIR_RANGE_TEXT], until[21];
+	char entry[WEIR_RANGE_TEXT];
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "entry", weir_range_to_string(&shown->range, entry));
 	weir_json_put_str(json, "list", shown->list->name);
@@ -64,7 +64,7 @@ static void query_put(struct query *query, const struct block_shown *shown)
 		uint64_t left_ns = shown->until_ns > query->now.real_ns ?
 					   shown->until_ns - query->now.real_ns :
 					   0;
-		weir_json_put_str(json, "until", weir_clock_format(shown->until_ns, until));
+		weir_json_put_time(json, "until", shown->until_ns);
 		weir_json_put_uint(json, "ttl_s", (left_ns + WEIR_NS_PER_S - 1) / WEIR_NS_PER_S);
 	} else {
 		weir_json_put_null(json, "until");

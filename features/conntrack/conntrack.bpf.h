@@ -308,7 +308,11 @@ __noinline int conn_judge(struct pkt *p)
 		return WEIR_PASS;
 	if (p->seen & PKT_TCP)
 		segment_of(work, p);
-	if (!is_turned && !conn_search(p, work))
+	bool has_flow = is_turned || conn_search(p, work);
+
+	if (served_constants.enabled && !is_turned && served_is_early(p, has_flow))
+		return WEIR_DROP_EARLY;
+	if (!has_flow)
 		return conn_begin(p);
 	if (served_constants.enabled && !is_turned)
 		conn_is_owned(work);

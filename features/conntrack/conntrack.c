@@ -10,8 +10,10 @@
 #include "core/object.h"
 #include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_carried.h"
+#include "features/conntrack/conntrack_hold.h"
 #include "features/conntrack/conntrack_idle.h"
 #include "features/conntrack/conntrack_ledger.h"
+#include "features/conntrack/conntrack_memory.h"
 #include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 #include "features/conntrack/conntrack_view.h"
@@ -45,6 +47,7 @@ static void conntrack_free(void *data)
 		conntrack_records_free(state->records);
 		conntrack_ledger_free(state->ledger);
 		conntrack_active_free(state->active);
+		conntrack_hold_free(state->hold);
 	}
 	free(state);
 }
@@ -64,7 +67,8 @@ static int conntrack_state_new(struct weir_engine *engine, const char *state_dir
 
 	state->ledger = conntrack_ledger_new(dir);
 	state->active = conntrack_active_new(dir);
-	if (!state->records || !state->ledger || !state->active) {
+	state->hold = conntrack_hold_new(engine);
+	if (!state->records || !state->ledger || !state->active || !state->hold) {
 		conntrack_free(state);
 		return -ENOMEM;
 	}
@@ -215,6 +219,8 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 		r = shared_set(state, object);
 	if (!r)
 		r = past_get(state);
+	if (!r)
+		conntrack_hold_attach(state->hold, object, state->is_on);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));
@@ -312,6 +318,7 @@ static void conntrack_tick(void *data, uint64_t now_ns)
 			continue;
 		*sweep = (struct conntrack_sweep){ .seen = sweep->live };
 	}
+	conntrack_records_measure(state);
 	conntrack_records_stream(state);
 }
 
@@ -356,6 +363,8 @@ static int conntrack_snapshot(void *data, struct weir_snapshot *snapshot)
 	for (size_t i = 0; !r && i < CONNTRACK_COUNTER_COUNT; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, counters[i].metric,
 				      counters[i].help, (double)sums[i], NULL);
+	if (!r)
+		r = conntrack_hold_snapshot(state->hold, snapshot);
 	return r ? r : conntrack_account_snapshot(state, snapshot);
 }
 
@@ -376,9 +385,27 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	weir_json_put_uint(json, "offers_refused", state->offers_refused);
 	for (size_t i = 0; i < CONNTRACK_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
+	conntrack_hold_status(state->hold, json);
 	conntrack_account_status(state, json);
 	weir_json_close_object(json);
 }
+
+static void conntrack_watched(void *data)
+{
+	const struct conntrack *state = data;
+
+	conntrack_hold_watched(state->hold);
+}
+
+static void conntrack_stop(void *data)
+{
+	const struct conntrack *state = data;
+
+	conntrack_hold_stop(state->hold);
+}
+
+static const char *const conntrack_run_files[] = { CONNTRACK_TOTALS_FILE, CONNTRACK_TOLD_FILE,
+						   NULL };
 
 const struct weir_feature weir_conntrack = {
 	.name = "conntrack",
@@ -392,6 +419,7 @@ const struct weir_feature weir_conntrack = {
 	.classes = conntrack_classes,
 	.state_new = conntrack_state_new,
 	.state_free = conntrack_free,
+	.stop = conntrack_stop,
 	.attach = conntrack_attach,
 	.wants_flows = conntrack_wants_flows,
 	.adopt = conntrack_adopt,
@@ -401,9 +429,11 @@ const struct weir_feature weir_conntrack = {
 	.live = conntrack_live,
 	.event = conntrack_event,
 	.tick = conntrack_tick,
+	.watched = conntrack_watched,
 	.snapshot = conntrack_snapshot,
 	.status = conntrack_status,
 	.served_each = conntrack_served_each,
 	.replay = &conntrack_replay,
+	.run_files = conntrack_run_files,
 	.ops = conntrack_ops,
 };

@@ -98,7 +98,7 @@ struct conntrack_flow {
 	__u32 expires_ticks; /* tick; a flow past it is not there */
 	__u64 let_in;	     /* revision << 32 | where it was let in (conntrack.bpf.h) */
 	__u32 mark;
-	__u16 rule;    /* the row of the rule that let it in, 0 for none */
+	__u16 rule;    /* the row of the rule that let it in, 0 for none; CONNTRACK_RULE_ALLOWED */
 	__u16 backend; /* of a flow to a service: the number of who serves it; 0 for none */
 	struct conntrack_side side[2];
 	/* Of a SYN that passed an established flow: should the other side answer it, it has lost
@@ -106,6 +106,9 @@ struct conntrack_flow {
 	struct conntrack_side again;
 	__u32 born; /* tick */
 };
+
+/* In flow.rule, where no rule spoke: a list allowed it. */
+#define CONNTRACK_RULE_ALLOWED 0xffffu
 
 /* In flow.let_in: at which bit each place stands, and what one is. */
 #define CONNTRACK_PLACE_IN 16
@@ -240,7 +243,33 @@ struct conntrack_shared {
 	/* Of a program that has tables of before a reload: 0, it works in those, as the program
 	 * before does beside it; 1, in its own, and fetches from those. One store turns it. */
 	__u32 is_turned;
-	__u32 spare;
+	/* Until when somebody is there who holds fragments ahead of their first: a tick, in its two
+	 * lowest bits at which hooks (enum conntrack_holds). */
+	__u32 holds;
+};
+
+enum conntrack_holds {
+	CONNTRACK_HOLDS_XDP = 1 << 0,
+	CONNTRACK_HOLDS_TC = 1 << 1,
+	CONNTRACK_HOLDS_BOTH = CONNTRACK_HOLDS_XDP | CONNTRACK_HOLDS_TC,
+};
+
+/* st_ports: a datagram of which fragments come … */
+struct conntrack_datagram {
+	struct weir_addr src, dst;
+	__be32 id;
+	__u8 proto;
+	__u8 family;
+	__u16 spare;
+};
+
+/* … and what its first fragment said. */
+struct conntrack_ports {
+	__u32 expires_ticks; /* tick */
+	__u32 seen;	     /* PKT_PORTS or PKT_ICMP; 0: it has not come, and is not waited for */
+	__be16 sport, dport;
+	__be16 icmp_id;
+	__u8 icmp_type, icmp_code;
 };
 
 #define CONNTRACK_PAST 4
@@ -259,6 +288,9 @@ struct conntrack_past {
 #define CONNTRACK_PAIRS 262144		 /* a power of two; 1 MiB */
 #define CONNTRACK_PAIR_TICKS (600u * 60) /* for so long, fragments may come ahead of their first */
 
+_Static_assert(sizeof(struct conntrack_shared) == 16, "as it is pinned");
+_Static_assert(sizeof(struct conntrack_datagram) == 40, "as it is pinned, and nothing unsaid");
+_Static_assert(sizeof(struct conntrack_ports) == 16, "as it is pinned");
 _Static_assert(sizeof(struct conntrack_key) == 40, "five words are compared");
 _Static_assert(sizeof(struct conntrack_side) == 20, "three and a number are a line");
 _Static_assert(sizeof(struct conntrack_flow) == 128, "two cache lines");
@@ -465,8 +497,15 @@ struct conntrack_sum {
 	__u64 words[CONNTRACK_SUM_WORDS];
 	__u64 first_ns; /* CLOCK_MONOTONIC_COARSE, as the next */
 	__u64 last_ns[2];
-	__u64 spare;
+	__u64 vlan; /* turn, then those of the packet that began the flow; 0: not known */
 };
+
+/* Of conntrack_sum.vlan: the outermost tag and, so much higher, the one behind it, each with
+ * TAGGED where there is one. Without KNOWN nobody has seen whether there is. */
+#define CONNTRACK_VLAN_ID 0xfffu
+#define CONNTRACK_VLAN_TAGGED 0x1000u
+#define CONNTRACK_VLAN_KNOWN 0x2000u
+#define CONNTRACK_VLAN_INNER_SHIFT 16
 
 /* Of a word: turn, then flags, then the number. 0: the place has never been counted at. */
 #define CONNTRACK_SUM_TURN_SHIFT 57
@@ -512,6 +551,12 @@ static inline __u64 conntrack_sum_turn(__u32 word)
 static inline _Bool conntrack_sum_is_of(__u64 word, __u64 turn)
 {
 	return word >> CONNTRACK_SUM_TURN_SHIFT == turn >> CONNTRACK_SUM_TURN_SHIFT;
+}
+
+/* Of the flow that has this turn; 0: not known. */
+static inline __u32 conntrack_vlan_of(__u64 word, __u64 turn)
+{
+	return conntrack_sum_is_of(word, turn) ? (__u32)word : 0;
 }
 
 /* What a word has besides its turn: the number, and of packets the flags. */

@@ -18,18 +18,26 @@ static const struct {
 
 uint64_t conntrack_view_real_ns(const struct conntrack_view *view, uint64_t at_ns)
 {
-	uint64_t now_ns = weir_clock_monotonic_ns();
-
-	return view->is_replayed ? at_ns :
-				   weir_clock_real_ns() - (now_ns > at_ns ? now_ns - at_ns : 0);
+	return view->is_replayed ? at_ns : weir_clock_real_at(at_ns);
 }
 
 static void put_moment(const struct conntrack_view *view, const char *key, uint64_t at_ns,
 		       struct weir_json_out *json)
 {
-	char text[WEIR_CLOCK_TEXT];
+	weir_json_put_time(json, key, conntrack_view_real_ns(view, at_ns));
+}
 
-	weir_json_put_str(json, key, weir_clock_format(conntrack_view_real_ns(view, at_ns), text));
+/* Nothing where it is not known. */
+static void put_vlan(uint32_t vlan, struct weir_json_out *json)
+{
+	uint32_t inner = vlan >> CONNTRACK_VLAN_INNER_SHIFT;
+
+	if (vlan & CONNTRACK_VLAN_KNOWN)
+		weir_json_put_bool(json, "tagged", vlan & CONNTRACK_VLAN_TAGGED);
+	if (vlan & CONNTRACK_VLAN_TAGGED)
+		weir_json_put_uint(json, "vlan", vlan & CONNTRACK_VLAN_ID);
+	if (inner & CONNTRACK_VLAN_TAGGED)
+		weir_json_put_uint(json, "inner_vlan", inner & CONNTRACK_VLAN_ID);
 }
 
 void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_out *json)
@@ -40,6 +48,7 @@ void conntrack_carried_put(const struct conntrack_view *view, struct weir_json_o
 
 	if (!view->is_counted)
 		return;
+	put_vlan(carried->vlan, json);
 	weir_json_put_uint(json, "packets", carried->packets[0] + carried->packets[1]);
 	weir_json_put_uint(json, "bytes", carried->bytes[0] + carried->bytes[1]);
 	weir_json_put_uint(json, "orig_packets", carried->packets[0]);

@@ -10,7 +10,6 @@
 #include "base/hash.h"
 #include "features/conntrack/conntrack_memory.h"
 
-#define FILE_NAME "flow-told"
 #define FILE_KIND 0x7765697274010001ull /* the last byte: of its layout */
 #define WAYS 16
 #define SWEEPS 8 /* in so many rounds all are looked at */
@@ -45,7 +44,7 @@ struct conntrack_active *conntrack_active_new(const char *dir)
 
 	if (!active)
 		return NULL;
-	if (dir && !(active->path = weir_path_join(dir, FILE_NAME))) {
+	if (dir && !(active->path = weir_path_join(dir, CONNTRACK_TOLD_FILE))) {
 		free(active);
 		return NULL;
 	}

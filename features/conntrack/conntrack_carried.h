@@ -11,6 +11,7 @@ struct conntrack_carried {
 	uint64_t packets[2], bytes[2];
 	uint64_t first_ns, last_ns[2]; /* CLOCK_MONOTONIC */
 	uint8_t flags[2];	       /* of TCP, all that were seen */
+	uint32_t vlan;		       /* conntrack_vlan_of(); 0: not known */
 };
 
 /* Where what a flow carried goes on. */

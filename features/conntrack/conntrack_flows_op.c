@@ -35,5 +35,6 @@ const struct weir_op conntrack_flows_op = {
 	.args = flows_args,
 	.example = "flows proto=tcp --top 10 --by bytes --group src",
 	.run = run_flows,
+	.before = conntrack_top_before,
 	.is_heavy = conntrack_query_is_heavy,
 };

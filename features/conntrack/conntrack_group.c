@@ -2,6 +2,7 @@
 #include "features/conntrack/conntrack_group.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -19,44 +20,37 @@ uint64_t conntrack_totals_of(const struct conntrack_totals *totals, enum conntra
 					    totals->bytes[0] + totals->bytes[1];
 }
 
-void conntrack_totals_add(struct conntrack_totals *totals, const struct conntrack_totals *more)
+static uint64_t first_bits(unsigned bits)
 {
-	totals->flows += more->flows;
-	for (int side = 0; side < 2; side++) {
-		totals->packets[side] += more->packets[side];
-		totals->bytes[side] += more->bytes[side];
-	}
+	return bits >= 64 ? UINT64_MAX : bits ? htobe64(UINT64_MAX << (64 - bits)) : 0;
 }
 
-/* Of a prefix its first address. */
-static void prefix_cut(struct weir_addr *addr, const unsigned length[2])
-{
-	unsigned bits = weir_addr_is_v4(addr) ? V4_AS_V6 + length[0] : length[1];
-
-	for (unsigned i = 0; i < sizeof(addr->bytes); i++, bits -= bits < 8 ? bits : 8)
-		if (bits < 8)
-			addr->bytes[i] &= (uint8_t)(0xff00 >> bits);
-}
-
-static struct conntrack_totals totals_of(const struct conntrack_view *view, bool is_turned)
+/* Field by field: who reads as a whole what was just written in parts waits until that is in the
+ * cache, and a million flows are summed up by this. */
+static void totals_put(const struct conntrack_view *view, bool is_turned,
+		       struct conntrack_share *share)
 {
 	const struct conntrack_carried *carried = &view->carried;
 
-	return (struct conntrack_totals){
-		.flows = 1,
-		.packets = { carried->packets[is_turned], carried->packets[!is_turned] },
-		.bytes = { carried->bytes[is_turned], carried->bytes[!is_turned] },
-	};
+	share->totals.flows = 1;
+	share->totals.packets[0] = carried->packets[is_turned];
+	share->totals.packets[1] = carried->packets[!is_turned];
+	share->totals.bytes[0] = carried->bytes[is_turned];
+	share->totals.bytes[1] = carried->bytes[!is_turned];
 }
 
+/* Of a prefix its first address. */
 static unsigned end_share(const struct conntrack_view *view, unsigned end, const unsigned length[2],
-			  struct conntrack_share *ret_share)
+			  struct conntrack_share *share)
 {
-	*ret_share = (struct conntrack_share){
-		.key.addr = view->flow->key.addr[end],
-		.totals = totals_of(view, end != conntrack_initiator(view->flow)),
-	};
-	prefix_cut(&ret_share->key.addr, length);
+	const struct weir_addr *addr = &view->flow->key.addr[end];
+	unsigned bits = weir_addr_is_v4(addr) ? V4_AS_V6 + length[0] : length[1];
+
+	share->key.addr.be64[0] = addr->be64[0] & first_bits(bits);
+	share->key.addr.be64[1] = addr->be64[1] & first_bits(bits > 64 ? bits - 64 : 0);
+	share->key.number = 0;
+	share->key.backend = 0;
+	totals_put(view, end != conntrack_initiator(view->flow), share);
 	return 1;
 }
 
@@ -68,14 +62,16 @@ static unsigned ends_share(const struct conntrack_view *view, const unsigned len
 
 	end_share(view, src, length, &ret_shares[0]);
 	end_share(view, !src, length, &ret_shares[1]);
-	return memcmp(&ret_shares[0].key, &ret_shares[1].key, sizeof(ret_shares[0].key)) ? 2 : 1;
+	return conntrack_key_is(&ret_shares[0].key, &ret_shares[1].key) ? 1 : 2;
 }
 
 static unsigned number_share(const struct conntrack_view *view, uint32_t number,
-			     struct conntrack_share *ret_share)
+			     struct conntrack_share *share)
 {
-	*ret_share =
-		(struct conntrack_share){ .key.number = number, .totals = totals_of(view, false) };
+	share->key.addr.be64[0] = share->key.addr.be64[1] = 0;
+	share->key.number = number;
+	share->key.backend = 0;
+	totals_put(view, false, share);
 	return 1;
 }
 
@@ -149,10 +145,10 @@ static unsigned owners_share(enum conntrack_group_kind kind, const struct conntr
 								CONTAINER_DIGITS;
 		struct conntrack_share *share = &ret_shares[count];
 
-		*share = (struct conntrack_share){ .totals = totals_of(view, end) };
+		number_share(view, 0, share);
+		totals_put(view, end, share);
 		memcpy(share->key.addr.bytes, name, strnlen(name, most));
-		if (name[0] &&
-		    (!count || memcmp(&share->key, &ret_shares[0].key, sizeof(share->key)) != 0))
+		if (name[0] && (!count || !conntrack_key_is(&share->key, &ret_shares[0].key)))
 			count++;
 	}
 	return count;
@@ -183,6 +179,8 @@ unsigned conntrack_shares_of(enum conntrack_group_kind kind, const unsigned leng
 		return number_share(view, flow->key.proto, ret_shares);
 	case CONNTRACK_GROUP_INTERFACE:
 		return places_share(view, ret_shares);
+	case CONNTRACK_GROUP_VLAN:
+		return number_share(view, view->carried.vlan, ret_shares);
 	case CONNTRACK_GROUP_STATE:
 		return number_share(view, conntrack_state_of(flow->key.proto, flow->word),
 				    ret_shares);
@@ -214,6 +212,20 @@ static void interface_name(uint32_t index, struct weir_buf *text)
 		weir_buf_add_str(text, name);
 	else
 		weir_buf_addf(text, "#%u", index); /* it went since */
+}
+
+/* "10", "10.20", or that there is no tag. */
+static void vlan_name(uint32_t vlan, struct weir_buf *text)
+{
+	uint32_t inner = vlan >> CONNTRACK_VLAN_INNER_SHIFT;
+
+	if (!(vlan & CONNTRACK_VLAN_TAGGED)) {
+		weir_buf_add_str(text, vlan & CONNTRACK_VLAN_KNOWN ? "none" : "unknown");
+		return;
+	}
+	weir_buf_addf(text, "%u", vlan & CONNTRACK_VLAN_ID);
+	if (inner & CONNTRACK_VLAN_TAGGED)
+		weir_buf_addf(text, ".%u", inner & CONNTRACK_VLAN_ID);
 }
 
 static void backend_name(enum conntrack_group_kind kind, struct weir_engine *engine,
@@ -258,6 +270,9 @@ void conntrack_group_key_name(enum conntrack_group_kind kind, const unsigned len
 		break;
 	case CONNTRACK_GROUP_STATE:
 		weir_buf_add_str(text, conntrack_state_name((enum conntrack_state)key->number));
+		break;
+	case CONNTRACK_GROUP_VLAN:
+		vlan_name(key->number, text);
 		break;
 	case CONNTRACK_GROUP_INTERFACE:
 		interface_name(key->number, text);

@@ -19,6 +19,7 @@
 	X(BACKEND, "backend", "service/address:port of the balancer")  \
 	X(PROCESS, "process", "each of this host that has an end")     \
 	X(CONTAINER, "container", "likewise, by its identifier")       \
+	X(VLAN, "vlan", "tags of its first packet: 10, 10.20, none")   \
 	X(SERVICE, "service", "service of the balancer")               \
 	X(STATE, "state", "state")
 
@@ -48,7 +49,15 @@ struct conntrack_totals {
 };
 
 uint64_t conntrack_totals_of(const struct conntrack_totals *totals, enum conntrack_measure by);
-void conntrack_totals_add(struct conntrack_totals *totals, const struct conntrack_totals *more);
+static inline void conntrack_totals_add(struct conntrack_totals *totals,
+					const struct conntrack_totals *more)
+{
+	totals->flows += more->flows;
+	for (int side = 0; side < 2; side++) {
+		totals->packets[side] += more->packets[side];
+		totals->bytes[side] += more->bytes[side];
+	}
+}
 
 /* Of one kind; all bytes of it count. */
 struct conntrack_group_key {
@@ -56,6 +65,14 @@ struct conntrack_group_key {
 	uint32_t number;       /* whatever else tells groups of the kind apart */
 	uint32_t backend;      /* its number in its service */
 };
+
+static inline bool conntrack_key_is(const struct conntrack_group_key *key,
+				    const struct conntrack_group_key *other)
+{
+	return key->addr.be64[0] == other->addr.be64[0] &&
+	       key->addr.be64[1] == other->addr.be64[1] && key->number == other->number &&
+	       key->backend == other->backend;
+}
 
 /* A group that a flow belongs to, and what it has of the flow. */
 struct conntrack_share {

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "features/conntrack/conntrack_ftp.h"
+#include "features/conntrack/conntrack_hold.h"
 #include "features/conntrack/conntrack_record.h"
 #include "features/conntrack/conntrack_state.h"
 
@@ -85,6 +86,7 @@ void conntrack_event(void *data, const struct weir_event *event)
 	struct conntrack_ftp_offer offer;
 	size_t offset = 0;
 
+	conntrack_hold_event(state->hold, event);
 	if (event->kind == WEIR_EVENT_FLOW)
 		conntrack_records_hear(state, (const struct weir_event_flow *)event);
 	if (event->kind != WEIR_EVENT_PAYLOAD || !state->expected)

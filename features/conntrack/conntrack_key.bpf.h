@@ -10,34 +10,16 @@
 #include "../../bpf/lib/probe.h"
 #include "conntrack_table.bpf.h"
 
-/* A datagram of which fragments come. */
-struct conn_datagram {
-	struct weir_addr src, dst;
-	__be32 id;
-	__u8 proto;
-	__u8 family;
-	__u16 spare;
-};
-
-/* What its first fragment said. */
-struct conn_ports {
-	__u32 expires_ticks; /* tick */
-	__u32 seen;	     /* PKT_PORTS or PKT_ICMP */
-	__be16 sport, dport;
-	__be16 icmp_id;
-	__u8 icmp_type, icmp_code;
-};
-
 /*
- * writes: the data path, at first fragments
+ * writes: the data path, at first fragments; conntrack_hold.c, of those that do not come
  * reads: later ones
  * full: the datagram longest not asked for is forgotten: the rest of it is judged without ports
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, CONNTRACK_FRAGMENTS);
-	__type(key, struct conn_datagram);
-	__type(value, struct conn_ports);
+	__type(key, struct conntrack_datagram);
+	__type(value, struct conntrack_ports);
 } st_ports SEC(".maps");
 
 /*
@@ -175,9 +157,9 @@ static __always_inline bool pair_is_known(const struct pkt *p, __u32 now)
 
 #define CONN_DATAGRAM_TICKS (60u * 60) /* as long as receivers wait for the rest (RFC 8200) */
 
-static __always_inline struct conn_datagram datagram_of(const struct pkt *p)
+static __always_inline struct conntrack_datagram datagram_of(const struct pkt *p)
 {
-	return (struct conn_datagram){
+	return (struct conntrack_datagram){
 		.src = p->src,
 		.dst = p->dst,
 		.id = p->fragment_id,
@@ -186,9 +168,9 @@ static __always_inline struct conn_datagram datagram_of(const struct pkt *p)
 	};
 }
 
-static __always_inline void ports_keep(const struct conn_datagram *key, const struct pkt *p)
+static __always_inline void ports_keep(const struct conntrack_datagram *key, const struct pkt *p)
 {
-	struct conn_ports ports = {
+	struct conntrack_ports ports = {
 		.expires_ticks = conn_tick() + CONN_DATAGRAM_TICKS,
 		.seen = p->seen & (PKT_PORTS | PKT_ICMP),
 		.sport = p->sport,
@@ -201,7 +183,7 @@ static __always_inline void ports_keep(const struct conn_datagram *key, const st
 	bpf_map_update_elem(&st_ports, key, &ports, BPF_ANY);
 }
 
-static __always_inline void ports_take(struct pkt *p, const struct conn_ports *ports)
+static __always_inline void ports_take(struct pkt *p, const struct conntrack_ports *ports)
 {
 	p->seen |= ports->seen;
 	p->sport = ports->sport;
@@ -209,6 +191,15 @@ static __always_inline void ports_take(struct pkt *p, const struct conn_ports *p
 	p->icmp_id = ports->icmp_id;
 	p->icmp_type = ports->icmp_type;
 	p->icmp_code = ports->icmp_code;
+}
+
+/* What is known of its datagram; NULL: nothing. */
+static __always_inline const struct conntrack_ports *ports_known(
+	const struct conntrack_datagram *key)
+{
+	const struct conntrack_ports *ports = bpf_map_lookup_elem(&st_ports, key);
+
+	return ports && (int)(ports->expires_ticks - conn_tick()) > 0 ? ports : NULL;
 }
 
 /*
@@ -220,16 +211,16 @@ __noinline int conn_fragment(struct pkt *p)
 {
 	if (!p)
 		return 0;
-	struct conn_datagram key = datagram_of(p);
+	struct conntrack_datagram key = datagram_of(p);
 
 	if (!(p->seen & PKT_LATER_FRAGMENT)) {
 		if (p->seen & (PKT_PORTS | PKT_ICMP) && (!p->probe || probe_constants.learns))
 			ports_keep(&key, p);
 		return 0;
 	}
-	const struct conn_ports *ports = bpf_map_lookup_elem(&st_ports, &key);
+	const struct conntrack_ports *ports = ports_known(&key);
 
-	if (ports && (int)(ports->expires_ticks - conn_tick()) > 0) {
+	if (ports && ports->seen) {
 		ports_take(p, ports);
 		return 0;
 	}

@@ -13,7 +13,6 @@
 #include "base/secret.h"
 #include "features/conntrack/conntrack_memory.h"
 
-#define FILE_NAME "flow-totals"
 #define FILE_KIND 0x7765697274000001ull /* the last byte: of its layout */
 
 /* The head of the file; behind it a struct conntrack_heavy of each kind. */
@@ -35,6 +34,18 @@ static size_t book_bytes(uint32_t keys)
 	return sizeof(struct book) + CONNTRACK_LEDGER_KINDS * conntrack_heavy_bytes(keys);
 }
 
+/* A run of before may have known fewer, the first of those there are now. 0: it is none of ours. */
+static int kinds_of(const struct book *book)
+{
+	size_t each = conntrack_heavy_bytes(book->plan.keys), bytes = book->memory.bytes;
+
+	if (bytes < sizeof(*book) + each || (bytes - sizeof(*book)) % each)
+		return 0;
+	size_t kinds = (bytes - sizeof(*book)) / each;
+
+	return kinds <= CONNTRACK_LEDGER_KINDS ? (int)kinds : 0;
+}
+
 static struct conntrack_heavy *heavy_of(const struct book *book, int kind)
 {
 	return (struct conntrack_heavy *)((char *)(book + 1) +
@@ -52,7 +63,7 @@ struct conntrack_ledger *conntrack_ledger_new(const char *dir)
 
 	if (!ledger)
 		return NULL;
-	if (dir && !(ledger->path = weir_path_join(dir, FILE_NAME))) {
+	if (dir && !(ledger->path = weir_path_join(dir, CONNTRACK_TOTALS_FILE))) {
 		free(ledger);
 		return NULL;
 	}
@@ -85,10 +96,10 @@ static void book_init(struct book *book, const struct conntrack_ledger_plan *pla
 static bool book_mend(struct book *book)
 {
 	size_t most = book->memory.bytes / sizeof(struct conntrack_heavy_entry);
-	bool is_whole =
-		book->plan.keys <= most && book->memory.bytes == book_bytes(book->plan.keys);
+	int kinds = book->plan.keys <= most ? kinds_of(book) : 0;
+	bool is_whole = kinds > CONNTRACK_GROUP_PROTO;
 
-	for (int i = 0; i < CONNTRACK_LEDGER_KINDS && is_whole; i++)
+	for (int i = 0; i < kinds && is_whole; i++)
 		is_whole = conntrack_heavy_mend(heavy_of(book, i), book->plan.keys);
 	return is_whole;
 }
@@ -117,11 +128,16 @@ static void book_take(struct book *book, const struct book *from)
 	bool is_same_length = book->plan.length[0] == from->plan.length[0] &&
 			      book->plan.length[1] == from->plan.length[1];
 
+	int known = kinds_of(from);
+
 	book->told = from->told;
 	book->began_ns = from->began_ns;
 	for (int i = 0; i < CONNTRACK_LEDGER_KINDS; i++) {
-		conntrack_heavy_take(heavy_of(book, i), heavy_of(from, i));
-		if (i == CONNTRACK_GROUP_PREFIX && !is_same_length)
+		/* Of one that is new all that came is in no group: as much as of protocols. */
+		int same = i < known ? i : CONNTRACK_GROUP_PROTO;
+
+		conntrack_heavy_take(heavy_of(book, i), heavy_of(from, same));
+		if (i >= known || (i == CONNTRACK_GROUP_PREFIX && !is_same_length))
 			conntrack_heavy_forget(heavy_of(book, i));
 	}
 }
@@ -159,7 +175,8 @@ void conntrack_ledger_keep(struct conntrack_ledger *ledger,
 		ledger->book = book_found(ledger->path, plan->seed);
 	if (!plan->keys) {
 		ledger_close(ledger);
-	} else if (!ledger->book || !is_same_plan(&ledger->book->plan, plan)) {
+	} else if (!ledger->book || !is_same_plan(&ledger->book->plan, plan) ||
+		   kinds_of(ledger->book) < CONNTRACK_LEDGER_KINDS) {
 		struct book *book = book_new(ledger->path, plan, ledger->book);
 
 		if (book) {

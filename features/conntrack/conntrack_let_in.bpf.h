@@ -61,8 +61,10 @@ static __always_inline void flow_note(struct conntrack_flow *flow, const struct 
 		flow->mark = p->mark;
 	if (p->state == WEIR_CONN_INVALID || p->briefly)
 		return;
-	if (p->rule || !is_of_policy(flow, p))
-		flow->rule = p->rule;
+	__u16 rule = p->rule ?: p->allowed ? CONNTRACK_RULE_ALLOWED : 0;
+
+	if (p->rule || !flow->rule || !is_of_policy(flow, p))
+		flow->rule = rule;
 	let_in_note(flow, p, side);
 }
 

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In the run's directory. Who makes another adds it to conntrack_run_files. */
+#define CONNTRACK_TOTALS_FILE "flow-totals"
+#define CONNTRACK_TOLD_FILE "flow-told"
+
 /* What each piece begins with. `flows` tells by whose tables it goes: their seed. */
 struct conntrack_memory {
 	uint64_t kind, bytes, flows;

@@ -19,12 +19,19 @@ struct counts {
 	uint64_t packets, bytes;
 };
 
+/* Only of those that are shown all is read. */
+static bool is_shown(struct conntrack_query *query, uint32_t index)
+{
+	if (query->shown >= query->limit || !conntrack_query_whole(query, index))
+		return false;
+	query->shown++;
+	return true;
+}
+
 static int list_each(struct conntrack_query *query, uint32_t index)
 {
-	(void)index;
-	if (query->shown >= query->limit)
+	if (!is_shown(query, index))
 		return 0;
-	query->shown++;
 	conntrack_view_put(&query->view, &query->json);
 	return query->json.out->failed ? -ENOMEM : 0;
 }
@@ -90,6 +97,7 @@ static int run_count(struct weir_engine *engine, struct weir_call *call)
 	struct conntrack_query query = {
 		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
+		.lines = CONNTRACK_QUERY_SUM,
 		.each = count_each,
 		.arg = &counts,
 	};
@@ -178,10 +186,8 @@ static void put_sides(const struct conntrack_flow *flow, struct weir_json_out *j
 
 static int show_each(struct conntrack_query *query, uint32_t index)
 {
-	(void)index;
-	if (query->shown >= query->limit)
+	if (!is_shown(query, index))
 		return 0;
-	query->shown++;
 	weir_json_open_object(&query->json, NULL);
 	conntrack_view_members(&query->view, &query->json);
 	conntrack_flags_put(&query->view, &query->json);

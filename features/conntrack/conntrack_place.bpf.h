@@ -162,14 +162,17 @@ __noinline int conn_add(struct pkt *p)
 	if (p->has_mark)
 		work->flow.marks |= CONNTRACK_MARKED;
 	flow_note(flow, p, 0);
-	tag_put(half_of(work), index, conntrack_tag(work->hash));
-	flow_write(flow, work);
-	work->is_added = true;
 	if (cookie_constants.enabled || conntrack_constants.accounts) {
 		work->table = half_of(work);
 		work->index = index;
-		work->word = flow->word;
 	}
+	if (conntrack_constants.accounts)
+		conn_sum_note_vlan(p, flow->word);
+	tag_put(half_of(work), index, conntrack_tag(work->hash));
+	flow_write(flow, work);
+	work->is_added = true;
+	if (cookie_constants.enabled || conntrack_constants.accounts)
+		work->word = flow->word;
 	return 1;
 }
 

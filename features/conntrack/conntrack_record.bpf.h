@@ -110,6 +110,8 @@ static __always_inline void record_send(const struct conn_work *work,
 	record->expires_ticks = flow->expires_ticks;
 	record->born = flow->born;
 	record->cause = cause;
+	record->vlan = conntrack_vlan_of(sum->vlan, conntrack_sum_turn(word));
+	record->spare = 0;
 	record_submit(record);
 }
 
@@ -136,6 +138,8 @@ static __always_inline int record_leave(const struct conn_work *work)
 	record->expires_ticks = work->now;
 	record->born = work->now;
 	record->cause = CONNTRACK_CAUSE_LEFT;
+	record->vlan = work->taken_vlan;
+	record->spare = 0;
 	record_submit(record);
 	return 1;
 }

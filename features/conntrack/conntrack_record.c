@@ -206,6 +206,15 @@ size_t conntrack_records_get(struct conntrack_records *records, uint64_t from,
 	return count;
 }
 
+void conntrack_records_join(struct conntrack_records *records, uint64_t number,
+			    const struct weir_flow_quality *quality)
+{
+	pthread_mutex_lock(&records->lock);
+	if (number >= records->first && number < records->made)
+		records->at[number % records->keep].quality = *quality;
+	pthread_mutex_unlock(&records->lock);
+}
+
 struct conntrack_records_count conntrack_records_count(struct conntrack_records *records)
 {
 	pthread_mutex_lock(&records->lock);

@@ -4,6 +4,7 @@
 #ifndef WEIR_CONNTRACK_RECORD_H
 #define WEIR_CONNTRACK_RECORD_H
 
+#include "core/flow_quality.h"
 #include "features/conntrack/conntrack_carried.h"
 #include "features/conntrack/conntrack_state.h"
 
@@ -33,8 +34,9 @@ extern const char *const conntrack_end_words[]; /* NULL at the end */
 struct conntrack_record {
 	struct conntrack_flow flow; /* as it was; `word` too */
 	struct conntrack_carried carried;
-	uint64_t number; /* from 0 on, of this run */
-	uint64_t end_ns; /* CLOCK_MONOTONIC: when it was told of */
+	uint64_t number;		  /* from 0 on, of this run */
+	uint64_t end_ns;		  /* CLOCK_MONOTONIC: when it was told of */
+	struct weir_flow_quality quality; /* of TCP, once it was asked for */
 	enum conntrack_table_kind table;
 	enum conntrack_end end;
 	bool is_busy; /* a change is under way: whose it is cannot be asked */
@@ -67,6 +69,10 @@ void conntrack_records_add(struct conntrack_records *records,
 size_t conntrack_records_get(struct conntrack_records *records, uint64_t from,
 			     struct conntrack_record *ret_records, size_t room);
 
+/* It is kept no more: nothing. */
+void conntrack_records_join(struct conntrack_records *records, uint64_t number,
+			    const struct weir_flow_quality *quality);
+
 /* From now on all are kept until they are taken, and their time is the capture's. */
 struct weir_replay;
 void conntrack_records_replay(struct conntrack_records *records, const struct weir_replay *replay);
@@ -90,6 +96,10 @@ enum conntrack_end conntrack_end_of(const struct conntrack_flow *flow, enum conn
 /* Numbers and flags, as words beside a flow have them. */
 void conntrack_carried_of(const __u64 words[CONNTRACK_SUM_WORDS],
 			  struct conntrack_carried *carried);
+
+/* conntrack_record_quality.c: asks how well TCP got on in those that are new since it was called
+ * last. Loop, or a worker in its turn. */
+void conntrack_records_measure(struct conntrack *state);
 
 /* conntrack_record_ops.c; on the loop's thread. */
 void conntrack_records_hear(struct conntrack *state, const struct weir_event_flow *event);

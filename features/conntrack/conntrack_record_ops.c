@@ -45,6 +45,7 @@ void conntrack_records_hear(struct conntrack *state, const struct weir_event_flo
 		.carried = {
 			.first_ns = event->first_ns,
 			.last_ns = { event->last_ns[0], event->last_ns[1] },
+			.vlan = event->vlan,
 		},
 		.end_ns = event->event.time_ns,
 	};
@@ -68,6 +69,7 @@ static struct conntrack_view view_of(struct conntrack *state, const struct connt
 		.now = (uint32_t)(record->end_ns >> CONNTRACK_TICK_SHIFT),
 		.past = &state->past,
 		.engine = state->engine,
+		.is_over = true,
 		.is_counted = true,
 		.is_replayed = state->replay,
 		.carried = record->carried,
@@ -106,6 +108,7 @@ static void record_members(const struct conntrack_record *record, const struct c
 	weir_json_put_uint(json, "duration_ns",
 			   last_ns > record->carried.first_ns ? last_ns - record->carried.first_ns :
 								0);
+	weir_flow_quality_put(&record->quality, json);
 }
 
 void conntrack_record_put(struct conntrack *state, const struct conntrack_record *record,
@@ -350,6 +353,7 @@ static int run_ended(struct weir_engine *engine, struct weir_call *call)
 				       "no records of ended flows are kept");
 	int r = weir_filter_new(text ? text : "", conntrack_filter_fields, &call->diag, &filter);
 
+	conntrack_records_measure(state);
 	if (!r)
 		r = ended_put(state, filter, limit, &listing);
 	weir_filter_free(filter);

@@ -64,16 +64,20 @@ void conntrack_served_each(void *data, void (*each)(const struct weir_served_flo
 	struct conntrack *state = data;
 	struct served_look look = { each, arg };
 
-	for (int i = 0; i < CONNTRACK_TABLES; i++) {
-		conntrack_table_each(&state->tables[i], conntrack_now(), served_visit, &look);
+	/* As flows move, so that none is missed: old tables first, half-open ones before proven. */
+	for (int i = CONNTRACK_TABLES - 1; i >= 0; i--)
 		if (state->old[i].set_count && !conntrack_table_stays(state, i))
 			conntrack_table_each(&state->old[i], conntrack_now(), served_visit, &look);
-	}
+	for (int i = CONNTRACK_TABLES - 1; i >= 0; i--)
+		conntrack_table_each(&state->tables[i], conntrack_now(), served_visit, &look);
 }
 
-static struct weir_flow_ends ends_of(const struct conntrack_flow *flow)
+struct weir_flow_ends conntrack_ends_of(const struct conntrack_view *view)
 {
+	const struct conntrack_flow *flow = view->flow;
+	const struct conntrack_carried *carried = &view->carried;
 	unsigned src = conntrack_initiator(flow);
+	bool is_first = carried->last_ns[0] > carried->last_ns[1];
 
 	return (struct weir_flow_ends){
 		.src = flow->key.addr[src],
@@ -81,12 +85,15 @@ static struct weir_flow_ends ends_of(const struct conntrack_flow *flow)
 		.sport = ntohs(flow->key.port[src]),
 		.dport = ntohs(flow->key.port[!src]),
 		.proto = flow->key.proto,
+		.is_over = view->is_over,
+		.first_ns = view->is_counted ? carried->first_ns : 0,
+		.last_ns = view->is_counted ? carried->last_ns[!is_first] : 0,
 	};
 }
 
 void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out *json)
 {
-	struct weir_flow_ends ends = ends_of(view->flow);
+	struct weir_flow_ends ends = conntrack_ends_of(view);
 
 	if (conntrack_has_ports(view->flow))
 		weir_owner_put(view->engine, &ends, json);
@@ -94,7 +101,7 @@ void conntrack_owner_put(const struct conntrack_view *view, struct weir_json_out
 
 bool conntrack_owner_get(const struct conntrack_view *view, struct weir_owner *ret_owners)
 {
-	struct weir_flow_ends ends = ends_of(view->flow);
+	struct weir_flow_ends ends = conntrack_ends_of(view);
 
 	return conntrack_has_ports(view->flow) && weir_owner_get(view->engine, &ends, ret_owners);
 }

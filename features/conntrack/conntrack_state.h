@@ -59,9 +59,11 @@ struct conntrack {
 	struct conntrack_records *records; /* conntrack_record.h */
 	struct conntrack_ledger *ledger;   /* conntrack_ledger.h */
 	struct conntrack_active *active;   /* conntrack_active.h */
+	struct conntrack_hold *hold;	   /* conntrack_hold.h */
 	bool goes_on;			   /* flows are told of while they live */
 	unsigned length[2];		   /* of networks, IPv4 and IPv6, by the live policy */
 	uint64_t streamed, unstreamed;	   /* the next of them to be streamed; lost by being late */
+	uint64_t measured;		   /* the next that others are asked of */
 	struct weir_replay *replay;	   /* NULL: live packets */
 	uint64_t replayed;		   /* flows of it that were told of */
 	uint64_t seed;

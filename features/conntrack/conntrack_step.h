@@ -4,6 +4,9 @@
 #ifndef WEIR_CONNTRACK_STEP_H
 #define WEIR_CONNTRACK_STEP_H
 
+#include <stddef.h>
+#include <string.h>
+
 #include "features/conntrack/conntrack_table.h"
 
 static inline uint16_t tag_at(const struct conntrack_set *set, uint32_t way)
@@ -39,6 +42,42 @@ static inline bool flow_copy(const struct conntrack_flow *flow, struct conntrack
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	ret_copy->word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
 	return before & CONNTRACK_LIVE && !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
+}
+
+/* Its first line alone, likewise; the rest of it may be copied by flow_copy_rest(). */
+static inline bool flow_copy_first(const struct conntrack_flow *flow,
+				   struct conntrack_flow *ret_copy)
+{
+	uint32_t before = __atomic_load_n(&flow->word, __ATOMIC_ACQUIRE);
+
+	memcpy(ret_copy, flow, offsetof(struct conntrack_flow, side));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	ret_copy->word = __atomic_load_n(&flow->word, __ATOMIC_RELAXED);
+	return before & CONNTRACK_LIVE && !((before ^ ret_copy->word) & ~CONNTRACK_MARKS);
+}
+
+/* False: the place has gone to another flow since the first line was copied. */
+static inline bool flow_copy_rest(const struct conntrack_flow *flow, struct conntrack_flow *copy)
+{
+	const size_t first = offsetof(struct conntrack_flow, side);
+
+	memcpy((char *)copy + first, (const char *)flow + first, sizeof(*flow) - first);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !((copy->word ^ __atomic_load_n(&flow->word, __ATOMIC_RELAXED)) & ~CONNTRACK_MARKS);
+}
+
+/* Which places of a set have a flow, a bit each: tags are odd. */
+static inline unsigned set_taken(const struct conntrack_set *set)
+{
+	const uint64_t odd = 0x0001000100010001ULL;
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < CONNTRACK_WAYS / 4; i++) {
+		uint64_t tags = __atomic_load_n(&set->tags[i], __ATOMIC_ACQUIRE) & odd;
+
+		taken |= (unsigned)((tags | tags >> 15 | tags >> 30 | tags >> 45) & 15) << i * 4;
+	}
+	return taken;
 }
 
 /* A flow is there, and still the one that had the word `before`. */

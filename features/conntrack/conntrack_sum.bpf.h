@@ -7,6 +7,8 @@
 #include "../../bpf/lib/count.h"
 #include "conntrack_record.bpf.h"
 
+_Static_assert(CONNTRACK_VLAN_TAGGED == PKT_TAGGED, "tags stand as the parser leaves them");
+
 /* How often an addition is tried that another CPU comes between. */
 #define SUM_ATTEMPTS 4
 
@@ -44,6 +46,23 @@ __noinline int conn_sum_end(__u32 table, __u32 index, __u32 before, __u32 cause)
 	ended_add(WEIR_ENDED_ROW, work->ended);
 	record_send(work, flow_at(table, index), sum, before, cause);
 	sum->first_ns = sum->last_ns[0] = sum->last_ns[1] = work->now_ns;
+	*(volatile __u64 *)&sum->vlan = turn;
+	return 1;
+}
+
+/* Of a flow that is about to stand at work->index, where its place has this word: by which VLAN its
+ * first packet came. */
+__noinline int conn_sum_note_vlan(const struct pkt *p, __u32 word)
+{
+	const struct conn_work *work = conn_work();
+	struct conntrack_sum *sum = work ? sum_at(work->table, work->index) : NULL;
+
+	if (!p || !sum)
+		return 0;
+	__u32 outer = p->seen & PKT_VLAN ? p->vlan | CONNTRACK_VLAN_TAGGED : 0;
+
+	*(volatile __u64 *)&sum->vlan = conntrack_sum_turn(word) | CONNTRACK_VLAN_KNOWN | outer |
+					(__u32)p->inner_vlan << CONNTRACK_VLAN_INNER_SHIFT;
 	return 1;
 }
 
@@ -95,6 +114,7 @@ __noinline int conn_sum_take(__u32 table, __u32 index, __u32 moving)
 	work->own_table = work->table;
 	work->own_index = work->index;
 	work->own_in_old = work->in_old;
+	work->taken_vlan = conntrack_vlan_of(from->vlan, conntrack_sum_turn(moving));
 	LOOP_ROLLED
 	for (__u32 at = 0; at < CONNTRACK_SUM_WORDS; at++)
 		work->taken[at] = sum_take(&from->words[at], conntrack_sum_turn(moving),
@@ -120,9 +140,13 @@ __noinline int conn_sum_give(struct conn_work *work)
 			work->taken[at] = rest = 0;
 		left |= rest;
 	}
-	if (!left)
-		sum->first_ns = work->taken_first_ns;
-	return !left;
+	if (left)
+		return 0;
+	sum->first_ns = work->taken_first_ns;
+	/* Who claimed the place left it so; if it has gone to another since, nothing is changed. */
+	__sync_val_compare_and_swap(&sum->vlan, conntrack_sum_turn(word),
+				    conntrack_sum_turn(word) | work->taken_vlan);
+	return 1;
 }
 
 /* What found its flow nowhere has ended. */

@@ -52,6 +52,7 @@ bool conntrack_carried_get(const struct conntrack_table *table, uint32_t index, 
 	}
 	conntrack_carried_of(words, ret_carried);
 	ret_carried->first_ns = sum->first_ns;
+	ret_carried->vlan = conntrack_vlan_of(__atomic_load_n(&sum->vlan, __ATOMIC_RELAXED), turn);
 	for (uint32_t side = 0; side < 2; side++)
 		ret_carried->last_ns[side] = sum->last_ns[side];
 	return true;
@@ -80,8 +81,23 @@ static bool word_add(__u64 *word, uint64_t turn, uint64_t rest, uint32_t at)
 	return false;
 }
 
+/* Where what a flow carried stood: its line, and the turn it had there. */
+struct origin {
+	const struct conntrack_sum *sum;
+	uint64_t turn;
+};
+
+/* As the packet programs do it: if the place has gone to another since, nothing is changed. */
+static void vlan_give(struct conntrack_sum *sum, uint64_t turn, const struct origin *from)
+{
+	__u64 none = turn, vlan = turn | conntrack_vlan_of(from->sum->vlan, from->turn);
+
+	__atomic_compare_exchange_n(&sum->vlan, &none, vlan, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_RELAXED);
+}
+
 /* True: nothing is left in `words`. */
-static bool heir_add(const struct conntrack_heir *heir, const struct conntrack_sum *from,
+static bool heir_add(const struct conntrack_heir *heir, const struct origin *from,
 		     __u64 words[CONNTRACK_SUM_WORDS])
 {
 	struct conntrack_sum *sum = &heir->table->sums[CONNTRACK_SUM_ROW(heir->place.index)];
@@ -98,10 +114,11 @@ static bool heir_add(const struct conntrack_heir *heir, const struct conntrack_s
 	}
 	if (!is_done)
 		return false;
-	sum->first_ns = from->first_ns;
+	vlan_give(sum, turn, from);
+	sum->first_ns = from->sum->first_ns;
 	for (int side = 0; side < 2; side++)
-		if (from->last_ns[side] > sum->last_ns[side])
-			sum->last_ns[side] = from->last_ns[side];
+		if (from->sum->last_ns[side] > sum->last_ns[side])
+			sum->last_ns[side] = from->sum->last_ns[side];
 	return true;
 }
 
@@ -109,7 +126,7 @@ static bool heir_add(const struct conntrack_heir *heir, const struct conntrack_s
 #define HEIRS 3
 
 /* What finds its heir gone for good stays in `words`. */
-static void heirs_add(struct conntrack_heir *heir, const struct conntrack_sum *from,
+static void heirs_add(struct conntrack_heir *heir, const struct origin *from,
 		      __u64 words[CONNTRACK_SUM_WORDS])
 {
 	for (int i = 0; i < HEIRS && heir->table->sums; i++)
@@ -142,6 +159,7 @@ static void ended_tell(struct conntrack_table *table, uint32_t index,
 	record.carried.first_ns = sum->first_ns;
 	record.carried.last_ns[0] = sum->last_ns[0];
 	record.carried.last_ns[1] = sum->last_ns[1];
+	record.carried.vlan = conntrack_vlan_of(sum->vlan, conntrack_sum_turn(leaving->before));
 	record.end = conntrack_end_of(&record.flow, leaving->cause,
 				      conntrack_records_tick(table->records));
 	conntrack_records_add(table->records, &record);
@@ -155,13 +173,15 @@ void conntrack_sum_end(struct conntrack_table *table, uint32_t index,
 	if (!table->sums)
 		return;
 	struct conntrack_sum *sum = &table->sums[CONNTRACK_SUM_ROW(index)];
+	const struct origin from = { sum, conntrack_sum_turn(leaving->before) };
 
 	sum_take(sum, conntrack_sum_turn(leaving->next), words);
 	if (leaving->heir)
-		heirs_add(leaving->heir, sum, words);
+		heirs_add(leaving->heir, &from, words);
 	ended_tell(table, index, leaving, words);
 	sum->first_ns = coarse_ns();
 	memset(sum->last_ns, 0, sizeof(sum->last_ns));
+	__atomic_store_n(&sum->vlan, conntrack_sum_turn(leaving->next), __ATOMIC_RELAXED);
 }
 
 void conntrack_sums_close(struct conntrack_table *table, enum conntrack_cause cause)

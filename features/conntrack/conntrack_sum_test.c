@@ -165,6 +165,83 @@ static void table_that_goes_leaves_nothing_uncounted(void **state)
 	counted_free(&table);
 }
 
+#define QINQ (CONNTRACK_VLAN_KNOWN | 0x1064u | 0x10c8u << 16) /* 100.200 */
+
+/* As the packet that began it notes it. */
+static void note_vlan(struct conntrack_table *table, const struct conntrack_place *place)
+{
+	table->sums[CONNTRACK_SUM_ROW(place->index)].vlan = conntrack_sum_turn(place->word) | QINQ;
+}
+
+static uint32_t vlan_of(const struct conntrack_table *table, const struct conntrack_place *place)
+{
+	struct conntrack_carried carried;
+
+	assert_true(conntrack_carried_get(table, place->index, place->word, &carried));
+	return carried.vlan;
+}
+
+static void vlan_is_of_its_flow_and_of_none_after_it(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place place = put(&table, 1);
+
+	assert_int_equal(vlan_of(&table, &place), 0);
+	note_vlan(&table, &place);
+	assert_int_equal(vlan_of(&table, &place), 0x10c83064);
+	assert_true(conntrack_table_remove(&table, place.index, place.word));
+	struct conntrack_place next = put(&table, 1);
+
+	assert_int_equal(next.index, place.index);
+	assert_int_equal(vlan_of(&table, &next), 0);
+	counted_free(&table);
+}
+
+static void vlan_of_a_program_that_knew_none_is_not_known(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place place = put(&table, 1);
+
+	note_vlan(&table, &place);
+	/* It gave the place to another, and left what it does not know as it was. */
+	place.word = conntrack_word_next(place.word) | CONNTRACK_LIVE;
+	assert_int_equal(vlan_of(&table, &place), 0);
+	counted_free(&table);
+}
+
+static void vlan_moves_with_its_flow(void **state)
+{
+	struct conntrack_table from = counted_table(), to = counted_table();
+	struct conntrack_place old = put(&from, 1);
+	struct conntrack_heir heir = { .table = &to, .place = put(&to, 1) };
+	uint32_t last;
+
+	note_vlan(&from, &old);
+	assert_true(conntrack_table_take(&from, old.index, old.word));
+	assert_true(conntrack_table_let_go(&from, old.index, old.word, &heir, &last));
+	assert_int_equal(vlan_of(&to, &heir.place), 0x10c83064);
+	counted_free(&from);
+	counted_free(&to);
+}
+
+static void vlan_that_comes_too_late_leaves_that_of_another(void **state)
+{
+	struct conntrack_table from = counted_table(), to = counted_table();
+	struct conntrack_place old = put(&from, 1);
+	struct conntrack_heir heir = { .table = &to, .place = put(&to, 1) };
+
+	note_vlan(&from, &old);
+	assert_true(conntrack_table_remove(&to, heir.place.index, heir.place.word));
+	struct conntrack_place other = put(&to, 1);
+
+	to.sums[CONNTRACK_SUM_ROW(other.index)].vlan =
+		conntrack_sum_turn(other.word) | CONNTRACK_VLAN_KNOWN;
+	assert_true(conntrack_table_leave(&from, old.index, old.word, &heir));
+	assert_int_equal(vlan_of(&to, &other), CONNTRACK_VLAN_KNOWN);
+	counted_free(&from);
+	counted_free(&to);
+}
+
 static void flow_is_not_counted_where_nothing_is(void **state)
 {
 	struct conntrack_table table = table_new(CONNTRACK_TABLE_PROVEN, SETS);
@@ -229,6 +306,10 @@ int main(void)
 		cmocka_unit_test(flow_that_moves_takes_along_what_it_carried),
 		cmocka_unit_test(what_finds_its_heir_gone_is_counted_as_ended),
 		cmocka_unit_test(table_that_goes_leaves_nothing_uncounted),
+		cmocka_unit_test(vlan_is_of_its_flow_and_of_none_after_it),
+		cmocka_unit_test(vlan_of_a_program_that_knew_none_is_not_known),
+		cmocka_unit_test(vlan_moves_with_its_flow),
+		cmocka_unit_test(vlan_that_comes_too_late_leaves_that_of_another),
 		cmocka_unit_test(flow_is_not_counted_where_nothing_is),
 		cmocka_unit_test(nothing_is_lost_or_counted_twice_while_a_place_changes_hands),
 	};

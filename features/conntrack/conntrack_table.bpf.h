@@ -17,6 +17,7 @@ struct conn_work {
 	/* What a flow carried that moves, in between. */
 	__u64 taken[CONNTRACK_SUM_WORDS];
 	__u64 taken_first_ns;
+	__u32 taken_vlan;
 	__u64 ended[CONNTRACK_SUM_WORDS]; /* what one carried whose place is claimed */
 	__u32 own_table, own_index;	  /* where it goes */
 	__u8 own_in_old;

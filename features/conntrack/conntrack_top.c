@@ -8,69 +8,17 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/hash.h"
 
-#define ROOM_FIRST 1024
+#define TOLD_FIRST 64
 
 void conntrack_groups_done(struct conntrack_groups *groups)
 {
+	conntrack_tally_done(&groups->tally);
+	conntrack_rank_done(&groups->rank);
 	tdestroy(groups->names_found, free);
 	free(groups->names);
-	free(groups->at);
+	free(groups->told);
 	*groups = (struct conntrack_groups){ .kind = groups->kind };
-}
-
-static bool is_same(const struct conntrack_group *a, const struct conntrack_group *b)
-{
-	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
-}
-
-static size_t place_of(const struct conntrack_groups *groups, const struct conntrack_group *group)
-{
-	size_t i = weir_hash_bytes(&group->key, sizeof(group->key), 0) & (groups->room - 1);
-
-	while (groups->at[i].is_used && !is_same(&groups->at[i], group))
-		i = (i + 1) & (groups->room - 1);
-	return i;
-}
-
-/* Half of the places stay free, so that looking is short. */
-static int room_make(struct conntrack_groups *groups)
-{
-	struct conntrack_groups grown = *groups;
-
-	if (groups->count * 2 < groups->room)
-		return 0;
-	grown.room = groups->room ? groups->room * 2 : ROOM_FIRST;
-	grown.at = calloc(grown.room, sizeof(*grown.at));
-	if (!grown.at)
-		return -ENOMEM;
-	for (size_t i = 0; i < groups->room; i++)
-		if (groups->at[i].is_used)
-			grown.at[place_of(&grown, &groups->at[i])] = groups->at[i];
-	free(groups->at);
-	*groups = grown;
-	return 0;
-}
-
-static int group_add(struct conntrack_groups *groups, const struct conntrack_group *added)
-{
-	if (groups->count < CONNTRACK_GROUPS_MOST && room_make(groups))
-		return -ENOMEM;
-	struct conntrack_group *group = &groups->at[place_of(groups, added)];
-
-	if (!group->is_used && groups->count == CONNTRACK_GROUPS_MOST) {
-		conntrack_totals_add(&groups->crowded, &added->totals);
-		return 0;
-	}
-	if (!group->is_used) {
-		*group = *added;
-		group->is_used = true;
-		groups->count++;
-		return 0;
-	}
-	conntrack_totals_add(&group->totals, &added->totals);
-	return 0;
 }
 
 /* What a tree of names has for a node: begins with the text, by which it is found. */
@@ -130,64 +78,159 @@ static int key_name(struct conntrack_groups *groups, struct conntrack_group_key 
 	return r;
 }
 
+static int told_add(struct conntrack_groups *groups, uint32_t row, uint64_t flows, uint64_t missed)
+{
+	if (row == CONNTRACK_TALLY_NONE)
+		return 0;
+	if (row < groups->told_count) {
+		groups->told[row].flows += flows;
+		groups->told[row].missed += missed;
+		return 0;
+	}
+	if (groups->told_count == groups->told_room) {
+		size_t room = groups->told_room ? groups->told_room * 2 : TOLD_FIRST;
+		struct conntrack_told_group *grown =
+			reallocarray(groups->told, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		groups->told = grown;
+		groups->told_room = room;
+	}
+	groups->told[groups->told_count++] = (struct conntrack_told_group){ flows, missed };
+	return 0;
+}
+
 int conntrack_groups_put(struct conntrack_groups *groups, const struct conntrack_share *share,
 			 uint64_t missed)
 {
-	struct conntrack_group group = { share->key, share->totals, missed, false };
-	int r = is_named(groups->kind) ? key_name(groups, &group.key) : 0;
+	uint32_t row;
+	int r = conntrack_tally_add(&groups->tally, share, &row);
 
-	return r ? r : group_add(groups, &group);
+	return r ? r : told_add(groups, row, share->totals.flows, missed);
 }
 
 int conntrack_groups_add(struct conntrack_groups *groups, const struct conntrack_view *view)
 {
-	struct conntrack_totals whole = {
-		.flows = 1,
-		.packets = { view->carried.packets[0], view->carried.packets[1] },
-		.bytes = { view->carried.bytes[0], view->carried.bytes[1] },
-	};
-	struct conntrack_share shares[CONNTRACK_SHARES_MAX];
-	unsigned count = conntrack_shares_of(groups->kind, groups->length, view, shares);
-	int r = 0;
+	const struct conntrack_carried *carried = &view->carried;
 
 	groups->engine = view->engine;
-	conntrack_totals_add(&groups->total, &whole);
-	for (unsigned i = 0; i < count && !r; i++)
-		r = conntrack_groups_put(groups, &shares[i], groups->missed);
+	groups->total.flows++;
+	for (int side = 0; side < 2; side++) {
+		groups->total.packets[side] += carried->packets[side];
+		groups->total.bytes[side] += carried->bytes[side];
+	}
+	return conntrack_tally_take(&groups->tally,
+				    conntrack_shares_of(groups->kind, groups->length, view,
+							conntrack_tally_next(&groups->tally)));
+}
+
+/* One group of all that have its name. Rows of ended flows are the first here, too. */
+static int row_name(struct conntrack_groups *named, const struct conntrack_groups *groups,
+		    uint32_t from)
+{
+	struct conntrack_share share = groups->tally.at[from];
+	uint32_t row;
+	int r = key_name(named, &share.key);
+
+	if (!r)
+		r = conntrack_tally_add(&named->tally, &share, &row);
+	if (!r && from < groups->told_count)
+		r = told_add(named, row, groups->told[from].flows, groups->told[from].missed);
 	return r;
 }
 
-static int group_compare(const void *a, const void *b, void *arg)
+/* Names are asked for once a key, and not once a flow. */
+static int groups_name(struct conntrack_groups *groups)
 {
-	const struct conntrack_group *x = a, *y = b;
-	enum conntrack_measure by = *(enum conntrack_measure *)arg;
-	uint64_t one = conntrack_totals_of(&x->totals, by),
-		 other = conntrack_totals_of(&y->totals, by);
+	struct conntrack_groups named = *groups;
+	int r = 0;
 
-	if (one != other)
-		return one < other ? 1 : -1;
-	int order = memcmp(&x->key.addr, &y->key.addr, sizeof(x->key.addr));
-
-	return order ? order : (x->key.number > y->key.number) - (x->key.number < y->key.number);
+	named.tally = (struct conntrack_tally){ .none = groups->tally.none };
+	named.told = NULL;
+	named.told_count = named.told_room = 0;
+	for (uint32_t row = 0; row < groups->tally.count && !r; row++)
+		r = row_name(&named, groups, row);
+	conntrack_tally_done(&groups->tally);
+	free(groups->told);
+	*groups = named;
+	return r;
 }
 
-void conntrack_groups_sort(struct conntrack_groups *groups, enum conntrack_measure by)
+static bool comes_first(uint32_t item, uint32_t other, const void *arg)
 {
-	size_t count = 0;
+	const struct conntrack_groups *groups = arg;
+	const struct conntrack_group_key *x = &groups->tally.at[item].key,
+					 *y = &groups->tally.at[other].key;
+	int order = memcmp(&x->addr, &y->addr, sizeof(x->addr));
 
-	for (size_t i = 0; i < groups->room; i++)
-		if (groups->at[i].is_used)
-			groups->at[count++] = groups->at[i];
-	qsort_r(groups->at, count, sizeof(*groups->at), group_compare, &by);
+	return order ? order < 0 : x->number < y->number;
 }
 
-struct conntrack_totals conntrack_groups_rest(const struct conntrack_groups *groups, size_t shown)
+int conntrack_groups_rank(struct conntrack_groups *groups, enum conntrack_measure by, size_t most)
 {
-	struct conntrack_totals rest = groups->crowded;
+	struct conntrack_rank *rank = &groups->rank;
+	int r = conntrack_tally_settle(&groups->tally);
 
+	if (!r && is_named(groups->kind))
+		r = groups_name(groups);
+	if (!r)
+		r = conntrack_rank_init(rank,
+					most < groups->tally.count ? most : groups->tally.count);
+	if (r)
+		return r;
+	rank->comes_first = comes_first;
+	rank->arg = groups;
+	for (uint32_t row = 0; row < groups->tally.count; row++) {
+		const struct conntrack_totals *totals = &groups->tally.at[row].totals;
+
+		conntrack_totals_add(&groups->listed, totals);
+		conntrack_rank_add(rank, &(struct conntrack_ranked){
+						 conntrack_totals_of(totals, by), row, 0 });
+	}
+	conntrack_rank_sort(rank);
+	return 0;
+}
+
+size_t conntrack_groups_count(const struct conntrack_groups *groups)
+{
+	return groups->tally.count;
+}
+
+const struct conntrack_totals *conntrack_groups_crowded(const struct conntrack_groups *groups)
+{
+	return &groups->tally.none;
+}
+
+struct conntrack_group conntrack_groups_at(const struct conntrack_groups *groups, size_t place)
+{
+	uint32_t row = groups->rank.at[place].item;
+	const struct conntrack_share *share = &groups->tally.at[row];
+	struct conntrack_told_group told = { 0, groups->missed };
+
+	if (row < groups->told_count)
+		told = groups->told[row];
+	return (struct conntrack_group){ share->key, share->totals,
+					 share->totals.flows - told.flows, told.missed };
+}
+
+static void totals_take(struct conntrack_totals *totals, const struct conntrack_totals *less)
+{
+	totals->flows -= less->flows;
+	for (int side = 0; side < 2; side++) {
+		totals->packets[side] -= less->packets[side];
+		totals->bytes[side] -= less->bytes[side];
+	}
+}
+
+struct conntrack_totals conntrack_groups_rest(const struct conntrack_groups *groups)
+{
+	struct conntrack_totals rest = groups->listed;
+
+	for (size_t i = 0; i < groups->rank.count; i++)
+		totals_take(&rest, &groups->tally.at[groups->rank.at[i].item].totals);
+	conntrack_totals_add(&rest, &groups->tally.none);
 	conntrack_totals_add(&rest, &groups->gone);
-	for (size_t i = shown; i < groups->count; i++)
-		conntrack_totals_add(&rest, &groups->at[i].totals);
 	return rest;
 }
 

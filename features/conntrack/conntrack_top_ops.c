@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "core/engine.h"
 #include "features/conntrack/conntrack_active.h"
 #include "features/conntrack/conntrack_ledger.h"
@@ -32,7 +31,6 @@ const char *const conntrack_measure_names[] = {
 struct met {
 	struct conntrack_flow flow;
 	struct conntrack_view view;
-	uint64_t measure;
 };
 
 struct top {
@@ -40,9 +38,10 @@ struct top {
 	bool has_ended; /* with what flows carried that are no more */
 	struct conntrack_ledger_sums sums;
 	struct conntrack_ended ended; /* all of it, told or not, and what was told of the living */
+	struct conntrack_ended late;  /* ended while flows were looked at */
 	struct conntrack_groups groups;
-	struct met *met; /* the largest first; NULL: groups are asked for */
-	size_t met_count;
+	struct met *met; /* by slots of the rank; NULL: groups are asked for */
+	struct conntrack_rank rank;
 };
 
 static uint64_t measure_of(const struct conntrack_view *view, enum conntrack_measure by)
@@ -57,20 +56,20 @@ static uint64_t measure_of(const struct conntrack_view *view, enum conntrack_mea
 	return conntrack_totals_of(&totals, by);
 }
 
-/* Few stay: of n flows in any order, limit * log(n / limit). */
-static void flow_keep(struct top *top, const struct conntrack_query *query)
+/* Few stay: of n flows in any order, limit * log(n / limit). The one that goes leaves its slot. */
+static void flow_keep(struct top *top, struct conntrack_query *query, uint32_t index)
 {
-	uint64_t measure = measure_of(&query->view, top->by);
-	size_t at = top->met_count;
+	struct conntrack_rank *rank = &top->rank;
+	struct conntrack_ranked one = {
+		.measure = measure_of(&query->view, top->by),
+		.item = (uint32_t)query->total, /* of equal ones the first that was met */
+		.slot = (uint32_t)(rank->count < rank->room ? rank->count : rank->at[0].slot),
+	};
 
-	while (at && top->met[at - 1].measure < measure)
-		at--;
-	if (at == query->limit)
+	if (!conntrack_rank_takes(rank, &one) || !conntrack_query_whole(query, index))
 		return;
-	if (top->met_count < query->limit)
-		top->met_count++;
-	memmove(&top->met[at + 1], &top->met[at], (top->met_count - at - 1) * sizeof(top->met[0]));
-	top->met[at] = (struct met){ *query->view.flow, query->view, measure };
+	conntrack_rank_add(rank, &one);
+	top->met[one.slot] = (struct met){ query->flow, query->view };
 }
 
 /* What records have of a flow that lives is among what they told. */
@@ -90,14 +89,13 @@ static int top_each(struct conntrack_query *query, uint32_t index)
 {
 	struct top *top = query->arg;
 
-	(void)index;
 	if (!query->view.is_counted)
 		query->view.carried = (struct conntrack_carried){ .first_ns = 0 };
 	if (top->has_ended)
 		told_take_off(query, top);
 	if (!top->met)
 		return conntrack_groups_add(&top->groups, &query->view);
-	flow_keep(top, query);
+	flow_keep(top, query, index);
 	return 0;
 }
 
@@ -123,6 +121,7 @@ static void group_put(const struct conntrack_groups *groups, const struct conntr
 	conntrack_group_name(groups, group, &name);
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "name", weir_buf_str(&name));
+	weir_json_put_uint(json, "live", group->live);
 	totals_put(&group->totals, is_counted, json);
 	if (group->missed)
 		weir_json_put_uint(json, "missed_at_most", group->missed);
@@ -139,10 +138,9 @@ static uint64_t more_than(uint64_t all, uint64_t told)
 static void ended_put(const struct top *top, struct weir_json_out *json)
 {
 	const struct conntrack_totals *told = &top->sums.told;
-	char since[WEIR_CLOCK_TEXT];
 
 	weir_json_open_object(json, "ended");
-	weir_json_put_str(json, "since", weir_clock_format(top->sums.began_ns, since));
+	weir_json_put_time(json, "since", top->sums.began_ns);
 	weir_json_put_uint(json, "keys", top->sums.plan.keys);
 	totals_put(told, true, json);
 	weir_json_close_object(json);
@@ -152,41 +150,48 @@ static void ended_put(const struct top *top, struct weir_json_out *json)
 	weir_json_put_uint(json, "bytes",
 			   more_than(top->ended.bytes, told->bytes[0] + told->bytes[1]));
 	weir_json_close_object(json);
+	weir_json_open_object(json, "meanwhile");
+	weir_json_put_uint(json, "packets", top->late.packets);
+	weir_json_put_uint(json, "bytes", top->late.bytes);
+	weir_json_close_object(json);
 	weir_json_put_uint(json, "missed_at_most", top->groups.missed);
 }
 
 /* What is not shown is summed up, so that all adds up to the total. */
-static void groups_put(struct conntrack_query *query, struct top *top, bool is_counted)
+static void groups_put(struct conntrack_query *query, const struct top *top, bool is_counted)
 {
-	struct conntrack_groups *groups = &top->groups;
-
-	conntrack_groups_sort(groups, top->by);
-
-	struct conntrack_totals rest = conntrack_groups_rest(groups, query->limit);
+	const struct conntrack_groups *groups = &top->groups;
+	struct conntrack_totals rest = conntrack_groups_rest(groups);
 
 	weir_json_open_array(&query->json, "rows");
-	for (size_t i = 0; i < groups->count && i < query->limit; i++)
-		group_put(groups, &groups->at[i], is_counted, &query->json);
+	for (size_t i = 0; i < groups->rank.count; i++) {
+		struct conntrack_group group = conntrack_groups_at(groups, i);
+
+		group_put(groups, &group, is_counted, &query->json);
+	}
 	weir_json_close_array(&query->json);
-	weir_json_put_uint(&query->json, "groups", groups->count);
+	weir_json_put_uint(&query->json, "groups", conntrack_groups_count(groups));
 	weir_json_open_object(&query->json, "rest");
 	totals_put(&rest, is_counted, &query->json);
 	weir_json_close_object(&query->json);
 	weir_json_open_object(&query->json, "total");
 	totals_put(&groups->total, is_counted, &query->json);
 	weir_json_close_object(&query->json);
-	weir_json_put_uint(&query->json, "crowded_flows", groups->crowded.flows);
+	weir_json_put_uint(&query->json, "crowded_flows", conntrack_groups_crowded(groups)->flows);
 }
 
 static void flows_put(struct conntrack_query *query, struct top *top)
 {
 	weir_json_open_array(&query->json, "flows");
-	for (size_t i = 0; i < top->met_count; i++) {
-		top->met[i].view.flow = &top->met[i].flow;
-		conntrack_view_put(&top->met[i].view, &query->json);
+	conntrack_rank_sort(&top->rank);
+	for (size_t i = 0; i < top->rank.count; i++) {
+		struct met *met = &top->met[top->rank.at[i].slot];
+
+		met->view.flow = &met->flow;
+		conntrack_view_put(&met->view, &query->json);
 	}
 	weir_json_close_array(&query->json);
-	weir_json_put_uint(&query->json, "shown", top->met_count);
+	weir_json_put_uint(&query->json, "shown", top->rank.count);
 	weir_json_put_uint(&query->json, "total", query->total);
 }
 
@@ -243,10 +248,10 @@ static int top_read(struct conntrack_query *query, struct weir_call *call, struc
 		return weir_diag_error(&call->diag, "narrow them by a filter",
 				       "--limit: 1 is the least, %d the most", LIMIT_MOST);
 	if (!kind)
-		top->met = calloc(query->limit + 1, sizeof(*top->met));
+		top->met = calloc(query->limit, sizeof(*top->met));
 	else
 		top->groups.kind = (enum conntrack_group_kind)(kind - 1);
-	if (!kind && !top->met)
+	if (!kind && (!top->met || conntrack_rank_init(&top->rank, query->limit)))
 		return -ENOMEM;
 	return lengths_read(query->state, call, &top->groups);
 }
@@ -308,17 +313,43 @@ static int ended_read(const struct conntrack_query *query, struct weir_call *cal
 	return r;
 }
 
+/* What ended since ended_read(): it was met before that, or is missed. */
+static void late_read(const struct conntrack_query *query, struct top *top,
+		      const struct conntrack_ended *before)
+{
+	struct conntrack_ended now = conntrack_ended_get(query->state);
+
+	top->late.packets = more_than(now.packets, before->packets);
+	top->late.bytes = more_than(now.bytes, before->bytes);
+}
+
+static int top_look(struct conntrack_query *query, struct weir_call *call, struct top *top)
+{
+	int r = top_read(query, call, top) ?: ended_read(query, call, top);
+	const struct conntrack_ended before = top->ended;
+
+	/* What was told of a flow is known by when it began. */
+	query->lines = top->has_ended ? CONNTRACK_QUERY_ALL : CONNTRACK_QUERY_SUM;
+	if (!r)
+		r = conntrack_query_run(query, call);
+	if (!r && top->has_ended)
+		late_read(query, top, &before);
+	return r || top->met ? r : conntrack_groups_rank(&top->groups, top->by, query->limit);
+}
+
 static int top_answer(struct conntrack_query *query, struct weir_call *call, struct top *top)
 {
 	bool is_counted = query->state->tables[CONNTRACK_TABLE_PROVEN].sums;
-	int r = top_read(query, call, top)	     ?:
-			ended_read(query, call, top) ?:
-						       conntrack_query_run(query, call);
+	int r = top_look(query, call, top);
 
 	if (r)
 		return r;
 	weir_json_open_object(&query->json, NULL);
 	conntrack_tracking_put(query->state, &query->json);
+	weir_json_put_uint(&query->json, "as_of_ns", conntrack_tick_ns(query->view.now));
+	weir_json_put_bool(&query->json, "steady",
+			   query->is_steady &&
+				   (top->met || top->groups.kind != CONNTRACK_GROUP_STATE));
 	weir_json_put_str(&query->json, "by", conntrack_measure_names[top->by]);
 	weir_json_put_str(&query->json, "group",
 			  top->met ? conntrack_group_names[0] :
@@ -335,7 +366,7 @@ static int top_answer(struct conntrack_query *query, struct weir_call *call, str
 
 int conntrack_top_run(struct weir_engine *engine, struct weir_call *call, uint64_t limit)
 {
-	struct top top = { .met_count = 0 };
+	struct top top = { .has_ended = false };
 	struct conntrack_query query = {
 		.state = weir_engine_state(engine, &weir_conntrack),
 		.json = { .out = &call->reply },
@@ -346,6 +377,7 @@ int conntrack_top_run(struct weir_engine *engine, struct weir_call *call, uint64
 	int r = top_answer(&query, call, &top);
 
 	conntrack_groups_done(&top.groups);
+	conntrack_rank_done(&top.rank);
 	free(top.met);
 	return r;
 }
@@ -366,6 +398,11 @@ static const struct weir_arg top_args[] = {
 	{ 0 },
 };
 
+void conntrack_top_before(struct weir_engine *engine)
+{
+	weir_engine_hear(engine);
+}
+
 const struct weir_op conntrack_top_op = {
 	.name = "flow.top",
 	.summary = "Show who carries most: flows, hosts, networks, ports, services, interfaces",
@@ -374,5 +411,6 @@ const struct weir_op conntrack_top_op = {
 	.args = top_args,
 	.example = "flow top --group host --prefix 24 proto=tcp",
 	.run = run_top,
+	.before = conntrack_top_before,
 	.is_heavy = conntrack_query_is_heavy,
 };

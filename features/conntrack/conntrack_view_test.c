@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "features/conntrack/conntrack_view.h"
 
 #define OPEN                                                                           \
@@ -154,7 +155,8 @@ static void flow_is_put_from_its_initiator(void **state)
 	put_is(&flow, "{\"proto\":\"tcp\",\"src\":\"10.0.0.7\",\"sport\":40000,"
 		      "\"dst\":\"192.0.2.1\",\"dport\":443,\"state\":\"established\","
 		      "\"stage\":\"established\",\"table\":\"proven\",\"in\":null,\"out\":null,"
-		      "\"age_s\":10,\"idle_s\":1,\"expires_s\":300,\"answered\":true,"
+		      "\"born_ns\":40265318400,\"age_s\":10,\"idle_s\":1,\"expires_s\":300,"
+		      "\"answered\":true,"
 		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
@@ -167,7 +169,8 @@ static void flow_whose_initiator_is_the_second_end_is_turned(void **state)
 	put_is(&flow, "{\"proto\":\"tcp\",\"src\":\"192.0.2.1\",\"sport\":443,"
 		      "\"dst\":\"10.0.0.7\",\"dport\":40000,\"state\":\"established\","
 		      "\"stage\":\"established\",\"table\":\"proven\",\"in\":null,\"out\":null,"
-		      "\"age_s\":10,\"idle_s\":1,\"expires_s\":300,\"answered\":true,"
+		      "\"born_ns\":40265318400,\"age_s\":10,\"idle_s\":1,\"expires_s\":300,"
+		      "\"answered\":true,"
 		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
@@ -187,9 +190,50 @@ static void mark_and_rule_are_put_where_there_are_any(void **state)
 		      "\"dst\":\"192.0.2.1\",\"dport\":443,\"state\":\"reset\","
 		      "\"stage\":\"reset\",\"table\":\"proven\",\"in\":\"lo\",\"out\":\"#32766\","
 		      "\"backend\":\"#65535\","
-		      "\"age_s\":10,\"idle_s\":0,\"expires_s\":10,\"answered\":false,"
+		      "\"born_ns\":40265318400,\"age_s\":10,\"idle_s\":0,\"expires_s\":10,"
+		      "\"answered\":false,"
 		      "\"picked_up\":true,\"granted\":true,\"relayed\":true,\"mark\":0,"
-		      "\"rule\":12,\"backend_number\":65535}");
+		      "\"rule\":12,\"backend_number\":65535,\"verdict\":\"pass\","
+		      "\"verdict_reason\":\"pass_rule\"}");
+}
+
+static void reason_is_told_by_what_it_was_let_in(void **state)
+{
+	static const struct {
+		uint32_t marks, revision;
+		uint16_t rule;
+		const char *reason; /* NULL: nothing is known */
+	} rows[] = {
+		{ 0, 0, 0, NULL },
+		{ CONNTRACK_PICKED_UP | CONNTRACK_GRANTED, 0, 0, NULL },
+		{ 0, 5, 0, "pass_policy" },
+		{ 0, 5, CONNTRACK_RULE_ALLOWED, "pass_allowed" },
+		{ 0, 5, 10000, "pass_rule" },
+		{ CONNTRACK_GRANTED, 5, 7, "pass_rule" },
+		{ CONNTRACK_GRANTED, 5, 0, "pass_related" },
+		{ CONNTRACK_GRANTED, 5, CONNTRACK_RULE_ALLOWED, "pass_related" },
+		{ CONNTRACK_GRANTED | CONNTRACK_PICKED_UP, 5, 0, "pass_established" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct weir_buf text = { 0 };
+		struct weir_json_out json = { .out = &text };
+		struct conntrack_flow flow = tcp_flow();
+		struct conntrack_view view = view_of(&flow);
+
+		flow.word |= rows[i].marks;
+		flow.rule = rows[i].rule;
+		flow.let_in = (uint64_t)rows[i].revision << 32;
+		conntrack_view_put(&view, &json);
+		const char *found = strstr(weir_buf_str(&text), "\"verdict_reason\":\"");
+
+		assert_int_equal(found != NULL, rows[i].reason != NULL);
+		if (found)
+			assert_memory_equal(found + 18, rows[i].reason, strlen(rows[i].reason));
+		assert_int_equal(strstr(weir_buf_str(&text), "\"rule\"") != NULL,
+				 rows[i].rule && rows[i].rule != CONNTRACK_RULE_ALLOWED);
+	}
 }
 
 /* The requester's port is the identifier, the other's the type of the request. */
@@ -209,7 +253,8 @@ static void echo_has_an_identifier_and_a_type(void **state)
 
 	put_is(&flow, "{\"proto\":\"icmpv6\",\"src\":\"2001:db8::2\",\"dst\":\"2001:db8::1\","
 		      "\"icmp_id\":4660,\"icmp_type\":128,\"state\":\"echo\",\"stage\":null,"
-		      "\"table\":\"proven\",\"in\":null,\"out\":null,\"age_s\":0,\"idle_s\":0,"
+		      "\"table\":\"proven\",\"in\":null,\"out\":null,\"born_ns\":50331648000,\"age_"
+		      "s\":0,\"idle_s\":0,"
 		      "\"expires_s\":30,\"answered\":false,\"picked_up\":false,"
 		      "\"granted\":false,\"relayed\":false}");
 }
@@ -223,7 +268,8 @@ static void protocol_without_a_name_is_its_number_and_has_no_ports(void **state)
 	flow.expires_ticks = 3000 + 36000;
 	put_is(&flow, "{\"proto\":\"99\",\"src\":\"10.0.0.7\",\"dst\":\"192.0.2.1\","
 		      "\"state\":\"other\",\"stage\":null,\"table\":\"proven\",\"in\":null,"
-		      "\"out\":null,\"age_s\":10,\"idle_s\":0,\"expires_s\":603,\"answered\":true,"
+		      "\"out\":null,\"born_ns\":40265318400,\"age_s\":10,\"idle_s\":0,\"expires_"
+		      "s\":603,\"answered\":true,"
 		      "\"picked_up\":false,\"granted\":false,\"relayed\":false}");
 }
 
@@ -322,6 +368,36 @@ static void filter_asks_of_interface_mark_and_rule(void **state)
 	none_passes(&view, bad);
 }
 
+/* 16 names are known by where: 0x7fe1 has the place of 1, and nobody has it for an index. */
+static void names_of_interfaces_are_kept_and_never_mixed_up(void **state)
+{
+	static const char *const in[] = { "interface=lo", NULL }, *const other[] = {
+		"interface=\"#32737\"", NULL
+	};
+	struct conntrack_place_names names = { 0 };
+	struct conntrack_flow flow = tcp_flow();
+	struct conntrack_view view = view_of(&flow);
+
+	view.names = &names;
+	for (int i = 0; i < 3; i++) {
+		flow.let_in = (uint64_t)(0x8000 | LOOPBACK) << 16;
+		all_pass(&view, in);
+		none_passes(&view, other);
+		flow.let_in = (uint64_t)(0x8000 | 0x7fe1) << 16;
+		all_pass(&view, other);
+		none_passes(&view, in);
+		flow.let_in = (uint64_t)(0x8000 | LOOPBACK) << 16 | 0x8000 | 0x7fe1;
+		all_pass(&view, in);
+		all_pass(&view, other);
+		flow.let_in = 0;
+		none_passes(&view, in);
+	}
+	names.known[1][1].index = LOOPBACK; /* from now on the kernel is not asked */
+	names.known[1][1].name[0] = 'x';
+	flow.let_in = (uint64_t)(0x8000 | LOOPBACK) << 16;
+	none_passes(&view, in);
+}
+
 static void filter_asks_whether_a_backend_has_it(void **state)
 {
 	struct conntrack_flow flow = tcp_flow();
@@ -345,6 +421,43 @@ static void filter_asks_how_much_was_carried_where_that_is_counted(void **state)
 	assert_true(passes(&view, "packets=12 and bytes=2kB and bytes<2KiB"));
 	assert_false(passes(&view, "packets>12"));
 	assert_false(passes(&view, "bytes>1MB"));
+}
+
+static void filter_asks_of_tags_where_they_are_known(void **state)
+{
+	static const struct {
+		uint32_t vlan;
+		const char *good[8], *bad[8];
+	} rows[] = {
+		/* not known */
+		{ 0,
+		  { "not tagged=yes,no", "vlan!=0", "not vlan=0-4095", NULL },
+		  { "tagged=no", "tagged=yes", "vlan=0", "inner_vlan=0", NULL } },
+		/* no tag */
+		{ 0x2000,
+		  { "tagged=no", "vlan!=0", NULL },
+		  { "tagged=yes", "vlan=0", "vlan=0-4095", "inner_vlan>=0", NULL } },
+		/* 0 */
+		{ 0x3000,
+		  { "tagged=yes", "vlan=0", "vlan<1", NULL },
+		  { "tagged=no", "vlan=1", "inner_vlan=0", NULL } },
+		/* 100.200 */
+		{ 0x10c83064,
+		  { "tagged=yes and vlan=100 and inner_vlan=200", "vlan=99,100", "inner_vlan>199",
+		    NULL },
+		  { "vlan=200", "inner_vlan=100", "vlan!=100", NULL } },
+	};
+	struct conntrack_flow flow = tcp_flow();
+	struct conntrack_view view = view_of(&flow);
+
+	view.is_counted = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		view.carried.vlan = rows[i].vlan;
+		all_pass(&view, rows[i].good);
+		none_passes(&view, rows[i].bad);
+	}
+	view.is_counted = false;
+	none_passes(&view, (const char *const[]){ "tagged=yes", "vlan=100", NULL });
 }
 
 static void flow_without_ports_passes_no_filter_of_ports(void **state)
@@ -373,6 +486,7 @@ int main(void)
 		cmocka_unit_test(flow_is_put_from_its_initiator),
 		cmocka_unit_test(flow_whose_initiator_is_the_second_end_is_turned),
 		cmocka_unit_test(mark_and_rule_are_put_where_there_are_any),
+		cmocka_unit_test(reason_is_told_by_what_it_was_let_in),
 		cmocka_unit_test(echo_has_an_identifier_and_a_type),
 		cmocka_unit_test(protocol_without_a_name_is_its_number_and_has_no_ports),
 		cmocka_unit_test(idle_is_at_most_the_age),
@@ -380,8 +494,10 @@ int main(void)
 		cmocka_unit_test(filter_asks_of_ends_in_their_roles),
 		cmocka_unit_test(filter_asks_of_what_it_is),
 		cmocka_unit_test(filter_asks_of_interface_mark_and_rule),
+		cmocka_unit_test(names_of_interfaces_are_kept_and_never_mixed_up),
 		cmocka_unit_test(filter_asks_whether_a_backend_has_it),
 		cmocka_unit_test(filter_asks_how_much_was_carried_where_that_is_counted),
+		cmocka_unit_test(filter_asks_of_tags_where_they_are_known),
 		cmocka_unit_test(flow_without_ports_passes_no_filter_of_ports),
 	};
 

@@ -7,9 +7,9 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/filter.h"
 #include "core/engine.h"
+#include "core/owner.h"
 #include "features/drops/drops_state.h"
 
 /* A row, or a flow with the row it belongs to. */
@@ -107,14 +107,6 @@ static void item_words(struct item *item)
 	memccpy(item->proto, drops_proto_name(&row->key, text), '\0', sizeof(item->proto));
 }
 
-static void time_put(struct weir_json_out *json, const char *key, uint64_t at_ns)
-{
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t now_ns = weir_clock_monotonic_ns(), ago_ns = now_ns > at_ns ? now_ns - at_ns : 0;
-
-	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
-}
-
 static void flow_put(const struct drops_flow_key *key, struct weir_json_out *json)
 {
 	char text[WEIR_ADDR_TEXT];
@@ -125,6 +117,21 @@ static void flow_put(const struct drops_flow_key *key, struct weir_json_out *jso
 	weir_json_put_str(json, "dst", weir_addr_to_string(&key->dst, text));
 	if (key->sport || key->dport)
 		weir_json_put_uint(json, "dport", key->dport);
+}
+
+/* Whose it is or was, where sockets are watched: also of a socket that is closed, to which what
+ * comes late is given up. */
+static void owner_put(const struct item *item, struct weir_json_out *json)
+{
+	const struct drops_flow_key *key = &item->flow->key;
+	const struct weir_flow_ends ends = { .src = key->src,
+					     .dst = key->dst,
+					     .sport = key->sport,
+					     .dport = key->dport,
+					     .proto = key->row.proto };
+
+	if (key->sport || key->dport)
+		weir_owner_put(item->state->engine, &ends, json);
 }
 
 static void item_put(const struct item *item, struct weir_json_out *json)
@@ -141,7 +148,8 @@ static void item_put(const struct item *item, struct weir_json_out *json)
 	weir_json_put_uint(json, "bytes", item->bytes);
 	if (!item->is_flow)
 		weir_json_put_real(json, "per_second", item->row->per_second);
-	time_put(json, "last", item->is_flow ? item->flow->flow.last_ns : item->row->row.last_ns);
+	weir_json_put_moment(json, "last",
+			     item->is_flow ? item->flow->flow.last_ns : item->row->row.last_ns);
 	if (item->flow && !item->is_flow)
 		weir_json_open_object(json, "flow");
 	if (item->flow)
@@ -150,6 +158,8 @@ static void item_put(const struct item *item, struct weir_json_out *json)
 		weir_json_put_uint(json, "socket_inode", item->flow->flow.inode);
 	if (item->flow && item->flow->flow.cgroup)
 		weir_json_put_uint(json, "cgroup_id", item->flow->flow.cgroup);
+	if (item->flow)
+		owner_put(item, json);
 	if (item->flow && !item->is_flow)
 		weir_json_close_object(json);
 	weir_json_close_object(json);

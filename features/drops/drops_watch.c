@@ -52,12 +52,10 @@ static int watch_load(struct drops *state, const struct weir_kernel_types *types
 static int watch_begin(struct drops *state, struct weir_diag *diag)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
-	int r = weir_kernel_types_new(&types);
+	int r = weir_kernel_types_new(diag, &types);
 
 	if (r)
-		return weir_diag_error(diag, "use a kernel with CONFIG_DEBUG_INFO_BTF",
-				       "the kernel tells nothing of its types (BTF)"),
-		       r;
+		return r;
 	state->view = calloc(1, sizeof(*state->view));
 	state->before = calloc(1, sizeof(*state->before));
 	if (!state->view || !state->before)
@@ -76,8 +74,7 @@ static void watch_switch_on(struct drops *state)
 		drops_tick(state, weir_clock_monotonic_ns());
 		return;
 	}
-	snprintf(state->why, sizeof(state->why), "%s",
-		 diag.count ? diag.entries[0].what : strerror(-r));
+	snprintf(state->why, sizeof(state->why), "%s", weir_diag_why(&diag, r));
 	drops_watch_end(state);
 	weir_engine_warn(state->engine, "drops", "drops of the kernel are not watched: %s",
 			 state->why);

@@ -29,10 +29,9 @@ static struct instant instant_now(uint64_t now_ns)
 static void time_put(const struct instant *now, const char *key, int64_t monotonic_ns,
 		     struct weir_json_out *json)
 {
-	char text[WEIR_CLOCK_TEXT];
 	int64_t real_ns = now->real_ns + (monotonic_ns - now->monotonic_ns);
 
-	weir_json_put_str(json, key, weir_clock_format((uint64_t)real_ns, text));
+	weir_json_put_time(json, key, (uint64_t)real_ns);
 }
 
 static void offender_put(const struct limit_offender *offender, const struct instant *now,

@@ -5,7 +5,6 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/filter.h"
 #include "core/engine.h"
 #include "features/limit/limit_state.h"
@@ -76,14 +75,6 @@ static int top_compare(const void *a, const void *b)
 	return one->over < other->over ? 1 : one->over > other->over ? -1 : 0;
 }
 
-static void time_put(struct weir_json_out *json, const char *key, uint64_t monotonic_ns)
-{
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t real_ns = weir_clock_real_ns() - (weir_clock_monotonic_ns() - monotonic_ns);
-
-	weir_json_put_str(json, key, weir_clock_format(real_ns, text));
-}
-
 static void addr_put(const struct limit_over *over, struct weir_json_out *json)
 {
 	_cleanup_buf_ struct weir_buf text = { 0 };
@@ -113,8 +104,8 @@ static void row_put(const struct top_row *row, struct weir_json_out *json)
 	weir_json_put_uint(json, "of_others", (uint64_t)(over->error + 0.5));
 	weir_json_put_uint(json, "pps", (uint64_t)(over->pps + 0.5));
 	weir_json_put_uint(json, "told", over->told);
-	time_put(json, "since", over->since_ns);
-	time_put(json, "last", over->last_ns);
+	weir_json_put_moment(json, "since", over->since_ns);
+	weir_json_put_moment(json, "last", over->last_ns);
 	weir_json_close_object(json);
 }
 

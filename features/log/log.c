@@ -100,9 +100,18 @@ static void log_state_free(void *data)
 
 	if (!state)
 		return;
+	uint64_t lost[LOG_PLACES];
+
 	if (state->engine)
 		weir_engine_unsubscribe(state->engine, &state->subscriber);
-	log_sinks_free(state->sinks, LOG_PLACES);
+	log_sinks_free(state->sinks, lost);
+	for (int place = 0; place < LOG_PLACES; place++)
+		if (lost[place])
+			weir_engine_warn(
+				state->engine, weir_log_feature.name,
+				"log to %s: %llu lines that waited are lost, as the daemon "
+				"ends",
+				log_place_names[place], (unsigned long long)lost[place]);
 	free(state);
 }
 
@@ -179,8 +188,12 @@ static void place_put(struct log_sink *sink, const char *name, struct weir_json_
 static void log_status(void *data, struct weir_json_out *json)
 {
 	const struct log_state *state = data;
+	bool is_on = false;
 
+	for (int place = 0; place < LOG_PLACES; place++)
+		is_on = is_on || state->sinks[place];
 	weir_json_open_object(json, "log");
+	weir_json_put_bool(json, "on", is_on);
 	for (int place = 0; place < LOG_PLACES; place++)
 		if (state->sinks[place])
 			place_put(state->sinks[place], log_place_names[place], json);

@@ -80,6 +80,20 @@ static void backend_add(struct log_record *record, const char *name)
 		log_record_add(record, "server.port", LOG_NUMBER, colon + 1);
 }
 
+/* ECS has one process for a line: names of one and the container of another would be nobody's. */
+static void owner_add(struct log_record *record, const struct weir_json *owner)
+{
+	const struct weir_json *container = weir_json_get(owner, "container");
+
+	if (log_record_get(record, "process.name") || !weir_json_get(owner, "process"))
+		return;
+	keyword_add(record, "process.name", weir_json_get(owner, "process"));
+	long_add(record, "process.pid", weir_json_get(owner, "pid"));
+	keyword_add(record, "user.id", weir_json_get(owner, "uid"));
+	if (container)
+		keyword_add(record, "container.id", container);
+}
+
 /* All with milliseconds, whoever wrote them. */
 static void date_add(struct log_record *record, const char *path, const char *time)
 {
@@ -99,6 +113,9 @@ static void member_add(struct log_record *record, const struct log_member *membe
 		break;
 	case LOG_AS_BACKEND:
 		backend_add(record, weir_json_str(value, ""));
+		break;
+	case LOG_AS_OWNER:
+		owner_add(record, value);
 		break;
 	case LOG_AS_DATE:
 		date_add(record, member->path, weir_json_str(value, ""));

@@ -39,6 +39,7 @@ enum log_as {
 	LOG_AS_LONG,
 	LOG_AS_DATE,
 	LOG_AS_BACKEND, /* "service/address:port": the address and port at its end */
+	LOG_AS_OWNER,	/* whose a socket is; of two the first */
 };
 
 struct log_member {

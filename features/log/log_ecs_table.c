@@ -41,6 +41,7 @@ const struct log_member log_members[] = {
 	{ NULL, "dst", "destination.ip", LOG_AS_KEYWORD },
 	{ NULL, "dport", "destination.port", LOG_AS_LONG },
 	{ NULL, "vlan", "network.vlan.id", LOG_AS_KEYWORD },
+	{ "flow", "inner_vlan", "network.inner.vlan.id", LOG_AS_KEYWORD },
 	{ NULL, "direction", "network.direction", LOG_AS_KEYWORD },
 	{ NULL, "rule.name", "rule.name", LOG_AS_KEYWORD, true },
 	{ NULL, "rule.id", "rule.id", LOG_AS_KEYWORD, true },
@@ -64,6 +65,9 @@ const struct log_member log_members[] = {
 	{ "flow", "in", "observer.ingress.interface.name", LOG_AS_KEYWORD },
 	{ "flow", "out", "observer.egress.interface.name", LOG_AS_KEYWORD },
 	{ "flow", "duration_ns", "event.duration", LOG_AS_LONG },
+	{ "flow", "rule", "rule.id", LOG_AS_KEYWORD, true },
+	{ "flow", "src_owner", "process", LOG_AS_OWNER, true },
+	{ "flow", "dst_owner", "process", LOG_AS_OWNER, true },
 	{ NULL, NULL },
 };
 /* clang-format on */

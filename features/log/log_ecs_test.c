@@ -70,6 +70,35 @@ static void record_of_a_drop_has_ends_and_names(void **state)
 	log_record_done(&record);
 }
 
+static void record_of_a_flow_has_its_rule_and_its_process(void **state)
+{
+	struct log_record record;
+
+	assert_int_equal(
+		made("flow",
+		     "{\"kind\":\"flow\",\"rule\":12,\"src_owner\":{\"process\":\"curl\",\"pid\":"
+		     "71,"
+		     "\"uid\":1000},\"dst_owner\":{\"process\":\"nginx\",\"pid\":72,\"uid\":33,"
+		     "\"container\":\"c0ffee\"}}",
+		     &record),
+		0);
+	assert_field(&record, "rule.id", "12");
+	assert_field(&record, "process.name", "curl");
+	assert_field(&record, "process.pid", "71");
+	assert_field(&record, "user.id", "1000");
+	assert_field(&record, "container.id", NULL);
+	assert_non_null(log_record_get(&record, "weir.flow.dst_owner"));
+	log_record_done(&record);
+	assert_int_equal(made("flow",
+			      "{\"kind\":\"flow\",\"dst_owner\":{\"process\":\"nginx\",\"pid\":72,"
+			      "\"uid\":33,\"container\":\"c0ffee\"}}",
+			      &record),
+			 0);
+	assert_field(&record, "process.name", "nginx");
+	assert_field(&record, "container.id", "c0ffee");
+	log_record_done(&record);
+}
+
 static void record_of_an_unknown_kind_keeps_all_of_it_under_its_name(void **state)
 {
 	struct log_record record;
@@ -150,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(record_of_a_drop_has_ends_and_names),
+		cmocka_unit_test(record_of_a_flow_has_its_rule_and_its_process),
 		cmocka_unit_test(record_of_an_unknown_kind_keeps_all_of_it_under_its_name),
 		cmocka_unit_test(line_nests_objects_and_ends_once),
 		cmocka_unit_test(record_of_what_is_no_object_is_refused),

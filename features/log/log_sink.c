@@ -39,15 +39,29 @@ struct log_sink *log_sink_new(enum log_place place)
 	return sink;
 }
 
-static void sink_end(struct log_sink *sink)
+static uint64_t lost_sum(const struct log_sink *sink)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < log_kind_count; i++)
+		sum += sink->view.lost[i];
+	return sum;
+}
+
+/* How many were lost so far. */
+static uint64_t sink_end(struct log_sink *sink)
 {
 	pthread_mutex_lock(&sink->lock);
 	sink->is_ending = true;
+	uint64_t lost = lost_sum(sink);
+
 	pthread_cond_broadcast(&sink->work);
 	pthread_mutex_unlock(&sink->lock);
+	return lost;
 }
 
-static void sink_free(struct log_sink *sink, const struct timespec *until)
+/* How many were lost, with those that wait yet. */
+static uint64_t sink_free(struct log_sink *sink, const struct timespec *until)
 {
 	int r = 0;
 
@@ -55,28 +69,29 @@ static void sink_free(struct log_sink *sink, const struct timespec *until)
 	while (!sink->is_over && !r)
 		r = pthread_cond_timedwait(&sink->over, &sink->lock, until);
 	bool is_over = sink->is_over;
+	uint64_t lost = lost_sum(sink) + sink->waiting;
 
 	pthread_mutex_unlock(&sink->lock);
 	if (!is_over)
-		return; /* its thread hangs in the kernel and has it; the process ends */
+		return lost; /* its thread hangs in the kernel and has it; the process ends */
 	log_entries_free(sink->first);
 	if (sink->next)
 		sink->next->free(sink->next);
 	free(sink);
+	return lost;
 }
 
-void log_sinks_free(struct log_sink *const *sinks, size_t count)
+void log_sinks_free(struct log_sink *const sinks[LOG_PLACES], uint64_t ret_lost[LOG_PLACES])
 {
 	struct timespec until;
 
-	for (size_t i = 0; i < count; i++)
-		if (sinks[i])
-			sink_end(sinks[i]);
+	for (size_t i = 0; i < LOG_PLACES; i++)
+		ret_lost[i] = sinks[i] ? sink_end(sinks[i]) : 0;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += END_WAIT_S;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < LOG_PLACES; i++)
 		if (sinks[i])
-			sink_free(sinks[i], &until);
+			ret_lost[i] = sink_free(sinks[i], &until) - ret_lost[i];
 }
 
 void log_entries_free(struct log_entry *first)
@@ -171,10 +186,8 @@ void log_sink_look(struct log_sink *sink, struct log_sink_view *ret_view)
 	ret_view->is_on = sink->is_on;
 	ret_view->waiting = sink->waiting;
 	ret_view->waiting_bytes = sink->bytes;
+	ret_view->lost_all = lost_sum(sink);
 	pthread_mutex_unlock(&sink->lock);
-	ret_view->lost_all = 0;
-	for (size_t i = 0; i < log_kind_count; i++)
-		ret_view->lost_all += ret_view->lost[i];
 }
 
 bool log_sink_has_news(struct log_sink *sink, struct log_sink_view *ret_view)

@@ -101,6 +101,15 @@ static __always_inline void quality_sum(__u32 row, __u64 count)
 		*sum += count;
 }
 
+/* A run that was interrupted would count for all that were not timed, too: 4 ms, with which a
+ * processor was lent to another machine, as a quarter of a second. */
+static __always_inline void quality_cost(__u64 took_ns)
+{
+	if (took_ns > QUALITY_TIMED_MOST_NS)
+		took_ns = QUALITY_TIMED_MOST_NS;
+	quality_sum(QUALITY_COST_NS, took_ns * QUALITY_TIMED_EACH);
+}
+
 static __always_inline bool quality_is_higher(const struct pkt *p)
 {
 	for (int i = 0; i < 4; i++)
@@ -120,18 +129,6 @@ static __always_inline __u32 quality_key_of(const struct pkt *p, struct quality_
 	ret_key->port[1] = from ? p->sport : p->dport;
 	ret_key->pad = 0;
 	return from;
-}
-
-static __always_inline __u32 quality_hash(const struct quality_key *key, __u64 seed)
-{
-	const __u64 *words = (const __u64 *)key;
-	__u64 hash = seed;
-
-	for (__u32 i = 0; i < sizeof(*key) / sizeof(*words); i++) {
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 32;
-	}
-	return hash * 0x9e3779b97f4a7c15ULL >> 32;
 }
 
 static __always_inline void quality_count(__u32 ifindex, __u32 sample,

@@ -85,8 +85,10 @@ const struct weir_feature weir_quality = {
 	.state_free = quality_state_free,
 	.live = quality_live,
 	.tick = quality_tick,
+	.watched = quality_watched,
 	.status = quality_status,
 	.snapshot = quality_snapshot,
 	.owner_put = quality_owner_put,
+	.quality_add = quality_flow_add,
 	.ops = quality_ops,
 };

@@ -9,7 +9,8 @@
 
 #define QUALITY_HOLES 4		    /* of each side; what finds no place counts as seen */
 #define QUALITY_SYNS_MAX 8192	    /* SYNs that wait for an answer; the oldest goes */
-#define QUALITY_TIMED_EACH 64	    /* one of so many runs of the program is timed */
+#define QUALITY_TIMED_EACH 61	    /* one of so many runs is timed: a prime, see docs */
+#define QUALITY_TIMED_MOST_NS 20000 /* who took longer was interrupted */
 #define QUALITY_MOVES_NS 1000000000 /* silent for so long, a side may come by another interface */
 
 /* A connection, whoever sends: the lower end first. */
@@ -20,6 +21,19 @@ struct quality_key {
 };
 
 _Static_assert(sizeof(struct quality_key) == 40, "the same on both sides");
+
+/* Flows whose hash is not above quality_control.most are measured. */
+static inline __u32 quality_hash(const struct quality_key *key, __u64 seed)
+{
+	const __u64 *words = (const __u64 *)key;
+	__u64 hash = seed;
+
+	for (__u32 i = 0; i < sizeof(*key) / sizeof(*words); i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash * 0x9e3779b97f4a7c15ULL >> 32;
+}
 
 /* Numbers between two segments that were not met; from == to: none. */
 struct quality_hole {

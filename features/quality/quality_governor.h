@@ -3,6 +3,7 @@
 #ifndef WEIR_QUALITY_GOVERNOR_H
 #define WEIR_QUALITY_GOVERNOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define QUALITY_SAMPLE_MAX 65536
@@ -14,6 +15,10 @@ struct quality_governor {
 	uint32_t sample;	   /* one of so many connections is measured; 0: none, for now */
 	unsigned calm;		   /* looks in a row that would have allowed more */
 	unsigned rests;		   /* looks until it is tried again, while nothing is measured */
+	unsigned raises;	   /* looks in a row that were above the ceiling */
+	unsigned patience;	   /* looks that are to be calm before more is measured */
+	unsigned steady;	   /* looks since it was above the ceiling */
+	bool was_lowered;	   /* since then */
 };
 
 /* What `sample` should be from now on, by the share it took. `least` is what was asked for,

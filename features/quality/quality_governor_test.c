@@ -85,6 +85,50 @@ static void where_nothing_helps_it_pauses_and_holds_the_ceiling_in_the_mean(void
 	assert_true(course.sum > 0); /* it tries again */
 }
 
+/* Passing over costs 102 % of the ceiling: each step by the measurement alone is a tenth. */
+static void where_little_is_gained_steps_grow_until_it_pauses(void **state)
+{
+	struct quality_governor governor = { .sample = 1 };
+	unsigned looks = 0;
+
+	(void)state;
+	while (governor.sample && looks < 200) {
+		run(&governor, 1.02 * CEILING, 0.30, 1, 0);
+		looks++;
+	}
+	assert_true(looks <= 10);
+}
+
+/* A connection that takes forty times the ceiling, and is measured at 1:4 and below. */
+static void one_that_costs_too_much_is_tried_ever_less_often(void **state)
+{
+	struct quality_governor governor = { .sample = 1 };
+	unsigned above = 0;
+	double sum = 0;
+
+	(void)state;
+	for (int i = 0; i < 600; i++) {
+		governor.share = governor.sample <= 4 ? 40 * CEILING : CEILING / 4;
+		sum += governor.share;
+		above += governor.share > CEILING;
+		governor.sample = quality_governor_step(&governor, 1, CEILING);
+	}
+	assert_true(sum / 600 <= CEILING);
+	assert_true(above > 1); /* and that it is tried again */
+	governor.share = 0;
+	for (int i = 0; i < 20; i++)
+		governor.sample = quality_governor_step(&governor, 1, CEILING);
+	assert_int_equal(governor.sample, 1);
+}
+
+static void what_is_asked_for_anew_holds_at_once(void **state)
+{
+	struct quality_governor governor = { .sample = 2, .share = 0.0001 };
+
+	(void)state;
+	assert_int_equal(quality_governor_step(&governor, 8, CEILING), 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +137,9 @@ int main(void)
 		cmocka_unit_test(when_work_ends_all_is_measured_again),
 		cmocka_unit_test(what_was_asked_for_is_not_gone_below),
 		cmocka_unit_test(where_nothing_helps_it_pauses_and_holds_the_ceiling_in_the_mean),
+		cmocka_unit_test(where_little_is_gained_steps_grow_until_it_pauses),
+		cmocka_unit_test(one_that_costs_too_much_is_tried_ever_less_often),
+		cmocka_unit_test(what_is_asked_for_anew_holds_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

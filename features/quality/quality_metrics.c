@@ -82,7 +82,7 @@ static int sums_put(const struct quality *state, struct weir_snapshot *snapshot)
 		  "Segments of connections for which there was no room.",
 		  (double)state->sums[QUALITY_NO_PLACE] },
 		{ WEIR_SAMPLE_COUNTER, "tcp_measuring_seconds_total",
-		  "Processor time that measuring took, from one of 64 packets.",
+		  "Processor time that measuring took, from one of 61 packets.",
 		  (double)state->sums[QUALITY_COST_NS] / 1e9 },
 	};
 	int r = 0;

@@ -8,7 +8,6 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "core/engine.h"
 #include "core/owner.h"
 #include "features/quality/quality_state.h"
@@ -30,15 +29,6 @@ unsigned quality_src(const struct quality_entry *entry)
 	if (entry->flow.client != QUALITY_CLIENT_UNKNOWN)
 		return entry->flow.client == QUALITY_CLIENT_HIGH;
 	return ntohs(entry->key.port[1]) > ntohs(entry->key.port[0]);
-}
-
-static void time_put(struct weir_json_out *json, const char *key, uint64_t at_ns)
-{
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t now_ns = weir_clock_monotonic_ns(), ago_ns = now_ns > at_ns ? now_ns - at_ns : 0;
-
-	weir_json_put_str(json, key,
-			  weir_clock_format(weir_clock_before(weir_clock_real_ns(), ago_ns), text));
 }
 
 static void us_put(struct weir_json_out *json, const char *key, double us)
@@ -115,12 +105,12 @@ void quality_entry_put(const struct quality *state, const struct quality_entry *
 	end_put(entry, src, json, "src", "sport");
 	end_put(entry, !src, json, "dst", "dport");
 	weir_json_put_str(json, "state", state_name(entry));
-	time_put(json, flow->syn_ns ? "begun" : "first_seen", flow->begun_ns);
-	time_put(json, "last_seen",
-		 flow->side[0].last_ns > flow->side[1].last_ns ? flow->side[0].last_ns :
-								 flow->side[1].last_ns);
+	weir_json_put_moment(json, flow->syn_ns ? "begun" : "first_seen", flow->begun_ns);
+	weir_json_put_moment(json, "last_seen",
+			     flow->side[0].last_ns > flow->side[1].last_ns ? flow->side[0].last_ns :
+									     flow->side[1].last_ns);
 	if (flow->ended_ns)
-		time_put(json, "ended", flow->ended_ns);
+		weir_json_put_moment(json, "ended", flow->ended_ns);
 	weir_json_put_uint(json, "sample", flow->sample);
 	quality_put(state, entry, json);
 	weir_json_close_object(json);
@@ -182,14 +172,15 @@ void quality_sums_put(const struct quality *state, struct weir_json_out *json)
 	weir_json_put_uint(json, "flows_joined", state->sums[QUALITY_JOINED]);
 	weir_json_put_uint(json, "no_place", state->sums[QUALITY_NO_PLACE]);
 	weir_json_put_uint(json, "not_sampled", state->sums[QUALITY_UNSAMPLED]);
+	weir_json_put_uint(json, "let_go", state->let_go);
 	weir_json_put_uint(json, "fragments", state->sums[QUALITY_FRAGMENTS]);
 	weir_json_put_uint(json, "odd", state->sums[QUALITY_ODD]);
 	weir_json_put_uint(json, "met_before", state->sums[QUALITY_ELSEWHERE]);
 	totals_put(state, json);
 }
 
-static bool entry_find(struct quality *state, const struct weir_flow_ends *ends,
-		       struct quality_entry *ret_entry)
+bool quality_find(struct quality *state, const struct weir_flow_ends *ends,
+		  struct quality_entry *ret_entry)
 {
 	struct weir_map *map = weir_measurer_map(state->measurer, "st_quality");
 	struct quality_key *key = &ret_entry->key;
@@ -210,8 +201,8 @@ void quality_owner_put(void *data, const struct weir_flow_ends *ends, struct wei
 	struct quality *state = data;
 	struct quality_entry entry;
 
-	if (!state || !state->measurer || ends->proto != IPPROTO_TCP ||
-	    !entry_find(state, ends, &entry))
+	if (!state || !state->measurer || ends->proto != IPPROTO_TCP || ends->is_over ||
+	    !quality_find(state, ends, &entry))
 		return;
 	weir_json_open_object(json, "quality");
 	quality_put(state, &entry, json);

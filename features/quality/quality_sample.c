@@ -19,21 +19,58 @@ static uint64_t seed_make(void)
 	return seed | 1;
 }
 
-int quality_sample_set(struct quality *state, uint32_t sample)
+static int sample_set(struct quality *state, uint32_t sample)
 {
 	struct weir_map *map = weir_measurer_map(state->measurer, "cfg_quality");
-	struct quality_control control = { 0 };
+	struct quality_control control = { .most = sample ? UINT32_MAX / sample : 0,
+					   .sample = sample,
+					   .seed = state->control.seed };
 	uint32_t zero = 0;
-	int r = map ? weir_map_get(map, &zero, &control) : -ENOENT;
+	int r = map ? weir_map_set(map, &zero, &control) : -ENOENT;
 
 	if (r)
 		return r;
-	if (!control.seed)
-		control.seed = seed_make();
-	control.most = sample ? UINT32_MAX / sample : 0;
-	control.sample = sample;
+	if (control.most < state->control.most)
+		quality_walk_anew(state);
+	state->control = control;
 	state->governor.sample = sample;
-	return weir_map_set(map, &zero, &control);
+	return 0;
+}
+
+/* Maps of a daemon before go on as they stand: what it held back would cost too much at once, and
+ * nobody knows whether it had come to take out what it let go. */
+int quality_sample_begin(struct quality *state)
+{
+	struct weir_map *map = weir_measurer_map(state->measurer, "cfg_quality");
+	uint32_t zero = 0;
+	int r = map ? weir_map_get(map, &zero, &state->control) : -ENOENT;
+
+	if (r)
+		return r;
+	state->governor.sample = state->control.sample;
+	if (state->control.seed) {
+		quality_walk_anew(state);
+		return 0;
+	}
+	state->control.seed = seed_make();
+	return sample_set(state, state->section.sample);
+}
+
+/* Of connections that were let go numbers stand still, and some may be in the table yet: gone on
+ * with, all that went by meanwhile would be called lost. So first they are taken out. */
+static bool must_wait(const struct quality *state, uint32_t sample)
+{
+	uint32_t now = state->governor.sample;
+	bool is_more = sample && (!now || sample < now);
+
+	return is_more && state->is_left_over;
+}
+
+int quality_sample_want(struct quality *state, uint32_t sample)
+{
+	if (sample == state->governor.sample || must_wait(state, sample))
+		return 0;
+	return sample_set(state, sample);
 }
 
 const char *quality_governor_word(const struct quality *state)
@@ -62,6 +99,20 @@ static void sample_tell(struct quality *state, uint32_t before)
 	weir_buf_done(&text);
 }
 
+/* A step that has to wait has not been taken: the governor goes on from where it was. */
+static void ceiling_hold(struct quality *state)
+{
+	struct quality_governor next = state->governor;
+	uint32_t before = next.sample, sample = quality_governor_step(&next, state->section.sample,
+								      state->section.cpu / 100.0);
+
+	if (must_wait(state, sample))
+		return;
+	state->governor = next;
+	if (!quality_sample_want(state, sample) && state->governor.sample != before)
+		sample_tell(state, before);
+}
+
 void quality_govern(struct quality *state, uint64_t now_ns)
 {
 	struct quality_governor *governor = &state->governor;
@@ -75,12 +126,8 @@ void quality_govern(struct quality *state, uint64_t now_ns)
 	if (!since_ns || cost_ns < before_ns)
 		return;
 	governor->share = (double)(cost_ns - before_ns) / (double)(now_ns - since_ns);
-	if (!state->section.cpu)
-		return;
-	uint32_t before = governor->sample,
-		 sample = quality_governor_step(governor, state->section.sample,
-						state->section.cpu / 100.0);
-
-	if (sample != before && !quality_sample_set(state, sample))
-		sample_tell(state, before);
+	if (state->section.cpu)
+		ceiling_hold(state);
+	else
+		(void)quality_sample_want(state, state->section.sample);
 }

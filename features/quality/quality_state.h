@@ -4,6 +4,7 @@
 #define WEIR_QUALITY_STATE_H
 
 #include "core/feature.h"
+#include "core/flow_past.h"
 #include "core/measure.h"
 #include "features/quality/quality.h"
 #include "features/quality/quality_governor.h"
@@ -44,10 +45,13 @@ struct quality {
 	struct quality_key *keys;    /* room for what is read at a time */
 	struct quality_flow *values; /* likewise */
 	struct quality_ended ended;
+	struct weir_flow_past *past; /* as many of those that are over as may be measured */
 	struct quality_governor governor;
-	uint64_t seed;
-	char why[160];	/* nothing is measured although it is asked for, or not everywhere */
-	bool was_asked; /* the first configuration was seen */
+	struct quality_control control; /* as it stands in the map */
+	bool is_left_over; /* flows that are not measured any more may be in the table */
+	uint64_t let_go;   /* such as were taken out, since the daemon started */
+	char why[160];	   /* nothing is measured although it is asked for, or not everywhere */
+	bool was_asked;	   /* the first configuration was seen */
 };
 
 extern const struct weir_feature weir_quality;
@@ -56,13 +60,20 @@ extern const struct weir_op *const quality_ops[];
 /* quality_watch.c */
 void quality_live(void *data, const struct weir_config *config);
 void quality_tick(void *data, uint64_t now_ns);
+void quality_watched(void *data);
 void quality_watch_end(struct quality *state);
 /* Each flow that is in the table now. */
 int quality_each(struct quality *state, void (*each)(const struct quality_entry *entry, void *arg),
 		 void *arg);
 
-/* quality_sample.c: one of so many flows is measured from now on; 0: none. */
-int quality_sample_set(struct quality *state, uint32_t sample);
+/* The next walk goes through all of it. */
+void quality_walk_anew(struct quality *state);
+
+/* quality_sample.c: as it stands in maps that were there, or as is asked for. */
+int quality_sample_begin(struct quality *state);
+/* One of so many flows is to be measured; 0: none. More than now: not before those are taken out
+ * that were let go, so it has to be asked again. */
+int quality_sample_want(struct quality *state, uint32_t sample);
 /* Once a tick, when the sums were read. */
 void quality_govern(struct quality *state, uint64_t now_ns);
 const char *quality_governor_word(const struct quality *state);
@@ -72,10 +83,18 @@ void quality_entry_put(const struct quality *state, const struct quality_entry *
 		       struct weir_json_out *json);
 void quality_sums_put(const struct quality *state, struct weir_json_out *json);
 void quality_owner_put(void *data, const struct weir_flow_ends *ends, struct weir_json_out *json);
+/* False: it is not in the table. */
+bool quality_find(struct quality *state, const struct weir_flow_ends *ends,
+		  struct quality_entry *ret_entry);
 /* Which end is shown first: the client, if it is known. */
 unsigned quality_src(const struct quality_entry *entry);
 /* By its index; of an interface that is gone "#7". `text` is for that. */
 const char *quality_device(const struct quality *state, uint32_t ifindex, char text[16]);
+
+/* quality_flow.c */
+void quality_past_add(struct quality *state, const struct quality_entry *entry);
+void quality_flow_add(void *data, const struct weir_flow_ends *flow,
+		      struct weir_flow_quality *quality);
 
 /* quality_metrics.c */
 int quality_snapshot(void *data, struct weir_snapshot *snapshot);

@@ -13,6 +13,7 @@
 
 #define READ_ROOM 1024
 #define WALK_S 8			 /* the whole table is gone through in so long */
+#define WALK_SOON 32768			 /* flows a tick, where what was let go is to be gone */
 #define STAYS_NS (5 * WEIR_NS_PER_S)	 /* what has ended, for its last words */
 #define UNSHAKEN_NS (30 * WEIR_NS_PER_S) /* without an end to its handshake */
 #define SILENT_NS (600 * WEIR_NS_PER_S)
@@ -32,11 +33,15 @@ void quality_watch_end(struct quality *state)
 	free(state->keys);
 	free(state->values);
 	free(state->ended.at);
+	weir_flow_past_free(state->past);
+	state->past = NULL;
 	state->keys = NULL;
 	state->values = NULL;
 	state->ended = (struct quality_ended){ 0 };
 	state->governor = (struct quality_governor){ 0 };
+	state->control = (struct quality_control){ 0 };
 	state->walk = (struct weir_map_walk){ 0 };
+	state->is_left_over = false;
 	state->live = state->met = state->places = 0;
 }
 
@@ -45,7 +50,8 @@ static int rooms_make(struct quality *state)
 	state->keys = calloc(READ_ROOM, sizeof(*state->keys));
 	state->values = calloc(READ_ROOM, sizeof(*state->values));
 	state->ended.at = calloc(QUALITY_ENDED_MAX, sizeof(*state->ended.at));
-	return state->keys && state->values && state->ended.at ? 0 : -ENOMEM;
+	state->past = weir_flow_past_new(state->section.flows);
+	return state->keys && state->values && state->ended.at && state->past ? 0 : -ENOMEM;
 }
 
 static int watch_begin(struct quality *state, struct weir_diag *diag)
@@ -63,7 +69,7 @@ static int watch_begin(struct quality *state, struct weir_diag *diag)
 		.entries = state->section.flows,
 	};
 	r = weir_measurer_new(pin_dir_of(state), &state->plan, diag, &state->measurer);
-	return r ? r : quality_sample_set(state, state->section.sample);
+	return r ? r : quality_sample_begin(state);
 }
 
 static void watch_switch_on(struct quality *state)
@@ -76,8 +82,7 @@ static void watch_switch_on(struct quality *state)
 		quality_tick(state, weir_clock_monotonic_ns());
 		return;
 	}
-	snprintf(state->why, sizeof(state->why), "%s",
-		 diag.count ? diag.entries[0].what : strerror(-r));
+	snprintf(state->why, sizeof(state->why), "%s", weir_diag_why(&diag, r));
 	quality_watch_end(state);
 	weir_engine_warn(state->engine, "quality", "connections are not measured: %s", state->why);
 }
@@ -97,8 +102,8 @@ void quality_live(void *data, const struct weir_config *config)
 	state->was_asked = true;
 	state->section = *section;
 	if (is_same) {
-		state->governor = (struct quality_governor){ 0 };
-		quality_sample_set(state, section->sample);
+		state->governor = (struct quality_governor){ .sample = state->control.sample };
+		quality_sample_want(state, section->sample);
 		return;
 	}
 	quality_watch_end(state);
@@ -111,12 +116,15 @@ void quality_live(void *data, const struct weir_config *config)
 			     &(struct weir_measure_plan){ .hook = "quality", .maps = maps });
 }
 
-static void places_follow(struct quality *state)
+void quality_watched(void *data)
 {
+	struct quality *state = data;
 	const struct weir_snapshot *snapshot = weir_engine_snapshot(state->engine);
 	uint32_t ifindexes[WEIR_INTERFACES_MAX];
 	size_t count = 0;
 
+	if (!state->measurer)
+		return;
 	for (size_t i = 0; snapshot && i < snapshot->interface_count; i++)
 		if (snapshot->interfaces[i].attached && count < WEIR_INTERFACES_MAX)
 			ifindexes[count++] = snapshot->interfaces[i].ifindex;
@@ -158,21 +166,45 @@ static void entry_end(struct quality *state, struct weir_map *map, size_t at)
 		return;
 	*entry = (struct quality_entry){ state->keys[at], state->values[at],
 					 .is_silent = !state->values[at].ended_ns };
+	quality_past_add(state, entry);
 	ended->made++;
 }
 
-/* A part of the table a tick: all of it in WALK_S. */
+static bool is_let_go(const struct quality *state, size_t at)
+{
+	return !state->values[at].ended_ns &&
+	       quality_hash(&state->keys[at], state->control.seed) > state->control.most;
+}
+
+static void entry_look(struct quality *state, struct weir_map *map, size_t at, uint64_t now_ns)
+{
+	if (is_over(&state->values[at], now_ns))
+		entry_end(state, map, at);
+	else if (is_let_go(state, at) && !weir_map_del(map, &state->keys[at]))
+		state->let_go++;
+}
+
+void quality_walk_anew(struct quality *state)
+{
+	state->is_left_over = true;
+	state->met = 0;
+	state->walk = (struct weir_map_walk){ 0 };
+}
+
+/* A part of the table a tick: all of it in WALK_S, or sooner where that is waited for. */
 static void table_walk(struct quality *state, uint64_t now_ns)
 {
 	struct weir_map *map = weir_measurer_map(state->measurer, "st_quality");
 	size_t most = map ? weir_map_capacity(map) / WALK_S + 1 : 0, seen = 0;
 
+	if (state->is_left_over && most < WALK_SOON)
+		most = WALK_SOON;
+
 	while (map && seen < most) {
 		int count = weir_map_walk(map, &state->walk, state->keys, state->values, READ_ROOM);
 
 		for (int i = 0; i < count; i++)
-			if (is_over(&state->values[i], now_ns))
-				entry_end(state, map, (size_t)i);
+			entry_look(state, map, (size_t)i, now_ns);
 		seen += count > 0 ? (size_t)count : most;
 		state->met += count > 0 ? (size_t)count : 0;
 		if (count >= 0 && !state->walk.done)
@@ -180,6 +212,7 @@ static void table_walk(struct quality *state, uint64_t now_ns)
 		state->live = state->met;
 		state->met = 0;
 		state->walk = (struct weir_map_walk){ 0 };
+		state->is_left_over = state->is_left_over && count < 0;
 		return;
 	}
 }
@@ -207,7 +240,6 @@ void quality_tick(void *data, uint64_t now_ns)
 
 	if (!state->measurer)
 		return;
-	places_follow(state);
 	if (sums_read(state))
 		return;
 	table_walk(state, now_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Sockets of this host, from their beginning to their end: whose they are, and what the kernel
- * knows of the way to the other end. Nothing runs for a packet: numbers are read from the socket
- * when somebody asks, and when it ends.
+ * knows of the way to the other end. Numbers are read from the socket when somebody asks, and when
+ * it ends; of a segment no more is looked at than whether a window is closed.
  */
 #ifndef WEIR_SOCKETS_BPF_H
 #define WEIR_SOCKETS_BPF_H

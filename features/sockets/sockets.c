@@ -75,5 +75,6 @@ const struct weir_feature weir_sockets = {
 	.snapshot = sockets_snapshot,
 	.owner_put = sockets_flow_owner_put,
 	.owner_get = sockets_flow_owner_get,
+	.quality_add = sockets_quality_add,
 	.ops = sockets_ops,
 };

@@ -5,8 +5,9 @@
 
 #include "../../abi/packet.h"
 
-#define SOCKETS_MAX 65536      /* alive at once */
-#define SOCKETS_ENDED_MAX 4096 /* the last so many that ended; a power of two */
+#define SOCKETS_MAX 65536	/* alive at once */
+#define SOCKETS_ENDED_MAX 4096	/* the last so many that ended; a power of two */
+#define SOCKETS_UNSEEN_MAX 1024 /* … whose end no program saw */
 #define SOCKETS_TOTALS_MAX 2048
 #define SOCKETS_CGROUPS_MAX 1024
 #define SOCKETS_COMM_BYTES 16
@@ -18,6 +19,11 @@ enum sockets_by {
 	SOCKETS_BY_CLOSE,   /* it was the last that had it */
 	SOCKETS_BY_FILE,    /* it had it among its files when that was looked at */
 };
+
+/* How often a window was closed, and at which number last: one word, for one compare-and-swap. */
+#define SOCKETS_ZERO_TIMES(word) ((__u32)((word) >> 32))
+#define SOCKETS_ZERO_EDGE(word) ((__u32)(word))
+#define SOCKETS_ZERO(times, edge) ((__u64)(times) << 32 | (edge))
 
 enum sockets_side {
 	SOCKETS_SIDE_UNKNOWN, /* it was there before */
@@ -65,11 +71,12 @@ struct sockets_entry {
 	struct sockets_process owner;	/* by what it did */
 	struct sockets_process holder;	/* another that was found to have it */
 	__u64 owner_walk, holder_walk;	/* the last walk over all files that found it so */
+	__u64 zero_sent, zero_received; /* windows that were closed: SOCKETS_ZERO_TIMES() */
 	struct sockets_numbers numbers; /* as they were read last */
 	struct sockets_numbers before;	/* … and when it was adopted: not counted in totals */
 };
 
-_Static_assert(sizeof(struct sockets_entry) == 352, "the same on both sides");
+_Static_assert(sizeof(struct sockets_entry) == 368, "the same on both sides");
 
 struct sockets_total_key {
 	__u64 cgroup;
@@ -86,9 +93,10 @@ struct sockets_total {
 	__u64 sockets, failed; /* failed: never established */
 	__u64 bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
 	__u64 retransmits, out_of_order, resets_sent, resets_received;
+	__u64 zero_windows_sent, zero_windows_received;
 };
 
-_Static_assert(sizeof(struct sockets_total) == 80, "the same on both sides");
+_Static_assert(sizeof(struct sockets_total) == 96, "the same on both sides");
 
 /* The names are written down when the cgroup is met first: it may be gone before anybody looks. */
 struct sockets_cgroup {

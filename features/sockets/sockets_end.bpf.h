@@ -3,7 +3,7 @@
 #ifndef WEIR_SOCKETS_END_BPF_H
 #define WEIR_SOCKETS_END_BPF_H
 
-#include "sockets_read.bpf.h"
+#include "sockets_window.bpf.h"
 
 /* In the map before it is filled in: it is too large for the stack of who calls this. */
 static __noinline struct sockets_entry *sockets_begin(struct sock *sk, __u64 cookie, __u8 side)
@@ -40,8 +40,10 @@ static __always_inline void sockets_was_there(struct sockets_entry *entry, const
 /* The last moment at which its numbers are its own: afterwards it may be used again. */
 static __always_inline void sockets_close(struct sockets_entry *entry, const struct sock *sk)
 {
-	if (entry->proto == SOCKETS_TCP)
+	if (entry->proto == SOCKETS_TCP) {
 		sockets_numbers(&entry->numbers, (const struct tcp_sock *)sk);
+		sockets_windows(entry, (const struct tcp_sock *)sk);
+	}
 	if (!entry->local_port)
 		sockets_ends(entry, sk);
 }
@@ -72,6 +74,9 @@ static __always_inline void sockets_add(struct sockets_total *total,
 	__sync_fetch_and_add(&total->out_of_order, now->out_of_order - before->out_of_order);
 	__sync_fetch_and_add(&total->resets_sent, entry->resets_sent);
 	__sync_fetch_and_add(&total->resets_received, entry->resets_received);
+	__sync_fetch_and_add(&total->zero_windows_sent, SOCKETS_ZERO_TIMES(entry->zero_sent));
+	__sync_fetch_and_add(&total->zero_windows_received,
+			     SOCKETS_ZERO_TIMES(entry->zero_received));
 }
 
 static __noinline struct sockets_total *sockets_total_of(const struct sockets_total_key *key)

@@ -1,67 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose the ends of a flow are: sockets by their ends, in an index that is made when somebody asks
- * for the first time after they were read. */
+/* Whose the ends of a flow are: sockets by their ends. Of those that live an index is made when
+ * somebody asks for the first time after they were read; those that ended are in sockets_past.c. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/owner.h"
+#include "features/sockets/sockets_past.h"
 #include "features/sockets/sockets_state.h"
 
-static int ends_compare(const struct sockets_entry *one, const struct sockets_entry *other)
-{
-	int r = memcmp(&one->local, &other->local, sizeof(one->local));
+/* Packets are stamped by a clock that goes by ticks, of 10 ms at the most. */
+#define TICK_NS (10 * WEIR_NS_PER_MS)
+/* A server's socket begins after the packet that makes it, which may be the flow's last. */
+#define LATE_NS WEIR_NS_PER_S
 
-	if (!r)
-		r = memcmp(&one->remote, &other->remote, sizeof(one->remote));
-	if (!r)
-		r = one->local_port - other->local_port;
-	if (!r)
-		r = one->remote_port - other->remote_port;
-	return r ? r : one->proto - other->proto;
+/* Who had a socket, and when. */
+struct holder {
+	const struct sockets_process *process; /* NULL: nobody */
+	const char *known_by;
+	uint64_t begun_ns, ended_ns; /* 0: it was there before; it lives */
+};
+
+static struct sockets_ends ends_of(const struct sockets_entry *entry)
+{
+	return (struct sockets_ends){ entry->local, entry->remote, entry->local_port,
+				      entry->remote_port, entry->proto };
 }
 
 static int row_compare(const void *a, const void *b)
 {
-	return ends_compare(*(const struct sockets_entry *const *)a,
-			    *(const struct sockets_entry *const *)b);
-}
+	const struct sockets_live_row *one = a, *other = b;
 
-static void row_add(struct sockets_index *index, const struct sockets_entry *entry)
-{
-	if (sockets_is_flow(entry) && sockets_owner(entry))
-		index->rows[index->count++] = entry;
+	return memcmp(&one->ends, &other->ends, sizeof(one->ends));
 }
 
 static int index_make(struct sockets *state)
 {
 	struct sockets_index *index = &state->index;
-	size_t most = sockets_count(state->view) + SOCKETS_ENDED_MAX;
-	const struct sockets_entry **rows = reallocarray(index->rows, most, sizeof(*rows));
+	size_t most = sockets_count(state->view);
+	struct sockets_live_row *rows = reallocarray(index->rows, most + 1, sizeof(*rows));
 
 	if (!rows)
 		return -ENOMEM;
 	index->rows = rows;
 	index->count = 0;
 	index->read_ns = state->view->read_ns;
-	for (size_t i = 0; i < sockets_count(state->view); i++)
-		row_add(index, sockets_at(state->view, i));
-	for (size_t i = 0; i < SOCKETS_ENDED_MAX; i++)
-		row_add(index, &state->ended[i]);
-	qsort(index->rows, index->count, sizeof(*rows), row_compare);
+	for (size_t i = 0; i < most; i++) {
+		const struct sockets_entry *entry = sockets_at(state->view, i);
+
+		if (sockets_is_flow(entry) && sockets_owner(entry))
+			rows[index->count++] = (struct sockets_live_row){ ends_of(entry), entry };
+	}
+	qsort(rows, index->count, sizeof(*rows), row_compare);
 	return 0;
 }
 
 /* The first that is not before it. */
-static size_t index_find(const struct sockets_index *index, const struct sockets_entry *key)
+static size_t index_find(const struct sockets_index *index, const struct sockets_ends *ends)
 {
 	size_t from = 0, to = index->count;
 
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (ends_compare(index->rows[middle], key) < 0)
+		if (memcmp(&index->rows[middle].ends, ends, sizeof(*ends)) < 0)
 			from = middle + 1;
 		else
 			to = middle;
@@ -69,36 +74,89 @@ static size_t index_find(const struct sockets_index *index, const struct sockets
 	return from;
 }
 
-/* Whichever lives, else which ended last: ports are used again. Two that live, in two namespaces
- * with the same addresses: nobody can say. */
-static const struct sockets_entry *socket_find(const struct sockets_index *index,
-					       const struct sockets_entry *key)
+void sockets_past_take(struct sockets *state, const struct sockets_entry *entry)
 {
-	const struct sockets_entry *best = NULL;
+	const struct sockets_process *owner = sockets_owner(entry);
+	struct sockets_past_row row = {
+		.ends = ends_of(entry),
+		.begun_ns = entry->is_adopted ? 0 : entry->begun_ns,
+		.ended_ns = entry->ended_ns,
+		.known_by = sockets_known_by(entry),
+	};
 
-	for (size_t i = index_find(index, key);
-	     i < index->count && !ends_compare(index->rows[i], key); i++) {
-		const struct sockets_entry *entry = index->rows[i];
-
-		if (best && !best->ended_ns && !entry->ended_ns)
-			return NULL;
-		if (!best || !entry->ended_ns ||
-		    (best->ended_ns && entry->ended_ns > best->ended_ns))
-			best = entry;
-	}
-	return best;
+	if (!owner || !sockets_is_flow(entry))
+		return;
+	row.owner = *owner;
+	sockets_past_add(state->past, &row);
 }
 
-static void end_put(const struct sockets *state, const struct sockets_entry *key, const char *name,
-		    struct weir_json_out *json)
+/* Whether it was there when packets of the flow came. */
+static bool was_there(const struct holder *holder, const struct weir_flow_ends *flow)
 {
-	const struct sockets_entry *entry = socket_find(&state->index, key);
+	return !flow->last_ns ||
+	       (holder->begun_ns <= flow->last_ns + LATE_NS &&
+		(!holder->ended_ns || holder->ended_ns + TICK_NS >= flow->first_ns));
+}
 
-	if (!entry)
-		return;
-	weir_json_open_object(json, name);
-	sockets_owner_put(state, entry, json);
-	weir_json_close_object(json);
+static uint64_t apart(uint64_t one, uint64_t other)
+{
+	return one > other ? one - other : other - one;
+}
+
+/*
+ * Of two that were there. A TCP connection is a flow of its own, and began when its socket did: so
+ * one that has the ends of another just afterwards is told apart from it. Datagrams of both are one
+ * flow, and it is whose it is now, or was last.
+ */
+static bool is_better(const struct holder *one, const struct holder *other,
+		      const struct weir_flow_ends *flow)
+{
+	if (flow->proto == IPPROTO_TCP && flow->last_ns)
+		return apart(one->begun_ns, flow->first_ns) <
+		       apart(other->begun_ns, flow->first_ns);
+	if (!one->ended_ns != !other->ended_ns)
+		return !one->ended_ns;
+	return one->ended_ns > other->ended_ns;
+}
+
+static void holder_try(struct holder *best, const struct holder *holder,
+		       const struct weir_flow_ends *flow)
+{
+	if (was_there(holder, flow) && (!best->process || is_better(holder, best, flow)))
+		*best = *holder;
+}
+
+/* False: two live, in two namespaces with the same addresses, and nobody can say. */
+static bool live_try(const struct sockets_index *index, const struct sockets_ends *ends,
+		     const struct weir_flow_ends *flow, struct holder *best)
+{
+	size_t first = index_find(index, ends), i = first;
+
+	for (; i < index->count && memcmp(&index->rows[i].ends, ends, sizeof(*ends)) == 0; i++) {
+		const struct sockets_entry *entry = index->rows[i].entry;
+		const struct holder holder = { sockets_owner(entry), sockets_known_by(entry),
+					       entry->is_adopted ? 0 : entry->begun_ns, 0 };
+
+		holder_try(best, &holder, flow);
+	}
+	return i < first + 2;
+}
+
+static struct holder holder_find(const struct sockets *state, const struct sockets_ends *ends,
+				 const struct weir_flow_ends *flow)
+{
+	struct holder best = { .process = NULL };
+
+	if (!live_try(&state->index, ends, flow, &best))
+		return (struct holder){ .process = NULL };
+	for (const struct sockets_past_row *row = sockets_past_first(state->past, ends); row;
+	     row = sockets_past_next(state->past, row)) {
+		const struct holder holder = { &row->owner, row->known_by, row->begun_ns,
+					       row->ended_ns };
+
+		holder_try(&best, &holder, flow);
+	}
+	return best;
 }
 
 /* False: nobody knows of any socket. */
@@ -107,34 +165,61 @@ static bool index_ready(struct sockets *state)
 	return state->view && (state->index.read_ns == state->view->read_ns || !index_make(state));
 }
 
-static struct sockets_entry end_key(const struct weir_flow_ends *ends, bool is_dst)
+static struct sockets_ends end_key(const struct weir_flow_ends *flow, bool is_dst)
 {
-	return (struct sockets_entry){
-		.local = is_dst ? ends->dst : ends->src,
-		.remote = is_dst ? ends->src : ends->dst,
-		.local_port = is_dst ? ends->dport : ends->sport,
-		.remote_port = is_dst ? ends->sport : ends->dport,
-		.proto = ends->proto,
+	return (struct sockets_ends){
+		.local = is_dst ? flow->dst : flow->src,
+		.remote = is_dst ? flow->src : flow->dst,
+		.local_port = is_dst ? flow->dport : flow->sport,
+		.remote_port = is_dst ? flow->sport : flow->dport,
+		.proto = flow->proto,
 	};
+}
+
+const struct sockets_entry *sockets_live_at(struct sockets *state,
+					    const struct weir_flow_ends *flow, bool is_dst)
+{
+	const struct sockets_ends ends = end_key(flow, is_dst);
+	const struct sockets_index *index = &state->index;
+
+	if (!index_ready(state))
+		return NULL;
+	size_t first = index_find(index, &ends), i = first;
+
+	while (i < index->count && memcmp(&index->rows[i].ends, &ends, sizeof(ends)) == 0)
+		i++;
+	return i == first + 1 ? index->rows[first].entry : NULL;
+}
+
+static void end_put(const struct sockets *state, const struct weir_flow_ends *flow, bool is_dst,
+		    struct weir_json_out *json)
+{
+	const struct sockets_ends ends = end_key(flow, is_dst);
+	struct holder holder = holder_find(state, &ends, flow);
+
+	if (!holder.process)
+		return;
+	weir_json_open_object(json, is_dst ? "dst_owner" : "src_owner");
+	sockets_process_put(state, holder.process, holder.known_by, json);
+	weir_json_close_object(json);
 }
 
 void sockets_flow_owner_put(void *data, const struct weir_flow_ends *ends,
 			    struct weir_json_out *json)
 {
-	const struct sockets_entry src = end_key(ends, false), dst = end_key(ends, true);
 	struct sockets *state = data;
 
 	if (!index_ready(state))
 		return;
-	end_put(state, &src, "src_owner", json);
-	end_put(state, &dst, "dst_owner", json);
+	end_put(state, ends, false, json);
+	end_put(state, ends, true, json);
 }
 
-static bool end_get(const struct sockets *state, const struct sockets_entry *key,
+static bool end_get(const struct sockets *state, const struct weir_flow_ends *flow, bool is_dst,
 		    struct weir_owner *ret_owner)
 {
-	const struct sockets_entry *entry = socket_find(&state->index, key);
-	const struct sockets_process *process = entry ? sockets_owner(entry) : NULL;
+	const struct sockets_ends ends = end_key(flow, is_dst);
+	const struct sockets_process *process = holder_find(state, &ends, flow).process;
 
 	*ret_owner = (struct weir_owner){ .process = "" };
 	if (!process)
@@ -153,12 +238,11 @@ static bool end_get(const struct sockets *state, const struct sockets_entry *key
 bool sockets_flow_owner_get(void *data, const struct weir_flow_ends *ends,
 			    struct weir_owner *ret_owners)
 {
-	const struct sockets_entry src = end_key(ends, false), dst = end_key(ends, true);
 	struct sockets *state = data;
 
 	if (!index_ready(state))
 		return false;
-	bool has_src = end_get(state, &src, &ret_owners[0]);
+	bool has_src = end_get(state, ends, false, &ret_owners[0]);
 
-	return end_get(state, &dst, &ret_owners[1]) || has_src;
+	return end_get(state, ends, true, &ret_owners[1]) || has_src;
 }

@@ -31,6 +31,7 @@ enum {
 	FIELD_CONTAINER,
 	FIELD_RTT,
 	FIELD_RETRANSMITS,
+	FIELD_ZERO_WINDOWS,
 	FIELD_BYTES,
 };
 
@@ -53,6 +54,8 @@ static const struct weir_filter_field fields[] = {
 	[FIELD_CONTAINER] = { "container", "identifier of its container", WEIR_FILTER_TEXT },
 	[FIELD_RTT] = { "rtt", "smoothed round-trip time", WEIR_FILTER_DURATION },
 	[FIELD_RETRANSMITS] = { "retransmits", "segments sent again", WEIR_FILTER_NUMBER },
+	[FIELD_ZERO_WINDOWS] = { "zero-windows", "how often either end's window was closed",
+				 WEIR_FILTER_NUMBER },
 	[FIELD_BYTES] = { "bytes", "sent and received", WEIR_FILTER_BYTES },
 	{ 0 },
 };
@@ -133,6 +136,10 @@ static size_t item_get(const void *data, size_t field,
 		       entry->numbers.srtt_us != 0;
 	case FIELD_RETRANSMITS:
 		return ret_values->number = entry->numbers.retransmits, 1;
+	case FIELD_ZERO_WINDOWS:
+		return ret_values->number = (uint64_t)SOCKETS_ZERO_TIMES(entry->zero_sent) +
+					    SOCKETS_ZERO_TIMES(entry->zero_received),
+		       1;
 	default:
 		return ret_values->number =
 			       entry->numbers.bytes_sent + entry->numbers.bytes_received,
@@ -159,7 +166,7 @@ static void entry_list(struct sockets *state, struct listing *listing,
 	sockets_entry_put(state, entry, listing->json);
 }
 
-/* The last first. */
+/* The last first; behind them those whose end nobody saw. */
 static void ended_list(struct sockets *state, struct listing *listing)
 {
 	uint64_t from =
@@ -167,6 +174,9 @@ static void ended_list(struct sockets *state, struct listing *listing)
 
 	for (uint64_t turn = state->ended_turn; turn > from; turn--)
 		entry_list(state, listing, &state->ended[(turn - 1) % SOCKETS_ENDED_MAX]);
+	from = state->gone > SOCKETS_UNSEEN_MAX ? state->gone - SOCKETS_UNSEEN_MAX : 0;
+	for (uint64_t turn = state->gone; turn > from; turn--)
+		entry_list(state, listing, &state->unseen[(turn - 1) % SOCKETS_UNSEEN_MAX]);
 }
 
 static void sockets_list(struct sockets *state, struct listing *listing, bool is_ended)

@@ -68,6 +68,8 @@ void sockets_total_of_live(const struct sockets_entry *entry, struct sockets_tot
 		.out_of_order = now->out_of_order - before->out_of_order,
 		.resets_sent = entry->resets_sent,
 		.resets_received = entry->resets_received,
+		.zero_windows_sent = SOCKETS_ZERO_TIMES(entry->zero_sent),
+		.zero_windows_received = SOCKETS_ZERO_TIMES(entry->zero_received),
 	};
 }
 
@@ -83,4 +85,6 @@ void sockets_total_add(struct sockets_total *total, const struct sockets_total *
 	total->out_of_order += more->out_of_order;
 	total->resets_sent += more->resets_sent;
 	total->resets_received += more->resets_received;
+	total->zero_windows_sent += more->zero_windows_sent;
+	total->zero_windows_received += more->zero_windows_received;
 }

@@ -8,36 +8,33 @@
 #include "base/clock.h"
 #include "features/sockets/sockets_state.h"
 
-static void time_put(struct weir_json_out *json, const char *key, uint64_t at_ns)
+void sockets_process_put(const struct sockets *state, const struct sockets_process *process,
+			 const char *known_by, struct weir_json_out *json)
 {
-	char text[WEIR_CLOCK_TEXT];
-	uint64_t now_ns = weir_clock_monotonic_ns(), ago_ns = now_ns > at_ns ? now_ns - at_ns : 0;
+	const struct sockets_cgroup_row *cgroup =
+		sockets_cgroup_known(&state->cgroups, process->cgroup);
+	char comm[SOCKETS_COMM_BYTES + 1];
 
-	weir_json_put_str(json, key, weir_clock_format(weir_clock_real_ns() - ago_ns, text));
+	snprintf(comm, sizeof(comm), "%.*s", SOCKETS_COMM_BYTES, process->comm);
+	weir_json_put_str(json, "process", comm);
+	weir_json_put_uint(json, "pid", process->pid);
+	weir_json_put_uint(json, "uid", process->uid);
+	weir_json_put_str(json, "known_by", known_by);
+	weir_json_put_uint(json, "cgroup_id", process->cgroup);
+	if (!cgroup)
+		return;
+	weir_json_put_str(json, "cgroup", cgroup->path);
+	if (cgroup->container[0])
+		weir_json_put_str(json, "container", cgroup->container);
 }
 
 void sockets_owner_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json)
 {
 	const struct sockets_process *owner = sockets_owner(entry);
-	char comm[SOCKETS_COMM_BYTES + 1];
 
-	if (!owner)
-		return;
-	const struct sockets_cgroup_row *cgroup =
-		sockets_cgroup_known(&state->cgroups, owner->cgroup);
-
-	snprintf(comm, sizeof(comm), "%.*s", SOCKETS_COMM_BYTES, owner->comm);
-	weir_json_put_str(json, "process", comm);
-	weir_json_put_uint(json, "pid", owner->pid);
-	weir_json_put_uint(json, "uid", owner->uid);
-	weir_json_put_str(json, "known_by", sockets_known_by(entry));
-	weir_json_put_uint(json, "cgroup_id", owner->cgroup);
-	if (!cgroup)
-		return;
-	weir_json_put_str(json, "cgroup", cgroup->path);
-	if (cgroup->container[0])
-		weir_json_put_str(json, "container", cgroup->container);
+	if (owner)
+		sockets_process_put(state, owner, sockets_known_by(entry), json);
 }
 
 static void us_put(struct weir_json_out *json, const char *key, uint32_t us)
@@ -46,8 +43,18 @@ static void us_put(struct weir_json_out *json, const char *key, uint32_t us)
 		weir_json_put_real(json, key, us / 1000.0);
 }
 
+void sockets_zero_put(const struct sockets *state, uint64_t sent, uint64_t received,
+		      struct weir_json_out *json)
+{
+	if (weir_tracer_has(state->tracer, "weir_sock_read"))
+		weir_json_put_uint(json, "zero_windows_sent", sent);
+	if (weir_tracer_has(state->tracer, "weir_sock_segment"))
+		weir_json_put_uint(json, "zero_windows_received", received);
+}
+
 /* As `ss -ti` has them, in milliseconds. */
-static void tcp_put(const struct sockets_entry *entry, struct weir_json_out *json)
+static void tcp_put(const struct sockets *state, const struct sockets_entry *entry,
+		    struct weir_json_out *json)
 {
 	const struct sockets_numbers *numbers = &entry->numbers;
 
@@ -61,6 +68,8 @@ static void tcp_put(const struct sockets_entry *entry, struct weir_json_out *jso
 	weir_json_put_uint(json, "out_of_order", numbers->out_of_order);
 	weir_json_put_uint(json, "resets_sent", entry->resets_sent);
 	weir_json_put_uint(json, "resets_received", entry->resets_received);
+	sockets_zero_put(state, SOCKETS_ZERO_TIMES(entry->zero_sent),
+			 SOCKETS_ZERO_TIMES(entry->zero_received), json);
 	weir_json_put_uint(json, "bytes_sent", numbers->bytes_sent);
 	weir_json_put_uint(json, "bytes_acked", numbers->bytes_acked);
 	weir_json_put_uint(json, "bytes_received", numbers->bytes_received);
@@ -88,25 +97,27 @@ void sockets_entry_put(const struct sockets *state, const struct sockets_entry *
 	weir_json_put_str(json, "remote", weir_addr_to_string(&entry->remote, text));
 	weir_json_put_uint(json, "remote_port", entry->remote_port);
 	sockets_owner_put(state, entry, json);
-	time_put(json, entry->is_adopted ? "first_seen" : "begun", entry->begun_ns);
+	weir_json_put_moment(json, entry->is_adopted ? "first_seen" : "begun", entry->begun_ns);
+	if (!entry->is_adopted)
+		weir_json_put_uint(json, "born_ns", entry->begun_ns);
 	if (entry->ended_ns)
-		time_put(json, "ended", entry->ended_ns);
+		weir_json_put_moment(json, "ended", entry->ended_ns);
+	if (entry->ended_ns && entry->is_gone)
+		weir_json_put_bool(json, "end_missed", true);
 	weir_json_put_uint(json, "netns", entry->netns);
 	weir_json_put_uint(json, "cookie", entry->cookie);
 	if (is_tcp)
-		tcp_put(entry, json);
+		tcp_put(state, entry, json);
 	weir_json_close_object(json);
 }
 
-/* The time of day first: a pause between the two clocks may make it too early, never too late. */
 static void as_of_put(const struct sockets_view *view, struct weir_json_out *json)
 {
-	uint64_t real_ns = weir_clock_real_ns();
-	uint64_t age_ns = weir_clock_monotonic_ns() - view->read_ns;
 	char when[WEIR_CLOCK_MS_TEXT];
 
 	weir_json_put_str(json, "as_of",
-			  weir_clock_format_ms(weir_clock_before(real_ns, age_ns), when));
+			  weir_clock_format_ms(weir_clock_real_at(view->read_ns), when));
+	weir_json_put_uint(json, "as_of_ns", view->read_ns);
 }
 
 void sockets_head_put(const struct sockets *state, struct weir_json_out *json)

@@ -4,9 +4,11 @@
 #define WEIR_SOCKETS_STATE_H
 
 #include "core/feature.h"
+#include "core/flow_past.h"
 #include "core/trace.h"
 #include "features/sockets/sockets.h"
 #include "features/sockets/sockets_cgroup.h"
+#include "features/sockets/sockets_past.h"
 
 /* `sockets:` of weir.yaml. */
 struct sockets_section {
@@ -31,11 +33,38 @@ struct sockets_view {
 	uint64_t took_ns;
 };
 
-/* Sockets by their ends; those that ended too. */
+struct sockets_live_row {
+	struct sockets_ends ends;
+	const struct sockets_entry *entry;
+};
+
+/* Those that live and whose they are known, by their ends. */
 struct sockets_index {
-	const struct sockets_entry **rows;
+	struct sockets_live_row *rows;
 	size_t count;
 	uint64_t read_ns; /* of what was read then */
+};
+
+/* A socket as it was at the last look: whose, and what it had carried. */
+struct sockets_held {
+	uint64_t cookie;
+	int64_t sent, received;
+	struct sockets_total_key key;
+};
+
+/* What sockets had carried before they came to somebody, less what they had when they went. */
+struct sockets_hand {
+	struct sockets_total_key key;
+	int64_t sent, received;
+};
+
+/* Zero-initialise. */
+struct sockets_hands {
+	struct sockets_held *held; /* by cookie */
+	size_t held_count;
+	uint64_t turn; /* of what was read then */
+	struct sockets_hand *rows;
+	size_t count;
 };
 
 struct sockets {
@@ -44,13 +73,17 @@ struct sockets {
 	struct weir_trace_plan plan;
 	struct weir_trace_constant named[2];
 	struct sockets_constants constants;
-	struct sockets_view *view;   /* while something is watched */
-	struct sockets_entry *ended; /* SOCKETS_ENDED_MAX, as in the map */
-	uint64_t ended_turn;	     /* those before are in `ended` */
+	struct sockets_view *view;	 /* while something is watched */
+	struct sockets_entry *ended;	 /* SOCKETS_ENDED_MAX, as in the map */
+	struct sockets_past *past;	 /* more of them, but only whose they were */
+	struct weir_flow_past *measured; /* and as many, but only how well TCP got on */
+	uint64_t ended_turn;		 /* those before are in `ended` */
 	uint64_t walked_ns, walk_took_ns;
-	uint64_t gone; /* whose end was missed, since the daemon started */
+	struct sockets_entry *unseen; /* SOCKETS_UNSEEN_MAX whose end was missed, in turns */
+	uint64_t gone;		      /* how many there were of these, since the daemon started */
 	struct sockets_cgroups cgroups;
 	struct sockets_index index;
+	struct sockets_hands hands;
 	char why[160]; /* nothing is watched although it is asked for */
 	bool is_on;    /* by the live configuration */
 	bool all_namespaces;
@@ -99,6 +132,13 @@ const char *sockets_side_name(uint8_t side);
 void sockets_total_of_live(const struct sockets_entry *entry, struct sockets_total *ret_total);
 void sockets_total_add(struct sockets_total *total, const struct sockets_total *more);
 
+/* sockets_hands.c */
+void sockets_hands_done(struct sockets_hands *hands);
+/* Before the view is read anew, and behind that. Out of memory: what was handed on meanwhile is the
+ * last one's. */
+void sockets_hands_note(struct sockets_hands *hands, const struct sockets_view *view);
+void sockets_hands_compare(struct sockets_hands *hands, const struct sockets *state);
+
 /* sockets_put.c */
 void sockets_entry_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json);
@@ -106,15 +146,31 @@ void sockets_entry_put(const struct sockets *state, const struct sockets_entry *
 void sockets_head_put(const struct sockets *state, struct weir_json_out *json);
 void sockets_sums_put(const struct sockets *state, struct weir_json_out *json);
 
+/* How often either end's window was closed; nothing where this kernel does not tell. */
+void sockets_zero_put(const struct sockets *state, uint64_t sent, uint64_t received,
+		      struct weir_json_out *json);
+
 /* Members of an open object. */
+void sockets_process_put(const struct sockets *state, const struct sockets_process *process,
+			 const char *known_by, struct weir_json_out *json);
 void sockets_owner_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json);
 
 /* sockets_flow.c */
+/* One that ended is kept, if it is known whose it was. */
+void sockets_past_take(struct sockets *state, const struct sockets_entry *entry);
+/* Which lives at that end of a flow. NULL: none, or more than one. */
+const struct sockets_entry *sockets_live_at(struct sockets *state,
+					    const struct weir_flow_ends *flow, bool is_dst);
 void sockets_flow_owner_put(void *data, const struct weir_flow_ends *ends,
 			    struct weir_json_out *json);
 bool sockets_flow_owner_get(void *data, const struct weir_flow_ends *ends,
 			    struct weir_owner *ret_owners);
+
+/* sockets_quality.c */
+void sockets_measured_add(struct sockets *state, const struct sockets_entry *entry);
+void sockets_quality_add(void *data, const struct weir_flow_ends *flow,
+			 struct weir_flow_quality *quality);
 
 /* sockets_top.c */
 extern const struct weir_op sockets_top_op;

@@ -23,6 +23,7 @@ struct group_row {
 	char name[SOCKETS_CGROUP_PATH];
 	uint64_t live; /* sockets that live */
 	struct sockets_total total;
+	struct sockets_hand handed; /* of `total`, what somebody else carried; key: none */
 };
 
 struct grouping {
@@ -105,8 +106,23 @@ static int live_add(struct grouping *grouping, const struct sockets_entry *entry
 	return group_add(grouping, &key, &total, 1);
 }
 
+static int hand_add(struct grouping *grouping, const struct sockets_hand *hand)
+{
+	char name[SOCKETS_CGROUP_PATH];
+
+	group_name(grouping, &hand->key, name);
+	struct group_row *row = row_of(grouping, name);
+
+	if (!row)
+		return -ENOMEM;
+	row->handed.sent += hand->sent;
+	row->handed.received += hand->received;
+	return 0;
+}
+
 static int group_all(struct grouping *grouping)
 {
+	const struct sockets_hands *hands = &grouping->state->hands;
 	const struct sockets_view *view = grouping->state->view;
 	int r = 0;
 
@@ -115,6 +131,8 @@ static int group_all(struct grouping *grouping)
 			r = group_add(grouping, &view->totals[i].key, &view->totals[i].total, 0);
 	for (size_t i = 0; i < sockets_count(view) && !r; i++)
 		r = live_add(grouping, sockets_at(view, i));
+	for (size_t i = 0; i < hands->count && !r; i++)
+		r = hand_add(grouping, &hands->rows[i]);
 	return r;
 }
 
@@ -131,7 +149,14 @@ static int row_compare(const void *a, const void *b)
 		       strcmp(one->name, other->name);
 }
 
-static void row_put(const struct group_row *row, const char *by, struct weir_json_out *json)
+/* Never less than nothing: what it gave away may be in the row that totals have for the rest. */
+static uint64_t own_of(uint64_t all, int64_t handed)
+{
+	return (int64_t)all > handed ? all - (uint64_t)handed : 0;
+}
+
+static void row_put(const struct sockets *state, const struct group_row *row, const char *by,
+		    struct weir_json_out *json)
 {
 	const struct sockets_total *total = &row->total;
 
@@ -143,11 +168,15 @@ static void row_put(const struct group_row *row, const char *by, struct weir_jso
 	weir_json_put_uint(json, "bytes_sent", total->bytes_sent);
 	weir_json_put_uint(json, "bytes_acked", total->bytes_acked);
 	weir_json_put_uint(json, "bytes_received", total->bytes_received);
+	weir_json_put_uint(json, "own_sent", own_of(total->bytes_sent, row->handed.sent));
+	weir_json_put_uint(json, "own_received",
+			   own_of(total->bytes_received, row->handed.received));
 	weir_json_put_uint(json, "retransmits", total->retransmits);
 	weir_json_put_uint(json, "bytes_retransmitted", total->bytes_retransmitted);
 	weir_json_put_uint(json, "out_of_order", total->out_of_order);
 	weir_json_put_uint(json, "resets_sent", total->resets_sent);
 	weir_json_put_uint(json, "resets_received", total->resets_received);
+	sockets_zero_put(state, total->zero_windows_sent, total->zero_windows_received, json);
 	weir_json_close_object(json);
 }
 
@@ -168,7 +197,7 @@ static int groups_put(struct sockets *state, const struct weir_call *call,
 	weir_json_put_str(json, "group", by);
 	weir_json_open_array(json, "groups");
 	for (size_t i = 0; i < grouping.count && i < most; i++)
-		row_put(&grouping.rows[i], by, json);
+		row_put(state, &grouping.rows[i], by, json);
 	weir_json_close_array(json);
 	weir_json_put_uint(json, "matching", grouping.count);
 	sockets_sums_put(state, json);

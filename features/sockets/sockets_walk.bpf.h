@@ -43,12 +43,16 @@ struct {
 /*
  * A socket is freed for other sockets' use only: what its address holds is a socket, perhaps
  * another one by now. So the cookie is looked at before and after.
+ *
+ * Nor is it locked: between the edge of a window and its size a segment may change both, which is
+ * one closing too many, in some ns of each.
  */
 SEC("iter/bpf_map_elem")
 int weir_sock_look(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct sockets_entry *entry = ctx->value;
 	struct sockets_numbers numbers = {};
+	struct sockets_windows windows = {};
 
 	if (!entry)
 		return 0;
@@ -57,9 +61,12 @@ int weir_sock_look(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (is_it && entry->proto == SOCKETS_TCP) {
 		sockets_numbers(&numbers, (const struct tcp_sock *)sk);
+		sockets_windows_read(&windows, (const struct tcp_sock *)sk);
 		if (BPF_CORE_READ(sk, __sk_common.skc_state) != SOCKETS_CLOSE &&
-		    sockets_cookie(sk) == entry->cookie)
+		    sockets_cookie(sk) == entry->cookie) {
 			entry->numbers = numbers;
+			sockets_windows_note(entry, &windows);
+		}
 	}
 	/* A UDP socket that is connected once more has another remote end from then on. */
 	if (is_it && (!entry->local_port || entry->proto == SOCKETS_UDP))

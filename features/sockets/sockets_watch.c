@@ -20,6 +20,8 @@ static const struct weir_trace_program programs[] = {
 	{ "weir_sock_synack", "tcp_retransmit_synack", WEIR_TRACE_TRACEPOINT, .is_optional = true },
 	{ "weir_sock_rst_out", "tcp_send_reset", WEIR_TRACE_TRACEPOINT, .is_optional = true },
 	{ "weir_sock_rst_in", "tcp_receive_reset", WEIR_TRACE_TRACEPOINT, .is_optional = true },
+	{ "weir_sock_segment", "tcp_probe", WEIR_TRACE_TRACEPOINT, .is_optional = true },
+	{ "weir_sock_read", "tcp_rcv_space_adjust", WEIR_TRACE_TRACEPOINT, .is_optional = true },
 	{ "weir_sock_udp4", "connect4", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_udp6", "connect6", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_release", "sock_release", WEIR_TRACE_CGROUP, .is_optional = true },
@@ -45,10 +47,16 @@ void sockets_watch_end(struct sockets *state)
 		weir_buf_done(&state->view->live);
 	free(state->view);
 	free(state->ended);
+	free(state->unseen);
+	sockets_past_free(state->past);
+	weir_flow_past_free(state->measured);
 	free(state->index.rows);
 	state->index = (struct sockets_index){ 0 };
+	sockets_hands_done(&state->hands);
 	state->view = NULL;
-	state->ended = NULL;
+	state->ended = state->unseen = NULL;
+	state->past = NULL;
+	state->measured = NULL;
 	state->ended_turn = state->walked_ns = 0;
 	sockets_cgroups_done(&state->cgroups);
 }
@@ -74,16 +82,17 @@ static int rest_make(struct weir_map *totals)
 static int watch_begin(struct sockets *state, struct weir_diag *diag)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
-	int r = weir_kernel_types_new(&types);
+	int r = weir_kernel_types_new(diag, &types);
 
 	if (r)
-		return weir_diag_error(diag, "use a kernel with CONFIG_DEBUG_INFO_BTF",
-				       "the kernel tells nothing of its types (BTF)"),
-		       r;
+		return r;
 	sockets_cgroups_init(&state->cgroups);
 	state->view = calloc(1, sizeof(*state->view));
 	state->ended = calloc(SOCKETS_ENDED_MAX, sizeof(*state->ended));
-	if (!state->view || !state->ended)
+	state->unseen = calloc(SOCKETS_UNSEEN_MAX, sizeof(*state->unseen));
+	state->past = sockets_past_new();
+	state->measured = weir_flow_past_new(SOCKETS_PAST_MAX);
+	if (!state->view || !state->ended || !state->unseen || !state->past || !state->measured)
 		return -ENOMEM;
 	plan_make(state);
 	r = weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
@@ -100,8 +109,7 @@ static void watch_switch_on(struct sockets *state)
 		sockets_tick(state, weir_clock_monotonic_ns());
 		return;
 	}
-	snprintf(state->why, sizeof(state->why), "%s",
-		 diag.count ? diag.entries[0].what : strerror(-r));
+	snprintf(state->why, sizeof(state->why), "%s", weir_diag_why(&diag, r));
 	sockets_watch_end(state);
 	weir_engine_warn(state->engine, "sockets", "sockets are not watched: %s", state->why);
 }
@@ -181,6 +189,13 @@ static uint64_t turn_read(struct sockets *state)
 	return turn;
 }
 
+/* For flows that ask whose they were, and how it went. */
+static void over_add(struct sockets *state, const struct sockets_entry *entry)
+{
+	sockets_past_take(state, entry);
+	sockets_measured_add(state, entry);
+}
+
 /* Those that ended since the last time; more than there is room for are gone. */
 static void ended_read(struct sockets *state, uint64_t turn)
 {
@@ -192,7 +207,9 @@ static void ended_read(struct sockets *state, uint64_t turn)
 	for (; from < turn; from++) {
 		uint32_t place = (uint32_t)(from % SOCKETS_ENDED_MAX);
 
-		weir_map_get(map, &place, &state->ended[place]);
+		if (weir_map_get(map, &place, &state->ended[place]))
+			continue;
+		over_add(state, &state->ended[place]);
 	}
 	state->ended_turn = turn;
 }
@@ -207,7 +224,17 @@ static bool has_ended(const struct sockets *state, uint64_t cookie, uint64_t fro
 	return false;
 }
 
-/* What ended while it was read is in the totals already; what ended unseen is nowhere any more. */
+/* It ended between this look and the one before. */
+static void unseen_add(struct sockets *state, const struct sockets_entry *entry)
+{
+	struct sockets_entry *unseen = &state->unseen[state->gone++ % SOCKETS_UNSEEN_MAX];
+
+	*unseen = *entry;
+	unseen->ended_ns = weir_clock_monotonic_ns();
+	over_add(state, unseen);
+}
+
+/* What ended while it was read is in the totals already; what ended unseen is in none. */
 static void live_weed(struct sockets *state, struct sockets_view *view, uint64_t from)
 {
 	struct sockets_entry *rows = (struct sockets_entry *)view->live.data;
@@ -215,8 +242,9 @@ static void live_weed(struct sockets *state, struct sockets_view *view, uint64_t
 
 	for (size_t i = 0; i < sockets_count(view); i++) {
 		if (rows[i].is_gone && !has_ended(state, rows[i].cookie, from, view->turn)) {
-			weir_map_del(weir_tracer_map(state->tracer, "st_socks"), &rows[i].cookie);
-			state->gone++;
+			if (!weir_map_del(weir_tracer_map(state->tracer, "st_socks"),
+					  &rows[i].cookie))
+				unseen_add(state, &rows[i]);
 		} else if (!rows[i].is_gone &&
 			   !has_ended(state, rows[i].cookie, from, view->turn)) {
 			rows[kept++] = rows[i];
@@ -264,6 +292,19 @@ static int view_read(struct sockets *state)
 	return r;
 }
 
+static void owners_find(struct sockets *state, const struct sockets_entry *ended, size_t most)
+{
+	struct weir_map *names = weir_tracer_map(state->tracer, "st_sock_cgroup");
+
+	for (size_t i = 0; i < most; i++) {
+		const struct sockets_process *owner =
+			ended[i].cookie ? sockets_owner(&ended[i]) : NULL;
+
+		if (owner)
+			sockets_cgroup_find(&state->cgroups, owner->cgroup, names);
+	}
+}
+
 /* All that may be asked for, now: who asks may be a worker, which changes nothing. */
 static void cgroups_find(struct sockets *state)
 {
@@ -278,12 +319,8 @@ static void cgroups_find(struct sockets *state)
 	}
 	for (size_t i = 0; i < view->total_count; i++)
 		sockets_cgroup_find(&state->cgroups, view->totals[i].key.cgroup, names);
-	for (size_t i = 0; i < SOCKETS_ENDED_MAX && state->ended[i].cookie; i++) {
-		const struct sockets_process *owner = sockets_owner(&state->ended[i]);
-
-		if (owner)
-			sockets_cgroup_find(&state->cgroups, owner->cgroup, names);
-	}
+	owners_find(state, state->ended, SOCKETS_ENDED_MAX);
+	owners_find(state, state->unseen, SOCKETS_UNSEEN_MAX);
 }
 
 static void read_all(struct sockets *state, uint64_t now_ns)
@@ -300,9 +337,11 @@ static void refresh(struct sockets *state)
 
 	if (!state->tracer || !is_late(state->view->read_ns, state->view->took_ns, now_ns))
 		return;
+	sockets_hands_note(&state->hands, state->view);
 	read_all(state, now_ns);
 	if (files_walk(state))
 		read_all(state, weir_clock_monotonic_ns());
+	sockets_hands_compare(&state->hands, state);
 }
 
 void sockets_refresh(struct sockets *state)

@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 		{ "attack", bench_attack },	{ "serve", bench_serve },
 		{ "services", bench_services }, { "serve-files", bench_serve_files },
 		{ "onward", bench_onward },	{ "maglev", bench_maglev },
+		{ "read", bench_read },
 	};
 
 	for (size_t i = 0; argc > 1 && i < WEIR_ARRAY_SIZE(commands); i++)
@@ -122,7 +123,7 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 2, argv + 2);
 	fputs("usage: weir-bench "
 	      "shape|net|frames|flood|size|fill|ruleset|rules|track|flows|taken|survive|limit|"
-	      "attack|serve|services|serve-files|maglev|account ...; "
+	      "attack|serve|services|serve-files|maglev|account|read ...; "
 	      "see tests/bench/run\n",
 	      stderr);
 	return 2;

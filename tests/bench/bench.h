@@ -60,6 +60,7 @@ int bench_services(int argc, char **argv);
 int bench_serve_files(int argc, char **argv);
 int bench_onward(int argc, char **argv);
 int bench_account(int argc, char **argv);
+int bench_read(int argc, char **argv);
 
 /* Nanoseconds of processor that this thread and the ksoftirqd of its CPU have used; -1 unknown. */
 int64_t bench_cpu_ns(void);

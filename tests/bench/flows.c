@@ -211,6 +211,20 @@ int bench_tables_open_pinned(const char *pin_dir, struct bench_tables *ret_table
 	return r;
 }
 
+int bench_sums_open_pinned(const char *pin_dir, struct bench_tables *tables)
+{
+	struct conntrack_table *table = &tables->at[CONNTRACK_TABLE_PROVEN];
+	uint32_t rows = 0;
+
+	if (pinned_map(pin_dir, "st_flow_sum", &table->sum_memory, &rows))
+		return -1;
+	table->sums = table->sum_memory.at;
+	errno = ENOENT;
+	return rows < CONNTRACK_SUM_ROW(table->set_count * CONNTRACK_WAYS) ?
+		       bench_error("st_flow_sum") :
+		       0;
+}
+
 void bench_tables_done(struct bench_tables *tables)
 {
 	for (int i = 0; i < CONNTRACK_TABLES; i++)

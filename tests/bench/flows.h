@@ -45,6 +45,8 @@ struct bench_tables {
 
 int bench_tables_open(struct weir_object *object, struct bench_tables *ret_tables);
 int bench_tables_open_pinned(const char *pin_dir, struct bench_tables *ret_tables);
+/* And what proven flows have carried; -1: nobody counts that. */
+int bench_sums_open_pinned(const char *pin_dir, struct bench_tables *tables);
 void bench_tables_done(struct bench_tables *tables);
 void bench_tables_clear(struct bench_tables *tables);
 /* Draws flows of that kind which find room in its table, and writes them there. */

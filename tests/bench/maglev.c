@@ -122,7 +122,8 @@ static int fill_time(const struct compiled *compiled, unsigned rounds)
 						.port = be16toh(backends[i].port),
 						.proto = service_of(compiled)->proto };
 		shares[i] = (struct balance_maglev_backend){ &ends[i], sizeof(ends[i]), 1,
-							     backends[i].number };
+							     backends[i].number,
+							     balance_number_wanted(&ends[i]) };
 	}
 	printf("\"fill_ms\":[");
 	for (unsigned i = 0; i < rounds; i++) {

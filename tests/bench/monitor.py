@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """G18: what it costs to have every flow counted: traffic of sockets, the daemon's processor time
-and memory, reading a million flows, and a flood of more flows than there is room for."""
+and memory, and a flood of more flows than there is room for."""
 import contextlib
 import pathlib
 import re
@@ -8,11 +8,10 @@ import tempfile
 import time
 
 from bench import flow_lanes
-from bench.client import Client
 from bench.conntrack import flows, share_of
-from bench.control import asked_ms, resident_bytes
+from bench.control import resident_bytes
 from bench.measure import MIB, median, program
-from bench.served_tcp import TcpLane, thread_ns
+from bench.served_tcp import TcpLane
 from harness.account import account, device_counts
 from harness.daemon import Daemon
 from harness.wait import wait_for
@@ -25,7 +24,6 @@ LOSS_MOST = 3           # %
 DELAY_MOST = 0.2        # ms
 SHARES = {10000: 1, 100000: 5}          # % of a core
 MEMORY_MOST = 128       # MiB
-READ_MOST = 50          # ms
 SMALL = 10000           # room, of a flood
 LIFE_S = 10
 
@@ -118,22 +116,6 @@ def ending_row(report, count, most):
                    share, "%", most=most)
 
 
-def read_rows(report, quick):
-    count = 100000 if quick else 1000000
-    with counting(count) as lane:
-        program("flows", "4", "udp", count, lane.folder, lane.daemon.pin_dir)
-        client, rounds = Client(lane.daemon.socket), 3 if quick else 5
-        for what, route in (("counted by state", "flow/count"),
-                            ("one that a filter finds", "flow/list?filter=bytes%3E1TB"),
-                            ("ten hosts that carry most", "flow/top?group=host&limit=10")):
-            before = thread_ns(lane.daemon.process.pid)
-            report.add("G18", f"{count:,} flows read: {what}, API",
-                       asked_ms(client, f"/api/v1/{route}", rounds), "ms", most=READ_MOST)
-            used = thread_ns(lane.daemon.process.pid) - before
-            report.add("G18", f"{count:,} flows read: {what}, processor time",
-                       used / rounds / 1e6, "ms")
-
-
 def overload_rows(report, quick):
     """Packets of a million flows in turn, to tables that hold two hundredths of them."""
     seconds = 5 if quick else 300
@@ -173,5 +155,4 @@ def exact_check(lane):
 def monitor_rows(report, quick):
     traffic_rows(report, quick)
     daemon_rows(report, quick)
-    read_rows(report, quick)
     overload_rows(report, quick)

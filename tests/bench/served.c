@@ -49,7 +49,7 @@ static int numbers_set(struct bench_served *served, uint32_t service)
 						.port = BACKEND_PORT,
 						.proto = served->kind->proto };
 	if (!r)
-		r = balance_numbers(ends, served->backends, served->numbers + first);
+		r = balance_numbers(ends, served->backends, NULL, served->numbers + first);
 	free(ends);
 	return r ? bench_error("numbers of backends") : 0;
 }

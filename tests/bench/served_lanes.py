@@ -36,7 +36,7 @@ def backend(family, index):
 
 class ServedLane(Lane):
     """Plain routing. There is no mangle table, which would have its share of every packet."""
-    hook = None
+    hook, listed = None, 0      # listed: the share of clients that are on a list of denied ones
 
     def __init__(self, name, family, folder, count, services=1, backends=1):
         self.count, self.services, self.backends = count, services, backends
@@ -75,14 +75,15 @@ class Empty(ServedLane):
 
 
 class Weir(ServedLane):
-    daemon, hook, more = None, "tc", ""
+    daemon, hook, more, counts_flows = None, "tc", "", "false"
 
     def load(self):
         self.daemon = Daemon(self.namespace, label="bench", interfaces=())
         self.daemon.config.write_text(
             f"api: {{listen: off}}\nmemory: 4GiB\ninterfaces: [{{name: in, hook: {self.hook}}}, "
             f"{{name: {WAN}, hook: {self.hook}}}, {{name: {SINK}, hook: tc}}]\n"
-            f"conntrack: {{enabled: true, capacity: {max(self.count, CAPACITY_LEAST)}}}\n"
+            f"conntrack: {{enabled: true, account: {self.counts_flows}, "
+            f"capacity: {max(self.count, CAPACITY_LEAST)}}}\n"
             + self.section() + self.more)
         self.daemon.start()
 
@@ -128,6 +129,14 @@ class WeirShortcut(WeirXdp):
         self.more = f"  shortcut: xdp\n  shortcut-flows: {room}\n"
         super().load()
         wait_for(lambda: self.daemon.status()["balance"]["on"], "the daemon answers")
+
+
+class WeirAll(WeirShortcut):
+    """With all else that is asked of the way of a packet at once, too."""
+    counts_flows, others = "true", None     # others: a file with lists, rules and limits
+
+    def section(self):
+        return self.others.read_text() + super().section()
 
 
 def onward(race, lane, device, tuples, rounds, packets):

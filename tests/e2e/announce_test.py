@@ -236,6 +236,7 @@ def test_what_cannot_be_found_here_is_refused_with_what_mends_it(street):
                                           "ip addr add 10.78.1.100/32 dev INTERFACE"):
             daemon.say("service", "announce", "web")
         wait_for(lambda: "10.78.1.100 is not announced" in daemon.log(), "a warning", 15)
+        assert "dev INTERFACE\n" in daemon.log()
         street.gateway.run("ip", "addr", "add", "10.78.1.100/32", "dev", "lo")
         assert daemon.ask("service", "announce", "web")["interfaces"] == ["lan"]
         street.gateway.run("ip", "addr", "del", "10.78.1.1/24", "dev", "lan")

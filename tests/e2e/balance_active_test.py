@@ -11,10 +11,10 @@ import pytest
 
 from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving)
 from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP, dump, release
+from harness.kernel import dump, hooks, release
 from harness.wait import wait_for
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 FAMILIES = (4, 6)
 PORTS = 8       # of each backend, where there are to be many
 

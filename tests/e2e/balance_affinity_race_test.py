@@ -16,12 +16,12 @@ from scapy.all import IP, TCP, Ether, IPv6, raw
 
 from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Cluster
 from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP
+from harness.kernel import hooks
 from harness.wait import SLOWNESS, wait_for
 from harness.wire import packet_socket
 
 FAMILIES = (4, 6)
-HOOKS = ("tc", pytest.param("xdp", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp")
 CLIENTS = 3000
 # Whose processor was taken away, by a hypervisor, in the middle of what others wait for. Were there
 # nothing that both go by, it would be half of all.

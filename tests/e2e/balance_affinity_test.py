@@ -12,10 +12,10 @@ import pytest
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP, release
+from harness.kernel import hooks, release
 from harness.wait import wait_for
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 FAMILIES = (4, 6)
 SCHEDULERS = ("maglev", "round-robin", "least-connections")
 NETWORK = {4: "10.79.0.0/24", 6: "fd79::/120"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What leaves of packets to services and from backends, byte for byte, against scapy's own headers
 and checksums; and what is no service's and leaves as it came."""
+import contextlib
 import json
 
 import pytest
@@ -12,6 +13,8 @@ from scapy.packet import Raw
 from harness.balanced import FAMILIES
 from harness.daemon import Daemon
 from harness.gateway import Gateway
+from harness.kernel import by_hook
+from harness.wait import wait_for
 
 CLIENT = {4: "198.18.0.7", 6: "2001:db8:a::7"}
 ROUTER = {4: "198.18.9.9", 6: "2001:db8:a::99"}
@@ -41,12 +44,21 @@ def gateway():
         yield made
 
 
-@pytest.fixture(params=[(hook, family) for hook in ("tc", "xdp-generic") for family in FAMILIES],
+@pytest.fixture(scope="module", params=by_hook([(hook, family) for hook in ("tc", "xdp-generic")
+                                                for family in FAMILIES]),
                 ids=lambda row: "-".join(map(str, row)))
-def family(request, gateway):
+def balanced(request, gateway):
+    """One daemon for all tests of a row: none of them changes what it is told."""
     hook, number = request.param
     with Daemon(gateway.inside, config=config(number, hook)) as gateway.daemon:
         yield number
+
+
+@pytest.fixture
+def family(gateway, balanced):
+    """Without a flow, as each test begins."""
+    gateway.daemon.say("flow", "flush", "--all")
+    return balanced
 
 
 def packet(src, dst, body, dress="", hops=64):
@@ -119,16 +131,17 @@ def test_checksum_of_zero_is_sent_as_ones(gateway, family):
     assert passed(gateway, ("left", sent)) == [("right", expected)]
 
 
-def fragments(family, src, dst, dport, hops=64):
+def fragments(family, src, dst, dport, hops=64, ident=77):
     """Two of one datagram, whose checksum is over both."""
     whole = packet(src, dst, UDP(sport=OWN, dport=dport) / Raw(bytes(range(64)) * 2), hops=hops)
     data = bytes(whole)[20 if family == 4 else 40:]
     parts = (data[:64], 0, 1), (data[64:], 8, 0)
     if family == 4:
-        return [IP(src=src, dst=dst, ttl=hops, id=77, proto=17, frag=at, flags=more) / Raw(part)
+        return [IP(src=src, dst=dst, ttl=hops, id=ident, proto=17, frag=at, flags=more) / Raw(part)
                 for part, at, more in parts]
-    return [IPv6(src=src, dst=dst, hlim=hops) / IPv6ExtHdrFragment(nh=17, id=77, offset=at, m=more)
-            / Raw(part) for part, at, more in parts]
+    return [IPv6(src=src, dst=dst, hlim=hops) /
+            IPv6ExtHdrFragment(nh=17, id=ident, offset=at, m=more) / Raw(part)
+            for part, at, more in parts]
 
 
 def test_fragments_go_together(gateway, family):
@@ -193,10 +206,15 @@ def test_error_for_somebody_else_is_related_to_nothing(gateway, family):
 
 # --- what is no service's ------------------------------------------------------------------------
 
-def leaves_as_it_came(gateway, sent, left):
-    assert passed(gateway, ("left", sent)) == [("right", bytes(left))]
+def served(gateway):
     status = gateway.daemon.status()["balance"]
-    assert status["to_backends"] == status["chosen"] == 0
+    return status["to_backends"], status["chosen"]
+
+
+def leaves_as_it_came(gateway, sent, left):
+    before = served(gateway)
+    assert passed(gateway, ("left", sent)) == [("right", bytes(left))]
+    assert served(gateway) == before
 
 
 def echo(family):
@@ -220,9 +238,18 @@ def test_other_packets_to_the_address_are_left_alone(gateway, family, what):
     leaves_as_it_came(gateway, sent, left)
 
 
-def test_later_fragment_without_its_first_is_left_alone(gateway, family):
-    ends = CLIENT[family], SERVICE[family], PORT
-    leaves_as_it_came(gateway, fragments(family, *ends)[1], fragments(family, *ends, 63)[1])
+def test_later_fragment_without_its_first_is_left_alone_once_that_was_waited_for(gateway, family):
+    def taken():
+        with contextlib.suppress(BlockingIOError):
+            return gateway.taken("right")
+
+    ends, ident = (CLIENT[family], SERVICE[family], PORT), 78       # no other test's
+    sent = fragments(family, *ends, ident=ident)[1]
+    left = fragments(family, *ends, 63, ident)[1]
+    before = served(gateway)
+    assert passed(gateway, ("left", sent)) == []
+    assert wait_for(taken, "it leaves").packet == bytes(left)
+    assert served(gateway) == before
 
 
 def test_segment_out_of_window_that_rules_let_pass_goes_where_its_connection_goes(gateway, family):

@@ -7,13 +7,14 @@ import threading
 
 import pytest
 
+from harness.balanced import leaving
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP
+from harness.kernel import hooks
 from harness.wait import wait_for
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 FAMILIES = (4, 6)
 ETHERNET = 14
 SHOWN = ("in_packets", "in_bytes", "out_packets", "out_bytes")
@@ -197,11 +198,25 @@ def test_a_backend_that_comes_back_starts_at_zero(cluster):
         assert all(row["connections"] for row in stats(daemon)["backends"])
         daemon.apply(config([service(4, (1,))]))
         talk(cluster, 4, 2)
+        wait_for(lambda: not leaving(daemon), "it is forgotten")
         daemon.apply(config([service(4, (0, 1, 2))]))
         rows = backends(daemon, ("connections", "in_packets"))
         assert rows[BACKENDS[4][1]]["connections"] > 2
         assert {rows[address]["in_packets"] for address in (BACKENDS[4][0], BACKENDS[4][2])} == {0}
         assert rows[BACKENDS[4][0]]["connections"] == 0
+
+
+def test_who_comes_back_with_other_programs_starts_at_zero(cluster):
+    """Off and on: without services there is a table of one row, and rows are given anew."""
+    with serving(cluster, 4), \
+            Daemon(cluster.gateway, config=config([service(4, (0, 1))])) as daemon:
+        for _ in range(4):
+            talk(cluster, 4, 12)
+            assert all(row["connections"] for row in stats(daemon)["backends"])
+            daemon.say("lb", "disable")
+            daemon.say("lb", "enable")
+            assert not any(row[key] for row in stats(daemon)["backends"]
+                           for key in (*SHOWN, "connections"))
 
 
 def test_connections_that_a_backend_resets_are_told_from_those_it_answers(cluster):

@@ -114,13 +114,12 @@ def test_what_is_too_big_for_a_path_is_told_or_cut(cluster, family, narrow):
     with speaking(cluster, family) as client:
         narrow(cluster, family)
         asking(client.sock, family).setsockopt(*DISCOVER[family])
-        client.sock.send(bytes(NARROW))
-        _, kind, mtu, _, about = told(client.sock, family)
+        _, kind, mtu, _, about = told(client.sock, family, again=bytes(NARROW))
         assert (kind, mtu, about) == (TOO_BIG[family], NARROW, (SERVICE[family], PORT))
         client.sock.setsockopt(*DISCOVER[family][:2], 0)
         cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
         if family == 4:     # which a router may cut
-            assert goes_by_kernel(cluster, client, bytes(NARROW))
+            wait_for(lambda: goes_by_kernel(cluster, client, bytes(NARROW)), "it is cut")
         assert goes_past(cluster, client, bytes(1000))
 
 
@@ -129,7 +128,7 @@ def test_unknown_neighbour_is_asked_for(cluster, family):
     with speaking(cluster, family) as client:
         for device in ("lan", "wan"):
             cluster.gateway.run("ip", f"-{family}", "neigh", "flush", "dev", device)
-            assert goes_by_kernel(cluster, client)
+            wait_for(lambda: goes_by_kernel(cluster, client), "it goes by the kernel")
             assert goes_past(cluster, client)
 
 
@@ -153,7 +152,7 @@ def test_neighbour_that_changes_is_found(cluster, family):
     """Silently: nobody announces the new address, which only whoever asks for it learns."""
     with speaking(cluster, family) as client:
         impatient(cluster, family)
-        assert goes_by_kernel(cluster, client)
+        wait_for(lambda: goes_by_kernel(cluster, client), "it goes by the kernel")
         wait_for(lambda: client.ask(b"still here") and is_in_doubt(cluster, client),
                  "what was learned at first holds no more", 20)
         # Link down, or ARP switched off, would be heard of by some; this is by nobody.
@@ -171,8 +170,8 @@ def test_interface_that_is_down_for_a_while(cluster):
     with speaking(cluster, 4) as client:
         asking(client.sock, 4)
         cluster.gateway.run("ip", "link", "set", "wan", "down")
-        client.sock.send(b"nobody there")
-        assert told(client.sock, 4)[1] == (3, 0)        # net unreachable: there is no route
+        # Net unreachable: there is no route.
+        assert told(client.sock, 4, again=b"nobody there")[1] == (3, 0)
         cluster.gateway.run("ip", "link", "set", "wan", "up")
         wait_for(lambda: client.ask(b"back?") == b"back?", "it is answered")
         wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
@@ -182,8 +181,7 @@ def test_interface_that_is_made_anew(cluster):
     with speaking(cluster, 4) as client:
         asking(client.sock, 4)
         cluster.unplug("wan")
-        client.sock.send(b"nobody there")
-        assert told(client.sock, 4)[1] == (3, 0)
+        assert told(client.sock, 4, again=b"nobody there")[1] == (3, 0)
         cluster.plug("wan")
         ready(cluster)
         assert client.ask(b"back?") == b"back?"

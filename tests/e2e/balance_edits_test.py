@@ -14,12 +14,13 @@ import time
 
 import pytest
 
+from harness.balanced import leaving
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.edits import Door, Editor
 from harness.net import Namespace
 from harness.policy import Services
-from harness.wait import SLOWNESS
+from harness.wait import SLOWNESS, wait_for
 
 SECONDS = float(os.environ.get("WEIR_EDIT_SECONDS", "20"))
 SEED = os.environ.get("WEIR_EDIT_SEED", str(random.SystemRandom().randrange(1 << 32)))
@@ -161,6 +162,7 @@ def test_random_edits_leave_what_a_fresh_start_makes():
         assert not traffic.failed, traffic.failed
         assert traffic.count > 100 / SLOWNESS and len(traffic.backends) == len(BACKENDS[4])
         assert rate > RATE / 2 / SLOWNESS
+        wait_for(lambda: not leaving(daemon), "nobody had connections")
         model, services = expected(editors), Services(daemon)
         assert_listed(daemon, model)
         assert_enforced(services, model)

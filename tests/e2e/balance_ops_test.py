@@ -94,6 +94,15 @@ def test_service_is_live_when_the_command_returns_and_gone_when_deleted(cluster,
             is_refused(cluster)
 
 
+def test_answer_says_how_many_backends_came_at_once(cluster):
+    with watched(cluster) as daemon:
+        said = daemon.say(*ADD, "two", *AT, "81", "--backend", "10.0.0.1", "--backend", "10.0.0.2")
+        assert "service two with 2 backends added, revision" in said
+        said = daemon.say(*ADD, "one", *AT, "82", "--backend", "10.0.0.1")
+        assert "service one, backend 10.0.0.1:82 added, revision" in said
+        assert "service none added, revision" in daemon.say(*ADD, "none", *AT, "83")
+
+
 def test_drained_backend_keeps_what_lives_and_gets_nothing_new(cluster):
     with watched(cluster, written((1, 1, None))) as daemon, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(cluster, 4)) for _ in range(30)]
@@ -245,6 +254,8 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
     (("service", "del", "echo"), "part of the configuration weir service disable it"),
     (("service", "del", "none"), "there is no service 'none' see `weir service list`"),
     (("service", "show", "none"), "there is no service 'none'"),
+    (("service", "stats", "none"), "there is no service 'none' see `weir service list`"),
+    (("service", "affinity", "list", "none"), "there is no service 'none' see `weir service list`"),
     (("service", "disable", "none"), "there is no service 'none'"),
     (("service", "backend", "list", "none"), "there is no service 'none'"),
     (("service", "backend", "add", "echo", end(0)), "has this backend already"),
@@ -336,6 +347,7 @@ def test_walk_through_with_the_forms_of_bgo(cluster):
             == {(client.own[1], client.backend, BACKEND_PORT) for client in clients}
         assert "Balancer: ENABLED" in said and "Total connections: 41, active: 41" in said
         assert rows["active"] == 41
+        assert "Bytes are not counted: set conntrack: {account: true}" in said
         assert f"{clients[0].own[1]}" in said and BACKENDS[4][2] in said
         daemon.say("lb", "remove-dnat", *VIP, "--protocol", "tcp", "--rip", BACKENDS[4][0],
                    "--rport", str(BACKEND_PORT))

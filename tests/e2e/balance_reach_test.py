@@ -7,8 +7,8 @@ import json
 import pytest
 from scapy.all import IP, TCP as Segment, Ether, IPv6, Raw, raw
 
+from harness.balanced import watched
 from harness.cluster import BACKENDS, CLIENT, PORT, ROUTER, SERVICE, Cluster
-from harness.daemon import Daemon
 from harness.direct import COUNT, Direct, front
 from harness.wait import wait_for
 from harness.wire import packet_socket
@@ -40,12 +40,6 @@ def plain():
 def direct():
     with Direct() as made:
         yield made
-
-
-@contextlib.contextmanager
-def watched(cluster, text):
-    with Daemon(cluster.gateway, config=text) as daemon:
-        yield daemon
 
 
 def faults(daemon):
@@ -91,6 +85,23 @@ def test_backend_without_a_route_is_told_of_and_one_with_a_route_is_not(plain, f
         assert kernel_finds(plain, NOWHERE[family])
         assert faults(daemon) == []
         assert daemon.ask("service", "check")["checks"][0]["found"] == "2 looked at"
+
+
+@pytest.mark.parametrize("family, switch", ((4, "net.ipv4.ip_forward"),
+                                            (6, "net.ipv6.conf.all.forwarding")))
+def test_host_that_does_not_forward_is_told_of(plain, family, switch):
+    with watched(plain, config(service([BACKENDS[family][0]], family))) as daemon:
+        assert faults(daemon) == []
+        plain.gateway.run("sysctl", "-qw", f"{switch}=0")
+        try:
+            (check, found, mend), = faults(daemon)
+            answer = daemon.ask("service", "backend", "add", "web", BACKENDS[family][1])
+        finally:
+            plain.gateway.run("sysctl", "-qw", f"{switch}=1")
+        said = f"this host does not forward packets, as to the backend {BACKENDS[family][0]}"
+        assert (check, found, mend) == ("service web", said, f"sysctl -w {switch}=1")
+        assert warnings(answer) == [f"service 'web': {said}".replace(
+            BACKENDS[family][0], BACKENDS[family][1])]
 
 
 def test_several_backends_with_one_fault_are_one_line(plain):

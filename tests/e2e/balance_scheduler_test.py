@@ -10,9 +10,9 @@ import pytest
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP, release
+from harness.kernel import hooks, release
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 FAMILIES = (4, 6)
 BASE = ("conntrack: {enabled: auto, capacity: 4096, half-open: 1024}\napi: {listen: off}\n")
 # From the other networks than the client's own, answers come by its route. 16 clients each.

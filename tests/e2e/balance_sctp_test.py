@@ -12,9 +12,10 @@ from scapy.layers.sctp import (SCTP, SCTPChunkCookieAck, SCTPChunkCookieEcho, SC
 from scapy.packet import Raw
 
 from e2e.balance_bytes_test import (BACKEND, CLIENT, OWN, ROUTER, SERVICE, exceeded, packet, passed)
-from harness.balanced import FAMILIES
+from harness.balanced import FAMILIES, HOOKS
 from harness.daemon import Daemon
 from harness.gateway import Gateway
+from harness.kernel import by_hook
 
 PORT = 2905
 SOURCE = {4: "198.19.0.1", 6: "2001:db8:b::1"}
@@ -68,8 +69,8 @@ def both(family, there, is_answer, tag, chunk, **more):
                                    hops=63))))
 
 
-@pytest.fixture(params=[(hook, family, name) for hook in ("tc", "xdp-generic")
-                        for family in FAMILIES for name in ENDS],
+@pytest.fixture(params=by_hook([(hook, family, name) for hook in ("tc", "xdp-generic")
+                                for family in FAMILIES for name in ENDS]),
                 ids=lambda row: "-".join(map(str, row)))
 def service(request, gateway):
     hook, family, name = request.param
@@ -109,7 +110,7 @@ def test_an_error_about_it_is_the_backends(gateway, service):
         assert passed(gateway, ("left", sent)) == [("right", bytes(left))]
 
 
-@pytest.mark.parametrize("hook", ("tc", "xdp-generic"))
+@pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hidden_clients_have_ports_of_their_own(gateway, family, hook):
     source = SOURCE[family]

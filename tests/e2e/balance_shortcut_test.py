@@ -113,11 +113,36 @@ def test_who_does_not_take_it_is_forwarded_to_by_the_kernel(cluster):
     cluster.client.run("ethtool", "-K", "eth0", "gro", "off")
     before = met(cluster)
     try:
-        with serving(cluster, 4), watched(cluster, forwarding(4)), Client(cluster, 4) as client:
+        with serving(cluster, 4), watched(cluster, forwarding(4)) as daemon, \
+                Client(cluster, 4) as client:
             assert client.echoes(text)
             assert met(cluster) - before > 200
+            wait_for(lambda: told(daemon) == [
+                "lan takes nothing from XDP: what leaves by it goes by the kernel"], "it is told")
     finally:
         cluster.client.run("ethtool", "-K", "eth0", "gro", "on")
+
+
+def told(daemon):
+    return [row["found"] for row in daemon.ask("service", "check")["checks"]
+            if row["check"] == "shortcut"]
+
+
+def test_what_keeps_packets_from_it_is_told(cluster):
+    with watched(cluster, forwarding(4)) as daemon:
+        wait_for(lambda: not told(daemon), "nothing does")
+        cluster.gateway.run("ip", "rule", "add", "ipproto", "udp", "lookup", "main")
+        try:
+            wait_for(lambda: told(daemon) == [
+                "the kernel has rules by protocol, port, mark or class: all goes by it"], "a rule")
+        finally:
+            cluster.gateway.run("ip", "rule", "del", "ipproto", "udp", "lookup", "main")
+        wait_for(lambda: not told(daemon), "it is gone")
+    with Daemon(cluster.gateway, config=forwarding(4, hook="tc")) as daemon:
+        wait_for(lambda: {row.split(" at ")[0] for row in told(daemon)} >= {"lan is", "wan is"},
+                 "it is no XDP")
+    with Daemon(cluster.gateway, config=config(4, hook="tc")) as daemon:
+        assert not told(daemon)
 
 
 def test_interfaces_count_what_left_by_them(cluster):

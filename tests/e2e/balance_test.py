@@ -10,9 +10,8 @@ import struct
 
 import pytest
 
-from harness.balanced import DENIED, FAMILIES, HOOKS, config, names
+from harness.balanced import DENIED, FAMILIES, HOOKS, config, names, watched
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
-from harness.daemon import Daemon
 from harness.older import OlderDaemon
 from harness.wait import SLOWNESS, wait_for
 
@@ -20,12 +19,6 @@ from harness.wait import SLOWNESS, wait_for
 def cluster():
     with Cluster() as made:
         yield made
-
-
-@contextlib.contextmanager
-def watched(cluster, text):
-    with Daemon(cluster.gateway, config=text) as daemon:
-        yield daemon
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -94,27 +87,6 @@ def test_what_lives_stays_while_backends_come_and_go(cluster, hook, family):
         daemon.restart()
         assert all_echo(clients)
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-def test_whose_backend_is_taken_out_gets_another(cluster, hook):
-    """A stream is reset by the other, which knows nothing of it; datagrams go on there."""
-    gone = BACKENDS[4][0]
-    with serving(cluster, 4), contextlib.ExitStack() as stack, \
-            watched(cluster, config(4, (1, None, None), hook=hook)) as daemon:
-        stream = stack.enter_context(Client(cluster, 4))
-        assert stream.backend == gone
-        daemon.apply(config(4, (None, 1, 1), hook=hook))
-        with pytest.raises(ConnectionResetError):
-            stream.echoes(b"on and on")
-    with serving(cluster, 4, "udp"), contextlib.ExitStack() as stack, \
-            watched(cluster, config(4, (1, None, None), hook=hook, proto="udp")) as daemon:
-        client = stack.enter_context(Client(cluster, 4, "udp"))
-        assert client.ask(b"first") == b"first" and client.backend == gone
-        daemon.apply(config(4, (None, 1, 1), hook=hook, proto="udp"))
-        assert client.ask(b"second") == b"second" and client.backend != gone
-        other = client.backend
-        assert client.ask(b"third") == b"third" and client.backend == other
 
 
 @pytest.mark.parametrize("hook", HOOKS)

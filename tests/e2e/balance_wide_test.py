@@ -16,6 +16,7 @@ from harness.balanced import FAMILIES, HOOKS
 from harness.cluster import BACKENDS, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.gateway import Gateway
+from harness.kernel import BEHIND_XDP, by_hook
 from harness.lan import Lan
 from harness.wait import wait_for
 
@@ -98,6 +99,7 @@ def test_hidden_clients_have_every_port(hook, family, proto):
             assert (port, backend, peer[0]) == (port, BACKENDS[family][whose], source)
 
 
+@BEHIND_XDP
 @each_family
 def test_past_the_kernel_too(cluster, family):
     text = random.Random(family).randbytes(4 << 20)
@@ -213,7 +215,8 @@ def ends(family, name):
     return {"range": (8042, 9042), "every": (12345, 12345)}[name]
 
 
-@pytest.fixture(params=[(hook, family) for hook in ("tc", "xdp-generic") for family in FAMILIES],
+@pytest.fixture(params=by_hook([(hook, family) for hook in ("tc", "xdp-generic")
+                                for family in FAMILIES]),
                 ids=lambda row: "-".join(map(str, row)))
 def family(request, gateway):
     hook, number = request.param

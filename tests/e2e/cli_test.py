@@ -282,6 +282,15 @@ def test_stale_revision_is_refused_with_the_one_now(daemon):
     assert daemon.verb("block", "add", "192.0.2.7", "--expect", now).returncode == OK
 
 
+def test_refusal_for_another_reason_has_no_revision(daemon):
+    words = ("service", "add", "web", "--address", "192.0.2.1", "--port", "80")
+    assert daemon.verb(*words).returncode == OK
+    done = daemon.verb(*words)
+    assert done.returncode == FAILED
+    assert "there is a service 'web' already" in done.stderr or "has this address" in done.stderr
+    assert "revision" not in done.stderr
+
+
 def test_refused_configuration_changes_nothing(daemon, tmp_path):
     path = tmp_path / "weir.yaml"
     path.write_text("memroy: 5\n")

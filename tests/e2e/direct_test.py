@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from harness.balanced import FAMILIES, HOOKS, WAYS, direct_config, dropped
+from harness.balanced import (DIRECT_LINES, FAMILIES, HOOKS, WAYS, direct_config, dropped, policy,
+                              watched)
 from harness.cluster import PORT, SERVICE, Client
-from harness.daemon import Daemon
-from harness.direct import COUNT, Direct, serving, wider
+from harness.direct import COUNT, Direct, front, serving, wider
 from harness.wait import SLOWNESS
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,6 @@ def cluster():
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{way[1] or 'same'}")
 def way(request):
     return request.param
-
-
-@contextlib.contextmanager
-def watched(cluster, text):
-    with Daemon(cluster.gateway, config=text) as daemon:
-        yield daemon
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -52,6 +46,27 @@ def test_connections_are_shared_out_and_answered_by_backends_themselves(cluster,
         assert status["to_backends"] >= 80
         assert daemon.reasons()["pass_direct"] == status["to_backends"]
         assert not dropped(daemon)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_service_of_run_time_is_as_one_of_the_file(cluster, family, way):
+    forward, outer = way
+    backends = [word for number in range(COUNT)
+                for word in ("--backend", front(number, outer or family))]
+    with serving(cluster, family), watched(cluster, policy([], DIRECT_LINES)) as daemon:
+        daemon.say("service", "add", "far", "--address", SERVICE[family], "--port", PORT,
+                   "--forward", forward, *backends)
+        row, = daemon.ask("service", "list")["services"]
+        assert (row["forward"], row["origin"]) == (forward, "runtime")
+        with contextlib.ExitStack() as stack:
+            def joined():
+                return {stack.enter_context(Client(cluster, family)).backend for _ in range(20)}
+
+            assert joined() == set(range(COUNT))
+            daemon.restart()
+            assert joined() == set(range(COUNT)), "it is kept"
+            daemon.say("service", "backend", "drain", "far", front(0, outer or family))
+            assert joined() == {1}
 
 
 # --- what is said on a connection ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 import http.client
 import os
 import socket
+import sys
 import threading
 
 import pytest
@@ -123,6 +124,35 @@ def test_a_receive_buffer_that_is_full_names_the_socket(pair, watched):
     assert (flow["src"], flow["dst"]) == (pair.outside_v4, pair.inside_v4)
     assert flow["packets"] == count
     assert flow["socket_inode"] == inode
+
+
+LATE = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind((sys.argv[1], int(sys.argv[2])))
+sock.connect((sys.argv[3], int(sys.argv[4])))
+sock.send(b"x")
+"""
+
+
+def test_what_comes_too_late_is_known_as_the_process_that_is_gone(pair, weir_daemon, tmp_path):
+    daemon = weir_daemon(pair.inside, config=CONFIG + "sockets: {enabled: true}\n")
+    for words in (("drops",), ("socket", "list")):
+        wait_for(lambda words=words: daemon.ask(*words)["watched"], "it is watched")
+    (tmp_path / "asker").symlink_to(sys.executable)
+    with pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((pair.outside_v4, 5113))
+        pair.inside.run(tmp_path / "asker", "-c", LATE, pair.inside_v4, str(CLOSED),
+                        pair.outside_v4, "5113")
+        sock.recv(1)
+        sock.sendto(b"late", (pair.inside_v4, CLOSED))
+    lost(daemon, 1, "reason=NO_SOCKET")
+    flow = wait_for(lambda: (row := daemon.ask("drops", "--flows", "reason=NO_SOCKET")["flows"][0])
+                    .get("dst_owner") and row, "it is known whose it was")
+    assert flow["dst_owner"]["process"] == "asker" and "src_owner" not in flow
+    assert daemon.ask("drops", "reason=NO_SOCKET")["drops"][0]["flow"]["dst_owner"] == \
+        flow["dst_owner"]
+    assert " asker\n" in daemon.say("drops", "--flows", f"dport={CLOSED}")
 
 
 @pytest.mark.parametrize("name, reason, layer", [

@@ -189,13 +189,17 @@ def test_policy_that_denies_is_obeyed_at_once(gateway, family):
     warm(gateway, family)
 
 
-def test_backend_that_is_replaced_gets_no_more(gateway, family):
+def test_backend_that_is_replaced_gets_what_lives_until_that_is_cut(gateway, family):
     warm(gateway, family)
     gateway.daemon.apply(config(family, backend=OTHER))
-    there = datagram(family)
+    there, new = datagram(family), datagram(family, port=OWN + 1)
+    assert passed(gateway, ("left", there)) == [to_backend(family, there)]
+    assert passed(gateway, ("left", new)) == [to_backend(family, new, OTHER)]
+    warm(gateway, family)
+    gone = f"[{BACKEND[family]}]" if family == 6 else BACKEND[family]
+    gateway.daemon.say("service", "backend", "del", "udp", f"{gone}:{BACKEND_PORT}", "--now")
     assert passed(gateway, ("left", there)) == [to_backend(family, there, OTHER)]
     warm(gateway, family, backend=OTHER)
-    gateway.daemon.apply(config(family))
 
 
 def neighbour(gateway, family, state, address=None, link=FAR_MAC["right"]):

@@ -124,6 +124,99 @@ def test_processes_and_containers_have_what_they_carried_when_all_of_it_is_gone(
     assert rows(watched, "process", "--ended") == wanted
 
 
+MANY = """
+import socket, sys
+for line in sys.stdin:
+    for _ in range(2000):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect((sys.argv[1], int(sys.argv[2])))
+        sock.send(b"x" * 100)
+        sock.close()
+    print("done", flush=True)
+"""
+
+
+def test_sockets_that_ended_long_before_their_flows_are_still_somebodys(pair, watched, tmp_path):
+    """Of more of them than `socket list --ended` has."""
+    (tmp_path / "many").symlink_to(sys.executable)
+    with pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink, subprocess.Popen(
+            pair.inside.command(tmp_path / "many", "-c", MANY, pair.outside_v4, str(PORT)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        sink.bind((pair.outside_v4, PORT))
+        for turn in range(1, 4):
+            print("go", file=process.stdin, flush=True)
+            assert process.stdout.readline() == "done\n"
+            wait_for(lambda turn=turn: watched.ask("socket", "list", "--limit", "1")["ended"]
+                     == 2000 * turn, "they are known")
+        process.stdin.close()
+        process.wait(20)
+        watched.ask("flow", "flush", "proto=udp")
+
+        def told():
+            """Ports come again, and then it is the same flow."""
+            found = rows(watched, "process", "--ended")
+            return set(found) == {"many"} and found["many"][0] > 5000 and \
+                found["many"][1:] == (6000 * (100 + HEADERS), 0)
+        wait_for(told, "totals have all of them", 20)
+
+
+AGAIN = """
+import socket, struct, sys
+sock = socket.socket()
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.bind(("", 7777))
+sock.connect((sys.argv[1], int(sys.argv[2])))
+sock.sendall(b"x" * int(sys.argv[3]))
+sock.recv(1)
+print("sent", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_flow_is_not_that_of_who_has_its_ports_just_afterwards(pair, watched, tmp_path):
+    """The second lives when the first's flow ends: its SYN is what ends it."""
+    def run(name, size):
+        (tmp_path / name).symlink_to(sys.executable)
+        return subprocess.Popen(
+            pair.inside.command(tmp_path / name, "-c", AGAIN, pair.outside_v4, str(PORT),
+                                str(size)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def serve(server, size):
+        with server.accept()[0] as accepted:
+            read_all(accepted, size)
+            accepted.send(b"y")
+            return accepted.detach()
+
+    with pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        server.bind((pair.outside_v4, PORT))
+        server.listen()
+        with run("before", 300000) as before:
+            socket.close(serve(server, 300000))
+            assert before.stdout.readline() == "sent\n"
+            wait_for(lambda: watched.ask("flow", "list", f"dport={PORT}")["flows"][0]
+                     .get("src_owner"), "it is known whose it is", 20)
+            before.stdin.close()
+            before.wait(20)
+        with run("after", 1000) as after:
+            last = serve(server, 1000)
+            assert after.stdout.readline() == "sent\n"
+            wait_for(lambda: watched.ask("flow", "ended")["flows"], "the first has ended")
+
+            def told():
+                found = rows(watched, "process", "--ended")
+                return set(found) == {"before", "after"} and found
+            found = wait_for(told, "each has its own", 20)
+            assert found["before"][0] == found["after"][0] == 1
+            assert found["before"][1] > 300000 and 1000 < found["after"][1] < 3000
+            flow, = watched.ask("flow", "ended")["flows"]
+            assert flow["src_owner"]["process"] == "before"
+            after.stdin.close()
+            after.wait(20)
+        socket.close(last)
+
+
 def read_all(sock, size):
     while size:
         size -= len(sock.recv(size))

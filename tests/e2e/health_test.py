@@ -13,9 +13,9 @@ import time
 import pytest
 
 from harness.asked import Asker, backends, health, states, wait_states
-from harness.balanced import echo, policy
-from harness.cluster import BACKEND_PORT, BACKENDS, Client, Cluster, serving
-from harness.daemon import Daemon, Refused
+from harness.balanced import echo, policy, watched
+from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
+from harness.daemon import Refused
 from harness.programs import running
 from harness.wait import SLOWNESS, wait_for
 
@@ -51,12 +51,6 @@ def config(health=None, family=4, which=range(3), more=None, proto="tcp"):
 def cluster():
     with Cluster() as made:
         yield made
-
-
-@contextlib.contextmanager
-def watched(cluster, text):
-    with Daemon(cluster.gateway, config=text) as daemon:
-        yield daemon
 
 
 def dies_and_comes_back(daemon, asker, dies, comes, index=1, family=4):
@@ -463,6 +457,57 @@ def test_backend_of_run_time_is_shown_and_a_service_that_is_none_refused(cluster
         assert "there is no service 'nope'" in done.stderr
         daemon.say("service", "disable", "web")
         assert daemon.ask("service", "health", "web")["backends"] == []
+
+
+@contextlib.contextmanager
+def added(cluster, *words):
+    """A service that a command makes, with all three backends."""
+    ends = [word for address in BACKENDS[4] for word in ("--backend", f"{address}:{BACKEND_PORT}")]
+    with watched(cluster, policy([], capacity=100000)) as daemon:
+        daemon.say("service", "add", "web", "--address", SERVICE[4], "--port", PORT, *words, *ends)
+        yield daemon
+
+
+def test_service_of_a_command_is_checked_and_still_is_after_a_restart(cluster):
+    def sick(is_sick):
+        return lambda: made[1].sick(is_sick)
+
+    with backends(cluster) as made, \
+            added(cluster, "--health", "http", "--health-path", "/health", "--health-interval",
+                  span(INTERVAL), "--health-timeout", span(TIMEOUT)) as daemon, \
+            Asker(cluster) as asker:
+        wait_states(daemon, ["up"] * 3)
+        dies_and_comes_back(daemon, asker, sick(True), sick(False))
+        before = daemon.ask("service", "show", "web")
+        assert (before["health"], before["health_path"]) == ("http", "/health")
+        daemon.restart()
+        assert daemon.ask("service", "show", "web") == before
+        wait_states(daemon, ["up"] * 3)
+        dies_and_comes_back(daemon, asker, sick(True), sick(False), index=1)
+        # What edits move in memory is what checks go by.
+        for _ in range(3):
+            daemon.say("service", "add", "other", "--address", SERVICE[4], "--port", "81",
+                       "--health", "tcp")
+            daemon.say("service", "del", "other")
+        dies_and_comes_back(daemon, asker, sick(True), sick(False))
+
+
+def test_service_of_a_command_keeps_all_where_it_is_to(cluster):
+    with serving(cluster, 4), added(
+            cluster, "--health", "tcp", "--health-port", str(BACKEND_PORT + 1),
+            "--health-interval", span(INTERVAL), "--health-timeout", span(TIMEOUT),
+            "--on-all-down", "keep-all") as daemon:
+        wait_states(daemon, ["down"] * 3)
+        wait_for(lambda: chosen(cluster, 40) == set(BACKENDS[4]), "all are kept")
+
+
+def test_service_of_a_command_that_cannot_be_checked_is_refused(cluster):
+    with watched(cluster, policy([], capacity=100000)) as daemon:
+        done = daemon.verb("service", "add", "web", "--address", SERVICE[4], "--port", str(PORT),
+                           "--health", "tcp", "--health-path", "/ok")
+        assert done.returncode != 0
+        assert "health-path" in done.stderr and "give another --health" in done.stderr
+        assert daemon.ask("service", "list")["services"] == []
 
 
 def test_who_goes_down_and_up_is_told(cluster):

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from e2e.health_test import span
-from harness.cluster import PORT, SERVICE
+from harness.balanced import DIRECT_LINES, policy
+from harness.cluster import PORT, SERVICE, Client
 from harness.daemon import HELPERS, Daemon
 from harness.direct import COUNT, HOST, Direct, front, serving
 from harness.wait import SLOWNESS, wait_for
@@ -181,6 +182,86 @@ def test_lists_rules_and_connections_do_not_meet_checks(cluster):
         assert daemon.ask("flow", "list", f"dport={PORT}")["flows"] == []
 
 
+def added(forward, name="echo", port=PORT, *more):
+    """A service of run time, its backends checked as config() has it."""
+    return ("service", "add", name, "--address", SERVICE[4], "--port", port, "--forward", forward,
+            "--health", "tcp", "--health-interval", span(INTERVAL), "--health-timeout",
+            span(TIMEOUT), "--health-fall", "2", "--backend",
+            ",".join(front(number, 4) for number in range(COUNT)), *more)
+
+
+def shown(daemon):
+    """The map of sockets of checks."""
+    done = subprocess.run([BPFTOOL, "-j", "map", "show", "pinned",
+                           daemon.pin_dir / "maps" / "set_check"], check=True,
+                          capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def room(daemon):
+    return shown(daemon)["max_entries"]
+
+
+@pytest.mark.parametrize("forward", WAYS)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_of_run_time_it_goes_by_the_tunnel_too(cluster, hook, forward):
+    """The data path has room for that from the command on, and none any more without it."""
+    with serving(cluster, 4), checked(cluster, policy([], DIRECT_LINES, hook)) as daemon:
+        assert room(daemon) == 1
+        daemon.ask(*added(forward))
+        assert room(daemon) > 1
+        first = are(daemon, "up", "up")
+        assert [row["failed"] for row in first] == [0, 0], first
+        with without_address(cluster, 4):
+            are(daemon, "up", "down")
+        are(daemon, "up", "up")
+        assert daemon.reasons()["pass_check"] > 10
+        daemon.ask("service", "del", "echo")
+        assert room(daemon) == 1
+
+
+def test_of_run_time_its_way_is_changed_while_it_serves(cluster):
+    """Nobody listens at the backends' own addresses."""
+    with serving(cluster, 4), checked(cluster, policy([], DIRECT_LINES)) as daemon:
+        daemon.ask(*added("ipip"))
+        are(daemon, "up", "up")
+        with Client(cluster, 4) as client:
+            daemon.ask("service", "set", "echo", "--health-through", "direct")
+            assert room(daemon) == 1
+            assert {row["reason"] for row in are(daemon, "down", "down")} == {"connect: refused"}
+            daemon.ask("service", "set", "echo", "--health-through", "tunnel")
+            assert room(daemon) > 1
+            are(daemon, "up", "up")
+            assert client.echoes(b"through both")
+
+
+@pytest.mark.parametrize("ends", ("restart", "kill"))
+def test_of_run_time_it_goes_on_over_a_restart(cluster, ends):
+    with serving(cluster, 4), checked(cluster, policy([], DIRECT_LINES)) as daemon:
+        daemon.ask(*added("ipip"))
+        are(daemon, "up", "up")
+        if ends == "restart":
+            daemon.restart()
+        else:
+            daemon.kill()
+            daemon.start()
+        assert [row["failed"] for row in are(daemon, "up", "up")] == [0, 0]
+        with without_address(cluster, 4):
+            are(daemon, "up", "down")
+
+
+def test_connections_of_others_live_on_while_room_is_made(cluster):
+    """Another program takes over, with what is known of connections."""
+    with serving(cluster, 4), \
+            checked(cluster, config(4, health={"through": "direct"})) as daemon, \
+            Client(cluster, 4) as client:
+        assert room(daemon) == 1 and client.echoes(b"before")
+        daemon.ask(*added("ipip", "other", PORT + 1))
+        assert room(daemon) > 1 and client.echoes(b"with it")
+        daemon.ask("service", "del", "other")
+        assert room(daemon) == 1 and client.echoes(b"and behind it")
+
+
 def sockets(daemon, *change):
     words = ("update", "pinned", daemon.pin_dir / "maps" / "set_check", *change) if change else \
         ("dump", "pinned", daemon.pin_dir / "maps" / "set_check")
@@ -212,7 +293,4 @@ def test_checks_go_on_through_reloads_and_a_kill(cluster):
 
 
 def daemon_value(daemon):
-    done = subprocess.run([BPFTOOL, "-j", "map", "show", "pinned",
-                           daemon.pin_dir / "maps" / "set_check"], check=True,
-                          capture_output=True, text=True)
-    return json.loads(done.stdout)["bytes_value"]
+    return shown(daemon)["bytes_value"]

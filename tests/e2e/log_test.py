@@ -13,63 +13,19 @@ import pytest
 
 from harness.daemon import Daemon
 from harness.ecs import assert_ecs, member
-from harness.frames import TCP, UDP, Raw, ether, ip
+from harness.frames import TCP, ether, ip
+from harness.logged import config, idle, lines_of, of_kind, place, udp
 from harness.wait import wait_for
 from harness.wire import MARK, Wire
 
-CONFIG = """\
-api: {{listen: off}}
-events: {{rate: {rate}, sample: {sample}}}
-log:
-  file: {{path: {path}, size: {size}, keep: {keep}{more}}}
-rules:
-  enabled: true
-  rules:
-  - {{name: told, proto: udp, dport: 7777, action: allow, log: true}}
-block: {{lists: [{{name: bad, action: deny, entries: [192.0.2.0/24, "2001:db8:bad::/48"]}}]}}
-"""
-
-
-def config(path, rate="100000/s", sample=1, size="100MB", keep=5, more=""):
-    return CONFIG.format(path=path, rate=rate, sample=sample, size=size, keep=keep, more=more)
-
-
-def udp(remote, sport=1000, dport=2000):
-    return ether() / ip(remote) / UDP(sport=sport, dport=dport) / Raw(b"x" * 8)
-
-
 def tcp(remote, sport, dport):
     return ether() / ip(remote) / TCP(sport=sport, dport=dport, flags="S")
-
-
-def lines_of(*paths):
-    """Every line whole and an object of its own."""
-    found = []
-    for path in paths:
-        text = pathlib.Path(path).read_text()
-        assert text == "" or text.endswith("\n"), f"{path} ends within a line"
-        found += [json.loads(line) for line in text.splitlines()]
-    return found
-
-
-def of_kind(lines, kind):
-    return [line for line in lines if member(line, "event.dataset") == f"weir.{kind}"]
 
 
 def rotated(path, keep=1000):
     """The files from the oldest to the newest."""
     numbers = [n for n in range(keep, 0, -1) if pathlib.Path(f"{path}.{n}").exists()]
     return [f"{path}.{n}" for n in numbers] + [str(path)]
-
-
-def place(daemon):
-    return daemon.status()["log"]["file"]
-
-
-def idle(daemon):
-    """What the place says when nothing waits."""
-    return wait_for(lambda: (lambda now: now if not now["waiting"] else None)(place(daemon)),
-                    "the log has written what waited")
 
 
 @pytest.fixture

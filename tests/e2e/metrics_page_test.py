@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
@@ -168,3 +169,7 @@ def test_page_is_what_a_daemon_tells(counting):
     for name, one in found.items():
         assert (name, one.type, one.labels) == (name, page[name].type, page[name].labels)
         assert same_words(one.help, page[name].help), name
+    _, _, text = metrics(daemon).partition("\r\n\r\n")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert (done.returncode, done.stdout) == (0, "")

@@ -69,13 +69,23 @@ def test_what_passes_while_no_daemon_runs_is_measured(chain, daemon, talk):
     assert len(places(daemon)) == 2
     talk()
     daemon.start()
-    measures(daemon, 2)
     talk()
     daemon.restart()
-    measures(daemon, 2)
     talk()
     wait_for(lambda: measured(daemon) - before == segments(chain) - passed,
              "all that was forwarded is measured", 20)
+
+
+def test_it_measures_from_the_first_answer_on(chain):
+    """Not a second or two later, when somebody looks: at the start, and when it is asked for."""
+    with Daemon(chain.gateway, config=ON) as daemon:
+        assert daemon.ask("quality")["interfaces"] == len(places(daemon)) == 2
+        daemon.apply(OFF)
+        assert not places(daemon)
+        daemon.apply(ON)
+        assert daemon.ask("quality")["interfaces"] == len(places(daemon)) == 2
+        daemon.apply(ON.replace(", {name: wan, hook: tc, egress: true}", ""))
+        assert daemon.ask("quality")["interfaces"] == len(places(daemon)) == 1
 
 
 def test_it_leaves_with_the_section_and_comes_back(daemon, talk):
@@ -106,3 +116,38 @@ def test_cleanup_takes_it_away(chain, daemon):
     assert "quality of lan" in done.stdout and "quality of wan" in done.stdout
     assert not daemon.pin_dir.exists()
     daemon.start()
+
+
+def test_an_interface_that_is_added_while_it_runs_is_measured_at_once(chain, talk):
+    """Seen by the pins: who asks makes the daemon look."""
+    alone = ON.replace(", {name: wan, hook: tc, egress: true}", "")
+    with Daemon(chain.gateway, config=alone) as daemon:
+        assert len(places(daemon)) == 1
+        daemon.say("monitor", "wan", "start")
+        assert len(places(daemon)) == 2
+        passed = segments(chain)
+        talk()
+        wait_for(lambda: daemon.ask("quality")["connections"], "it is told of")
+        assert measured(daemon) == segments(chain) - passed
+        daemon.say("monitor", "wan", "stop")
+        assert len(places(daemon)) == 1
+
+
+def test_a_connection_that_was_let_go_is_met_anew(daemon, talk):
+    """What went by meanwhile is neither lost nor sent again: it was not looked at."""
+    talk()
+    wait_for(lambda: daemon.ask("quality")["connections"], "it is told of")
+    few = ON.replace("{enabled: true}", "{enabled: true, sample: 65536}")
+    daemon.apply(few)
+    wait_for(lambda: daemon.ask("quality")["let_go"] == 1, "it is let go")
+    assert not daemon.ask("quality")["connections"]
+    passed = daemon.ask("quality")["not_sampled"]
+    talk()
+    wait_for(lambda: daemon.ask("quality")["not_sampled"] > passed + 100, "it passes unmeasured")
+    daemon.apply(ON)
+    wait_for(lambda: daemon.ask("quality")["sample"] == 1, "all are measured again")
+    talk()
+    row = wait_for(lambda: daemon.ask("quality")["connections"], "it is told of again")[0]
+    for side in (row["src_side"], row["dst_side"]):
+        assert side["bytes"] and not side["bytes_unseen"] and not side["retransmits"]
+    assert not row["whole"] and row["sample"] == 1

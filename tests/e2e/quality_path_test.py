@@ -95,18 +95,22 @@ def is_data(frame):
     return int(frame["tcp.len"]) or frame["tcp.flags.syn"] == "1" or frame["tcp.flags.fin"] == "1"
 
 
+def late(frames):
+    """Each frame whose first byte lies below what came before."""
+    highest = {}
+    for frame in filter(is_data, frames):
+        way, seq = (frame["tcp.srcport"], frame["tcp.dstport"]), int(frame["tcp.seq"])
+        end = seq + max(int(frame["tcp.len"]), 1)
+        if way in highest and (seq - highest[way]) % 2 ** 32 >= 2 ** 31:
+            yield frame
+        if way not in highest or (end - highest[way]) % 2 ** 32 < 2 ** 31:
+            highest[way] = end
+
+
 def sent_again(sent):
     """(port, IP identification, number) of each frame whose first byte was sent before: what leaves
     a sender is in its order."""
-    highest, again = {}, set()
-    for frame in filter(is_data, sent):
-        port, seq = frame["tcp.srcport"], int(frame["tcp.seq"])
-        end = seq + max(int(frame["tcp.len"]), 1)
-        if port in highest and (seq - highest[port]) % 2 ** 32 >= 2 ** 31:
-            again.add((port, frame["ip.id"], seq))
-        if port not in highest or (end - highest[port]) % 2 ** 32 < 2 ** 31:
-            highest[port] = end
-    return again
+    return {(frame["tcp.srcport"], frame["ip.id"], int(frame["tcp.seq"])) for frame in late(sent)}
 
 
 def echo(peer):
@@ -178,11 +182,16 @@ def test_what_is_sent_again_towards_losses_is_as_its_sender_counts(lossy, weir_d
     """All that the server sends again comes by here: its losses lie behind the router."""
     daemon = measuring(weir_daemon, lossy)
     before = snmp(lossy.server, "TcpRetransSegs")
-    transfers(lossy, COUNT, BYTES, family)
-    found = over(daemon, COUNT)
+    with captured(lossy, lossy.gateway, "wan", "inbound") as arrived:
+        transfers(lossy, COUNT, BYTES, family)
+        found = over(daemon, COUNT)
     server = snmp(lossy.server, "TcpRetransSegs") - before
     assert server > 50 and total(found, "dst_side", "retransmits") == server
-    assert total(found, "dst_side", "out_of_order") == 0     # nothing overtakes before the router
+    # All else that came late was overtaken on its way here, where processors are busy; between
+    # the capture and the program, two of them may change places once more.
+    overtaken = sum(1 for _ in late(arrived)) - server
+    ours = total(found, "dst_side", "out_of_order")
+    assert ours == pytest.approx(overtaken, abs=max(3, overtaken / 2))
     assert total(found, "src_side", "bytes_unseen") == total(found, "dst_side", "bytes_unseen") == 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sanity stage on real packets: each check drops what it is for, with a reason of its own, and
 what honest hosts send passes."""
+import itertools
 import shutil
 import socket
 
@@ -13,6 +14,7 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6MLReport2, ICMPv6ND_NS,
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
+from harness.daemon import Daemon
 from harness.frames import dressed, ether, udp
 from harness.net import Namespace, Pair, veth
 from harness.wait import wait_for
@@ -124,9 +126,25 @@ CHECKS = {
 }
 
 
-@pytest.fixture(params=["xdp", "tc", "xdp-generic"])
+@pytest.fixture(scope="module", params=["xdp", "tc", "xdp-generic"])
 def hook(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def standing(hook):
+    """standing(CONFIG): a daemon and its wire, shared by the tests that count from where they begin
+    and whose fragments are of datagrams of their own."""
+    with Pair() as pair, Daemon(pair.inside) as daemon, Wire.inward(pair) as wire:
+        daemon.say("interface", "attach", pair.wire, "--hook", hook)
+        live = []
+
+        def make(config):
+            if live != [config]:
+                daemon.apply(config)
+                live[:] = [config]
+            return daemon, wire
+        yield make
 
 
 @pytest.fixture
@@ -156,15 +174,15 @@ def tags(frame):
 
 
 @pytest.mark.parametrize("reason", CHECKS)
-def test_each_check_drops_with_its_own_reason(watched, wire, reason):
-    daemon = watched(BASIC)
+def test_each_check_drops_with_its_own_reason(standing, reason):
+    daemon, wire = standing(BASIC)
     for frame in CHECKS[reason]:
         assert ended(daemon, wire, [frame]) == {reason: 1}, frame.summary()
 
 
 @pytest.mark.parametrize("reason", CHECKS)
-def test_tags_hide_nothing(watched, wire, reason):
-    daemon = watched(BASIC)
+def test_tags_hide_nothing(standing, reason):
+    daemon, wire = standing(BASIC)
     frames = [tagged for frame in CHECKS[reason] for tagged in tags(frame)]
     assert ended(daemon, wire, frames) == {reason: len(frames)}
 
@@ -208,15 +226,21 @@ OVERLAPS = {
     "behind the last": ([(8, 4), (14, 2)], [True, False]),
     "joined to two": ([(0, 2), (4, 2), (2, 2), (3, 2)], [True, True, True, False]),
 }
+IDENTS = itertools.count(100)       # of datagrams that nobody has sent a piece of
+
+
+def overlapping(daemon):
+    return daemon.reasons().get("drop_fragment_overlap", 0)
 
 
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("case", OVERLAPS)
-def test_fragments_that_overlap_are_dropped(watched, wire, piece, case):
-    daemon = watched(STRICT)
+def test_fragments_that_overlap_are_dropped(standing, piece, case):
+    daemon, wire = standing(STRICT)
     places, wanted = OVERLAPS[case]
-    assert wire.verdicts(parts(piece, 100, *places)) == wanted
-    assert daemon.reasons()["drop_fragment_overlap"] == wanted.count(False)
+    before = overlapping(daemon)
+    assert wire.verdicts(parts(piece, next(IDENTS), *places)) == wanted
+    assert overlapping(daemon) - before == wanted.count(False)
 
 
 ORDERS = [[(0, 4), (4, 4), (8, 4)], [(8, 4), (4, 4), (0, 4)], [(4, 4), (8, 4), (0, 4)],
@@ -225,12 +249,12 @@ ORDERS = [[(0, 4), (4, 4), (8, 4)], [(8, 4), (4, 4), (0, 4)], [(4, 4), (8, 4), (
 
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("order", ORDERS, ids=["forwards", "backwards", "mixed", "odd ones last"])
-def test_fragments_that_fit_pass_in_any_order_and_again_with_the_same_id(watched, wire, piece,
-                                                                         order):
-    daemon = watched(STRICT)
+def test_fragments_that_fit_pass_in_any_order_and_again_with_the_same_id(standing, piece, order):
+    daemon, wire = standing(STRICT)
+    before, ident = overlapping(daemon), next(IDENTS)
     for _ in range(3):      # whole, the datagram is forgotten
-        assert all(wire.verdicts(parts(piece, 9, *order)))
-    assert "drop_fragment_overlap" not in daemon.reasons()
+        assert all(wire.verdicts(parts(piece, ident, *order)))
+    assert overlapping(daemon) == before
 
 
 def test_datagrams_are_told_apart(watched, wire):

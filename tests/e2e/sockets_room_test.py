@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir socket` when its tables are full: what has no place is counted."""
 import ctypes
+import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
 MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
 ENTRY_BYTES = 352
 PORT = 6100
+SO_COOKIE = 57          # of asm-generic/socket.h; 8 bytes
 
 
 @pytest.fixture
@@ -31,16 +34,30 @@ def watched(pair, weir_daemon):
     return daemon
 
 
-def fill(pinned, count):
-    """Entries of no socket, until no more go in; gives how many did."""
+def opened(pinned):
     bpf = ctypes.CDLL("libbpf.so.1")
     number = bpf.bpf_obj_get(str(pinned).encode())
     assert number >= 0
+    return bpf, number
+
+
+def fill(pinned, count):
+    """Entries of no socket, until no more go in; gives how many did."""
+    bpf, number = opened(pinned)
     for place in range(count):
         key = (1 << 62 | place).to_bytes(8, sys.byteorder)
         if bpf.bpf_map_update_elem(number, key, key + bytes(ENTRY_BYTES - len(key)), 0):
             return place
     return count
+
+
+def double(pinned, cookie):
+    """The entry of a socket once more, as of one that is no more: nobody saw its end."""
+    bpf, number = opened(pinned)
+    entry = ctypes.create_string_buffer(ENTRY_BYTES)
+    known, key = (value.to_bytes(8, sys.byteorder) for value in (cookie, 1 << 62 | cookie))
+    assert bpf.bpf_map_lookup_elem(number, known, entry) == 0 and known in entry.raw
+    assert bpf.bpf_map_update_elem(number, key, entry.raw.replace(known, key), 0) == 0
 
 
 def run(pair, text, *words):
@@ -74,9 +91,31 @@ def test_a_full_table_is_told_of(pair, watched):
     answer = current(watched, "list")
     assert answer["crowded"] >= 1 and answer["seen"] == 0
     assert " without room" in watched.say("socket", "list")
-    wait_for(lambda: watched.ask("socket", "list")["end_missed"] == MOST, "what is none goes")
+    wait_for(lambda: watched.ask("socket", "list")["end_missed"] == MOST, "what is none goes", 60)
     run(pair, CONNECT, "5")
-    wait_for(lambda: watched.ask("socket", "list")["ended"] == 5, "there is room again")
+    wait_for(lambda: watched.ask("socket", "list")["ended"] == 5, "there is room again", 60)
+
+
+def test_whose_end_nobody_saw_is_told_of_by_its_owner(pair, watched):
+    with pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as server, \
+            pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        server.bind((pair.outside_v4, PORT))
+        server.listen()
+        sock.connect((pair.outside_v4, PORT))
+        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
+        double(watched.pin_dir / "maps" / "st_socks", cookie)
+        found, = wait_for(lambda: current(watched, "list", "--ended")["sockets"], "it is told of")
+        live, = current(watched, "list")["sockets"]
+        assert found["end_missed"] and found["state"] == "ended"
+        assert [found[key] for key in ("local_port", "pid", "process", "uid")] \
+            == [live[key] for key in ("local_port", "pid", "process", "uid")] \
+            == [sock.getsockname()[1], os.getpid(), pathlib.Path("/proc/self/comm").read_text()
+                .strip(), 0]
+        answer = watched.ask("socket", "list")
+        assert (answer["end_missed"], answer["ended"]) == (1, 0)
+    wait_for(lambda: len(current(watched, "list", "--ended")["sockets"]) == 2, "both are")
+    assert [row.get("end_missed", False) for row in
+            current(watched, "list", "--ended")["sockets"]] == [False, True]
 
 
 def test_of_sockets_that_ended_the_last_are_kept(pair, watched):

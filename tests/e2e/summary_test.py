@@ -2,6 +2,7 @@
 """`weir summary`: who carries most, in English and Chinese, as the test's own connections do."""
 import json
 import re
+import socket
 
 import pytest
 
@@ -66,6 +67,41 @@ def test_what_cannot_be_is_refused(carrying, words, why):
     daemon, _ = carrying
     with pytest.raises(Refused, match=why):
         daemon.say("summary", *words)
+
+
+@pytest.mark.parametrize("lang, one_way, closing, counts", (
+    ("en", "one way", "closing", ("connections", "active connections")),
+    ("zh", "单向", "关闭中", ("总连接数", "活跃连接数"))))
+def test_what_is_active_is_told_of_whatever_its_protocol(chain, lang, one_way, closing, counts):
+    """Of four connections a datagram's is active, and one that is established; one is over, and
+    of one nobody knows yet."""
+    with Daemon(chain.gateway, config=CONFIG.format(account="true")) as daemon, \
+            listening(chain.server, 4, PORT + 2) as server, \
+            chain.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, \
+            chain.client.socket(socket.AF_INET, socket.SOCK_STREAM) as begins, \
+            chain.server.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("", PORT + 3))
+        datagrams.connect((server_address(4), PORT + 3))
+        datagrams.send(b"x" * (1024 - 14 - 20 - 8))
+        with connecting(chain.client, server_address(4), PORT + 2) as ends:
+            over = ends.getsockname()[1]
+            server.accept()[0].close()
+        chain.server.run("nft", "add table ip silent; add chain ip silent in { type filter hook "
+                         "input priority 0; }; add rule ip silent in "
+                         f"tcp dport {PORT + 4} drop")
+        begins.setblocking(False)
+        begins.connect_ex((server_address(4), PORT + 4))
+        try:
+            with connecting(chain.client, server_address(4), PORT + 2), server.accept()[0]:
+                wait_for(lambda: daemon.ask("flow", "count", "stage=closing")["total"] == 1 and
+                         daemon.ask("flow", "count")["total"] == 4, "all are known")
+                said = daemon.say("summary", "--rounds", "1", "--lang", lang)
+        finally:
+            chain.server.run("nft", "delete", "table", "ip", "silent")
+    assert re.search(rf":{PORT + 3} \| \S+: {one_way} \| \S+: 1KiB$", said, re.M), said
+    assert f":{over} " not in said and closing not in said, said
+    for word, count in zip(counts, (4, 2)):
+        assert re.search(rf"^{word}: {count}$", said, re.M), said
 
 
 def test_without_accounting_it_is_said_what_lacks(chain):

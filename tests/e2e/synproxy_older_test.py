@@ -11,13 +11,13 @@ import threading
 import pytest
 
 from harness.clients import servers
-from harness.kernel import BEHIND_XDP, release
+from harness.kernel import hooks, release
 from harness.net import Pair
 from harness.older import OlderDaemon
 from harness.wait import SLOWNESS, wait_for
 
 PORT = 8080
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 ADDRESSES = ("inside_v4", "inside_v6")
 has_cookies = pytest.mark.skipif(release() < (6, 0), reason="raw cookies by Linux 6.0")
 

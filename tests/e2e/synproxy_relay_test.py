@@ -16,7 +16,7 @@ from scapy.layers.l2 import Ether
 
 from harness.chain import Chain, address, client_address, server_address
 from harness.daemon import Daemon, Refused
-from harness.kernel import BEHIND_XDP, release
+from harness.kernel import hooks, release
 from harness.lossy import LossyChain
 from harness.streams import (PORT, both_ways, connecting, listening, options, receive, sent_again,
                              transfer)
@@ -24,9 +24,7 @@ from harness.wait import SLOWNESS, wait_for
 
 pytestmark = pytest.mark.skipif(release() < (6, 0), reason="raw cookies by Linux 6.0")
 PLAIN = 9090
-XDP, GENERIC = (pytest.param(hook, marks=BEHIND_XDP)
-    for hook in ("xdp", "xdp-generic"))
-HOOKS = ("tc", XDP, GENERIC)
+_, XDP, GENERIC = HOOKS = hooks("tc", "xdp", "xdp-generic")
 FAMILIES = (4, 6)
 SERVERS = {4: "10.77.4.0/24", 6: "fd77:4::/64"}
 ALWAYS = {"ports": str(PORT), "mode": "always", "where": "behind", "to": list(SERVERS.values())}

@@ -4,23 +4,16 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
-from harness.chain import Chain, client_address, server_address
-from harness.daemon import WEIR, Daemon
+from harness.chain import Chain
+from harness.daemon import Daemon
 from harness.programs import IPERF, listens, running
-from harness.screen import Screen
 from harness.streams import both_ways, connecting, listening, receive
+from harness.terminal import CARRIER, CLIENT, CONFIG, ONE, OTHER, OWNERS, SERVER, send, top
 from harness.wait import SLOWNESS, wait_for
-
-CONFIG = ("api: {listen: off}\ninterfaces: [{name: lan, hook: tc}, {name: wan, hook: tc}]\n"
-          "conntrack: {enabled: true, account: true}\ndrops: {enabled: true}\n")
-OWNERS = CONFIG + "sockets: {enabled: true}\n"
-ONE, OTHER = 7001, 7002
-HEADERS = 14 + 20 + 8           # Ethernet, IPv4, UDP
-CLIENT, SERVER = client_address(4), server_address(4)
-NUMBER = r"[\d,.]+"
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +26,6 @@ def chain():
 def daemon(chain):
     with Daemon(chain.gateway, config=CONFIG) as made:
         yield made
-
-
-def top(daemon, *words, **options):
-    return Screen(daemon.namespace, [WEIR, "top", "--socket", daemon.socket, *words], **options)
-
-
-def send(chain, port, count, size=1024, sport=40000):
-    """So many packets of UDP of that size on the wire, and nothing else of this flow."""
-    with chain.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, \
-            chain.server.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
-        sink.bind(("", port))
-        sink.settimeout(10 * SLOWNESS)
-        sock.bind(("", sport))
-        for _ in range(count):
-            sock.sendto(b"x" * (size - HEADERS), (SERVER, port))
-            sink.recv(2048)
 
 
 def order(screen, *names):
@@ -141,13 +118,6 @@ def test_what_is_off_is_said_and_how_to_switch_it_on(chain):
         screen.shows(r"set conntrack: \{account: true\}")
 
 
-CARRIER = """import socket, sys
-sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-sock.sendall(b"x" * (10 << 20))
-sock.recv(1)
-"""
-
-
 def test_processes_have_what_they_sent(chain, tmp_path):
     """By a process with a name of its own."""
     (tmp_path / "carrier").symlink_to("/usr/bin/python3")
@@ -163,10 +133,38 @@ def test_processes_have_what_they_sent(chain, tmp_path):
                 screen.shows(r"^0 +1 .* 10MiB +0B +\d+$")
 
 
+TALKER = """import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((sys.argv[1], int(sys.argv[2])))
+for _ in range(1000):
+    sock.send(b"x" * 982)
+    sock.recv(100)
+sys.stdin.read()
+"""
+
+
+def test_datagrams_of_processes_are_among_those_of_all_protocols(chain, tmp_path):
+    """A kibibyte a packet on the wire, and 52 bytes back for each."""
+    (tmp_path / "talker").symlink_to("/usr/bin/python3")
+    with Daemon(chain.gateway, config=OWNERS) as daemon, \
+            chain.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("", ONE))
+        sink.settimeout(10 * SLOWNESS)
+        with running(chain.gateway, tmp_path / "talker", "-c", TALKER, CLIENT, ONE,
+                     stdin=subprocess.PIPE):
+            for _ in range(1000):
+                sink.sendto(b"x" * 10, sink.recvfrom(2048)[1])
+            with top(daemon, "--tab", "processes", size=(160, 24)) as screen:
+                screen.shows("^process, by ")
+                screen.keys("g", "g", "g", "g")
+                screen.shows("^process, all protocols, by ")
+                screen.shows(r"^talker +1 .* 2,000 +1000KiB +50\.8KiB")
+
+
 def test_sockets_of_a_process_are_a_key_away_and_a_flow_has_its_owner(chain):
     with Daemon(chain.gateway, config=OWNERS) as daemon, running(chain.client, "iperf3", "-s"):
         wait_for(lambda: listens(chain.client, IPERF), "iperf3 listens")
-        with top(daemon, "--tab", "processes", size=(100, 45)) as screen:
+        with top(daemon, "--tab", "processes", size=(100, 60)) as screen:
             with running(chain.gateway, "iperf3", "-c", CLIENT, "-t", "60", "-b", "8M"):
                 rate = screen.shows(r"^iperf3 +2 +([\d.]+)KiB +[\d.]+KiB ")     # 8 Mbit/s
                 assert 300 < float(rate[1]) < 2000
@@ -267,6 +265,8 @@ def test_detail_has_all_of_it_and_goes_on(chain, daemon):
             screen.shows(r"^ +initiator|^ orig packets +\d")
             both_ways(client, accepted, b"x" * (1 << 20))
             screen.shows(r"^ bytes +2\.\d+MiB$")
+            screen.shows(r"^ age +\d+m?s$")
+            assert not re.search("^ (born|as of)", screen.text(), re.M)     # no clock of programs
             screen.keys("Escape")
             screen.shows("^flow, by ")
 

@@ -85,6 +85,7 @@ static void seen_is_consistent(const struct pkt *p)
 	if (!(seen & PKT_VLAN))
 		REQUIRE(p->vlan == 0);
 	REQUIRE(p->vlan <= 4095);
+	REQUIRE(!p->inner_vlan || (seen & PKT_VLAN && p->inner_vlan >> 12 == 1));
 }
 
 static void transport_is_consistent(const struct pkt *p)

@@ -2,13 +2,12 @@
 """Configurations of a gateway that balances (harness/cluster.py), and what tests of it go over."""
 import json
 
-import pytest
-
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE
+from harness.daemon import Daemon
 from harness.direct import COUNT, front
-from harness.kernel import BEHIND_XDP
+from harness.kernel import hooks
 
-HOOKS = ("tc", pytest.param("xdp-generic", marks=BEHIND_XDP))
+HOOKS = hooks("tc", "xdp-generic")
 FAMILIES = (4, 6)
 # How, and the family of the backends' addresses; None: the service's.
 WAYS = (("l2", None), ("ipip", 4), ("ipip", 6), ("gue", 4), ("gue", 6))
@@ -60,6 +59,16 @@ def direct_config(family, way, proto="tcp", hook="tc", weights=(1,) * COUNT, rul
 
 def dropped(daemon):
     return {name: count for name, count in daemon.reasons().items() if name.startswith("drop")}
+
+
+def watched(cluster, text):
+    """A daemon at the gateway, to be entered."""
+    return Daemon(cluster.gateway, config=text)
+
+
+def leaving(daemon):
+    """Addresses of backends that are there for what lives alone."""
+    return [row["address"] for row in daemon.ask("service", "backend", "list").get("leaving", [])]
 
 
 def names(clients):

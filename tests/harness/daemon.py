@@ -144,7 +144,11 @@ class Daemon:
         assert_clean(whole_log)
 
     def __enter__(self):
-        return self.start() if not self.process else self
+        try:
+            return self.start() if not self.process else self
+        except BaseException:
+            self.close()        # one that is slow to answer would go on beside the next
+            raise
 
     def __exit__(self, *_):
         self.close()

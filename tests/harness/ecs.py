@@ -16,11 +16,11 @@ FIELDS = {
     "destination.bytes": LONG, "server.ip": IP, "server.port": LONG,
     "network.bytes": LONG, "network.community_id": KEYWORD, "network.direction": KEYWORD,
     "network.iana_number": KEYWORD, "network.packets": LONG, "network.transport": KEYWORD,
-    "network.type": KEYWORD, "network.vlan.id": KEYWORD,
+    "network.type": KEYWORD, "network.vlan.id": KEYWORD, "network.inner.vlan.id": KEYWORD,
     "observer.hostname": KEYWORD, "observer.product": KEYWORD, "observer.type": KEYWORD,
     "observer.version": KEYWORD, "observer.ingress.interface.name": KEYWORD,
     "observer.egress.interface.name": KEYWORD,
-    "rule.id": KEYWORD, "rule.name": KEYWORD, "user.name": KEYWORD,
+    "rule.id": KEYWORD, "rule.name": KEYWORD, "user.id": KEYWORD, "user.name": KEYWORD,
     "process.pid": LONG, "process.name": KEYWORD, "process.executable": KEYWORD,
     "container.id": KEYWORD,
 }

@@ -17,6 +17,15 @@ def release():
 BEHIND_XDP = pytest.mark.skipif(release() < (6, 6), reason="a program behind XDP by Linux 6.6")
 
 
+def by_hook(rows):
+    """Parameters, of which the hook comes first: what needs a program behind XDP is marked so."""
+    return [pytest.param(row, marks=() if "tc" in (row, row[0]) else BEHIND_XDP) for row in rows]
+
+
+def hooks(*names):
+    return tuple(by_hook(names))
+
+
 def has_module(name):
     """Whether the kernel has it; it is loaded by that."""
     return subprocess.run(["modprobe", "-q", name], check=False).returncode == 0

@@ -25,19 +25,41 @@ def endpoint(packed, family):
             struct.unpack("!H", packed[2:4])[0])
 
 
-def told(sock, family):
-    """What the kernel was told in an ICMP error: by whom, of what kind, about a packet to whom."""
+def answers_forget(sock):
+    """Of packets that were sent on before."""
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.recv(2048)
+        except BlockingIOError:
+            return
+        except OSError:                 # another error, told of already
+            pass
+
+
+def told(sock, family, again=None):
+    """What the kernel was told in an ICMP error: by whom, of what kind, about a packet to whom.
+    `again` is sent before each look: whoever changed a route or a link waits for nobody, and one
+    packet may have been sent on before the change was heard of."""
+    patience = sock.gettimeout()
+
     def ask():
         try:
+            if again:
+                sock.send(again)
             return sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):
             return None
         except OSError as err:          # the error itself, once; the queue says more
             assert err.errno in (errno.ECONNREFUSED, errno.EMSGSIZE, errno.EHOSTUNREACH,
                                  errno.ENETUNREACH), err
             return None
 
+    sock.settimeout(0.2 if again else patience)
     _, extra, _, name = wait_for(ask, "an ICMP error")
+    if again:
+        answers_forget(sock)
+    sock.settimeout(patience)
     data, = (value for level, kind, value in extra if (level, kind) == RECVERR[family])
     number, _, kind, code, _, info, _ = struct.unpack("=IBBBBII", data[:16])
     return number, (kind, code), info, endpoint(data[16:], family)[0], tuple(name[:2])

@@ -13,7 +13,7 @@ def pause(seconds):
     select.select([], [], [], seconds)
 
 
-def wait_for(condition, what, seconds=10):
+def wait_for(condition, what, seconds=30):
     """Gives the first true value of condition(); fails past the deadline, naming `what`."""
     end = time.monotonic() + seconds * SLOWNESS
     while True:

@@ -218,6 +218,7 @@ def link(rng, version):
     numbers = [0x88a8 if isinstance(t, Dot1AD) else 0x8100 for t in layers]
     if tags and rng.random() < 0.2:
         numbers[0] = 0x9100
+    fields["inner_vlan"] = 0x1000 | layers[1].vlan if tags > 1 else 0
     if tags:
         seen.add("vlan")
         fields["vlan"] = layers[0].vlan

@@ -408,9 +408,34 @@ static void chunk_has_its_tags_and_flags_as_far_as_it_goes(void **state)
 	}
 }
 
+/* In words, the last of which overlaps the one before. */
+static void frame_is_taken_whole_or_not_at_all(void **state)
+{
+	unsigned char frame[64], taken[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(frame); i++)
+		frame[i] = (unsigned char)(i + 1);
+	for (__u32 bytes = 8; bytes <= sizeof(frame); bytes++) {
+		struct cursor c = cursor_init(frame, frame + bytes);
+
+		memset(taken, 0, sizeof(taken));
+		assert_true(parse_frame(&c, taken, bytes, sizeof(taken)));
+		assert_memory_equal(taken, frame, bytes);
+		for (size_t i = bytes; i < sizeof(taken); i++)
+			assert_int_equal(taken[i], 0);
+		c = cursor_init(frame, frame + bytes - 1);
+		assert_false(parse_frame(&c, taken, bytes, sizeof(taken)));
+		c = cursor_init(frame, frame + bytes);
+		if (bytes > 56)
+			assert_false(parse_frame(&c, taken, bytes, 56));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frame_is_taken_whole_or_not_at_all),
 		cmocka_unit_test(embedded_ipv4_is_read),
 		cmocka_unit_test(embedded_ipv6_is_read),
 		cmocka_unit_test(embedded_ports_follow_options_and_extensions),

@@ -39,8 +39,8 @@ static void pkt_print(const struct pkt *p)
 	printf("{");
 	addr_print("src", &p->src);
 	addr_print("dst", &p->dst);
-	printf("\"seen\": %u, \"ethertype\": %u, \"vlan\": %u, ", p->seen, be16(p->ethertype),
-	       p->vlan);
+	printf("\"seen\": %u, \"ethertype\": %u, \"vlan\": %u, \"inner_vlan\": %u, ", p->seen,
+	       be16(p->ethertype), p->vlan, p->inner_vlan);
 	printf("\"sport\": %u, \"dport\": %u, \"proto\": %u, ", be16(p->sport), be16(p->dport),
 	       p->proto);
 	printf("\"tcp_flags\": %u, \"icmp_type\": %u, \"icmp_code\": %u, ", p->tcp_flags,
