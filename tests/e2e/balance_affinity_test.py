@@ -208,7 +208,7 @@ def test_clients_can_be_forgotten(cluster):
         assert daemon.ask("service", "affinity", "clear", "echo") == {"forgotten": 2}
         assert not remembered(daemon)
         refused = daemon.verb("service", "affinity", "list", "nobody")
-        assert refused.returncode and "there is no service nobody" in refused.stderr
+        assert refused.returncode and "there is no service 'nobody'" in refused.stderr
 
 
 def test_connections_that_begin_at_once_get_one_backend(cluster):
