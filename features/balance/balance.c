@@ -102,6 +102,7 @@ static void balance_state_free(void *data)
 	health_free(state->health); /* it looks at what is live */
 	announce_free(state->announce);
 	balance_actives_free(state->actives);
+	balance_census_free(state->census);
 	weir_map_memory_done(&state->affinity);
 	balance_leave_done(&state->leave);
 	if (state->live)
@@ -146,6 +147,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 		r = announce_new(engine, &state->announce);
 	if (r >= 0)
 		r = balance_actives_new(engine, &state->actives);
+	if (r >= 0)
+		r = balance_census_new(engine, &state->census);
 	if (r < 0)
 		return r;
 	*ret_state = weir_take(state);
@@ -193,6 +196,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 	if (state->engine && weir_engine_is_idle(state->engine))
 		balance_counts_tick(&state->counts, now_ns);
 	balance_actives_tick(state->actives, now_ns);
+	balance_census_tick(state->census, state, now_ns);
 	balance_shortcut_look(state);
 	balance_ways_look(state);
 	announce_tick(state->announce);

@@ -1,67 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was counted of backends, as metrics. */
+/* What was counted of services and their backends, as metrics. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/engine.h"
 #include "core/snapshot.h"
 #include "features/balance/balance_wide.h"
 
-/* Backends that have series of their own; the rest is one more, so that a scrape stays small
- * whatever is added. */
-#define SERIES_MAX 50
-#define HISTOGRAMS_MAX 10      /* services likewise: each has 16 series */
+/*
+ * Services, and backends, that have series of their own; the rest is one more, so that a scrape
+ * stays small whatever is added. By the series that a scrape may have: with 8 for each of either,
+ * and 16 for a histogram, they are two thirds of it at the most.
+ */
+#define BACKENDS_SHARE 25
+#define SERVICES_SHARE 50
+#define HISTOGRAMS_SHARE 100
 #define SERIES_OTHER "(other)" /* no name of a service has brackets */
 #define LABEL_BYTES 128
 
+enum level {
+	LEVEL_SERVICE,
+	LEVEL_BACKEND,
+	LEVEL_COUNT,
+};
+
+/* Of a backend, or of some together. */
+struct sums {
+	struct balance_tally tally;
+	struct balance_flows flows;
+};
+
+#define NAMES(suffix)                                                \
+	{                                                            \
+		"balance_service_" suffix, "balance_backend_" suffix \
+	}
+
 static const struct {
-	const char *metric, *help;
+	const char *metric[LEVEL_COUNT], *help[LEVEL_COUNT];
 	size_t word;
 } series[] = {
 #define WORD(member) offsetof(struct balance_tally, member) / sizeof(__u64)
-	{ "balance_backend_in_packets_total", "Packets sent on to a backend.",
+	{ NAMES("in_packets_total"),
+	  { "Packets sent on to backends of a service.", "Packets sent on to a backend." },
 	  WORD(packets[BALANCE_TO_BACKEND]) },
-	{ "balance_backend_in_bytes_total", "Bytes sent on to a backend.",
+	{ NAMES("in_bytes_total"),
+	  { "Bytes sent on to backends of a service.", "Bytes sent on to a backend." },
 	  WORD(bytes[BALANCE_TO_BACKEND]) },
-	{ "balance_backend_out_packets_total", "Packets of a backend sent on to clients.",
+	{ NAMES("out_packets_total"),
+	  { "Packets of a service's backends sent on to clients.",
+	    "Packets of a backend sent on to clients." },
 	  WORD(packets[BALANCE_TO_CLIENT]) },
-	{ "balance_backend_out_bytes_total", "Bytes of a backend sent on to clients.",
+	{ NAMES("out_bytes_total"),
+	  { "Bytes of a service's backends sent on to clients.",
+	    "Bytes of a backend sent on to clients." },
 	  WORD(bytes[BALANCE_TO_CLIENT]) },
-	{ "balance_backend_connections_total", "Connections that a backend was given.",
+	{ NAMES("connections_total"),
+	  { "Connections that backends of a service were given.",
+	    "Connections that a backend was given." },
 	  WORD(begun) },
-	{ "balance_backend_answered_total", "Connections that a backend answered.",
+	{ NAMES("answered_total"),
+	  { "Connections that backends of a service answered.",
+	    "Connections that a backend answered." },
 	  WORD(answered) },
-	{ "balance_backend_refused_total", "Connections whose SYN a backend answered with a reset.",
+	{ NAMES("refused_total"),
+	  { "Connections whose SYN a backend of a service answered with a reset.",
+	    "Connections whose SYN a backend answered with a reset." },
 	  WORD(refused) },
 #undef WORD
 };
 
-static int tally_add(struct weir_snapshot *snapshot, const struct balance_tally *tally,
-		     const char *service, const char *backend)
+static void sums_add(struct sums *to, const struct sums *from)
 {
-	const __u64 *words = (const __u64 *)tally;
-	int r = 0;
-
-	for (size_t i = 0; !r && i < sizeof(series) / sizeof(*series); i++)
-		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, series[i].metric,
-				      series[i].help, (double)words[series[i].word],
-				      "service=\"%s\",backend=\"%s\"", service, backend);
-	return r;
+	balance_tally_add(&to->tally, &from->tally);
+	balance_flows_add(&to->flows, &from->flows);
 }
 
-static int place_add(const struct balance *state, const struct balance_section *section,
-		     uint32_t at, struct weir_snapshot *snapshot)
+static struct sums sums_of(const struct balance *state, uint32_t place)
+{
+	return (struct sums){
+		.tally = state->counts.sums[place].total,
+		.flows = balance_census_of(state->census, &state->counts.live.at[place]),
+	};
+}
+
+/* `labels` as they are told, values escaped. */
+static int sums_write(const struct balance *state, struct weir_snapshot *snapshot, enum level level,
+		      const struct sums *sums, const char *labels)
+{
+	const __u64 *words = (const __u64 *)&sums->tally;
+	static const char *const active[LEVEL_COUNT] = NAMES("active");
+	int r = 0;
+
+	for (size_t i = 0; !r && i < WEIR_ARRAY_SIZE(series); i++)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, series[i].metric[level],
+				      series[i].help[level], (double)words[series[i].word], "%s",
+				      labels);
+	if (r || !balance_census_is_taken(state->census))
+		return r;
+	return weir_snapshot_add(
+		snapshot, WEIR_SAMPLE_GAUGE, active[level],
+		"Connections that are answered and live, as counted some seconds ago.",
+		sums->flows.active, "%s", labels);
+}
+
+static int backend_write(const struct balance *state, const struct balance_section *section,
+			 uint32_t at, struct weir_snapshot *snapshot)
 {
 	const struct balance_place *place = &state->counts.live.at[at];
 	const struct balance_text *service = &section->services[place->service_index];
 	const struct balance_backend_text *backend = &service->backends[place->backend_index];
-	char name[LABEL_BYTES];
+	struct sums sums = sums_of(state, at);
+	char name[LABEL_BYTES], labels[2 * LABEL_BYTES];
 	_cleanup_buf_ struct weir_buf label = { 0 };
 
 	balance_backend_name(service, backend, &label);
-	return tally_add(snapshot, &state->counts.sums[at].total,
-			 weir_label_escape(service->name, name, sizeof(name)),
-			 weir_buf_str(&label));
+	snprintf(labels, sizeof(labels), "service=\"%s\",backend=\"%s\"",
+		 weir_label_escape(service->name, name, sizeof(name)), weir_buf_str(&label));
+	return sums_write(state, snapshot, LEVEL_BACKEND, &sums, labels);
+}
+
+static int service_write(const struct balance *state, const char *service, const struct sums *sums,
+			 struct weir_snapshot *snapshot)
+{
+	char name[LABEL_BYTES], labels[2 * LABEL_BYTES];
+
+	snprintf(labels, sizeof(labels), "service=\"%s\"",
+		 weir_label_escape(service, name, sizeof(name)));
+	return sums_write(state, snapshot, LEVEL_SERVICE, sums, labels);
 }
 
 static int latency_write(struct weir_snapshot *snapshot, const struct balance_latency *latency,
@@ -106,14 +173,19 @@ static struct balance_latency service_latency(const struct balance_counts *count
 	return sum;
 }
 
+static uint32_t most(const struct balance *state, uint32_t share)
+{
+	return weir_engine_config(state->engine)->metrics.series / share;
+}
+
 static int latencies_add(const struct balance *state, const struct balance_section *section,
 			 uint32_t count, struct weir_snapshot *snapshot)
 {
+	uint32_t told = most(state, HISTOGRAMS_SHARE);
 	char label[LABEL_BYTES];
 	int r = 0;
 
-	for (uint32_t at = 0, service = 0; !r && at < count && service < HISTOGRAMS_MAX;
-	     service++) {
+	for (uint32_t at = 0, service = 0; !r && at < count && service < told; service++) {
 		const char *name = section->services[state->counts.live.at[at].service_index].name;
 		struct balance_latency latency = service_latency(&state->counts, &at);
 
@@ -123,23 +195,72 @@ static int latencies_add(const struct balance *state, const struct balance_secti
 	return r;
 }
 
-/* The first backends in the order of the file: a choice by what they count would make series come
- * and go. */
+static int backends_add(const struct balance *state, const struct balance_section *section,
+			uint32_t count, struct weir_snapshot *snapshot)
+{
+	struct sums other = { .flows = { 0 } };
+	uint32_t told = most(state, BACKENDS_SHARE);
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < count; i++) {
+		struct sums sums = sums_of(state, i);
+
+		if (i < told)
+			r = backend_write(state, section, i, snapshot);
+		else
+			sums_add(&other, &sums);
+	}
+	if (r || count <= told)
+		return r;
+	return sums_write(state, snapshot, LEVEL_BACKEND, &other,
+			  "service=\"" SERIES_OTHER "\",backend=\"" SERIES_OTHER "\"");
+}
+
+/* Of the service whose first place is at *at. */
+static struct sums service_sums(const struct balance *state, uint32_t *at)
+{
+	const struct balance_plan *live = &state->counts.live;
+	unsigned service = live->at[*at].service_index;
+	struct sums all = { .flows = { 0 } };
+
+	for (; *at < live->count && live->at[*at].service_index == service; ++*at) {
+		struct sums one = sums_of(state, *at);
+
+		sums_add(&all, &one);
+	}
+	return all;
+}
+
+static int services_add(const struct balance *state, const struct balance_section *section,
+			uint32_t count, struct weir_snapshot *snapshot)
+{
+	struct sums other = { .flows = { 0 } };
+	uint32_t service = 0, told = most(state, SERVICES_SHARE);
+	int r = 0;
+
+	for (uint32_t at = 0; !r && at < count; service++) {
+		const char *name = section->services[state->counts.live.at[at].service_index].name;
+		struct sums sums = service_sums(state, &at);
+
+		if (service < told)
+			r = service_write(state, name, &sums, snapshot);
+		else
+			sums_add(&other, &sums);
+	}
+	return r || service <= told ? r : service_write(state, SERIES_OTHER, &other, snapshot);
+}
+
+/* The first ones in the order of the file: a choice by what they count would make series come and
+ * go. */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot)
 {
 	const struct balance_section *section = balance_acting_of(state);
 	/* Out of memory nothing acts, as far as is known here. */
 	uint32_t count =
 		state->counts.sums && section->service_count ? state->counts.live.count : 0;
-	struct balance_tally other = { { 0 } };
-	int r = 0;
+	int r = services_add(state, section, count, snapshot);
 
-	for (uint32_t i = 0; !r && i < count; i++)
-		if (i < SERIES_MAX)
-			r = place_add(state, section, i, snapshot);
-		else
-			balance_tally_add(&other, &state->counts.sums[i].total);
-	if (!r && count > SERIES_MAX)
-		r = tally_add(snapshot, &other, SERIES_OTHER, SERIES_OTHER);
+	if (!r)
+		r = backends_add(state, section, count, snapshot);
 	return r ? r : latencies_add(state, section, count, snapshot);
 }

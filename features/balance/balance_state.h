@@ -8,6 +8,7 @@
 #include "core/ways.h"
 #include "features/balance/balance.h"
 #include "features/balance/balance_active.h"
+#include "features/balance/balance_census.h"
 #include "features/balance/balance_count.h"
 #include "features/balance/balance_leave.h"
 #include "features/balance/health_text.h"
@@ -125,6 +126,7 @@ struct balance {
 	struct announce *announce; /* likewise */
 	struct balance_counts counts;
 	struct balance_actives *actives; /* NULL without an engine */
+	struct balance_census *census;	 /* likewise */
 	struct weir_map_memory affinity; /* nothing before the first object */
 	struct balance_leave leave;
 };

@@ -7,54 +7,44 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/engine.h"
-#include "core/served.h"
+#include "features/balance/balance_census.h"
 #include "features/balance/balance_wide.h"
-
-/* That are in the table now. */
-struct flows {
-	uint32_t active;   /* answered, and not over */
-	uint32_t inactive; /* all others */
-};
 
 /* Of a backend, or of all of a service. */
 struct stats {
+	bool is_direct; /* what it answers is not seen */
 	struct balance_tally total, last;
-	struct flows flows;
+	struct balance_flows flows; /* that are in the table now */
 	struct balance_latency latency;
 };
 
 struct stats_call {
 	const struct balance *state;
 	const struct balance_section *section;
-	struct flows *flows; /* of each place */
-	const char *only;    /* a service's name, or NULL */
+	struct balance_flows *flows; /* of each place */
+	const char *only;	     /* a service's name, or NULL */
 	bool is_rate, is_latency;
 	struct weir_json_out json;
 };
 
+static bool is_direct(const struct stats_call *call, unsigned service)
+{
+	return call->section->services[service].forward != WEIR_FORWARD_NAT;
+}
+
 static struct stats stats_of(const struct stats_call *call, uint32_t place)
 {
 	const struct balance_counts *counts = &call->state->counts;
-	struct stats stats = { .total = balance_counts_of(counts, &counts->live.at[place]) };
+	struct stats stats = {
+		.is_direct = is_direct(call, counts->live.at[place].service_index),
+		.total = balance_counts_of(counts, &counts->live.at[place]),
+	};
 
 	if (counts->sums)
 		stats.last = counts->sums[place].last;
 	stats.flows = call->flows[place];
 	stats.latency = balance_latency_of(counts, &counts->live.at[place]);
 	return stats;
-}
-
-static void flow_count(const struct weir_served_flow *flow, void *arg)
-{
-	struct stats_call *call = arg;
-	const struct balance_plan *live = &call->state->counts.live;
-	const struct balance_place *place = balance_plan_flow(live, flow);
-	struct flows *flows = place ? &call->flows[place - live->at] : NULL;
-
-	if (flows && flow->is_answered && !flow->is_over)
-		flows->active++;
-	else if (flows)
-		flows->inactive++;
 }
 
 static uint64_t per_s(const struct stats_call *call, uint64_t count)
@@ -77,6 +67,15 @@ static void rates_put(struct stats_call *call, const struct balance_tally *last)
 	weir_json_put_uint(json, "out_bytes_per_s", per_s(call, last->bytes[BALANCE_TO_CLIENT]));
 }
 
+/* Neither way, and those that still wait for it are among them. CPUs count each for itself while
+ * this is read, so an answer may be seen whose beginning is not. */
+static uint64_t unanswered_of(const struct stats *stats)
+{
+	uint64_t known = stats->total.answered + stats->total.refused;
+
+	return stats->total.begun > known ? stats->total.begun - known : 0;
+}
+
 static void totals_put(struct stats_call *call, const struct stats *stats)
 {
 	const struct balance_tally *total = &stats->total;
@@ -92,6 +91,10 @@ static void totals_put(struct stats_call *call, const struct stats *stats)
 	weir_json_put_uint(json, "out_bytes", total->bytes[BALANCE_TO_CLIENT]);
 	weir_json_put_uint(json, "answered", total->answered);
 	weir_json_put_uint(json, "refused", total->refused);
+	if (stats->is_direct)
+		weir_json_put_null(json, "unanswered");
+	else
+		weir_json_put_uint(json, "unanswered", unanswered_of(stats));
 }
 
 /* The upper end of the bucket that so many of a hundred lie in or below; of the last, its lower. */
@@ -161,7 +164,7 @@ static void services_put(struct stats_call *call)
 
 	weir_json_open_array(&call->json, "services");
 	for (unsigned i = 0; i < call->section->service_count; i++) {
-		struct stats sum = { .total = { .begun = 0 } };
+		struct stats sum = { .is_direct = is_direct(call, i) };
 
 		for (unsigned j = 0; j < call->section->services[i].backend_count; j++, place++) {
 			struct stats stats =
@@ -170,8 +173,7 @@ static void services_put(struct stats_call *call)
 			balance_tally_add(&sum.total, &stats.total);
 			balance_tally_add(&sum.last, &stats.last);
 			balance_latency_add(&sum.latency, &stats.latency);
-			sum.flows.active += stats.flows.active;
-			sum.flows.inactive += stats.flows.inactive;
+			balance_flows_add(&sum.flows, &stats.flows);
 		}
 		if (is_wanted(call, i))
 			service_put(call, i, &sum);
@@ -229,12 +231,13 @@ static int run_stats(struct weir_engine *engine, struct weir_call *call)
 		return weir_diag_error(&call->diag, "see `weir service list`",
 				       "there is no service '%.40s'", stats.only),
 		       -ENOENT;
-	_cleanup_free_ struct flows *flows = calloc(state->counts.live.count + 1ul, sizeof(*flows));
+	_cleanup_free_ struct balance_flows *flows =
+		calloc(state->counts.live.count + 1ul, sizeof(*flows));
 
 	if (!flows)
 		return -ENOMEM;
 	stats.flows = flows;
-	weir_served_each(engine, flow_count, &stats);
+	balance_flows_count(engine, state, flows);
 	weir_json_open_object(&stats.json, NULL);
 	services_put(&stats);
 	backends_put(&stats);

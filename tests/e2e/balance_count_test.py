@@ -235,6 +235,7 @@ def test_connections_that_a_backend_resets_are_told_from_those_it_answers(cluste
         assert rows == {
             BACKENDS[4][0]: {"connections": 40 - refused, "answered": 40 - refused, "refused": 0},
             BACKENDS[4][1]: {"connections": refused, "answered": 0, "refused": refused}}
+        assert all(row["unanswered"] == 0 for row in stats(daemon)["backends"])
 
 
 def test_probes_are_not_counted(cluster):

@@ -102,9 +102,9 @@ def test_drained_backend_gets_no_connection_between_the_same_ends_either(cluster
             return json.loads(sock.recv(1000))[0]      # ends by a reset
 
     with serving(cluster, 4), watched(cluster, config(4, (1, 0, None), hook=hook)) as daemon:
-        assert connected(40000) == BACKENDS[4][0]
+        assert connected(20000) == BACKENDS[4][0]
         daemon.apply(config(4, (0, 1, None), hook=hook))
-        assert connected(40000) == BACKENDS[4][1]
+        assert connected(20000) == BACKENDS[4][1]
 
 
 def test_killed_daemon_goes_on_balancing(cluster):

@@ -21,6 +21,24 @@ def end(family, address):
     return f"[{address}]:{BACKEND_PORT}" if family == 6 else f"{address}:{BACKEND_PORT}"
 
 
+def samples(daemon, name, labels):
+    """By the value of the label asked for last."""
+    asked = ",".join(f'{label}="([^"]*)"' for label in labels)
+    found = re.findall(rf'^weir_balance_{name}{{{asked}}} (\d+)$', metrics(daemon), re.M)
+    return {row[-2]: int(row[-1]) for row in found}
+
+
+def told_flows_are(daemon, backends):
+    """In the metrics, when it was counted: `backends` are those of the clients that live."""
+    counts = dict(collections.Counter(name.split("/")[1] for name in backends.values()))
+
+    def is_so():
+        told = samples(daemon, "backend_active", ("service", "backend"))
+        return ({name: count for name, count in told.items() if count} == counts
+                and samples(daemon, "service_active", ("service",)) == {"echo": len(backends)})
+    wait_for(is_so, "they are counted")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_flows_say_their_backend_and_are_counted_while_they_live(cluster, hook,     # noqa: F811
@@ -35,6 +53,7 @@ def test_flows_say_their_backend_and_are_counted_while_they_live(cluster, hook, 
             rows = daemon.ask("flow", "list", f"dport={PORT}")["flows"]
             assert {str(row["sport"]): row["backend"] for row in rows} == backends
             counts = collections.Counter(backends.values())
+            told_flows_are(daemon, backends)
             name, count = counts.most_common()[0]
             assert daemon.ask("flow", "count", f"backend={name}")["total"] == count
             assert {f"echo/{end(family, row['address'])}": row["active"]
@@ -43,6 +62,8 @@ def test_flows_say_their_backend_and_are_counted_while_they_live(cluster, hook, 
                 client.close()
             wait_for(lambda: stats(daemon)["services"][0]["active"] == 15, "five are over")
             assert stats(daemon)["services"][0]["inactive"] == 5
+            told_flows_are(daemon, {client.own[1]: backends[str(client.own[1])]
+                                    for client in clients[5:]})
         finally:
             for client in clients:
                 client.close()
@@ -91,6 +112,13 @@ def histogram(daemon):
     return [upto - less for upto, less in zip(below, [0, *below])]
 
 
+def few(count):
+    """Services of a backend each, which nobody asks for anything."""
+    return [{"name": f"few{n}", "address": SERVICE[4], "port": 2000 + n, "proto": "tcp",
+             "backends": [{"address": BACKENDS[4][0], "port": 3000 + n}]}
+            for n in range(count)]
+
+
 def test_metrics_have_the_first_backends_and_one_row_of_the_others(cluster):   # noqa: F811
     last = service(4)
     with serving(cluster, 4), \
@@ -106,12 +134,19 @@ def test_metrics_have_the_first_backends_and_one_row_of_the_others(cluster):   #
         labels = {address: f'service="echo",backend="{address}:{BACKEND_PORT}"'
                   for address in BACKENDS[4]}
         for name in ("connections", "answered", "refused"):
-            assert len(rows(name)) == 51
+            assert len(rows(name)) == 21, "20 and one of the others"
             assert {address: int(rows(name)[labels[address]]) for address in labels} == {
                 address: row[name] for address, row in shown.items()}
-        daemon.apply(config([*others(1), last]))    # behind the first fifty
+            of_services = samples(daemon, f"service_{name}_total", ("service",))
+            assert of_services == {"echo": sum(row[name] for row in shown.values()), "other0": 0}
+        daemon.apply(config([*others(1), last]))    # behind the first 20
         other = 'service="(other)",backend="(other)"'
         wait_for(lambda: rows("connections").get(other) == "9", "they are among the others")
+        assert samples(daemon, "service_connections_total", ("service",))["echo"] == 9
+        daemon.apply(config([*few(30), last]) + "metrics: {series: 1000}\n")
+        wait_for(lambda: samples(daemon, "service_connections_total", ("service",)).get("(other)")
+                 == 9, "so is their service, behind twenty")
+        assert len(samples(daemon, "service_connections_total", ("service",))) == 21
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -143,9 +178,11 @@ def test_handshakes_take_no_longer_here_than_for_the_client(cluster, hook, famil
             thread = threading.Thread(target=connect)
             thread.start()
             wait_for(lambda: stats(daemon, "echo")["services"][0]["connections"] == 21, "a SYN")
+            assert stats(daemon, "echo")["services"][0]["unanswered"] == 1
         finally:
             cluster.backends.run("nft", "delete", "table", "inet", "lossy")
         thread.join()
+        assert stats(daemon, "echo")["services"][0]["unanswered"] == 0
         slow = row()
         assert slow["measured"] == 21 and slow["buckets"][-1] == fast["buckets"][-1] + 1
         assert slow["mean_us"] * 21 - fast["mean_us"] * 20 > 900_000

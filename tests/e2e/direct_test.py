@@ -44,6 +44,8 @@ def test_connections_are_shared_out_and_answered_by_backends_themselves(cluster,
         status = daemon.status()["balance"]
         assert status["chosen"] == 40 and status["to_clients"] == 0
         assert status["to_backends"] >= 80
+        counted, = daemon.ask("service", "stats")["services"]
+        assert (counted["active"], counted["unanswered"]) == (40, None), "no answer is seen here"
         assert daemon.reasons()["pass_direct"] == status["to_backends"]
         assert not dropped(daemon)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/metrics: what devices count is told as they count it, over restarts too; Prometheus itself reads
 it, at the API's address or at one of its own."""
+import collections
 import contextlib
 import json
 import pathlib
@@ -249,26 +250,27 @@ def rows(text):
 
 
 def test_series_have_a_bound_and_counters_their_sum(pair):
-    """Each of a hundred backends has seven."""
+    """Each of fifty rules has four."""
     def text(series):
-        backends = ", ".join(f"{{address: 10.9.0.{number}}}" for number in range(1, 101))
+        rules = ", ".join(f"{{name: r{number}, action: limit, rate: 9/s, "
+                          f"proto: tcp, dport: {number}}}"
+                          for number in range(1, 51))
         return config(f"0.0.0.0:{PORT}", more=f", series: {series}") + \
-            f"balance: {{services: [{{name: s, address: 10.77.9.9, port: 80, " \
-            f"backends: [{backends}]}}]}}\n"
+            f"rules: {{rules: [{rules}]}}\n"
 
     with Daemon(pair.inside, config=text(100000)) as daemon:
         wait_for(lambda: len(told(daemon)) == 8, "rates")
         whole = rows(ask(pair, "/metrics")[1])
-        assert len(whole) > 300
+        assert len(whole) > 280
         assert "weir_metrics_series_left_out 0" in whole
         daemon.apply(text(200))
         some = rows(ask(pair, "/metrics")[1])
     assert len(some) <= 200 and "weir_metrics_series_limit 200" in some
     left_out = next(int(row.split()[1]) for row in some if "series_left_out" in row)
-    assert left_out > 100
-    name = "weir_balance_backend_connections_total"
-    assert f'{name}{{service="other",backend="other"}} 0' in some
-    assert 10 < sum(row.startswith(name) for row in some) < 50
+    assert left_out > 80
+    assert 'weir_rule_packets_total{rule="other",action="other"} 0' in some
+    shown = collections.Counter(row.split("{")[0] for row in some if row.startswith("weir_rule_"))
+    assert len(shown) == 4 and max(shown.values()) <= 25, "an eighth each at the most"
 
 
 def test_alerts_and_board_ask_for_metrics_that_there_are():
