@@ -461,12 +461,12 @@ static void metrics_are_in_exposition_format(void **state)
 {
 	char *answer = ask(*state, WEIR_ROLE_NONE, "GET /metrics", NULL, NULL);
 	assert_has(answer, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
-	assert_has(
-		answer,
-		"\r\n\r\n# HELP weir_packets_total Packets\\\\seen,\\nby end.\n"
-		"# TYPE weir_packets_total counter\nweir_packets_total 7\n"
-		"# HELP weir_list_entries Entries of a list.\n# TYPE weir_list_entries gauge\n"
-		"weir_list_entries{list=\"a\"} 1.5\nweir_list_entries{list=\"b\\\"\"} 2\n# HELP ");
+	assert_has(answer,
+		   "\r\n\r\n# HELP weir_packets_total Packets\\\\seen,\\nby end.\n"
+		   "# TYPE weir_packets_total counter\nweir_packets_total 7\n"
+		   "# HELP weir_list_entries Entries of a list.\n# TYPE weir_list_entries gauge\n"
+		   "weir_list_entries{list=\"a\"} 0.001912088\nweir_list_entries{list=\"b\\\"\"} "
+		   "2\n# HELP ");
 	assert_has(answer, "\nweir_revision 7\n");
 	free(answer);
 }

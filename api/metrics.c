@@ -11,6 +11,7 @@
 
 #include "api/service.h"
 #include "base/cleanup.h"
+#include "base/units.h"
 
 #define EXACT_INTEGERS 9007199254740992.0 /* 2^53: beyond it a double skips integers anyway */
 
@@ -70,7 +71,7 @@ static void value_put(struct weir_buf *text, double value)
 	else if (value == floor(value) && fabs(value) < EXACT_INTEGERS)
 		weir_buf_addf(text, "%.0f", value);
 	else
-		weir_buf_addf(text, "%.17g", value);
+		weir_real_format(value, text);
 	weir_buf_add_char(text, '\n');
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/units.h"
 
 #define UINT64_DIGITS 20
 
@@ -165,23 +166,14 @@ void weir_json_put_int(struct weir_json_out *json, const char *key, int64_t valu
 	text_put_uint(json->out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/*
- * 17 digits always suffice and mostly show noise: 0.1 as 0.10000000000000001. Weir never leaves the
- * C locale.
- */
 void weir_json_put_real(struct weir_json_out *json, const char *key, double value)
 {
 	if (!isfinite(value)) {
 		weir_json_put_null(json, key);
 		return;
 	}
-	char text[32];
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
-	weir_json_put_raw(json, key, text);
+	json_put_key(json, key);
+	weir_real_format(value, json->out);
 }
 
 void weir_json_put_bool(struct weir_json_out *json, const char *key, bool value)

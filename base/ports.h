@@ -37,6 +37,9 @@ static inline uint32_t weir_ports_of(uint16_t first, uint16_t last)
 /* "80", "8000-8099", "all". -EINVAL: it is none of these; -ERANGE: no such port, or the last stands
  * before the first. */
 int weir_ports_from_string(const char *text, uint32_t *ret_ports);
+/* Of a text that is refused: "is not within 1 to 65535"; and what mends it. */
+const char *weir_ports_fault(const char *text);
+#define WEIR_PORTS_MEND "write a port from 1 to 65535, a range as 8000-8099, or all for every port"
 const char *weir_ports_to_string(uint32_t ports, char text[WEIR_PORTS_TEXT]);
 
 #endif

@@ -58,6 +58,9 @@ static void ports_reading_what_is_wrong_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		assert_int_equal(weir_ports_from_string(cases[i].text, &ports), cases[i].error);
+	assert_string_equal(weir_ports_fault("80-"), "is neither a port nor a range of ports");
+	assert_string_equal(weir_ports_fault("9-8"), "ends before it begins");
+	assert_string_equal(weir_ports_fault("9-0"), "is not within 1 to 65535");
 	assert_int_equal(ports, 7);
 }
 

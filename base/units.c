@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -261,4 +263,20 @@ void weir_count_format(uint64_t count, struct weir_buf *text)
 	} else {
 		weir_buf_addf(text, "%u", (unsigned)count);
 	}
+}
+
+/*
+ * 17 digits always suffice and mostly show noise: 0.1 as 0.10000000000000001. Weir never leaves the
+ * C locale.
+ */
+void weir_real_format(double value, struct weir_buf *text)
+{
+	char digits[32];
+
+	for (int count = 15; count <= 17; count++) {
+		snprintf(digits, sizeof(digits), "%.*g", count, value);
+		if (strtod(digits, NULL) == value)
+			break;
+	}
+	weir_buf_add_str(text, digits);
 }

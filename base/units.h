@@ -43,5 +43,7 @@ void weir_duration_format(uint64_t ns, struct weir_buf *text);
 void weir_size_format(uint64_t bytes, struct weir_buf *text);
 /* Thousands apart: "1,234,567". */
 void weir_count_format(uint64_t count, struct weir_buf *text);
+/* Of a finite number the shortest text that reads back as the same: "0.1", "1e+300". */
+void weir_real_format(double value, struct weir_buf *text);
 
 #endif

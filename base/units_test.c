@@ -225,6 +225,31 @@ static void count_is_written_with_thousands_apart(void **state)
 	assert_written(weir_count_format, rows, WEIR_ARRAY_SIZE(rows));
 }
 
+/* What Python's repr() says, whose digits are the fewest that read back. */
+static void real_is_written_with_the_fewest_digits_that_read_back(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} rows[] = {
+		{ 0, "0" },
+		{ 0.1, "0.1" },
+		{ -1.5, "-1.5" },
+		{ 0.001912088, "0.001912088" },
+		{ 0.1 + 0.2, "0.30000000000000004" },
+		{ 1.0 / 3, "0.3333333333333333" },
+		{ 1e300, "1e+300" },
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows); i++) {
+		struct weir_buf text = { 0 };
+
+		weir_real_format(rows[i].value, &text);
+		assert_string_equal(weir_buf_str(&text), rows[i].text);
+		weir_buf_done(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +267,7 @@ int main(void)
 		cmocka_unit_test(duration_is_written_with_two_units_at_most),
 		cmocka_unit_test(size_is_written_rounded_to_a_tenth),
 		cmocka_unit_test(count_is_written_with_thousands_apart),
+		cmocka_unit_test(real_is_written_with_the_fewest_digits_that_read_back),
 	};
 	return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }

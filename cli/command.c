@@ -113,9 +113,8 @@ static int value_check(const struct weir_arg *arg, const char *text, struct weir
 		return 0;
 	case WEIR_ARG_PORTS:
 		if (weir_ports_from_string(text, &ports) < 0)
-			return weir_diag_error(diag, "write 80, 8000-8099, or all for every port",
-					       "%s: '%s' is neither a port nor a range of ports",
-					       arg->name, text);
+			return weir_diag_error(diag, WEIR_PORTS_MEND, "%s: '%s' %s", arg->name,
+					       text, weir_ports_fault(text));
 		return 0;
 	case WEIR_ARG_BOOL:
 		if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/units.h"
 
 #define NAME_MAX_BYTES 128
 
@@ -88,7 +89,7 @@ static void scalar_add(struct weir_buf *out, const struct weir_json *value)
 		weir_buf_addf(out, "%" PRId64, weir_json_int(value, 0));
 		break;
 	case WEIR_JSON_REAL:
-		weir_buf_addf(out, "%.17g", weir_json_real(value, 0));
+		weir_real_format(weir_json_real(value, 0), out);
 		break;
 	case WEIR_JSON_STRING:
 		weir_buf_add_str(out, weir_json_str(value, ""));

@@ -43,8 +43,8 @@ static void without_rows_the_answer_is_one(void **state)
 static void what_parts_cells_is_quoted(void **state)
 {
 	assert_csv("{\"rows\":[{\"a,b\":\"x,y\",\"c\":\"say \\\"no\\\"\",\"d\":\"two\\nlines\","
-		   "\"e\":-1.5,\"f\":\"\"}]}",
-		   "\"a,b\",c,d,e,f\r\n\"x,y\",\"say \"\"no\"\"\",\"two\nlines\",-1.5,\r\n");
+		   "\"e\":-0.1,\"f\":\"\"}]}",
+		   "\"a,b\",c,d,e,f\r\n\"x,y\",\"say \"\"no\"\"\",\"two\nlines\",-0.1,\r\n");
 }
 
 static void inner_objects_have_their_names_before(void **state)

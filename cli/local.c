@@ -80,6 +80,15 @@ static const struct weir_arg daemon_args[] = {
 	{ 0 },
 };
 
+static const struct weir_arg check_args[] = {
+	{ .name = "file",
+	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
+	  .metavar = "FILE",
+	  .help = "a configuration; - is standard input. What was added at run time is not "
+		  "looked at: apply says what does not go together with it" },
+	{ 0 },
+};
+
 static const struct weir_arg config_file_args[] = {
 	{ .name = "file",
 	  .flags = WEIR_ARG_POSITIONAL | WEIR_ARG_REQUIRED,
@@ -198,7 +207,7 @@ static const struct weir_arg doctor_args[] = { PIN_DIR_ARG, { 0 } };
 const struct weir_local weir_locals[] = {
 	{ .op = { .name = "check",
 		  .summary = "Check a configuration and change nothing",
-		  .args = config_file_args,
+		  .args = check_args,
 		  .example = "check /etc/weir/weir.yaml" },
 	  .place = WEIR_VERB_LOCAL,
 	  .run = weir_local_check },

@@ -60,8 +60,12 @@ void weir_render_quality_status(const struct weir_view *view, const struct weir_
 void weir_render_sockets_status(const struct weir_view *view, const struct weir_json *sockets);
 void weir_render_sockets(const struct weir_view *view);
 void weir_render_socket_top(const struct weir_view *view);
-/* The balancer: what became of an edit; list-dnat; who is served by whom; what was forgotten. */
+/* The balancer: what became of an edit; what services and backends there are; list-dnat; who is
+ * served by whom; what was forgotten. */
 void weir_render_balance_edit(const struct weir_view *view);
+void weir_render_services(const struct weir_view *view);
+void weir_render_backends(const struct weir_view *view);
+void weir_render_health(const struct weir_view *view);
 void weir_render_dnat(const struct weir_view *view);
 void weir_render_lb_status(const struct weir_view *view);
 void weir_render_lb_cleanup(const struct weir_view *view);

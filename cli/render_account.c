@@ -95,12 +95,12 @@ void weir_render_account_status(const struct weir_view *view, const struct weir_
 }
 
 static void places_add(struct weir_buf *out, const struct weir_json *conntrack, const char *key,
-		       const char *capacity_key, const char *word)
+		       const char *places_key, const char *word)
 {
 	weir_buf_add_str(out, "  ");
 	weir_count_format(weir_view_uint(conntrack, key), out);
 	weir_buf_add_str(out, " of ");
-	weir_count_format(weir_view_uint(conntrack, capacity_key), out);
+	weir_count_format(weir_view_uint(conntrack, places_key), out);
 	weir_buf_addf(out, " %s", word);
 }
 
@@ -135,8 +135,8 @@ void weir_render_flow_status(const struct weir_view *view, const struct weir_jso
 	weir_view_add_colored(view, WEIR_COLOR_HEAD, "conntrack");
 	if (weir_view_bool(conntrack, "on")) {
 		weir_buf_add_str(view->out, "  on");
-		places_add(view->out, conntrack, "flows", "capacity", "flows");
-		places_add(view->out, conntrack, "half_open", "half_open_capacity", "half-open");
+		places_add(view->out, conntrack, "flows", "places", "flows");
+		places_add(view->out, conntrack, "half_open", "half_open_places", "half-open");
 		losses_add(view, conntrack);
 	} else {
 		weir_buf_add_str(view->out, "  off");

@@ -30,6 +30,39 @@ void weir_render_balance_edit(const struct weir_view *view)
 		      (unsigned long long)weir_view_uint(answer, "revision"));
 }
 
+/* The answer, or where it has none of these rows, what makes some. */
+static void rows_or_say(const struct weir_view *view, const char *rows, const char *more,
+			const char *none)
+{
+	const char *note = weir_view_str(view->answer, "note");
+
+	if (weir_json_size(weir_json_get(view->answer, rows)) ||
+	    weir_json_size(weir_json_get(view->answer, more)))
+		weir_view_generic(view, view->answer, 0);
+	else
+		weir_buf_addf(view->out, "%s%s%s\n", note, *note ? "\n" : "", none);
+}
+
+void weir_render_services(const struct weir_view *view)
+{
+	rows_or_say(view, "services", "do_not_act",
+		    "no services; add one with 'weir service add NAME --address ADDRESS --port "
+		    "PORT --backend ADDRESS[:PORT]'");
+}
+
+void weir_render_backends(const struct weir_view *view)
+{
+	rows_or_say(view, "backends", "leaving",
+		    "no backends; add one with 'weir service backend add SERVICE ADDRESS[:PORT]'");
+}
+
+void weir_render_health(const struct weir_view *view)
+{
+	rows_or_say(view, "backends", "",
+		    "no backend is checked; 'weir service set NAME --health TYPE' checks those of "
+		    "a service of run time, `health` in weir.yaml those of others");
+}
+
 static void port_cell(struct weir_table *table, const struct weir_json *row, const char *key)
 {
 	const struct weir_json *port = weir_json_get(row, key);

@@ -373,29 +373,29 @@ static int state_count(const char *state, const struct weir_json *count, void *a
 }
 
 /* "of 100,000, 12.3%"; none is no share. */
-static void share_add(struct weir_buf *out, uint64_t count, uint64_t capacity)
+static void share_add(struct weir_buf *out, uint64_t count, uint64_t places)
 {
-	uint64_t tenths = capacity ? count * 1000 / capacity : 0;
+	uint64_t tenths = places ? count * 1000 / places : 0;
 
 	weir_buf_add_str(out, "of ");
-	weir_count_format(capacity, out);
-	if (count > 0 && capacity && tenths == 0)
+	weir_count_format(places, out);
+	if (count > 0 && places && tenths == 0)
 		weir_buf_add_str(out, ", under 0.1%");
-	else if (count > 0 && capacity)
+	else if (count > 0 && places)
 		weir_buf_addf(out, ", %llu.%llu%%", (unsigned long long)(tenths / 10),
 			      (unsigned long long)(tenths % 10));
 }
 
 static void table_count(struct weir_table *table, const struct weir_json *answer, const char *name,
-			const char *key, const char *capacity_key)
+			const char *key, const char *places_key)
 {
 	uint64_t count = weir_view_uint(answer, key);
 	struct weir_buf text = { 0 };
 
 	weir_table_cell(table, WEIR_COLOR_HEAD, name);
 	weir_table_count(table, WEIR_COLOR_PLAIN, count);
-	if (capacity_key)
-		share_add(&text, count, weir_view_uint(answer, capacity_key));
+	if (places_key)
+		share_add(&text, count, weir_view_uint(answer, places_key));
 	cell_done(table, WEIR_COLOR_DIM, &text);
 }
 
@@ -417,8 +417,8 @@ void weir_render_flow_count(const struct weir_view *view)
 	(void)weir_json_each(weir_json_get(view->answer, "states"), state_count, &table);
 	for (size_t i = 0; weir_table_rows(&table) > 0 && i < WEIR_ARRAY_SIZE(columns); i++)
 		weir_table_cell(&table, WEIR_COLOR_PLAIN, NULL);
-	table_count(&table, view->answer, "proven", "proven", "capacity");
-	table_count(&table, view->answer, "half-open", "half_open", "half_open_capacity");
+	table_count(&table, view->answer, "proven", "proven", "places");
+	table_count(&table, view->answer, "half-open", "half_open", "half_open_places");
 	table_count(&table, view->answer, "total", "total", NULL);
 	weir_table_print(&table, view->out);
 }

@@ -160,7 +160,8 @@ static void counts_are_a_table_without_zeros(void **state)
 {
 	assert_shown("flow.count",
 		     "{\"tracked\":true,\"total\":12393,\"proven\":12345,\"half_open\":48,"
-		     "\"capacity\":100000,\"half_open_capacity\":65536,\"states\":{\"syn_sent\":48,"
+		     "\"capacity\":80000,\"places\":100000,\"half_open_capacity\":52428,"
+		     "\"half_open_places\":65536,\"states\":{\"syn_sent\":48,"
 		     "\"syn_received\":0,\"established\":12345}}",
 		     false,
 		     "state         flows\n"
@@ -176,7 +177,8 @@ static void count_of_nothing_has_no_states_and_no_shares(void **state)
 {
 	assert_shown("flow.count",
 		     "{\"tracked\":true,\"total\":0,\"proven\":0,\"half_open\":0,"
-		     "\"capacity\":1000,\"half_open_capacity\":500,\"states\":{\"syn_sent\":0}}",
+		     "\"capacity\":800,\"places\":1000,\"half_open_capacity\":400,"
+		     "\"half_open_places\":500,\"states\":{\"syn_sent\":0}}",
 		     false,
 		     "state      flows\n"
 		     "proven         0  of 1,000\n"
@@ -188,7 +190,8 @@ static void full_table_is_a_hundred_percent(void **state)
 {
 	assert_shown("flow.count",
 		     "{\"tracked\":true,\"total\":1000,\"proven\":1000,\"half_open\":0,"
-		     "\"capacity\":1000,\"half_open_capacity\":500,\"states\":{\"stream\":1000}}",
+		     "\"capacity\":800,\"places\":1000,\"half_open_capacity\":400,"
+		     "\"half_open_places\":500,\"states\":{\"stream\":1000}}",
 		     false,
 		     "state      flows\n"
 		     "stream     1,000\n"
@@ -281,8 +284,9 @@ static void status_has_a_line_on_connections(void **state)
 {
 	assert_shown("status",
 		     "{\"version\":\"0.1.0\",\"pid\":1,\"revision\":1,\"interfaces\":[],"
-		     "\"conntrack\":{\"on\":true,\"flows\":1234,\"capacity\":100000,"
-		     "\"half_open\":12,\"half_open_capacity\":65536,\"new\":5,\"refused\":0,"
+		     "\"conntrack\":{\"on\":true,\"flows\":1277,\"capacity\":1024,\"places\":1280,"
+		     "\"half_open\":12,\"half_open_capacity\":52428,"
+		     "\"half_open_places\":65536,\"new\":5,\"refused\":0,"
 		     "\"displaced\":0,\"invalid\":3}}",
 		     false,
 		     "weir 0.1.0  revision 1  running 0s (pid 1)\n"
@@ -290,7 +294,7 @@ static void status_has_a_line_on_connections(void **state)
 		     "Interfaces\n"
 		     "none; add one with 'weir interface attach NAME'\n"
 		     "\n"
-		     "conntrack  on  1,234 of 100,000 flows  12 of 65,536 half-open  refused 0 "
+		     "conntrack  on  1,277 of 1,280 flows  12 of 65,536 half-open  refused 0 "
 		     "displaced 0 invalid 3\n");
 }
 

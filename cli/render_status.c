@@ -156,7 +156,8 @@ static int says_something(const char *key, const struct weir_json *value, void *
 	switch (weir_json_type(value)) {
 	case WEIR_JSON_INTEGER:
 	case WEIR_JSON_REAL:
-		return !ends_with(key, "capacity") && weir_json_real(value, 0) != 0;
+		return !ends_with(key, "capacity") && !ends_with(key, "places") &&
+		       weir_json_real(value, 0) != 0;
 	case WEIR_JSON_STRING:
 		return weir_json_str(value, "")[0] != '\0';
 	case WEIR_JSON_ARRAY:
@@ -166,6 +167,14 @@ static int says_something(const char *key, const struct weir_json *value, void *
 	default:
 		return 0;
 	}
+}
+
+/* What has services does nothing without one, and waits for none of its packets. */
+static const char *silence_word(const struct weir_json *value)
+{
+	if (!weir_view_bool(value, "on"))
+		return "off";
+	return weir_json_get(value, "services") ? "on, no services" : "on, nothing yet";
 }
 
 /* A line for each part that has nothing to say, where the others have their tables. */
@@ -178,8 +187,7 @@ static int feature_rest(const char *key, const struct weir_json *value, void *ar
 		return 0;
 	weir_view_add_label(&label, key);
 	weir_buf_addf(view->out, "%-10s ", weir_buf_str(&label));
-	weir_view_add_colored(view, WEIR_COLOR_DIM,
-			      weir_view_bool(value, "on") ? "on, nothing yet" : "off");
+	weir_view_add_colored(view, WEIR_COLOR_DIM, silence_word(value));
 	weir_buf_add_char(view->out, '\n');
 	return 0;
 }

@@ -45,10 +45,37 @@ static void status_has_a_line_of_sockets_and_one_of_quality(void **state)
 		"7 segments without room\n");
 }
 
+static void status_has_a_line_for_what_has_nothing_to_say(void **state)
+{
+	assert_shown("{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[],"
+		     "\"limit\":{\"on\":false,\"limits\":0,\"over\":0},"
+		     "\"block_live\":{\"entries\":0,\"capacity\":65536},"
+		     "\"conntrack\":{\"on\":true,\"flows\":0,\"half_open_capacity\":1000,"
+		     "\"half_open_places\":1256,"
+		     "\"account\":{\"on\":false,\"ended\":0}},"
+		     "\"synproxy\":{\"on\":false,\"services\":0,\"proven\":2},"
+		     "\"balance\":{\"on\":true,\"services\":0,\"chosen\":0},"
+		     "\"events\":{\"drop\":{\"sent\":0,\"capped\":0,\"lost\":0}}}",
+		     "weir 0.1.0  revision 1  no daemon; the data path filters on\n"
+		     "\n"
+		     "Interfaces\n"
+		     "none; add one with 'weir interface attach NAME'\n"
+		     "\n"
+		     "synproxy\n"
+		     "on        no\n"
+		     "services  0\n"
+		     "proven    2\n"
+		     "\n"
+		     "limit      off\n"
+		     "conntrack  on, nothing yet\n"
+		     "balance    on, no services\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_has_a_line_of_sockets_and_one_of_quality),
+		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,29 +416,28 @@ static void what_is_a_second_is_no_time(void **state)
 		     "  web          48          3.8KiB  1m30s\n");
 }
 
-static void status_has_a_line_for_what_has_nothing_to_say(void **state)
+static void where_there_are_no_services_is_said_how_to_add_one(void **state)
 {
-	assert_shown("status",
-		     "{\"version\":\"0.1.0\",\"revision\":1,\"interfaces\":[],"
-		     "\"limit\":{\"on\":false,\"limits\":0,\"over\":0},"
-		     "\"block_live\":{\"entries\":0,\"capacity\":65536},"
-		     "\"conntrack\":{\"on\":true,\"flows\":0,\"half_open_capacity\":1000,"
-		     "\"account\":{\"on\":false,\"ended\":0}},"
-		     "\"synproxy\":{\"on\":false,\"services\":0,\"proven\":2},"
-		     "\"events\":{\"drop\":{\"sent\":0,\"capped\":0,\"lost\":0}}}",
-		     false,
-		     "weir 0.1.0  revision 1  no daemon; the data path filters on\n"
+	static const char add[] =
+		"no services; add one with 'weir service add NAME --address ADDRESS --port PORT "
+		"--backend ADDRESS[:PORT]'\n";
+
+	assert_shown("service.list", "{\"services\":[],\"backends\":[]}", false, add);
+	assert_shown("service.stats", "{\"services\":[],\"backends\":[]}", false, add);
+	assert_shown("service.list",
+		     "{\"services\":[],\"backends\":[],\"do_not_act\":[{\"name\":\"web\"}]}", false,
+		     "services  none\n"
+		     "backends  none\n"
 		     "\n"
-		     "Interfaces\n"
-		     "none; add one with 'weir interface attach NAME'\n"
-		     "\n"
-		     "synproxy\n"
-		     "on        no\n"
-		     "services  0\n"
-		     "proven    2\n"
-		     "\n"
-		     "limit      off\n"
-		     "conntrack  on, nothing yet\n");
+		     "do not act\n"
+		     "  name\n"
+		     "  web\n");
+	assert_shown("service.backend.list", "{\"backends\":[]}", false,
+		     "no backends; add one with 'weir service backend add SERVICE "
+		     "ADDRESS[:PORT]'\n");
+	assert_shown("service.health", "{\"backends\":[]}", false,
+		     "no backend is checked; 'weir service set NAME --health TYPE' checks those of "
+		     "a service of run time, `health` in weir.yaml those of others\n");
 }
 
 static void a_clock_of_programs_is_not_shown_and_durations_are(void **state)
@@ -562,7 +561,7 @@ int main(void)
 		cmocka_unit_test(status_counts_rules_and_tells_default_policies),
 		cmocka_unit_test(interfaces_have_rates_once_they_are_known),
 		cmocka_unit_test(what_is_a_second_is_no_time),
-		cmocka_unit_test(status_has_a_line_for_what_has_nothing_to_say),
+		cmocka_unit_test(where_there_are_no_services_is_said_how_to_add_one),
 		cmocka_unit_test(a_clock_of_programs_is_not_shown_and_durations_are),
 		cmocka_unit_test(status_without_interfaces_says_what_to_do),
 		cmocka_unit_test(doctor_gives_the_cure_with_the_fault),

@@ -107,6 +107,8 @@ static int member_show(const char *key, const struct weir_json *value, void *arg
 		return 0;
 	weir_view_add_label(&label, key);
 	if (!nested) {
+		if (weir_json_type(value) == WEIR_JSON_ARRAY && !weir_json_size(value))
+			weir_buf_add_str(&text, "none");
 		weir_view_add_scalar(&text, key, value);
 		weir_table_cell(members->table, WEIR_COLOR_DIM, weir_buf_str(&label));
 		weir_table_cell(members->table, weir_view_verdict_color(weir_buf_str(&text)),

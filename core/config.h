@@ -54,6 +54,7 @@ struct weir_field {
 	bool required;
 	bool wants_value;     /* given without a value it is refused, not taken as left out */
 	uint64_t least, most; /* for numbers and quantities; most 0 = no bound */
+	const char *or_else;  /* what else mends a number out of bounds; NULL: nothing */
 	const char *help;     /* a sentence for the reference and for refusals */
 };
 

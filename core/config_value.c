@@ -112,6 +112,8 @@ static int measure_read(const struct weir_field *field, const char *text, const 
 		weir_buf_add_str(&mend, "write a smaller one");
 	else
 		bounds_format(field, most, &mend);
+	if (field->or_else)
+		weir_buf_addf(&mend, ", or %s", field->or_else);
 	return weir_diag_key(diag, key, weir_buf_str(&mend), "'%s' is too %s",
 			     weir_text_shorten(text, shown), large ? "large" : "small");
 }
@@ -158,15 +160,11 @@ static int ports_read(const char *text, const char *key, struct weir_diag *diag,
 		      uint32_t *ret_ports)
 {
 	char shown[WEIR_TEXT_SHOWN];
-	int r = weir_ports_from_string(text, ret_ports);
 
-	if (!r)
+	if (!weir_ports_from_string(text, ret_ports))
 		return 0;
-	return weir_diag_key(diag, key, "write 80, 8000-8099, or all for every port",
-			     r == -ERANGE ?
-				     "'%s' is not within 1 to 65535, or ends before it begins" :
-				     "'%s' is neither a port nor a range of ports",
-			     weir_text_shorten(text, shown));
+	return weir_diag_key(diag, key, WEIR_PORTS_MEND, "'%s' %s", weir_text_shorten(text, shown),
+			     weir_ports_fault(text));
 }
 
 int weir_value_read(const struct weir_field *field, const char *text, const char *key,

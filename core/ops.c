@@ -49,13 +49,18 @@ uint64_t weir_call_uint(const struct weir_call *call, const char *name, uint64_t
 	return (uint64_t)weir_json_int(value, (int64_t)fallback);
 }
 
-bool weir_call_flag(const struct weir_call *call, const char *name)
+bool weir_args_flag(const struct weir_json *args, const char *name)
 {
-	const struct weir_json *value = weir_json_get(call->args, name);
+	const struct weir_json *value = weir_json_get(args, name);
 	const char *text = weir_json_str(value, NULL);
 
 	return text ? strcmp(text, "true") == 0 || strcmp(text, "1") == 0 || !*text :
 		      weir_json_bool(value, false);
+}
+
+bool weir_call_flag(const struct weir_call *call, const char *name)
+{
+	return weir_args_flag(call->args, name);
 }
 
 const struct weir_op *weir_op_at(size_t index)
@@ -185,9 +190,8 @@ static int text_check(const struct weir_arg *arg, const char *text, struct weir_
 	case WEIR_ARG_PORTS:
 		return weir_ports_from_string(text, &ports) == 0 ?
 			       0 :
-			       weir_diag_key(diag, arg->name,
-					     "write 80, 8000-8099, or all for every port",
-					     "'%s' is neither a port nor a range of ports", text);
+			       weir_diag_key(diag, arg->name, WEIR_PORTS_MEND, "'%s' %s", text,
+					     weir_ports_fault(text));
 	case WEIR_ARG_CHOICE:
 		return choice_is_known(arg, text) ? 0 : choice_refuse(arg, text, diag);
 	case WEIR_ARG_WORDS:
@@ -216,8 +220,9 @@ static int value_check(const struct weir_arg *arg, const struct weir_json *value
 	if (arg->type == WEIR_ARG_PORTS && type == WEIR_JSON_INTEGER)
 		return weir_json_int(value, 0) > 0 && weir_json_int(value, 0) <= UINT16_MAX ?
 			       0 :
-			       weir_diag_key(diag, arg->name, "write a number from 1 to 65535",
-					     "it is not a port");
+			       weir_diag_key(diag, arg->name, WEIR_PORTS_MEND,
+					     "%lld is not within 1 to 65535",
+					     (long long)weir_json_int(value, 0));
 	if (arg->type == WEIR_ARG_UINT && type == WEIR_JSON_INTEGER &&
 	    weir_json_int(value, -1) >= 0)
 		return 0;

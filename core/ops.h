@@ -119,6 +119,8 @@ void weir_call_free(struct weir_call *call);
 const char *weir_call_str(const struct weir_call *call, const char *name);
 uint64_t weir_call_uint(const struct weir_call *call, const char *name, uint64_t fallback);
 bool weir_call_flag(const struct weir_call *call, const char *name);
+/* A WEIR_ARG_BOOL among arguments, which may come as text: true, 1 and "" are true. */
+bool weir_args_flag(const struct weir_json *args, const char *name);
 /*
  * Checks role, arguments and If-Match, then runs the op; calls call->finished exactly once, now or
  * later. Errors: -EACCES role, -EINVAL arguments (each named in diag), -ESTALE revision moved on,

@@ -58,6 +58,10 @@ void announce_tick(struct announce *announce);
  * up has it or its network; or what the socket costs. */
 int announce_ask(struct announce *announce, const struct weir_addr *addr,
 		 const struct announce_place **ret_places, unsigned *ret_count);
+/* A service that is to be announced: warns where that cannot be now. What the kernel does not say
+ * is not warned of: it is tried again. */
+void announce_advise(const struct announce *announce, const struct weir_addr *addr,
+		     struct weir_diag *diag);
 int announce_snapshot(const struct announce *announce, struct weir_snapshot *snapshot);
 
 /* announce_addrs.c: those that services want, each once; NULL: out of memory. */

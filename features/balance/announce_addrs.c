@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which addresses services want told of, and what is said where that cannot be. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -58,6 +59,35 @@ static bool is_placed(const struct announce *announce, const struct weir_addr *a
 	return false;
 }
 
+#define UNPLACED                                                                             \
+	"%s is not announced: no watched interface that is up has it, or is in its network " \
+	"while this host has it"
+#define UNPLACED_MEND "ip addr add %s/%d dev INTERFACE"
+
+static int host_bits(const struct weir_addr *addr)
+{
+	return weir_addr_is_v4(addr) ? 32 : 128;
+}
+
+void announce_advise(const struct announce *announce, const struct weir_addr *addr,
+		     struct weir_diag *diag)
+{
+	struct announce_host host = { 0 };
+	char text[WEIR_ADDR_TEXT], mend[WEIR_ADDR_TEXT + sizeof(UNPLACED_MEND)];
+	bool is_there = false;
+
+	if (!announce || announce_host_read(announce->engine, &host))
+		return;
+	for (unsigned i = 0; i < host.link_count && !is_there; i++)
+		is_there = announce_is_there(&host, &host.links[i], addr);
+	announce_host_done(&host);
+	if (is_there)
+		return;
+	weir_addr_to_string(addr, text);
+	snprintf(mend, sizeof(mend), UNPLACED_MEND, text, host_bits(addr));
+	weir_diag_warning(diag, mend, UNPLACED, text);
+}
+
 /* Said once of each: an address that is kept elsewhere, as by a standby, is no fault. */
 static void addr_warn(struct announce *announce, const struct announce_addr *addr)
 {
@@ -66,12 +96,9 @@ static void addr_warn(struct announce *announce, const struct announce_addr *add
 	if (is_placed(announce, &addr->addr))
 		return;
 	weir_addr_to_string(&addr->addr, text);
-	weir_engine_warn(
-		announce->engine, weir_balance.name,
-		"%s is not announced: no watched interface that is up has it, or is in its "
-		"network while this host has it. Where neighbours are to find it here: "
-		"ip addr add %s/%d dev INTERFACE",
-		text, text, weir_addr_is_v4(&addr->addr) ? 32 : 128);
+	weir_engine_warn(announce->engine, weir_balance.name,
+			 UNPLACED ". Where neighbours are to find it here: " UNPLACED_MEND, text,
+			 text, host_bits(&addr->addr));
 }
 
 void announce_addrs_look(struct announce *announce)

@@ -291,12 +291,15 @@ static void balance_status(void *data, struct weir_json_out *json)
 {
 	struct balance *state = data;
 	const struct balance_live *live = balance_live_of(state);
+	unsigned acting = live ? live->acting.service_count : 0;
 	uint64_t sums[BALANCE_COUNTER_COUNT];
 
 	balance_sums(state, sums);
 	weir_json_open_object(json, "balance");
 	weir_json_put_bool(json, "on", !state->runtime->is_off);
-	weir_json_put_uint(json, "services", live ? live->acting.service_count : 0);
+	weir_json_put_uint(json, "services", acting);
+	if (live && live->all.service_count > acting)
+		weir_json_put_uint(json, "services_idle", live->all.service_count - acting);
 	for (size_t i = 0; i < BALANCE_COUNTER_COUNT; i++)
 		weir_json_put_uint(json, counters[i].key, sums[i]);
 	weir_json_close_object(json);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "core/neighbours.h"
+#include "features/balance/announce.h"
 #include "features/balance/balance_reach.h"
 
 #define ADVISED_MOST 8
@@ -144,6 +145,17 @@ static int request_persist(struct weir_change *change, void *data, struct weir_d
 	return r;
 }
 
+/* The loop knows which interfaces are watched, where a worker does not. */
+static void announced_advise(const struct balance *state, struct weir_call *call, const char *name)
+{
+	const struct balance_text *text = made_find(state->runtime, 0, name);
+	struct balance_end end;
+
+	if (weir_args_flag(call->args, "announce") && text &&
+	    !balance_service_read_as(text, "", NULL, &end))
+		announce_advise(state->announce, &end.addr, &call->diag);
+}
+
 static void command_answer(const struct balance_request *request,
 			   const struct balance_command *command)
 {
@@ -151,6 +163,7 @@ static void command_answer(const struct balance_request *request,
 	struct weir_call *call = command->call;
 	struct weir_json_out json = { .out = &call->reply };
 
+	announced_advise(weir_engine_state(request->engine, &weir_balance), call, edit->service);
 	weir_json_open_object(&json, NULL);
 	weir_json_put_str(&json, "result", edit->result);
 	if (edit->service[0])

@@ -26,6 +26,7 @@ static const struct weir_field backend_fields[] = {
 	  .offset = BACKEND(port),
 	  .least = 1,
 	  .most = 65535,
+	  .or_else = "leave it out: then it is the service's",
 	  .wants_value = true,
 	  .help = "Its port. Without: the service's. Where that has a range, the port of its first "
 		  "one; the others follow." },

@@ -204,7 +204,7 @@ int balance_edit_backend_add(struct balance_edit *edit)
 /* That is what the command wants: to be rid of what lives too. */
 static bool is_now(const struct balance_edit *edit)
 {
-	return weir_json_bool(weir_json_get(edit->args, "now"), false);
+	return balance_edit_flag(edit, "now");
 }
 
 static int stays_check(const struct balance_edit *edit, unsigned service, unsigned backend)

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/hash.h"
-#include "features/balance/balance_edit.h"
+#include "features/balance/health_given.h"
 
 /* For --source: backends are to see the clients, wherever those are. */
 #define NO_SOURCE "none"
@@ -44,7 +45,7 @@ static int vip_read(struct balance_edit *edit, struct balance_text *text,
 		.address = (char *)balance_edit_str(edit, "vip"),
 		.proto = proto ? balance_proto_parse(proto) : BALANCE_TCP,
 		.source = source && strcmp(source, NO_SOURCE) != 0 ? (char *)source : NULL,
-		.announce = weir_json_bool(weir_json_get(edit->args, "announce"), false),
+		.announce = balance_edit_flag(edit, "announce"),
 	};
 	int r = balance_edit_ports(edit, "vport", &text->port);
 
@@ -117,9 +118,59 @@ static int announce_check(const struct balance_edit *edit, unsigned service, boo
 			     known->name);
 }
 
+static bool checks_are(const struct balance_text *text, const struct balance_text *other)
+{
+	_cleanup_buf_ struct weir_buf one = { 0 }, two = { 0 };
+	struct weir_json_out of_one = { .out = &one }, of_two = { .out = &two };
+
+	health_given_put(&text->health, &of_one);
+	health_given_put(&other->health, &of_two);
+	return text->health.type == other->health.type && text->on_all_down == other->on_all_down &&
+	       strcmp(weir_buf_str(&one), weir_buf_str(&two)) == 0;
+}
+
+static int is_of_checks(const char *key, const struct weir_json *value, void *arg)
+{
+	(void)value, (void)arg;
+	return strncmp(key, "health", strlen("health")) == 0 || strcmp(key, "on-all-down") == 0;
+}
+
+/* Likewise of the service: what is said of checks must be what they are. */
+static int checks_check(const struct balance_edit *edit, unsigned service)
+{
+	const struct balance_text *known = &edit->live->all.services[service];
+	struct balance_text text = *known;
+	_cleanup_free_ char **words = NULL;
+
+	if (!weir_json_each(edit->args, is_of_checks, NULL))
+		return 0;
+	int r = health_given_read(edit, &text, &words);
+
+	if (r || checks_are(&text, known))
+		return r;
+	return weir_diag_key(edit->diag, "health",
+			     edit->live->services[service].is_runtime ?
+				     "leave it out; weir service set changes it" :
+				     "leave it out, or change it in weir.yaml",
+			     "the service '%s' is there already, and is checked otherwise",
+			     known->name);
+}
+
+/* What is said of the service beside the backend. */
+static int known_check(const struct balance_edit *edit, unsigned service,
+		       const struct balance_text *said)
+{
+	int r = said->source ? source_check(edit, service, said->source) : 0;
+
+	if (!r)
+		r = announce_check(edit, service, said->announce);
+	return r ? r : checks_check(edit, service);
+}
+
 int balance_edit_dnat_add(struct balance_edit *edit)
 {
 	char address[WEIR_ADDR_TEXT], name[BALANCE_NAME_MAX + 1], source[WEIR_ADDR_TEXT];
+	_cleanup_free_ char **words = NULL;
 	struct balance_text text;
 	struct balance_end end;
 	struct balance_backend_text backend = { .address = (char *)balance_edit_str(edit, "rip"),
@@ -133,11 +184,11 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 	if (!r && known < 0)
 		r = source_choose(edit, &end, &text, source);
 	if (!r && known < 0)
+		r = health_given_read(edit, &text, &words);
+	if (!r && known < 0)
 		r = balance_edit_service_new(edit, &text);
-	if (!r && known >= 0 && text.source)
-		r = source_check(edit, (unsigned)known, text.source);
 	if (!r && known >= 0)
-		r = announce_check(edit, (unsigned)known, text.announce);
+		r = known_check(edit, (unsigned)known, &text);
 	if (!r && known >= 0)
 		text = edit->live->all.services[known];
 	snprintf(edit->service, sizeof(edit->service), "%s", text.name);

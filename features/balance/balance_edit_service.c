@@ -13,15 +13,12 @@ const char *balance_edit_str(const struct balance_edit *edit, const char *key)
 	return weir_json_str(weir_json_get(edit->args, key), NULL);
 }
 
-/* Flags and numbers come as text too: a query knows nothing else. */
 bool balance_edit_flag(const struct balance_edit *edit, const char *key)
 {
-	const char *text = balance_edit_str(edit, key);
-
-	return text ? !*text || !strcmp(text, "true") || !strcmp(text, "1") :
-		      weir_json_bool(weir_json_get(edit->args, key), false);
+	return weir_args_flag(edit->args, key);
 }
 
+/* Numbers come as text too: a query knows nothing else. */
 int balance_edit_number(const struct balance_edit *edit, const char *key, uint32_t least,
 			uint32_t most, uint32_t fallback, uint32_t *ret_number)
 {
@@ -47,8 +44,8 @@ int balance_edit_ports(const struct balance_edit *edit, const char *key, uint32_
 	if (text ? !weir_ports_from_string(text, ret_ports) :
 		   *ret_ports >= 1 && *ret_ports <= UINT16_MAX)
 		return 0;
-	return weir_diag_key(edit->diag, key, "write 80, 8000-8099, or all for every port",
-			     "it is neither a port nor a range of ports");
+	return weir_diag_key(edit->diag, key, WEIR_PORTS_MEND, "it %s",
+			     text ? weir_ports_fault(text) : "is not within 1 to 65535");
 }
 
 int balance_edit_find(struct balance_edit *edit, const char *name, unsigned *ret_service)

@@ -104,6 +104,36 @@ static void dnat_among_neighbours_has_a_source(void **state)
 	source_is("{\"vip\":\"2001:db8::9\",\"vport\":80,\"rip\":\"2001:db8::10\"}", NULL);
 }
 
+/* As a query of the API has them. */
+static void flags_that_come_as_text_are_read(void **state)
+{
+	static const char del[] =
+		"{\"service\":\"web\",\"backend\":\"10.0.0.2:80\",\"now\":\"%s\"}";
+	static const char *const truths[] = { "true", "1", "" }, *const lies[] = { "false", "0" };
+	char args[128];
+
+	(void)state;
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(truths) + WEIR_ARRAY_SIZE(lies); i++) {
+		bool is = i < WEIR_ARRAY_SIZE(truths);
+		const char *word = is ? truths[i] : lies[i - WEIR_ARRAY_SIZE(truths)];
+		_cleanup_policy_ struct policy policy = { 0 };
+
+		policy_make(&policy);
+		snprintf(args, sizeof(args),
+			 "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"10.0.0.10\","
+			 "\"announce\":\"%s\"}",
+			 word);
+		assert_int_equal(edit(&policy, balance_edit_dnat_add, args), 0);
+		assert_int_equal(policy.runtime.services[0].announce, is);
+		assert_int_equal(edit(&policy, balance_edit_backend_add,
+				      "{\"service\":\"web\",\"backend\":\"10.0.0.2:80\"}"),
+				 0);
+		snprintf(args, sizeof(args), del, word);
+		assert_int_equal(edit(&policy, balance_edit_backend_del, args), 0);
+		assert_int_equal(policy.runtime.row_count, is ? 1 : 2); /* it leaves, or is gone */
+	}
+}
+
 static void full_of_services_is_refused_with_the_number(void **state)
 {
 	_cleanup_policy_ struct policy policy = { 0 };
@@ -256,6 +286,7 @@ int main(void)
 		cmocka_unit_test(name_that_would_be_too_long_is_a_hash),
 		cmocka_unit_test(dnat_into_a_service_that_is_there_makes_none),
 		cmocka_unit_test(dnat_among_neighbours_has_a_source),
+		cmocka_unit_test(flags_that_come_as_text_are_read),
 		cmocka_unit_test(full_of_services_is_refused_with_the_number),
 		cmocka_unit_test(full_of_backends_is_refused_with_the_number),
 		cmocka_unit_test(of_several_backends_one_that_is_wrong_leaves_none),

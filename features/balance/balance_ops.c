@@ -36,35 +36,39 @@ static void backend_changes_put(const struct balance_live_backend *backend,
 		weir_json_put_uint(json, "weight_in_file", backend->weight_written);
 }
 
-static void backend_put(const struct balance_live *live, unsigned service, unsigned index,
+static void backend_put(const struct balance *state, unsigned service, unsigned index,
 			struct weir_json_out *json)
 {
+	const struct balance_live *live = state->live;
 	const struct balance_live_backend *backend = backend_at(live, service, index);
+	const char *word = health_backend_word(state, service, index);
 	char address[WEIR_ADDR_TEXT];
 
 	weir_json_open_object(json, NULL);
 	weir_json_put_str(json, "service", live->all.services[service].name);
 	weir_json_put_str(json, "address", weir_addr_to_string(&backend->end.addr, address));
 	balance_ports_put(json, "port", balance_end_ports(&backend->end));
-	weir_json_put_uint(json, "weight", backend->weight);
+	weir_json_put_uint(json, "weight", backend->is_leaving ? 0 : backend->weight);
+	if (word)
+		weir_json_put_str(json, "state", word);
 	weir_json_put_str(json, "origin", origin_name(backend->is_runtime));
 	backend_changes_put(backend, json);
 	weir_json_close_object(json);
 }
 
 /* Those that get new connections, or may. */
-static void backends_put(const struct balance_live *live, unsigned service,
-			 struct weir_json_out *json)
+static void backends_put(const struct balance *state, unsigned service, struct weir_json_out *json)
 {
-	const struct balance_text *text = &live->all.services[service];
+	const struct balance_text *text = &state->live->all.services[service];
 
 	for (unsigned i = 0; i < balance_staying(text); i++)
-		backend_put(live, service, i, json);
+		backend_put(state, service, i, json);
 }
 
 /* A list of its own, where there are any: of the service, of all where it is -1. */
-static void leaving_put(const struct balance_live *live, int service, struct weir_json_out *json)
+static void leaving_put(const struct balance *state, int service, struct weir_json_out *json)
 {
+	const struct balance_live *live = state->live;
 	bool is_open = false;
 
 	for (unsigned i = 0; i < live->all.service_count; i++) {
@@ -76,7 +80,7 @@ static void leaving_put(const struct balance_live *live, int service, struct wei
 			weir_json_open_array(json, "leaving");
 		is_open = true;
 		for (unsigned j = text->leaving_count; j > 0; j--)
-			backend_put(live, i, text->backend_count - j, json);
+			backend_put(state, i, text->backend_count - j, json);
 	}
 	if (is_open)
 		weir_json_close_array(json);
@@ -84,20 +88,21 @@ static void leaving_put(const struct balance_live *live, int service, struct wei
 
 static unsigned changed_count(const struct balance_live *live, unsigned service)
 {
-	unsigned count = 0;
-
 	const struct balance_text *text = &live->all.services[service];
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < balance_staying(text); i++)
 		count += backend_at(live, service, i)->row != 0;
 	return count;
 }
 
-static void service_members(const struct balance_live *live, unsigned index,
-			    struct weir_json_out *json)
+static void service_members(const struct balance *state, unsigned index, struct weir_json_out *json)
 {
+	const struct balance_live *live = state->live;
 	const struct balance_text *service = &live->all.services[index];
 	const struct balance_live_service *of = &live->services[index];
+	const char *word = health_service_word(state, index);
+	unsigned changed = of->is_runtime ? 0 : changed_count(live, index);
 
 	weir_json_put_str(json, "name", service->name);
 	weir_json_put_str(json, "address", service->address);
@@ -118,9 +123,11 @@ static void service_members(const struct balance_live *live, unsigned index,
 		weir_json_put_bool(json, "announce", true);
 	weir_json_put_str(json, "origin", origin_name(of->is_runtime));
 	weir_json_put_bool(json, "enabled", of->is_enabled);
+	if (word)
+		weir_json_put_str(json, "state", word);
 	weir_json_put_uint(json, "backends", balance_staying(service));
-	if (!of->is_runtime)
-		weir_json_put_uint(json, "backends_changed", changed_count(live, index));
+	if (changed)
+		weir_json_put_uint(json, "backends_changed", changed);
 }
 
 /* Those of run time that the configuration leaves no place for. */
@@ -164,15 +171,15 @@ static int run_list(struct weir_engine *engine, struct weir_call *call)
 	weir_json_open_array(&json, "services");
 	for (unsigned i = 0; i < live->all.service_count; i++) {
 		weir_json_open_object(&json, NULL);
-		service_members(live, i, &json);
+		service_members(state, i, &json);
 		weir_json_close_object(&json);
 	}
 	weir_json_close_array(&json);
 	weir_json_open_array(&json, "backends");
 	for (unsigned i = 0; i < live->all.service_count; i++)
-		backends_put(live, i, &json);
+		backends_put(state, i, &json);
 	weir_json_close_array(&json);
-	leaving_put(live, -1, &json);
+	leaving_put(state, -1, &json);
 	if (!is_all_in(state, live)) {
 		weir_json_open_array(&json, "do_not_act");
 		left_out_put(state, live, &json);
@@ -203,7 +210,8 @@ static void health_put(const struct balance_text *service, enum weir_role role,
 
 static int run_show(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance_live *live = balance_live_of(state_of(engine));
+	struct balance *state = state_of(engine);
+	const struct balance_live *live = balance_live_of(state);
 	struct weir_json_out json = { .out = &call->reply };
 
 	if (!live)
@@ -213,12 +221,12 @@ static int run_show(struct weir_engine *engine, struct weir_call *call)
 	if (service < 0)
 		return -ENOENT;
 	weir_json_open_object(&json, NULL);
-	service_members(live, (unsigned)service, &json);
+	service_members(state, (unsigned)service, &json);
 	health_put(&live->all.services[service], call->role, &json);
 	weir_json_open_array(&json, "served_by");
-	backends_put(live, (unsigned)service, &json);
+	backends_put(state, (unsigned)service, &json);
 	weir_json_close_array(&json);
-	leaving_put(live, service, &json);
+	leaving_put(state, service, &json);
 	weir_json_close_object(&json);
 	return 0;
 }
@@ -241,7 +249,8 @@ static const struct weir_op show_op = {
 
 static int run_backend_list(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance_live *live = balance_live_of(state_of(engine));
+	struct balance *state = state_of(engine);
+	const struct balance_live *live = balance_live_of(state);
 	const char *name = weir_call_str(call, "service");
 	struct weir_json_out json = { .out = &call->reply };
 
@@ -255,9 +264,9 @@ static int run_backend_list(struct weir_engine *engine, struct weir_call *call)
 	weir_json_open_array(&json, "backends");
 	for (unsigned i = 0; i < live->all.service_count; i++)
 		if (!name || i == (unsigned)service)
-			backends_put(live, i, &json);
+			backends_put(state, i, &json);
 	weir_json_close_array(&json);
-	leaving_put(live, service, &json);
+	leaving_put(state, service, &json);
 	weir_json_close_object(&json);
 	return 0;
 }

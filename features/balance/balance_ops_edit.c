@@ -110,6 +110,14 @@
 			   "command: the program, by its whole path; once more for each of its "   \
 			   "arguments. No shell reads them. Role: admin")
 
+#define ALL_DOWN_ARG(without)                                                              \
+	{                                                                                  \
+		"on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",                                 \
+			"where all are down, new connections are refused, or go on as if " \
+			"all were up",                                                     \
+			health_all_down_names, without                                     \
+	}
+
 #define PREFIX_ARG                                                                                 \
 	{                                                                                          \
 		"client-prefix", WEIR_ARG_UINT, 0, "N",                                            \
@@ -135,9 +143,7 @@ static const struct weir_arg add_args[] = {
 	  "for how long a client that comes again gets the backend that he had", NULL, NULL },
 	ANNOUNCE_ARG,
 	HEALTH_ARGS,
-	{ "on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",
-	  "where all are down, new connections are refused, or go on as if all were up",
-	  health_all_down_names, "refuse" },
+	ALL_DOWN_ARG("refuse"),
 	{ "backend", WEIR_ARG_STRING, WEIR_ARG_MANY, "A[:P]",
 	  "who serves it; may be given more than once, or have commas between", NULL, NULL },
 	{ 0 },
@@ -158,9 +164,7 @@ static const struct weir_arg set_args[] = {
 	  NULL, NULL },
 	ANNOUNCE_ARG,
 	HEALTH_ARGS,
-	{ "on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",
-	  "where all are down, new connections are refused, or go on as if all were up",
-	  health_all_down_names, NULL },
+	ALL_DOWN_ARG(NULL),
 	{ 0 },
 };
 EDIT_OP(balance_set_op, "service.set",
@@ -224,6 +228,8 @@ static const struct weir_arg dnat_add_args[] = {
 	  "of their network if VIP and backend are in one, else none",
 	  NULL, NULL },
 	ANNOUNCE_ARG,
+	HEALTH_ARGS,
+	ALL_DOWN_ARG("refuse"),
 	{ 0 },
 };
 EDIT_OP(balance_dnat_add_op, "lb.add-dnat",

@@ -270,6 +270,10 @@ void balance_flows_gone(void *state);
 int balance_microflows_set(const struct balance_section *section, bool shortcuts,
 			   struct weir_constants *constants);
 void balance_ways_end(struct balance *state);
+/* health_ops.c: whether backend `index` of a service of state->live, or the service with all that
+ * stay, is "up", "down", "drained", "disabled" …; NULL: nobody looks. */
+const char *health_backend_word(const struct balance *state, unsigned service, unsigned index);
+const char *health_service_word(const struct balance *state, unsigned service);
 /* balance_count_metrics.c */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
 struct weir_served_flow;

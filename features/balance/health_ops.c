@@ -54,6 +54,66 @@ static void service_put(const struct health *health, const struct balance_sectio
 	}
 }
 
+/* Those that leave are not checked, nor is a service that no packet meets. */
+static const struct health_target *target_of(const struct balance *state, unsigned service,
+					     unsigned index)
+{
+	const struct balance_live_service *of = &state->live->services[service];
+	const struct health_key key = { of->end, state->live->backends[of->first + index].end };
+
+	return state->health ? health_find(state->health, &key) : NULL;
+}
+
+static bool is_met(const struct balance *state, unsigned service)
+{
+	return !state->runtime->is_off && state->live->services[service].is_enabled;
+}
+
+const char *health_backend_word(const struct balance *state, unsigned service, unsigned index)
+{
+	const struct balance_live *live = state->live;
+	const struct balance_live_backend *backend =
+		&live->backends[live->services[service].first + index];
+
+	if (live->all.services[service].health.type == HEALTH_NONE || backend->is_leaving)
+		return NULL;
+	if (!is_met(state, service))
+		return "disabled";
+	if (backend->is_drained)
+		return "drained";
+	const struct health_target *target = target_of(state, service, index);
+
+	return health_state_name(target ? target->machine.state : HEALTH_UNCHECKED);
+}
+
+/* Of those that are to get new connections: who is drained or has no weight, nobody misses. */
+const char *health_service_word(const struct balance *state, unsigned service)
+{
+	const struct balance_text *text = &state->live->all.services[service];
+	const struct balance_live_backend *backends =
+		&state->live->backends[state->live->services[service].first];
+	unsigned counts[HEALTH_STATES] = { 0 }, wanted = 0;
+
+	if (text->health.type == HEALTH_NONE)
+		return NULL;
+	if (!is_met(state, service))
+		return "disabled";
+	for (unsigned i = 0; i < balance_staying(text); i++) {
+		const struct health_target *target = target_of(state, service, i);
+
+		if (backends[i].is_drained || !backends[i].weight)
+			continue;
+		counts[target ? target->machine.state : HEALTH_UNCHECKED]++;
+		wanted++;
+	}
+	if (!wanted && balance_staying(text))
+		return "drained";
+	if (!counts[HEALTH_UP])
+		return health_state_name(counts[HEALTH_UNCHECKED] ? HEALTH_UNCHECKED : HEALTH_DOWN);
+	return counts[HEALTH_DOWN] + counts[HEALTH_DAMPED] ? "degraded" :
+							     health_state_name(HEALTH_UP);
+}
+
 static int run_health(struct weir_engine *engine, struct weir_call *call)
 {
 	struct balance *state = weir_engine_state(engine, &weir_balance);

@@ -377,9 +377,8 @@ static void conntrack_status(void *data, struct weir_json_out *json)
 	weir_json_open_object(json, "conntrack");
 	weir_json_put_bool(json, "on", state->is_on);
 	weir_json_put_uint(json, "flows", state->sweeps[CONNTRACK_TABLE_PROVEN].seen);
-	weir_json_put_uint(json, "capacity", state->is_on ? state->capacity : 0);
 	weir_json_put_uint(json, "half_open", state->sweeps[CONNTRACK_TABLE_HALF].seen);
-	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
+	conntrack_capacities_put(state, json);
 	weir_json_put_uint(json, "adopted", state->adopted);
 	weir_json_put_uint(json, "expectations", state->expectations);
 	weir_json_put_uint(json, "offers_refused", state->offers_refused);

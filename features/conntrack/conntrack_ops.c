@@ -85,10 +85,17 @@ static int count_each(struct conntrack_query *query, uint32_t index)
 	return 0;
 }
 
-static void put_capacities(const struct conntrack *state, struct weir_json_out *json)
+static uint32_t places_of(const struct conntrack *state, enum conntrack_table_kind kind)
+{
+	return state->is_on ? state->tables[kind].set_count * CONNTRACK_WAYS : 0;
+}
+
+void conntrack_capacities_put(const struct conntrack *state, struct weir_json_out *json)
 {
 	weir_json_put_uint(json, "capacity", state->is_on ? state->capacity : 0);
+	weir_json_put_uint(json, "places", places_of(state, CONNTRACK_TABLE_PROVEN));
 	weir_json_put_uint(json, "half_open_capacity", state->is_on ? state->half_open : 0);
+	weir_json_put_uint(json, "half_open_places", places_of(state, CONNTRACK_TABLE_HALF));
 }
 
 static int run_count(struct weir_engine *engine, struct weir_call *call)
@@ -110,7 +117,7 @@ static int run_count(struct weir_engine *engine, struct weir_call *call)
 	weir_json_put_uint(&query.json, "total", query.total);
 	weir_json_put_uint(&query.json, "proven", counts.by_table[CONNTRACK_TABLE_PROVEN]);
 	weir_json_put_uint(&query.json, "half_open", counts.by_table[CONNTRACK_TABLE_HALF]);
-	put_capacities(query.state, &query.json);
+	conntrack_capacities_put(query.state, &query.json);
 	if (query.state->tables[CONNTRACK_TABLE_PROVEN].sums) {
 		weir_json_put_uint(&query.json, "packets", counts.packets);
 		weir_json_put_uint(&query.json, "bytes", counts.bytes);

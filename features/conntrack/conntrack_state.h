@@ -126,5 +126,7 @@ void conntrack_settle(void *state, struct weir_settling *settling);
 /* Places are in whole sets, and a quarter more than flows, since a set fills before the table does.
  */
 uint32_t conntrack_sets(uint32_t capacity);
+/* conntrack_ops.c: how many flows the tables are to hold, and the places they have for that. */
+void conntrack_capacities_put(const struct conntrack *state, struct weir_json_out *json);
 
 #endif

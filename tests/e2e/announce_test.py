@@ -263,6 +263,29 @@ def added(daemon, form, family, *more):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("form", ADDS)
+def test_answer_warns_where_the_address_cannot_be_announced(street, form, family):
+    here = f"{SERVICE[family]}/{HOST[family]}"
+    rip = {4: "10.78.2.10", 6: "fd78:2::10"}[family]
+    ends = iter((SERVICE[family], rip))
+    words = [next(ends) if word == "{}" else word for word in ADDS[form]]
+    with Daemon(street.gateway, config=bare().replace("lan", "none")) as daemon:
+        said = daemon.verb(*words, "--announce")
+        assert said.returncode == 0
+        assert f"{SERVICE[family]} is not announced: no watched interface" in said.stderr
+        assert f"ip addr add {here} dev INTERFACE" in said.stderr
+        name = daemon.ask("service", "list")["services"][0]["name"]
+        Cluster.give(street.gateway, "lan", SERVICE[family], HOST[family])
+        again = "service", "set", name, "--announce"
+        assert "is not announced" in daemon.verb(*again).stderr     # of a link that is not watched
+        daemon.say("interface", "attach", "lan")
+        wait_for(lambda: daemon.verb(*again).stderr == "", "it is watched, and nobody is warned")
+        street.gateway.run("ip", "addr", "del", here, "dev", "lan")
+        assert "is not announced" in daemon.verb(*again).stderr
+        assert daemon.verb("service", "set", name, "--announce=false").stderr == ""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("form", ADDS)
 def test_service_of_run_time_is_told_of_if_it_says_so_and_after_a_restart(street, form, family):
     Cluster.give(street.gateway, "lan", SERVICE[family], HOST[family])
     with Ear(street.neighbour, "one", family) as ear, \

@@ -49,6 +49,8 @@ def test_who_is_deleted_serves_what_lives_and_then_is_forgotten(cluster, hook):
             assert set(names(clients)) == {GONE, STAYS}
             daemon.say("service", "backend", "del", "echo", END)
             assert (listed(daemon), leaving(daemon)) == ([STAYS], [GONE])
+            row, = daemon.ask("service", "backend", "list")["leaving"]
+            assert row["weight"] == 0
             with contextlib.ExitStack() as more:
                 assert set(names(clients_of(cluster, more))) == {STAYS}
             assert all_echo(clients)

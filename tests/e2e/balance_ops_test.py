@@ -127,7 +127,7 @@ def test_weight_set_is_the_share_and_setting_it_back_leaves_nothing(cluster):
         assert services(daemon)["echo"]["backends_changed"] == 1
         daemon.say("service", "backend", "set", "echo", end(0), "--weight", "1")
         assert met(cluster) == set(BACKENDS[4][:2])
-        assert services(daemon)["echo"]["backends_changed"] == 0
+        assert "backends_changed" not in services(daemon)["echo"]
         assert json.loads((daemon.state / "balance.json").read_text())["backends"] == []
 
 
@@ -238,8 +238,8 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
     ((*ADD, "other", *AT, PORT), "the service 'echo' has this address, port and protocol already"),
     ((*ADD, "echo", *AT, 81), "there is a service 'echo' already, in the configuration"),
     ((*ADD, "Other", *AT, 81), "'Other' is not a name write 1 to 31"),
-    ((*ADD, "other", *AT, 0), "port: '0' is neither a port"),
-    ((*ADD, "other", *AT, 65536), "port: '65536' is neither a port"),
+    ((*ADD, "other", *AT, 0), "port: '0' is not within 1 to 65535"),
+    ((*ADD, "other", *AT, 65536), "port: '65536' is not within 1 to 65535"),
     ((*ADD, "other", "--address", "here", "--port", 81), "'here' is not an address"),
     ((*ADD, "other", "--address", "127.0.0.1", "--port", 81), "not the address of one host"),
     ((*ADD, "other", *AT, 81, "--backend", "10.0.0.1:0"), "'0' is not a port"),
@@ -266,7 +266,7 @@ DNAT = ("lb", "add-dnat", "--vip", SERVICE[4], "--vport")
     (("service", "backend", "del", "echo", "10.0.0.1"), "has no backend 10.0.0.1 port 80"),
     (("service", "backend", "drain", "echo", "10.0.0.1:8080"), "has no backend"),
     (("service", "backend", "drane", "echo", end(0)), "did you mean 'weir service backend drain'"),
-    ((*DNAT, 0, "--rip", "10.0.0.1"), "vport: '0' is neither a port"),
+    ((*DNAT, 0, "--rip", "10.0.0.1"), "vport: '0' is not within 1 to 65535"),
     ((*DNAT, 81, "--rip", "10.0.0.1", "--rport", 0), "rport: '0' is not a port"),
     ((*DNAT, 81, "--rip", "fd00::1"), "one is IPv4 and the other IPv6"),
     ((*DNAT, 81, "--rip", "10.0.0.1", "--protocol", "icmp"), "'icmp'"),

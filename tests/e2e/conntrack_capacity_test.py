@@ -71,3 +71,8 @@ def test_full_table_refuses_by_number_and_forgets_nobody(weir_daemon, pair):
     status = daemon.status()["conntrack"]
     assert 55 <= len(seen[-1]) <= 80 * 3 / 4
     assert status["refused"] == 300 - len(seen[-1])
+    # A quarter more, in sets of eight.
+    for told in (status, daemon.ask("flow", "count")):
+        assert (told["capacity"], told["places"]) == (64, 80)
+        assert (told["half_open_capacity"], told["half_open_places"]) == (1000, 1256)
+    assert " of 80 flows " in daemon.say("status")

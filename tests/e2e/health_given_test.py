@@ -183,6 +183,66 @@ def test_command_of_the_api_is_a_list_and_is_shown_to_operators(cluster):
             assert status == 200 and json.loads(text).get("health_command") == seen, role
 
 
+def states(daemon):
+    """Of the service and of its backends, as the list of services has them."""
+    listed = daemon.ask("service", "list")
+    return listed["services"][0].get("state"), [row.get("state") for row in listed["backends"]]
+
+
+def test_list_of_services_says_who_is_up(cluster):
+    with backends(cluster, range(2)) as made, Daemon(cluster.gateway, config=EMPTY) as daemon:
+        add(daemon, [], (0, 1))
+        assert states(daemon) == (None, [None, None])
+        daemon.say("service", "set", "web", *given("tcp", fall=9))
+        wait_for(lambda: states(daemon) == ("up", ["up", "up"]), "both are up")
+        daemon.say("service", "set", "web", f"--health-fall={FALL}")
+        made[1].kill()
+        wait_for(lambda: states(daemon) == ("degraded", ["up", "down"]), "one is down")
+        daemon.say("service", "backend", "drain", "web", ends((0,))[0])
+        assert states(daemon) == ("down", ["drained", "down"])
+        daemon.say("service", "backend", "drain", "web", ends((1,))[0])
+        assert states(daemon) == ("drained", ["drained", "drained"])
+        rows = daemon.ask("service", "backend", "list", "web")["backends"]
+        assert [row["state"] for row in rows] == ["drained", "drained"]
+        assert daemon.ask("service", "show", "web")["state"] == "drained"
+        daemon.say("service", "backend", "undrain", "web", ends((0,))[0])
+        assert states(daemon) == ("up", ["up", "drained"])
+        daemon.say("service", "disable", "web")
+        assert states(daemon) == ("disabled", ["disabled", "disabled"])
+        told = daemon.status()["balance"]
+        assert (told["services"], told["services_idle"]) == (0, 1)
+        daemon.say("service", "enable", "web")
+        daemon.say("lb", "disable")
+        assert states(daemon) == ("disabled", ["disabled", "disabled"])
+
+
+def test_dnat_gives_the_service_it_makes_its_checks(cluster):
+    def dnat(index, *flags):
+        return daemon.ask("lb", "add-dnat", "--vip", SERVICE[4], "--vport", PORT, "--rip",
+                          BACKENDS[4][index], "--rport", BACKEND_PORT, *flags)
+
+    page = given("http", path="/health", body="fine and")
+    with backends(cluster, range(2)) as made, Daemon(cluster.gateway, config=EMPTY) as daemon:
+        made[1].sick(True)
+        with pytest.raises(Refused, match="health-path: without --health"):
+            dnat(0, "--health-path=/health")
+        dnat(0, *page, "--on-all-down=keep-all")
+        dnat(1, *page, "--on-all-down=keep-all")
+        wait_states(daemon, ["up", "down", None])
+        for flags in (given("tcp"), [*page, "--health-port=81"], ["--on-all-down=refuse"],
+                      ["--health=none"]):
+            with pytest.raises(Refused, match="is there already, and is checked otherwise"):
+                dnat(2, *flags)
+        dnat(2)
+        wait_states(daemon, ["up", "down", "down"])
+        name = daemon.ask("service", "list")["services"][0]["name"]
+        shown = daemon.ask("service", "show", name)
+        assert (shown["health"], shown["health_path"], shown["on_all_down"]) == \
+            ("http", "/health", "keep-all")
+        daemon.restart()
+        wait_states(daemon, ["up", "down", "down"])
+
+
 def test_what_is_wrong_is_said_at_its_flag(cluster):
     with Daemon(cluster.gateway, config=EMPTY) as daemon:
         for flags, said in (

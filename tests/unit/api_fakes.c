@@ -157,7 +157,7 @@ struct weir_engine {
 
 static struct weir_sample samples[] = {
 	{ "packets_total", "Packets\\seen,\nby end.", WEIR_SAMPLE_COUNTER, NULL, 7 },
-	{ "list_entries", "Entries of a list.", WEIR_SAMPLE_GAUGE, NULL, 1.5 },
+	{ "list_entries", "Entries of a list.", WEIR_SAMPLE_GAUGE, NULL, 0.001912088 },
 	{ "list_entries", "Entries of a list.", WEIR_SAMPLE_GAUGE, NULL, 2 },
 };
 static char labels_a[] = "list=\"a\"", labels_b[] = "list=\"b\\\"\"";
