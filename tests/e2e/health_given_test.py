@@ -132,8 +132,8 @@ def test_command_goes_on_over_a_restart(cluster, how):
         else:
             daemon.kill()
             daemon.start()
-        assert daemon.ask("service", "show", "web") == before
         wait_states(daemon, ["up"] * 3)
+        assert daemon.ask("service", "show", "web") == before
         pathlib.Path(f"{path}.{BACKENDS[4][1]}").touch()
         wait_states(daemon, ["up", "down", "up"])
         assert reason(daemon, 1) == "ended with 1"

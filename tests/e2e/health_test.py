@@ -481,8 +481,8 @@ def test_service_of_a_command_is_checked_and_still_is_after_a_restart(cluster):
         before = daemon.ask("service", "show", "web")
         assert (before["health"], before["health_path"]) == ("http", "/health")
         daemon.restart()
-        assert daemon.ask("service", "show", "web") == before
         wait_states(daemon, ["up"] * 3)
+        assert daemon.ask("service", "show", "web") == before
         dies_and_comes_back(daemon, asker, sick(True), sick(False), index=1)
         # What edits move in memory is what checks go by.
         for _ in range(3):
