@@ -198,9 +198,18 @@ static int program_attach(struct weir_tracer *tracer, size_t at)
 	return row->is_optional ? 0 : r;
 }
 
-static void link_name(char name[64], const struct weir_trace_program *row)
+/* The first program of a hook has its name; further ones are numbered, from 2. */
+static void link_name(char name[64], const struct weir_trace_plan *plan,
+		      const struct weir_trace_program *row)
 {
-	snprintf(name, 64, "trace-%s", row->hook);
+	unsigned number = 1;
+
+	for (const struct weir_trace_program *before = plan->programs; before < row; before++)
+		number += before->hook && strcmp(before->hook, row->hook) == 0;
+	if (number == 1)
+		snprintf(name, 64, "trace-%s", row->hook);
+	else
+		snprintf(name, 64, "trace-%s-%u", row->hook, number);
 }
 
 static int links_pin(struct weir_tracer *tracer, const char *pin_dir)
@@ -212,7 +221,7 @@ static int links_pin(struct weir_tracer *tracer, const char *pin_dir)
 
 		if (row->kind == WEIR_TRACE_ITERATOR)
 			continue;
-		link_name(name, row);
+		link_name(name, tracer->plan, row);
 		int r = tracer->links[i] ? weir_pin_replace(bpf_link__fd(tracer->links[i]), pin_dir,
 							    "links", name) :
 					   weir_pin_remove(pin_dir, "links", name);
@@ -314,7 +323,7 @@ void weir_tracer_remove(const char *pin_dir, const struct weir_trace_plan *plan)
 	for (const struct weir_trace_program *row = plan->programs; row->name; row++) {
 		if (row->kind == WEIR_TRACE_ITERATOR)
 			continue;
-		link_name(name, row);
+		link_name(name, plan, row);
 		weir_pin_remove(pin_dir, "links", name);
 	}
 	weir_aside_maps_remove(pin_dir, plan->maps);

@@ -33,8 +33,8 @@ enum weir_trace_hook {
 
 struct weir_trace_program {
 	const char *name;
-	const char *hook; /* "kfree_skb": its link is pinned under this; of an iterator the map that
-			   * it walks, or NULL */
+	const char *hook; /* "kfree_skb": its link is pinned under this; programs of one hook run in
+			   * the order of the plan. Of an iterator the map that it walks, or NULL */
 	enum weir_trace_hook kind;
 	bool is_optional; /* the rest goes without it */
 };

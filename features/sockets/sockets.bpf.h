@@ -92,8 +92,7 @@ static __noinline int sockets_state_step(struct sock *sk, __u8 old_state, __u8 n
 	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int weir_sock_state(__u64 *ctx)
+static __always_inline int sockets_state_change(const __u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[ARG_SOCKET_FIRST];
 	__u8 new_state = (__u8)ctx[ARG_STATE_NEW];
@@ -107,6 +106,42 @@ int weir_sock_state(__u64 *ctx)
 		return 0;
 	}
 	return sockets_state_step(sk, (__u8)ctx[ARG_STATE_OLD], new_state);
+}
+
+static __always_inline volatile __u64 *sockets_step(__u32 row)
+{
+	return bpf_map_lookup_elem(&tmp_sock_step, &row);
+}
+
+/*
+ * A processor does not begin a program that it is in the midst of. Where packets interrupt it while
+ * a process connects or closes, the steps of their sockets are those of the second program, which
+ * is attached behind the first and leaves all others to it. (The depth is counted, as a daemon
+ * before may have the same two attached yet.)
+ */
+SEC("tp_btf/inet_sock_set_state")
+int weir_sock_state(__u64 *ctx)
+{
+	volatile __u64 *depth = sockets_step(SOCKETS_STEP_DEPTH);
+
+	if (!depth)
+		return 0;
+	*depth += 1;
+	sockets_state_change(ctx);
+	*depth -= 1;
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int weir_sock_state_nested(__u64 *ctx)
+{
+	const volatile __u64 *depth = sockets_step(SOCKETS_STEP_DEPTH);
+	volatile __u64 *nested = sockets_step(SOCKETS_STEP_NESTED);
+
+	if (!depth || !nested || !*depth || !sockets_is_on())
+		return 0;
+	*nested += 1;
+	return sockets_state_change(ctx);
 }
 
 SEC("tp_btf/tcp_destroy_sock")

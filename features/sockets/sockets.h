@@ -116,6 +116,13 @@ enum sockets_sum {
 	SOCKETS_SUMS,
 };
 
+/* Rows of tmp_sock_step. */
+enum sockets_step {
+	SOCKETS_STEP_DEPTH,  /* how often weir_sock_state runs on this processor: 0 or 1 each */
+	SOCKETS_STEP_NESTED, /* steps of sockets that it missed meanwhile, and another took */
+	SOCKETS_STEPS,
+};
+
 struct sockets_constants {
 	__u8 all_namespaces;
 	__u8 pad[7];

@@ -93,6 +93,18 @@ struct {
 	__type(value, __u64);
 } ctr_sock SEC(".maps");
 
+/*
+ * writes: weir_sock_state and weir_sock_state_nested
+ * reads: the latter; features/sockets how many steps that took
+ * full: cannot be, a row a word
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SOCKETS_STEPS);
+	__type(key, __u32);
+	__type(value, __u64);
+} tmp_sock_step SEC(".maps");
+
 const volatile struct sockets_constants sockets_constants = { .all_namespaces = 0 };
 
 static __always_inline void sockets_sum_add(__u32 sum, __u64 more)

@@ -102,6 +102,13 @@ static __noinline struct sockets_entry *sockets_adopt(struct sock *sk, __u64 coo
 	return entry;
 }
 
+/* Of several that have a socket the one that began first: a process that was just forked has the
+ * files of its parent until it runs another program, and its number may be the smaller one. */
+static __always_inline bool sockets_is_later(const struct sockets_process *known, __u64 began_ns)
+{
+	return known->began_ns > began_ns;
+}
+
 static __noinline int sockets_held(struct sockets_entry *entry, struct task_struct *task)
 {
 	__u32 zero = 0, pid = (__u32)BPF_CORE_READ(task, tgid);
@@ -114,14 +121,16 @@ static __noinline int sockets_held(struct sockets_entry *entry, struct task_stru
 		entry->owner_walk = *walk;
 		return 0;
 	}
-	if (entry->by == SOCKETS_BY_NOBODY) {
+	if (entry->by == SOCKETS_BY_NOBODY ||
+	    (entry->by == SOCKETS_BY_FILE && entry->owner_walk == *walk &&
+	     sockets_is_later(&entry->owner, began_ns))) {
 		sockets_process(&entry->owner, task);
 		entry->by = SOCKETS_BY_FILE;
 		entry->owner_walk = *walk;
 		return 0;
 	}
-	/* Of several others the first that is met: as a rule that which began before them. */
-	if (entry->holder_walk != *walk && !sockets_is_same(&entry->holder, pid, began_ns))
+	if (!sockets_is_same(&entry->holder, pid, began_ns) &&
+	    (entry->holder_walk != *walk || sockets_is_later(&entry->holder, began_ns)))
 		sockets_process(&entry->holder, task);
 	entry->holder_walk = *walk;
 	return 0;

@@ -485,12 +485,13 @@ def test_rate_switches_it_on_and_off_with_a_gap_between(joined):
 def test_a_service_that_moves_in_the_list_goes_on_as_it_was(joined):
     """What is known stands by place; another service at its place begins with nothing."""
     other = "ports: '9999', mode: rate, on: 100/s"
-    with watched(joined, config(RATE)) as daemon, listening(joined, joined.inside_v4), \
+    lasting = RATE.replace("hold: 6s", "hold: 5m")
+    with watched(joined, config(lasting)) as daemon, listening(joined, joined.inside_v4), \
             Stranger(joined, joined.inside_v4) as stranger:
         for port in range(250):
             stranger.send(sport=10000 + port, flags="S")
         assert answering(daemon)
-        for services in ((other, RATE), (RATE, other), (other,)):
+        for services in ((other, lasting), (lasting, other), (other,)):
             daemon.apply(config(*services))
             rows = {row["ports"]: row["answering"] for row in shown(daemon)["services"]}
             assert not rows["9999"] and rows.get("8080", True)

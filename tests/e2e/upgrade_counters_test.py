@@ -34,7 +34,8 @@ class Kernel:
     """What the kernel counts, over and over: when, and which counts. A thread of its own."""
 
     def __init__(self, namespace, device):
-        self.times, self.counts, self.over = [], [], threading.Event()
+        self.began, self.times, self.counts = [], [], []      # began: when it was being read
+        self.over = threading.Event()
         self.ready, self.namespace, self.device = threading.Event(), namespace, device
         self.thread = threading.Thread(target=self.run)
 
@@ -50,6 +51,7 @@ class Kernel:
     def run(self):
         with self.namespace.entered():
             while not self.over.wait(0.02):
+                self.began.append(time.monotonic())
                 counts = self.read()
                 self.times.append(time.monotonic())
                 self.counts.append(counts)
@@ -57,7 +59,7 @@ class Kernel:
 
     def at(self, when, is_later):
         """The last counts of before, or the first of after."""
-        place = bisect.bisect_left(self.times, when) if is_later else max(
+        place = bisect.bisect_left(self.began, when) if is_later else max(
             bisect.bisect_right(self.times, when) - 1, 0)
         return self.counts[place]
 
