@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "object.h"
+#include "services.h"
 
 #define EMIT_WINDOW_NS \
 	(100 * WEIR_NS_PER_MS) /* at least: long enough for a burst, short enough to be fair */
@@ -55,16 +56,59 @@ bool weir_image_follows(const struct weir_image *image, const struct weir_config
 	return weir_image_asks(image, WEIR_ASK_CONNECTIONS) && weir_config_tracks(config);
 }
 
-static int features_each(struct weir_compile *compile, const struct weir_compile_input *input,
+/* What of it is the feature's, by its index; without an image. */
+static struct weir_compile compile_of(const struct weir_compile_input *input, size_t feature)
+{
+	return (struct weir_compile){
+		.config = input->config,
+		.section = input->config->sections[feature],
+		.state = input->states ? input->states[feature] : NULL,
+		.draft = weir_features[feature] == input->changing ? input->draft : NULL,
+		.input = input,
+		.is_unasked = input->is_unasked,
+	};
+}
+
+int weir_compile_services(const struct weir_compile_input *input,
+			  struct weir_services *ret_services)
+{
+	_cleanup_services_ struct weir_services services = {};
+	int r = 0;
+
+	for (size_t i = 0; weir_features[i] && !r; i++) {
+		struct weir_compile compile = compile_of(input, i);
+
+		if (weir_features[i]->services)
+			r = weir_features[i]->services(&compile, &services);
+	}
+	if (r)
+		return r;
+	weir_services_sort(&services);
+	*ret_services = services;
+	services = (struct weir_services){};
+	return 0;
+}
+
+/* What all features are compiled into. */
+struct compiled {
+	const struct weir_compile_input *input;
+	struct weir_image *image;
+	struct weir_diag *diag;
+	const char *base_dir;
+};
+
+static int features_each(const struct compiled *into,
 			 int (*step)(const struct weir_feature *, struct weir_compile *))
 {
 	int r = 0;
 
 	for (size_t i = 0; weir_features[i] && !r; i++) {
-		compile->section = input->config->sections[i];
-		compile->state = input->states ? input->states[i] : NULL;
-		compile->draft = weir_features[i] == input->changing ? input->draft : NULL;
-		r = step(weir_features[i], compile);
+		struct weir_compile compile = compile_of(into->input, i);
+
+		compile.image = into->image;
+		compile.diag = into->diag;
+		compile.base_dir = into->base_dir;
+		r = step(weir_features[i], &compile);
 	}
 	return r;
 }
@@ -84,22 +128,17 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 {
 	_cleanup_image_ struct weir_image *image = weir_image_new(input->config->memory.value);
 	_cleanup_free_ char *file = strdup(input->config->file ? input->config->file : "./-");
-	struct weir_compile compile = {
-		.config = input->config,
-		.image = image,
-		.diag = diag,
-		.is_unasked = input->is_unasked,
-	};
+	struct compiled into = { .input = input, .image = image, .diag = diag };
 
 	if (!image || !file)
 		return -ENOMEM;
-	compile.base_dir = dirname(file);
-	int r = features_each(&compile, input, step_compile);
+	into.base_dir = dirname(file);
+	int r = features_each(&into, step_compile);
 
 	if (!r)
 		r = weir_image_classify(image, diag);
 	if (!r)
-		r = features_each(&compile, input, step_classes);
+		r = features_each(&into, step_classes);
 	if (!r)
 		r = weir_image_seal(image, diag);
 	if (r) {

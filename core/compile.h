@@ -16,6 +16,10 @@ struct weir_compile_input {
 	bool is_unasked; /* see struct weir_compile */
 };
 
+/* The services of all features, as they will be in the policy that is compiled of it
+ * (core/services.h). -ENOMEM. */
+int weir_compile_services(const struct weir_compile_input *input,
+			  struct weir_services *ret_services);
 int weir_compile_input(const struct weir_compile_input *input, struct weir_diag *diag,
 		       struct weir_image **ret_image);
 /* Whether any feature denies by default what it does not name. */

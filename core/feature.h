@@ -22,6 +22,8 @@ struct weir_engine;
 struct weir_object;
 struct weir_kernel_flow;
 struct weir_served_flow;
+struct weir_services;
+struct weir_compile_input;
 struct weir_flow_ends;
 struct weir_replay_hooks;
 struct weir_owner;
@@ -35,6 +37,7 @@ struct weir_compile {
 	void *draft; /* of this feature when it is the one that changes, else NULL */
 	struct weir_image *image;
 	struct weir_diag *diag;
+	const struct weir_compile_input *input; /* of all features: weir_compile_services() */
 	const char *base_dir; /* where relative file names of the configuration start */
 	/* The end of a trial: nobody is there to mend what does not go together with what was added
 	 * since, and who locked himself out waits. What can be a warning is one, as at a start. */
@@ -126,6 +129,13 @@ struct weir_feature {
 			 struct weir_constants *constants);
 	/* Pure: same input, same bytes. Adds ranges and sections to compile->image. */
 	int (*compile)(struct weir_compile *compile);
+	/*
+	 * The services it has (core/services.h), as its compile() would find them: also those that
+	 * are switched off, whose addresses are still this host's, and each without the ports that
+	 * packets find another at. For features that stand before it: compile() may not have been
+	 * called, and there is no image. Pure. -ENOMEM.
+	 */
+	int (*services)(const struct weir_compile *compile, struct weir_services *services);
 	/* After all ranges are in: says what each address class means to this feature. Pure. */
 	int (*classes)(struct weir_compile *compile);
 	/*
