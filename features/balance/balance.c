@@ -330,6 +330,7 @@ const struct weir_feature weir_balance = {
 	.check = balance_check,
 	.constants = balance_constants_set,
 	.compile = balance_compile,
+	.services = balance_services,
 	.state_new = balance_state_new,
 	.state_free = balance_state_free,
 	.attach = balance_attach,

@@ -227,13 +227,18 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 	return r;
 }
 
-int balance_compile(struct weir_compile *compile)
+const struct balance_runtime *balance_runtime_of(const struct weir_compile *compile)
 {
 	static const struct balance_runtime none;
 	const struct balance *state = compile->state;
-	const struct balance_runtime *runtime = compile->draft ? compile->draft :
-						state	       ? state->runtime :
-								 &none;
+
+	return compile->draft ? compile->draft : state ? state->runtime : &none;
+}
+
+int balance_compile(struct weir_compile *compile)
+{
+	const struct balance *state = compile->state;
+	const struct balance_runtime *runtime = balance_runtime_of(compile);
 	_cleanup_live_ struct balance_live live = { 0 };
 	bool is_other = state && state->config && state->config != compile->config;
 	int r = is_other ? balance_leave_next(compile->state, compile->section) : 0;

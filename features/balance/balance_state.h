@@ -234,6 +234,10 @@ struct balance_end balance_end_in(const struct balance_section *section, unsigne
 				  const struct balance_end *backend);
 /* balance_compile.c */
 int balance_compile(struct weir_compile *compile);
+/* What there is of run time in the policy that is compiled. */
+const struct balance_runtime *balance_runtime_of(const struct weir_compile *compile);
+/* balance_services.c */
+int balance_services(const struct weir_compile *compile, struct weir_services *services);
 /* Whether the policy has services. NULL, no policy yet: it has none. */
 bool balance_is_in(const struct weir_image *image);
 /* … and one of them an address that stands for its clients. */

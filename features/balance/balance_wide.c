@@ -126,8 +126,7 @@ static bool has_port(const struct balance_end *end, uint16_t port)
 	return port >= end->port && port <= (end->last ? end->last : end->port);
 }
 
-/* How exact an end is; of one address and protocol, the more exact one has a port. */
-static int exactness(const struct balance_end *end)
+int balance_end_exactness(const struct balance_end *end)
 {
 	return is_all(end) ? 0 : end->last ? 1 : 2;
 }
@@ -140,7 +139,7 @@ static int exactness(const struct balance_end *end)
 bool balance_span_clashes(const struct balance_span *a, const struct balance_span *b)
 {
 	bool overlap = has_port(&a->end, b->end.port) || has_port(&b->end, a->end.port);
-	bool is_same_exact = exactness(&a->end) == exactness(&b->end);
+	bool is_same_exact = balance_end_exactness(&a->end) == balance_end_exactness(&b->end);
 
 	if (!overlap)
 		return false;
@@ -170,7 +169,8 @@ const struct balance_span *balance_spans_service(const struct balance_spans *spa
 	for (const struct balance_span *span = first_of(spans, end); span && end->port;
 	     span = next_of(spans, span))
 		if (!span->is_backend && has_port(&span->end, end->port) &&
-		    (!found || exactness(&span->end) > exactness(&found->end)))
+		    (!found ||
+		     balance_end_exactness(&span->end) > balance_end_exactness(&found->end)))
 			found = span;
 	return found;
 }

@@ -33,6 +33,8 @@ static inline bool balance_end_is_wide(const struct balance_end *end)
 {
 	return end->last;
 }
+/* Of one address and protocol, the more exact one has a port. */
+int balance_end_exactness(const struct balance_end *end);
 /* A number, or a text where there are several. */
 void balance_ports_put(struct weir_json_out *json, const char *key, uint32_t ports);
 /* Of a backend as it is written, at its service. */
