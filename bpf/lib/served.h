@@ -156,6 +156,14 @@ __noinline int served_turn(struct pkt *p)
 	return 1;
 }
 
+/* The address that stands for a backend's end is not the one on the wire. */
+static __always_inline bool served_is_turned(void)
+{
+	const struct served *served = served_constants.enabled ? served_work() : NULL;
+
+	return served && served->is_turned;
+}
+
 /* Behind XDP: only what bears something in a client's place is translated there. */
 static __always_inline void served_turn_hidden(struct pkt *p)
 {

@@ -6,6 +6,7 @@
 #include "../../bpf/lib/count.h"
 #include "../../bpf/lib/emit.h"
 #include "../../bpf/lib/limit.h"
+#include "../../bpf/lib/served.h"
 #include "rules_search.bpf.h"
 
 const volatile struct rules_constants rules_constants = { .enabled = 1 };
@@ -260,23 +261,34 @@ __noinline int rules_judge(struct pkt *p)
 	return record_reason(best);
 }
 
-/* The end that no other stage asked for is classified only when rules ask for it. From here and not
- * deeper, since a packet's functions have 512 bytes of stack together. */
+/*
+ * The end that no other stage asked for is classified only when rules ask for it; the other one
+ * once more where it was a backend's address when it was looked up, and is the service's by now.
+ * From here and not deeper, since a packet's functions have 512 bytes of stack together.
+ */
 static __always_inline void rules_classify(struct pkt *p)
 {
 	const struct rules_root *root = rules_root(p);
 	__u32 local = p->direction == WEIR_INGRESS ? RULES_DST : RULES_SRC;
+	__u32 remote = RULES_SRC + RULES_DST - local;
 
 	if (root && root->used & 1 << local)
 		end_classify(p, END_LOCAL);
+	if (root && root->used & 1 << remote && served_is_turned())
+		end_classify(p, END_REMOTE);
 }
 
 static __always_inline enum weir_reason rules_stage(struct pkt *p)
 {
 	if (!rules_constants.enabled)
 		return WEIR_PASS;
+	__u32 class = p->class; /* what lists go by, and is told of, stands on the wire */
+
 	rules_classify(p);
-	return rules_judge(p);
+	enum weir_reason reason = rules_judge(p);
+
+	p->class = class;
+	return reason;
 }
 
 /* What holds where nothing spoke: for every protocol, every fragment, and packets too damaged to
