@@ -58,9 +58,9 @@ static int rules_classes_noted(struct weir_compile *compile)
 static bool denies_all(const struct rules_section *section, const struct rules_text *rule)
 {
 	const char *const conditions[] = {
-		rule->src,	 rule->dst,	  rule->proto, rule->sport,    rule->dport,
-		rule->icmp_type, rule->icmp_code, rule->state, rule->fragment, rule->tcp_flags,
-		rule->length,	 rule->dscp,	  rule->vlan,  rule->schedule,
+		rule->src,	 rule->dst,	  rule->proto,	   rule->sport, rule->dport,
+		rule->service,	 rule->icmp_type, rule->icmp_code, rule->state, rule->fragment,
+		rule->tcp_flags, rule->length,	  rule->dscp,	   rule->vlan,	rule->schedule,
 	};
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(conditions); i++)
 		if (conditions[i])
@@ -110,7 +110,7 @@ static int limits_tell(struct weir_compile *compile, const struct rules_plan *pl
 	uint32_t count = 0;
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < plan->count; i++) {
-		if (plan->rules[i].text->action != RULES_LIMIT)
+		if (plan->rules[i].text->action != RULES_LIMIT || rules_plan_goes_on(plan, i))
 			continue;
 		if (count++ == RULES_LIMITS_MAX)
 			return weir_diag_key(compile->diag, "rules.rules",

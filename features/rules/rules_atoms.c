@@ -95,6 +95,19 @@ static struct rules_atom *named_get(struct rules_plan *plan, uint32_t number)
 
 #define SET_MEND "define it under rules.sets, or as a list of block with action: set"
 
+#define SERVICE_MEND "define it under balance.services, or make it with weir service add"
+
+/* So that a set and a service of one name are two names that may be missing. */
+enum named {
+	NAMED_SET = 1,
+	NAMED_SERVICE,
+};
+
+static uint64_t missing_key(enum named named, const char *name)
+{
+	return weir_hash_bytes(name, strlen(name), named) | 1;
+}
+
 /* Whether the live policy goes without it already: then a change of something else must be
  * possible, above all one that mends it. */
 static bool was_missing(const struct weir_compile *compile, uint64_t key)
@@ -110,7 +123,7 @@ static bool was_missing(const struct weir_compile *compile, uint64_t key)
 static int set_unknown(struct weir_compile *compile, const char *path, const char *name)
 {
 	struct rules_state *state = compile->state;
-	uint64_t key = weir_hash_bytes(name, strlen(name), 1) | 1;
+	uint64_t key = missing_key(NAMED_SET, name);
 	if (state && rules_index_set(&state->next.missing, key, 1) < 0)
 		return -ENOMEM;
 	if (rules_is_strict(compile) && !was_missing(compile, key))
@@ -122,6 +135,35 @@ static int set_unknown(struct weir_compile *compile, const char *path, const cha
 	if (entry && !entry->key)
 		entry->key = strdup(path);
 	return 0;
+}
+
+static int service_unknown(struct weir_compile *compile, const char *path, const char *name)
+{
+	struct rules_state *state = compile->state;
+	uint64_t key = missing_key(NAMED_SERVICE, name);
+	if (state && rules_index_set(&state->next.missing, key, 1) < 0)
+		return -ENOMEM;
+	if (rules_is_strict(compile) && !was_missing(compile, key))
+		return weir_diag_key(compile->diag, path, SERVICE_MEND, "there is no service '%s'",
+				     name);
+	weir_diag_warning_key(compile->diag, path, SERVICE_MEND,
+			      "there is no service '%s' here: it matches nothing", name);
+	return 0;
+}
+
+int rules_plan_services_check(const struct rules_plan *plan, struct weir_compile *compile,
+			      const struct rules_text *text, const char *path)
+{
+	struct rules_names names = { 0 };
+	uint32_t count;
+	char key[64];
+	int r = text->service ? rules_services_read(text->service, "", NULL, &names) : 0;
+	snprintf(key, sizeof(key), "%s.service", path);
+	for (char *const *name = names.in; r == 0 && name && *name; name++)
+		if (!weir_services_find(&plan->services, *name, &count))
+			r = service_unknown(compile, key, *name);
+	rules_names_done(&names);
+	return r;
 }
 
 static const struct rules_addresses *set_of_section(const struct rules_plan *plan, const char *name)

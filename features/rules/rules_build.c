@@ -67,10 +67,12 @@ int rules_build_records(struct rules_build *build)
 	for (uint32_t i = 0; records && i < plan->count; i++) {
 		const struct rules_rule *rule = &plan->rules[i];
 		struct rules_record *record = &records[build->bits.position[i]];
+		bool is_limit = rule->text->action == RULES_LIMIT;
+		limits += is_limit && !rules_plan_goes_on(plan, i);
 		*record = (struct rules_record){
 			.rank = i,
 			.row = (uint16_t)plan->rows[i],
-			.limit = rule->text->action == RULES_LIMIT ? limits++ : 0,
+			.limit = is_limit ? limits - 1 : 0,
 			.mark = rule->mark,
 			.last = build->bits.last[build->bits.position[i] / 64],
 			.action = (uint8_t)rule->text->action,
@@ -92,7 +94,7 @@ static int build_limits(struct rules_build *build)
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < plan->count; i++) {
 		uint32_t line;
-		if (plan->rules[i].text->action != RULES_LIMIT)
+		if (plan->rules[i].text->action != RULES_LIMIT || rules_plan_goes_on(plan, i))
 			continue;
 		r = rules_lines_add(&build->lines, 1, &line);
 		if (r < 0)

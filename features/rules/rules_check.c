@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "core/twice.h"
+#include "features/rules/rules_parts.h"
 #include "features/rules/rules_state.h"
 
 static int check_name(const char *list, unsigned index, const char *name, struct weir_diag *diag)
@@ -204,14 +205,24 @@ static int check_rules(const struct weir_config *config, const struct rules_sect
 	return result;
 }
 
+static int check_count(const struct rules_section *section, struct weir_diag *diag)
+{
+	uint32_t count = section->rule_count,
+		 weight = count > RULES_MAX ? count : rules_section_weight(section);
+	bool has_parts = weight > count;
+	if (weight <= RULES_MAX)
+		return 0;
+	return weir_diag_key(diag, "rules.rules", "put addresses together in sets",
+			     "%u rules%s, where %d are the most", weight,
+			     has_parts ? RULES_OF_SERVICES : "", RULES_MAX);
+}
+
 int rules_check(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	const struct rules_section *section = data;
-	int r[5];
-	if (section->rule_count > RULES_MAX)
-		return weir_diag_key(diag, "rules.rules", "put addresses together in sets",
-				     "%u rules, where %d are the most", section->rule_count,
-				     RULES_MAX);
+	int r[5], refused = check_count(section, diag);
+	if (refused)
+		return refused;
 	r[0] = check_groups(section, diag);
 	r[1] = check_sets(section, diag);
 	r[2] = check_policies(section, diag);

@@ -46,6 +46,9 @@ const struct weir_field rules_rule_fields[] = {
 		      "takes "
 		      "X out."),
 	CONDITION_KEY("dst", dst, "Destination, written like `src`."),
+	CONDITION_KEY("service", service,
+		      "Packets to services of `balance`, by name: web, dns. In the place of `dst`, "
+		      "`proto` and `dport`, which a service has."),
 	CONDITION_KEY("proto", proto, "Protocols by name or number: tcp, udp, 47."),
 	CONDITION_KEY("sport", sport, "Source ports: 1024-65535, not 5060."),
 	CONDITION_KEY("dport", dport, "Destination ports: 22, 80, 8000-8100."),

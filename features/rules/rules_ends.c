@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fields that are not numbers: addresses with sets by name, and interfaces. */
+/* Fields that are not numbers: addresses with sets by name, interfaces, services. */
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -164,6 +164,55 @@ int rules_names_read(const char *text, const char *path, struct weir_diag *diag,
 	if (r < 0) {
 		rules_names_done(&names);
 		return r;
+	}
+	*ret_names = names;
+	return 0;
+}
+
+static bool is_among(char *const *names, const char *name)
+{
+	for (; names && *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+static int service_refuse(const char *path, struct weir_diag *diag, const char *item,
+			  const char *why)
+{
+	return weir_diag_key(diag, path, "write names of services: web, or web, dns", "'%s': %s",
+			     item, why);
+}
+
+static int service_item(const struct rules_item *item, const char *path, struct weir_diag *diag,
+			struct rules_names *names)
+{
+	const char *fault = rules_name_fault(item->text);
+	if (item->is_negated)
+		return weir_diag_key(diag, path,
+				     "write a rule for that service ahead, and this one without "
+				     "`service`",
+				     "'not %s': services are named, not taken out", item->text);
+	if (!fault && is_among(names->in, item->text))
+		fault = "is named twice";
+	return fault ? service_refuse(path, diag, item->text, fault) :
+		       name_add(&names->in, item->text);
+}
+
+int rules_services_read(const char *text, const char *path, struct weir_diag *diag,
+			struct rules_names *ret_names)
+{
+	const char *at = text, *why = NULL;
+	struct rules_item item;
+	struct rules_names names = { 0 };
+	int r, told = 0;
+	while (!told && (r = rules_item_next(&at, ",", &item, &why)) > 0)
+		told = service_item(&item, path, diag, &names);
+	if (!told && (r < 0 || !names.in))
+		told = service_refuse(path, diag, text, r < 0 ? why : "it says nothing");
+	if (told) {
+		rules_names_done(&names);
+		return told;
 	}
 	*ret_names = names;
 	return 0;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "core/compile.h"
+#include "core/services.h"
 #include "features/rules/rules_ops.h"
 #include "features/rules/rules_store.h"
 
@@ -167,6 +168,20 @@ uint64_t weir_call_uint(const struct weir_call *call, const char *name, uint64_t
 bool weir_call_flag(const struct weir_call *call, const char *name)
 {
 	return weir_json_bool(weir_json_get(call->args, name), false);
+}
+
+/* What rules may name, whatever the configuration. */
+static struct weir_services fake_services __attribute__((unused));
+
+int weir_compile_services(const struct weir_compile_input *input,
+			  struct weir_services *ret_services)
+{
+	(void)input;
+	*ret_services = (struct weir_services){ 0 };
+	for (uint32_t i = 0; i < fake_services.count; i++)
+		assert_int_equal(weir_services_add(ret_services, &fake_services.at[i]), 0);
+	weir_services_sort(ret_services);
+	return 0;
 }
 
 /* Ranges and labels alone: what classes mean is not for these tests. */

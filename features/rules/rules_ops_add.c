@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "features/rules/rules_ops.h"
+#include "features/rules/rules_parts.h"
 #include "features/rules/rules_text.h"
 
 /* A rule without a name is given the next one, so that it can be deleted by it. */
@@ -38,16 +39,20 @@ static int name_check(const struct rules_state *state, struct weir_call *call, c
 	return -EEXIST;
 }
 
-static int room_check(const struct rules_state *state, struct weir_call *call)
+static int room_check(const struct rules_state *state, struct weir_call *call,
+		      const struct rules_text *text)
 {
-	uint32_t file = rules_section_of(state->config)->rule_count, runtime = state->runtime.count;
-	if (file + runtime < RULES_MAX)
+	const struct rules_section *section = rules_section_of(state->config);
+	uint32_t file = rules_section_weight(section), runtime = rules_list_weight(&state->runtime),
+		 own = rules_text_weight(text);
+	bool has_parts = file > section->rule_count || runtime > state->runtime.count || own > 1;
+	if (file + runtime + own <= RULES_MAX)
 		return 0;
 	weir_diag_error(&call->diag,
 			"delete rules that are not needed, or put addresses together in sets",
 			"there are %u rules in the configuration and %u of run time: %d are the "
-			"most together",
-			file, runtime, RULES_MAX);
+			"most together%s",
+			file, runtime, RULES_MAX, has_parts ? RULES_OF_SERVICES : "");
 	return -ENOSPC;
 }
 
@@ -84,7 +89,7 @@ static int add_check(const struct rules_state *state, struct weir_call *call,
 	if (r == 0)
 		r = name_check(state, call, text->name);
 	if (r == 0)
-		r = room_check(state, call);
+		r = room_check(state, call, text);
 	if (r == 0)
 		r = rules_call_place(call, state, &request->entry, &request->to);
 	return r ? r : name_choose(state, request);

@@ -28,6 +28,8 @@ static const struct weir_arg add_args[] = {
 	  rules_action_names, NULL },
 	TEXT_ARG("src", "ADDRS", "sources: addresses, CIDRs, FROM-TO, sets and lists; `not X`"),
 	TEXT_ARG("dst", "ADDRS", "destinations, likewise"),
+	TEXT_ARG("service", "NAMES",
+		 "packets to these services, in the place of --dst, --proto and --dport: web, dns"),
 	TEXT_ARG("proto", "PROTOS", "protocols by name or number: tcp, udp, 47"),
 	TEXT_ARG("sport", "PORTS", "source ports: 1024-65535, not 5060"),
 	TEXT_ARG("dport", "PORTS", "destination ports: 22, 80, 8000-8100"),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "features/rules/rules_fake_engine.h"
+#include "features/rules/rules_plan.h"
 
 static const struct rules_state *rules(void)
 {
@@ -274,6 +275,82 @@ static void set_that_was_missing_already_refuses_no_other_change(void **state)
 	(void)state;
 }
 
+static void service_add(const char *name, const char *addr, uint16_t port)
+{
+	struct weir_service_end end = { .service = name, .proto = 6, .ports = { port, port } };
+	assert_int_equal(weir_addr_from_string(addr, strlen(addr), &end.addr), 0);
+	assert_int_equal(weir_services_add(&fake_services, &end), 0);
+}
+
+/* For policies whose rules name none. */
+static void services_forget(void)
+{
+	weir_services_done(&fake_services);
+}
+
+static void service_that_is_not_there_is_refused_or_warned_of_as_a_set_is(void **state)
+{
+	_cleanup_diag_ struct weir_diag refused = { 0 }, warned = { 0 };
+	service_add("web", "192.0.2.1", 80);
+	go_live();
+	add("a", ",\"service\":\"web\"");
+	assert_int_equal(run("rule.add", "{\"action\":\"deny\",\"service\":\"wob\"}", NULL),
+			 -EINVAL);
+	services_forget();
+	assert_int_equal(compile(NULL, &refused), -EINVAL);
+	assert_int_equal(refused.count, 1);
+	assert_string_equal(refused.entries[0].key, "rule a.service");
+	assert_string_equal(refused.entries[0].what, "there is no service 'web'");
+	assert_string_equal(refused.entries[0].mend,
+			    "define it under balance.services, or make it with weir service add");
+	weir_rules.state_free(engine.state);
+	start();
+	assert_int_equal(compile(NULL, &warned), 0);
+	assert_int_equal(warned.count, 1);
+	assert_int_equal(warned.entries[0].level, WEIR_DIAG_WARNING);
+	assert_string_equal(warned.entries[0].key, "rule a.service");
+	assert_string_equal(warned.entries[0].what,
+			    "there is no service 'web' here: it matches nothing");
+	go_live();
+	add("b", "");
+	assert_order("a b");
+	(void)state;
+}
+
+/* As the data path will have them: of two services one counter, one limit, and two rules. */
+static void parts_of_a_rule_have_its_counter_and_its_limit(void **state)
+{
+	_cleanup_image_ struct weir_image *image = weir_image_new(1 << 24);
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+	struct weir_compile made = { .config = &engine.config,
+				     .section = &engine.section,
+				     .state = engine.state,
+				     .image = image,
+				     .diag = &diag };
+	uint32_t limits = 0;
+	service_add("web", "192.0.2.1", 80);
+	service_add("tls", "192.0.2.1", 443);
+	service_add("web6", "2001:db8::1", 80);
+	engine.rules[0] = (struct rules_text){ .service = (char *)"web, tls, web6",
+					       .enabled = true,
+					       .action = RULES_LIMIT,
+					       .rate = (char *)"1/s" };
+	engine.rules[1] = engine.rules[0];
+	engine.rules[1].service = (char *)"web";
+	engine.section.rule_count = 2;
+	assert_int_equal(weir_rules.compile(&made), 0);
+	const struct rules_plan *plan = weir_image_kept(image, &weir_rules);
+	assert_int_equal(plan->count, 3);
+	assert_int_equal(plan->rows[0], plan->rows[1]);
+	assert_int_not_equal(plan->rows[0], plan->rows[2]);
+	assert_true(rules_plan_goes_on(plan, 1));
+	assert_false(rules_plan_goes_on(plan, 2));
+	weir_image_limits(image, &limits);
+	assert_int_equal(limits, 2);
+	services_forget();
+	(void)state;
+}
+
 /* The calendar says it in another way: day, hour and minute. */
 static void clock_is_the_minute_of_the_week(void **state)
 {
@@ -323,6 +400,8 @@ int main(void)
 		TEST(edits_of_what_is_not_there_are_refused),
 		TEST(start_goes_on_with_a_set_that_is_gone),
 		TEST(set_that_was_missing_already_refuses_no_other_change),
+		TEST(service_that_is_not_there_is_refused_or_warned_of_as_a_set_is),
+		TEST(parts_of_a_rule_have_its_counter_and_its_limit),
 		TEST(clock_is_the_minute_of_the_week),
 		TEST(look_without_a_directory_knows_the_configuration),
 	};

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "features/rules/rules_index.h"
+#include "features/rules/rules_parts.h"
 #include "features/rules/rules_state.h"
 #include "features/rules/rules_text.h"
 
@@ -164,8 +165,10 @@ int rules_order_new(const struct rules_section *section, const struct rules_list
 		    struct rules_order **ret_order)
 {
 	_cleanup_(rules_order_freep) struct rules_order *order = calloc(1, sizeof(*order));
-	uint32_t room = section->rule_count < RULES_MAX ? RULES_MAX - section->rule_count : 0,
-		 from_list = list->count < room ? list->count : room;
+	uint32_t weight = rules_section_weight(section), from_list = 0;
+	while (from_list < list->count &&
+	       (weight += rules_text_weight(&list->at[from_list].text)) <= RULES_MAX)
+		from_list++;
 	struct making making = { .section = section,
 				 .placed = calloc(section->rule_count + from_list + 1,
 						  sizeof(*making.placed)) };

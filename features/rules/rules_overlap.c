@@ -32,14 +32,17 @@ struct outline {
 /* Rules that each take a part of one dimension of the rule looked at. */
 struct parts {
 	struct rules_values values;
-	uint32_t first, last, count;
+	uint32_t first, last;
+	uint32_t rules, count; /* of a rule for services there may be several */
 };
 
 struct search {
 	const struct rules_section *section;
+	const struct weir_services *services;
 	struct rules_shaper shaper;
-	struct rules_rule *rules;
-	uint32_t *indexes; /* of rules in the section */
+	struct rules_rule *rules; /* and parts of such */
+	uint32_t *indexes;	  /* of rules in the section */
+	uint32_t *part_counts;	  /* of the section's rules, by their index */
 	uint32_t rule_count;
 	struct rules_shape *shapes;
 	struct outline *asked, *met;
@@ -49,12 +52,6 @@ struct search {
 	struct rules_findings *findings;
 };
 
-void rules_findings_done(struct rules_findings *findings)
-{
-	free(findings->at);
-	*findings = (struct rules_findings){ 0 };
-}
-
 static bool decides(const struct rules_shape *shape)
 {
 	return shape->rule->text->action < RULES_COUNT;
@@ -63,7 +60,6 @@ static bool decides(const struct rules_shape *shape)
 static void finding_add(struct search *search, const struct rules_finding *finding)
 {
 	search->findings->at[search->findings->count++] = *finding;
-	search->findings->rules++;
 }
 
 static bool is_open(const struct rules_shape *shape, uint8_t dimension)
@@ -157,7 +153,7 @@ static enum rules_finding_kind kind_of(struct search *search, uint32_t outer, ui
 static void parts_forget(struct search *search)
 {
 	for (unsigned i = 0; i < RULES_SHAPE_SETS; i++)
-		search->parts[i].values.count = search->parts[i].count = 0;
+		search->parts[i].values.count = search->parts[i].count = search->parts[i].rules = 0;
 }
 
 /* Which lists of other features hold what is not known, so they are no part that could be added. */
@@ -174,8 +170,8 @@ static bool may_be_part(const struct rules_shape *outer, const struct rules_shap
 static int part_add(struct search *search, uint32_t outer, uint32_t inner, uint32_t fails)
 {
 	unsigned dimension = (unsigned)__builtin_ctz(fails);
-	const struct rules_shape *a = &search->shapes[outer];
-	if (!may_be_part(a, &search->shapes[inner], dimension))
+	const struct rules_shape *a = &search->shapes[outer], *b = &search->shapes[inner];
+	if (a->index == b->index || !may_be_part(a, b, dimension))
 		return 0;
 	const struct rules_values *values = &search->shaper.pool.sets[a->asked[dimension]];
 	struct parts *parts = &search->parts[dimension];
@@ -185,6 +181,7 @@ static int part_add(struct search *search, uint32_t outer, uint32_t inner, uint3
 		r = rules_values_add(&parts->values, values->at[i].from, values->at[i].to);
 	if (!parts->count++)
 		parts->first = a->index;
+	parts->rules += !parts->rules || parts->last != a->index;
 	parts->last = a->index;
 	return r;
 }
@@ -200,13 +197,15 @@ static void parts_look(struct search *search, uint32_t inner)
 		rules_pool_spend(&search->shaper.pool, 8 * (uint64_t)parts->values.count);
 		if (!rules_values_cover(&parts->values, &search->shaper.pool.sets[shape->met[i]]))
 			continue;
-		finding_add(search, &(struct rules_finding){
-					    .kind = RULES_SHADOWED_TOGETHER,
-					    .rule = shape->index,
-					    .by = parts->first,
-					    .last = parts->last,
-					    .others = parts->count - 2,
-				    });
+		bool is_one = parts->rules == 1;
+		finding_add(search,
+			    &(struct rules_finding){
+				    .kind = is_one ? RULES_SHADOWED : RULES_SHADOWED_TOGETHER,
+				    .rule = shape->index,
+				    .by = parts->first,
+				    .last = is_one ? 0 : parts->last,
+				    .others = is_one ? 0 : parts->rules - 2,
+			    });
 		return;
 	}
 }
@@ -274,14 +273,15 @@ static int shape_add(struct search *search, uint32_t number)
 /* Behind a rule that matches everything, all are alike. */
 static void rest_add(struct search *search, uint32_t all)
 {
-	uint32_t others = search->rule_count - all - 2;
+	uint32_t others = 0;
 	if (all + 1 >= search->rule_count)
 		return;
+	for (uint32_t i = all + 2; i < search->rule_count; i++)
+		others += search->indexes[i] != search->indexes[i - 1];
 	finding_add(search, &(struct rules_finding){ .kind = RULES_BEHIND_ALL,
 						     .rule = search->indexes[all + 1],
 						     .by = search->indexes[all],
 						     .others = others });
-	search->findings->rules += others;
 }
 
 static int search_run(struct search *search)
@@ -309,6 +309,17 @@ static bool acts(const struct rules_section *section, uint32_t index)
 	       rules_group_is_on(section, section->rules[index].group);
 }
 
+/* Takes the parts. */
+static void parts_collect(struct search *search, uint32_t index, struct rules_parts *parts)
+{
+	search->part_counts[index] = parts->lacks_some ? UINT32_MAX : parts->count;
+	for (uint32_t i = 0; i < parts->count; i++) {
+		search->rules[search->rule_count] = parts->at[i];
+		search->indexes[search->rule_count++] = index;
+	}
+	parts->count = 0;
+}
+
 /* Rules were found right when the configuration was read. */
 static int rules_collect(struct search *search)
 {
@@ -316,12 +327,12 @@ static int rules_collect(struct search *search)
 	struct weir_diag told = { 0 };
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < section->rule_count; i++) {
+		_cleanup_parts_ struct rules_parts parts = { 0 };
 		if (!acts(section, i))
 			continue;
-		r = rules_rule_read(&section->rules[i], "", &told,
-				    &search->rules[search->rule_count]);
+		r = rules_parts_read(&section->rules[i], "", &told, search->services, &parts);
 		if (r == 0)
-			search->indexes[search->rule_count++] = i;
+			parts_collect(search, i, &parts);
 	}
 	weir_diag_done(&told);
 	return r;
@@ -329,16 +340,17 @@ static int rules_collect(struct search *search)
 
 static int search_alloc(struct search *search)
 {
-	size_t count = search->section->rule_count + 1u;
+	size_t count = rules_section_weight(search->section) + 1u;
 	search->rules = calloc(count, sizeof(*search->rules));
 	search->indexes = calloc(count, sizeof(*search->indexes));
+	search->part_counts = calloc(count, sizeof(*search->part_counts));
 	search->shapes = calloc(count, sizeof(*search->shapes));
 	search->asked = calloc(count, sizeof(*search->asked));
 	search->met = calloc(count, sizeof(*search->met));
 	search->deciding = calloc(count, sizeof(*search->deciding));
 	search->findings->at = calloc(count, sizeof(*search->findings->at));
-	bool has_all = search->rules && search->indexes && search->shapes && search->asked &&
-		       search->met && search->deciding && search->findings->at;
+	bool has_all = search->rules && search->indexes && search->part_counts && search->shapes &&
+		       search->asked && search->met && search->deciding && search->findings->at;
 	return has_all ? 0 : -ENOMEM;
 }
 
@@ -350,6 +362,7 @@ static void search_done(struct search *search)
 		rules_values_done(&search->parts[i].values);
 	free(search->rules);
 	free(search->indexes);
+	free(search->part_counts);
 	free(search->shapes);
 	free(search->asked);
 	free(search->met);
@@ -357,11 +370,11 @@ static void search_done(struct search *search)
 	rules_shaper_done(&search->shaper);
 }
 
-int rules_overlap_find(const struct rules_section *section, uint64_t steps,
-		       struct rules_findings *ret_findings)
+int rules_overlap_find(const struct rules_section *section, const struct weir_services *services,
+		       uint64_t steps, struct rules_findings *ret_findings)
 {
 	_cleanup_findings_ struct rules_findings findings = { 0 };
-	struct search search = { .section = section, .findings = &findings };
+	struct search search = { .section = section, .services = services, .findings = &findings };
 	search.shaper.section = section;
 	int r = search_alloc(&search);
 	if (r == 0)
@@ -371,6 +384,8 @@ int rules_overlap_find(const struct rules_section *section, uint64_t steps,
 				      steps);
 	if (r == 0)
 		r = search_run(&search);
+	if (r == 0)
+		rules_findings_merge(&findings, search.part_counts);
 	search_done(&search);
 	if (r < 0)
 		return r;

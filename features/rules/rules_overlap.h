@@ -8,6 +8,7 @@
  *   is shadowed        an earlier one that decides matches every packet it matches, or several do
  *                      together, of which each lacks part of one and the same condition;
  *   is behind all      an earlier one that decides matches every packet.
+ * Of a rule that names services all parts (rules_parts.h) must be so.
  * count, log and mark take nothing away, so nothing is behind them, but they stand behind others.
  *
  * What is told is so, whatever the packet: a condition that cannot be compared (a list of another
@@ -18,6 +19,7 @@
 #ifndef WEIR_RULES_OVERLAP_H
 #define WEIR_RULES_OVERLAP_H
 
+#include "features/rules/rules_parts.h"
 #include "features/rules/rules_state.h"
 
 enum rules_finding_kind {
@@ -34,7 +36,8 @@ struct rules_finding {
 	enum rules_finding_kind kind;
 	uint32_t rule;
 	uint32_t by, last; /* the rule that shadows; of several, the first and the last */
-	uint32_t others;   /* of several, those beside the two; RULES_BEHIND_ALL: behind `rule` */
+	/* Of several, those beside the two, or RULES_OTHERS_SOME; RULES_BEHIND_ALL: behind it. */
+	uint32_t others;
 	/* RULES_NOTHING: the conditions that leave nothing, by dimension; perhaps one twice;
 	 * RULES_SHAPE_DIMENSIONS for what is not given but follows from those that are. */
 	uint8_t key, with;
@@ -47,12 +50,18 @@ struct rules_findings {
 	bool is_partial; /* there were too many pairs, and some were not looked at */
 };
 
+#define RULES_OTHERS_SOME UINT32_MAX /* there are some: how many is not known */
+
 /*
+ * `services`: what rules name; of a rule for one that is not there nothing is told.
  * `steps` bounds the time, of which a comparison of two rules that differ early takes one, and some
  * nanoseconds; RULES_OVERLAP_STEPS is for all of RULES_MAX. -ENOMEM.
  */
-int rules_overlap_find(const struct rules_section *section, uint64_t steps,
-		       struct rules_findings *ret_findings);
+int rules_overlap_find(const struct rules_section *section, const struct weir_services *services,
+		       uint64_t steps, struct rules_findings *ret_findings);
+/* rules_overlap_findings.c: findings of parts become those of their rules; `parts` is how many each
+ * rule of the section has, and more than that where not all are known. */
+void rules_findings_merge(struct rules_findings *findings, const uint32_t *parts);
 void rules_findings_done(struct rules_findings *findings);
 #define _cleanup_findings_ __attribute__((cleanup(rules_findings_done)))
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "core/compile.h"
 #include "features/rules/rules_overlap.h"
 #include "features/rules/rules_overlap_shape.h"
 
@@ -34,13 +35,22 @@ static const char *name_of(const struct teller *teller, uint32_t rule, unsigned 
 	return text;
 }
 
-static const char *dimension_name(unsigned dimension)
+/* What a service stands for is written as one. */
+static bool is_of_service(const struct rules_text *text, unsigned dimension)
 {
-	return dimension < RULES_KEYS	    ? rules_key_name(dimension) :
-	       dimension == RULES_SHAPE_WAY ? "direction" :
-	       dimension == RULES_SHAPE_SRC ? "src" :
-	       dimension == RULES_SHAPE_DST ? "dst" :
-					      "interface";
+	return text->service &&
+	       (dimension == RULES_SHAPE_DST || dimension == RULES_KEY_FIELD(RULES_PROTO) ||
+		dimension == RULES_KEY_WIDE(RULES_DPORT));
+}
+
+static const char *dimension_name(const struct rules_text *text, unsigned dimension)
+{
+	return is_of_service(text, dimension) ? "service" :
+	       dimension < RULES_KEYS	      ? rules_key_name(dimension) :
+	       dimension == RULES_SHAPE_WAY   ? "direction" :
+	       dimension == RULES_SHAPE_SRC   ? "src" :
+	       dimension == RULES_SHAPE_DST   ? "dst" :
+						"interface";
 }
 
 static bool is_end(unsigned dimension)
@@ -56,7 +66,8 @@ static void tell_nothing(const struct teller *teller, const char *key)
 	bool follows =
 		finding->key == RULES_SHAPE_DIMENSIONS || finding->with == RULES_SHAPE_DIMENSIONS;
 	bool is_ends = is_end(finding->key) || is_end(finding->with);
-	if (follows && is_ends && text->src && text->dst && !text->icmp_type)
+	bool has_both = text->src && (text->dst || text->service);
+	if (follows && is_ends && has_both && !text->icmp_type)
 		weir_diag_warning_key(teller->diag, key, "make a rule for each family",
 				      "matches nothing: no packet has an IPv4 and an IPv6 address");
 	else if (follows)
@@ -65,12 +76,13 @@ static void tell_nothing(const struct teller *teller, const char *key)
 	else if (finding->key == finding->with)
 		weir_diag_warning_key(teller->diag, key, "mend that condition",
 				      "matches nothing: `%s` takes out all that it names",
-				      dimension_name(finding->key));
+				      dimension_name(text, finding->key));
 	else
 		weir_diag_warning_key(teller->diag, key,
 				      "make two rules of it, or take one of the two out",
 				      "matches nothing: no packet meets `%s` together with `%s`",
-				      dimension_name(finding->key), dimension_name(finding->with));
+				      dimension_name(text, finding->key),
+				      dimension_name(text, finding->with));
 }
 
 static void tell_same(const struct teller *teller, const char *key, const char *by)
@@ -92,7 +104,9 @@ static void tell_together(const struct teller *teller, const char *key, const ch
 {
 	const struct rules_finding *finding = teller->finding;
 	char last[NAME_BYTES], others[32] = "";
-	if (finding->others)
+	if (finding->others == RULES_OTHERS_SOME)
+		snprintf(others, sizeof(others), ", with others between them,");
+	else if (finding->others)
 		snprintf(others, sizeof(others), ", with %u between them,", finding->others);
 	weir_diag_warning_key(teller->diag, key, "move it before them, or remove it",
 			      "never acts: %s and %s%s together decide every packet it matches", by,
@@ -166,8 +180,11 @@ static void tell_sums(const struct rules_findings *findings, struct weir_diag *d
 void rules_advise(const struct weir_config *config, const void *data, struct weir_diag *diag)
 {
 	_cleanup_findings_ struct rules_findings findings = { 0 };
+	_cleanup_services_ struct weir_services services = { 0 };
 	const struct rules_section *section = data;
-	if (rules_overlap_find(section, RULES_OVERLAP_STEPS, &findings) < 0) {
+	const struct weir_compile_input input = { .config = config };
+	if (weir_compile_services(&input, &services) < 0 ||
+	    rules_overlap_find(section, &services, RULES_OVERLAP_STEPS, &findings) < 0) {
 		weir_diag_warning_key(diag, "rules.rules", NULL,
 				      "rules that never act were not looked for: no memory");
 		return;

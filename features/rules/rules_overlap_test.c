@@ -25,10 +25,38 @@
 #define ALLOW(...) RULE(RULES_ALLOW, __VA_ARGS__)
 #define DENY(...) RULE(RULES_DENY, __VA_ARGS__)
 
+static struct weir_services services;
+
+static void service_add(const char *name, const char *addr, uint8_t proto, uint16_t from,
+			uint16_t to)
+{
+	struct weir_service_end end = { .service = name, .proto = proto, .ports = { from, to } };
+	assert_int_equal(weir_addr_from_string(addr, strlen(addr), &end.addr), 0);
+	assert_int_equal(weir_services_add(&services, &end), 0);
+}
+
+static int services_make(void **state)
+{
+	service_add("web", "192.0.2.1", 6, 80, 80);
+	service_add("tls", "192.0.2.1", 6, 443, 443);
+	service_add("dns", "192.0.2.1", 17, 53, 53);
+	service_add("web6", "2001:db8::1", 6, 80, 80);
+	service_add("range", "192.0.2.9", 6, 8000, 8049);
+	service_add("range", "192.0.2.9", 6, 8051, 8099);
+	weir_services_sort(&services);
+	return 0;
+}
+
+static int services_free(void **state)
+{
+	weir_services_done(&services);
+	return 0;
+}
+
 static struct rules_findings find_in(const struct rules_section *section)
 {
 	struct rules_findings findings = { 0 };
-	assert_int_equal(rules_overlap_find(section, RULES_OVERLAP_STEPS, &findings), 0);
+	assert_int_equal(rules_overlap_find(section, &services, RULES_OVERLAP_STEPS, &findings), 0);
 	assert_false(findings.is_partial);
 	return findings;
 }
@@ -330,9 +358,95 @@ static void too_many_steps_are_said_and_what_is_found_stays_true(void **state)
 				      DENY(.proto = "udp") };
 	struct rules_section section = { .enabled = true, .rules = rules, .rule_count = 3 };
 	_cleanup_findings_ struct rules_findings findings = { 0 };
-	assert_int_equal(rules_overlap_find(&section, 100, &findings), 0);
+	assert_int_equal(rules_overlap_find(&section, &services, 100, &findings), 0);
 	assert_true(findings.is_partial);
 	assert_int_equal(findings.count, 0);
+}
+
+/* Written by hand: what each name stands for is in services_make(). */
+static void a_service_is_its_address_protocol_and_ports(void **state)
+{
+	assert_two(TEXT(.service = "web"), TEXT(.dst = "192.0.2.1", .proto = "tcp", .dport = "80"),
+		   RULES_DUPLICATE);
+	assert_two(TEXT(.dst = "192.0.2.1", .proto = "tcp", .dport = "80"), TEXT(.service = "web"),
+		   RULES_DUPLICATE);
+	assert_within(TEXT(.dst = "192.0.2.0/24"), TEXT(.service = "web"));
+	assert_within(TEXT(.service = "web"), TEXT(.service = "web", .src = "10.0.0.0/8"));
+	assert_within(TEXT(.service = "range"),
+		      TEXT(.dst = "192.0.2.9", .proto = "tcp", .dport = "8051-8060"));
+	assert_both_act(TEXT(.service = "range"),
+			TEXT(.dst = "192.0.2.9", .proto = "tcp", .dport = "8050"));
+	assert_both_act(TEXT(.service = "web"), TEXT(.service = "web6"));
+	assert_both_act(TEXT(.service = "web"), TEXT(.service = "dns"));
+}
+
+static void several_services_are_all_of_them_and_no_more(void **state)
+{
+	struct rules_text deny = DENY(.service = "web, web6, dns");
+	assert_within(TEXT(.service = "web, web6, dns"), TEXT(.service = "web6, dns"));
+	assert_within(TEXT(.service = "web, tls"),
+		      TEXT(.dst = "192.0.2.1", .proto = "tcp", .dport = "443"));
+	assert_two(TEXT(.service = "dns, web6, web"), TEXT(.service = "web, web6, dns"),
+		   RULES_DUPLICATE);
+	assert_two(TEXT(.service = "dns, web6, web"), deny, RULES_CONTRADICTED);
+	assert_two(TEXT(.service = "web, tls"),
+		   TEXT(.dst = "192.0.2.1", .proto = "tcp", .dport = "80, 443"), RULES_DUPLICATE);
+	assert_two(TEXT(.service = "web, web6"),
+		   TEXT(.dst = "192.0.2.1, 2001:db8::1", .proto = "tcp", .dport = "80"),
+		   RULES_SHADOWED);
+	/* Ports of one are no ports of the other. */
+	assert_both_act(TEXT(.service = "web, dns"),
+			TEXT(.dst = "192.0.2.1", .proto = "tcp", .dport = "53"));
+	assert_both_act(TEXT(.service = "web6"), TEXT(.service = "web, web6"));
+	assert_both_act(TEXT(.proto = "udp"), TEXT(.service = "web, dns"));
+}
+
+static void services_may_be_taken_by_several_rules(void **state)
+{
+	struct rules_text rules[] = { DENY(.proto = "udp"), DENY(.proto = "gre"),
+				      DENY(.proto = "tcp"), DENY(.service = "web, dns"),
+				      DENY(.service = "web, web6, dns", .family = "ipv4") };
+	struct rules_section section = { .enabled = true, .rules = rules, .rule_count = 5 };
+	_cleanup_findings_ struct rules_findings findings = find_in(&section);
+	assert_int_equal(findings.count, 2);
+	assert_int_equal(findings.rules, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(findings.at[i].kind, RULES_SHADOWED_TOGETHER);
+		assert_int_equal(findings.at[i].rule, 3 + i);
+		assert_int_equal(findings.at[i].by, 0);
+		assert_int_equal(findings.at[i].last, 2);
+		assert_int_equal(findings.at[i].others, 0);
+	}
+}
+
+static void rules_for_services_behind_one_for_all_count_once(void **state)
+{
+	struct rules_text rules[] = { DENY(.comment = "all"), DENY(.proto = "tcp"),
+				      DENY(.service = "web, web6, dns"), DENY(.service = "web") };
+	struct rules_section section = { .enabled = true, .rules = rules, .rule_count = 4 };
+	_cleanup_findings_ struct rules_findings findings = find_in(&section);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.at[0].kind, RULES_BEHIND_ALL);
+	assert_int_equal(findings.at[0].others, 2);
+	assert_int_equal(findings.rules, 3);
+}
+
+static void of_a_service_that_is_not_there_nothing_is_told(void **state)
+{
+	assert_both_act(TEXT(.service = "gone"), TEXT(.service = "gone"));
+	assert_both_act(TEXT(.proto = "tcp"), TEXT(.service = "gone"));
+	assert_within(TEXT(.service = "gone, web"), TEXT(.service = "web", .src = "10.0.0.1"));
+	assert_both_act(TEXT(.service = "web"), TEXT(.service = "gone, web"));
+	assert_two(TEXT(.service = "gone, web"), TEXT(.service = "web"), RULES_SHADOWED);
+}
+
+static void services_of_another_family_match_nothing(void **state)
+{
+	_cleanup_findings_ struct rules_findings findings =
+		find_two(TEXT(.service = "web, dns", .family = "ipv6"), TEXT(.vlan = "7"));
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.at[0].kind, RULES_NOTHING);
+	assert_both_act(TEXT(.service = "web, web6", .family = "ipv6"), TEXT(.vlan = "7"));
 }
 
 int main(void)
@@ -356,6 +470,12 @@ int main(void)
 		cmocka_unit_test(conditions_that_some_packet_meets_match_something),
 		cmocka_unit_test(what_matches_nothing_shadows_nothing),
 		cmocka_unit_test(too_many_steps_are_said_and_what_is_found_stays_true),
+		cmocka_unit_test(a_service_is_its_address_protocol_and_ports),
+		cmocka_unit_test(several_services_are_all_of_them_and_no_more),
+		cmocka_unit_test(services_may_be_taken_by_several_rules),
+		cmocka_unit_test(rules_for_services_behind_one_for_all_count_once),
+		cmocka_unit_test(of_a_service_that_is_not_there_nothing_is_told),
+		cmocka_unit_test(services_of_another_family_match_nothing),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, services_make, services_free);
 }

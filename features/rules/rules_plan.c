@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "core/compile.h"
 
 /* So that a rule and a limit of one name have buckets of their own. */
 #define LIMIT_SALT 0x72756c65ULL
@@ -20,6 +21,7 @@ void rules_plan_free(void *data)
 	if (!plan)
 		return;
 	rules_plan_atoms_done(plan);
+	weir_services_done(&plan->services);
 	for (uint32_t i = 0; i < plan->count; i++)
 		rules_rule_done(&plan->rules[i]);
 	free(plan->rules);
@@ -69,18 +71,20 @@ static void entry_warn(const struct weir_compile *compile, const struct rules_st
 }
 
 /* Counted together they are bounded; apart, an apply would not know how many are added later. */
-static int order_check_room(const struct weir_compile *compile, const struct rules_order *order)
+static int order_check_room(const struct weir_compile *compile, const struct rules_list *list,
+			    const struct rules_order *order)
 {
 	const struct rules_section *section = compile->section;
+	uint32_t rules = rules_section_weight(section), others = rules_list_weight(list);
+	bool has_parts = rules > section->rule_count || others > list->count;
 	if (!order->left_out)
 		return 0;
 	if (rules_is_strict(compile))
 		return weir_diag_key(compile->diag, "rules.rules",
 				     "delete rules of run time, or put addresses together in sets",
-				     "%u rules, and %u of run time, where %d are the most together",
-				     section->rule_count,
-				     order->count + order->left_out - section->rule_count,
-				     RULES_MAX);
+				     "%u rules, and %u of run time%s, where %d are the most "
+				     "together",
+				     rules, others, has_parts ? RULES_OF_SERVICES : "", RULES_MAX);
 	return weir_diag_warning(compile->diag,
 				 "weir rule del takes away what is not needed, or put addresses "
 				 "together in sets",
@@ -120,7 +124,7 @@ static int order_check(const struct weir_compile *compile, const struct rules_li
 		return 0;
 	for (uint32_t i = 0; i < order->count; i++)
 		entry_warn(compile, &order->at[i]);
-	int r = order_check_room(compile, order);
+	int r = order_check_room(compile, list, order);
 	return r ? r : order_check_names(compile, list);
 }
 
@@ -160,22 +164,20 @@ static int order_make(struct weir_compile *compile, struct rules_order **ret_ord
 	return 0;
 }
 
-static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
-		     const struct rules_standing *standing)
+/* Takes the rule. */
+static int plan_add(struct rules_plan *plan, struct weir_compile *compile,
+		    const struct rules_standing *standing, const char *path,
+		    struct rules_rule *rule)
 {
-	struct rules_rule *rule = &plan->rules[plan->count];
-	struct weir_diag told = { 0 }; /* by rules_check(), or when the rule was added */
-	char path[48], key[64];
-	rule_path(standing, path, sizeof(path));
-	int r = rules_rule_read(standing->text, path, &told, rule);
-	weir_diag_done(&told);
-	if (r < 0)
-		return r;
+	char key[64];
+	plan->rules[plan->count] = *rule;
+	*rule = (struct rules_rule){ 0 };
+	rule = &plan->rules[plan->count];
 	plan->rows[plan->count] = standing->row;
 	rule->limit.id = weir_hash_mix(standing->identity ^ LIMIT_SALT);
 	rule->limit.count = (uint16_t)standing->over;
 	snprintf(key, sizeof(key), "%s.src", path);
-	r = rules_plan_end(plan, compile, &rule->src, plan->count, RULES_SRC, key);
+	int r = rules_plan_end(plan, compile, &rule->src, plan->count, RULES_SRC, key);
 	snprintf(key, sizeof(key), "%s.dst", path);
 	if (r == 0)
 		r = rules_plan_end(plan, compile, &rule->dst, plan->count, RULES_DST, key);
@@ -183,13 +185,48 @@ static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
 	return r;
 }
 
+static int plan_rule(struct rules_plan *plan, struct weir_compile *compile,
+		     const struct rules_standing *standing)
+{
+	_cleanup_parts_ struct rules_parts parts = { 0 };
+	struct weir_diag told = { 0 }; /* by rules_check(), or when the rule was added */
+	char path[48];
+	rule_path(standing, path, sizeof(path));
+	int r = rules_parts_read(standing->text, path, &told, &plan->services, &parts);
+	weir_diag_done(&told);
+	if (r == 0)
+		r = rules_plan_services_check(plan, compile, standing->text, path);
+	for (uint32_t i = 0; r == 0 && i < parts.count; i++)
+		r = plan_add(plan, compile, standing, path, &parts.at[i]);
+	return r;
+}
+
+/* How many rules there may be, and the services, where one of them is named. */
+static int plan_room(struct rules_plan *plan, const struct weir_compile *compile,
+		     const struct rules_order *order)
+{
+	size_t room = 1;
+	bool names_services = false;
+	for (uint32_t i = 0; i < order->count; i++) {
+		if (!order->at[i].acts)
+			continue;
+		room += rules_text_weight(order->at[i].text);
+		names_services |= order->at[i].text->service != NULL;
+	}
+	plan->rules = calloc(room, sizeof(*plan->rules));
+	plan->rows = calloc(room, sizeof(*plan->rows));
+	if (!plan->rules || !plan->rows)
+		return -ENOMEM;
+	return names_services ? weir_compile_services(compile->input, &plan->services) : 0;
+}
+
 static int plan_fill(struct rules_plan *plan, struct weir_compile *compile,
 		     const struct rules_order *order)
 {
 	plan->section = compile->section;
-	plan->rules = calloc(order->count + 1, sizeof(*plan->rules));
-	plan->rows = calloc(order->count + 1, sizeof(*plan->rows));
-	int r = plan->rules && plan->rows ? rules_plan_set_names(plan, compile) : -ENOMEM;
+	int r = plan_room(plan, compile, order);
+	if (r == 0)
+		r = rules_plan_set_names(plan, compile);
 	if (r == 0)
 		r = rules_plan_sets(plan, compile);
 	for (uint32_t i = 0; r == 0 && i < order->count; i++)

@@ -48,9 +48,9 @@ static const size_t key_offsets[RULES_KEYS] = {
 	[RULES_KEY_FIELD(RULES_MINUTE)] = TEXT(schedule),
 };
 
-static const size_t other_offsets[] = { TEXT(name),  TEXT(comment), TEXT(group), TEXT(interface),
-					TEXT(src),   TEXT(dst),	    TEXT(mark),	 TEXT(rate),
-					TEXT(burst), TEXT(per) };
+static const size_t other_offsets[] = { TEXT(name), TEXT(comment), TEXT(group),	  TEXT(interface),
+					TEXT(src),  TEXT(dst),	   TEXT(service), TEXT(mark),
+					TEXT(rate), TEXT(burst),   TEXT(per) };
 
 static char **text_at(const struct rules_text *text, size_t offset)
 {
@@ -109,6 +109,7 @@ void rules_rule_done(struct rules_rule *rule)
 	rules_end_done(&rule->src);
 	rules_end_done(&rule->dst);
 	rules_names_done(&rule->interface);
+	rules_names_done(&rule->services);
 	for (unsigned i = 0; i < RULES_KEYS; i++)
 		rules_values_done(&rule->keys[i]);
 }
@@ -209,6 +210,38 @@ static int check_sense(const struct rules_rule *rule, const char *path, struct w
 		"matches nothing");
 }
 
+/* A service is an address, a protocol and ports: nothing that it says may be said twice. */
+static int check_service(const struct rules_text *text, const char *path, struct weir_diag *diag)
+{
+	const char *key = text->dst ? "dst" : text->proto ? "proto" : text->dport ? "dport" : NULL;
+	char buf[PATH_BYTES];
+	if (!text->service)
+		return 0;
+	if (key)
+		return weir_diag_key(
+			diag, path_join(buf, path, key),
+			"leave it out, or write `dst`, `proto` and `dport` in the "
+			"place of `service`",
+			"`service` says address, protocol and ports: `%s` cannot stand "
+			"beside it",
+			key);
+	key = text->icmp_type ? "icmp-type" : text->icmp_code ? "icmp-code" : NULL;
+	return !key ? 0 :
+		      weir_diag_key(diag, path_join(buf, path, key), "make two rules of it",
+				    "a packet to a service has ports and no ICMP type, so the rule "
+				    "matches nothing");
+}
+
+static int read_services(const struct rules_text *text, const char *path, struct weir_diag *diag,
+			 struct rules_names *services)
+{
+	char buf[PATH_BYTES];
+	int r = text->service ? rules_services_read(text->service, path_join(buf, path, "service"),
+						    diag, services) :
+				0;
+	return r ? r : check_service(text, path, diag);
+}
+
 int rules_rule_read(const struct rules_text *text, const char *path, struct weir_diag *diag,
 		    struct rules_rule *ret_rule)
 {
@@ -223,6 +256,7 @@ int rules_rule_read(const struct rules_text *text, const char *path, struct weir
 			rules_names_read(text->interface, path_join(buf, path, "interface"), diag,
 					 &rule.interface) :
 			0,
+		read_services(text, path, diag, &rule.services),
 		read_mark(&rule, path, diag),
 		rules_limit_read(text, path, diag, &rule),
 		check_sense(&rule, path, diag),

@@ -18,7 +18,7 @@ struct rules_text {
 	bool enabled;
 	char *interface;
 	int direction; /* enum rules_way */
-	char *family, *src, *dst, *proto, *sport, *dport;
+	char *family, *src, *dst, *service, *proto, *sport, *dport;
 	char *icmp_type, *icmp_code, *tcp_flags, *state, *fragment, *length, *dscp, *vlan,
 		*schedule;
 	int action; /* enum rules_action */
@@ -60,6 +60,7 @@ struct rules_rule {
 	const struct rules_text *text; /* borrowed */
 	struct rules_end src, dst;
 	struct rules_names interface;
+	struct rules_names services; /* `in` alone; what it asks for by them, rules_parts.h says */
 	int direction;
 	struct rules_values keys[RULES_KEYS];
 	uint32_t given; /* bit for each key that is asked for */
@@ -86,6 +87,9 @@ void rules_end_done(struct rules_end *end);
 int rules_names_read(const char *text, const char *path, struct weir_diag *diag,
 		     struct rules_names *ret_names);
 void rules_names_done(struct rules_names *names);
+/* Names of services, likewise: `in` alone. */
+int rules_services_read(const char *text, const char *path, struct weir_diag *diag,
+			struct rules_names *ret_names);
 /* Whether the interface of that name (or pattern, for a look at rules themselves) is meant. */
 bool rules_names_match(const struct rules_names *names, const char *name);
 

@@ -114,6 +114,37 @@ static void refusals_name_the_key_of_the_rule(void **state)
 	assert_refused(TEXT(.per = "source"), "rules.rules[3].per", "for rules with the action");
 }
 
+static void services_are_named_and_nothing_that_they_say_stands_beside_them(void **state)
+{
+	struct rules_text text = TEXT(.service = "web, dns", .src = "10.0.0.0/8",
+				      .tcp_flags = "syn", .family = "ipv4");
+	struct rules_rule rule = rule_of(&text);
+	assert_string_equal(rule.services.in[0], "web");
+	assert_string_equal(rule.services.in[1], "dns");
+	assert_null(rule.services.in[2]);
+	assert_false(rule.dst.is_given);
+	rules_rule_done(&rule);
+	assert_refused(TEXT(.service = "not web"), "rules.rules[3].service",
+		       "'not web': services are named, not taken out");
+	assert_refused(TEXT(.service = "web, dns, web"), "rules.rules[3].service",
+		       "'web': is named twice");
+	assert_refused(TEXT(.service = "Web"), "rules.rules[3].service",
+		       "'Web': a name is of a-z, 0-9, '.', '_' and '-'");
+	assert_refused(TEXT(.service = "web,"), "rules.rules[3].service",
+		       "'web,': a separator stands at the end");
+	assert_refused(TEXT(.service = " "), "rules.rules[3].service", "' ': it says nothing");
+	assert_refused(TEXT(.service = "web", .dst = "10.0.0.1"), "rules.rules[3].dst",
+		       "`service` says address, protocol and ports: `dst` cannot stand beside it");
+	assert_refused(TEXT(.service = "web", .proto = "tcp"), "rules.rules[3].proto",
+		       "`proto` cannot stand beside it");
+	assert_refused(TEXT(.service = "web", .dport = "80"), "rules.rules[3].dport",
+		       "`dport` cannot stand beside it");
+	assert_refused(TEXT(.service = "web", .icmp_type = "8"), "rules.rules[3].icmp-type",
+		       "ports and no ICMP type, so the rule matches nothing");
+	assert_refused(TEXT(.service = "web", .icmp_code = "0"), "rules.rules[3].icmp-code",
+		       "ports and no ICMP type, so the rule matches nothing");
+}
+
 #define LIMIT(...) ((struct rules_text){ .action = RULES_LIMIT, __VA_ARGS__ })
 
 static void wrong_limits_are_refused_with_their_key(void **state)
@@ -203,13 +234,14 @@ static void a_copy_has_strings_of_its_own(void **state)
 {
 	char src[] = "10.0.0.1";
 	struct rules_text text = TEXT(.src = src, .name = "n", .schedule = "mon", .log = true,
-				      .enabled = true, .direction = RULES_IN);
+				      .enabled = true, .direction = RULES_IN, .service = "web");
 	struct rules_text copy = { 0 };
 	assert_int_equal(rules_text_copy(&text, &copy), 0);
 	src[0] = 'x';
 	assert_string_equal(copy.src, "10.0.0.1");
 	assert_string_equal(copy.name, "n");
 	assert_string_equal(copy.schedule, "mon");
+	assert_string_equal(copy.service, "web");
 	assert_null(copy.dst);
 	assert_true(copy.log && copy.enabled);
 	assert_int_equal(copy.direction, RULES_IN);
@@ -225,6 +257,7 @@ int main(void)
 		cmocka_unit_test(every_condition_is_read_and_marked_as_given),
 		cmocka_unit_test(icmp_types_are_of_the_version_that_family_or_protocol_leave),
 		cmocka_unit_test(refusals_name_the_key_of_the_rule),
+		cmocka_unit_test(services_are_named_and_nothing_that_they_say_stands_beside_them),
 		cmocka_unit_test(wrong_limits_are_refused_with_their_key),
 		cmocka_unit_test(limit_is_of_packets_or_bytes_by_its_unit),
 		cmocka_unit_test(every_wrong_field_of_a_rule_is_told_at_once),

@@ -21,7 +21,8 @@ BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", TREE / "build"))
 ROUNDS = int(os.environ.get("WEIR_OVERLAP_ROUNDS", "100"))
 SEED = os.environ.get("WEIR_OVERLAP_SEED")
 
-ADDRESSES = ["10.1.0.1", "10.1.0.9", "10.2.0.1", "192.0.2.1", "2001:db8::1", "2001:db9::1"]
+ADDRESSES = ["10.1.0.1", "10.1.0.2", "10.1.0.9", "10.2.0.1", "192.0.2.1",
+             "2001:db8::1", "2001:db8::2", "2001:db9::1"]
 ENDS = {
     "10.0.0.0/8": "10.0.0.0/8", "10.1.0.0/16": "10.1.0.0/16", "10.1.0.0-10.1.0.4": "10.1.0.0/30",
     "10.1.0.5-10.1.255.255": None, "0.0.0.0/0": "0.0.0.0/0", "2001:db8::/32": "2001:db8::/32",
@@ -30,6 +31,18 @@ ENDS = {
 SETS = "  sets:\n    - {name: office, members: 10.1.0.0/16}\n"
 TCP, UDP, SCTP, ICMP, ICMPV6, GRE = 6, 17, 132, 1, 58, 47
 SYN, ACK = 2, 16
+# Where packets to a service go; of a range, without the port of the more exact one.
+SERVICES = {
+    "web": ("10.1.0.1", TCP, "80", [(80, 80)]),
+    "range": ("10.1.0.1", TCP, "22-99", [(22, 79), (81, 99)]),
+    "dns": ("10.1.0.1", UDP, "22", [(22, 22)]),
+    "stream": ("10.1.0.1", SCTP, "100-199", [(100, 199)]),
+    "web6": ("2001:db8::1", TCP, "80", [(80, 80)]),
+}
+BALANCE = "balance:\n  services:\n" + "".join(
+    f"    - {{name: {name}, address: \"{address}\", port: {port}, proto: {proto}, backends: []}}\n"
+    for (name, (address, number, port, _)) in SERVICES.items()
+    for proto in [{TCP: "tcp", UDP: "udp", SCTP: "sctp"}[number]])
 
 
 def transports(version):
@@ -109,11 +122,18 @@ def flags_in(value, item):
     return value is not None and value & names[mask or want] == names[want]
 
 
+def is_to(packet, name):
+    address, proto, _, ports = SERVICES[name]
+    return (packet[1] == address and packet[3] == proto and packet[5] is not None and
+            any(first <= packet[5] <= last for first, last in ports))
+
+
 PROTOS = {"tcp": TCP, "udp": UDP, "icmp": ICMP, "icmpv6": ICMPV6, "gre": GRE, "99": 99}
 TYPES = {"echo-request": (8, 128), "3": (3, 3), "8": (8, 8)}
 TESTS = {
     "family": lambda p, item: p[2] == int(item[-1]),
     "proto": lambda p, item: p[3] == PROTOS[item],
+    "service": is_to,
     "sport": lambda p, item: number_in(p[4], item),
     "dport": lambda p, item: number_in(p[5], item),
     "tcp-flags": lambda p, item: flags_in(p[6], item),
@@ -136,11 +156,14 @@ ITEMS = {
     "icmp-type": list(TYPES), "icmp-code": ["0", "1", "0-255"],
     "fragment": ["none", "first", "later", "any"],
     "interface": ["eth0", "eth1", "eth*", "ppp*", "*"],
+    "service": list(SERVICES),
     "direction": ["ingress", "egress"], "vlan": ["none", "100"],
     "schedule": ["mon", "mon-tue", "sun"],
 }
 SINGLE = ("direction",)
-NO_NOT = ("direction", "tcp-flags", "schedule")
+NO_NOT = ("direction", "tcp-flags", "schedule", "service")
+# What a service says already.
+BESIDE_NO_SERVICE = ("dst", "proto", "dport", "icmp-type", "icmp-code")
 ACTIONS = ["allow", "deny", "reject", "count", "log"]
 DECIDING = ("allow", "deny", "reject")
 WEIGHTS = [4, 4, 1, 1, 1]
@@ -167,7 +190,10 @@ def condition_packets(key, items):
 
 
 def rule(chance, keys):
-    conditions = {key: condition(chance, key) for key in chance.sample(keys, chance.randint(0, 3))}
+    chosen = chance.sample(keys, chance.randint(0, 3))
+    if "service" in chosen:
+        chosen = [key for key in chosen if key not in BESIDE_NO_SERVICE]
+    conditions = {key: condition(chance, key) for key in chosen}
     action = chance.choices(ACTIONS, WEIGHTS)[0]
     matched = EVERYTHING
     for key, items in conditions.items():
@@ -229,8 +255,10 @@ def test_what_is_told_never_acts_and_what_one_rule_shadows_is_told(tmp_path):
     sums = {"told": 0, "together": 0, "rules": 0}
     for _ in range(ROUNDS):
         keys = chance.sample(list(ITEMS), 5)
+        if chance.random() < 0.5 and "service" not in keys:
+            keys.append("service")
         rules = [rule(chance, keys) for _ in range(12)]
-        text = "interfaces: [{name: eth0, egress: true}]\nrules:\n" + SETS + "  rules:\n"
+        text = f"interfaces: [{{name: eth0, egress: true}}]\n{BALANCE}rules:\n{SETS}  rules:\n"
         # What is refused outright (an ICMP type with TCP) is no rule.
         kept = []
         for one in rules:
