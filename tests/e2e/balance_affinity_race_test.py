@@ -25,7 +25,7 @@ HOOKS = hooks("tc", "xdp")
 CLIENTS = 3000
 # Whose processor was taken away, by a hypervisor, in the middle of what others wait for. Were there
 # nothing that both go by, it would be half of all.
-HELD_UP_MOST = 3
+HELD_UP_MOST = 30
 EACH = 2                    # connections that one processor begins for each client
 ALL = 3                     # ETH_P_ALL
 
