@@ -54,7 +54,7 @@ int weir_sock_look(struct bpf_iter__bpf_map_elem *ctx)
 	struct sockets_numbers numbers = {};
 	struct sockets_windows windows = {};
 
-	if (!entry)
+	if (!entry || !entry->at) /* it is being written down */
 		return 0;
 	const struct sock *sk = (const struct sock *)entry->at;
 	bool is_it = sockets_cookie(sk) == entry->cookie;
