@@ -135,6 +135,6 @@ def states(daemon, family=4):
     return [said.get(address, {}).get("state") for address in BACKENDS[family]]
 
 
-def wait_states(daemon, wanted, family=4, seconds=10):
+def wait_states(daemon, wanted, family=4, seconds=30):
     wait_for(lambda: states(daemon, family) == list(wanted),
              f"states {wanted}, now {states(daemon, family)}", seconds)
