@@ -8,8 +8,6 @@
 
 /* A server's socket begins after the packet that makes it, which may be the flow's last. */
 #define LATE_NS WEIR_NS_PER_S
-/* Packets are stamped by a clock that goes by ticks, of 10 ms at the most. */
-#define TICK_NS (10 * WEIR_NS_PER_MS)
 
 static const struct {
 	enum weir_quality_known bit;
@@ -120,7 +118,8 @@ bool weir_flow_may_be(const struct weir_flow_ends *flow, uint64_t begun_ns, uint
 		      uint64_t *ret_apart_ns)
 {
 	bool is_later = begun_ns > flow->last_ns && begun_ns - flow->last_ns > LATE_NS,
-	     is_earlier = ended_ns < flow->first_ns && flow->first_ns - ended_ns > TICK_NS;
+	     is_earlier =
+		     ended_ns < flow->first_ns && flow->first_ns - ended_ns > WEIR_FLOW_TICK_NS;
 
 	if (is_later || is_earlier)
 		return false;

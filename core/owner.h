@@ -8,9 +8,13 @@
 #include <stdint.h>
 
 #include "../abi/packet.h"
+#include "../base/clock.h"
 #include "../base/json.h"
 
 struct weir_engine;
+
+/* Packets are stamped by a clock that goes by ticks, of so much at the most. */
+#define WEIR_FLOW_TICK_NS (10 * WEIR_NS_PER_MS)
 
 struct weir_flow_ends {
 	struct weir_addr src, dst;

@@ -12,8 +12,6 @@
 #include "features/sockets/sockets_past.h"
 #include "features/sockets/sockets_state.h"
 
-/* Packets are stamped by a clock that goes by ticks, of 10 ms at the most. */
-#define TICK_NS (10 * WEIR_NS_PER_MS)
 /* A server's socket begins after the packet that makes it, which may be the flow's last. */
 #define LATE_NS WEIR_NS_PER_S
 
@@ -95,7 +93,7 @@ static bool was_there(const struct holder *holder, const struct weir_flow_ends *
 {
 	return !flow->last_ns ||
 	       (holder->begun_ns <= flow->last_ns + LATE_NS &&
-		(!holder->ended_ns || holder->ended_ns + TICK_NS >= flow->first_ns));
+		(!holder->ended_ns || holder->ended_ns + WEIR_FLOW_TICK_NS >= flow->first_ns));
 }
 
 static uint64_t apart(uint64_t one, uint64_t other)

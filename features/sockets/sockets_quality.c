@@ -81,6 +81,12 @@ static bool end_find(struct sockets *state, const struct weir_flow_ends *flow, b
 	return past || lives;
 }
 
+/* What was read of sockets has those that a flow had which began then. */
+static bool is_known(const struct sockets *state, uint64_t stamp_ns)
+{
+	return stamp_ns + WEIR_FLOW_TICK_NS < state->view->read_ns;
+}
+
 /* The source first: of two handshakes the one it waited for. */
 void sockets_quality_add(void *data, const struct weir_flow_ends *flow,
 			 struct weir_flow_quality *quality)
@@ -90,8 +96,11 @@ void sockets_quality_add(void *data, const struct weir_flow_ends *flow,
 
 	if (!state || !state->view || flow->proto != IPPROTO_TCP)
 		return;
-	if (flow->last_ns > state->view->read_ns) /* … and its socket may be newer, too */
+	if (!is_known(state, flow->last_ns))
 		sockets_refresh(state);
+	/* Or what another flow had, between the same ends before it, would be taken for its own. */
+	if (!is_known(state, flow->first_ns))
+		return;
 	if (end_find(state, flow, false, &found))
 		weir_flow_quality_add(quality, &found);
 	if (!end_find(state, flow, true, &found))
