@@ -16,7 +16,7 @@ from harness.wait import wait_for
 
 CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
 MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
-ENTRY_BYTES = 352
+ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
 PORT = 6100
 SO_COOKIE = 57          # of asm-generic/socket.h; 8 bytes
 
@@ -44,9 +44,10 @@ def opened(pinned):
 def fill(pinned, count):
     """Entries of no socket, until no more go in; gives how many did."""
     bpf, number = opened(pinned)
+    nowhere = (1).to_bytes(8, sys.byteorder)
     for place in range(count):
         key = (1 << 62 | place).to_bytes(8, sys.byteorder)
-        if bpf.bpf_map_update_elem(number, key, key + bytes(ENTRY_BYTES - len(key)), 0):
+        if bpf.bpf_map_update_elem(number, key, (key + nowhere).ljust(ENTRY_BYTES, b"\0"), 0):
             return place
     return count
 
