@@ -11,9 +11,9 @@ import pytest
 from harness.current import current
 from harness.net import Pair
 from harness.programs import listens, running
+from harness.sockets import watching
 from harness.wait import wait_for
 
-CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
 PORT = 8000
 SECONDS = 3
 NGINX = """worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error;
@@ -32,9 +32,7 @@ def pair():
 
 @pytest.fixture
 def watched(pair, weir_daemon):
-    daemon = weir_daemon(pair.inside, config=CONFIG)
-    wait_for(lambda: daemon.ask("socket", "list")["watched"], "sockets are watched")
-    return daemon
+    return watching(weir_daemon, pair.inside)
 
 
 def opens(namespace):

@@ -12,9 +12,9 @@ import pytest
 
 from harness.current import current
 from harness.net import Pair
+from harness.sockets import watching
 from harness.wait import wait_for
 
-CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
 MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
 ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
 PORT = 6100
@@ -29,9 +29,7 @@ def pair():
 
 @pytest.fixture
 def watched(pair, weir_daemon):
-    daemon = weir_daemon(pair.inside, config=CONFIG)
-    wait_for(lambda: daemon.ask("socket", "list")["watched"], "sockets are watched")
-    return daemon
+    return watching(weir_daemon, pair.inside)
 
 
 def opened(pinned):

@@ -10,9 +10,9 @@ import pytest
 
 from harness.current import current
 from harness.net import Pair
+from harness.sockets import watching
 from harness.wait import wait_for
 
-CONFIG = "api: {listen: off}\nsockets: {enabled: true}\n"
 PORT = 6300
 SILENT = "10.77.1.8"            # nobody
 BUFFER = 8192
@@ -30,9 +30,7 @@ def pair():
 
 @pytest.fixture
 def watched(pair, weir_daemon):
-    daemon = weir_daemon(pair.inside, config=CONFIG)
-    wait_for(lambda: daemon.ask("socket", "list")["watched"], "sockets are watched")
-    return daemon
+    return watching(weir_daemon, pair.inside)
 
 
 def closings(namespace):
