@@ -10,7 +10,7 @@
 /* Raised when the meaning of a pinned map changes: the maps of another version are rebuilt, never
  * reused. A test builds a Weir of another one (tests/meson.build). */
 #ifndef WEIR_LAYOUT_VERSION
-#define WEIR_LAYOUT_VERSION 5
+#define WEIR_LAYOUT_VERSION 6
 #endif
 #define WEIR_LAYOUT_UNFINISHED 0 /* of a first start that has not come to its end */
 
@@ -36,10 +36,11 @@ struct weir_live {
 	__u64 layout; /* WEIR_LAYOUT_VERSION of whoever pinned these maps, or unfinished */
 };
 
-/* cfg_iface: which row of the counters an interface has. */
+/* cfg_iface: which row of the counters an interface has, and what its packets begin with at TC. */
 struct weir_iface_cell {
 	__u32 ifindex; /* 0 = empty */
-	__u32 slot;    /* below WEIR_INTERFACES_MAX */
+	__u16 slot;    /* below WEIR_INTERFACES_MAX */
+	__u16 raw_ip;  /* 1: tun, wireguard and so on, which have no link header */
 };
 
 /* ctr_reason: a row per interface slot, direction and reason. ctr_hit: a row per hit counter. */

@@ -235,10 +235,9 @@ static __always_inline bool pipeline_holds(struct pkt *p, void *ctx, enum hook h
 				  conn_hold_tc(ctx, p);
 }
 
-/* Judges a parsed packet. True: drop it. */
+/* Judges a parsed packet of a known interface. True: drop it. */
 static __always_inline bool pipeline_run(struct pkt *p, void *ctx, enum hook hook)
 {
-	p->iface_slot = iface_slot(p->ifindex);
 	attack_note(p, hook);
 	served_begin();
 	enum weir_reason reason = pipeline_stages(p, ctx, hook);

@@ -20,11 +20,6 @@
 /* All that parse.h can reach (its static assertion). */
 #define TC_PULL_BYTES_MOST 17000
 
-enum tc_link {
-	TC_ETHERNET,
-	TC_RAW_IP, /* tun, wireguard: no link header */
-};
-
 static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 {
 	__u32 words[5] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3], skb->cb[4] };
@@ -33,6 +28,7 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 		return;
 	p->probe = true;
 	p->ifindex = words[4];
+	p->iface_slot = iface_slot(p->ifindex);
 }
 
 /* An answer meets the other direction's program of its own device, whose rules are not about what
@@ -135,7 +131,7 @@ static __always_inline void tc_pull(struct __sk_buff *skb, __u32 wanted)
 		bpf_skb_pull_data(skb, wanted);
 }
 
-static __always_inline void tc_parse(struct __sk_buff *skb, struct pkt *p, enum tc_link link)
+static __always_inline void tc_parse(struct __sk_buff *skb, struct pkt *p, bool raw_ip)
 {
 	if (skb->vlan_present) {
 		p->vlan = skb->vlan_tci & TAG_ID_MASK;
@@ -144,59 +140,64 @@ static __always_inline void tc_parse(struct __sk_buff *skb, struct pkt *p, enum 
 	}
 	struct cursor c = cursor_init((void *)(long)skb->data, (void *)(long)skb->data_end);
 
-	if (link == TC_ETHERNET)
-		parse_packet(&c, p);
-	else
+	if (raw_ip)
 		parse_ip(&c, p, skb->protocol);
+	else
+		parse_packet(&c, p);
 	/* Still there is more: what lies beyond could not be had, for want of memory. */
 	if (p->seen & PKT_CUT_SHORT && (__u32)(skb->data_end - skb->data) < skb->len)
 		p->seen |= PKT_UNREADABLE;
 }
 
-/* The rare second time is a seam: the verifier would walk all of it twice. The first is none, since
- * a call there costs every packet 10 ns. */
+/* The rare second time is a seam, and so is a device without link headers: the verifier would walk
+ * all of it twice. The first of Ethernet is none, since a call there costs every packet 10 ns. */
 __noinline int tc_parse_ethernet(struct __sk_buff *skb, struct pkt *p)
 {
 	if (p)
-		tc_parse(skb, p, TC_ETHERNET);
+		tc_parse(skb, p, false);
 	return 0;
 }
 
 __noinline int tc_parse_ip(struct __sk_buff *skb, struct pkt *p)
 {
 	if (p)
-		tc_parse(skb, p, TC_RAW_IP);
+		tc_parse(skb, p, true);
 	return 0;
 }
 
-/* A packet is parsed again with all its headers in reach when they turn out to be longer. */
-static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction,
-				  enum tc_link link)
+static __always_inline struct pkt tc_packet(const struct __sk_buff *skb,
+					    const struct weir_iface_cell *cell,
+					    enum weir_direction direction)
 {
-	struct pkt p;
+	return (struct pkt){ .len = skb->len,
+			     .ifindex = skb->ifindex,
+			     .iface_slot = cell ? cell->slot : 0,
+			     .direction = direction };
+}
 
+/* A packet is parsed again with all its headers in reach when they turn out to be longer. */
+static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction direction)
+{
+	const struct weir_iface_cell *cell = iface_cell(skb->ifindex);
 	enum weir_reason told = tc_is_answer(skb);
+	struct pkt p = tc_packet(skb, cell, direction);
 
 	if (told) {
-		p = (struct pkt){ .len = skb->len,
-				  .ifindex = skb->ifindex,
-				  .iface_slot = iface_slot(skb->ifindex),
-				  .direction = direction };
 		pipeline_told(&p, skb, told);
 		return TC_NEXT;
 	}
 	tc_pull(skb, TC_PULL_BYTES);
-	p = (struct pkt){ .len = skb->len, .ifindex = skb->ifindex, .direction = direction };
-	tc_parse(skb, &p, link);
+	if (cell && cell->raw_ip)
+		tc_parse_ip(skb, &p);
+	else
+		tc_parse(skb, &p, false);
 	if (p.seen & PKT_UNREADABLE) {
 		tc_pull(skb, TC_PULL_BYTES_MOST);
-		p = (struct pkt){ .len = skb->len,
-				  .ifindex = skb->ifindex,
-				  .direction = direction };
-		if (link == TC_ETHERNET)
-			tc_parse_ethernet(skb, &p);
-		else
+		p = tc_packet(skb, cell, direction);
+		if (cell && cell->raw_ip)
 			tc_parse_ip(skb, &p);
+		else
+			tc_parse_ethernet(skb, &p);
 	}
 	tc_probe(skb, &p);
 	if (direction == WEIR_INGRESS && pipeline_holds(&p, skb, HOOK_TC_IN))
@@ -270,25 +271,13 @@ int weir_tc_proof(struct __sk_buff *skb)
 SEC("tc")
 int weir_tc_in(struct __sk_buff *skb)
 {
-	return tc_run(skb, WEIR_INGRESS, TC_ETHERNET);
+	return tc_run(skb, WEIR_INGRESS);
 }
 
 SEC("tc")
 int weir_tc_out(struct __sk_buff *skb)
 {
-	return tc_run(skb, WEIR_EGRESS, TC_ETHERNET);
-}
-
-SEC("tc")
-int weir_tc_in_ip(struct __sk_buff *skb)
-{
-	return tc_run(skb, WEIR_INGRESS, TC_RAW_IP);
-}
-
-SEC("tc")
-int weir_tc_out_ip(struct __sk_buff *skb)
-{
-	return tc_run(skb, WEIR_EGRESS, TC_RAW_IP);
+	return tc_run(skb, WEIR_EGRESS);
 }
 
 #endif

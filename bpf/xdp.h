@@ -70,6 +70,7 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 		p.seen |= PKT_UNREADABLE; /* in another buffer: drivers put headers in the first */
 	if (pipeline_holds(&p, ctx, HOOK_XDP))
 		return XDP_DROP;
+	p.iface_slot = iface_slot(p.ifindex);
 	bool drop = pipeline_run(&p, ctx, HOOK_XDP);
 
 	if (reject_is_wanted(&p))

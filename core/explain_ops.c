@@ -75,11 +75,6 @@ static int explain_program(struct weir_engine *engine, struct weir_call *call,
 		*ret_program = direction == WEIR_INGRESS ? WEIR_PROGRAM_XDP : WEIR_PROGRAM_TC_OUT;
 		*ret_ifindex = 0;
 	}
-	/* The synthetic packet has an Ethernet header, whatever the interface has. */
-	if (*ret_program == WEIR_PROGRAM_TC_IN_IP)
-		*ret_program = WEIR_PROGRAM_TC_IN;
-	if (*ret_program == WEIR_PROGRAM_TC_OUT_IP)
-		*ret_program = WEIR_PROGRAM_TC_OUT;
 	return 0;
 }
 

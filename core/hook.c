@@ -36,7 +36,7 @@ const char *weir_mode_name(enum weir_mode mode)
 	return "?";
 }
 
-static bool device_has_ethernet(const struct weir_device *device)
+bool weir_device_has_ethernet(const struct weir_device *device)
 {
 	return device->type == ARPHRD_ETHER || device->type == ARPHRD_LOOPBACK;
 }
@@ -71,11 +71,9 @@ static void pin_name(char name[48], const struct weir_device *device, const char
 	snprintf(name, 48, "%u-%s", device->ifindex, hook);
 }
 
-static enum weir_program tc_program(const struct weir_device *device, enum weir_direction direction)
+static enum weir_program tc_program(enum weir_direction direction)
 {
-	if (device_has_ethernet(device))
-		return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN : WEIR_PROGRAM_TC_OUT;
-	return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN_IP : WEIR_PROGRAM_TC_OUT_IP;
+	return direction == WEIR_INGRESS ? WEIR_PROGRAM_TC_IN : WEIR_PROGRAM_TC_OUT;
 }
 
 /* A pinned link of ours goes on with this program. -ENOENT when there is none that takes it. */
@@ -235,7 +233,7 @@ static int clsact_attach(struct weir_object *object, const struct weir_device *d
 			 enum weir_direction direction, const char *pin_dir,
 			 struct weir_hook_state *state)
 {
-	enum weir_program program = tc_program(device, direction);
+	enum weir_program program = tc_program(direction);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device->ifindex,
 		    .attach_point = direction == WEIR_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
@@ -263,7 +261,7 @@ static int tcx_attach(struct weir_object *object, const struct weir_device *devi
 		      enum weir_direction direction, const char *pin_dir,
 		      struct weir_hook_state *state)
 {
-	enum weir_program program = tc_program(device, direction);
+	enum weir_program program = tc_program(direction);
 	int attach_type = direction == WEIR_INGRESS ? KERNEL_TCX_INGRESS : KERNEL_TCX_EGRESS;
 	char name[48];
 
@@ -309,7 +307,7 @@ static bool device_prefers_tc(const struct weir_device *device, char *why, size_
 					     "vlan", "bond",  "team",	"dummy",
 					     "ifb",  "vxlan", "macvlan" };
 
-	if (!device_has_ethernet(device) || device->type == ARPHRD_LOOPBACK) {
+	if (!weir_device_has_ethernet(device) || device->type == ARPHRD_LOOPBACK) {
 		snprintf(why, size, "no Ethernet driver behind it");
 		return true;
 	}
@@ -330,7 +328,7 @@ static bool device_prefers_tc(const struct weir_device *device, char *why, size_
 static int xdp_attach(struct weir_object *object, const struct weir_device *device,
 		      enum weir_mode mode, const char *pin_dir, struct weir_hook_state *state)
 {
-	if (!device_has_ethernet(device)) {
+	if (!weir_device_has_ethernet(device)) {
 		snprintf(state->why, sizeof(state->why),
 			 "%s has no Ethernet header: XDP cannot be used, choose hook: tc",
 			 device->name);

@@ -29,6 +29,9 @@ struct weir_device {
 	bool has_mac, in_bridge;
 };
 
+/* Whether its packets have an Ethernet header at TC; on others they begin with that of IP. */
+bool weir_device_has_ethernet(const struct weir_device *device);
+
 /* One place on one device. */
 struct weir_hook_state {
 	enum weir_mode mode;

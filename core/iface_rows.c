@@ -60,21 +60,22 @@ static int row_new(struct weir_object *object, struct weir_map *map, uint32_t *r
 }
 
 /* An adopted map knows the interface already: it keeps its row and its counts. */
-int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, uint32_t *ret_slot)
+int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, bool raw_ip,
+			uint32_t *ret_slot)
 {
 	struct weir_map *map = weir_object_map(object, "cfg_iface");
 	struct weir_iface_cell cell = {};
 	uint32_t at = 0;
 	int r = cell_find(map, ifindex, &at, &cell);
+	uint32_t slot = cell.slot;
 
-	if (!r && !cell.ifindex) {
-		cell.ifindex = ifindex;
-		r = row_new(object, map, &cell.slot);
-		if (!r)
-			r = weir_map_set(map, &at, &cell);
-	}
+	if (!r && !cell.ifindex)
+		r = row_new(object, map, &slot);
+	cell = (struct weir_iface_cell){ ifindex, (__u16)slot, raw_ip };
 	if (!r)
-		*ret_slot = cell.slot;
+		r = weir_map_set(map, &at, &cell);
+	if (!r)
+		*ret_slot = slot;
 	return r;
 }
 

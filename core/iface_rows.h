@@ -5,8 +5,10 @@
 
 #include "object.h"
 
-/* An interface the map knows already keeps its row and its counts. -ENOSPC: none is free. */
-int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, uint32_t *ret_row);
+/* An interface the map knows already keeps its row and its counts. `raw_ip`: its packets have no
+ * link header at TC. -ENOSPC: none is free. */
+int weir_iface_row_take(struct weir_object *object, uint32_t ifindex, bool raw_ip,
+			uint32_t *ret_row);
 void weir_iface_row_give_back(struct weir_object *object, uint32_t ifindex);
 
 /* Each interface that has a row, attached or not. */

@@ -54,7 +54,8 @@ static void row_tell(struct weir_interfaces *interfaces, const struct weir_watch
 
 static int watched_attach(struct weir_interfaces *interfaces, struct weir_watched *watched)
 {
-	int r = weir_iface_row_take(interfaces->object, watched->device.ifindex, &watched->slot);
+	int r = weir_iface_row_take(interfaces->object, watched->device.ifindex,
+				    !weir_device_has_ethernet(&watched->device), &watched->slot);
 
 	if (r) {
 		snprintf(watched->ingress.why, sizeof(watched->ingress.why),

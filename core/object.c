@@ -37,10 +37,6 @@ static struct bpf_program *object_program(const struct weir_object *object,
 		return object->skeleton->progs.weir_tc_in;
 	case WEIR_PROGRAM_TC_OUT:
 		return object->skeleton->progs.weir_tc_out;
-	case WEIR_PROGRAM_TC_IN_IP:
-		return object->skeleton->progs.weir_tc_in_ip;
-	case WEIR_PROGRAM_TC_OUT_IP:
-		return object->skeleton->progs.weir_tc_out_ip;
 	case WEIR_PROGRAM_TC_PROOF:
 		return object->skeleton->progs.weir_tc_proof;
 	case WEIR_PROGRAM_COUNT:

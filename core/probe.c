@@ -63,7 +63,7 @@ static int rows_take(struct weir_probe *probe, const struct weir_probe_options *
 	for (size_t i = 0; i < options->iface_count && !r; i++) {
 		uint32_t row;
 
-		r = weir_iface_row_take(probe->object, options->ifaces[i].ifindex, &row);
+		r = weir_iface_row_take(probe->object, options->ifaces[i].ifindex, false, &row);
 		if (!r)
 			weir_patch_staged_row(probe->commit, row, options->ifaces[i].name);
 	}

@@ -54,19 +54,26 @@ static __always_inline void count_add(struct weir_count *count, __u32 bytes)
 	count->bytes += bytes;
 }
 
-/* Row 0 is the shelter of packets from an interface that is being taken away: counted, and shown as
- * "other". */
-static __always_inline __u32 iface_slot(__u32 ifindex)
+static __always_inline const struct weir_iface_cell *iface_cell(__u32 ifindex)
 {
 	LOOP_ROLLED
 	for (__u32 i = 0; i < WEIR_IFACE_PROBES; i++) {
 		__u32 at = (ifindex + i) % WEIR_IFACE_CELLS;
-		struct weir_iface_cell *cell = bpf_map_lookup_elem(&cfg_iface, &at);
+		const struct weir_iface_cell *cell = bpf_map_lookup_elem(&cfg_iface, &at);
 
 		if (cell && cell->ifindex == ifindex)
-			return cell->slot;
+			return cell;
 	}
-	return 0;
+	return NULL;
+}
+
+/* Row 0 is the shelter of packets from an interface that is being taken away: counted, and shown as
+ * "other". */
+static __always_inline __u32 iface_slot(__u32 ifindex)
+{
+	const struct weir_iface_cell *cell = iface_cell(ifindex);
+
+	return cell ? cell->slot : 0;
 }
 
 static __always_inline void count_reason(const struct pkt *p, __u32 reason)

@@ -12,8 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import stack  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["WEIR_BUILD"])
-PROGRAMS = {"weir_xdp", "weir_xdp_frags", "weir_tc_in", "weir_tc_out", "weir_tc_in_ip",
-            "weir_tc_out_ip", "weir_tc_proof"}
+PROGRAMS = {"weir_xdp", "weir_xdp_frags", "weir_tc_in", "weir_tc_out", "weir_tc_proof"}
 MEASURE = {"weir_quality", "weir_quality_ip"}
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 

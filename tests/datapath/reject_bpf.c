@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Loads reject_bpf.bpf.o with its constants, and either runs frames through one of its programs by
- * prog-run (lines of hex in; RETURN HEX out) or pins the programs and ctr_reason for a live test.
+ * prog-run (lines of hex in; RETURN HEX out) or pins the programs, ctr_reason and cfg_iface for
+ * a live test.
  * usage: reject_bpf OBJECT EVERYTHING PER_SECOND BURST run PROGRAM | pin FOLDER
  */
 #include <ctype.h>
@@ -96,14 +97,20 @@ static int frames_run(struct bpf_object *object, const char *name)
 	return 0;
 }
 
+static int map_pin(struct bpf_object *object, const char *folder, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return bpf_map__pin(bpf_object__find_map_by_name(object, name), path);
+}
+
 static int programs_pin(struct bpf_object *object, const char *folder)
 {
 	int r = bpf_object__pin_programs(object, folder);
-	struct bpf_map *map = bpf_object__find_map_by_name(object, "ctr_reason");
-	char path[512];
 
-	snprintf(path, sizeof(path), "%s/ctr_reason", folder);
-	return r ? r : bpf_map__pin(map, path);
+	r = r ? r : map_pin(object, folder, "ctr_reason");
+	return r ? r : map_pin(object, folder, "cfg_iface");
 }
 
 int main(int argc, char **argv)

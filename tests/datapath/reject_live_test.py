@@ -22,6 +22,7 @@ sys.path += [str(TREE / "tests" / "datapath")]
 import reject_build  # noqa: E402
 from harness.clients import (SOON_S, connect_error, datagram_error, raw_error,  # noqa: E402
                              servers)
+from harness.kernel import bpftool  # noqa: E402
 from harness.net import Namespace, Pair, unique, veth  # noqa: E402
 from harness.wait import wait_for  # noqa: E402
 from scapy.all import Dot1Q, Ether, ICMP, IP, IPv6, TCP, UDP, raw  # noqa: E402
@@ -65,11 +66,11 @@ def leave_checksums_to_devices(namespace, device):
     namespace.run("ethtool", "-K", device, "tx", "on", "gro", "on")
 
 
-def attach(namespace, device, hook, programs, suffix=""):
+def attach(namespace, device, hook, programs):
     if hook.startswith("xdp"):
         namespace.run("ip", "link", "set", device, hook, "pinned", programs / "weir_xdp")
         return
-    name = {"ingress": "weir_tc_in", "egress": "weir_tc_out"}[hook] + suffix
+    name = {"ingress": "weir_tc_in", "egress": "weir_tc_out"}[hook]
     namespace.run("tc", "qdisc", "add", "dev", device, "clsact", check=False)
     namespace.run("tc", "filter", "add", "dev", device, hook, "bpf", "da", "object-pinned",
                   programs / name)
@@ -265,8 +266,20 @@ def test_tags_are_sent_back_wherever_they_were_kept(joined, programs):
 
 # --- devices without a link header ---------------------------------------------------------------
 
+@contextlib.contextmanager
+def without_link_header(programs, ifindex):
+    """Says so of a device, as the daemon does: by abi/maps.h, in the first cell of its number."""
+    def say(*cell):
+        bpftool("map", "update", "pinned", programs / "cfg_iface",
+                "key", "hex", *struct.pack("=I", ifindex % 256).hex(" ").split(),
+                "value", "hex", *struct.pack("=IHH", *cell).hex(" ").split())
+    say(ifindex, 0, 1)
+    yield
+    say(0, 0, 0)
+
+
 @pytest.fixture
-def tun(joined):
+def tun(joined, programs):
     with joined.inside.entered():
         device = os.open("/dev/net/tun", os.O_RDWR)
         fcntl.ioctl(device, TUNSETIFF, struct.pack("=16sH", b"tun9", IFF_TUN | IFF_NO_PI))
@@ -274,13 +287,16 @@ def tun(joined):
     joined.inside.run("ip", "link", "set", "tun9", "up")
     joined.inside.run("ip", "-6", "addr", "add", "fd79::1/64", "dev", "tun9", "nodad")
     os.set_blocking(device, False)
-    yield device
+    with joined.inside.entered():
+        ifindex = socket.if_nametoindex("tun9")
+    with without_link_header(programs, ifindex):
+        yield device
     os.close(device)
 
 
 @pytest.mark.parametrize("address", ("10.79.1.2", "fd79::2"))
 def test_clients_on_this_host_are_refused_through_a_tun(joined, tun, programs, address):
-    attach(joined.inside, "tun9", "egress", programs, "_ip")
+    attach(joined.inside, "tun9", "egress", programs)
     client, refused = joined.inside, errno.ECONNREFUSED
     assert connect_error(client, address, REJECTED) == refused
     assert connect_error(client, address, PROHIBITED) == PROHIBITED_ERRNO[":" in address]
@@ -288,8 +304,8 @@ def test_clients_on_this_host_are_refused_through_a_tun(joined, tun, programs, a
 
 
 def test_packets_from_a_tun_are_answered_into_it(joined, tun, programs):
-    attach(joined.inside, "tun9", "ingress", programs, "_ip")
-    attach(joined.inside, "tun9", "egress", programs, "_ip")
+    attach(joined.inside, "tun9", "ingress", programs)
+    attach(joined.inside, "tun9", "egress", programs)
 
     def answer(packet, protocol):
         os.write(tun, raw(packet))

@@ -28,11 +28,11 @@ from harness.wire import Wire
 
 
 def slot_of(daemon, ifindex):
-    """By the kernel's word for the map: cells of an ifindex and a slot, 4 bytes each."""
+    """By the kernel's word for the map: cells of an ifindex, 4 bytes, and a slot, 2."""
     for _, value in dump(daemon.pin_dir / "maps" / "cfg_iface"):
         cell = bytes(int(byte, 16) for byte in value)
         if int.from_bytes(cell[:4], "little") == ifindex:
-            return int.from_bytes(cell[4:], "little")
+            return int.from_bytes(cell[4:6], "little")
     raise AssertionError(f"no slot for {ifindex}")
 
 

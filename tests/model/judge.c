@@ -163,7 +163,7 @@ static int object_load(struct judge *judge, struct weir_constants *constants,
 	for (uint32_t i = 0; i < judge->interface_count && !r; i++) {
 		uint32_t row;
 
-		r = weir_iface_row_take(judge->object, judge->ifindexes[i], &row);
+		r = weir_iface_row_take(judge->object, judge->ifindexes[i], false, &row);
 	}
 	return r;
 }
