@@ -34,6 +34,9 @@ struct weir_near_constants {
 struct weir_live {
 	__u64 word;   /* revision << 1 | slot */
 	__u64 layout; /* WEIR_LAYOUT_VERSION of whoever pinned these maps, or unfinished */
+	/* CLOCK_MONOTONIC until when connections of before a start are waited for; 0: while it is
+	 * unfinished */
+	__u64 settles_ns;
 };
 
 /* cfg_iface: which row of the counters an interface has, and what its packets begin with at TC. */

@@ -24,6 +24,7 @@
 #include "abi/maps.h"
 #include "abi/policy_head.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "near.h"
 #include "pin.h"
 #include "placed.h"
@@ -136,8 +137,13 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 	return 0;
 }
 
+/* How long a client may take to send again what nobody has answered. */
+#define SETTLES_NS (3 * WEIR_NS_PER_S)
+
 void weir_commit_finish(struct weir_commit *commit)
 {
+	__atomic_store_n(&commit->live->settles_ns, weir_clock_monotonic_ns() + SETTLES_NS,
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&commit->live->layout, WEIR_LAYOUT_VERSION, __ATOMIC_RELEASE);
 }
 

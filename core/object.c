@@ -76,13 +76,13 @@ static int object_mark_old(const struct weir_object *object)
 	return weir_constant_write(object->skeleton->obj, "old_state", &exists, sizeof(exists));
 }
 
-/* How long a client may take to send again what nobody has answered. */
-#define SETTLES_NS (3 * WEIR_NS_PER_S)
+/* An upgrade that has not ended by then is given up on: its programs go on as if it had. */
+#define SETTLES_AT_MOST_NS (60 * WEIR_NS_PER_S)
 
 static int object_mark_settling(const struct weir_object *object)
 {
 	bool is_upgrade = object->pins == WEIR_PINS_OTHER || object->pins == WEIR_PINS_UNFINISHED;
-	uint64_t until_ns = is_upgrade ? weir_clock_monotonic_ns() + SETTLES_NS : 0;
+	uint64_t until_ns = is_upgrade ? weir_clock_monotonic_ns() + SETTLES_AT_MOST_NS : 0;
 
 	return weir_constant_write(object->skeleton->obj, "served_settles_ns", &until_ns,
 				   sizeof(until_ns));

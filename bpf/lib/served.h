@@ -11,14 +11,15 @@
 #include <stdbool.h>
 
 #include "../../abi/served.h"
+#include "generation.h"
 #include "pkt.h"
 #include "route.h"
 
 const volatile struct weir_served_constants served_constants = {};
 
 /* Behind an upgrade that begins with empty tables, connections of before are known again by and by,
- * each by its client's next packet: CLOCK_MONOTONIC until when that is waited for (core/object.c);
- * 0: the tables have all there is. */
+ * each by its client's next packet: CLOCK_MONOTONIC until when that is waited for where the upgrade
+ * never ends (core/object.c), else cfg_live says; 0: the tables have all there is. */
 const volatile __u64 served_settles_ns = 0;
 
 enum served_kind {
@@ -187,11 +188,20 @@ __noinline int served_turn_back(struct pkt *p)
 	return 0;
 }
 
+static __always_inline __u64 served_settles_until(void)
+{
+	__u32 zero = 0;
+	const volatile struct weir_live *live = bpf_map_lookup_elem(&cfg_live, &zero);
+	__u64 until_ns = live ? live->settles_ns : 0;
+
+	return until_ns ? until_ns : served_settles_ns;
+}
+
 /* Whoever does not get it sends it again. */
 static __always_inline bool served_is_settling(const struct pkt *p)
 {
 	return served_settles_ns && p->seen & PKT_TCP && !p->probe &&
-	       bpf_ktime_get_ns() < served_settles_ns;
+	       bpf_ktime_get_ns() < served_settles_until();
 }
 
 /* As it is it would be no client's, who answers by a reset. Where it leaves it may have a flow of

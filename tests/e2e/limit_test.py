@@ -358,9 +358,10 @@ def test_buckets_of_another_layout_are_not_taken_over_and_that_is_told(limited, 
     daemon = limited(f"name: keep, {HOURLY}")
     used_up(wire)
     daemon.kill()
-    # struct weir_live: the word, which says which policy is live, then the layout's version.
+    # struct weir_live: the word, which says which policy is live, the layout's version, and until
+    # when it settles.
     subprocess.run([BPFTOOL, "map", "update", "pinned", daemon.pin_dir / "maps" / "cfg_live", "key",
-                    *"0000", "value", *"0" * 8, "99", *"0" * 7], check=True)
+                    *"0000", "value", *"0" * 8, "99", *"0" * 15], check=True)
     daemon.start()
     assert "were made by a version of Weir that lays them out in another way" in daemon.log()
     assert "the buckets of limits begin anew" in daemon.log()
