@@ -53,7 +53,7 @@ static bool call_is_of(const struct bpf_insn *insn, enum weir_kfunc kfunc)
 	return insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == (int)kfunc;
 }
 
-static bool calls_put(struct bpf_insn *insns, size_t count)
+bool weir_kfunc_put(struct bpf_insn *insns, size_t count)
 {
 	bool changed = false;
 
@@ -67,27 +67,4 @@ static bool calls_put(struct bpf_insn *insns, size_t count)
 		}
 	}
 	return changed;
-}
-
-/* The last moment before the kernel gets the program, with all its functions. */
-static int program_prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts,
-			   long cookie)
-{
-	size_t count = bpf_program__insn_cnt(program);
-	_cleanup_free_ struct bpf_insn *insns = malloc(count * sizeof(*insns));
-
-	if (!insns)
-		return -ENOMEM;
-	memcpy(insns, bpf_program__insns(program), count * sizeof(*insns));
-	return calls_put(insns, count) ? bpf_program__set_insns(program, insns, count) : 0;
-}
-
-int weir_kfunc_register(void)
-{
-	static int registered;
-	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = program_prepare);
-
-	if (!registered)
-		registered = libbpf_register_prog_handler("tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);
-	return registered < 0 ? registered : 0;
 }

@@ -4,13 +4,16 @@
 #define WEIR_CORE_KFUNC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "../abi/kfunc.h"
+
+struct bpf_insn;
 
 /* Whether the running kernel has it. The first question reads the kernel's BTF, some 50 ms; what it
  * found holds for this run. */
 bool weir_kfunc_is_there(enum weir_kfunc kfunc);
-/* From now on programs that are loaded call what has been asked for, and is there. Idempotent. */
-int weir_kfunc_register(void);
+/* The program calls what has been asked for, and is there. False: it is as it was. */
+bool weir_kfunc_put(struct bpf_insn *insns, size_t count);
 
 #endif

@@ -21,8 +21,8 @@
 #include "base/secret.h"
 #include "bpf/main.skel.h"
 #include "constants.h"
-#include "kfunc.h"
 #include "object_private.h"
+#include "prepare.h"
 
 #define PROBE_BYTES_MAX 2048
 
@@ -141,7 +141,9 @@ static int object_load(struct weir_object *object, const struct weir_object *fro
 			return r;
 		load_log_len = 0;
 		load_log[0] = '\0';
+		weir_prepare_constants(object->skeleton->maps.rodata);
 		r = weir_main__load(object->skeleton);
+		weir_prepare_constants(NULL);
 		if (r == 0)
 			return 0;
 		if (attempt)
@@ -198,7 +200,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 	object->number = ++objects_made;
 	object->constants = constants;
 	weir_constants_secret(constants, object->secret);
-	r = weir_kfunc_register();
+	r = weir_prepare_register();
 	r = r ? r : object_load(object, mapped_from, pin_dir);
 	libbpf_set_print(print);
 	if (r) {

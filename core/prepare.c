@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "prepare.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "fold.h"
+#include "kfunc.h"
+
+static const struct bpf_map *constants;
+
+void weir_prepare_constants(const struct bpf_map *rodata)
+{
+	constants = rodata;
+}
+
+static bool constants_put(struct bpf_insn *insns, size_t count)
+{
+	struct weir_folded from = {};
+
+	if (!constants)
+		return false;
+	from.fd = bpf_map__fd(constants);
+	from.bytes = bpf_map__initial_value((struct bpf_map *)constants, &from.size);
+	return from.fd >= 0 && from.bytes && weir_fold(insns, count, &from);
+}
+
+/* With all its functions, and every map by its descriptor. The cookie: flags to load it with. */
+static int program_prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts,
+			   long cookie)
+{
+	size_t count = bpf_program__insn_cnt(program);
+	_cleanup_free_ struct bpf_insn *insns = malloc(count * sizeof(*insns));
+
+	if (!insns)
+		return -ENOMEM;
+	opts->prog_flags |= (__u32)cookie;
+	memcpy(insns, bpf_program__insns(program), count * sizeof(*insns));
+	bool changed = weir_kfunc_put(insns, count);
+
+	changed |= constants_put(insns, count);
+	return changed ? bpf_program__set_insns(program, insns, count) : 0;
+}
+
+/* A handler of ours stands in for libbpf's own, which sets the flag. */
+int weir_prepare_register(void)
+{
+	static const struct {
+		const char *section;
+		enum bpf_prog_type type;
+		enum bpf_attach_type attach;
+		long flags;
+	} sections[] = {
+		{ "tc", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
+		{ "xdp", BPF_PROG_TYPE_XDP, BPF_XDP, 0 },
+		{ "xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS },
+	};
+	static size_t registered;
+
+	for (; registered < WEIR_ARRAY_SIZE(sections); registered++) {
+		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = sections[registered].flags,
+			    .prog_prepare_load_fn = program_prepare);
+		int r = libbpf_register_prog_handler(sections[registered].section,
+						     sections[registered].type,
+						     sections[registered].attach, &opts);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
