@@ -212,8 +212,8 @@ def test_nothing_is_held_while_no_daemon_is_there(cluster, watched, hook, family
         assert without_ports(watched) == 2
 
 
-@pytest.mark.skipif(SLOWNESS > 1, reason="nobody starts a daemon here in the three seconds that the "
-                    "data path waits for one")
+@pytest.mark.skipif(SLOWNESS > 1, reason="nobody starts a daemon here in the three seconds that "
+                    "the data path waits for one")
 @each_family
 @each_hook
 def test_daemon_that_is_killed_is_missed_for_a_moment_only(cluster, watched, hook, family):
