@@ -15,6 +15,7 @@ from e2e.balance_bytes_test import (BACKEND, CLIENT, OWN, PORT, ROUTER, SERVICE,
 from harness.daemon import Daemon
 from harness.far_gateway import FarGateway
 from harness.gateway import MTU, Gateway
+from harness.kernel import by_hook
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(TREE / "tests" / "datapath")]
@@ -48,8 +49,8 @@ def gateways():
 
 
 @pytest.fixture(scope="module",
-                params=[(hook, family, name) for hook in ("tc", "xdp-generic", "xdp")
-                        for family in (4, 6) for name in WAYS],
+                params=by_hook([(hook, family, name) for hook in ("tc", "xdp-generic", "xdp")
+                                for family in (4, 6) for name in WAYS]),
                 ids=lambda row: "-".join(map(str, row)))
 def row(request):
     return request.param

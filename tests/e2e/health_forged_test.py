@@ -12,11 +12,12 @@ from e2e.health_tunnel_test import config
 from harness.cluster import CLIENT, PORT, ROUTER, SERVICE
 from harness.daemon import Daemon
 from harness.direct import HOST, Direct, front
+from harness.kernel import hooks
 from harness.wait import SLOWNESS, wait_for
 from harness.wire import packet_socket
 
 FAMILIES = (4, 6)
-HOOKS = ("tc", "xdp")
+HOOKS = hooks("tc", "xdp")
 PROTOS = {"tcp": TCP, "udp": UDP}
 ALL = 3                     # ETH_P_ALL
 TIMEOUT_S = 2 * SLOWNESS    # time to answer a check that is under way

@@ -15,11 +15,12 @@ from harness.balanced import DIRECT_LINES, policy
 from harness.cluster import PORT, SERVICE, Client
 from harness.daemon import HELPERS, Daemon
 from harness.direct import COUNT, HOST, Direct, front, serving
+from harness.kernel import hooks
 from harness.wait import SLOWNESS, wait_for
 
 FAMILIES = (4, 6)
 WAYS = ("l2", "ipip", "gue")
-HOOKS = ("tc", "xdp")
+HOOKS = hooks("tc", "xdp")
 INTERVAL, TIMEOUT = 0.2 * SLOWNESS, 0.15 * SLOWNESS
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 

@@ -291,3 +291,34 @@ def test_expectations_and_check_know_the_services_of_the_file(cluster, tmp_path)
         assert "rules.rules[1]: never acts: rules.rules[0] (no-web, line" in said
         daemon.apply(file.read_text())
         assert daemon.verb("rule", "test", tmp_path / "met").returncode == 0
+
+
+# --- what it survives ----------------------------------------------------------------------------
+
+def test_a_killed_daemon_leaves_the_rule_and_finds_it_again(cluster):
+    """One of run time, about a service of run time: nothing of it is in the configuration."""
+    with Daemon(cluster.gateway, config=config([])) as daemon:
+        add(daemon, "late", 4, 82)
+        daemon.ask("rule", "add", "no-late", "--service", "late", "--action", "deny")
+        daemon.kill()
+        assert not is_served(cluster, 4, 82) and is_served(cluster, 4)
+        daemon.start()
+        assert rule_of(daemon, 4, 82) == "no-late"
+        assert not is_served(cluster, 4, 82) and is_served(cluster, 4)
+        daemon.ask("rule", "del", "no-late")
+        assert is_served(cluster, 4, 82)
+
+
+@each_hook
+def test_an_interface_that_goes_and_comes_again_has_the_rule(hook):
+    made = [{"name": "no-web", "service": "web, web6", "action": "deny"}]
+    with Cluster() as own, serving(own, 4), serving(own, 6), \
+            Daemon(own.gateway, config=config(made, hook)) as daemon:
+        assert served(own, OTHER_PORT) == {4: True, 6: True}
+        own.unplug("lan")
+        wait_for(lambda: {row["name"]: row["attached"]
+                          for row in daemon.status()["interfaces"]}["lan"] is False, "it is gone")
+        own.plug("lan")
+        wait_for(lambda: served(own, OTHER_PORT) == {4: True, 6: True}, "it is back")
+        assert served(own) == {4: False, 6: False}
+        assert hits(daemon, "no-web")[0] >= 2
