@@ -105,6 +105,14 @@ static int commit_adopt(struct weir_commit *commit, const struct weir_object *ob
 	return 0;
 }
 
+/* How long a client may take to send again what nobody has answered. */
+#define SETTLES_NS (3 * WEIR_NS_PER_S)
+
+static void layout_tell(struct weir_commit *commit)
+{
+	__atomic_store_n(&commit->live->layout, WEIR_LAYOUT_VERSION, __ATOMIC_RELEASE);
+}
+
 int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir_diag *diag,
 		    struct weir_commit **ret_commit)
 {
@@ -132,19 +140,18 @@ int weir_commit_new(struct weir_object *object, const char *pin_dir, struct weir
 		return r;
 	}
 	if (weir_object_pins(object) == WEIR_PINS_OURS)
-		weir_commit_finish(commit);
+		layout_tell(commit);
 	*ret_commit = weir_take(commit);
 	return 0;
 }
 
-/* How long a client may take to send again what nobody has answered. */
-#define SETTLES_NS (3 * WEIR_NS_PER_S)
-
+/* Once: a start that finds these maps pinned has the tables of before, and waits for nothing. */
 void weir_commit_finish(struct weir_commit *commit)
 {
-	__atomic_store_n(&commit->live->settles_ns, weir_clock_monotonic_ns() + SETTLES_NS,
-			 __ATOMIC_RELAXED);
-	__atomic_store_n(&commit->live->layout, WEIR_LAYOUT_VERSION, __ATOMIC_RELEASE);
+	if (!commit->live->settles_ns)
+		__atomic_store_n(&commit->live->settles_ns, weir_clock_monotonic_ns() + SETTLES_NS,
+				 __ATOMIC_RELAXED);
+	layout_tell(commit);
 }
 
 void weir_commit_free(struct weir_commit *commit)

@@ -52,10 +52,15 @@ static void row_tell(struct weir_interfaces *interfaces, const struct weir_watch
 					watched->device.name);
 }
 
+static int row_take(struct weir_interfaces *interfaces, struct weir_watched *watched)
+{
+	return weir_iface_row_take(interfaces->object, watched->device.ifindex,
+				   !weir_device_has_ethernet(&watched->device), &watched->slot);
+}
+
 static int watched_attach(struct weir_interfaces *interfaces, struct weir_watched *watched)
 {
-	int r = weir_iface_row_take(interfaces->object, watched->device.ifindex,
-				    !weir_device_has_ethernet(&watched->device), &watched->slot);
+	int r = row_take(interfaces, watched);
 
 	if (r) {
 		snprintf(watched->ingress.why, sizeof(watched->ingress.why),
@@ -162,6 +167,8 @@ static void device_present(struct weir_interfaces *interfaces, const struct weir
 		watched->device = *device;
 		if (watched->ingress.mode == WEIR_MODE_NONE)
 			device_retry(interfaces, watched);
+		else /* some change what their packets begin with */
+			row_take(interfaces, watched);
 		return;
 	}
 	if (wanted)

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -76,13 +76,28 @@ static int object_mark_old(const struct weir_object *object)
 	return weir_constant_write(object->skeleton->obj, "old_state", &exists, sizeof(exists));
 }
 
-/* An upgrade that has not ended by then is given up on: its programs go on as if it had. */
+/* An upgrade that has not ended by then, counted from before it is loaded, is given up on: its
+ * programs go on as if it had. */
 #define SETTLES_AT_MOST_NS (60 * WEIR_NS_PER_S)
 
-static int object_mark_settling(const struct weir_object *object)
+/* Of what is being waited for since an upgrade; 0: nothing is. */
+static uint64_t object_settles_ns(struct weir_object *object)
+{
+	struct weir_map *map = weir_object_map(object, "cfg_live");
+	struct weir_live live = {};
+	__u32 zero = 0;
+	int r = map ? weir_map_get(map, &zero, &live) : -ENOENT;
+
+	return !r && live.settles_ns > weir_clock_monotonic_ns() ? live.settles_ns : 0;
+}
+
+static int object_mark_settling(const struct weir_object *object, const struct weir_object *from)
 {
 	bool is_upgrade = object->pins == WEIR_PINS_OTHER || object->pins == WEIR_PINS_UNFINISHED;
 	uint64_t until_ns = is_upgrade ? weir_clock_monotonic_ns() + SETTLES_AT_MOST_NS : 0;
+
+	if (from)
+		until_ns = object_settles_ns((struct weir_object *)from);
 
 	return weir_constant_write(object->skeleton->obj, "served_settles_ns", &until_ns,
 				   sizeof(until_ns));
@@ -108,7 +123,7 @@ static int object_open(struct weir_object *object, const struct weir_object *fro
 		r = weir_object_take_maps(object, from, pin_dir);
 	if (!r)
 		r = object_mark_old(object);
-	return r ? r : object_mark_settling(object);
+	return r ? r : object_mark_settling(object, from);
 }
 
 /* The kernel's own words matter only when loading fails for good: until then they are kept. */

@@ -263,7 +263,7 @@ int weir_offline_status(const char *pin_dir, struct weir_buf *reply)
 	snapshot->references = 1;
 	int r = live_read(pin_dir, &live);
 
-	if (r == -EPROTO) /* of another layout, too old to say which */
+	if (r == -EPROTO) /* of another layout, whose word has another size */
 		return status_put(pin_dir, &live, NULL, &json);
 	if (r)
 		return r;

@@ -13,11 +13,42 @@
 #include "fold.h"
 #include "kfunc.h"
 
+#define RODATA ".rodata"
+
 static const struct bpf_map *constants;
 
 void weir_prepare_constants(const struct bpf_map *rodata)
 {
 	constants = rodata;
+}
+
+static bool fd_is_of(int fd, size_t value_size)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	size_t at = bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : strlen(info.name);
+
+	return at > strlen(RODATA) && info.value_size == value_size &&
+	       strcmp(info.name + at - strlen(RODATA), RODATA) == 0;
+}
+
+/* By the instructions: between libbpf 1.4 and 1.6 bpf_map__fd() has none to give before all of an
+ * object is loaded. */
+static int constants_fd(const struct bpf_insn *insns, size_t count, size_t value_size)
+{
+	int seen = -1;
+
+	for (size_t at = 0; at < count; at++) {
+		if (insns[at].code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (insns[at].src_reg == BPF_PSEUDO_MAP_VALUE && insns[at].imm != seen) {
+			seen = insns[at].imm;
+			if (fd_is_of(seen, value_size))
+				return seen;
+		}
+		at++;
+	}
+	return -1;
 }
 
 static bool constants_put(struct bpf_insn *insns, size_t count)
@@ -26,9 +57,9 @@ static bool constants_put(struct bpf_insn *insns, size_t count)
 
 	if (!constants)
 		return false;
-	from.fd = bpf_map__fd(constants);
 	from.bytes = bpf_map__initial_value((struct bpf_map *)constants, &from.size);
-	return from.fd >= 0 && from.bytes && weir_fold(insns, count, &from);
+	from.fd = from.bytes ? constants_fd(insns, count, from.size) : -1;
+	return from.fd >= 0 && weir_fold(insns, count, &from);
 }
 
 /* With all its functions, and every map by its descriptor. The cookie: flags to load it with. */
@@ -49,18 +80,19 @@ static int program_prepare(struct bpf_program *program, struct bpf_prog_load_opt
 }
 
 /* A handler of ours stands in for libbpf's own, which sets the flag. */
+static const struct {
+	const char *section;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach;
+	long flags;
+} sections[] = {
+	{ "tc", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
+	{ "xdp", BPF_PROG_TYPE_XDP, BPF_XDP, 0 },
+	{ "xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS },
+};
+
 int weir_prepare_register(void)
 {
-	static const struct {
-		const char *section;
-		enum bpf_prog_type type;
-		enum bpf_attach_type attach;
-		long flags;
-	} sections[] = {
-		{ "tc", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
-		{ "xdp", BPF_PROG_TYPE_XDP, BPF_XDP, 0 },
-		{ "xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS },
-	};
 	static size_t registered;
 
 	for (; registered < WEIR_ARRAY_SIZE(sections); registered++) {

@@ -10,8 +10,8 @@
 #include "pkt.h"
 
 /*
- * writes: core/commit.c, one 64-bit store a swap
- * reads: every packet, once
+ * writes: core/commit.c, one 64-bit store a swap; at the end of a start the rest of it
+ * reads: every packet, once; the rest by packets of services behind an upgrade
  * full: cannot be: one entry
  */
 struct {

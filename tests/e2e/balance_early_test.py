@@ -3,12 +3,14 @@
 import contextlib
 import select
 import threading
+import time
 
 import pytest
 
 from harness.balanced import HOOKS, config
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Cluster, family_kind
 from harness.daemon import HELPERS, WEIR, Daemon
+from harness.kernel import dump
 from harness.wait import SLOWNESS, wait_for
 
 OTHER_LAYOUT = HELPERS / "weir-other-layout"
@@ -101,3 +103,22 @@ def test_backend_that_speaks_before_its_client_does_not_lose_him(hook, family):
         assert not talks[0].trouble + talks[1].trouble
         assert (talks[0].heard, talks[1].heard) == (talks[1].said, talks[0].said)
         assert early > 0
+
+
+def waits_until(daemon):
+    """By the kernel's word for the map: struct weir_live ends with it."""
+    (_, value), = dump(daemon.pin_dir / "maps" / "cfg_live")
+    return int.from_bytes(bytes(int(byte, 16) for byte in value)[16:24], "little")
+
+
+def test_wait_begins_with_an_upgrade_and_with_no_start_after_it(pair, weir_daemon):
+    daemon = weir_daemon(pair.inside, config=config(4), interfaces=[pair.wire])
+    daemon.kill()
+    daemon.binary = OTHER_LAYOUT
+    begun = time.monotonic_ns()
+    daemon.start()
+    until = waits_until(daemon)
+    assert begun + 3 * 10**9 < until < time.monotonic_ns() + 3 * 10**9
+    daemon.kill()
+    daemon.start()
+    assert waits_until(daemon) == until

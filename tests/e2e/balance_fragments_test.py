@@ -80,6 +80,12 @@ class Talk:
                           data, self.number)
         return pieces(self.family, self.own, (SERVICE[self.family], PORT), data, self.number)
 
+    def arrives_soon(self, order):
+        self.backend.settimeout(SLOWNESS)
+        with contextlib.suppress(TimeoutError):
+            return self.arrives(order)
+        return False
+
     def arrives(self, order, answers=False):
         """What is sent in that order, and whether it is what is read at the other end."""
         data = random.randbytes(3000)
@@ -315,7 +321,8 @@ def test_flood_of_pieces_is_held_in_bounds_and_harms_nobody_else(cluster, watche
         assert fragments["held"] < FLOOD / 5
         assert memory(watched) < before + (16 << 20)
         wait_for(lambda: not watched.status()["conntrack"]["fragments"]["waiting"], "all are gone")
-        assert talk.arrives((2, 1, 0)), "and it holds again"
+        # What may be held in a moment is bounded, and the moment of the last ones may not be over.
+        wait_for(lambda: talk.arrives_soon((2, 1, 0)), "and it holds again")
 
 
 # --- other ways ----------------------------------------------------------------------------------

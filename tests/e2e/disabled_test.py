@@ -65,6 +65,6 @@ def test_feature_is_there_once_it_is_asked_for_and_goes_with_it(watching, featur
     assert [len(text.splitlines()) for text in dumps(daemon)] == plain
 
 
-def test_questions_whether_a_feature_is_on_read_no_memory(watching):
+def test_no_constant_is_read_right_behind_its_address(watching):
     for text in dumps(watching(PLAIN + FEATURES["conntrack"][0])):
         assert loads_of_constants(text) == []

@@ -168,7 +168,7 @@ def test_status_tells_a_detached_program(place):
 def test_status_of_another_layout_tells_it_and_reads_no_counters(place):
     place.daemon.start()
     place.daemon.kill()
-    value = [*[0] * 8, 99, *[0] * 7]  # word, layout
+    value = [*[0] * 8, 99, *[0] * 15]  # word, layout, until when it settles
     place.run(BPFTOOL, "map", "update", "pinned", place.pins / "maps/cfg_live", "key", *[0] * 4,
               "value", *value)
     status = place.status()
