@@ -219,8 +219,8 @@ static int conntrack_attach(void *data, struct weir_object *object, struct weir_
 		r = shared_set(state, object);
 	if (!r)
 		r = past_get(state);
-	if (!r)
-		conntrack_hold_attach(state->hold, object, state->is_on);
+	/* Whatever failed: the maps it has may be freed next. */
+	conntrack_hold_attach(state->hold, object, state->is_on);
 	if (r)
 		weir_diag_error(diag, NULL, "conntrack: the tables cannot be set up: %s",
 				strerror(-r));

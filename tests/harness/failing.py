@@ -29,7 +29,9 @@ class FailingDaemon(Daemon):
         path.write_bytes(bytes(SIZE))
         with open(path, "r+b") as file:
             self.plan = mmap.mmap(file.fileno(), SIZE)
-        self.prefix = ["env", f"LD_PRELOAD={HELPERS / 'failing.so'}", f"FAILING={path}"]
+        # What is freed is overwritten: whoever still reads it does not go on by luck.
+        self.prefix = ["env", f"LD_PRELOAD={HELPERS / 'failing.so'}", f"FAILING={path}",
+                       "MALLOC_PERTURB_=90"]
 
     def arm(self, kind, number, error=0, after=False, lasts=False):
         """The number-th call of that kind from now on fails with errno `error`; where that is 0,
