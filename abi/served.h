@@ -19,6 +19,7 @@ struct weir_served_constants {
 	__u8 behind_xdp; /* a program stands behind XDP, which translates */
 	__u8 hides;	 /* some services hide their clients from backends (full NAT) */
 	__u8 shortcuts;	 /* what XDP can send on from where it arrived, it does */
+	__u8 onwards;	 /* likewise TC, of what XDP leaves to it */
 	__u8 directs;	 /* some services are not WEIR_FORWARD_NAT */
 	__u8 actives;	 /* some services choose by the connections that backends have */
 	__u8 remembers;	 /* some services remember which backend a client had */
@@ -37,8 +38,8 @@ struct weir_served_constants {
 struct weir_way_watch {
 	__u64 generation; /* CLOCK_MONOTONIC when it began; lowest bit: WEIR_WAYS_BY_SOURCE */
 	__u32 changed;	  /* goes on by one with each change, and not by time alone; never 0 */
-	__u32 unused;
-	__u64 until_ns; /* CLOCK_MONOTONIC; 0: nothing is watched, so nothing is remembered */
+	__u32 onwards;	  /* 1: TC may go by them, since they follow from addresses alone */
+	__u64 until_ns;	  /* CLOCK_MONOTONIC; 0: nothing is watched, so nothing is remembered */
 };
 
 #define WEIR_WAYS_BY_SOURCE 1ULL /* routes go by the source too, and not by the destination alone */

@@ -26,6 +26,7 @@
 #include "../features/balance/balance_forward.bpf.h"
 #include "../features/balance/balance_microflow.bpf.h"
 #include "../features/balance/balance_nat.bpf.h"
+#include "../features/balance/balance_onward.bpf.h"
 #include "../features/balance/balance_shortcut.bpf.h"
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_account.bpf.h"
@@ -188,14 +189,14 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 	return drop;
 }
 
-/* 1: neither lists nor limits have anything against a packet where XDP would send it on to. They
+/* 1: neither lists nor limits have anything against a packet where it would be sent on to. They
  * see what stands on the wire there, and so does *p from here on. What they drop goes by the
  * kernel, and is dropped and counted as it leaves. */
 __noinline int pipeline_lets_out(struct pkt *p)
 {
 	const struct served *served = served_work();
 
-	if (!served_constants.shortcuts || !p || !served)
+	if (!served_sends_on() || !p || !served)
 		return 0;
 	served_put_end(p, &served->backend, served->kind == SERVED_FROM_BACKEND);
 	p->direction = WEIR_EGRESS;
@@ -207,11 +208,12 @@ __noinline int pipeline_lets_out(struct pkt *p)
 	return !block_stage(p) && !limit_stage(p);
 }
 
-/* What Weir sends itself, which is judged no more. */
+/* What Weir sends itself, or has sent on, which is judged no more. No flow gets the latter again.
+ */
 static __always_inline void pipeline_told(struct pkt *p, struct __sk_buff *skb, __u32 reason)
 {
-	conntrack_account(p, skb, p->direction == WEIR_EGRESS ? HOOK_TC_OUT : HOOK_TC_IN, reason,
-			  false);
+	conntrack_account(p, skb, p->direction == WEIR_EGRESS ? HOOK_TC_OUT : HOOK_TC_IN,
+			  reason == WEIR_PASS_ESTABLISHED ? WEIR_PASS_DIRECT : reason, false);
 	pipeline_end(p, reason);
 }
 

@@ -13,6 +13,7 @@
  */
 #define TC_ANSWER 0xffffffffu
 #define TC_DIRECT 0xfffffffeu /* likewise of what goes to a backend as it is */
+#define TC_ONWARD 0xfffffffdu /* … and of what was let out here before */
 
 /* Enough for every header but the longest extension chains; an skb keeps at least the link header
  * in its first part, often no more. */
@@ -38,10 +39,12 @@ static __always_inline enum weir_reason tc_is_answer(struct __sk_buff *skb)
 	__u32 words[4] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3] };
 	__u32 mark = skb->cb[4];
 
-	if (!(answers_are_sent() || served_constants.directs) || mark < TC_DIRECT ||
-	    !probe_is_marked(words))
+	if (!(answers_are_sent() || served_constants.directs || served_constants.onwards) ||
+	    mark < TC_ONWARD || !probe_is_marked(words))
 		return WEIR_PASS;
 	skb->cb[4] = 0;
+	if (mark == TC_ONWARD)
+		return WEIR_PASS_ESTABLISHED;
 	return mark == TC_ANSWER ? WEIR_PASS_ANSWER : WEIR_PASS_DIRECT;
 }
 
@@ -102,6 +105,25 @@ __noinline int tc_forward(struct __sk_buff *skb, struct pkt *p)
 		return bpf_redirect_neigh(work->fib.ifindex, &work->hop, sizeof(work->hop), 0);
 	}
 	return TC_DROP;
+}
+
+/* On to where it leaves, or TC_NEXT: by the kernel. */
+__noinline int tc_onward(struct __sk_buff *skb, struct pkt *p)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.onwards || !p || !served || !balance_onwards(skb, p) ||
+	    !conntrack_lets_out(p))
+		return TC_NEXT;
+	bool is_let = pipeline_lets_out(p);
+
+	p->direction = WEIR_INGRESS; /* as it is again, for who translates it here */
+	if (!is_let)
+		return TC_NEXT;
+	if (!balance_onward_put(skb, p))
+		return TC_DROP;
+	tc_mark(skb, TC_ONWARD);
+	return bpf_redirect(served->way.ifindex, 0);
 }
 
 /* What is to be done to a packet that passes. */
@@ -208,6 +230,12 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 		return tc_reject(skb, &p);
 	if (drop)
 		return TC_DROP;
+	if (served_constants.onwards && direction == WEIR_INGRESS && shortcut_is_for(&p)) {
+		int sent = tc_onward(skb, &p);
+
+		if (sent != TC_NEXT)
+			return sent;
+	}
 	return p.finishes && !p.probe ? tc_finish(skb, &p) : TC_NEXT;
 }
 

@@ -22,6 +22,12 @@ const volatile struct weir_served_constants served_constants = {};
  * never ends (core/object.c), else cfg_live says; 0: the tables have all there is. */
 const volatile __u64 served_settles_ns = 0;
 
+/* Whether some packets are sent on past the kernel, and the hook where they leave. */
+static __always_inline bool served_sends_on(void)
+{
+	return served_constants.shortcuts || served_constants.onwards;
+}
+
 enum served_kind {
 	SERVED_NOT,
 	SERVED_TO_SERVICE,   /* to a service's address */

@@ -7,6 +7,7 @@
 #define WEIR_BPF_SHORTCUT_H
 
 #include "../../abi/served.h"
+#include "count.h"
 #include "way.h"
 
 /*
@@ -31,6 +32,15 @@ static __always_inline bool shortcut_takes(__u32 ifindex)
 	return cell && *cell == ifindex;
 }
 
+/* At TC each sends, but what it is handed has a link header. Whoever is not watched has let nothing
+ * out, and is not asked. */
+static __always_inline bool shortcut_takes_tc(__u32 ifindex)
+{
+	const struct weir_iface_cell *cell = iface_cell(ifindex);
+
+	return cell && !cell->raw_ip;
+}
+
 /* Headers as they mostly are: what has options, tags, fragments, or a life that ends here is for
  * the kernel. */
 static __always_inline bool shortcut_may(const struct pkt *p)
@@ -42,15 +52,18 @@ static __always_inline bool shortcut_may(const struct pkt *p)
 	       (p->proto == PROTO_TCP || p->proto == PROTO_UDP);
 }
 
-/* *way says where the packet goes on, from an address to another, and it may; or NULL. */
-static __always_inline const struct way_cell *shortcut_look(struct xdp_md *ctx, const struct pkt *p,
+/* *way says where the packet, or each of so many bytes, goes on from an address to another, and it
+ * may; or NULL. */
+static __always_inline const struct way_cell *shortcut_look(void *ctx, enum hook hook,
+							    const struct pkt *p,
 							    const struct weir_addr *from,
-							    const struct weir_addr *to,
+							    const struct weir_addr *to, __u32 bytes,
 							    struct route_way *way)
 {
-	const struct way_cell *cell = way_look(ctx, p, from, to, p->ip_len, WAY_BY_DESTINATION);
+	const struct way_cell *cell = way_look(ctx, hook, p, from, to, bytes, WAY_BY_DESTINATION);
 
-	if (!cell || !shortcut_takes(cell->way.ifindex))
+	if (!cell || !(hook == HOOK_XDP ? shortcut_takes(cell->way.ifindex) :
+					  shortcut_takes_tc(cell->way.ifindex)))
 		return NULL;
 	*way = cell->way;
 	return cell;

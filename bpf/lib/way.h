@@ -89,7 +89,7 @@ static __always_inline void way_learn_source(struct way_cell *cell,
 }
 
 /* The kernel's answer for a packet of so many bytes. What it is to be asked stands in the cell. */
-__noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
+static __always_inline int way_ask(void *ctx, __u32 row, __u32 bytes)
 {
 	struct way_cell *cell = way_at(row);
 	struct bpf_fib_lookup *fib = scratch(SCRATCH_WAY);
@@ -113,6 +113,17 @@ __noinline int way_fill(struct xdp_md *ctx, __u32 row, __u32 bytes)
 		way_learn_source(cell, fib);
 	cell->generation = generation;
 	return 1;
+}
+
+/* One a kind of context. */
+__noinline int way_fill_xdp(struct xdp_md *ctx, __u32 row, __u32 bytes)
+{
+	return way_ask(ctx, row, bytes);
+}
+
+__noinline int way_fill_tc(struct __sk_buff *skb, __u32 row, __u32 bytes)
+{
+	return way_ask(skb, row, bytes);
 }
 
 static __always_inline __u32 way_row(const struct pkt *p, const struct weir_addr *from,
@@ -141,6 +152,15 @@ static __always_inline __u64 way_generation(void)
 	return watch->until_ns > clock_ns() ? generation : 0;
 }
 
+/* Whether TC may go by what is remembered, which is found by addresses alone. */
+static __always_inline bool way_is_plain(void)
+{
+	__u32 zero = 0;
+	const volatile struct weir_way_watch *watch = bpf_map_lookup_elem(&cfg_way, &zero);
+
+	return watch && watch->onwards;
+}
+
 /* Which is the last change that netlink told of; 0: nobody watches. */
 static __always_inline __u32 way_changed(void)
 {
@@ -165,7 +185,7 @@ static __always_inline bool way_holds(const struct way_cell *cell, const struct 
  * source. NULL: the kernel has no way for it, or another answer; and now and then, when it is asked
  * anew, NULL for the sake of the neighbour (neighbour.h).
  */
-static __always_inline struct way_cell *way_look(struct xdp_md *ctx, const struct pkt *p,
+static __always_inline struct way_cell *way_look(void *ctx, enum hook hook, const struct pkt *p,
 						 const struct weir_addr *from,
 						 const struct weir_addr *to, __u32 bytes,
 						 enum way_kind kind)
@@ -186,7 +206,9 @@ static __always_inline struct way_cell *way_look(struct xdp_md *ctx, const struc
 	cell->generation = generation;
 	cell->arrived = p->ifindex;
 	cell->kind = kind;
-	return way_fill(ctx, row, bytes) && !neighbour_is_due(&cell->way) ? cell : NULL;
+	int found = hook == HOOK_XDP ? way_fill_xdp(ctx, row, bytes) : way_fill_tc(ctx, row, bytes);
+
+	return found && !neighbour_is_due(&cell->way) ? cell : NULL;
 }
 
 #endif

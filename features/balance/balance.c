@@ -57,6 +57,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		.behind_xdp = weir_kernel_has_tcx(),
 		.hides = balance_hides_clients(image),
 		.shortcuts = balance_is_in(image) && section->shortcut == BALANCE_SHORTCUT_XDP,
+		.onwards = balance_is_in(image) && section->shortcut,
 		.directs = balance_is_direct(image),
 		.actives = balance_counts_active(image),
 		.remembers = balance_remembers(image),
@@ -75,7 +76,7 @@ static int balance_constants_set(const void *data, const struct weir_image *imag
 		{ "set_check", values.checks ? HEALTH_UNDER_WAY_MOST : 1 },
 		{ "st_balance_turn", balance_takes_turns(image) ? BALANCE_SERVICES_MAX : 1 },
 		{ "st_affinity", sets },
-		{ "tmp_way", values.shortcuts ? WAY_CELLS : 1 },
+		{ "tmp_way", values.onwards ? WAY_CELLS : 1 },
 	};
 	int r = 0;
 

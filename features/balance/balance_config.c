@@ -140,7 +140,7 @@ static const struct weir_field service_fields[] = {
 	{ 0 },
 };
 
-static const char *const shortcut_names[] = { "none", "xdp", NULL };
+static const char *const shortcut_names[] = { "none", "tc", "xdp", NULL };
 
 const struct weir_field balance_fields[] = {
 	{ .key = "services",
@@ -156,10 +156,11 @@ const struct weir_field balance_fields[] = {
 	  .values = shortcut_names,
 	  .fallback = "none",
 	  .wants_value = true,
-	  .help = "xdp: packets of established connections, and all for backends that answer "
-		  "clients themselves, go from the native XDP hook where they arrive straight to "
-		  "the interface they leave by, where both can, past nftables, queueing "
-		  "disciplines, and what else the kernel would do to them." },
+	  .help = "Packets of established connections go from the hook where they arrive straight "
+		  "to the interface they leave by, past nftables and what else the kernel would "
+		  "do to what it forwards. tc: from TC. xdp: from native XDP where both "
+		  "interfaces can, with all for backends that answer clients themselves, past "
+		  "queueing disciplines too; from TC what arrives there." },
 	{ .key = "shortcut-flows",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(shortcut_flows),
@@ -169,8 +170,7 @@ const struct weir_field balance_fields[] = {
 	  .help = "Flows of which `shortcut: xdp` remembers how their last packet was sent on, 64 "
 		  "bytes each (128 of IPv6), shared out among the CPUs: the next packet is sent "
 		  "likewise, and met by no other stage. 0: none. Taken by datagrams, and by "
-		  "packets to backends that answer clients themselves; not with `limit`, or with "
-		  "`account` of `conntrack`, where each packet counts." },
+		  "packets to backends that answer clients themselves." },
 	{ .key = "source-ports",
 	  .type = WEIR_FIELD_UINT,
 	  .offset = SECTION(source_ports),

@@ -26,7 +26,7 @@ static __always_inline bool direct_way(struct xdp_md *ctx, const struct pkt *p,
 	enum way_kind kind = direct_kind(encap);
 	__u32 bytes = p->ip_len + encap_bytes(encap->forward, addr_is_v4(&encap->dst));
 	const struct way_cell *cell =
-		way_look(ctx, p, &encap->src, &served->backend.addr, bytes, kind);
+		way_look(ctx, HOOK_XDP, p, &encap->src, &served->backend.addr, bytes, kind);
 
 	if (!cell || !shortcut_takes(cell->way.ifindex))
 		return false;

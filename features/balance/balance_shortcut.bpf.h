@@ -34,6 +34,12 @@ static __always_inline const struct weir_addr *shortcut_from(const struct pkt *p
 		       &p->src;
 }
 
+static __always_inline const struct weir_addr *shortcut_to(const struct pkt *p,
+							   const struct served *served)
+{
+	return served->kind == SERVED_FROM_BACKEND ? &p->dst : &served->backend.addr;
+}
+
 /* 1: it may be sent on, and served->way says where to. */
 __noinline int balance_shortcut_look(struct xdp_md *ctx, struct pkt *p)
 {
@@ -49,8 +55,8 @@ __noinline int balance_shortcut_look(struct xdp_md *ctx, struct pkt *p)
 				is_hidden ? &served->hidden.addr : &p->dst))
 		return 0;
 	const struct way_cell *cell =
-		shortcut_look(ctx, p, shortcut_from(p, served),
-			      is_back ? &p->dst : &served->backend.addr, &served->way);
+		shortcut_look(ctx, HOOK_XDP, p, shortcut_from(p, served), shortcut_to(p, served),
+			      p->ip_len, &served->way);
 
 	if (cell)
 		microflow_note(p, served, is_back ? &served->service : &served->backend, cell->mtu);
@@ -80,6 +86,12 @@ static __always_inline int shortcut_other_end(struct xdp_md *ctx, const struct p
 	return balance_shortcut_end(ctx, p, is_back ? &served->client : &served->hidden, !is_back);
 }
 
+static __always_inline void shortcut_tally(const struct pkt *p, bool is_back)
+{
+	balance_count(p, is_back ? BALANCE_COUNT_TO_CLIENTS : BALANCE_COUNT_TO_BACKENDS);
+	balance_tally_packet(p, is_back ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
+}
+
 /* Counted where it leaves as well, as if that interface's program had seen it. */
 static __always_inline void shortcut_count(const struct pkt *p, const struct served *served,
 					   bool is_back)
@@ -89,8 +101,7 @@ static __always_inline void shortcut_count(const struct pkt *p, const struct ser
 			   .direction = WEIR_EGRESS };
 
 	count_reason(&out, WEIR_PASS_ESTABLISHED);
-	balance_count(p, is_back ? BALANCE_COUNT_TO_CLIENTS : BALANCE_COUNT_TO_BACKENDS);
-	balance_tally_packet(p, is_back ? BALANCE_TO_CLIENT : BALANCE_TO_BACKEND);
+	shortcut_tally(p, is_back);
 }
 
 /* XDP_REDIRECT, or XDP_DROP of what could not be translated, which cannot be. */
@@ -112,10 +123,15 @@ __noinline int balance_shortcut_put(struct xdp_md *ctx, const struct pkt *p)
 	return bpf_redirect(served->way.ifindex, 0);
 }
 
+/* Nothing of it, or of its flow, is left to be done but what a shortcut does. */
+static __always_inline bool shortcut_is_for(const struct pkt *p)
+{
+	return !p->probe && !p->pending && !p->turned && p->state == WEIR_CONN_ESTABLISHED;
+}
+
 static __always_inline bool balance_shortcuts(struct xdp_md *ctx, struct pkt *p)
 {
-	return served_constants.shortcuts && !p->probe && !p->pending && !p->turned &&
-	       p->state == WEIR_CONN_ESTABLISHED && balance_shortcut_look(ctx, p);
+	return served_constants.shortcuts && shortcut_is_for(p) && balance_shortcut_look(ctx, p);
 }
 
 #endif

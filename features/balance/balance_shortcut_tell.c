@@ -5,15 +5,26 @@
 
 #include "features/balance/balance_reach.h"
 
-static void arrives_tell(const struct weir_interface_view *interface, struct weir_json_out *json)
+static bool is_at_tc(const struct weir_interface_view *interface)
+{
+	return strncmp(interface->mode, "xdp", strlen("xdp")) != 0;
+}
+
+static void arrives_tell(enum balance_shortcut shortcut,
+			 const struct weir_interface_view *interface, struct weir_json_out *json)
 {
 	_cleanup_buf_ struct weir_buf what = { 0 }, mend = { 0 };
+	bool wants_tc = shortcut == BALANCE_SHORTCUT_TC;
 
-	if (strcmp(interface->mode, "xdp native") == 0)
+	if (wants_tc ? is_at_tc(interface) : !strcmp(interface->mode, "xdp native"))
 		return;
-	weir_buf_addf(&what, "%s is at %s: what arrives by it goes by the kernel", interface->name,
-		      interface->mode);
-	weir_buf_addf(&mend, "`hook: xdp` for %s, if it takes native XDP", interface->name);
+	weir_buf_addf(&what, "%s is at %s: what arrives by it goes %s", interface->name,
+		      interface->mode,
+		      is_at_tc(interface) ? "on from there, not from XDP" : "by the kernel");
+	if (wants_tc)
+		weir_buf_addf(&mend, "`hook: tc` for %s, or `shortcut: xdp`", interface->name);
+	else
+		weir_buf_addf(&mend, "`hook: xdp` for %s, if it takes native XDP", interface->name);
 	balance_check_put(json, "shortcut", false, weir_buf_str(&what), weir_buf_str(&mend));
 }
 
@@ -34,7 +45,9 @@ static void leaves_tell(const struct balance *state, const struct weir_interface
 void balance_shortcut_tell(const struct balance *state, const struct weir_snapshot *snapshot,
 			   struct weir_json_out *json)
 {
-	if (balance_section_of(state)->shortcut != BALANCE_SHORTCUT_XDP || !snapshot)
+	enum balance_shortcut shortcut = balance_section_of(state)->shortcut;
+
+	if (!shortcut || !snapshot)
 		return;
 	if (state->ways.by.by_more) {
 		balance_check_put(json, "shortcut", false,
@@ -48,7 +61,8 @@ void balance_shortcut_tell(const struct balance *state, const struct weir_snapsh
 		if (!snapshot->interfaces[i].attached ||
 		    !strcmp(snapshot->interfaces[i].name, "lo"))
 			continue;
-		arrives_tell(&snapshot->interfaces[i], json);
-		leaves_tell(state, &snapshot->interfaces[i], json);
+		arrives_tell(shortcut, &snapshot->interfaces[i], json);
+		if (shortcut == BALANCE_SHORTCUT_XDP)
+			leaves_tell(state, &snapshot->interfaces[i], json);
 	}
 }

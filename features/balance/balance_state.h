@@ -81,7 +81,8 @@ struct balance_section {
 
 enum balance_shortcut {
 	BALANCE_SHORTCUT_NONE,
-	BALANCE_SHORTCUT_XDP,
+	BALANCE_SHORTCUT_TC,
+	BALANCE_SHORTCUT_XDP, /* and at TC what XDP leaves to it */
 };
 
 /* An address and port with its protocol, as packets bear them: compared and hashed as bytes. */

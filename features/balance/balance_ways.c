@@ -41,6 +41,7 @@ static void generation_begin(struct balance *state, bool has_changed)
 	struct weir_way_watch watch = {
 		.generation = ways->by.by_source ? next : next & ~WEIR_WAYS_BY_SOURCE,
 		.changed = ways->changed,
+		.onwards = !ways->by.by_more,
 		.until_ns = now_ns + WATCHED_FOR_S * NS_PER_S,
 	};
 	uint32_t row = 0;
@@ -111,7 +112,7 @@ void balance_ways_end(struct balance *state)
 	weir_ways_near_clear(&ways->near);
 }
 
-/* XDP asks for ways with addresses alone: where those are not all, it sends nothing on. */
+/* Ways are asked for with addresses alone: where those are not all, nothing is sent on. */
 static void by_ask(struct balance *state)
 {
 	bool before = state->ways.by.by_more;
@@ -122,7 +123,7 @@ static void by_ask(struct balance *state)
 	balance_shortcut_look(state);
 	if (state->ways.by.by_more)
 		weir_engine_warn(state->engine, weir_balance.name,
-				 "`shortcut: xdp` is not taken while rules or routes of this host "
+				 "`shortcut` is not taken while rules or routes of this host "
 				 "(ip rule) go by protocol, ports, mark or class of packets");
 }
 
@@ -134,7 +135,7 @@ void balance_ways_look(struct balance *state)
 
 	if (!ways->map || !state->engine)
 		return;
-	if (balance_section_of(state)->shortcut != BALANCE_SHORTCUT_XDP || !watch_begin(state)) {
+	if (!balance_section_of(state)->shortcut || !watch_begin(state)) {
 		if (ways->watch)
 			weir_map_set(ways->map, &row, &none);
 		balance_ways_end(state);

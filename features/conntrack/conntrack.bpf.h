@@ -497,7 +497,7 @@ __noinline int conntrack_lets_out(const struct pkt *p)
 	const struct conntrack_flow *flow = work ? flow_at(work->table, work->index) : NULL;
 	const struct served *served = served_work();
 
-	if (!served_constants.shortcuts || !p || !flow || !served)
+	if (!served_sends_on() || !p || !flow || !served)
 		return 0;
 	struct pkt out = { .ifindex = served->way.ifindex,
 			   .direction = WEIR_EGRESS,

@@ -17,6 +17,7 @@ NEW_LEAST = 4
 HOOKS = {"tc": ("tc in", "tc out"), "xdp": ("xdp", "behind xdp", "tc out")}
 KINDS = {"empty": served_lanes.Empty, "plain": served_lanes.ServedLane, "nft": served_lanes.Nft,
          "weir tc": served_lanes.Weir, "weir xdp": served_lanes.WeirXdp,
+         "weir tc shortcut": served_lanes.WeirTcShortcut,
          "weir shortcut": served_lanes.WeirShortcut}
 LANES = {**KINDS, "ipvs": served_lanes.Ipvs}    # not every kernel has it: only who asks
 
@@ -298,7 +299,8 @@ def stream_rows(report, lanes, rounds, seconds):
 def tcp_rows(report, quick):
     rounds, seconds = (1, 1) if quick else (5, 1)
     kinds = {"plain": served_tcp.TcpLane, "nft": served_tcp.Nft, "haproxy": served_tcp.Haproxy,
-             "weir tc": served_tcp.Weir, "weir xdp": served_tcp.WeirXdp}
+             "weir tc": served_tcp.Weir, "weir tc shortcut": served_tcp.WeirTcShortcut,
+             "weir xdp": served_tcp.WeirXdp}
     with flow_lanes.kernel_sizes(1 << 20), contextlib.ExitStack() as stack:
         lanes = {name: stack.enter_context(lane()) for name, lane in kinds.items()}
         connection_rows(report, lanes, rounds, seconds)

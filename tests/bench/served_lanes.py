@@ -104,6 +104,10 @@ class WeirXdp(Weir):
     hook = "xdp"
 
 
+class WeirTcShortcut(Weir):
+    more = "  shortcut: tc\n"
+
+
 class WeirShortcut(WeirXdp):
     """Sent on by XDP: by a veth, whose other end's program throws all away. A bridge takes nothing
     from XDP; this costs more than one."""

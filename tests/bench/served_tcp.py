@@ -53,6 +53,7 @@ listen stream
 WEIR = """api: {{listen: off}}
 interfaces: [{{name: lan, hook: {hook}}}, {{name: wan, hook: {hook}}}]
 balance:
+  shortcut: {shortcut}
   services:
   - {{name: web, address: {vip}, port: 80, backends: [{{address: {servers[0]}, port: 8080}},
       {{address: {servers[1]}, port: 8080}}]}}
@@ -193,13 +194,17 @@ class Haproxy(Shared):
 
 
 class Weir(Shared):
-    hook = "tc"
+    hook, shortcut = "tc", "none"
 
     def load(self):
-        self.daemon = Daemon(self.gateway, label="bench",
-                             config=WEIR.format(hook=self.hook, vip=VIP, servers=SERVERS))
+        self.daemon = Daemon(self.gateway, label="bench", config=WEIR.format(
+            hook=self.hook, shortcut=self.shortcut, vip=VIP, servers=SERVERS))
         self.stack.callback(self.daemon.close)
         self.daemon.start()
+
+
+class WeirTcShortcut(Weir):
+    shortcut = "tc"
 
 
 class WeirXdp(Weir):

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/rewrite_nat.h"
+#include "bpf/lib/rewrite_onward.h"
 
 enum nat_what {
 	NAT_NOTHING, /* it is parsed, for comparison */
@@ -118,6 +119,47 @@ int nat_tc_both(struct __sk_buff *skb)
 	parse_skb(skb, &p);
 	translate_skb(skb, &p, 0);
 	return translate_skb(skb, &p, 1);
+}
+
+#define NEXT_LINK                                        \
+	{                                                \
+		2, 0, 0, 0, 0x77, 1, 2, 0, 0, 0, 0x77, 2 \
+	}
+
+SEC("tc")
+int onward_tc(struct __sk_buff *skb)
+{
+	struct pkt p = { .len = skb->len };
+	const struct nat_task *t = task(0);
+
+	parse_skb(skb, &p);
+	if (!t || t->what == NAT_NOTHING || !shortcut_may(&p))
+		return NAT_FAILED;
+	struct served_end end = { .addr = t->outer.to, .port = t->outer.to_port };
+	struct route_way way = { .link = NEXT_LINK };
+
+	return rewrite_skb_onward(skb, &p, t->outer.is_source ? &end : NULL,
+				  t->outer.is_source ? NULL : &end, &way) ?
+		       NAT_DONE :
+		       NAT_FAILED;
+}
+
+/* The first task's end, and the second's, in one step. */
+SEC("tc")
+int onward_tc_both(struct __sk_buff *skb)
+{
+	struct pkt p = { .len = skb->len };
+	const struct nat_task *destination = task(0), *source = task(1);
+
+	parse_skb(skb, &p);
+	if (!destination || !source || !shortcut_may(&p))
+		return NAT_FAILED;
+	struct served_end to = { .addr = destination->outer.to,
+				 .port = destination->outer.to_port };
+	struct served_end from = { .addr = source->outer.to, .port = source->outer.to_port };
+	struct route_way way = { .link = NEXT_LINK };
+
+	return rewrite_skb_onward(skb, &p, &from, &to, &way) ? NAT_DONE : NAT_FAILED;
 }
 
 SEC("xdp")

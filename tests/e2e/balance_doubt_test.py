@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`shortcut: xdp` in doubt: a packet of an established connection that XDP cannot or must not send
-on itself is forwarded by the kernel, or answered by it, as without the shortcut."""
+"""`shortcut` in doubt: a packet of an established connection that a hook cannot or must not send on
+itself is forwarded by the kernel, or answered by it, as without the shortcut."""
 import contextlib
 import json
 import socket
@@ -11,27 +11,24 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from e2e.balance_shortcut_test import COUNTER, FAMILIES, forwarding, met, watched
+from e2e.balance_shortcut_test import each_family, watched
 from harness.cluster import BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster, serving
-from harness.daemon import Daemon
-from harness.kernel import BEHIND_XDP
+from harness.forwarded import each_shortcut, met, watch
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, asking, told
 from harness.wait import wait_for
 from harness.wire import packet_socket
 
-pytestmark = BEHIND_XDP
 HOPS = {4: (socket.IPPROTO_IP, socket.IP_TTL),
         6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)}
 NARROW = 1400
 BURST = 5
-each_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 @pytest.fixture
 def cluster():
     with Cluster() as made:
         ready(made)
-        made.gateway.run("nft", "-f", "-", input=COUNTER)
+        watch(made.gateway)
         made.gateway.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         yield made
 
@@ -43,13 +40,10 @@ def ready(cluster):
 
 
 @contextlib.contextmanager
-def speaking(cluster, family):
+def speaking(cluster, shortcut, family):
     """A client whose datagrams go past the kernel."""
-    with serving(cluster, family, "udp"), \
-            Daemon(cluster.gateway, config=forwarding(family, proto="udp")) as daemon, \
+    with serving(cluster, family, "udp"), watched(cluster, shortcut, family, proto="udp"), \
             Client(cluster, family, "udp") as client:
-        wait_for(lambda: all(row["mode"] == "xdp native"
-                             for row in daemon.status()["interfaces"]), "XDP on both")
         assert client.ask(b"first") == b"first"
         wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
         yield client
@@ -58,38 +52,53 @@ def speaking(cluster, family):
 def goes_past(cluster, client, text=b"past?"):
     """Some of several at once: one a second to each neighbour does not, and a busy machine counts
     seldom."""
-    before = met(cluster)
+    before = met(cluster.gateway)
     assert [client.ask(text) for _ in range(BURST)] == [text] * BURST
-    return met(cluster) < before + BURST
+    return met(cluster.gateway) < before + BURST
 
 
 def goes_by_kernel(cluster, client, text=b"by the kernel?"):
-    before = met(cluster)
+    before = met(cluster.gateway)
     assert client.ask(text) == text
-    return met(cluster) > before
+    return met(cluster.gateway) > before
 
 
+@each_shortcut
 @each_family
-def test_tagged_packet_goes_by_the_kernel(cluster, family):
+def test_tagged_packet_goes_by_the_kernel(cluster, shortcut, family):
     """With tag 0, which says a priority alone, so that the kernel takes it without any device."""
-    with speaking(cluster, family) as client:
-        before = met(cluster)
+    with speaking(cluster, shortcut, family) as client:
+        before = met(cluster.gateway)
         head = (IP if family == 4 else IPv6)(src=CLIENT[family], dst=SERVICE[family])
         frame = Ether(src=mac(cluster.client), dst=mac(cluster.gateway, "lan")) / Dot1Q(
             vlan=0, prio=3) / head / UDP(sport=client.own[1], dport=PORT) / Raw(b"tagged")
         with contextlib.closing(packet_socket(cluster.client, "eth0", 0)) as wire:
             wire.send(bytes(frame))
         assert client.sock.recv(1000).endswith(b"\ntagged")
-        assert met(cluster) > before
+        assert met(cluster.gateway) > before
+
+
+def test_frame_for_another_is_not_sent_on(cluster):
+    """As a bridge or whoever listens to all hands it on; the kernel drops it."""
+    with speaking(cluster, "tc", 4) as client:
+        cluster.gateway.run("ip", "link", "set", "lan", "promisc", "on")
+        head = IP(src=CLIENT[4], dst=SERVICE[4]) / UDP(sport=client.own[1], dport=PORT)
+        frames = [Ether(src=mac(cluster.client), dst=dst) / head / Raw(text) for dst, text in (
+            ("02:00:00:00:66:66", b"another's"), (mac(cluster.gateway, "lan"), b"ours"))]
+        with contextlib.closing(packet_socket(cluster.client, "eth0", 0)) as wire:
+            for frame in frames:
+                wire.send(bytes(frame))
+        assert client.sock.recv(1000).endswith(b"\nours")
 
 
 def mac(station, device="eth0"):
     return json.loads(station.run("ip", "-j", "link", "show", device).stdout)[0]["address"]
 
 
+@each_shortcut
 @each_family
-def test_who_has_no_hop_left_is_told(cluster, family):
-    with speaking(cluster, family) as client:
+def test_who_has_no_hop_left_is_told(cluster, shortcut, family):
+    with speaking(cluster, shortcut, family) as client:
         asking(client.sock, family).setsockopt(*HOPS[family], 1)
         client.sock.send(b"how far?")
         _, kind, _, _, about = told(client.sock, family)
@@ -107,10 +116,11 @@ def narrow_route(cluster, family):
                             "lock", NARROW)
 
 
+@each_shortcut
 @each_family
 @pytest.mark.parametrize("narrow", (narrow_device, narrow_route))
-def test_what_is_too_big_for_a_path_is_told_or_cut(cluster, family, narrow):
-    with speaking(cluster, family) as client:
+def test_what_is_too_big_for_a_path_is_told_or_cut(cluster, shortcut, family, narrow):
+    with speaking(cluster, shortcut, family) as client:
         narrow(cluster, family)
         asking(client.sock, family).setsockopt(*DISCOVER[family])
         _, kind, mtu, _, about = told(client.sock, family, again=bytes(NARROW))
@@ -122,9 +132,10 @@ def test_what_is_too_big_for_a_path_is_told_or_cut(cluster, family, narrow):
         wait_for(lambda: goes_past(cluster, client, bytes(1000)), "what fits goes past the kernel")
 
 
+@each_shortcut
 @each_family
-def test_unknown_neighbour_is_asked_for(cluster, family):
-    with speaking(cluster, family) as client:
+def test_unknown_neighbour_is_asked_for(cluster, shortcut, family):
+    with speaking(cluster, shortcut, family) as client:
         for device in ("lan", "wan"):
             cluster.gateway.run("ip", f"-{family}", "neigh", "flush", "dev", device)
             wait_for(lambda: goes_by_kernel(cluster, client), "it goes by the kernel")
@@ -146,10 +157,11 @@ def impatient(cluster, family):
     cluster.gateway.run("ip", f"-{family}", "neigh", "flush", "dev", "wan")
 
 
+@each_shortcut
 @each_family
-def test_neighbour_that_changes_is_found(cluster, family):
+def test_neighbour_that_changes_is_found(cluster, shortcut, family):
     """Silently: nobody announces the new address, which only whoever asks for it learns."""
-    with speaking(cluster, family) as client:
+    with speaking(cluster, shortcut, family) as client:
         impatient(cluster, family)
         wait_for(lambda: goes_by_kernel(cluster, client), "it goes by the kernel")
         wait_for(lambda: client.ask(b"still here") and is_in_doubt(cluster, client),
@@ -165,8 +177,9 @@ def test_neighbour_that_changes_is_found(cluster, family):
         wait_for(is_answered, "an answer from the new address", 15)
 
 
-def test_interface_that_is_down_for_a_while(cluster):
-    with speaking(cluster, 4) as client:
+@each_shortcut
+def test_interface_that_is_down_for_a_while(cluster, shortcut):
+    with speaking(cluster, shortcut, 4) as client:
         asking(client.sock, 4)
         cluster.gateway.run("ip", "link", "set", "wan", "down")
         # Net unreachable: there is no route.
@@ -176,8 +189,9 @@ def test_interface_that_is_down_for_a_while(cluster):
         wait_for(lambda: goes_past(cluster, client), "it goes past the kernel")
 
 
-def test_interface_that_is_made_anew(cluster):
-    with speaking(cluster, 4) as client:
+@each_shortcut
+def test_interface_that_is_made_anew(cluster, shortcut):
+    with speaking(cluster, shortcut, 4) as client:
         asking(client.sock, 4)
         cluster.unplug("wan")
         assert told(client.sock, 4, again=b"nobody there")[1] == (3, 0)
@@ -191,18 +205,19 @@ MORE = (("ipproto", "udp"), ("sport", "9"), ("dport", "9-10"), ("fwmark", "7"),
         ("fwmark", "0x0/0x80"), ("tos", "0x10"))
 
 
+@each_shortcut
 @each_family
 @pytest.mark.parametrize("rule", MORE, ids=" ".join)
-def test_rules_by_more_than_addresses_leave_all_to_the_kernel(cluster, family, rule):
+def test_rules_by_more_than_addresses_leave_all_to_the_kernel(cluster, shortcut, family, rule):
     """None of these packets' own; the kernel alone tells."""
     def by_kernel(client):
-        before = met(cluster)
+        before = met(cluster.gateway)
         assert client.echoes(bytes(100_000))
-        return met(cluster) - before > 50       # 200 kB are 138 packets and more
+        return met(cluster.gateway) - before > 50       # 200 kB are 138 packets and more
 
     words = ("ip", f"-{family}", "rule")
     rest = (*rule, "lookup", "77")
-    with serving(cluster, family), watched(cluster, forwarding(family)) as daemon, \
+    with serving(cluster, family), watched(cluster, shortcut, family), \
             Client(cluster, family) as client:
         wait_for(lambda: not by_kernel(client), "packets go past the kernel")
         cluster.gateway.run(*words, "add", *rest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`shortcut: xdp`: what belongs to a connection that is let in at both ends goes on from where it
+"""`shortcut`: what belongs to a connection that is let in at both ends goes on from where it
 arrives, past the kernel's own forwarding, which a counter of nftables sees; all else goes there."""
 import contextlib
 import json
@@ -10,17 +10,12 @@ import pytest
 from harness.balanced import DENIED, FAMILIES, config
 from harness.cluster import BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
+from harness.forwarded import each_shortcut, forwarding, is_at, met, watch
 from harness.kernel import BEHIND_XDP
 from harness.wait import wait_for
 
-pytestmark = BEHIND_XDP
-COUNTER = """table inet watch {
-    chain forward {
-        type filter hook forward priority 0
-        counter name met
-    }
-    counter met { }
-}"""
+each_family = pytest.mark.parametrize("family", FAMILIES)
+each_side = pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +24,16 @@ def cluster():
         for station in (made.client, made.backends):
             # A veth takes what XDP sends it while its other end has NAPI.
             station.run("ethtool", "-K", "eth0", "gro", "on", "tx", "off")
-        made.gateway.run("nft", "-f", "-", input=COUNTER)
+        watch(made.gateway)
         yield made
 
 
-def met(cluster):
-    said = json.loads(cluster.gateway.run("nft", "-j", "list", "counters").stdout)
-    return next(row["counter"]["packets"] for row in said["nftables"] if "counter" in row)
-
-
-def forwarding(family, hook="xdp", proto="tcp", source=None, rules=None):
-    text = config(family, hook=hook, proto=proto, rules=rules)
-    text = text.replace('"services"', '"shortcut": "xdp", "services"')
-    return text.replace('"name": "echo"', f'"name": "echo", "source": "{source}"') if source \
-        else text
-
 
 @contextlib.contextmanager
-def watched(cluster, text):
+def watched(cluster, shortcut, *args, more="", **kwargs):
+    text = forwarding(shortcut, *args, **kwargs) + more
     with Daemon(cluster.gateway, config=text) as daemon:
-        wait_for(lambda: all(row["mode"] == "xdp native"
-                             for row in daemon.status()["interfaces"]), "XDP on both")
+        wait_for(lambda: is_at(daemon, shortcut), "both interfaces are watched")
         yield daemon
 
 
@@ -62,61 +46,93 @@ def sent_and_seen(cluster, daemon):
     return sent, seen
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
+@each_shortcut
+@each_family
+@each_side
 @pytest.mark.parametrize("rules", (None, DENIED), ids=("open", "denied"))
-def test_streams_go_past_the_kernel(cluster, family, hidden, rules):
+def test_streams_go_past_the_kernel(cluster, shortcut, family, hidden, rules):
     source = ROUTER[family][1] if hidden else None
     text = random.Random(family).randbytes(8 << 20)
-    before = met(cluster)
+    before = met(cluster.gateway)
     with serving(cluster, family), \
-            watched(cluster, forwarding(family, source=source, rules=rules)) as daemon, \
+            watched(cluster, shortcut, family, source=source, rules=rules) as daemon, \
             Client(cluster, family) as client:
         assert client.echoes(text)
         assert (client.peer[0] == source) if hidden else (client.peer == client.own)
         # 16 MiB are 11,000 packets and more; a handshake, and what ends it, are a few.
-        assert met(cluster) - before < 500
+        assert met(cluster.gateway) - before < 500
         count = daemon.status()["balance"]
         assert count["to_backends"] > 5000 and count["to_clients"] > 5000
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_datagrams_and_fragments(cluster, family):
+@each_shortcut
+@each_family
+def test_datagrams_and_fragments(cluster, shortcut, family):
     text = random.Random(family).randbytes(6000)
-    before = met(cluster)
-    with serving(cluster, family, "udp"), watched(cluster, forwarding(family, proto="udp")), \
+    before = met(cluster.gateway)
+    with serving(cluster, family, "udp"), watched(cluster, shortcut, family, proto="udp"), \
             contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(cluster, family, "udp")) for _ in range(20)]
         for client in clients:
             for number in range(50):
                 assert client.ask(b"%d" % number) == b"%d" % number
-        assert met(cluster) - before < 200      # of 2,000
+        assert met(cluster.gateway) - before < 200      # of 2,000
         assert all(client.ask(text) == text for client in clients)
 
 
-def test_checksums_left_to_the_device_are_no_trouble(cluster):
-    text = random.Random(1).randbytes(4 << 20)
+@contextlib.contextmanager
+def left_to_the_device(cluster):
+    """Checksums, and to cut what is sent into segments."""
     for station in (cluster.client, cluster.backends):
-        station.run("ethtool", "-K", "eth0", "tx", "on")
+        station.run("ethtool", "-K", "eth0", "tx", "on", "tso", "on")
     try:
-        with serving(cluster, 4), watched(cluster, forwarding(4)), Client(cluster, 4) as client:
-            assert client.echoes(text)
+        yield
     finally:
         for station in (cluster.client, cluster.backends):
             station.run("ethtool", "-K", "eth0", "tx", "off")
 
 
+@BEHIND_XDP
+def test_checksums_left_to_the_device_are_no_trouble(cluster):
+    text = random.Random(1).randbytes(4 << 20)
+    with left_to_the_device(cluster), serving(cluster, 4), watched(cluster, "xdp", 4), \
+            Client(cluster, 4) as client:
+        assert client.echoes(text)
+
+
+@each_family
+@each_side
+def test_what_is_left_to_the_device_is_sent_on_by_tc(cluster, family, hidden):
+    source = ROUTER[family][1] if hidden else None
+    text = random.Random(family).randbytes(8 << 20)
+    before = met(cluster.gateway)
+    with left_to_the_device(cluster), serving(cluster, family), \
+            watched(cluster, "tc", family, source=source) as daemon, \
+            Client(cluster, family) as client:
+        assert client.echoes(text)
+        # Whole, up to 64 KiB each: a veth passes on what it is to cut.
+        packets = daemon.status()["balance"]["to_backends"]
+        assert 130 <= packets < 3000 and met(cluster.gateway) - before < 20
+    with left_to_the_device(cluster), serving(cluster, family, "udp"), \
+            watched(cluster, "tc", family, proto="udp", source=source), \
+            Client(cluster, family, "udp") as client:
+        for length in (0, 1, 2, 3, 64, 1001, 1400):
+            text = random.Random(length).randbytes(length)
+            assert client.ask(text) == text
+
+
+@BEHIND_XDP
 def test_who_does_not_take_it_is_forwarded_to_by_the_kernel(cluster):
     """Without NAPI at its other end a veth drops what XDP sends it."""
     text = random.Random(1).randbytes(1 << 20)
     cluster.client.run("ethtool", "-K", "eth0", "gro", "off")
-    before = met(cluster)
+    before = met(cluster.gateway)
     try:
-        with serving(cluster, 4), watched(cluster, forwarding(4)) as daemon, \
+        with serving(cluster, 4), watched(cluster, "xdp", 4) as daemon, \
                 Client(cluster, 4) as client:
             assert client.echoes(text)
-            assert met(cluster) - before > 200
+            assert met(cluster.gateway) - before > 200
             wait_for(lambda: told(daemon) == [
                 "lan takes nothing from XDP: what leaves by it goes by the kernel"], "it is told")
     finally:
@@ -128,25 +144,52 @@ def told(daemon):
             if row["check"] == "shortcut"]
 
 
-def test_what_keeps_packets_from_it_is_told(cluster):
-    with watched(cluster, forwarding(4)) as daemon:
+MORE = "the kernel has rules by protocol, port, mark or class: all goes by it"
+
+
+@each_shortcut
+def test_what_keeps_packets_from_it_is_told(cluster, shortcut):
+    with watched(cluster, shortcut, 4) as daemon:
         wait_for(lambda: not told(daemon), "nothing does")
         cluster.gateway.run("ip", "rule", "add", "ipproto", "udp", "lookup", "main")
         try:
-            wait_for(lambda: told(daemon) == [
-                "the kernel has rules by protocol, port, mark or class: all goes by it"], "a rule")
+            wait_for(lambda: told(daemon) == [MORE], "a rule")
         finally:
             cluster.gateway.run("ip", "rule", "del", "ipproto", "udp", "lookup", "main")
         wait_for(lambda: not told(daemon), "it is gone")
-    with Daemon(cluster.gateway, config=forwarding(4, hook="tc")) as daemon:
-        wait_for(lambda: {row.split(" at ")[0] for row in told(daemon)} >= {"lan is", "wan is"},
-                 "it is no XDP")
-    with Daemon(cluster.gateway, config=config(4, hook="tc")) as daemon:
+
+
+HOOKS = {("xdp", "tc"): "what arrives by it goes on from there, not from XDP",
+         ("xdp", "xdp-generic"): "what arrives by it goes by the kernel",
+         ("tc", "xdp"): "what arrives by it goes by the kernel"}
+
+
+@BEHIND_XDP
+@pytest.mark.parametrize("shortcut, hook", HOOKS)
+def test_interface_at_another_hook_is_told(cluster, shortcut, hook):
+    def lines():
+        return [line.split(": ")[1] for line in told(daemon)
+                if line.startswith(("lan is at ", "wan is at "))]
+
+    with Daemon(cluster.gateway, config=forwarding(shortcut, 4, hook=hook)) as daemon:
+        wait_for(lambda: lines() == [HOOKS[shortcut, hook]] * 2, "of both")
+    with Daemon(cluster.gateway, config=config(4, hook=hook)) as daemon:
         assert not told(daemon)
 
 
-def test_interfaces_count_what_left_by_them(cluster):
-    with serving(cluster, 4, "udp"), watched(cluster, forwarding(4, proto="udp")) as daemon, \
+@BEHIND_XDP
+def test_what_arrives_at_tc_is_sent_on_from_there(cluster):
+    text = random.Random(2).randbytes(1 << 20)
+    before = met(cluster.gateway)
+    with serving(cluster, 4), \
+            Daemon(cluster.gateway, config=forwarding("xdp", 4, hook="tc")), \
+            Client(cluster, 4) as client:
+        assert client.echoes(text) and met(cluster.gateway) - before < 100
+
+
+@each_shortcut
+def test_interfaces_count_what_left_by_them(cluster, shortcut):
+    with serving(cluster, 4, "udp"), watched(cluster, shortcut, 4, proto="udp") as daemon, \
             Client(cluster, 4, "udp") as client:
         sent, seen = sent_and_seen(cluster, daemon)
         for number in range(500):
@@ -160,11 +203,12 @@ def test_interfaces_count_what_left_by_them(cluster):
         wait_for(grown, "both interfaces have counted them")
 
 
-@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
-def test_each_packet_counts_once_whichever_way_it_goes(cluster, hidden):
+@each_shortcut
+@each_side
+def test_each_packet_counts_once_whichever_way_it_goes(cluster, shortcut, hidden):
     source = ROUTER[4][1] if hidden else None
     with serving(cluster, 4, "udp"), \
-            watched(cluster, forwarding(4, proto="udp", source=source)) as daemon, \
+            watched(cluster, shortcut, 4, proto="udp", source=source) as daemon, \
             Client(cluster, 4, "udp") as client:
         for number in range(300):
             assert client.ask(b"%d" % number) == b"%d" % number
@@ -173,10 +217,11 @@ def test_each_packet_counts_once_whichever_way_it_goes(cluster, hidden):
             [1, 1, 300, 300]
 
 
-@pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
-def test_handshakes_are_measured(cluster, hidden):
+@each_shortcut
+@each_side
+def test_handshakes_are_measured(cluster, shortcut, hidden):
     source = ROUTER[4][1] if hidden else None
-    with serving(cluster, 4), watched(cluster, forwarding(4, source=source)) as daemon:
+    with serving(cluster, 4), watched(cluster, shortcut, 4, source=source) as daemon:
         for _ in range(20):
             with Client(cluster, 4) as client:
                 assert client.echoes(b"on and on")
@@ -193,9 +238,11 @@ def left_unsent(daemon, name):
                 if row["name"] == name)
 
 
-def test_limits_are_kept_where_packets_leave(cluster):
-    text = forwarding(4, proto="udp") + f"limit: {json.dumps(LIMITED)}\n"
-    with serving(cluster, 4, "udp"), watched(cluster, text) as daemon, \
+@each_shortcut
+def test_limits_are_kept_where_packets_leave(cluster, shortcut):
+    limit = f"limit: {json.dumps(LIMITED)}\n"
+    with serving(cluster, 4, "udp"), \
+            watched(cluster, shortcut, 4, proto="udp", more=limit) as daemon, \
             Client(cluster, 4, "udp") as client:
         assert client.ask(b"first") == b"first"
         assert client.ask(b"second") == b"second"
@@ -204,11 +251,12 @@ def test_limits_are_kept_where_packets_leave(cluster):
         wait_for(lambda: left_unsent(daemon, "wan") >= 500, "what is too much is dropped")
 
 
-def test_backends_that_go_and_policies_that_change_hold_at_once(cluster):
-    with serving(cluster, 4), watched(cluster, forwarding(4)) as daemon, \
+@each_shortcut
+def test_backends_that_go_and_policies_that_change_hold_at_once(cluster, shortcut):
+    with serving(cluster, 4), watched(cluster, shortcut, 4) as daemon, \
             Client(cluster, 4) as client:
         assert client.echoes(b"on and on" * 100)
-        daemon.apply(forwarding(4, rules={
+        daemon.apply(forwarding(shortcut, 4, rules={
             "rules": [{"name": "no-more", "dst": SERVICE[4], "dport": str(PORT),
                        "action": "deny"}]}))
         client.sock.settimeout(1)

@@ -40,7 +40,7 @@ def config(hook):
                             {"name": "web", "service": "echo, six", "action": "allow"}]},
         "synproxy": {"services": [{"ports": "9090"}]},
         "quality": {"enabled": True},
-        "balance": {"services": services(), **({"shortcut": "xdp"} if release() >= (6, 6) else {})},
+        "balance": {"services": services(), "shortcut": "xdp" if release() >= (6, 6) else "tc"},
     }
     return json.dumps(parts)
 

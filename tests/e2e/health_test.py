@@ -28,8 +28,8 @@ FAMILIES = (4, 6)
 
 def span(seconds):
     """As Weir writes it."""
-    milliseconds = round(seconds * 1000)
-    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+    whole, rest = divmod(round(seconds * 1000), 1000)
+    return (f"{whole}s" if whole else "") + (f"{rest}ms" if rest else "")
 
 
 TIMED_OUT = f"timed out after {span(TIMEOUT)}"

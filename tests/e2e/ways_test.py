@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`shortcut: xdp` remembers where packets go on. Whatever changes of that holds for the packets
+"""`shortcut` remembers where packets go on. Whatever changes of that holds for the packets
 after it: neighbours, routes, rules, links; and with the daemon gone nothing is remembered."""
 import json
 import os
@@ -12,35 +12,35 @@ from scapy.packet import Raw
 from e2e.balance_bytes_test import BACKEND, CLIENT, OWN, PORT, SERVICE, packet
 from harness.daemon import Daemon
 from harness.far_gateway import FarGateway
+from harness.forwarded import met, watch
 from harness.gateway import FAR_MAC, MAC, MTU, NETWORKS, NEXT_HOP
-from harness.kernel import BEHIND_XDP
+from harness.kernel import by_hook
 from harness.net import veth
 from harness.wait import SLOWNESS, wait_for
 
-pytestmark = BEHIND_XDP
 OTHER_MAC = bytes.fromhex("020000000b07")
 OTHER_HOP = ("192.0.2.6", "fd77:b::7")
 FORWARDS = ("nat", "l2", "ipip", "gue")
 
 
-def config(family, forward):
+def config(shortcut, family, forward):
     more = {} if forward == "nat" else {"forward": forward}
     services = [{"name": "all", "address": SERVICE[family], "port": PORT, "proto": "udp",
                  "backends": [{"address": BACKEND[family]}], **more}]
-    interfaces = [{"name": name, "hook": "xdp", "egress": True} for name in ("left", "right")]
+    interfaces = [{"name": name, "hook": shortcut, "egress": True} for name in ("left", "right")]
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({'services': services, 'shortcut': 'xdp'})}\n")
+            f"balance: {json.dumps({'services': services, 'shortcut': shortcut})}\n")
 
 
 class Path:
     """From a client to the only backend of a service."""
 
-    def __init__(self, gateway, daemon, family, forward):
-        self.gateway, self.daemon = gateway, daemon
+    def __init__(self, gateway, daemon, shortcut, family, forward):
+        self.gateway, self.daemon, self.shortcut = gateway, daemon, shortcut
         self.family, self.forward = family, forward
         self.flag, self.at = f"-{family}", 0 if family == 4 else 1
-        self.is_kernels, self.side = False, None
+        self.is_kernels, self.side, self.sent = False, None, 0
 
     def ip(self, *words):
         self.gateway.inside.run("ip", self.flag, *words)
@@ -54,15 +54,22 @@ class Path:
         there."""
         sent = packet(client or CLIENT[self.family], SERVICE[self.family],
                       UDP(sport=OWN, dport=PORT) / Raw(b"on"))
-        self.gateway.by_kernel()
+        before = self.by_kernel()
         left = self.gateway.pass_through([("left", bytes(sent))])
-        self.is_kernels = bool(self.gateway.by_kernel())
+        self.is_kernels = self.by_kernel() > before
         for side, link in ((row.side, link) for row, link in zip(left, self.gateway.links)):
             # What the client is told, that nobody is there, is not it.
             if link[6:12] == MAC[side] and link[:6] != FAR_MAC["left"]:
                 self.side = side
                 return link[:6]
         return None
+
+    def by_kernel(self):
+        """A number that grows with what goes that way. What TC sends on the kernel sends, too."""
+        if self.shortcut == "tc":
+            return met(self.gateway.inside)
+        self.sent += self.gateway.by_kernel()
+        return self.sent
 
     def settles(self, mac, client=None):
         wait_for(lambda: self.met(client) == mac, f"packets go to {mac and mac.hex(':')}")
@@ -77,7 +84,7 @@ class Path:
 
     def remembers(self, client=None):
         """What is sent goes past the kernel, a packet later it is remembered."""
-        wait_for(lambda: self.met(client) and not self.is_kernels, "XDP sends it on")
+        wait_for(lambda: self.met(client) and not self.is_kernels, "it is sent on")
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +94,17 @@ def gateway():
             made.inside.run("ip", family, "neigh", "add", OTHER_HOP[at], "lladdr",
                             OTHER_MAC.hex(":"), "dev", "right", "nud", "permanent")
         made.inside.run("ip", "addr", "add", "192.0.2.5/30", "dev", "right")
+        watch(made.inside)
         # What closes a run goes by a neighbour that stays.
         made.inside.run("ip", "route", "add", "198.19.255.1", "via", OTHER_HOP[0], "dev", "right")
         yield made
 
 
-@pytest.fixture(scope="module", params=[(family, forward) for family in (4, 6)
-                                        for forward in FORWARDS],
-                ids=lambda row: f"{row[1]}-{row[0]}")
+ROWS = [("xdp", family, forward) for family in (4, 6) for forward in FORWARDS]
+
+
+@pytest.fixture(scope="module", params=by_hook([("tc", 4, "nat"), ("tc", 6, "nat"), *ROWS]),
+                ids=lambda row: f"{row[0]}-{row[2]}-{row[1]}")
 def path(request, gateway):
     with Daemon(gateway.inside, config=config(*request.param)) as daemon:
         made = Path(gateway, daemon, *request.param)
@@ -171,7 +181,7 @@ def test_without_a_daemon_nothing_is_remembered_for_long(path):
     for _ in on_each_processor():
         wait_for(lambda: path.met() == mac, "the new neighbour", 4)
     for _ in on_each_processor():
-        path.remembers()        # or XDP asks, rather
+        path.remembers()        # or it is asked, rather
     path.hop(NEXT_HOP["right"][path.at], FAR_MAC["right"])
     for _ in on_each_processor():
         assert path.met() == FAR_MAC["right"]   # from now on at once
