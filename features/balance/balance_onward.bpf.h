@@ -54,8 +54,11 @@ __noinline int balance_onward_put(struct __sk_buff *skb, const struct pkt *p)
 	const struct served_end *own = is_back ? &served->service : &served->backend;
 	const struct served_end *other = onward_other(served, is_back);
 
-	if (!rewrite_skb_onward(skb, p, is_back ? own : other, is_back ? other : own, &served->way))
+	if (!rewrite_skb_onward(skb, p, is_back ? own : other, is_back ? other : own,
+				&served->way)) {
+		balance_count(p, BALANCE_COUNT_NO_WAY);
 		return 0;
+	}
 	shortcut_tally(p, is_back);
 	return 1;
 }

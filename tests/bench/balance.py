@@ -297,7 +297,7 @@ def stream_rows(report, lanes, rounds, seconds):
 
 
 def tcp_rows(report, quick):
-    rounds, seconds = (1, 1) if quick else (5, 1)
+    rounds, seconds = (1, 1) if quick else (9, 1)
     kinds = {"plain": served_tcp.TcpLane, "nft": served_tcp.Nft, "haproxy": served_tcp.Haproxy,
              "weir tc": served_tcp.Weir, "weir tc shortcut": served_tcp.WeirTcShortcut,
              "weir xdp": served_tcp.WeirXdp}
