@@ -189,10 +189,18 @@ static __always_inline bool pipeline_end(struct pkt *p, __u32 reason)
 	return drop;
 }
 
-/* 1: neither lists nor limits have anything against a packet where it would be sent on to. They
- * see what stands on the wire there, and so does *p from here on. What they drop goes by the
- * kernel, and is dropped and counted as it leaves. */
-__noinline int pipeline_lets_out(struct pkt *p)
+/* What is dropped that no stage but one has seen. */
+__noinline int pipeline_dropped(struct pkt *p, __u32 reason)
+{
+	if (!p)
+		return 0;
+	conntrack_account(p, NULL, HOOK_XDP, reason, true);
+	return pipeline_end(p, reason);
+}
+
+/* What lists and limits have against a packet where it would be sent on to: a reason, or 0. They
+ * see what stands on the wire there, and so does *p from here on. */
+__noinline int pipeline_holds_back(struct pkt *p)
 {
 	const struct served *served = served_work();
 
@@ -203,9 +211,14 @@ __noinline int pipeline_lets_out(struct pkt *p)
 	p->ifindex = served->way.ifindex;
 	p->iface_slot = iface_slot(p->ifindex);
 	p->allowed = false;
-	if (end_classify(p, END_REMOTE))
-		return 0;
-	return !block_stage(p) && !limit_stage(p);
+	p->hit = 0;
+	enum weir_reason reason = end_classify(p, END_REMOTE) ? WEIR_PASS :
+				  block_stage(p)	      ?:
+								limit_stage(p);
+
+	if (!reason)
+		count_hit(p);
+	return reason;
 }
 
 /* What Weir sends itself, or has sent on, which is judged no more. No flow gets the latter again.
@@ -215,15 +228,6 @@ static __always_inline void pipeline_told(struct pkt *p, struct __sk_buff *skb, 
 	conntrack_account(p, skb, p->direction == WEIR_EGRESS ? HOOK_TC_OUT : HOOK_TC_IN,
 			  reason == WEIR_PASS_ESTABLISHED ? WEIR_PASS_DIRECT : reason, false);
 	pipeline_end(p, reason);
-}
-
-/* What is dropped that no stage but one has seen. */
-__noinline int pipeline_dropped(struct pkt *p, __u32 reason)
-{
-	if (!p)
-		return 0;
-	conntrack_account(p, NULL, HOOK_XDP, reason, true);
-	return pipeline_end(p, reason);
 }
 
 /* Before anything counts it or remembers: a fragment ahead of its first, without whose ports nobody

@@ -42,6 +42,7 @@ static __always_inline enum weir_reason tc_is_answer(struct __sk_buff *skb)
 	if (!(answers_are_sent() || served_constants.directs || served_constants.onwards) ||
 	    mark < TC_ONWARD || !probe_is_marked(words))
 		return WEIR_PASS;
+	skb->cb[0] = 0; /* or it would be a probe's, at a device below this one */
 	skb->cb[4] = 0;
 	if (mark == TC_ONWARD)
 		return WEIR_PASS_ESTABLISHED;
@@ -115,11 +116,13 @@ __noinline int tc_onward(struct __sk_buff *skb, struct pkt *p)
 	if (!served_constants.onwards || !p || !served || !balance_onwards(skb, p) ||
 	    !conntrack_lets_out(p))
 		return TC_NEXT;
-	bool is_let = pipeline_lets_out(p);
+	int reason = pipeline_holds_back(p);
 
-	p->direction = WEIR_INGRESS; /* as it is again, for who translates it here */
-	if (!is_let)
-		return TC_NEXT;
+	if (reason) {
+		conntrack_account(p, skb, HOOK_TC_OUT, reason, true);
+		pipeline_end(p, reason);
+		return TC_DROP;
+	}
 	if (!balance_onward_put(skb, p))
 		return TC_DROP;
 	tc_mark(skb, TC_ONWARD);
@@ -205,6 +208,8 @@ static __always_inline int tc_run(struct __sk_buff *skb, enum weir_direction dir
 	struct pkt p = tc_packet(skb, cell, direction);
 
 	if (told) {
+		if (skb->gso_size && !skb->gso_segs) /* so the headers say how many it is */
+			tc_parse_ethernet(skb, &p);
 		pipeline_told(&p, skb, told);
 		return TC_NEXT;
 	}

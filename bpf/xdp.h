@@ -79,9 +79,13 @@ static __always_inline int xdp_run(struct xdp_md *ctx, __u32 len)
 		return XDP_DROP;
 	if (balance_directs(ctx, &p))
 		return balance_direct_send(ctx, &p);
-	if (balance_shortcuts(ctx, &p) && conntrack_lets_out(&p) && pipeline_lets_out(&p))
-		return balance_shortcut_put(ctx, &p);
-	return XDP_PASS;
+	if (!balance_shortcuts(ctx, &p) || !conntrack_lets_out(&p))
+		return XDP_PASS;
+	int reason = pipeline_holds_back(&p);
+
+	if (reason)
+		pipeline_dropped(&p, reason);
+	return reason ? XDP_DROP : balance_shortcut_put(ctx, &p);
 }
 
 SEC("xdp")

@@ -23,7 +23,9 @@ static __always_inline bool shortcut_ends(struct pkt *p, struct served *served)
 		hidden_note(served, service);
 		return !served_constants.hides || !served->hides || balance_port_of(p, 0);
 	}
-	return served->kind == SERVED_FROM_BACKEND && served->is_turned;
+	/* A backend may answer a hidden client by his own address, which it was told. */
+	return served->kind == SERVED_FROM_BACKEND && served->is_turned &&
+	       (!served_constants.hides || served->hides == served->is_hidden);
 }
 
 static __always_inline const struct weir_addr *shortcut_from(const struct pkt *p,
@@ -119,7 +121,8 @@ __noinline int balance_shortcut_put(struct xdp_md *ctx, const struct pkt *p)
 	    !shortcut_put(ctx, p, &served->way))
 		return XDP_DROP;
 	shortcut_count(p, served, is_back);
-	balance_microflow_keep();
+	if (!(p->hit | p->allowed)) /* where it leaves: a list that counts each packet */
+		balance_microflow_keep();
 	return bpf_redirect(served->way.ifindex, 0);
 }
 

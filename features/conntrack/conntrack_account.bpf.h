@@ -209,7 +209,7 @@ __noinline int conn_account_xdp(struct pkt *p, __u32 reason, __u32 drop)
 	/* Until it was counted in its flow. */
 	if (served_constants.shortcuts)
 		served_note_sum(false, 0, 0);
-	account_end(p, WEIR_INGRESS, account_of(p, reason, drop), &wire);
+	account_end(p, p->direction & 1, account_of(p, reason, drop), &wire);
 	return 0;
 }
 
@@ -218,7 +218,9 @@ __noinline int conn_account_tc(struct __sk_buff *skb, struct pkt *p, __u32 reaso
 	if (!p)
 		return 0;
 	__u32 account = account_of(p, reason, drop);
-	const struct wire wire = wire_of(skb, p, p->direction);
+	/* One that is dropped before it comes to where it would leave is as it arrived. */
+	const struct wire wire =
+		wire_of(skb, p, p->ifindex == skb->ifindex ? p->direction : WEIR_INGRESS);
 
 	if (account == WEIR_ACCOUNT_FLOW && p->direction == WEIR_EGRESS &&
 	    conn_account_is_forwarded(skb))

@@ -294,8 +294,9 @@ def test_what_is_sent_on_is_what_scapy_builds(run, flags):
     check(run, "onward_tc", some, flags)
 
 
+@pytest.mark.parametrize("flags", (0, SKB_CHECKSUM_COMPLETE), ids=("plain", "complete"))
 @pytest.mark.parametrize("version", (4, 6))
-def test_both_ends_are_sent_on_in_one_step(run, version):
+def test_both_ends_are_sent_on_in_one_step(run, version, flags):
     ends, changes = ENDS[version], (Change(TO[version], 8080, False),
                                     Change(frames.random_address(random, version), 999, True))
     both = changes[1].made_to(changes[0].made_to(ends))
@@ -304,7 +305,10 @@ def test_both_ends_are_sent_on_in_one_step(run, version):
         tasks = [frames.task(PACKET, change) for change in changes]
         frame, wanted = (frames.framed(shape, "plain", frames.packet(shape, e))
                          for e in (ends, both))
-        assert run("onward_tc_both", [(*tasks, frame)])[0].frame == sent_on(version, wanted)
+        got = run("onward_tc_both", [(*tasks, frame)], flags)[0]
+        if got == errno.EINVAL and flags:
+            pytest.skip("this kernel's prog-run has no such sum")
+        assert got.frame == sent_on(version, wanted)
 
 
 @pytest.mark.parametrize("version", (4, 6))

@@ -28,14 +28,14 @@ MORE = {4: {"": {}, "options": {"options": [IPOption_Router_Alert()]}},
                                    IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(12))]))}}
 
 
-def config(family, hook, shortcut="none"):
+def config(family, hook):
     backends = [{"address": BACKEND[family], "port": BACKEND_PORT}]
     services = [{"name": proto, "address": SERVICE[family], "port": PORT, "proto": proto,
                  "backends": backends} for proto in ("tcp", "udp")]
     interfaces = [{"name": name, "hook": hook, "egress": True} for name in ("left", "right")]
     return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             "conntrack: {enabled: auto, capacity: 1000, half-open: 1000}\n"
-            f"balance: {json.dumps({'services': services, 'shortcut': shortcut})}\n")
+            f"balance: {json.dumps({'services': services})}\n")
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,13 @@ def gateway():
         yield made
 
 
-HOOKS = (("tc", "none"), ("tc", "tc"), ("xdp-generic", "none"))
-
-
-@pytest.fixture(scope="module", params=by_hook([(hook, shortcut, family) for hook, shortcut in HOOKS
+@pytest.fixture(scope="module", params=by_hook([(hook, family) for hook in ("tc", "xdp-generic")
                                                 for family in FAMILIES]),
                 ids=lambda row: "-".join(map(str, row)))
 def balanced(request, gateway):
     """One daemon for all tests of a row: none of them changes what it is told."""
-    hook, shortcut, number = request.param
-    with Daemon(gateway.inside, config=config(number, hook, shortcut)) as gateway.daemon:
+    hook, number = request.param
+    with Daemon(gateway.inside, config=config(number, hook)) as gateway.daemon:
         yield number
 
 

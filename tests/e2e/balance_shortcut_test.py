@@ -238,6 +238,11 @@ def left_unsent(daemon, name):
                 if row["name"] == name)
 
 
+def over(daemon):
+    row, = daemon.ask("limit", "show")["limits"]
+    return row["over"]
+
+
 @each_shortcut
 def test_limits_are_kept_where_packets_leave(cluster, shortcut):
     limit = f"limit: {json.dumps(LIMITED)}\n"
@@ -249,6 +254,22 @@ def test_limits_are_kept_where_packets_leave(cluster, shortcut):
         for _ in range(1000):
             client.sock.send(b"many")
         wait_for(lambda: left_unsent(daemon, "wan") >= 500, "what is too much is dropped")
+        # Each of them once.
+        wait_for(lambda: over(daemon) == left_unsent(daemon, "wan"), "it is counted as that")
+
+
+@each_shortcut
+def test_lists_count_what_they_allow_where_it_leaves_too(cluster, shortcut, tmp_path):
+    """Questions as they leave for the backend, its answers as they arrive."""
+    (tmp_path / "friends.txt").write_text("\n".join(BACKENDS[4]) + "\n")
+    lists = f"block: {{lists: [{{name: friends, action: allow, file: {tmp_path}/friends.txt}}]}}\n"
+    with serving(cluster, 4, "udp"), \
+            watched(cluster, shortcut, 4, proto="udp", more=lists) as daemon, \
+            Client(cluster, 4, "udp") as client:
+        for number in range(300):
+            assert client.ask(b"%d" % number) == b"%d" % number
+        wait_for(lambda: daemon.ask("allow", "lists")["lists"][0]["hits"]["packets"] == 600,
+                 "each counts")
 
 
 @each_shortcut

@@ -2,7 +2,7 @@
 """Bytes of connections to services, in `lb status`: what the client's own device counts."""
 import pytest
 
-from harness.account import LINK_HEADER, Count, device_counts, less
+from harness.account import LINK_HEADER, Books, Count, device_counts, less
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Daemon
 from harness.wait import wait_for
@@ -10,7 +10,8 @@ from harness.wait import wait_for
 CONFIG = (
     "api: {{listen: off}}\ninterfaces: [{{name: lan, hook: {hook}}}, {{name: wan, hook: {hook}}}]\n"
     "conntrack: {{account: true, capacity: 4096, half-open: 1024}}\n"
-    "balance: {{services: [{{name: echo, address: '{address}', port: {port}, backends: "
+    "balance: {{shortcut: {shortcut}, services: [{{name: echo, address: '{address}', port: {port}, "
+    "backends: "
     "[{{address: '{backend}', port: {backend_port}}}]}}]}}\n")
 
 
@@ -20,16 +21,21 @@ def cluster():
         yield made
 
 
+def config(hook, shortcut, family):
+    return CONFIG.format(hook=hook, shortcut="none" if shortcut == "none" else hook, port=PORT,
+                         address=SERVICE[family], backend=BACKENDS[family][0],
+                         backend_port=BACKEND_PORT)
+
+
 def connections(daemon):
     return {row["client_port"]: row for row in daemon.ask("lb", "status")["connections"]}
 
 
 @pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("shortcut", ["none", "sent-on"])
 @pytest.mark.parametrize("hook", ["tc", "xdp"])
-def test_connection_has_the_bytes_that_its_client_sent_and_got(cluster, hook, family):
-    config = CONFIG.format(hook=hook, address=SERVICE[family], port=PORT,
-                           backend=BACKENDS[family][0], backend_port=BACKEND_PORT)
-    with Daemon(cluster.gateway, config=config) as daemon:
+def test_connection_has_the_bytes_that_its_client_sent_and_got(cluster, hook, shortcut, family):
+    with Daemon(cluster.gateway, config=config(hook, shortcut, family)) as daemon:
         with Client(cluster, family) as warm:       # neighbours are known from here on
             assert warm.echoes(b"x")
         wait_for(lambda: connections(daemon)[warm.own[1]]["state"] == "time_wait", "it is over")
@@ -48,3 +54,17 @@ def test_connection_has_the_bytes_that_its_client_sent_and_got(cluster, hook, fa
         == less(after["eth0", "ingress"], before["eth0", "ingress"])
     assert row["in_bytes"] > 300000 < row["out_bytes"]
     assert "Bytes in" in said and "KiB" in said
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("shortcut", ["none", "sent-on"])
+def test_each_interface_counts_what_passes_it(cluster, shortcut, family):
+    """Once a flow, and once each device: what arrives as of a flow, what leaves as forwarded."""
+    for station in (cluster.client, cluster.backends):
+        station.run("ethtool", "-K", "eth0", "tx", "off")       # a wire carries no larger packets
+    with Daemon(cluster.gateway, config=config("tc", shortcut, family)) as daemon:
+        books = Books(daemon, cluster.gateway, ["lan", "wan"], polls=False)
+        with Client(cluster, family) as client:
+            assert client.echoes(b"z" * 300000)
+        counted = books.check()
+    assert counted["flow"].packets == counted["forwarded"].packets > 400

@@ -12,7 +12,7 @@ class Lan(Cluster):
     """Stations as attributes, each a Namespace; a switch joins them."""
 
     def build(self):
-        switch = Namespace("switch")
+        switch = self.switch = Namespace("switch")
         self.stack.callback(switch.delete)
         switch.run("ip", "link", "add", "switch", "type", "bridge")
         switch.run("ip", "link", "set", "switch", "up")
