@@ -37,16 +37,24 @@ const struct weir_field balance_affinity_fields[] = {
 int balance_affinity_check(const struct balance_section *section, unsigned index,
 			   struct weir_diag *diag)
 {
-	const struct balance_affinity_text *affinity = &section->services[index].affinity;
-	struct balance_end end;
 	char key[64];
 
 	snprintf(key, sizeof(key), "balance.services[%u].affinity.client-prefix", index);
+	return balance_affinity_prefix_check(&section->services[index], key,
+					     "write `timeout: 10m` beside it, or leave it out",
+					     diag);
+}
+
+int balance_affinity_prefix_check(const struct balance_text *service, const char *key,
+				  const char *mend, struct weir_diag *diag)
+{
+	const struct balance_affinity_text *affinity = &service->affinity;
+	struct balance_end end;
+
 	if (affinity->client_prefix && !affinity->timeout.value)
-		return weir_diag_key(diag, key, "write `timeout: 10m` beside it, or leave it out",
-				     "without a timeout nobody is remembered");
+		return weir_diag_key(diag, key, mend, "without a timeout nobody is remembered");
 	if (affinity->client_prefix <= V4_BITS ||
-	    balance_service_read(section, index, NULL, &end) || !weir_addr_is_v4(&end.addr))
+	    balance_service_read_as(service, "", NULL, &end) || !weir_addr_is_v4(&end.addr))
 		return 0;
 	return weir_diag_key(diag, key, "write 1 to 32", "an IPv4 address has %d bits, not %u",
 			     V4_BITS, affinity->client_prefix);

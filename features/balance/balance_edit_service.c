@@ -190,10 +190,10 @@ int balance_edit_add(struct balance_edit *edit)
 	};
 	int r = list ? balance_edit_ports(edit, "port", &text.port) : -ENOMEM;
 
-	if (!r)
-		r = health_given_read(edit, &text, &words);
 	if (!r && affinity)
 		r = balance_affinity_parse(affinity, edit->diag, &text.affinity);
+	if (!r)
+		r = health_given_read(edit, &text, &words);
 	if (!r)
 		r = balance_edit_service_new(edit, &text);
 	edit->result = "added";

@@ -126,6 +126,14 @@
 			NULL, NULL                                                                 \
 	}
 
+#define AFFINITY_PREFIX_ARG                                                                  \
+	{                                                                                    \
+		"affinity-prefix", WEIR_ARG_UINT, 0, "N",                                    \
+			"of affinity: how many bits of an address say who a client is; all " \
+			"without, or with 0",                                                \
+			NULL, NULL                                                           \
+	}
+
 static const struct weir_arg add_args[] = {
 	WORD_ARG("name", "NAME", "of a-z, 0-9, '.', '_', '-'"),
 	NEEDED_ARG("address", WEIR_ARG_STRING, "ADDRESS", "what clients speak to"),
@@ -141,6 +149,7 @@ static const struct weir_arg add_args[] = {
 	PREFIX_ARG,
 	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
 	  "for how long a client that comes again gets the backend that he had", NULL, NULL },
+	AFFINITY_PREFIX_ARG,
 	ANNOUNCE_ARG,
 	HEALTH_ARGS,
 	ALL_DOWN_ARG("refuse"),
@@ -162,6 +171,7 @@ static const struct weir_arg set_args[] = {
 	{ "affinity", WEIR_ARG_DURATION, 0, "DURATION",
 	  "for how long a client that comes again gets the backend that he had; 0s for not at all",
 	  NULL, NULL },
+	AFFINITY_PREFIX_ARG,
 	ANNOUNCE_ARG,
 	HEALTH_ARGS,
 	ALL_DOWN_ARG(NULL),

@@ -214,6 +214,9 @@ struct weir_addr balance_prefix_mask(uint32_t prefix, bool is_v4);
 /* balance_affinity.c: what is wrong with how long clients are remembered. */
 int balance_affinity_check(const struct balance_section *section, unsigned index,
 			   struct weir_diag *diag);
+/* Of one service, by the key and the words that it was given by. */
+int balance_affinity_prefix_check(const struct balance_text *service, const char *key,
+				  const char *mend, struct weir_diag *diag);
 /* … in seconds, as a command says it. -EINVAL: diag says what is wrong. */
 int balance_affinity_parse(const char *text, struct weir_diag *diag,
 			   struct balance_affinity_text *ret_affinity);

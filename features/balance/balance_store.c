@@ -35,6 +35,8 @@ static void service_put(const struct balance_text *text, struct weir_json_out *j
 	if (text->affinity.timeout.value)
 		weir_json_put_uint(json, "affinity_s",
 				   text->affinity.timeout.value / WEIR_NS_PER_S);
+	if (text->affinity.client_prefix)
+		weir_json_put_uint(json, "affinity-prefix", text->affinity.client_prefix);
 	if (text->source)
 		weir_json_put_str(json, "source", text->source);
 	if (text->announce)

@@ -256,6 +256,17 @@ static int all_down_read(const struct balance_edit *edit, struct balance_text *s
 	return 0;
 }
 
+/* Of who is remembered, which is read before. */
+static int affinity_prefix_read(const struct balance_edit *edit, struct balance_text *service)
+{
+	uint32_t *prefix = &service->affinity.client_prefix;
+
+	return balance_edit_number(edit, "affinity-prefix", 0, PREFIX_MOST, *prefix, prefix) ?:
+		       balance_affinity_prefix_check(
+			       service, "affinity-prefix",
+			       "give --affinity 10m beside it, or leave it out", edit->diag);
+}
+
 int health_given_read(const struct balance_edit *edit, struct balance_text *service,
 		      char ***ret_words)
 {
@@ -269,6 +280,8 @@ int health_given_read(const struct balance_edit *edit, struct balance_text *serv
 					service->client_prefix, &service->client_prefix);
 	if (!r)
 		r = balance_client_prefix_check(service, "client-prefix", edit->diag);
+	if (!r)
+		r = affinity_prefix_read(edit, service);
 	*ret_words = reading.words;
 	return r;
 }

@@ -12,6 +12,7 @@ import pytest
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon
+from harness.ipvs import end
 from harness.kernel import hooks, release
 from harness.wait import wait_for
 
@@ -93,11 +94,37 @@ def test_who_comes_again_gets_the_backend_that_he_had(cluster, family, hook, sch
         assert daemon.status()["balance"]["remembered"] == 48
 
 
-def test_a_network_is_one_client(cluster):
-    with watched(cluster, 4, config(4, scheduler="round-robin",
-                                    affinity={"timeout": "10m", "client-prefix": 24})) as daemon:
-        assert len({met(cluster, 4, address) for address in addresses(4, 8)}) == 1
-        assert list(remembered(daemon)) == ["10.79.0.0"]
+@pytest.mark.parametrize("family, prefix, network", ((4, 24, "10.79.0.0"), (6, 64, "fd79::")))
+def test_a_network_is_one_client(cluster, family, prefix, network):
+    text = config(family, scheduler="round-robin",
+                  affinity={"timeout": "10m", "client-prefix": prefix})
+    with watched(cluster, family, text) as daemon:
+        assert len({met(cluster, family, address) for address in addresses(family, 8)}) == 1
+        assert list(remembered(daemon)) == [network]
+
+
+EMPTY = "interfaces: [{name: lan, hook: tc}, {name: wan, hook: tc}]\napi: {listen: off}\n"
+
+
+@pytest.mark.parametrize("family, prefix, network", ((4, 24, "10.79.0.0"), (6, 64, "fd79::")))
+def test_a_network_is_one_client_of_a_service_of_run_time(cluster, family, prefix, network):
+    """And is so over a restart."""
+    words = ["service", "add", "web", "--address", SERVICE[family], "--port", PORT,
+             "--scheduler", "round-robin"]
+    for address in BACKENDS[family]:
+        words += ["--backend", end(address, BACKEND_PORT)]
+    with watched(cluster, family, EMPTY) as daemon:
+        refused = daemon.verb(*words, "--affinity-prefix", prefix).stderr
+        assert "affinity-prefix: without a timeout nobody is remembered" in refused
+        assert "give --affinity 10m beside it, or leave it out" in refused
+        refused = daemon.verb(*words, "--affinity", "10m", "--affinity-prefix", 129).stderr
+        assert "affinity-prefix: " in refused and "129" in refused
+        daemon.say(*words, "--affinity", "10m", "--affinity-prefix", prefix)
+        daemon.restart()
+        service, = daemon.ask("service", "list")["services"]
+        assert (service["affinity_s"], service["affinity_prefix"]) == (600, prefix)
+        assert len({met(cluster, family, address) for address in addresses(family, 8)}) == 1
+        assert list(remembered(daemon)) == [network]
 
 
 def test_a_flow_of_datagrams_is_remembered_too(cluster):

@@ -76,7 +76,9 @@ def test_live_connections_stay_and_new_ones_go_by_what_is_said(cluster):
         assert seen[:9] == seen[3:12] and set(seen) == set(BACKENDS[4])
         assert changed(daemon, "--affinity", "10m") == {"affinity_s": (None, 600)}
         assert len(set(met(cluster))) == 1
-        assert changed(daemon, "--affinity", "0s") == {"affinity_s": (600, None)}
+        assert changed(daemon, "--affinity-prefix", "24") == {"affinity_prefix": (None, 24)}
+        assert changed(daemon, "--affinity", "0s") == {"affinity_s": (600, None),
+                                                       "affinity_prefix": (24, None)}
         assert set(met(cluster)) == set(BACKENDS[4])
         assert changed(daemon, "--scheduler", "source-hash", "--client-prefix", "24") == \
             {"scheduler": ("round-robin", "source-hash"), "client_prefix": (None, 24)}
