@@ -15,6 +15,7 @@ from harness.asked import Asker, backends, wait_states
 from harness.balanced import HOOKS, config
 from harness.cluster import BACKEND_PORT, BACKENDS, SERVICE, Cluster
 from harness.daemon import HELPERS, WEIR, Daemon
+from harness.forwarded import forwarding
 from harness.wait import SLOWNESS, wait_for
 
 OTHER_LAYOUT = HELPERS / "weir-other-layout"
@@ -48,6 +49,17 @@ def served(tmp_path):
         finally:
             server.terminate()
             server.wait(20 * SLOWNESS)
+
+
+SENT_ON = "tc-sent-on"
+each_hook = pytest.mark.parametrize("hook", (*HOOKS, SENT_ON))
+
+
+def written(hook, capacity=300000):
+    """A weir.yaml; SENT_ON: by `shortcut: tc`."""
+    if hook == SENT_ON:
+        return forwarding("tc", 4).replace('"capacity": 1000', f'"capacity": {capacity}')
+    return config(4, hook=hook, capacity=capacity)
 
 
 class Edits:
@@ -90,8 +102,7 @@ class Edits:
 
     def reload(self):
         self.sizes += 1
-        self.daemon.config.write_text(config(4, hook=self.hook,
-                                             capacity=(200000, 300000)[self.sizes % 2]))
+        self.daemon.config.write_text(written(self.hook, (200000, 300000)[self.sizes % 2]))
         self.daemon.ask("reload")
 
     def restart(self):
@@ -132,9 +143,9 @@ def none_failed(said):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("hook", HOOKS)
+@each_hook
 def test_no_request_fails_whatever_is_changed(served, hook):
-    with Daemon(served.gateway, config=config(4, hook=hook, capacity=300000)) as daemon:
+    with Daemon(served.gateway, config=written(hook)) as daemon:
         with asked_by_wrk(served, SECONDS) as said:
             edits = Edits(daemon, hook)
             edits.run(SECONDS - 1)
@@ -151,13 +162,13 @@ def failed(said):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("hook", HOOKS)
+@each_hook
 @pytest.mark.parametrize("binary", ("next", "other layout"))
 def test_another_version_takes_over_under_load(served, tmp_path, hook, binary):
     """One that lays its tables out in another way begins with empty ones: what it does not know yet
     is dropped for a while, and sent again."""
     other = OTHER_LAYOUT if binary == "other layout" else shutil.copy(WEIR, tmp_path / "weir-next")
-    with Daemon(served.gateway, config=config(4, hook=hook, capacity=300000)) as daemon:
+    with Daemon(served.gateway, config=written(hook)) as daemon:
         with asked_by_wrk(served, 4) as said:
             upgrade(daemon, other)
         assert none_failed(said) > 1000
@@ -193,6 +204,10 @@ def test_killed_backend_takes_nothing_but_its_own_with_it():
         failed = [began for began, who in asker.rows if who is None]
         assert failed and died - 0.1 * SLOWNESS < min(failed) <= max(failed) < promised
         assert "timeout 0" in said[0] or "Socket errors" not in said[0], said[0]
+        # By what the gateway saw: the dead one alone has refused anybody.
+        stats = daemon.ask("service", "stats")["backends"]
+        refused = {row["address"]: row["refused"] for row in stats}
+        assert refused.pop(BACKENDS[4][1]) > 0 and set(refused.values()) == {0}, stats
         with asked_by_wrk(cluster, 1) as said:
             pass
         assert none_failed(said) > 100
