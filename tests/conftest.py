@@ -70,6 +70,10 @@ def is_wanted(item):
     return not (os.environ.get("WEIR_GUEST") and item.get_closest_marker("outside"))
 
 
+# In each slice: whether programs load, and what only some kernels have (IPVS, VLANs, tunnels).
+WHOLE = {"load_test", "balance_ipvs_test", "balance_vlan_test", "direct_kernel_test"}
+
+
 def in_slice(items):
     """Of each file every Nth test from the Kth: tests/kernels/run --slice K/N. Whether the
     programs load at all is always tried whole."""
@@ -77,7 +81,7 @@ def in_slice(items):
     met = collections.Counter()
     for item in items:
         met[item.path] += 1
-        if item.path.stem == "load_test" or met[item.path] % step == first % step:
+        if item.path.stem in WHOLE or met[item.path] % step == first % step:
             yield item
 
 
