@@ -43,6 +43,9 @@ class Traffic:
     def __init__(self, cluster):
         self.cluster, self.over, self.count, self.failed = cluster, threading.Event(), 0, []
         self.backends = collections.Counter()
+        # Some 400 connections a second: in a minute its usual ports would all be in TIME_WAIT.
+        cluster.client.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535",
+                           "net.ipv4.tcp_tw_reuse=1")
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
