@@ -192,7 +192,7 @@ const struct weir_field conntrack_fields[] = {
 	  .least = 0,
 	  .most = RECORDS_MOST,
 	  .help = "Where flows are counted: how many of those that have ended are kept to look at. "
-		  "210 bytes each. 0: no flow is told of when it ends." },
+		  "280 bytes each. 0: no flow is told of when it ends." },
 	{ .key = "active-timeout",
 	  .type = WEIR_FIELD_DURATION,
 	  .offset = SECTION(active_timeout),
