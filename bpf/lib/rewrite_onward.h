@@ -51,26 +51,25 @@ struct onward_sums {
 	__u64 address, port, hop;
 };
 
+/* `bytes`: a constant, for the verifier. */
+static __always_inline bool onward_copy(struct cursor *c, struct onward_head *head, __u32 bytes)
+{
+	if (cursor_peek(c, bytes) != CURSOR_WHOLE)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < bytes / sizeof(__u32); i++)
+		head->words[i] = ((const __u32 *)c->at)[i];
+	return true;
+}
+
 static __always_inline bool onward_read(struct __sk_buff *skb, const struct pkt *p,
 					struct onward_head *head)
 {
 	struct cursor c = skb_cursor(skb);
 
 	c.offset = sizeof(struct eth_header);
-	if (p->seen & PKT_IPV4) {
-		if (cursor_peek(&c, ONWARD_V4) != CURSOR_WHOLE)
-			return false;
-#pragma unroll
-		for (__u32 i = 0; i < ONWARD_V4 / sizeof(__u32); i++)
-			head->words[i] = ((const __u32 *)c.at)[i];
-		return true;
-	}
-	if (cursor_peek(&c, ONWARD_V6) != CURSOR_WHOLE)
-		return false;
-#pragma unroll
-	for (__u32 i = 0; i < ONWARD_V6 / sizeof(__u32); i++)
-		head->words[i] = ((const __u32 *)c.at)[i];
-	return true;
+	return p->seen & PKT_IPV4 ? onward_copy(&c, head, ONWARD_V4) :
+				    onward_copy(&c, head, ONWARD_V6);
 }
 
 static __always_inline void onward_put_port(__be16 *port, __be16 to, struct onward_sums *sums)
