@@ -2,6 +2,7 @@
 """Services and backends by name in events of packets. Which backend it is, is what it said itself
 on the connection."""
 import json
+import socket
 
 import pytest
 from scapy.all import IP, TCP, Ether, IPv6, Raw, raw
@@ -58,11 +59,29 @@ def send(place, device, to, packet):
         sock.close()
 
 
-def segment(family, src, dst, sport, dport):
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21     # linux/tcp.h
+RECEIVED, SENT, OFF_SILENTLY = 1, 2, -1
+TOO_FAR = 1 << 30       # ahead; well behind would be one that comes late, which is let by
+
+
+def numbers(sock):
+    """What the socket sends next, and what it waits for."""
+    def number(queue):
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+        return sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xffffffff
+
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    try:
+        return number(SENT), number(RECEIVED)
+    finally:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, OFF_SILENTLY)
+
+
+def segment(family, src, dst, sport, dport, seq, ack):
     """Of a connection, but far out of its window."""
     head = IP(src=src, dst=dst) if family == 4 else IPv6(src=src, dst=dst)
-    return head / TCP(sport=sport, dport=dport, flags="A", seq=0x40000000, ack=0x90000000) / \
-        Raw(b"stray")
+    return head / TCP(sport=sport, dport=dport, flags="A", ack=ack,
+                      seq=(seq + TOO_FAR) & 0xffffffff) / Raw(b"stray")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,15 +92,17 @@ def test_segment_out_of_its_window_is_told_with_the_backend_of_its_flow(cluster,
         for _ in range(3):
             with Client(cluster, family) as client:
                 before = len(daemon.ask("events", "--kind", "drop")["events"])
+                own, peer = numbers(client.sock)
                 send(cluster.client, ("eth0", "lan"), cluster.gateway,
-                     segment(family, CLIENT[family], SERVICE[family], client.own[1], PORT))
+                     segment(family, CLIENT[family], SERVICE[family], client.own[1], PORT,
+                             own, peer))
                 event = events(daemon, "drop", before + 1)[-1]
                 assert (event["src"], event["sport"]) == (CLIENT[family], client.own[1])
                 assert event["service"] == "echo"
                 assert event["backend"] == name(family, client.backend)
                 send(cluster.backends, ("eth0", "wan"), cluster.gateway,
                      segment(family, client.backend, CLIENT[family], BACKEND_PORT,
-                             client.own[1]))
+                             client.own[1], peer, own))
                 event = events(daemon, "drop", before + 2)[-1]
                 assert (event["src"], event["sport"]) == (SERVICE[family], PORT)
                 assert event["service"] == "echo"
