@@ -57,16 +57,16 @@ static __always_inline bool reject_admit(void)
 
 /* A seam of its own: what is rejected is the slow path. Leaves p->reject set when there is an
  * answer to send, and gives the reason the packet ends with. */
-__noinline int reject_judge(struct pkt *p)
+__noinline int reject_judge(struct pkt *p, __u32 reason)
 {
 	if (!p)
-		return WEIR_DROP_REJECT;
+		return reason;
 	if (!answer_is_due(p)) {
 		p->reject = WEIR_REJECT_NONE;
-		return WEIR_DROP_REJECT;
+		return reason;
 	}
 	if (reject_admit())
-		return WEIR_DROP_REJECT;
+		return reason;
 	p->reject = WEIR_REJECT_NONE;
 	return WEIR_DROP_REJECT_CAPPED;
 }
@@ -82,8 +82,8 @@ static __always_inline __u32 reject_settle(struct pkt *p, __u32 reason)
 {
 	if (!answers_are_sent())
 		return reason;
-	if (reason == WEIR_DROP_REJECT)
-		return reject_judge(p);
+	if (reason == WEIR_DROP_REJECT || reason == WEIR_DROP_NO_BACKEND)
+		return reject_judge(p, reason);
 	if (reason != WEIR_PASS_SYN_ANSWERED)
 		p->reject = WEIR_REJECT_NONE;
 	return reason;

@@ -328,6 +328,17 @@ static __always_inline bool hidden_settle(struct pkt *p, struct served *served, 
 	return true;
 }
 
+/* Nobody gets it, which its sender is told (reject.h), but where the service wants silence. */
+__noinline int balance_refuse(struct pkt *p, __u32 row)
+{
+	const struct balance_service *service = p ? service_at(p, row) : NULL;
+
+	if (p)
+		p->reject = service && service->choice & BALANCE_REFUSES ? WEIR_REJECT_DEFAULT :
+									   WEIR_REJECT_NONE;
+	return WEIR_DROP_NO_BACKEND;
+}
+
 /* A packet that passes: a reason to drop it, or 0. */
 __noinline int balance_serve(struct pkt *p, __u32 hook)
 {
@@ -349,7 +360,7 @@ __noinline int balance_serve(struct pkt *p, __u32 hook)
 	/* What begins no connection, and belongs to none, is for this host to refuse. */
 	if (served->kind != SERVED_TO_SERVICE || (!served->owner && p->pending != PKT_BEGINS))
 		return 0;
-	return backend_settle(p, served) ? 0 : WEIR_DROP_NO_BACKEND;
+	return backend_settle(p, served) ? 0 : balance_refuse(p, served->row);
 }
 
 /* Behind XDP, for a packet of a flow that has a backend, or an error about one. */

@@ -99,6 +99,8 @@ enum balance_choice_flags {
 	BALANCE_REMEMBERS = 2, /* the one that the client had */
 	/* Nothing of the choice: its checks go by the tunnel (balance_check.bpf.h). */
 	BALANCE_TUNNELS_CHECKS = 4,
+	/* Nor this: where there is nobody to choose, clients are told. */
+	BALANCE_REFUSES = 8,
 };
 
 /* What else says who gets a connection, a line a service. */

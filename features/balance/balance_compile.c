@@ -117,7 +117,8 @@ static void service_write(const struct balance_meaning *meaning, unsigned index,
 		.slots = spread->slots,
 		.slot = spread->slots ? spread->line : 0,
 		.choice = balance_choice_flags(text) |
-			  (health_tunnels(text) ? BALANCE_TUNNELS_CHECKS : 0),
+			  (health_tunnels(text) ? BALANCE_TUNNELS_CHECKS : 0) |
+			  (text->on_all_down == HEALTH_DROP ? 0 : BALANCE_REFUSES),
 	};
 	if (spread->slots > 1)
 		balance_scheduler_write(text, service);
@@ -190,6 +191,14 @@ static int image_write(struct balance_meaning *meaning, const struct balance_cou
 	return r ? r : parts_write(meaning, image);
 }
 
+static bool some_refuse(const struct balance_section *section)
+{
+	for (unsigned i = 0; i < section->service_count; i++)
+		if (section->services[i].on_all_down != HEALTH_DROP)
+			return true;
+	return false;
+}
+
 static int section_compile(struct weir_compile *compile, const struct balance_section *section)
 {
 	static const struct balance_rows none;
@@ -203,6 +212,8 @@ static int section_compile(struct weir_compile *compile, const struct balance_se
 		return 0;
 	}
 	weir_image_ask(compile->image, WEIR_ASK_CONNECTIONS);
+	if (some_refuse(section))
+		weir_image_ask(compile->image, WEIR_ASK_ANSWERS);
 	int r = balance_meaning_new(section, &meaning);
 
 	meaning.downs = health_downs(compile->state);

@@ -113,8 +113,8 @@
 #define ALL_DOWN_ARG(without)                                                              \
 	{                                                                                  \
 		"on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",                                 \
-			"where all are down, new connections are refused, or go on as if " \
-			"all were up",                                                     \
+			"where all are down, new connections are refused, dropped without " \
+			"a word, or go on as if all were up",                              \
 			health_all_down_names, without                                     \
 	}
 

@@ -21,7 +21,7 @@ const char *const health_type_names[] = { "none", "tcp", "tls",	    "http", "htt
 					  "udp",  "dns", "command", NULL };
 const char *const health_record_names[] = { "a", "aaaa", "ns", "soa", "mx", "txt", "ptr", NULL };
 const char *const health_through_names[] = { "auto", "tunnel", "direct", NULL };
-const char *const health_all_down_names[] = { "refuse", "keep-all", NULL };
+const char *const health_all_down_names[] = { "refuse", "keep-all", "drop", NULL };
 
 #define TIME_FIELD(yaml, member, without, words)                                              \
 	{                                                                                     \

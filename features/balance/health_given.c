@@ -250,8 +250,8 @@ static int all_down_read(const struct balance_edit *edit, struct balance_text *s
 	int all_down = text ? name_find(health_all_down_names, text) : service->on_all_down;
 
 	if (all_down < 0)
-		return weir_diag_key(edit->diag, "on-all-down", "write refuse or keep-all",
-				     "'%.20s' is neither", text);
+		return weir_diag_key(edit->diag, "on-all-down", "write refuse, keep-all or drop",
+				     "'%.20s' is none of them", text);
 	service->on_all_down = all_down;
 	return 0;
 }

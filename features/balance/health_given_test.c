@@ -45,7 +45,7 @@ static void what_cannot_be_checked_is_refused_at_its_key(void **state)
 	refused("\"health\":\"tcp\",\"health-path\":\"/\"", "health-path", "of type tcp");
 	refused("\"health\":\"http\",\"health-path\":\"ok\"", "health-path", "not the path");
 	refused("\"health\":\"http\",\"health-path\":\"/a b\"", "health-path", "not the path");
-	refused("\"on-all-down\":\"keep\"", "on-all-down", "'keep' is neither");
+	refused("\"on-all-down\":\"keep\"", "on-all-down", "'keep' is none of them");
 }
 
 #define HEALTH(type) "\"health\":\"" type "\","

@@ -27,6 +27,7 @@ enum health_through {
 enum health_all_down {
 	HEALTH_REFUSE,
 	HEALTH_KEEP_ALL,
+	HEALTH_DROP,
 };
 
 struct health_damping_text {
