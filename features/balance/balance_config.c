@@ -128,8 +128,8 @@ static const struct weir_field service_fields[] = {
 	  .values = health_all_down_names,
 	  .fallback = "refuse",
 	  .wants_value = true,
-	  .help = "Where all backends are down: refuse drops what is new (drop_no_backend) and says "
-		  "so to who sent it, drop does not say so, keep-all goes on as if all were up. "
+	  .help = "Where all backends are down: refuse drops what is new (drop_no_backend) and "
+		  "tells its sender, drop does not tell, keep-all goes on as if all were up. "
 		  "Where there is none, or all are drained, keep-all refuses." },
 	{ .key = "announce",
 	  .type = WEIR_FIELD_BOOL,

@@ -110,12 +110,12 @@
 			   "command: the program, by its whole path; once more for each of its "   \
 			   "arguments. No shell reads them. Role: admin")
 
-#define ALL_DOWN_ARG(without)                                                              \
-	{                                                                                  \
-		"on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",                                 \
+#define ALL_DOWN_ARG(without)                                                               \
+	{                                                                                   \
+		"on-all-down", WEIR_ARG_CHOICE, 0, "WHAT",                                  \
 			"where all are down, new connections are refused, dropped without " \
-			"a word, or go on as if all were up",                              \
-			health_all_down_names, without                                     \
+			"a word, or go on as if all were up",                               \
+			health_all_down_names, without                                      \
 	}
 
 #define PREFIX_ARG                                                                                 \
