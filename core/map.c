@@ -64,14 +64,16 @@ int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void 
 int weir_map_walk(struct weir_map *map, struct weir_map_walk *walk, void *keys, void *values,
 		  uint32_t room)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_F_LOCK);
+	LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = walk->is_unlocked ? 0 : BPF_F_LOCK);
 	uint32_t next = 0, count = room;
 	int r = bpf_map_lookup_batch(bpf_map__fd(map->bpf), walk->begun ? &walk->at : NULL, &next,
 				     keys, values, &count, &opts);
 
 	if (r && errno != ENOENT)
 		return -errno;
-	*walk = (struct weir_map_walk){ .at = next, .begun = true, .done = r };
+	walk->at = next;
+	walk->begun = true;
+	walk->done = r;
 	return (int)count;
 }
 

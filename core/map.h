@@ -32,9 +32,10 @@ int weir_map_each(struct weir_map *map, int (*each)(const void *key, const void 
 struct weir_map_walk {
 	uint32_t at;
 	bool begun, done;
+	bool is_unlocked; /* values have no lock; else they are read under it */
 };
-/* The next entries, not more than `room` of them, which is to be 1024 at least; values that have a
- * lock are read under it. Returns how many, or -errno; the walk says when there are no more. */
+/* The next entries, not more than `room` of them, which is to be 1024 at least. Returns how many,
+ * or -errno; the walk says when there are no more. */
 int weir_map_walk(struct weir_map *map, struct weir_map_walk *walk, void *keys, void *values,
 		  uint32_t room);
 /* Sums the CPUs of rows [first, first + count) of a per-CPU array whose value is `words` u64s;

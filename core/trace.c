@@ -91,11 +91,11 @@ bool weir_tracer_has(const struct weir_tracer *tracer, const char *program)
 	return link_of(tracer, program) != NULL;
 }
 
-int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir_buf *out)
+int weir_tracer_run(struct weir_tracer *tracer, const char *program)
 {
 	struct bpf_link *link = link_of(tracer, program);
 
-	return link ? weir_trace_run(link, out) : -ENOENT;
+	return link ? weir_trace_run(link) : -ENOENT;
 }
 
 static int maps_take(struct weir_tracer *tracer)
@@ -184,14 +184,11 @@ static int tracer_load(struct weir_tracer *tracer, const struct weir_kernel_type
 static int program_attach(struct weir_tracer *tracer, size_t at)
 {
 	const struct weir_trace_program *row = &tracer->plan->programs[at];
-	const struct weir_map *map = row->kind == WEIR_TRACE_ITERATOR && row->hook ?
-					     weir_tracer_map(tracer, row->hook) :
-					     NULL;
 	struct bpf_program *program = program_of(tracer, row->name);
 
 	if (bpf_program__fd(program) < 0) /* this kernel has no such tracepoint */
 		return 0;
-	int r = weir_trace_attach(program, row->kind, map ? map->bpf : NULL, &tracer->links[at]);
+	int r = weir_trace_attach(program, row->kind, &tracer->links[at]);
 
 	if (r && row->is_optional)
 		lack(tracer, row->hook);

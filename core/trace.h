@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/diag.h"
 #include "kernel_types.h"
 #include "map.h"
@@ -34,7 +33,7 @@ enum weir_trace_hook {
 struct weir_trace_program {
 	const char *name;
 	const char *hook; /* "kfree_skb": its link is pinned under this; programs of one hook run in
-			   * the order of the plan. Of an iterator the map that it walks, or NULL */
+			   * the order of the plan. Of an iterator NULL */
 	enum weir_trace_hook kind;
 	bool is_optional; /* the rest goes without it */
 };
@@ -63,8 +62,8 @@ struct weir_map *weir_tracer_map(struct weir_tracer *tracer, const char *name);
 bool weir_tracer_has(const struct weir_tracer *tracer, const char *program);
 /* Hooks that are optional and not to be had here, with a comma between; "" when all are. */
 const char *weir_tracer_lacks(const struct weir_tracer *tracer);
-/* Has an iterator run, and adds all it writes to `out`, which may be NULL. */
-int weir_tracer_run(struct weir_tracer *tracer, const char *program, struct weir_buf *out);
+/* Has an iterator run to its end. */
+int weir_tracer_run(struct weir_tracer *tracer, const char *program);
 /* How often a program was not run since it ran already, further down on that processor; 0 where
  * the kernel does not say. */
 uint64_t weir_tracer_missed(const struct weir_tracer *tracer);

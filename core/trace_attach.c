@@ -33,15 +33,6 @@ static int cgroup_open(void)
 	return fd;
 }
 
-static struct bpf_link *iterator_attach(struct bpf_program *program, const struct bpf_map *map)
-{
-	union bpf_iter_link_info info = { .map.map_fd = map ? (__u32)bpf_map__fd(map) : 0 };
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-		    .link_info_len = sizeof(info));
-
-	return bpf_program__attach_iter(program, map ? &options : NULL);
-}
-
 static struct bpf_link *cgroup_attach(struct bpf_program *program)
 {
 	_cleanup_close_ int cgroup = cgroup_open();
@@ -53,11 +44,12 @@ static struct bpf_link *cgroup_attach(struct bpf_program *program)
 }
 
 int weir_trace_attach(struct bpf_program *program, enum weir_trace_hook kind,
-		      const struct bpf_map *map, struct bpf_link **ret_link)
+		      struct bpf_link **ret_link)
 {
-	struct bpf_link *link = kind == WEIR_TRACE_ITERATOR ? iterator_attach(program, map) :
-				kind == WEIR_TRACE_CGROUP   ? cgroup_attach(program) :
-							      bpf_program__attach(program);
+	struct bpf_link *link = kind == WEIR_TRACE_ITERATOR ?
+					bpf_program__attach_iter(program, NULL) :
+				kind == WEIR_TRACE_CGROUP ? cgroup_attach(program) :
+							    bpf_program__attach(program);
 
 	if (!link)
 		return -errno;
@@ -65,7 +57,7 @@ int weir_trace_attach(struct bpf_program *program, enum weir_trace_hook kind,
 	return 0;
 }
 
-int weir_trace_run(struct bpf_link *link, struct weir_buf *out)
+int weir_trace_run(struct bpf_link *link)
 {
 	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
 	char bytes[READ_BYTES];
@@ -79,7 +71,5 @@ int weir_trace_run(struct bpf_link *link, struct weir_buf *out)
 			return 0;
 		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
-		if (got > 0 && out && weir_buf_add(out, bytes, (size_t)got))
-			return -ENOMEM;
 	}
 }

@@ -67,7 +67,8 @@ struct sockets_entry {
 	__u8 is_adopted; /* it was there before it was watched */
 	__u8 is_gone;	 /* its end was missed */
 	__u8 was_established;
-	__u8 pad[5];
+	__u8 was_looked_at; /* since it began, by a look at all sockets */
+	__u8 pad[4];
 	struct sockets_process owner;	/* by what it did */
 	struct sockets_process holder;	/* another that was found to have it */
 	__u64 owner_walk, holder_walk;	/* the last walk over all files that found it so */

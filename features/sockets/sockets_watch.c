@@ -12,6 +12,7 @@
 
 #define WALK_EVERY_NS (5 * WEIR_NS_PER_S) /* sockets may be handed on */
 #define TRIES 4
+#define READ_ROOM 1024
 #define SHARE 20 /* reading takes at most one part of so many of the time */
 
 static const struct weir_trace_program programs[] = {
@@ -27,7 +28,7 @@ static const struct weir_trace_program programs[] = {
 	{ "weir_sock_udp4", "connect4", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_udp6", "connect6", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_release", "sock_release", WEIR_TRACE_CGROUP, .is_optional = true },
-	{ "weir_sock_look", "st_socks", WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ "weir_sock_look", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ "weir_sock_files", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ 0 },
 };
@@ -199,7 +200,7 @@ static bool files_walk(struct sockets *state)
 		return false;
 	if (weir_map_set(weir_tracer_map(state->tracer, "cfg_sock_walk"), &zero, &now_ns))
 		return false;
-	weir_tracer_run(state->tracer, "weir_sock_files", NULL);
+	weir_tracer_run(state->tracer, "weir_sock_files");
 	state->walked_ns = now_ns;
 	state->walk_took_ns = weir_clock_monotonic_ns() - now_ns;
 	return true;
@@ -298,14 +299,44 @@ static int totals_read(struct sockets *state, struct sockets_view *view)
 	return r;
 }
 
+/* What was not looked at began since, and waits for the next look. */
+static void live_add(struct sockets_view *view, const struct sockets_entry *entries, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (entries[i].was_looked_at)
+			weir_buf_add(&view->live, &entries[i], sizeof(entries[i]));
+}
+
+/* A bucket at a time: none is met twice, as one could that is asked for behind another. */
+static int live_read(struct sockets *state, struct sockets_view *view)
+{
+	struct weir_map *map = weir_tracer_map(state->tracer, "st_socks");
+	struct weir_map_walk walk = { .is_unlocked = true };
+	_cleanup_free_ uint64_t *cookies = calloc(READ_ROOM, sizeof(*cookies));
+	_cleanup_free_ struct sockets_entry *entries = calloc(READ_ROOM, sizeof(*entries));
+
+	if (!cookies || !entries)
+		return -ENOMEM;
+	while (!walk.done) {
+		int count = weir_map_walk(map, &walk, cookies, entries, READ_ROOM);
+
+		if (count < 0)
+			return count;
+		live_add(view, entries, count);
+	}
+	return view->live.failed ? -ENOMEM : 0;
+}
+
 static int view_read(struct sockets *state)
 {
 	struct sockets_view *view = state->view;
 	uint64_t from = turn_read(state);
 
 	weir_buf_clear(&view->live);
-	int r = weir_tracer_run(state->tracer, "weir_sock_look", &view->live);
+	int r = weir_tracer_run(state->tracer, "weir_sock_look");
 
+	if (!r)
+		r = live_read(state, view);
 	if (!r)
 		r = totals_read(state, view);
 	if (!r)
