@@ -103,6 +103,9 @@ void sockets_watch_end(struct sockets *state);
  * worker may be looking at it. */
 void sockets_refresh(struct sockets *state);
 
+/* sockets_view.c: 0 or -errno, with what could be read. */
+int sockets_view_read(struct sockets *state);
+
 static inline size_t sockets_count(const struct sockets_view *view)
 {
 	return view->live.len / sizeof(struct sockets_entry);
