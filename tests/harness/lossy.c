@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lossy NETNS DEVICE DEVICE LOST HELD: hands frames from each device to the other, and loses one of
- * each LOST at random, and lets some that came after overtake one of each HELD; 0: none. Says
- * "ready" and goes on until its standard input ends; then it says how many it has lost and held.
- * What it draws is the same each time. A kernel without netem is no excuse.
+ * lossy NETNS DEVICE DEVICE LOST HELD [DELAY_MS]: hands frames from each device to the other, and
+ * loses one of each LOST at random, and lets some that came after overtake one of each HELD; 0:
+ * none. Each waits for DELAY_MS at the least. Says "ready" and goes on until its standard input
+ * ends; then it says how many it has lost and held. What it draws is the same each time. A kernel
+ * without netem is no excuse.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,11 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FRAME_MAX 10000
 #define OVERTAKEN_BY 4 /* frames */
 #define PATIENCE_MS 5  /* for frames that would overtake */
+#define WAITING_MAX 4096
+#define NS_PER_MS 1000000
 
 static void fail(const char *what)
 {
@@ -30,14 +34,23 @@ static void fail(const char *what)
 	exit(1);
 }
 
+struct waiting {
+	long long due_ns;
+	size_t bytes;
+	unsigned char *frame;
+};
+
 struct way {
 	int from, to;
+	struct waiting waiting[WAITING_MAX]; /* a ring, the first to come first */
+	unsigned first, end;
 	unsigned char held[FRAME_MAX];
 	ssize_t held_bytes; /* 0: none is */
 	unsigned overtakers;
 };
 
 static unsigned lost_each, held_each;
+static long long delay_ns;
 static unsigned long lost, held;
 static unsigned long long drawn = 0x9e3779b97f4a7c15;
 
@@ -73,10 +86,60 @@ static void put(const struct way *way, const unsigned char *frame, ssize_t bytes
 		fail("send");
 }
 
+static long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL * NS_PER_MS + now.tv_nsec;
+}
+
+static void hand_on(struct way *way, const unsigned char *frame, ssize_t bytes)
+{
+	struct waiting *last = &way->waiting[way->end % WAITING_MAX];
+
+	if (!delay_ns) {
+		put(way, frame, bytes);
+		return;
+	}
+	if (way->end - way->first == WAITING_MAX) /* as a full queue */
+		return;
+	*last = (struct waiting){ now_ns() + delay_ns, (size_t)bytes, malloc((size_t)bytes) };
+	if (!last->frame)
+		fail("malloc");
+	memcpy(last->frame, frame, (size_t)bytes);
+	way->end++;
+}
+
+/* Whether any was due. */
+static bool due_put(struct way *way)
+{
+	bool any = false;
+
+	for (; way->first != way->end; way->first++) {
+		struct waiting *next = &way->waiting[way->first % WAITING_MAX];
+
+		if (next->due_ns > now_ns())
+			break;
+		put(way, next->frame, (ssize_t)next->bytes);
+		free(next->frame);
+		any = true;
+	}
+	return any;
+}
+
+static void sooner(long long *timeout_ns, long long ns)
+{
+	if (ns < 0)
+		ns = 0;
+	if (*timeout_ns < 0 || ns < *timeout_ns)
+		*timeout_ns = ns;
+}
+
 static void let_go(struct way *way)
 {
 	if (way->held_bytes)
-		put(way, way->held, way->held_bytes);
+		hand_on(way, way->held, way->held_bytes);
 	way->held_bytes = 0;
 }
 
@@ -98,23 +161,49 @@ static void take(struct way *way)
 		held++;
 		return;
 	}
-	put(way, frame, bytes);
+	hand_on(way, frame, bytes);
 	if (way->held_bytes && !--way->overtakers)
 		let_go(way);
 }
 
+/* Until something arrives or is due; -1: nothing is waited for but frames. */
+static long long timeout_find(const struct way ways[2])
+{
+	long long timeout_ns = -1;
+
+	for (int i = 0; i < 2; i++) {
+		const struct way *way = &ways[i];
+
+		if (way->held_bytes)
+			sooner(&timeout_ns, PATIENCE_MS * NS_PER_MS);
+		if (way->first != way->end)
+			sooner(&timeout_ns,
+			       way->waiting[way->first % WAITING_MAX].due_ns - now_ns());
+	}
+	return timeout_ns;
+}
+
+static int wait_for(struct pollfd wakes[3], long long timeout_ns)
+{
+	struct timespec timeout = { timeout_ns / (1000LL * NS_PER_MS),
+				    timeout_ns % (1000LL * NS_PER_MS) };
+
+	return ppoll(wakes, 3, timeout_ns < 0 ? NULL : &timeout, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	int netns = argc == 6 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+	int netns = argc == 6 || argc == 7 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
 
 	if (netns < 0 || setns(netns, CLONE_NEWNET))
-		fail("usage: lossy NETNS DEVICE DEVICE LOST HELD");
+		fail("usage: lossy NETNS DEVICE DEVICE LOST HELD [DELAY_MS]");
 	static struct way ways[2];
 
 	ways[0].from = ways[1].to = device_open(argv[2]);
 	ways[0].to = ways[1].from = device_open(argv[3]);
 	lost_each = (unsigned)strtoul(argv[4], NULL, 10);
 	held_each = (unsigned)strtoul(argv[5], NULL, 10);
+	delay_ns = argc == 7 ? strtol(argv[6], NULL, 10) * (long long)NS_PER_MS : 0;
 	puts("ready");
 	fflush(stdout);
 	struct pollfd wakes[3] = { { .fd = ways[0].from, .events = POLLIN },
@@ -122,9 +211,10 @@ int main(int argc, char **argv)
 				   { .fd = STDIN_FILENO, .events = POLLIN } };
 
 	while (!wakes[2].revents) {
-		bool waits = ways[0].held_bytes || ways[1].held_bytes;
+		int woken = wait_for(wakes, timeout_find(ways));
+		bool was_due = due_put(&ways[0]) | due_put(&ways[1]);
 
-		if (!poll(wakes, 3, waits ? PATIENCE_MS : -1)) {
+		if (!woken && !was_due) {
 			let_go(&ways[0]);
 			let_go(&ways[1]);
 		}
