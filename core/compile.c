@@ -43,6 +43,15 @@ bool weir_config_tracks(const struct weir_config *config)
 	return false;
 }
 
+bool weir_config_names_xdp(const struct weir_config *config)
+{
+	for (unsigned i = 0; i < config->interface_count; i++)
+		if (config->interfaces[i].hook == WEIR_HOOK_XDP ||
+		    config->interfaces[i].hook == WEIR_HOOK_XDP_GENERIC)
+			return true;
+	return false;
+}
+
 bool weir_config_alarms(const struct weir_config *config)
 {
 	for (size_t i = 0; weir_features[i]; i++)

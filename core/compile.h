@@ -26,6 +26,8 @@ int weir_compile_input(const struct weir_compile_input *input, struct weir_diag 
 bool weir_config_denies_by_default(const struct weir_config *config);
 /* Whether any tracks connections, or would where the policy asks for them. */
 bool weir_config_tracks(const struct weir_config *config);
+/* Whether an interface is to be met at XDP, whatever else is wanted: `auto` leaves that open. */
+bool weir_config_names_xdp(const struct weir_config *config);
 /* Whether any judges how much interfaces are under attack. */
 bool weir_config_alarms(const struct weir_config *config);
 /* Whether connections are tracked by the policy that was compiled of it. */

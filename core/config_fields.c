@@ -22,7 +22,8 @@ static const struct weir_field interface_fields[] = {
 	  .offset = offsetof(struct weir_interface_config, hook),
 	  .values = hooks,
 	  .fallback = "auto",
-	  .help = "Where packets are met: auto takes xdp where the driver has it, else tc." },
+	  .help = "Where packets are met: auto takes xdp where the driver has it, else tc; and tc "
+		  "for services and cookies before Linux 6.6." },
 	{ .key = "egress",
 	  .type = WEIR_FIELD_BOOL,
 	  .offset = offsetof(struct weir_interface_config, egress),

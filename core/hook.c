@@ -355,6 +355,11 @@ static int auto_attach(struct weir_object *object, const struct weir_device *dev
 {
 	char xdp_why[sizeof(state->why)];
 
+	if (weir_object_lacks_behind_xdp(object)) {
+		snprintf(state->why, sizeof(state->why),
+			 "services and cookies want a program behind XDP, from Linux 6.6 on");
+		return tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
+	}
 	if (device_prefers_tc(device, state->why, sizeof(state->why)))
 		return tc_attach(object, device, WEIR_INGRESS, pin_dir, state);
 	int r = xdp_attach(object, device, WEIR_MODE_XDP_NATIVE, pin_dir, state);

@@ -131,6 +131,29 @@ static int hook_switch(struct weir_object *object, const struct weir_device *dev
 	return r == -ENOLINK || r == -ENODEV ? 0 : r;
 }
 
+/* Where the choice is ours, and XDP will not do for the new object, it goes to TC. */
+static bool ingress_moves(const struct weir_watched *watched, const struct weir_object *object)
+{
+	return watched->wanted.hook == WEIR_HOOK_AUTO &&
+	       watched->ingress.mode == WEIR_MODE_XDP_NATIVE &&
+	       weir_object_lacks_behind_xdp(object);
+}
+
+static int ingress_switch(struct weir_interfaces *interfaces, struct weir_watched *watched,
+			  struct weir_object *object)
+{
+	struct weir_hook_state fresh;
+
+	if (!ingress_moves(watched, object))
+		return hook_switch(object, &watched->device, WEIR_INGRESS, &watched->ingress);
+	int r = weir_hook_attach_ingress(object, &watched->device, WEIR_HOOK_AUTO,
+					 interfaces->options.pin_dir, &fresh);
+
+	if (!r)
+		ingress_become(interfaces, watched, &fresh);
+	return r;
+}
+
 /* Who hands over stands before the first cookie is sent, and goes after the last. */
 static int watched_switch(struct weir_interfaces *interfaces, struct weir_watched *watched,
 			  struct weir_object *object)
@@ -139,7 +162,7 @@ static int watched_switch(struct weir_interfaces *interfaces, struct weir_watche
 	int r = sends ? proof_attach(interfaces, watched, object) : 0;
 
 	if (!r)
-		r = hook_switch(object, &watched->device, WEIR_INGRESS, &watched->ingress);
+		r = ingress_switch(interfaces, watched, object);
 	if (!r)
 		r = hook_switch(object, &watched->device, WEIR_EGRESS, &watched->egress);
 	if (!r && !sends)

@@ -51,15 +51,25 @@ static const struct weir_cookie_constants *object_cookies(const struct weir_obje
 				 sizeof(struct weir_cookie_constants));
 }
 
-bool weir_object_writes_behind_xdp(const struct weir_object *object)
+/* Whether one has work for a program behind XDP that this kernel takes, or does not take. */
+static bool works_behind_xdp(const struct weir_object *object, bool is_taken)
 {
 	const struct weir_cookie_constants *cookies = object_cookies(object);
-
 	const struct weir_served_constants *served =
 		weir_constants_of(object->constants, "served_constants", sizeof(*served));
 
-	return (cookies && cookies->enabled && cookies->behind_xdp) ||
-	       (served && served->enabled && served->behind_xdp);
+	return (cookies && cookies->enabled && !cookies->behind_xdp == !is_taken) ||
+	       (served && served->enabled && !served->behind_xdp == !is_taken);
+}
+
+bool weir_object_writes_behind_xdp(const struct weir_object *object)
+{
+	return works_behind_xdp(object, true);
+}
+
+bool weir_object_lacks_behind_xdp(const struct weir_object *object)
+{
+	return works_behind_xdp(object, false);
 }
 
 bool weir_object_relays(const struct weir_object *object)

@@ -71,6 +71,8 @@ bool weir_object_has_old(const struct weir_object *object);
 const struct weir_constants *weir_object_constants(const struct weir_object *object);
 /* Whether it has work for a program behind XDP (hook_proof.h). */
 bool weir_object_writes_behind_xdp(const struct weir_object *object);
+/* … and this kernel takes none: at XDP that work is left undone. */
+bool weir_object_lacks_behind_xdp(const struct weir_object *object);
 /* Whether its programs translate connections that are relayed. */
 bool weir_object_relays(const struct weir_object *object);
 int weir_object_program_fd(const struct weir_object *object, enum weir_program program);

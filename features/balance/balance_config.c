@@ -248,18 +248,14 @@ static int service_check(const struct balance_section *section, unsigned index,
 	return name ?: r;
 }
 
-/* Somewhere packets may arrive at XDP, which cannot translate by itself. */
+/* Packets are to arrive at XDP, which cannot translate by itself. `auto` takes TC then. */
 static void behind_xdp_check(const struct weir_config *config, const char *key,
 			     struct weir_diag *diag)
 {
-	bool is_at_tc = config->interface_count > 0;
-
-	for (unsigned i = 0; i < config->interface_count; i++)
-		is_at_tc = is_at_tc && config->interfaces[i].hook == WEIR_HOOK_TC;
-	if (is_at_tc || weir_kernel_has_tcx())
+	if (!weir_config_names_xdp(config) || weir_kernel_has_tcx())
 		return;
 	weir_diag_warning_key(diag, key,
-			      "write `hook: tc` at interfaces, or use Linux 6.6 or later",
+			      "write `hook: auto` or `tc` at interfaces, or use Linux 6.6 or later",
 			      "what arrives at XDP is not shared out: this kernel takes no program "
 			      "behind XDP (TCX, Linux 6.6), which translates");
 }

@@ -120,9 +120,10 @@ int synproxy_check(const struct weir_config *config, const void *data, struct we
 				      "limits on SYNs stand in (`weir limit show`); use Linux 6.0 "
 				      "or later",
 				      "SYNs are not answered: %s", synproxy_lack());
-	else if (!result && synproxy_lack_at_xdp(section))
+	else if (!result && weir_config_names_xdp(config) && synproxy_lack_at_xdp(section))
 		weir_diag_warning_key(diag, "synproxy.services",
-				      "write `hook: tc` at interfaces, or use Linux 6.6 or later",
+				      "write `hook: auto` or `tc` at interfaces, or use Linux 6.6 "
+				      "or later",
 				      "SYNs that arrive at XDP are not answered: %s",
 				      synproxy_lack_at_xdp(section));
 	return result;

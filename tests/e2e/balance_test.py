@@ -160,7 +160,8 @@ def test_services_are_listed(cluster):
         wait_for(lambda: daemon.status()["balance"]["services"] == 1, "status says so")
 
 
-@pytest.mark.parametrize("hook, warns", (("xdp-generic", True), ("auto", True), ("tc", False)))
+@pytest.mark.parametrize("hook, warns", (("xdp-generic", True), ("xdp", True), ("auto", False),
+                                         ("tc", False)))
 def test_check_says_where_no_program_stands_behind_xdp(cluster, hook, warns):
     text = config(4, hook=hook)
     with OlderDaemon(cluster.gateway, "6.1", config="api: {listen: off}\n") as daemon:
