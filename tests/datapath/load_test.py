@@ -46,3 +46,24 @@ def test_no_way_takes_more_stack_than_old_kernels_have(name, programs):
     ways = stack.deepest(BUILD / f"bpf/{name}.o")
     assert set(ways) == programs
     assert {name: way for name, way in ways.items() if way[0] > stack.MOST} == {}
+
+
+def hooks_of(path):
+    """Sections with code: where the kernel is to attach it."""
+    shown = subprocess.run(["readelf", "-SW", path], stdout=subprocess.PIPE, text=True, check=True)
+    rows = (line.split("]", 1)[1].split() for line in shown.stdout.splitlines()
+            if "PROGBITS" in line)
+    return {row[0] for row in rows if "X" in row[6]} - {".text"}
+
+
+HOOKS = {"main": {"tc", "xdp", "xdp.frags"}, "measure": {"tc"}}
+TRACED = {"tp_btf", "iter", "cgroup"}    # tracepoints with types; no kprobe, fentry or LSM
+
+
+@pytest.mark.parametrize("name", ("main", "measure", "trace"))
+def test_programs_attach_only_where_every_kernel_has_a_place(name):
+    found = hooks_of(BUILD / "bpf" / f"{name}.bpf.o")
+    if name in HOOKS:
+        assert found == HOOKS[name]
+    else:
+        assert {hook.split("/")[0] for hook in found} == TRACED

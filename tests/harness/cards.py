@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two network cards of a guest (tests/kernels), joined by a cable: a driver that runs XDP itself
-and is no veth."""
+"""The two network cards of a guest (tests/kernels), joined by a cable: a driver that runs XDP
+itself and is no veth."""
 import contextlib
 import os
 import pathlib
