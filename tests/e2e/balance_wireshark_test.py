@@ -14,9 +14,11 @@ from harness.daemon import Daemon
 from harness.direct import COUNT, Direct
 from harness.direct import serving as serving_direct
 from harness.direct import wider
+from harness.forwarded import is_at, met, sent_by_xdp, watch
 from harness.kernel import hooks
+from harness.stranger import polling
 from harness.told import DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking, told
-from harness.wait import SLOWNESS
+from harness.wait import SLOWNESS, wait_for
 from harness.wireshark import Capture, judged
 
 QUIET = 81                      # a service whose backend may not listen
@@ -26,6 +28,7 @@ HOPS = {4: (socket.IPPROTO_IP, socket.IP_TTL),
 NAMES = {4: "icmp", 6: "icmpv6"}
 LENGTHS = (1, 2, 3, 64, 535, 536, 1001, 1400)
 NARROW = 1400
+LEAST = 5                       # packets that a shortcut sends on: nearly all of them
 
 
 def told_once(sock, family, kind):
@@ -88,7 +91,7 @@ def of_kinds(*kinds):
 
 # --- NAT -----------------------------------------------------------------------------------------
 
-WAYS = {"tc": "tc", "behind xdp": "xdp-generic", "shortcut": "xdp"}
+WAYS = {"tc": "tc", "behind xdp": "xdp-generic", "shortcut tc": "tc", "shortcut xdp": "xdp"}
 
 
 def nat_service(name, family, port, proto, backend_port, which, hidden):
@@ -103,7 +106,7 @@ def nat_config(way, hidden):
         ("stream", family, PORT, "tcp", BACKEND_PORT, range(3)),
         ("datagram", family, PORT, "udp", DATAGRAMS, range(3)),
         ("quiet", family, QUIET, "udp", BACKEND_PORT, (0,)))]
-    shortcut = {"shortcut": "xdp"} if way == "shortcut" else {}
+    shortcut = {"shortcut": way.split()[1]} if "shortcut" in way else {}
     return policy(services, hook=WAYS[way], **shortcut)
 
 
@@ -111,17 +114,8 @@ def nat_config(way, hidden):
 def cluster():
     with Cluster() as made:
         made.gateway.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+        watch(made.gateway)
         yield made
-
-
-@contextlib.contextmanager
-def napi(cluster, way):
-    """A veth takes what XDP sends it while its other end has NAPI."""
-    for station in (cluster.client, cluster.backends) if way == "shortcut" else ():
-        station.run("ethtool", "-K", "eth0", "gro", "on")
-    yield
-    for station in (cluster.client, cluster.backends) if way == "shortcut" else ():
-        station.run("ethtool", "-K", "eth0", "gro", "off")
 
 
 def nat_errors(cluster, family):
@@ -141,21 +135,35 @@ def nat_errors(cluster, family):
         cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
 
 
+def translated(cluster, daemon, way):
+    """Streams and datagrams, past the kernel or not, as it should be."""
+    if "shortcut" in way:
+        wait_for(lambda: is_at(daemon, way.split()[1]), "the interfaces are where it begins")
+    before = met(cluster.gateway), sent_by_xdp(cluster.gateway, "wan")
+    for family in FAMILIES:
+        streams_and_datagrams(cluster, family)
+    count = daemon.status()["balance"]
+    past = count["to_backends"] + count["to_clients"] - (met(cluster.gateway) - before[0])
+    sent = sent_by_xdp(cluster.gateway, "wan") - before[1]
+    assert (past >= LEAST) == ("shortcut" in way) and (sent >= LEAST) == (way == "shortcut xdp")
+
+
 @pytest.mark.parametrize("hidden", (False, True), ids=("seen", "hidden"))
 @pytest.mark.parametrize("way", hooks(*WAYS))
 def test_translated_packets_are_right(cluster, way, hidden):
     with contextlib.ExitStack() as stack:
-        stack.enter_context(napi(cluster, way))
+        for station in (cluster.client, cluster.backends) if way == "shortcut xdp" else ():
+            stack.enter_context(polling(station, "eth0"))
         for family in FAMILIES:
             stack.enter_context(serving(cluster, family))
             stack.enter_context(serving(cluster, family, "udp", port=DATAGRAMS))
-        stack.enter_context(Daemon(cluster.gateway, config=nat_config(way, hidden)))
+        daemon = stack.enter_context(Daemon(cluster.gateway, config=nat_config(way, hidden)))
         places = [stack.enter_context(Capture(place, "eth0"))
                   for place in (cluster.client, cluster.backends)]
+        translated(cluster, daemon, way)
         for family in FAMILIES:
-            streams_and_datagrams(cluster, family)
             nat_errors(cluster, family)
-        to_client, to_backends = [judged(place.frames()) for place in places]
+        to_client, to_backends = judged(*(place.frames() for place in places))
     is_right(to_client, of_kinds(EXCEEDED, UNREACHABLE, TOO_BIG))
     is_right(to_backends, of_kinds(UNREACHABLE))
 
@@ -188,25 +196,40 @@ def too_long(cluster, family):
     cluster.client.run("ip", f"-{family}", "route", "flush", "cache")
 
 
+def carried(direct, daemon, hook):
+    """Streams and datagrams, sent on from XDP or not, as it should be."""
+    if hook == "xdp":
+        wait_for(lambda: is_at(daemon, hook), "the interfaces are where it begins")
+    before = sent_by_xdp(direct.gateway, *DIRECT_LINES[1:])
+    with wider(direct):
+        for family in FAMILIES:
+            streams_and_datagrams(direct, family)
+    sent = sent_by_xdp(direct.gateway, *DIRECT_LINES[1:]) - before
+    assert sent >= LEAST if hook == "xdp" else not sent
+
+
 @pytest.mark.parametrize("way", DIRECT, ids=lambda way: f"{way[0]}-{way[1] or 'same'}")
-def test_carried_packets_are_right(direct, way):
+@pytest.mark.parametrize("hook", hooks("tc", "xdp"))
+def test_carried_packets_are_right(direct, hook, way):
+    """At XDP by the shortcut: without it what comes by XDP goes to backends from TC."""
     with contextlib.ExitStack() as stack:
+        for member in direct.members if hook == "xdp" else ():
+            stack.enter_context(polling(member, "front"))
         for family in FAMILIES:
             for proto in ("tcp", "udp"):
                 stack.enter_context(serving_direct(direct, family, proto))
-        text = policy(services_of(way), DIRECT_LINES)
+        shortcut = {"shortcut": "xdp"} if hook == "xdp" else {}
+        text = policy(services_of(way), DIRECT_LINES, hook, **shortcut)
         daemon = stack.enter_context(Daemon(direct.gateway, config=text))
         told_client = stack.enter_context(Capture(direct.client, "eth0"))
         fronts = [stack.enter_context(Capture(made, "front")) for made in direct.members]
-        with wider(direct):
-            for family in FAMILIES:
-                streams_and_datagrams(direct, family)
+        carried(direct, daemon, hook)
         for family in FAMILIES:
             too_long(direct, family)
             expired(direct, family)
             refused_by_client(direct, direct.members[0], SERVICE[family], family)
-        to_client = judged(told_client.frames())
-        to_backends = judged([frame for place in fronts for frame in place.frames()])
+        to_client, to_backends = judged(
+            told_client.frames(), [frame for place in fronts for frame in place.frames()])
         assert bool(daemon.status()["balance"]["too_big"]) == (way[0] != "l2")
     assert not to_client.complaints
     kinds = (EXCEEDED,) if way[0] == "l2" else (EXCEEDED, TOO_BIG)

@@ -10,13 +10,12 @@ import time
 import pytest
 
 from harness.daemon import BPFFS, BUILD, WEIR, Daemon
-from harness.net import Namespace, libc, unique
+from harness.net import Namespace, unique
+from harness.stranger import bpf, pin_foreign_program
 from harness.wait import SLOWNESS, wait_for
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
-NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-PROG_LOAD, OBJ_PIN, PROG_QUERY = 5, 6, 16
-XDP, XDP_PASS = 6, 2
+PROG_QUERY = 16
 TCX = (46, 47)
 HAS_TCX = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 6)
 TC = "tcx" if HAS_TCX else "clsact"
@@ -28,26 +27,6 @@ interfaces:
   - {name: right, hook: tc}
 api: {listen: "off"}
 """
-
-
-def bpf(command, attributes):
-    result = libc.syscall(NR_BPF, command, attributes, len(attributes))
-    assert result >= 0, os.strerror(ctypes.get_errno())
-    return result
-
-
-def pin_foreign_program(path):
-    """A program that passes every packet, by hand, so that it is certainly not Weir's."""
-    code = struct.pack("<BBhiBBhi", 0xb7, 0, 0, XDP_PASS, 0x95, 0, 0, 0)  # r0 = pass; exit
-    insns = ctypes.create_string_buffer(code)
-    licence = ctypes.create_string_buffer(b"GPL")
-    load = struct.pack("<IIQQIIQII16s", XDP, 2, ctypes.addressof(insns),
-                       ctypes.addressof(licence), 0, 0, 0, 0, 0, b"stranger")
-    program = bpf(PROG_LOAD, ctypes.create_string_buffer(load, len(load)))
-    name = ctypes.create_string_buffer(str(path).encode())
-    pin = struct.pack("<QI", ctypes.addressof(name), program)
-    bpf(OBJ_PIN, ctypes.create_string_buffer(pin, len(pin)))
-    os.close(program)
 
 
 def query_tcx(ifindex, attach_type):

@@ -2,6 +2,7 @@
 """What goes by the kernel's own forwarding, which nftables counts; and what goes past it, by each
 `shortcut` of services."""
 import json
+import re
 
 import pytest
 
@@ -28,6 +29,12 @@ def met(station):
     """Packets that the kernel has forwarded."""
     said = json.loads(station.run("nft", "-j", "list", "counters").stdout)
     return next(row["counter"]["packets"] for row in said["nftables"] if "counter" in row)
+
+
+def sent_by_xdp(station, *devices):
+    """Frames that XDP has sent on by these veths, as their driver counts them."""
+    return sum(int(count) for device in devices for count in re.findall(
+        r"tx_queue_\d+_xdp_xmit: (\d+)", station.run("ethtool", "-S", device).stdout))
 
 
 def forwarding(shortcut, family, hook=None, proto="tcp", source=None, rules=None):

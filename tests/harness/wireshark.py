@@ -109,10 +109,9 @@ def complaints(row):
             yield f"{name}: checksum {wrong_checksums(row, name)}"
 
 
-def judged(frames):
-    """What Wireshark says of them, one after the other: fragments are put together."""
+def verdict(frames, rows):
     wrong, layers, good, errors = [], *(collections.Counter() for _ in range(3))
-    for frame, row in zip(frames, fields(frames), strict=True):
+    for frame, row in zip(frames, rows, strict=True):
         wrong += [(text, row["frame.protocols"][0], frame.hex()) for text in complaints(row)]
         layers[row["frame.protocols"][0]] += 1
         for name in CHECKSUMS:
@@ -120,3 +119,14 @@ def judged(frames):
         for name in ("icmp", "icmpv6"):
             errors.update((name, int(kind)) for kind in row[f"{name}.type"][:1])
     return Verdict(wrong, layers, good, errors)
+
+
+def judged(*places):
+    """What Wireshark says of the frames of each place, one after the other: fragments are put
+    together. To start it is what takes time, so it is started once."""
+    rows = list(fields([frame for frames in places for frame in frames]))
+    found = []
+    for frames in places:
+        found.append(verdict(frames, rows[:len(frames)]))
+        del rows[:len(frames)]
+    return found
