@@ -25,8 +25,6 @@ struct devices {
 	struct weir_doctor *doctor;
 	unsigned count;
 	unsigned foreign;
-	unsigned veths; /* with transmit checksums left to be finished */
-	char first_veth[16];
 	unsigned foreign_tc;
 	struct weir_buf foreign_tc_text;
 };
@@ -122,15 +120,6 @@ static void receive_offload_check(struct devices *devices, const struct weir_dev
 	}
 }
 
-static void veth_check(struct devices *devices, const struct weir_device *device)
-{
-	if (strcmp(device->kind, "veth") ||
-	    weir_ethtool_feature(device->name, "tx-checksum-ip-generic") != 1)
-		return;
-	if (!devices->veths++)
-		memcpy(devices->first_veth, device->name, sizeof(devices->first_veth));
-}
-
 static void device_check(void *arg, enum weir_device_change change,
 			 const struct weir_device *device)
 {
@@ -140,13 +129,11 @@ static void device_check(void *arg, enum weir_device_change change,
 	xdp_check(devices, device);
 	tc_check(devices, device);
 	receive_offload_check(devices, device);
-	veth_check(devices, device);
 }
 
 static void devices_tell(struct devices *devices)
 {
 	struct weir_doctor *doctor = devices->doctor;
-	char mend[64];
 
 	if (!devices->foreign)
 		weir_doctor_tell(doctor, "foreign xdp", DOCTOR_OK, NULL,
@@ -159,14 +146,6 @@ static void devices_tell(struct devices *devices)
 				 devices->foreign_tc ? "programs of others run beside Weir's: " :
 						       "none",
 				 weir_buf_str(&devices->foreign_tc_text));
-	if (!devices->veths)
-		return;
-	snprintf(mend, sizeof(mend), "ethtool -K %s tx off", devices->first_veth);
-	weir_doctor_tell(doctor, "veth offloads", DOCTOR_OK, mend,
-			 "%u veth%s (%s%s) leave%s checksums to be finished: only where XDP "
-			 "redirects frames, TCP stalls until %s",
-			 devices->veths, devices->veths > 1 ? "s" : "", devices->first_veth,
-			 devices->veths > 1 ? " …" : "", devices->veths > 1 ? "" : "s", mend);
 }
 
 void weir_doctor_devices(struct weir_doctor *doctor)

@@ -4,9 +4,8 @@
 #define WEIR_CORE_ETHTOOL_H
 
 /*
- * Whether a feature, by the name `ethtool -k` gives it to the kernel ("rx-gro-hw",
- * "tx-checksum-ip-generic"), is active: 1 or 0. -ENOENT: this kernel knows no such feature; other
- * -errno: not readable.
+ * Whether a feature, by the name `ethtool -k` gives it to the kernel ("rx-gro-hw"), is active: 1 or
+ * 0. -ENOENT: this kernel knows no such feature; other -errno: not readable.
  */
 int weir_ethtool_feature(const char *device, const char *feature);
 

@@ -297,6 +297,18 @@ def test_doctor_does_not_take_ours_for_foreign(place):
     assert found["foreign tc"]["found"] == "none"
 
 
+def test_doctor_says_nothing_of_checksums_that_veths_leave_to_devices(place):
+    """As each does by itself; whatever they are watched with, they lose nothing by it."""
+    def told():
+        return {name: row["mend"] for name, row in place.doctor().items()}
+
+    assert "tx-checksum-ip-generic: on" in place.run("ethtool", "-k", "left").stdout
+    before = told()
+    for end in ("left", "right"):
+        place.run("ethtool", "-K", end, "tx", "off")
+    assert told() == before
+
+
 def test_doctor_without_capabilities_names_them(place):
     done = place.run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
                      "--inh-caps=-all", WEIR, "doctor", "--json", check=False)
