@@ -199,6 +199,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 	balance_actives_tick(state->actives, now_ns);
 	balance_census_tick(state->census, state, now_ns);
 	balance_shortcut_look(state);
+	balance_unsummed_look(state);
 	balance_ways_look(state);
 	announce_tick(state->announce);
 	if (state->engine)

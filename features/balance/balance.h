@@ -176,7 +176,9 @@ struct balance_affinity_set {
 	  "packets dropped, or answered, that do not fit on the way to their backend")             \
 	X(BALANCE_COUNT_EXPIRED, "expired", "packets dropped, or answered, without a hop left")    \
 	X(BALANCE_COUNT_CACHE_HIT, "flow_cache_hits",                                              \
-	  "packets that XDP sent on as the one before them of their flow")
+	  "packets that XDP sent on as the one before them of their flow")                         \
+	X(BALANCE_COUNT_UNSUMMED, "unsummed",                                                      \
+	  "packets that XDP left to the kernel, for their checksum was still to be computed")
 
 enum balance_counter {
 #define X(identifier, name, help) identifier,

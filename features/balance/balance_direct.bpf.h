@@ -47,8 +47,12 @@ __noinline int balance_direct_look(struct xdp_md *ctx, const struct pkt *p)
 		return 0;
 	if (p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN)
 		balance_microflow_forget(p);
-	if (!shortcut_may(p) || shortcut_is_partial(ctx, p, &p->src, &p->dst))
+	if (!shortcut_may(p))
 		return 0;
+	if (shortcut_is_partial(ctx, p, &p->src, &p->dst)) {
+		balance_count(p, BALANCE_COUNT_UNSUMMED);
+		return 0;
+	}
 	work->encap.forward = served->forward;
 	work->encap.dst = served->backend.addr;
 	work->encap.hash = encap_hash(p);

@@ -54,8 +54,10 @@ __noinline int balance_shortcut_look(struct xdp_md *ctx, struct pkt *p)
 	bool is_hidden = served_constants.hides && served->is_hidden;
 
 	if (shortcut_is_partial(ctx, p, is_back ? &served->backend.addr : &p->src,
-				is_hidden ? &served->hidden.addr : &p->dst))
+				is_hidden ? &served->hidden.addr : &p->dst)) {
+		balance_count(p, BALANCE_COUNT_UNSUMMED);
 		return 0;
+	}
 	const struct way_cell *cell =
 		shortcut_look(ctx, HOOK_XDP, p, shortcut_from(p, served), shortcut_to(p, served),
 			      p->ip_len, &served->way);

@@ -6,6 +6,10 @@
 #include "core/senders.h"
 #include "features/balance/balance_state.h"
 
+/* One in so many of a second's packets: by chance a whole checksum is taken for one still to be
+ * computed, once in 65,536. */
+#define UNSUMMED_SHARE 1000
+
 struct found {
 	uint32_t cells[SHORTCUT_CELLS];
 };
@@ -37,4 +41,23 @@ void balance_shortcut_look(struct balance *state)
 		}
 	if (has_changed)
 		balance_ways_changed(state);
+}
+
+void balance_unsummed_look(struct balance *state)
+{
+	struct balance_unsummed *seen = &state->unsummed;
+	uint64_t sums[BALANCE_COUNTER_COUNT];
+
+	if (balance_section_of(state)->shortcut != BALANCE_SHORTCUT_XDP)
+		return;
+	balance_sums(state, sums);
+	uint64_t all = sums[BALANCE_COUNT_TO_BACKENDS] + sums[BALANCE_COUNT_TO_CLIENTS];
+	uint64_t packets = sums[BALANCE_COUNT_UNSUMMED];
+
+	/* At first they are of who knows when. */
+	if (seen->all && all > seen->all)
+		seen->is_told = packets > seen->packets &&
+				(packets - seen->packets) * UNSUMMED_SHARE > all - seen->all;
+	seen->packets = packets;
+	seen->all = all;
 }

@@ -65,4 +65,10 @@ void balance_shortcut_tell(const struct balance *state, const struct weir_snapsh
 		if (shortcut == BALANCE_SHORTCUT_XDP)
 			leaves_tell(state, &snapshot->interfaces[i], json);
 	}
+	if (shortcut == BALANCE_SHORTCUT_XDP && state->unsummed.is_told)
+		balance_check_put(json, "shortcut", false,
+				  "packets arrive whose checksum is still to be computed: they go "
+				  "by the kernel",
+				  "ethtool -K NAME tx off at who sends them: of a veth, its other "
+				  "end; of a virtual machine, its card; or `shortcut: tc`");
 }

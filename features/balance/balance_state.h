@@ -112,6 +112,12 @@ struct balance_ways {
 	bool is_stale; /* `by` is to be asked again */
 };
 
+/* What the shortcut at XDP leaves to the kernel, for its checksum is still to be computed. */
+struct balance_unsummed {
+	uint64_t packets, all; /* counted so far, as of the last look */
+	bool is_told;	       /* by what passed last, however long ago */
+};
+
 struct balance {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_map *counters;  /* borrowed from the object; NULL before the first */
@@ -122,6 +128,7 @@ struct balance {
 	bool is_stale;			  /* `live` is of a policy before */
 	struct weir_map *shortcut;	  /* as counters */
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
+	struct balance_unsummed unsummed;
 	struct balance_ways ways;
 	struct health *health;	   /* NULL without an engine */
 	struct announce *announce; /* likewise */
@@ -269,6 +276,8 @@ const struct balance_live *balance_live_of(struct balance *state);
 const struct balance_section *balance_acting_of(const struct balance *state);
 /* balance_shortcut.c: who may be sent on to is asked for, where the live policy wants it. */
 void balance_shortcut_look(struct balance *state);
+/* Likewise: once a second, whether checksums keep packets from it. */
+void balance_unsummed_look(struct balance *state);
 /* balance_ways.c: once a second, after balance_shortcut_look(). */
 void balance_ways_look(struct balance *state);
 /* What is remembered of flows does not hold any more. */
