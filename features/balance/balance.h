@@ -327,16 +327,23 @@ static inline __u32 balance_affinity_hash(const struct balance_affinity *of)
 	return balance_mix(hash, of->service) >> 32;
 }
 
+/* What was mixed in last moves the upper half by the same step for each that it grows: the 31,744
+ * ports of a backend would lie on 9,000 lines. So it is turned once more. */
+static inline __u32 balance_port_spread(__u64 hash)
+{
+	return (hash * 0xd6e8feb86659fd93ULL) >> 32;
+}
+
 /* Where the line lies that a backend's answer is looked up in. */
 static inline __u32 balance_port_hash(const struct balance_port *port)
 {
 	__u64 hash = balance_mix(0x706f727473ULL, port->backend.be64[0]);
 
 	hash = balance_mix(hash, port->backend.be64[1]);
-	return balance_mix(hash, port->ends.both) >> 32;
+	return balance_port_spread(balance_mix(hash, port->ends.both));
 }
 
-/* A client's n-th candidate at a backend. */
+/* A client's n-th candidate at a backend: whose first is another's too has others behind it. */
 static inline __be16 balance_port_candidate(const struct balance_port *port, __u32 number)
 {
 	__u64 hash = balance_mix(0x68696464656eULL, port->client.be64[0]);
@@ -346,8 +353,9 @@ static inline __be16 balance_port_candidate(const struct balance_port *port, __u
 	hash = balance_mix(hash, port->backend.be64[1]);
 	hash = balance_mix(hash,
 			   (__u64)port->cport << 32 | port->ends.backend << 8 | port->ends.proto);
-	hash += number * 0x9e3779b97f4a7c15ULL;
-	return __builtin_bswap16(BALANCE_PORT_FIRST + ((hash >> 32) * BALANCE_PORT_COUNT >> 32));
+	__u64 spread = balance_port_spread(balance_mix(hash + number * 0x9e3779b97f4a7c15ULL, 0));
+
+	return __builtin_bswap16(BALANCE_PORT_FIRST + (spread * BALANCE_PORT_COUNT >> 32));
 }
 
 _Static_assert(sizeof(struct balance_affinity) * 2 == WEIR_LINE_BYTES, "two a line");

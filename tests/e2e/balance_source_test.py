@@ -17,7 +17,7 @@ from harness.lan import Lan
 from harness.road import Road, address
 from harness.told import (DISCOVER, EXCEEDED, TOO_BIG, UNREACHABLE, asking_backend,
                           asking_client, mtu_learned, told)
-from harness.wait import SLOWNESS
+from harness.wait import SLOWNESS, wait_for
 
 MTU = 1300
 PORTS = range(1024, 32768)      # as the page says
@@ -165,13 +165,29 @@ def test_where_no_port_is_free_it_is_said_and_who_has_one_keeps_it(lan, hook):
         first = [stack.enter_context(Client(lan, 4, "udp")) for _ in range(200)]
         assert all(client.ask(b"x") == b"x" for client in first)
         with lan.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
-            for port in range(1000, 4000):        # of no other socket's range
-                header = b"".join(number.to_bytes(2, "big") for number in (port, PORT, 9, 0))
-                raw.sendto(header + b"y", (SERVICE[4], 0))
+            send_from(raw, range(1000, 4000))       # of no other socket's range
         said = daemon.reasons()
         # Of 3,200 who want one of 1,024: nobody can have one who would be the 1,025th.
         assert 3200 - 1024 <= said["drop_no_port"] <= 3000
         assert all(client.ask(b"again") == b"again" for client in first)
+
+
+def send_from(raw, ports):
+    """A datagram to the service from each."""
+    for port in ports:
+        header = b"".join(number.to_bytes(2, "big") for number in (port, PORT, 9, 0))
+        raw.sendto(header + b"y", (SERVICE[4], 0))
+
+
+@each_hook
+def test_thousands_of_one_client_have_a_port_each(lan, hook):
+    """12,000, where three backends have 31,744 ports each: eight that are taken are a rarity."""
+    text = config(4, ROUTER[4][0], hook, "udp", lines=262144)
+    with Daemon(lan.gateway, config=text) as daemon, lan.client.socket(
+            socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        send_from(raw, range(1000, 13000))
+        wait_for(lambda: daemon.status()["balance"]["chosen"] == 12000, "all are there")
+        assert "drop_no_port" not in daemon.reasons()
 
 
 @each_family
