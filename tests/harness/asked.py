@@ -17,10 +17,11 @@ from harness.wait import SLOWNESS, pause, wait_for
 NGINX = """daemon off; master_process off; user root; pid {home}/pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
+  access_log off; keepalive_requests 1000000;
+  client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
   fastcgi_temp_path {home}/fastcgi; uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
   server {{
-    listen {four}:{port}; listen [{six}]:{port};
+    {listens}
     location / {{ return 200 "{index}"; }}
     location /health {{
       if (-f {home}/sick) {{ return 503 "not now"; }}
@@ -34,24 +35,23 @@ http {{
 class Backend:
     """A web server that says which of them it is; what kills it leaves nobody at its port."""
 
-    def __init__(self, cluster, index, folder):
-        self.cluster, self.index = cluster, index
+    def __init__(self, place, index, folder, addresses, port):
+        self.place, self.index, self.end = place, index, (addresses[4], port)
         self.home = folder / str(index)
         self.home.mkdir()
         self.process = None
-        (self.home / "conf").write_text(NGINX.format(
-            home=self.home, port=BACKEND_PORT, index=index, four=BACKENDS[4][index],
-            six=BACKENDS[6][index]))
+        listens = f"listen {addresses[4]}:{port}; listen [{addresses[6]}]:{port};"
+        (self.home / "conf").write_text(NGINX.format(home=self.home, index=index, listens=listens))
 
     def start(self):
         self.process = subprocess.Popen(
-            self.cluster.backends.command("nginx", "-e", "stderr", "-c", self.home / "conf"),
+            self.place.command("nginx", "-e", "stderr", "-c", self.home / "conf"),
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.listens, f"backend {self.index} listens")
 
     def listens(self):
-        with self.cluster.backends.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-            return sock.connect_ex((BACKENDS[4][self.index], BACKEND_PORT)) == 0
+        with self.place.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            return sock.connect_ex(self.end) == 0
 
     def kill(self):
         """At once; says when it was."""
@@ -70,14 +70,39 @@ class Backend:
 
 
 @contextlib.contextmanager
-def backends(cluster, which=range(3)):
+def started(*rows):
+    """One for each row: its namespace, number, addresses by family, and port."""
     with tempfile.TemporaryDirectory(prefix="weir-asked-") as folder, \
             contextlib.ExitStack() as stack:
-        made = [Backend(cluster, index, Path(folder)) for index in which]
+        made = [Backend(place, index, Path(folder), *end) for place, index, *end in rows]
         for backend in made:
             stack.callback(backend.close)
             backend.start()
         yield made
+
+
+def backends(cluster, which=range(3)):
+    return started(*((cluster.backends, index, {4: BACKENDS[4][index], 6: BACKENDS[6][index]},
+                      BACKEND_PORT) for index in which))
+
+
+def members(cluster):
+    """Of harness.direct: each has the service's address."""
+    return started(*((member, index, SERVICE, PORT)
+                     for index, member in enumerate(cluster.members)))
+
+
+def servers(at):
+    """Of harness.stand: those of the file."""
+    return (members if at.is_direct else backends)(at.cluster)
+
+
+def answer_of(sock):
+    """Who answers, and closes the connection."""
+    sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    answer = http.client.HTTPResponse(sock)
+    answer.begin()
+    return int(answer.read())
 
 
 class Asker:
@@ -95,10 +120,7 @@ class Asker:
                                             socket.SOCK_STREAM) as sock:
                 sock.settimeout(2 * SLOWNESS)
                 sock.connect((SERVICE[self.family], PORT))
-                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                answer = http.client.HTTPResponse(sock)
-                answer.begin()
-                return began, int(answer.read())
+                return began, answer_of(sock)
         except (OSError, http.client.HTTPException, ValueError):
             return began, None
 
@@ -122,6 +144,46 @@ class Asker:
     def __exit__(self, *_):
         self.ends = True
         self.thread.join()
+
+
+class Keeper(Asker):
+    """Likewise by connections that it keeps, each in its turn. `lost` are the rows of those that
+    failed, with who had served the connection before, None of one that was just begun."""
+
+    def __init__(self, cluster, family=4, count=12):
+        super().__init__(cluster, family)
+        self.kept, self.lost = [None] * count, []
+
+    def unopened(self):
+        made = http.client.HTTPConnection(SERVICE[self.family], PORT)
+        made.auto_open = False          # it would be opened where this process is
+        made.sock = self.cluster.client.socket(family_kind(self.family), socket.SOCK_STREAM)
+        made.sock.settimeout(2 * SLOWNESS)
+        return made
+
+    def once(self):
+        at, began = len(self.rows) % len(self.kept), time.monotonic()
+        connection, before = self.kept[at] or (self.unopened(), None)
+        self.kept[at] = None
+        try:
+            if before is None:
+                connection.sock.connect((SERVICE[self.family], PORT))
+            connection.request("GET", "/")
+            who = int(connection.getresponse().read())
+            self.kept[at] = connection, who
+            return began, who
+        except (OSError, http.client.HTTPException, ValueError):
+            connection.close()
+            self.lost.append((began, before))
+            return began, None
+
+    def servers(self):
+        return {kept[1] for kept in self.kept if kept}
+
+    def __exit__(self, *_):
+        super().__exit__()
+        for connection, _ in filter(None, self.kept):
+            connection.close()
 
 
 def health(daemon):

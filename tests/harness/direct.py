@@ -29,6 +29,7 @@ def back(number, family, end=2):
 
 class Direct(Cluster):
     """client - gateway - backends, and each of them - client."""
+    count = COUNT
 
     def address(self):
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1",
@@ -36,7 +37,7 @@ class Direct(Cluster):
         self.client.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
                         "net.ipv4.conf.default.rp_filter=0")
         self.address_lan()
-        self.members = [self.member(number) for number in range(COUNT)]
+        self.members = [self.member(number) for number in range(self.count)]
 
     def address_lan(self):
         for family, bits in BITS.items():
