@@ -264,17 +264,40 @@ static __always_inline void to_set(struct pkt *p, struct served *served,
 	p->relay = forward_by(served, served->is_quote ? PKT_NAT_QUOTE : PKT_NAT);
 }
 
+/*
+ * 1: a client asks anew for a connection whose backend is down. Who sends his first SYN again has
+ * another chance by that. And one whose connection died with the backend may begin the next one by
+ * the same port: where the backend has not told by here that it is gone, as by DSR it never does,
+ * the flow is still its own.
+ */
+__noinline int balance_is_in_vain(const struct pkt *p)
+{
+	const struct served *served = served_work();
+
+	if (!p || !served)
+		return 0;
+	__u32 flags = p->turned ? p->own_flags : p->tcp_flags;
+
+	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	int found = number_find(p, served->row, served->owner);
+	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
+
+	return backend && backend->is_down;
+}
+
 /* The backend that a packet to a service goes to. False: there is none. */
 static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 {
-	bool is_there = balance_owner(p);
+	bool is_in_vain = served->owner && balance_is_in_vain(p);
+	bool is_there = !is_in_vain && balance_owner(p);
 
 	if (!is_there) {
 		served->owner = balance_choose(p, served->row);
 		served->is_chosen = true;
 		is_there = balance_owner(p);
 		balance_count(p, is_there ? BALANCE_COUNT_CHOSEN : BALANCE_COUNT_NO_BACKEND);
-		if (is_there && p->pending == PKT_BEGINS)
+		if (is_there && (is_in_vain || p->pending == PKT_BEGINS))
 			balance_tally_begun(p);
 	}
 	if (is_there)

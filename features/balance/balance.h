@@ -66,10 +66,10 @@ struct balance_backend {
 	__be16 port;  /* where its service has several: the first, or 0 for every one */
 	__u16 number; /* in its service, from 1; by what it is, not where it stands */
 	__u32 service;
-	__u32 tally; /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
-	__u16 shift; /* from a port of the service to that of the backend, in host byte order */
-	__u16 spare16;
-	__u32 weight; /* 0: it gets no new connections */
+	__u32 tally;   /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
+	__u16 shift;   /* from a port of the service to that of the backend, in host byte order */
+	__u16 is_down; /* its checks say so, or it would have a weight */
+	__u32 weight;  /* 0: it gets no new connections */
 	__u32 spare[7];
 };
 

@@ -63,8 +63,9 @@ static void backends_write(const struct balance_meaning *meaning, unsigned index
 			   struct weir_line *lines)
 {
 	const struct balance_head *head = (const void *)lines;
+	const struct balance_text *text = &meaning->section->services[index];
 
-	for (unsigned i = row; i < row + meaning->section->services[index].backend_count; i++) {
+	for (unsigned i = row; i < row + text->backend_count; i++) {
 		struct balance_backend *backend = (void *)&lines[head->backends + i];
 
 		*backend = (struct balance_backend){
@@ -75,6 +76,7 @@ static void backends_write(const struct balance_meaning *meaning, unsigned index
 			.shift = (uint16_t)(meaning->backends[i].port -
 					    meaning->services[index].port),
 			.tally = meaning->plan.at[i].row,
+			.is_down = text->backends[i - row].weight && !meaning->shares[i].weight,
 			.weight = meaning->shares[i].weight,
 		};
 	}

@@ -142,6 +142,7 @@ static __always_inline struct conn_tcp_options options_of(const struct conn_work
 		.notes_windows = conntrack_constants.checks_windows,
 		.checks_windows = conntrack_constants.checks_windows && !may_lack,
 		.is_asymmetric = conntrack_constants.is_asymmetric || served_is_one_way(),
+		.is_one_way = served_is_one_way(),
 	};
 }
 

@@ -39,6 +39,7 @@ struct conn_tcp_options {
 	bool notes_windows;  /* what packets show is kept */
 	bool checks_windows; /* … and those that contradict it are invalid */
 	bool is_asymmetric;
+	bool is_one_way; /* the responder is never seen */
 };
 
 enum conn_answer {
@@ -253,13 +254,23 @@ static __always_inline enum conn_answer tcp_reset(struct conn_tcp *flow,
 	return tcp_stands(flow, s);
 }
 
-static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const struct conn_segment *s)
+/* The initiator has closed, and begins another connection. Where the responder is not seen, that is
+ * all there is to be seen of the end; a SYN that comes late, of before, lies before it. */
+static __always_inline bool comes_again(const struct conn_tcp *flow, const struct conn_segment *s,
+					const struct conn_tcp_options *options)
+{
+	return options->is_one_way && !s->side && flow->marks & CONNTRACK_FIN &&
+	       !seq_is_after(flow->side[0].end, s->seq);
+}
+
+static __always_inline enum conn_answer tcp_syn(struct conn_tcp *flow, const struct conn_segment *s,
+						const struct conn_tcp_options *options)
 {
 	__u32 own = CONNTRACK_SYN << s->side;
 	struct conntrack_side *side = &flow->side[s->side & 1];
 
 	/* One that was picked up, and that nobody answered, has nothing to lose. */
-	if (conntrack_is_over(flow->marks) ||
+	if (conntrack_is_over(flow->marks) || comes_again(flow, s, options) ||
 	    (flow->marks & (CONNTRACK_PICKED_UP | CONNTRACK_ANSWERED)) == CONNTRACK_PICKED_UP)
 		return CONN_ANSWER_ANEW;
 	if (!(~flow->marks & CONNTRACK_SYN_ACKED * CONNTRACK_BOTH)) {
@@ -383,7 +394,7 @@ static __always_inline enum conn_answer tcp_judge(struct conn_tcp *flow,
 	if (s->flags & TCP_RST)
 		answer = tcp_reset(flow, s, checks);
 	else if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		answer = tcp_syn(flow, s);
+		answer = tcp_syn(flow, s, options);
 	else if (flow->marks & CONNTRACK_RESET)
 		answer = tcp_stands(flow, s); /* the rest of what was under way */
 	else if (s->flags & TCP_SYN)

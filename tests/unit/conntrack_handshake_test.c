@@ -105,6 +105,37 @@ static void syn_on_a_flow_that_is_over_begins_anew(void **state)
 	}
 }
 
+static const struct conn_tcp_options direct = { .is_asymmetric = true, .is_one_way = true };
+
+/* The end of what it sent is 1002, its FIN counted. */
+static void syn_of_an_initiator_who_closed_begins_anew_where_no_responder_is_seen(void **state)
+{
+	static const uint32_t begins[] = { 1002, 1003, 0x80000000u }, stays[] = { 1000, 1001 };
+
+	for (size_t i = 0; i < 5; i++) {
+		struct conn_tcp flow = syn_sent();
+		struct conn_segment syn =
+			segment(INITIATOR, TCP_SYN, i < 3 ? begins[i] : stays[i - 3], 0);
+
+		judge(&flow, segment(INITIATOR, TCP_ACK, 1001, 5001), &direct);
+		assert_int_equal(judge(&flow, syn, &direct), CONN_ANSWER_ESTABLISHED);
+		judge(&flow, segment(INITIATOR, FIN_ACK, 1001, 5001), &direct);
+		assert_int_equal(judge(&flow, syn, &direct),
+				 i < 3 ? CONN_ANSWER_ANEW : CONN_ANSWER_ESTABLISHED);
+	}
+}
+
+/* He may go on listening, and the responder speaking. */
+static void syn_of_an_initiator_who_closed_changes_nothing_where_both_may_be_seen(void **state)
+{
+	struct conn_tcp flow = fin_wait();
+
+	assert_int_equal(send(&flow, INITIATOR, TCP_SYN, 9000, 0), CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(judge(&flow, segment(INITIATOR, TCP_SYN, 9000, 0), &one_way),
+			 CONN_ANSWER_ESTABLISHED);
+	assert_int_equal(state_of(&flow), CONNTRACK_FIN_WAIT);
+}
+
 static void syn_of_both_sides_at_once_opens(void **state)
 {
 	struct conn_tcp flow = syn_sent();
@@ -299,6 +330,10 @@ int main(void)
 		cmocka_unit_test(picked_up_is_opening_until_it_is_answered),
 		cmocka_unit_test(picked_up_is_never_window_checked),
 		cmocka_unit_test(syn_on_a_flow_that_is_over_begins_anew),
+		cmocka_unit_test(
+			syn_of_an_initiator_who_closed_begins_anew_where_no_responder_is_seen),
+		cmocka_unit_test(
+			syn_of_an_initiator_who_closed_changes_nothing_where_both_may_be_seen),
 		cmocka_unit_test(syn_of_both_sides_at_once_opens),
 		cmocka_unit_test(syn_sent_again_changes_nothing),
 		cmocka_unit_test(syn_of_another_number_replaces_one_that_nobody_answered),
