@@ -70,7 +70,10 @@ struct balance_book {
 };
 
 void balance_book_done(struct balance_book *book);
+/* Both: a worker, while the loop reads. */
 int balance_book_open(struct balance_book *book, const struct weir_map *map);
+/* Takes the memory over, whose first word names its map. */
+void balance_book_take(struct balance_book *book, struct weir_map_memory *memory);
 /* Adds a row's parts to sums[words], of which the last means nothing. */
 void balance_book_sum(const struct balance_book *book, uint32_t row, __u64 *sums);
 /* The row is this one's from now on. What another has counted in it goes. */

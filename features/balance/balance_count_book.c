@@ -6,6 +6,7 @@
  * daemon that is killed in between loses what was counted in it, and no more than that.
  */
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/secret.h"
 #include "features/balance/balance_state.h"
@@ -14,6 +15,10 @@
 #define WAIT_TICKS 2
 /* The owner of a row whose backend is gone: no identity, which are odd. */
 #define GONE 2
+
+/* A worker takes the maps of another program while the loop sums for metrics and whoever asks. One
+ * lock for all books: it is held for a row, or once for all rows as they are brought over. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static __u64 *row_of(const struct balance_book *book, const struct weir_map_memory *memory,
 		     uint32_t row)
@@ -42,8 +47,10 @@ static void row_add(const struct balance_book *book, const struct weir_map_memor
 
 void balance_book_sum(const struct balance_book *book, uint32_t row, __u64 *sums)
 {
+	pthread_mutex_lock(&lock);
 	row_add(book, &book->now, row, sums);
 	row_add(book, &book->before, row, sums);
+	pthread_mutex_unlock(&lock);
 }
 
 static void row_clear(const struct balance_book *book, const struct weir_map_memory *memory,
@@ -74,7 +81,7 @@ static void row_own(const struct balance_book *book, const struct weir_map_memor
 		row_clear(book, memory, row);
 }
 
-void balance_book_own(struct balance_book *book, uint32_t row, uint64_t identity)
+static void book_own(struct balance_book *book, uint32_t row, uint64_t identity)
 {
 	__u64 *owner = owner_of(book, &book->now, row);
 
@@ -85,14 +92,28 @@ void balance_book_own(struct balance_book *book, uint32_t row, uint64_t identity
 	*owner = identity;
 }
 
+void balance_book_own(struct balance_book *book, uint32_t row, uint64_t identity)
+{
+	pthread_mutex_lock(&lock);
+	book_own(book, row, identity);
+	pthread_mutex_unlock(&lock);
+}
+
+static void row_disown(const struct balance_book *book, const struct weir_map_memory *memory,
+		       uint32_t row)
+{
+	__u64 *owner = owner_of(book, memory, row);
+
+	if (owner)
+		*owner = GONE;
+}
+
 void balance_book_disown(struct balance_book *book, uint32_t row)
 {
-	__u64 *now = owner_of(book, &book->now, row), *before = owner_of(book, &book->before, row);
-
-	if (now)
-		*now = GONE;
-	if (before)
-		*before = GONE;
+	pthread_mutex_lock(&lock);
+	row_disown(book, &book->now, row);
+	row_disown(book, &book->before, row);
+	pthread_mutex_unlock(&lock);
 }
 
 /* What was counted for a backend that has the row no more is nobody's. */
@@ -127,8 +148,10 @@ static void book_bring(struct balance_book *book)
 
 void balance_book_tick(struct balance_book *book)
 {
+	pthread_mutex_lock(&lock);
 	if (book->before.at && !book->waits--)
 		book_bring(book);
+	pthread_mutex_unlock(&lock);
 }
 
 static int name_set(struct weir_map_memory *memory)
@@ -141,9 +164,9 @@ static int name_set(struct weir_map_memory *memory)
 	return r;
 }
 
-/* The same map again: a reload that keeps it, or one that failed and goes back to it. */
-static void book_take(struct balance_book *book, struct weir_map_memory *memory)
+static void book_turn(struct balance_book *book, struct weir_map_memory *memory)
 {
+	/* The same map again: a reload that keeps it, or one that failed and goes back to it. */
 	if (name_of(memory) == name_of(&book->now)) {
 		weir_map_memory_done(&book->now);
 		book->now = *memory;
@@ -158,6 +181,13 @@ static void book_take(struct balance_book *book, struct weir_map_memory *memory)
 	book->waits = WAIT_TICKS;
 }
 
+void balance_book_take(struct balance_book *book, struct weir_map_memory *memory)
+{
+	pthread_mutex_lock(&lock);
+	book_turn(book, memory);
+	pthread_mutex_unlock(&lock);
+}
+
 int balance_book_open(struct balance_book *book, const struct weir_map *map)
 {
 	struct weir_map_memory memory = { 0 };
@@ -169,7 +199,7 @@ int balance_book_open(struct balance_book *book, const struct weir_map *map)
 		weir_map_memory_done(&memory);
 		return r;
 	}
-	book_take(book, &memory);
+	balance_book_take(book, &memory);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which row of the counters is whose, while backends come and go, and from one run to the next. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -269,6 +271,54 @@ static void who_comes_back_as_the_map_grows_begins_at_zero(void **state)
 	assert_int_equal(counted(&made->book), 0);
 }
 
+#define MAPPED_BYTES 4096
+#define READS 300000
+
+/* The memory of a map by that name, as another program has it in its turn. */
+static struct weir_map_memory memory_mapped(__u64 name)
+{
+	void *at = mmap(NULL, MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	*(__u64 *)at = name;
+	return (struct weir_map_memory){ at, MAPPED_BYTES };
+}
+
+struct reader {
+	const struct balance_book *book;
+	bool is_over;
+};
+
+static void *reader_run(void *data)
+{
+	struct reader *reader = data;
+
+	for (int i = 0; i < READS; i++)
+		counted(reader->book);
+	__atomic_store_n(&reader->is_over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Reloads, of which each takes the memory of the one before away. */
+static void sums_are_read_while_maps_are_taken(void **state)
+{
+	struct balance_book book = { .words = WORDS, .each = EACH };
+	struct reader reader = { .book = &book };
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, reader_run, &reader), 0);
+	for (__u64 i = 0; !__atomic_load_n(&reader.is_over, __ATOMIC_ACQUIRE); i++) {
+		struct weir_map_memory memory = memory_mapped(i / 2 * 2 + 1);
+
+		balance_book_take(&book, &memory);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(counted(&book), 0);
+	balance_book_done(&book);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +340,7 @@ int main(void)
 						counting_free),
 		cmocka_unit_test_setup_teardown(who_comes_back_as_the_map_grows_begins_at_zero,
 						counting_make, counting_free),
+		cmocka_unit_test(sums_are_read_while_maps_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
