@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that everybody uses, served by backends that answer the client themselves, and TLS by
-NAT: what was asked for arrives to its last byte, and none of its packets is dropped."""
+"""Programs that everybody uses, served by backends that answer the client themselves: what was
+asked for arrives to its last byte, and none of its packets is dropped."""
 import contextlib
 import hashlib
 import json
 import re
-import subprocess
 
 import pytest
 
-from harness.balanced import (DIRECT_LINES, FAMILIES, HOOKS, WAYS, direct_service, dropped,
-                              policy)
-from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, SERVICE, Cluster
+from harness.balanced import DIRECT_LINES, FAMILIES, WAYS, direct_service, dropped, policy
+from harness.cluster import SERVICE
 from harness.daemon import Daemon
 from harness.direct import COUNT, Direct
 from harness.programs import (ADDRESS_OF, BIG_BYTES, DNS, IPERF, LONG_NAME, LONG_TEXT, WEB, Home,
-                              listens, running, url)
+                              running, url)
 from harness.wait import SLOWNESS, wait_for
 
-TLS = 443
 # iperf3 wants both its connections at one server.
 SHARED = ((WEB, "tcp"), (DNS, "tcp"), (DNS, "udp"), (IPERF, "tcp"), (IPERF, "udp"))
 
@@ -85,46 +82,3 @@ def test_names_are_resolved(cluster, balanced, family):
         assert dig(cluster, family, how, "A", "www.test").split() == [ADDRESS_OF[4]], how
     answer = dig(cluster, family, "+notcp", "+ignore", "+bufsize=4096", "TXT", LONG_NAME)
     assert re.findall(r'"(.*?)"', answer) == LONG_TEXT
-
-
-# --- TLS, by NAT ---------------------------------------------------------------------------------
-
-def nat_config(hook):
-    services = [{"name": f"tls{family}", "address": SERVICE[family], "port": TLS,
-                 "backends": [{"address": address, "port": BACKEND_PORT}
-                              for address in BACKENDS[family]]} for family in FAMILIES]
-    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
-    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
-            f"balance: {json.dumps({'services': services})}\n")
-
-
-@pytest.fixture(scope="module")
-def certificate(home):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", home.path / "key", "-out",
-                    home.path / "cert", "-days", "1", "-subj", "/CN=www.test"], check=True,
-                   stderr=subprocess.DEVNULL)
-    return home.path / "cert"
-
-
-@pytest.fixture(scope="module")
-def tls(home, certificate):
-    with Cluster() as made, running(
-            made.backends, "openssl", "s_server", "-quiet", "-WWW", "-accept", BACKEND_PORT,
-            "-cert", certificate, "-key", home.path / "key", cwd=home.path / "www"):
-        wait_for(lambda: listens(made.backends, BACKEND_PORT), "s_server listens")
-        yield made
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-def test_pages_behind_tls_arrive_whole(tls, home, certificate, hook):
-    with Daemon(tls.gateway, config=nat_config(hook)) as daemon:
-        for family in FAMILIES:
-            address = f"[{SERVICE[6]}]" if family == 6 else SERVICE[4]
-            body = tls.client.run(
-                "curl", "-sSf", "-m", 40, "--cacert", certificate, "--resolve",
-                f"www.test:{TLS}:{address}", f"https://www.test:{TLS}/big", text=False).stdout
-            assert hashlib.sha256(body).hexdigest() == home.hashes["big"]
-            row, = daemon.ask("flow", "list", f"src={CLIENT[family]}")["flows"]
-            assert row["dst"] == SERVICE[family]
-        assert not dropped(daemon)
