@@ -2,7 +2,7 @@
 /*
  * A probe is a packet that the live program judges and tells about, but does not count: weir
  * explain, replay and the self-test. The daemon marks it in a place no packet from a wire can fill:
- * XDP metadata, or cb[] of an skb; the mark is a secret of each load.
+ * XDP metadata, or cb[] of an skb; the mark is a secret, whose first word is of each load.
  */
 #ifndef WEIR_ABI_PROBE_H
 #define WEIR_ABI_PROBE_H
@@ -13,6 +13,12 @@
 struct weir_probe_mark {
 	__u32 secret[4];
 	__u32 ifindex; /* the interface it is to be judged as if on */
+};
+
+/* cfg_mark: the other words of the secret, by which programs mark packets for one another. While
+ * links go over from one load to the next, a packet may meet programs of both. */
+struct weir_mark {
+	__u32 words[3];
 };
 
 /* What became of the last one. */
@@ -58,6 +64,8 @@ struct weir_probe_row {
 	struct weir_probe_told told;
 };
 
+_Static_assert(sizeof(struct weir_mark) + 4 == sizeof((struct weir_probe_mark){}.secret),
+	       "and one word more");
 _Static_assert(sizeof(struct weir_probe_mark) == 20, "a mark fits cb[] of an skb");
 
 #endif

@@ -33,25 +33,26 @@ static __always_inline void tc_probe(struct __sk_buff *skb, struct pkt *p)
 }
 
 /* An answer meets the other direction's program of its own device, whose rules are not about what
- * Weir says itself. The mark is taken off: it is good for one hook. */
+ * Weir says itself. The mark is taken off. */
 static __always_inline enum weir_reason tc_is_answer(struct __sk_buff *skb)
 {
-	__u32 words[4] = { skb->cb[0], skb->cb[1], skb->cb[2], skb->cb[3] };
+	__u32 words[3] = { skb->cb[1], skb->cb[2], skb->cb[3] };
 	__u32 mark = skb->cb[4];
 
 	if (!(answers_are_sent() || served_constants.directs || served_constants.onwards) ||
-	    mark < TC_ONWARD || !probe_is_marked(words))
+	    mark < TC_ONWARD || !probe_is_ours(words))
 		return WEIR_PASS;
-	skb->cb[0] = 0; /* or it would be a probe's, at a device below this one */
+	skb->cb[1] = 0; /* it is good for one hook, and not for that of a device below this one */
 	skb->cb[4] = 0;
 	if (mark == TC_ONWARD)
 		return WEIR_PASS_ESTABLISHED;
 	return mark == TC_ANSWER ? WEIR_PASS_ANSWER : WEIR_PASS_DIRECT;
 }
 
+/* Its first word is no probe's. */
 static __always_inline void tc_mark(struct __sk_buff *skb, __u32 mark)
 {
-	skb->cb[0] = probe_constants.secret[0];
+	skb->cb[0] = 0;
 	skb->cb[1] = probe_constants.secret[1];
 	skb->cb[2] = probe_constants.secret[2];
 	skb->cb[3] = probe_constants.secret[3];

@@ -18,7 +18,8 @@ const void *weir_constants_of(const struct weir_constants *constants, const char
 			      size_t size);
 /* 0 when nobody asked for a capacity of that map. */
 uint32_t weir_constants_capacity_of(const struct weir_constants *constants, const char *map);
-/* The probes' secret: of each load its own, so it does not count when constants are compared. */
+/* The probes' secret: its first word is of each load, so it does not count when constants are
+ * compared. */
 void weir_constants_secret(struct weir_constants *constants, const uint32_t secret[4]);
 
 #endif

@@ -22,9 +22,12 @@
 #include "bpf/main.skel.h"
 #include "constants.h"
 #include "object_private.h"
+#include "pin.h"
+#include "pinned.h"
 #include "prepare.h"
 
 #define PROBE_BYTES_MAX 2048
+#define MARK_MAP "cfg_mark"
 
 static struct bpf_program *object_program(const struct weir_object *object,
 					  enum weir_program program)
@@ -198,17 +201,45 @@ static void load_tell(int r, struct weir_diag *diag)
 /* Objects are made one at a time. */
 static uint64_t objects_made;
 
-/* One word stays: what XDP has marked, a program behind it that is already the next one reads. */
-static int object_set_secret(struct weir_object *object, const struct weir_object *before)
+/* Of the run before, whatever its layout is. -ENOENT where there was none that kept it. */
+static int mark_get_pinned(const char *pin_dir, struct weir_mark *ret_mark)
+{
+	_cleanup_close_ int fd = pin_dir ? weir_pin_get(pin_dir, "maps", MARK_MAP) : -ENOENT;
+	struct weir_mark mark;
+	int r = fd < 0 ? fd : weir_pinned_get(fd, 0, &mark, sizeof(mark));
+
+	if (!r)
+		*ret_mark = mark;
+	return r == -EPROTO ? -ENOENT : r;
+}
+
+/* What a program has marked, one of the next load reads, and the other way round: links go over one
+ * by one. But a probe is for one load. */
+static int object_set_secret(struct weir_object *object, const struct weir_object *before,
+			     const char *pin_dir)
 {
 	int r = weir_random_bytes(object->secret, sizeof(object->secret));
+	struct weir_mark mark;
 
 	if (r)
 		return r;
 	object->secret[0] |= 1; /* zero means "knows no probes" */
-	if (before)
-		object->secret[1] = before->secret[1];
+	memcpy(mark.words, (before ? before : object)->secret + 1, sizeof(mark.words));
+	r = before ? 0 : mark_get_pinned(pin_dir, &mark);
+	if (r && r != -ENOENT)
+		return r;
+	memcpy(object->secret + 1, mark.words, sizeof(mark.words));
 	return 0;
+}
+
+static int object_keep_mark(struct weir_object *object)
+{
+	struct weir_map *map = weir_object_map(object, MARK_MAP);
+	struct weir_mark mark;
+	uint32_t row = 0;
+
+	memcpy(mark.words, object->secret + 1, sizeof(mark.words));
+	return map ? weir_map_set(map, &row, &mark) : -ENOENT;
 }
 
 int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
@@ -216,7 +247,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 		    struct weir_object **ret_object)
 {
 	_cleanup_object_ struct weir_object *object = calloc(1, sizeof(*object));
-	int r = object ? object_set_secret(object, mapped_from) : -ENOMEM;
+	int r = object ? object_set_secret(object, mapped_from, pin_dir) : -ENOMEM;
 
 	if (r)
 		return r;
@@ -227,6 +258,7 @@ int weir_object_new(const char *pin_dir, struct weir_object *mapped_from,
 	weir_constants_secret(constants, object->secret);
 	r = weir_prepare_register();
 	r = r ? r : object_load(object, mapped_from, pin_dir);
+	r = r ? r : object_keep_mark(object);
 	libbpf_set_print(print);
 	if (r) {
 		object->constants = NULL;

@@ -28,12 +28,33 @@ struct probe_constants {
 
 const volatile struct probe_constants probe_constants = {};
 
+/*
+ * No program reads it: they have it as constants.
+ *
+ * writes: core/object.c, once, the words of the load before
+ * reads: the same, of the next run of the daemon
+ * full: cannot be: one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_mark);
+} cfg_mark SEC(".maps");
+
 /* An object whose secret was never set knows no probes. */
 static __always_inline bool probe_is_marked(const __u32 *words)
 {
 	return probe_constants.secret[0] && words[0] == probe_constants.secret[0] &&
 	       words[1] == probe_constants.secret[1] && words[2] == probe_constants.secret[2] &&
 	       words[3] == probe_constants.secret[3];
+}
+
+/* By a program of this load, or of the one before or behind it. */
+static __always_inline bool probe_is_ours(const __u32 *words)
+{
+	return probe_constants.secret[0] && words[0] == probe_constants.secret[1] &&
+	       words[1] == probe_constants.secret[2] && words[2] == probe_constants.secret[3];
 }
 
 /* What a replay tells of its packet; NULL, and no code at all, in what judges live ones. */

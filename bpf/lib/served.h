@@ -203,26 +203,27 @@ static __always_inline __u64 served_settles_until(void)
 	return until_ns ? until_ns : served_settles_ns;
 }
 
-/* Whoever does not get it sends it again. */
 static __always_inline bool served_is_settling(const struct pkt *p)
 {
-	return served_settles_ns && p->seen & PKT_TCP && !p->probe &&
-	       bpf_ktime_get_ns() < served_settles_until();
+	return served_settles_ns && !p->probe && bpf_ktime_get_ns() < served_settles_until();
 }
 
-/* As it is it would be no client's, who answers by a reset. Where it leaves it may have a flow of
- * its own, begun by a program that did not know the connection either. */
+/* As it is it would be no client's, who answers by a reset; whoever does not get it sends it again.
+ * Where it leaves it may have a flow of its own, begun by a program that did not know the
+ * connection either. Datagrams may be what the backend says for itself, and are not said again. */
 static __always_inline bool served_is_early(const struct pkt *p, bool has_flow)
 {
-	const struct served *served = served_is_settling(p) ? served_work() : NULL;
+	const struct served *served =
+		p->seen & PKT_TCP && served_is_settling(p) ? served_work() : NULL;
 
 	return served && served->is_turned_back && (!has_flow || p->direction == WEIR_EGRESS);
 }
 
-/* To a service, and of no connection: behind XDP it would be for this host to refuse. */
+/* To a service, and of no flow: behind XDP it would be for this host to refuse, datagrams too. */
 static __always_inline bool served_is_astray(const struct pkt *p)
 {
-	const struct served *served = served_is_settling(p) ? served_work() : NULL;
+	const struct served *served =
+		p->seen & PKT_PORTS && served_is_settling(p) ? served_work() : NULL;
 
 	return served && served->kind == SERVED_TO_SERVICE;
 }

@@ -257,10 +257,11 @@ static __always_inline struct fragment_part part_of(const struct pkt *p)
 	};
 }
 
-/* Keyed, so that nobody outside can tell which datagrams share a set. */
+/* Keyed, so that nobody outside can tell which datagrams share a set; by words that stay from load
+ * to load, as what is in the sets does. */
 static __always_inline __u32 part_set(const struct pkt *p, const struct fragment_part *part)
 {
-	__u64 seed = (__u64)probe_constants.secret[0] << 32 | probe_constants.secret[1];
+	__u64 seed = (__u64)probe_constants.secret[2] << 32 | probe_constants.secret[3];
 	__u64 hash = weir_addr_hash6(p->src.be64[0], p->src.be64[1], seed);
 
 	hash = weir_addr_hash6(p->dst.be64[0], p->dst.be64[1], hash);

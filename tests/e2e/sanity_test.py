@@ -287,6 +287,19 @@ def test_fragments_are_followed_as_long_as_the_policy_says_so(watched, wire):
         assert wire.verdicts(parts(piece4, 20 + number, *overlap)) == [True, True]
 
 
+@pytest.mark.parametrize("how", ("reload", "restart"))
+def test_fragments_are_followed_by_the_next_program_too(watched, wire, how):
+    """It finds what the one before has seen, so nobody waits for a reload to send what overlaps."""
+    daemon = watched(STRICT)
+    first, over = parts(piece4, next(IDENTS), (0, 4), (2, 4))
+    assert wire.verdicts([first]) == [True]
+    if how == "restart":
+        daemon.restart()
+    else:       # other constants, so another program
+        daemon.apply(STRICT + "conntrack: {enabled: true}\n")
+    assert wire.verdicts([over]) == [False]
+
+
 # --- link layer ----------------------------------------------------------------------------------
 
 def test_strict_ethertype_lets_through_what_is_listed(watched, wire):

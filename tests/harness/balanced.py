@@ -44,10 +44,10 @@ def config(family, weights=(1, 1, 1), proto="tcp", hook="tc", rules=None, capaci
 
 
 def direct_service(family, way, name="echo", port=PORT, proto="tcp", weights=(1,) * COUNT):
-    """Of harness.direct."""
+    """Of harness.direct; backends without a weight are not there."""
     forward, outer = way
     backends = [{"address": front(number, outer or family), "weight": weight}
-                for number, weight in enumerate(weights)]
+                for number, weight in enumerate(weights) if weight is not None]
     return {"name": name, "address": SERVICE[family], "port": port, "proto": proto,
             "forward": forward, "backends": backends}
 
