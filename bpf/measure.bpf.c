@@ -63,7 +63,8 @@ static __always_inline void measure(struct __sk_buff *skb, enum measure_link lin
 	struct pkt p = {};
 
 	measure_look(skb, &p, link);
-	if (p.seen & PKT_CUT_SHORT && (__u32)(skb->data_end - skb->data) < skb->len) {
+	if (p.seen & PKT_CUT_SHORT && (__u32)(skb->data_end - skb->data) < skb->len &&
+	    !skb_is_in_parts(skb)) {
 		bpf_skb_pull_data(skb,
 				  skb->len < MEASURE_PULL_BYTES ? skb->len : MEASURE_PULL_BYTES);
 		measure_look(skb, &p, link);

@@ -153,7 +153,7 @@ static __always_inline void tc_pull(struct __sk_buff *skb, __u32 wanted)
 	__u32 linear = skb->data_end - skb->data;
 
 	wanted = skb->len < wanted ? skb->len : wanted;
-	if (linear < wanted)
+	if (linear < wanted && !skb_is_in_parts(skb))
 		bpf_skb_pull_data(skb, wanted);
 }
 

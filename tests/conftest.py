@@ -70,8 +70,9 @@ def is_wanted(item):
     return not (os.environ.get("WEIR_GUEST") and item.get_closest_marker("outside"))
 
 
-# In each slice: whether programs load, and what only some kernels have (IPVS, VLANs, tunnels).
-WHOLE = {"load_test", "balance_ipvs_test", "balance_vlan_test", "direct_kernel_test"}
+# In each slice: whether programs load, and what only some kernels have (IPVS, VLANs, SCTP …).
+WHOLE = {"load_test", "balance_ipvs_test", "balance_vlan_test", "balance_sctp_kernel_test",
+         "direct_kernel_test"}
 
 
 def in_slice(items):

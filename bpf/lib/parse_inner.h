@@ -292,6 +292,17 @@ static __always_inline bool skb_begins_with_ip(struct __sk_buff *skb)
 	return !((first[0] ^ network[0]) | (first[1] ^ network[1]));
 }
 
+/*
+ * SCTP leaves it to devices to cut what is longer than the path takes: the skb's own bytes end with
+ * the common header, and behind it hangs a part for each packet that it becomes (GSO_BY_FRAGS). The
+ * kernel stops for good in skb_segment() where a part has lost bytes to the head, as by
+ * bpf_skb_pull_data(), so of such a packet none may be pulled; bpf_skb_load_bytes() reads them.
+ */
+static __always_inline bool skb_is_in_parts(const struct __sk_buff *skb)
+{
+	return skb->gso_size == 0xffff;
+}
+
 static __always_inline int parse_window_scale_xdp(struct xdp_md *ctx, const struct pkt *p)
 {
 	struct cursor c = xdp_cursor(ctx);
@@ -313,11 +324,26 @@ static __always_inline void parse_chunk_xdp(struct xdp_md *ctx, struct pkt *p)
 	parse_chunk(&c, p);
 }
 
+/* Where it lies in the first part, and the parser saw none. Each has a chunk, and room for its tag
+ * or what stands in that place: parts are as long as the path takes. */
+static __always_inline void parse_chunk_part(struct __sk_buff *skb, struct pkt *p)
+{
+	struct sctp_header header;
+
+	if (bpf_skb_load_bytes(skb, p->l4_offset, &header, sizeof(header)))
+		return;
+	p->chunk = header.chunk;
+	p->chunk_flags = header.flags;
+	p->sctp_initiate = be32(header.initiate);
+}
+
 static __always_inline void parse_chunk_skb(struct __sk_buff *skb, struct pkt *p)
 {
 	struct cursor c = skb_cursor(skb);
 
 	parse_chunk(&c, p);
+	if (skb_is_in_parts(skb))
+		parse_chunk_part(skb, p);
 }
 #endif
 

@@ -47,14 +47,25 @@ static __always_inline __u8 encap_tos(const struct encap_seen *seen, bool is_v4)
 
 /* --- TC ----------------------------------------------------------------------------------- */
 
+/* Behind the outermost tag, the next: the kernel has taken it out of the bytes by then. */
+static __always_inline bool skb_pop_inner_tag(struct __sk_buff *skb, struct pkt *p)
+{
+	if (!skb->vlan_present)
+		return true;
+	p->l3_offset -= sizeof(struct tag_header);
+	if (p->l4_offset)
+		p->l4_offset -= sizeof(struct tag_header);
+	return !bpf_skb_vlan_pop(skb);
+}
+
 /*
- * An Ethernet header and nothing else stands before the IP header afterwards: a tag would lead into
+ * An Ethernet header and nothing else stands before the IP header afterwards: tags would lead into
  * the network that the packet came from, and devices without link header have none. 1: done; 0:
- * what stands there leads elsewhere (tags within tags, labels, PPPoE).
+ * what stands there leads elsewhere (more than two tags, labels, PPPoE).
  */
 __noinline int rewrite_skb_link(struct __sk_buff *skb, struct pkt *p)
 {
-	if (!p || (skb->vlan_present && bpf_skb_vlan_pop(skb)))
+	if (!p || (skb->vlan_present && (bpf_skb_vlan_pop(skb) || !skb_pop_inner_tag(skb, p))))
 		return 0;
 	if (p->l3_offset)
 		return p->l3_offset == LINK_BYTES;

@@ -60,6 +60,8 @@ int balance_edit_service_gone(struct balance_edit *edit, unsigned service);
 /* A backend of a service; `key` is what messages name. */
 int balance_edit_backend_new(struct balance_edit *edit, const struct balance_text *service,
 			     const struct balance_backend_text *text, const char *key);
+/* Who leaves gives way to whoever comes; `backend` as balance_live_end() says it. */
+bool balance_edit_gives_way(const struct balance_edit *edit, int service, int backend);
 int balance_edit_backend_gone(struct balance_edit *edit, unsigned service, unsigned backend);
 /* "10.0.0.1:80", "[2001:db8::1]:80", or an address alone. -EINVAL with a message. */
 int balance_backend_parse(const char *text, const char *key, struct weir_diag *diag,

@@ -37,6 +37,11 @@ static const char *port_of(const char *text)
 	return colon && strchr(text, ':') == colon ? colon + 1 : NULL;
 }
 
+bool balance_edit_gives_way(const struct balance_edit *edit, int service, int backend)
+{
+	return backend >= 0 && backend_at(edit, (unsigned)service, (unsigned)backend)->is_leaving;
+}
+
 int balance_backend_parse(const char *text, const char *key, struct weir_diag *diag,
 			  char address[WEIR_ADDR_TEXT], uint32_t *ret_port)
 {
@@ -57,6 +62,20 @@ int balance_backend_parse(const char *text, const char *key, struct weir_diag *d
 	return port ? port_parse(port, key, diag, ret_port) : 0;
 }
 
+/* That end, or one with a port of it where each port is the backend's own. Of one service, or the
+ * service itself. */
+static bool has_port_of(const struct balance_text *service, const struct balance_end *other,
+			bool is_service, const struct balance_end *end)
+{
+	struct balance_span one = balance_span_of(0, is_service ? -1 : 0, other, other),
+			    two = balance_span_of(0, 0, other, end);
+
+	if (service->forward != WEIR_FORWARD_NAT ||
+	    memcmp(&other->addr, &end->addr, sizeof(end->addr)) != 0)
+		return memcmp(other, end, sizeof(*end)) == 0;
+	return balance_span_clashes(&one, &two);
+}
+
 /* Of this edit itself: `live` does not know them yet. */
 static bool row_is_there(const struct balance_edit *edit, const struct balance_text *service,
 			 const struct balance_end *end)
@@ -70,7 +89,7 @@ static bool row_is_there(const struct balance_edit *edit, const struct balance_t
 		struct balance_end other;
 
 		if (balance_backend_read_as(service, &text, "", NULL, &other) == 0 &&
-		    memcmp(&other, end, sizeof(other)) == 0)
+		    has_port_of(service, &other, false, end))
 			return true;
 	}
 	return false;
@@ -116,18 +135,18 @@ static int taken_refuse(const struct balance_edit *edit, const struct balance_te
 	int backend, owner = is_new_direct ? -1 : balance_live_end(edit->live, &wanted, &backend);
 
 	/* Who leaves comes back, or gives way: the row stays behind, and does not act any more. */
-	bool is_back = owner >= 0 && backend >= 0 && owner == known &&
-		       backend_at(edit, (unsigned)owner, (unsigned)backend)->is_leaving;
+	bool gives_way = owner >= 0 && balance_edit_gives_way(edit, owner, backend),
+	     is_back = gives_way && owner == known;
 
-	if (owner >= 0 && backend >= 0 &&
-	    backend_at(edit, (unsigned)owner, (unsigned)backend)->is_leaving)
+	if (gives_way)
 		owner = -1;
 	balance_service_read_as(service, "", NULL, &own);
-	if (owner < 0 && memcmp(&own, end, sizeof(own)) == 0)
+	if (owner < 0 && has_port_of(service, &own, true, end))
 		weir_diag_key(edit->diag, key, "name the address of a server",
 			      "the service itself has this address, port and protocol");
 	else if (owner < 0 && row_is_there(edit, service, end))
-		weir_diag_key(edit->diag, key, "name it once", "it is there twice");
+		weir_diag_key(edit->diag, key, "name it once",
+			      "it is there twice, or a port of it");
 	else if (owner < 0)
 		return is_back ? 0 : ports_refuse(edit, service, end, key);
 	else if (strcmp(edit->live->all.services[owner].name, service->name) == 0 && backend >= 0)

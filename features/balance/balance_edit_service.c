@@ -87,7 +87,7 @@ static int end_refuse(const struct balance_edit *edit, const struct balance_end 
 {
 	int backend, service = balance_live_end(edit->live, end, &backend);
 
-	if (service < 0)
+	if (service < 0 || balance_edit_gives_way(edit, service, backend))
 		return ports_refuse(edit, end, key);
 	weir_diag_key(edit->diag, key,
 		      backend < 0 ? "weir service backend add gives it backends" :

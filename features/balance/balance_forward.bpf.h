@@ -38,11 +38,14 @@ enum forward_end {
 #define FORWARD_ROUTE_SOURCE (1U << 4) /* BPF_FIB_LOOKUP_SRC: Linux 6.7, and later 6.1 and 6.6 */
 
 /* What a header that is put before the packet takes of the MTU, and the longest that is sent of it
- * at once: where segments are still to be cut, one of those. */
+ * at once: where segments are still to be cut, one of those. How long parts are nothing says: the
+ * sender made them for the path that it knows. */
 static __always_inline __u32 forward_longest(const struct __sk_buff *skb, const struct pkt *p)
 {
 	if (!skb->gso_size)
 		return p->ip_len;
+	if (skb_is_in_parts(skb))
+		return (__u32)p->l4_offset - p->l3_offset + sizeof(struct sctp_header);
 	__u32 transport = p->seen & PKT_TCP ? p->tcp_words * 4 : sizeof(struct udp_header);
 
 	return (__u32)p->l4_offset - p->l3_offset + transport + skb->gso_size;

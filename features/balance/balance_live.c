@@ -111,7 +111,7 @@ static enum balance_fate row_add(struct balance_live *live, const struct balance
 				 unsigned number)
 {
 	int service = balance_live_service(live, row->service);
-	struct balance_use use = { .row = number };
+	struct balance_use use = { .row = number, .is_leaving = row->is_leaving };
 
 	if (service < 0 || row_end(live, row, service, &use.end))
 		return BALANCE_IS_GONE;

@@ -81,8 +81,12 @@ int balance_live_met(const struct balance_live *live, const struct balance_end *
 struct balance_span balance_live_span(const struct balance_live *live,
 				      const struct balance_use *use)
 {
-	return balance_span_of(use->service, use->is_service ? -1 : (int)use->at,
-			       &live->services[use->service].end, &use->end);
+	struct balance_span span =
+		balance_span_of(use->service, use->is_service ? -1 : (int)use->at,
+				&live->services[use->service].end, &use->end);
+
+	span.is_leaving = use->is_leaving;
+	return span;
 }
 
 /* Those of one port are not among the spans: only who has several is held against each. */
@@ -97,7 +101,7 @@ int balance_live_clash(const struct balance_live *live, const struct balance_spa
 
 		if (use->end.proto == span->end.proto && !use->key.only_in &&
 		    memcmp(&use->end.addr, &span->end.addr, sizeof(use->end.addr)) == 0 &&
-		    balance_span_clashes(&single, span))
+		    !balance_span_gives_way(&single, span) && balance_span_clashes(&single, span))
 			return (int)use->service;
 	}
 	return other ? (int)other->service : -1;

@@ -12,6 +12,7 @@ struct balance_use {
 	bool is_service; /* else it is a backend: */
 	uint32_t row;	 /* 1 + the row that adds it; 0: it is the configuration's */
 	unsigned at;	 /* … where it stands among its service's */
+	bool is_leaving; /* … for what lives alone */
 };
 
 /* Of an index, for who adds: 0, or 1 + where it stands. */

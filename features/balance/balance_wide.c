@@ -151,12 +151,17 @@ bool balance_span_clashes(const struct balance_span *a, const struct balance_spa
 	       memcmp(&a->vip, &b->vip, sizeof(a->vip)) != 0;
 }
 
+bool balance_span_gives_way(const struct balance_span *span, const struct balance_span *to)
+{
+	return span->is_leaving && !to->is_leaving;
+}
+
 const struct balance_span *balance_spans_clash(const struct balance_spans *spans,
 					       const struct balance_span *span)
 {
 	const struct balance_span *other = first_of(spans, &span->end);
 
-	while (other && !balance_span_clashes(other, span))
+	while (other && (balance_span_gives_way(other, span) || !balance_span_clashes(other, span)))
 		other = next_of(spans, other);
 	return other;
 }

@@ -13,7 +13,8 @@ struct balance_span {
 	struct balance_end end;
 	struct weir_addr vip; /* its service's */
 	bool is_backend;
-	bool keeps; /* the service's ports are the backend's */
+	bool keeps;	 /* the service's ports are the backend's */
+	bool is_leaving; /* it gives way to who comes */
 	unsigned service;
 	int backend; /* -1: the service itself */
 	uint32_t row;
@@ -54,7 +55,9 @@ void balance_spans_add(struct balance_spans *spans, const struct balance_span *s
 /* Whether packets could not tell which of the two they are of. Both have the same protocol and
  * address. */
 bool balance_span_clashes(const struct balance_span *a, const struct balance_span *b);
-/* One of them that clashes; NULL: none does. */
+/* The one leaves, and the other does not. */
+bool balance_span_gives_way(const struct balance_span *span, const struct balance_span *to);
+/* One of them that clashes, and does not give way; NULL: none does. */
 const struct balance_span *balance_spans_clash(const struct balance_spans *spans,
 					       const struct balance_span *span);
 /* The service that has the port beside others; NULL: none has. */

@@ -15,7 +15,8 @@ SERVICE = {4: "10.78.1.100", 6: "fd78:1::100"}
 ROUTER = {4: ("10.78.1.1", "10.78.2.1"), 6: ("fd78:1::1", "fd78:2::1")}
 BACKENDS = {4: [f"10.78.2.{10 + i}" for i in range(3)], 6: [f"fd78:2::{10 + i}" for i in range(3)]}
 PORT, BACKEND_PORT = 80, 8080
-KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+KINDS = {"tcp": (socket.SOCK_STREAM,), "udp": (socket.SOCK_DGRAM,),
+         "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP)}     # one-to-one (RFC 6458, 4)
 
 
 def family_kind(family):
@@ -116,11 +117,23 @@ class DatagramServer(socketserver.UDPServer):
     allow_reuse_address, max_packet_size = True, 65535
 
 
+class AssociationServer(StreamServer):
+    def __init__(self, address, handler):
+        super().__init__(address, handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = socket.socket(self.address_family, *KINDS["sctp"])
+        self.server_bind()
+        self.server_activate()
+
+
+SERVERS = {"tcp": StreamServer, "udp": DatagramServer, "sctp": AssociationServer}
+
+
 @contextlib.contextmanager
 def serving(cluster, family, proto="tcp", which=range(3), port=BACKEND_PORT):
     """Backends that answer, in threads of this process."""
-    kind, handler = ((StreamServer, Stream) if proto == "tcp" else (DatagramServer, Datagram))
-    made = type("Made", (kind,), {"address_family": family_kind(family)})
+    handler = Datagram if proto == "udp" else Stream
+    made = type("Made", (SERVERS[proto],), {"address_family": family_kind(family)})
     with contextlib.ExitStack() as stack:
         for index in which:
             with cluster.backends.entered():
@@ -136,16 +149,18 @@ class Client:
     """A socket that speaks to the service, or to whom it is told."""
 
     def __init__(self, cluster, family, proto="tcp", address=None, port=PORT, seconds=10):
-        self.sock = cluster.client.socket(family_kind(family), KINDS[proto])
+        self.sock = cluster.client.socket(family_kind(family), *KINDS[proto])
         self.sock.settimeout(seconds * SLOWNESS)
         try:
+            if proto == "sctp":         # it would tell of all others that the host has
+                self.sock.bind((CLIENT[family], 0))
             self.sock.connect((address or SERVICE[family], port))
         except BaseException:
             self.sock.close()
             raise
         self.own = list(self.sock.getsockname()[:2])
         self.backend = self.peer = None
-        if proto == "tcp":
+        if proto != "udp":
             self.learn(self.line())
 
     def learn(self, line):

@@ -5,8 +5,8 @@ import contextlib
 import json
 import threading
 
-from harness.cluster import (CLIENT, PORT, ROUTER, SERVICE, Cluster, DatagramServer, Stream,
-                             StreamServer, family_kind)
+from harness.cluster import (CLIENT, PORT, ROUTER, SERVERS, SERVICE, Cluster, Stream,
+                             family_kind)
 from harness.daemon import HELPERS
 from harness.net import Namespace
 
@@ -131,16 +131,15 @@ class NamedDatagram(Stream):
 
 
 @contextlib.contextmanager
-def serving(cluster, family, proto="tcp"):
+def serving(cluster, family, proto="tcp", port=PORT):
     """Each backend answers on the service's address, by its number."""
-    kind, handler = ((StreamServer, NamedStream) if proto == "tcp" else
-                     (DatagramServer, NamedDatagram))
+    handler = NamedDatagram if proto == "udp" else NamedStream
     with contextlib.ExitStack() as stack:
         for number, member in enumerate(cluster.members):
-            made = type("Made", (kind,), {"address_family": family_kind(family),
-                                          "number": number})
+            made = type("Made", (SERVERS[proto],), {"address_family": family_kind(family),
+                                                    "number": number})
             with member.entered():
-                server = stack.enter_context(made((SERVICE[family], PORT), handler))
+                server = stack.enter_context(made((SERVICE[family], port), handler))
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()
             stack.callback(thread.join)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live policy as the kernel has it: lines of the pinned slot, read without Weir; and the
 services in it (features/balance/balance.h)."""
+import collections
 import ctypes
 import ipaddress
 import mmap
@@ -14,7 +15,6 @@ from harness.daemon import TREE
 BPF_OBJ_GET = 7
 SYSCALL = {"x86_64": 321, "aarch64": 280}
 LINE = 64
-SERVICE, BACKEND, NUMBER = 1, 2, 3
 
 
 def pinned(path):
@@ -52,6 +52,18 @@ def live_lines(daemon):
         return lines[:size]
 
 
+WIDE = {"service": 3, "backend": 4}             # enum balance_kind
+NUMBERS = {6: "tcp", 17: "udp", 132: "sctp"}
+FORWARDS = ("nat", "l2", "ipip", "gue")
+EACH_LEAF = 8
+
+# What a line of a service says, but for where its slots lie.
+Met = collections.namedtuple("Met", "forward source by_port turns active remembers tunnels mask "
+                             "affinity_ticks affinity_mask")
+# … and of a backend.
+Serves = collections.namedtuple("Serves", "service address port shift weight number")
+
+
 class Services:
     """What a policy says of services, but for what follows from what was before: where slots lie,
     and rows of counters."""
@@ -61,11 +73,14 @@ class Services:
         first = struct.unpack_from("=16I", lines)[5 + sections().index("BALANCE")]
         self.lines = lines[first * LINE:] if first else b""
         head = struct.unpack_from("=8I", self.lines) if first else (0,) * 8
-        self.cell_lines, cells, services, backends, count, backend_count = head[:6]
+        self.cell_lines, cells, services, backends, count, backend_count, _, choices = head
         self.sources = self.lines[32:LINE]
+        self.addresses = self.take(1, cells - 1) if first else b""
         self.cells = self.take(cells, self.cell_lines)
         self.services = [self.service(self.take(services + i, 1)) for i in range(count)]
         self.backends = [self.backend(self.take(backends + i, 1)) for i in range(backend_count)]
+        self.choices = self.take(choices, count) if choices else bytes(count * LINE)
+        self.wide = {kind: self.tables(number) for kind, number in WIDE.items()}
 
     def take(self, line, count):
         return self.lines[line * LINE:(line + count) * LINE]
@@ -78,21 +93,68 @@ class Services:
 
     @staticmethod
     def backend(line):
-        """(its line without its row of counters, its number, the row of its service)."""
-        return line[:24] + line[28:], *struct.unpack_from("=HI", line, 18)
+        """Its line without its row of counters."""
+        return line[:24] + line[28:]
+
+    def tables(self, kind):
+        """{(address, protocol): [(first port, last port, row)]} of what has several ports."""
+        found = {}
+        for at in range(0, len(self.cells), 32):
+            cell = self.cells[at:at + 32]
+            if cell[19] == kind:
+                found[address(cell), NUMBERS[cell[18]]] = self.table(
+                    struct.unpack_from("=I", cell, 20)[0])
+        return found
+
+    def table(self, line):
+        every, leaf, leaves, *firsts = struct.unpack_from("=IIH27H", self.lines, line * LINE)
+        assert firsts[leaves:] == [0xFFFF] * (len(firsts) - leaves)
+        rows = [row for at in range(leaves * EACH_LEAF) if (row := struct.unpack_from(
+            "=HHI", self.lines, leaf * LINE + 8 * at))[0] <= row[1]]
+        assert [rows[at * EACH_LEAF][0] for at in range(leaves)] == firsts[:leaves]
+        return rows + ([(0, 0xFFFF, every - 1)] if every else [])
 
     def content(self):
-        return self.cell_lines, self.sources, self.cells, self.services, self.backends
+        return (self.cell_lines, self.sources, self.addresses, self.cells, self.services,
+                self.backends, self.choices, self.wide)
+
+    # --- by service --------------------------------------------------------------------------
+
+    def end(self, row):
+        """(address, protocol, its first port)."""
+        line = self.services[row][0]
+        return address(line), NUMBERS[line[34]], struct.unpack_from(">H", line, 32)[0]
+
+    def met(self):
+        """{end: Met}."""
+        found = {}
+        for row, (line, _) in enumerate(self.services):
+            by_port, turns, flags = struct.unpack_from("=HBB", line, 40)
+            choice = self.choices[row * LINE:(row + 1) * LINE]
+            found[self.end(row)] = Met(
+                FORWARDS[line[35]], address(line[16:]) if any(line[16:32]) else None,
+                by_port == 0xFFFF, bool(turns), bool(flags & 1), bool(flags & 2),
+                bool(flags & 4), bits(line[44:60]), struct.unpack_from("=I", choice, 16)[0],
+                bits(choice[48:64]))
+        return found
+
+    def serving(self):
+        """{end: [Serves]}."""
+        found = {self.end(row): [] for row in range(len(self.services))}
+        for line in self.backends:
+            number, row, shift, _, weight = struct.unpack_from("=HIHHI", line, 18)
+            port = struct.unpack_from(">H", line, 16)[0]
+            found[self.end(row)].append(
+                Serves(self.end(row), address(line), port, shift, weight, number))
+        return found
 
     def shares(self):
-        """{(service's address, port): {backend's address: slots}}, of those who have any."""
-        names = {(service, number): address(line) for line, number, service in self.backends}
-        found = {}
-        for row, (line, slots) in enumerate(self.services):
-            counts = {number: slots.count(number) for number in set(slots)}
-            port = struct.unpack_from(">H", line, 32)[0]
-            found[address(line), port] = {names[row, number]: count
-                                          for number, count in counts.items()}
+        """{end: {(backend's address, its port): slots}}."""
+        found, serving = {}, self.serving()
+        for row, (_, slots) in enumerate(self.services):
+            names = {one.number: (one.address, one.port) for one in serving[self.end(row)]}
+            found[self.end(row)] = {names[number]: count
+                                    for number, count in collections.Counter(slots).items()}
         return found
 
     def unfound(self):
@@ -116,6 +178,13 @@ class Services:
 def address(line):
     found = ipaddress.IPv6Address(line[:16])
     return str(found.ipv4_mapped or found)
+
+
+def bits(mask):
+    """How many there are in the mask of a prefix."""
+    number = int.from_bytes(mask, "big")
+    assert number == 0 or f"{number:0128b}" == f"{'1' * number.bit_count():0<128}", mask
+    return number.bit_count()
 
 
 def mix(number, word):

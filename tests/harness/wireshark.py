@@ -13,13 +13,14 @@ ETH_P_ALL, PACKET_OUTGOING = 3, 4
 GUE_PORT = 6080
 OPTIONS = ("ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE",
            "udp.ignore_ipv6_zero_checksum:TRUE",        # in tunnels (RFC 6935)
+           "sctp.checksum:CRC 32c",                     # what it does not know it takes for none
            "tcp.analyze_sequence_numbers:FALSE")        # one way of a connection is too little
-CHECKSUMS = ("ip", "tcp", "udp", "icmp", "icmpv6")
+CHECKSUMS = ("ip", "tcp", "udp", "sctp", "icmp", "icmpv6")
 FIELDS = ("frame.protocols", "_ws.expert.severity", "_ws.expert.message", "icmp.type",
           "icmpv6.type", *(f"{name}.checksum.status" for name in CHECKSUMS))
 # What is said on a connection is no concern of it, whatever port that has. (GUE's own are above.)
 DECODE = ("tcp.port==1-65535,data", f"udp.port==1-{GUE_PORT - 1},data", f"udp.port=={GUE_PORT},ip",
-          f"udp.port=={GUE_PORT + 1}-65535,data")
+          f"udp.port=={GUE_PORT + 1}-65535,data", "sctp.port==1-65535,data")
 ERROR = 8 << 20                                         # PI_ERROR
 GOOD, UNVERIFIED, NOT_THERE = ("1", "Good"), ("2", "Unverified"), ("3", "Not present")
 ERRORS = {"icmp": (3, 11, 12), "icmpv6": (1, 2, 3, 4)}
@@ -91,9 +92,9 @@ def is_other_zero(row):
 
 
 def wrong_checksums(row, name):
-    """Of what an error quotes the end is missing, which UDP's length tells and TCP has none."""
+    """Of what an error quotes the end is missing, which only UDP tells, by its length."""
     fine = GOOD + NOT_THERE + (UNVERIFIED if is_error(row) and name == "udp" else ())
-    if name == "tcp" and (is_error(row) or is_other_zero(row)):
+    if name in ("tcp", "sctp") and is_error(row) or name == "tcp" and is_other_zero(row):
         return []
     return [value for value in row[f"{name}.checksum.status"] if value not in fine]
 
@@ -101,7 +102,7 @@ def wrong_checksums(row, name):
 def complaints(row):
     if any(int(value) >= ERROR for value in row["_ws.expert.severity"]):
         yield from (text for text in row["_ws.expert.message"]
-                    if not text.startswith("Bad checksum"))         # said below
+                    if not text.startswith(("Bad checksum", "Bad SCTP checksum")))  # said below
     if "_ws.malformed" in row["frame.protocols"][0]:
         yield "malformed"
     for name in CHECKSUMS:
