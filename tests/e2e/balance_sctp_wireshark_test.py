@@ -115,11 +115,11 @@ def test_translated_associations_are_right(gateways, hook, name, hidden):
         for family in FAMILIES:
             talked = Association(gateway, family, ENDS[name][2])
             assert talked.stands[0] == (SOURCE if hidden else CLIENT)[family]
-            verdict = judged(frames_of(talked.rows))
+            verdict, = judged(frames_of(talked.rows))
             assert not verdict.complaints
             assert verdict.good["sctp"] == len(talked.rows) == len(said(family))
             # Nobody makes a packet good that was broken on its way.
-            wrong = judged(frames_of(talked.broken())).complaints
+            wrong = judged(frames_of(talked.broken()))[0].complaints
             assert [text for text, _, _ in wrong] == ["sctp: checksum ['0']"] * 2
 
 
@@ -131,7 +131,7 @@ def test_errors_about_them_are_right(gateways, name):
         for family in FAMILIES:
             rows, wanted = Association(gateway, family, ENDS[name][2]).expired()
             assert rows == wanted
-            verdict = judged(frames_of(rows))
+            verdict, = judged(frames_of(rows))
             assert not verdict.complaints
             assert verdict.good["icmp" if family == 4 else "icmpv6"] == 1
 
@@ -169,7 +169,7 @@ def test_carried_associations_are_right(gateways, row):
             sent, wanted = carried(family, way)
             rows = passed(gateway, *(("left", one) for one in sent))
             assert rows == wanted
-            verdict = judged(frames_of(rows))
+            verdict, = judged(frames_of(rows))
             assert not verdict.complaints
             assert verdict.good["sctp"] == len(sent)
         assert not [name for name in gateway.daemon.reasons() if name.startswith("drop")]
