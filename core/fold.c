@@ -1,41 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fold.h"
 
-#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "insn.h"
 
 static const struct bpf_insn nothing = { .code = BPF_JMP | BPF_JA };
-
-static bool insn_is_wide(const struct bpf_insn *insn)
-{
-	return insn->code == (BPF_LD | BPF_IMM | BPF_DW);
-}
-
-/* Where a jump, or a call of a function of the program, goes on; count where it is none. */
-static size_t insn_target(const struct bpf_insn *insns, size_t at, size_t count)
-{
-	unsigned class = BPF_CLASS(insns[at].code), op = BPF_OP(insns[at].code);
-	bool jumps = class == BPF_JMP || class == BPF_JMP32,
-	     is_far = op == BPF_CALL || (class == BPF_JMP32 && op == BPF_JA);
-
-	if (!jumps || op == BPF_EXIT || (op == BPF_CALL && insns[at].src_reg != BPF_PSEUDO_CALL))
-		return count;
-	int64_t target = (int64_t)at + 1 + (is_far ? insns[at].imm : insns[at].off);
-
-	return target >= 0 && target < (int64_t)count ? (size_t)target : count;
-}
 
 /* True for each instruction that is come to from elsewhere than the one before it. */
 static void targets_mark(const struct bpf_insn *insns, size_t count, bool *targets)
 {
 	for (size_t at = 0; at < count; at++) {
-		targets[insn_target(insns, at, count)] = true;
-		at += insn_is_wide(&insns[at]);
+		targets[weir_insn_target(insns, at, count)] = true;
+		at += weir_insn_is_wide(&insns[at]);
 	}
 }
 
@@ -110,7 +91,7 @@ size_t weir_fold(struct bpf_insn *insns, size_t count, const struct weir_folded 
 		return 0;
 	targets_mark(insns, count, targets);
 	for (size_t at = 0; at + 2 < count; at++) {
-		if (!insn_is_wide(&insns[at]))
+		if (!weir_insn_is_wide(&insns[at]))
 			continue;
 		if (!targets[at + 2] && pair_fold(&insns[at], from))
 			folded++;

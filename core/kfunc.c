@@ -51,18 +51,14 @@ static bool call_is_of(const struct bpf_insn *insn, enum weir_kfunc kfunc)
 	return insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == (int)kfunc;
 }
 
-bool weir_kfunc_put(struct bpf_insn *insns, size_t count)
+void weir_kfunc_put(struct bpf_insn *insns, size_t count)
 {
-	bool changed = false;
-
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(kfuncs); i++) {
 		for (size_t at = 0; kfuncs[i].id > 0 && at < count; at++) {
 			if (!call_is_of(&insns[at], kfuncs[i].kfunc))
 				continue;
 			insns[at].src_reg = BPF_PSEUDO_KFUNC_CALL;
 			insns[at].imm = kfuncs[i].id;
-			changed = true;
 		}
 	}
-	return changed;
 }

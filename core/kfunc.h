@@ -13,7 +13,7 @@ struct bpf_insn;
 /* Whether the running kernel has it. The first question reads the kernel's BTF, some 50 ms; what it
  * found holds for this run. */
 bool weir_kfunc_is_there(enum weir_kfunc kfunc);
-/* The program calls what has been asked for, and is there. False: it is as it was. */
-bool weir_kfunc_put(struct bpf_insn *insns, size_t count);
+/* The program calls what has been asked for, and is there. */
+void weir_kfunc_put(struct bpf_insn *insns, size_t count);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "fold.h"
 #include "kfunc.h"
+#include "prune.h"
 
 #define RODATA ".rodata"
 
@@ -51,15 +52,40 @@ static int constants_fd(const struct bpf_insn *insns, size_t count, size_t value
 	return -1;
 }
 
-static bool constants_put(struct bpf_insn *insns, size_t count)
+static void constants_put(struct bpf_insn *insns, size_t count)
 {
 	struct weir_folded from = {};
 
 	if (!constants)
-		return false;
+		return;
 	from.bytes = bpf_map__initial_value((struct bpf_map *)constants, &from.size);
 	from.fd = from.bytes ? constants_fd(insns, count, from.size) : -1;
-	return from.fd >= 0 && weir_fold(insns, count, &from);
+	if (from.fd >= 0)
+		weir_fold(insns, count, &from);
+}
+
+/* In place: the program has them for itself, as it has its instructions, which change as well. */
+static __u32 records_prune(const void *records, __u32 count, __u32 size, const uint32_t *where,
+			   size_t left, bool is_whole)
+{
+	return (__u32)weir_prune_records((void *)(uintptr_t)records, count, size, where,
+					 (uint32_t)left, is_whole);
+}
+
+static int program_prune(struct bpf_program *program, struct bpf_prog_load_opts *opts,
+			 struct bpf_insn *insns, size_t count)
+{
+	_cleanup_free_ uint32_t *where = malloc((count + 1) * sizeof(*where));
+
+	if (!where)
+		return -ENOMEM;
+	size_t left = weir_prune(insns, count, where);
+
+	opts->func_info_cnt = records_prune(opts->func_info, opts->func_info_cnt,
+					    opts->func_info_rec_size, where, left, true);
+	opts->line_info_cnt = records_prune(opts->line_info, opts->line_info_cnt,
+					    opts->line_info_rec_size, where, left, false);
+	return bpf_program__set_insns(program, insns, left);
 }
 
 /* With all its functions, and every map by its descriptor. The cookie: flags to load it with. */
@@ -73,10 +99,9 @@ static int program_prepare(struct bpf_program *program, struct bpf_prog_load_opt
 		return -ENOMEM;
 	opts->prog_flags |= (__u32)cookie;
 	memcpy(insns, bpf_program__insns(program), count * sizeof(*insns));
-	bool changed = weir_kfunc_put(insns, count);
-
-	changed |= constants_put(insns, count);
-	return changed ? bpf_program__set_insns(program, insns, count) : 0;
+	weir_kfunc_put(insns, count);
+	constants_put(insns, count);
+	return program_prune(program, opts, insns, count);
 }
 
 /* A handler of ours stands in for libbpf's own, which sets the flag. */

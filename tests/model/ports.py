@@ -8,7 +8,7 @@ FIRST, COUNT = 1024, 31744
 GOLDEN = 0x9e3779b97f4a7c15
 SPREAD = 0xd6e8feb86659fd93
 ALL = (1 << 64) - 1
-NUMBERS = {"tcp": 6, "udp": 17}
+NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
 def mix(value, word):
