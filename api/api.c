@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "core/offline.h"
 
 #define SOCKET_NAME "weir.sock"
 #define SOCKET_CONNECTIONS 256
@@ -262,7 +263,10 @@ int weir_api_new(struct weir_engine *engine, struct weir_diag *diag, struct weir
 		return -ENOMEM;
 	api->engine = engine;
 	api->loop = weir_engine_loop(engine);
-	api->series = weir_series_new();
+	_cleanup_free_ char *series =
+		weir_path_join(weir_engine_options(engine)->run_dir, WEIR_SERIES_FILE);
+
+	api->series = series ? weir_series_new(series) : NULL;
 	int r = api->series ? api_open(api, diag) : -ENOMEM;
 	if (r == -ENOMEM)
 		weir_diag_error(diag, NULL, "the API does not start: out of memory");

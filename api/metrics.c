@@ -153,7 +153,8 @@ static void capped_put(const struct metrics *metrics, unsigned most)
 static void http_put(const struct metrics *metrics, const struct weir_http_counts *counts)
 {
 	char labels[64];
-	head_put(metrics, "http_requests_total", "Requests answered, by status code.", "counter");
+	head_put(metrics, "http_requests_total",
+		 "Requests answered, by status code, since the daemon started.", "counter");
 	for (unsigned code = 0; code < WEIR_HTTP_STATUS_MAX; code++) {
 		/* 200 always, so that the metric is never without a sample. */
 		if (!counts->answers[code] && code != 200)
@@ -161,7 +162,8 @@ static void http_put(const struct metrics *metrics, const struct weir_http_count
 		snprintf(labels, sizeof(labels), "code=\"%u\"", code);
 		sample_put(metrics, "http_requests_total", labels, (double)counts->answers[code]);
 	}
-	head_put(metrics, "http_rejected_total", "Requests and connections turned away, by cause.",
+	head_put(metrics, "http_rejected_total",
+		 "Requests and connections turned away, by cause, since the daemon started.",
 		 "counter");
 	for (size_t i = 0; i < WEIR_HTTP_REJECTIONS; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"", rejections[i]);
@@ -179,6 +181,19 @@ static double resident_bytes(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Before it is told: what a scrape has seen must not be chosen otherwise by the next run. */
+static void series_keep(struct weir_api *api)
+{
+	int r = weir_series_keep(api->series);
+
+	if (r && !api->is_series_loss_told)
+		weir_engine_warn(api->engine, "metrics",
+				 "which series are told cannot be kept in the run's directory: %s; "
+				 "after a restart others may be",
+				 strerror(-r));
+	api->is_series_loss_told = r != 0;
+}
+
 void weir_metrics_write(struct weir_api *api, struct weir_buf *text)
 {
 	const struct weir_snapshot *snapshot = weir_engine_snapshot(api->engine);
@@ -192,6 +207,7 @@ void weir_metrics_write(struct weir_api *api, struct weir_buf *text)
 	snapshot_put(&metrics, snapshot);
 	capped_put(&metrics, api->metrics_series);
 	weir_series_end(api->series);
+	series_keep(api);
 	head_put(&metrics, "build_info", "Always 1; the label is the version that runs.", "gauge");
 	sample_put(&metrics, "build_info", "version=\"" WEIR_VERSION "\"", 1);
 	head_put(&metrics, "revision", "The revision of the policy that is live.", "gauge");

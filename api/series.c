@@ -1,62 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/series.h"
+#include "api/series_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/hash.h"
 
 #define OWN 48 /* of the API itself, and of this: codes of answers and the like */
 #define ROOM_FIRST 1024
 
-struct entry {
-	uint64_t key; /* of name and labels; 0: none */
-	uint32_t family;
-	unsigned rows;
-	bool is_shown, is_seen;
-	double value; /* of a counter, at the last writing */
-};
-
-/* The series of one metric. */
-struct family {
-	const char *name; /* a literal of the snapshot's */
-	unsigned shown;
-	/* Of counters: what is folded now, what was and is no more; and of the last writing what
-	 * was folded, less what was met again. */
-	double rest, gone, missed;
-	bool has_rest; /* once it has, it keeps it: a counter is not to vanish */
-};
-
-struct weir_series {
-	struct entry *entries;
-	size_t room, count; /* room: a power of two */
-	struct family *families;
-	size_t family_count, at; /* at: the one that is being written */
-	unsigned most, shown, left_out;
-	unsigned histogram_rows; /* of the longest */
-};
-
-struct weir_series *weir_series_new(void)
+struct weir_series *weir_series_new(const char *path)
 {
 	struct weir_series *series = calloc(1, sizeof(*series));
 
-	if (series)
-		series->entries = calloc(ROOM_FIRST, sizeof(*series->entries));
-	if (!series || !series->entries) {
-		free(series);
+	if (!series)
+		return NULL;
+	series->room = ROOM_FIRST;
+	series->entries = calloc(ROOM_FIRST, sizeof(*series->entries));
+	series->path = path ? strdup(path) : NULL;
+	if (!series->entries || (path && !series->path)) {
+		weir_series_free(series);
 		return NULL;
 	}
-	series->room = ROOM_FIRST;
+	weir_series_load(series);
 	return series;
+}
+
+static void families_forget(struct weir_series *series)
+{
+	while (series->family_count)
+		free(series->families[--series->family_count].name);
 }
 
 void weir_series_free(struct weir_series *series)
 {
 	if (!series)
 		return;
+	families_forget(series);
 	free(series->entries);
 	free(series->families);
+	free(series->path);
 	free(series);
 }
 
@@ -73,7 +59,8 @@ static uint64_t entry_key(const struct weir_sample *sample)
 	return key ? key : 1;
 }
 
-static struct entry *entry_find(struct entry *entries, size_t room, uint64_t key)
+struct weir_series_entry *weir_series_entry_find(struct weir_series_entry *entries, size_t room,
+						 uint64_t key)
 {
 	size_t i = key & (room - 1);
 
@@ -85,17 +72,17 @@ static struct entry *entry_find(struct entry *entries, size_t room, uint64_t key
 /* Into a table of that room, those that are seen or all. */
 static int entries_move(struct weir_series *series, size_t room, bool all)
 {
-	struct entry *moved = calloc(room, sizeof(*moved));
+	struct weir_series_entry *moved = calloc(room, sizeof(*moved));
 
 	if (!moved)
 		return -ENOMEM;
 	series->count = 0;
 	for (size_t i = 0; i < series->room; i++) {
-		const struct entry *entry = &series->entries[i];
+		const struct weir_series_entry *entry = &series->entries[i];
 
 		if (!entry->key || (!all && !entry->is_seen))
 			continue;
-		*entry_find(moved, room, entry->key) = *entry;
+		*weir_series_entry_find(moved, room, entry->key) = *entry;
 		series->count++;
 	}
 	free(series->entries);
@@ -104,27 +91,32 @@ static int entries_move(struct weir_series *series, size_t room, bool all)
 	return 0;
 }
 
-static int family_find(struct weir_series *series, const char *name)
+int weir_series_family_add(struct weir_series *series, const char *name)
 {
-	for (size_t i = 0; i < series->family_count; i++)
-		if (strcmp(series->families[i].name, name) == 0)
-			return (int)i;
-	struct family *grown =
+	struct weir_series_family *grown =
 		reallocarray(series->families, series->family_count + 1, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
 	series->families = grown;
-	grown[series->family_count] = (struct family){ .name = name };
-	return (int)series->family_count++;
+	grown[series->family_count] = (struct weir_series_family){ .name = strdup(name) };
+	return grown[series->family_count].name ? (int)series->family_count++ : -ENOMEM;
 }
 
-static void entry_renew(struct weir_series *series, struct entry *entry)
+static int family_find(struct weir_series *series, const char *name)
+{
+	for (size_t i = 0; i < series->family_count; i++)
+		if (strcmp(series->families[i].name, name) == 0)
+			return (int)i;
+	return weir_series_family_add(series, name);
+}
+
+static void entry_renew(struct weir_series *series, struct weir_series_entry *entry)
 {
 	entry->is_seen = false;
 	if (!entry->key)
 		return;
-	struct family *family = &series->families[entry->family];
+	struct weir_series_family *family = &series->families[entry->family];
 
 	family->missed += entry->value; /* 0 of what is shown */
 	if (!entry->is_shown)
@@ -152,11 +144,11 @@ static unsigned histogram_rows(const struct weir_snapshot *snapshot)
 	return most;
 }
 
-/* Another bound: it is chosen anew who is shown. */
-static void series_forget(struct weir_series *series)
+void weir_series_forget(struct weir_series *series)
 {
 	memset(series->entries, 0, series->room * sizeof(*series->entries));
-	series->count = series->family_count = 0;
+	series->count = 0;
+	families_forget(series);
 }
 
 /* Room is made for all that may be new, so that asking cannot fail. */
@@ -165,8 +157,8 @@ int weir_series_begin(struct weir_series *series, const struct weir_snapshot *sn
 {
 	size_t room = series->room;
 
-	if (series->most != most)
-		series_forget(series);
+	if (series->most != most) /* it is chosen anew who is shown */
+		weir_series_forget(series);
 	while (room < 2 * (series->count + snapshot->sample_count))
 		room *= 2;
 	if (room != series->room && entries_move(series, room, true))
@@ -186,7 +178,8 @@ int weir_series_begin(struct weir_series *series, const struct weir_snapshot *sn
 	return 0;
 }
 
-static bool has_room(const struct weir_series *series, const struct family *family, unsigned rows)
+static bool has_room(const struct weir_series *series, const struct weir_series_family *family,
+		     unsigned rows)
 {
 	/* Each metric may need a row for the rest. */
 	unsigned taken = OWN + (unsigned)series->family_count + series->shown;
@@ -196,17 +189,30 @@ static bool has_room(const struct weir_series *series, const struct family *fami
 	return taken + rows <= series->most && family->shown + rows <= share;
 }
 
-static void entry_make(struct weir_series *series, const struct weir_sample *sample, uint64_t key,
-		       struct entry *entry)
+/* What a feature itself calls the others is a part of them: there is one such series. */
+static bool is_of_others(const struct weir_sample *sample)
 {
-	struct family *family = &series->families[series->at];
+	_cleanup_buf_ struct weir_buf other = { 0 };
+
+	if (sample->kind != WEIR_SAMPLE_COUNTER || !sample->labels)
+		return false;
+	weir_series_labels_other(sample->labels, &other);
+	return strcmp(weir_buf_str(&other), sample->labels) == 0;
+}
+
+static void entry_make(struct weir_series *series, const struct weir_sample *sample, uint64_t key,
+		       struct weir_series_entry *entry)
+{
+	struct weir_series_family *family = &series->families[series->at];
 	unsigned rows = sample->kind >= WEIR_SAMPLE_BUCKET ? series->histogram_rows : 1;
 
-	*entry = (struct entry){ .key = key,
-				 .family = (uint32_t)series->at,
-				 .rows = rows,
-				 .is_shown = has_room(series, family, rows) };
+	*entry = (struct weir_series_entry){ .key = key,
+					     .family = (uint32_t)series->at,
+					     .rows = rows,
+					     .is_shown = !is_of_others(sample) &&
+							 has_room(series, family, rows) };
 	series->count++;
+	series->is_changed = true;
 	if (!entry->is_shown)
 		return;
 	series->shown += rows;
@@ -216,17 +222,18 @@ static void entry_make(struct weir_series *series, const struct weir_sample *sam
 bool weir_series_shows(struct weir_series *series, const struct weir_sample *sample)
 {
 	uint64_t key = entry_key(sample);
-	struct entry *entry = entry_find(series->entries, series->room, key);
+	struct weir_series_entry *entry =
+		weir_series_entry_find(series->entries, series->room, key);
 
 	series->at = (size_t)family_find(series, sample->name);
 	if (!entry->key)
 		entry_make(series, sample, key, entry);
-	if (!entry->is_shown && !entry->is_seen)
+	if (!entry->is_shown && !entry->is_seen && !is_of_others(sample))
 		series->left_out++;
 	entry->is_seen = true;
 	if (entry->is_shown || sample->kind != WEIR_SAMPLE_COUNTER)
 		return entry->is_shown;
-	struct family *family = &series->families[series->at];
+	struct weir_series_family *family = &series->families[series->at];
 
 	family->missed -= entry->value;
 	/* It began anew: a device that was made once more, a counter that came to its end. What it
@@ -235,13 +242,14 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 		family->gone += entry->value;
 	family->rest += sample->value;
 	family->has_rest = true;
+	series->is_changed |= sample->value > entry->value || sample->value < entry->value;
 	entry->value = sample->value;
 	return false;
 }
 
 struct weir_series_rest weir_series_rest(const struct weir_series *series)
 {
-	const struct family *family = &series->families[series->at];
+	const struct weir_series_family *family = &series->families[series->at];
 
 	return (struct weir_series_rest){ family->name,
 					  family->rest + family->gone + family->missed,
@@ -255,7 +263,7 @@ void weir_series_end(struct weir_series *series)
 	bool has_gone = false;
 
 	for (size_t i = 0; i < series->room; i++) {
-		struct entry *entry = &series->entries[i];
+		struct weir_series_entry *entry = &series->entries[i];
 
 		if (!entry->key || entry->is_seen)
 			continue;
@@ -263,6 +271,7 @@ void weir_series_end(struct weir_series *series)
 		series->families[entry->family].gone += entry->value;
 		entry->value = 0;
 	}
+	series->is_changed |= has_gone;
 	if (has_gone)
 		entries_move(series, series->room, false);
 }

@@ -23,7 +23,12 @@ struct weir_series_rest {
 	bool is_there; /* it has some, or had */
 };
 
-struct weir_series *weir_series_new(void);
+/*
+ * Goes on with what a run before has kept at `path`: who is shown and what is in the sums. Chosen
+ * anew, series would change places with others of the sum, which would leap and fall. NULL: it ends
+ * with the run. NULL: no memory.
+ */
+struct weir_series *weir_series_new(const char *path);
 void weir_series_free(struct weir_series *series);
 /* One writing of all samples of a snapshot, which are sorted by name. -ENOMEM. */
 int weir_series_begin(struct weir_series *series, const struct weir_snapshot *snapshot,
@@ -33,6 +38,9 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 /* Of the metric of the sample that was asked for last. */
 struct weir_series_rest weir_series_rest(const struct weir_series *series);
 void weir_series_end(struct weir_series *series);
+/* For the next run, before anybody is told what was written; nothing where nothing has changed.
+ * -errno: the file stays as it was. */
+int weir_series_keep(struct weir_series *series);
 unsigned weir_series_left_out(const struct weir_series *series); /* folded ones included */
 /* `labels` with each value in it "other". */
 void weir_series_labels_other(const char *labels, struct weir_buf *text);

@@ -31,7 +31,7 @@ static int fixture_make(void **state)
 	*state = f;
 	if (!f)
 		return -1;
-	f->series = weir_series_new();
+	f->series = weir_series_new(NULL);
 	f->snapshot.samples = f->samples;
 	return f->series ? 0 : -1;
 }
@@ -234,6 +234,22 @@ static void rows_of_a_histogram_are_shown_together(void **state)
 	assert_int_equal(written.left_out, 50 - 33);
 }
 
+/* A feature sums up by itself, too: of both there is one series, which nobody is told twice. */
+static void what_a_feature_calls_other_is_of_the_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 0, 5);
+	snprintf(f->labels[0], sizeof(f->labels[0]), "number=\"other\"");
+	for (unsigned i = 1; i < SHARE + 3; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	struct written written = write_all(f);
+
+	assert_false(written.has[0]);
+	assert_true(written.rest.value == 5 + 2);
+	assert_int_equal(written.left_out, 2); /* itself it is told */
+}
+
 static void labels_are_other_in_each_value(void **state)
 {
 	struct weir_buf text = { 0 };
@@ -256,6 +272,7 @@ int main(void)
 		CASE(room_of_those_that_went_is_had_again),
 		CASE(the_whole_has_its_bound),
 		CASE(rows_of_a_histogram_are_shown_together),
+		CASE(what_a_feature_calls_other_is_of_the_rest),
 		cmocka_unit_test(labels_are_other_in_each_value),
 	};
 

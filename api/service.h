@@ -50,7 +50,8 @@ struct weir_api {
 	char *metrics_prefix;
 	uint32_t metrics_series; /* at the most */
 	struct weir_series *series;
-	bool is_stopping; /* whoever asks is told so */
+	bool is_series_loss_told; /* that they cannot be kept */
+	bool is_stopping;	  /* whoever asks is told so */
 };
 
 /* handler.c: what the socket and the API's address do with a request; closure is the struct

@@ -132,6 +132,21 @@ void weir_engine_look(struct weir_engine *engine)
 	snapshot_take(engine);
 }
 
+/* Where one begins a change those behind it wait until that is over, and have their tick then. */
+static bool features_tick_rest(struct weir_engine *engine)
+{
+	for (size_t i = engine->ticks_from; weir_features[i]; i++) {
+		engine->ticks_from = i;
+		engine->owes_tick = engine->running != NULL;
+		if (engine->owes_tick)
+			return false;
+		if (weir_features[i]->tick)
+			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
+	}
+	engine->ticks_from = 0;
+	return true;
+}
+
 /*
  * A worker that persists or compiles reads the features' state: what would change it waits until
  * that change is over, and no longer, for there may always be a next one. After a late tick the
@@ -142,12 +157,15 @@ static void features_tick(struct weir_engine *engine)
 	uint64_t now_ns = weir_clock_monotonic_ns();
 
 	engine->owes_tick = engine->running != NULL;
-	if (engine->owes_tick || now_ns - engine->ticked_ns < TICK_MS / 2 * WEIR_NS_PER_MS)
+	if (engine->owes_tick)
 		return;
-	engine->ticked_ns = now_ns;
-	for (size_t i = 0; weir_features[i] && !engine->running; i++)
-		if (weir_features[i]->tick)
-			weir_features[i]->tick(engine->states[i], weir_clock_monotonic_ns());
+	if (!engine->ticks_from) {
+		if (now_ns - engine->ticked_ns < TICK_MS / 2 * WEIR_NS_PER_MS)
+			return;
+		engine->ticked_ns = now_ns;
+	}
+	if (!features_tick_rest(engine))
+		return;
 	/* The program that lets go of the old maps could not be loaded: once more. */
 	if (engine->settles_again && !engine->running && --engine->settles_again == 0)
 		weir_engine_settle(engine);
@@ -383,6 +401,15 @@ static void policy_keep(struct weir_engine *engine, struct weir_diag *diag)
 				  engine->options.state_dir, strerror(-r));
 }
 
+/* Features that go by what interfaces there are learn that from the first view, and are in the
+ * second: whoever asks first is told of them, too. */
+static int first_look(struct weir_engine *engine)
+{
+	int r = snapshot_take(engine);
+
+	return r ? r : snapshot_take(engine);
+}
+
 static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	int r = weir_dirs_take(&engine->dirs, &engine->options, diag);
@@ -411,7 +438,7 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 	if (!r && !engine->traffic)
 		r = -ENOMEM;
 	if (!r)
-		r = snapshot_take(engine);
+		r = first_look(engine);
 	if (!r)
 		r = watches_start(engine);
 	if (r)

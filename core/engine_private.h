@@ -39,6 +39,7 @@ struct weir_engine {
 	uint64_t started_ns;
 	uint64_t ticked_ns;	/* when features had their tick last */
 	bool owes_tick;		/* a change was under way when it was due */
+	size_t ticks_from;	/* the feature that is owed the rest of one; 0: no rest */
 	bool owes_look;		/* an interface came, went or changed */
 	unsigned settles_again; /* ticks until old state maps are tried to be let go of; 0: never */
 	bool holds_old;		/* there are such, and what is in them has not come over */

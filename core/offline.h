@@ -5,6 +5,8 @@
 
 #include "../base/buf.h"
 
+#define WEIR_SERIES_FILE "metric-series" /* the API's, in the run's directory (api/series.h) */
+
 /*
  * Appends the members of weir_status_write() that the pins tell, "daemon": false, "maps" (each
  * pinned map with its capacity and bytes) and "sets" (each live set with its entries). -ENOENT:
@@ -15,10 +17,9 @@ int weir_offline_status(const char *pin_dir, struct weir_buf *reply);
 
 /*
  * Detaches every program and removes every pin below pin_dir, and what a daemon that was killed
- * left in run_dir (NULL: none): its socket, and what features keep there. A second call finds
- * nothing and succeeds. A running daemon is told
- * of, not stopped. What is not Weir's stays: other programs, other files below pin_dir, a clsact
- * qdisc that somebody else made.
+ * left in run_dir (NULL: none): its socket, and what features and the API keep there. A second call
+ * finds nothing and succeeds. A running daemon is told of, not stopped. What is not Weir's stays:
+ * other programs, other files below pin_dir, a clsact qdisc that somebody else made.
  *
  * Appends {"daemon":bool,"removed":[sentence…],"failed":[{"what":…,"why":…}]}. An error (-errno) is
  * returned only when nothing could be tried.

@@ -308,6 +308,7 @@ static void run_files_remove(struct cleanup *cleanup, const char *run_dir)
 	for (size_t i = 0; weir_features[i]; i++)
 		for (const char *const *name = weir_features[i]->run_files; name && *name; name++)
 			run_file_remove(cleanup, run_dir, *name);
+	run_file_remove(cleanup, run_dir, WEIR_SERIES_FILE);
 }
 
 static void reply_write(const struct cleanup *cleanup, bool is_running, struct weir_buf *reply)

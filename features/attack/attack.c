@@ -112,6 +112,7 @@ const struct weir_feature weir_attack = {
 	.state_free = attack_state_free,
 	.attach = attack_attach,
 	.tick = attack_tick,
+	.watched = attack_watched,
 	.status = attack_status,
 	.snapshot = attack_snapshot,
 	.ops = attack_ops,

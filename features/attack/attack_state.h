@@ -56,6 +56,7 @@ const struct attack_section *attack_section_of(const struct attack *state);
 
 /* attack_watch.c */
 void attack_tick(void *data, uint64_t now_ns);
+void attack_watched(void *data);
 /* Keeps what is usual, where there is a state directory. */
 int attack_save(struct attack *state);
 /* Packets of each kind that arrived at the interface with this slot. */

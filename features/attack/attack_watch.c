@@ -116,6 +116,25 @@ static void iface_begin(struct watch *watch, const struct weir_interface_view *v
 	attack_machine_resume(&iface->machine, word, watch->now_ns);
 }
 
+/* Since zeroing loses what came between: as soon as there is an interface, and before its first
+ * second is over. */
+void attack_watched(void *data)
+{
+	struct attack *state = data;
+	const struct weir_snapshot *snapshot = weir_engine_snapshot(state->engine);
+	struct watch watch = { .state = state, .now_ns = weir_clock_monotonic_ns() };
+
+	if (!state->counters || !attack_section_of(state)->enabled)
+		return;
+	state->is_clear = false;
+	for (size_t i = 0; i < snapshot->interface_count; i++) {
+		const struct weir_interface_view *view = &snapshot->interfaces[i];
+
+		if (view->slot && view->attached && state->at[view->slot].ifindex != view->ifindex)
+			iface_begin(&watch, view);
+	}
+}
+
 static void put_rate(struct weir_json_out *json, const struct watch *watch,
 		     const struct attack_machine *machine, enum weir_flood flood,
 		     enum weir_alarm level)

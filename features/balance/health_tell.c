@@ -91,7 +91,8 @@ int health_snapshot(const struct health *health, struct weir_snapshot *snapshot)
 
 	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "balance_health_changes_total",
-				      "Policies that went live since somebody went up or down.",
+				      "Policies that went live because a backend went up or down, "
+				      "since the daemon started.",
 				      (double)health->changes, NULL);
 	if (!r)
 		r = states_sample(health, snapshot);

@@ -224,21 +224,24 @@ void conntrack_hold_stop(struct conntrack_hold *hold)
 	conntrack_held_end(hold->held, weir_clock_monotonic_ns());
 }
 
+#define SINCE_START ", since the daemon started"
+
 int conntrack_hold_snapshot(const struct conntrack_hold *hold, struct weir_snapshot *snapshot)
 {
 	const struct {
 		const char *metric, *help;
 		uint64_t value;
 	} counters[] = {
-		{ "conntrack_fragments_held_total", "fragments kept until their first was there",
-		  hold->taken },
+		{ "conntrack_fragments_held_total",
+		  "fragments kept until their first was there" SINCE_START, hold->taken },
 		{ "conntrack_fragments_alone_total",
-		  "datagrams whose first fragment did not come in time",
+		  "datagrams whose first fragment did not come in time" SINCE_START,
 		  conntrack_held_alone(hold->held) },
 		{ "conntrack_fragments_refused_total",
-		  "fragments ahead of their first that found no room", hold->refused },
+		  "fragments ahead of their first that found no room" SINCE_START, hold->refused },
 		{ "conntrack_fragments_lost_total",
-		  "fragments that could not be given back to their interface", hold->lost },
+		  "fragments that could not be given back to their interface" SINCE_START,
+		  hold->lost },
 	};
 	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "conntrack_fragments_waiting",
 				  "fragments that wait for their first",

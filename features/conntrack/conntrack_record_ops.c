@@ -252,7 +252,8 @@ int conntrack_records_snapshot(const struct conntrack *state, struct weir_snapsh
 		const char *name, *help;
 		uint64_t value;
 	} counters[] = {
-		{ "flow_records_total", "Records of ended flows, of this run", count.made },
+		{ "flow_records_total", "Records of ended flows, since the daemon started",
+		  count.made },
 		{ "flow_unrecorded_packets_total",
 		  "Packets of ended flows that no record could be sent of", unrecorded.packets },
 		{ "flow_unrecorded_bytes_total",

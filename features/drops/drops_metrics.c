@@ -80,7 +80,8 @@ static int sums_put(const struct drops_view *view, struct weir_snapshot *snapsho
 
 	return r ? r :
 		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "kernel_drops_missed_total",
-				     "Drops that were not counted: they came while another was.",
+				     "Drops that came while another was being counted, and were "
+				     "not, since the daemon started.",
 				     (double)view->missed, NULL);
 }
 

@@ -282,12 +282,12 @@ static int blocks_samples(const struct limit_auto *autos, struct weir_snapshot *
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows) && !r; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "limit_blocks_total",
 				      "Addresses over a limit for so much that they were to be "
-				      "blocked.",
+				      "blocked, since the daemon started.",
 				      (double)rows[i].count, "result=\"%s\"", rows[i].result);
 	return r ? r :
 		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "limit_blocks_forgotten_total",
 				     "Blocked addresses of which it was forgotten how long, for "
-				     "want of room.",
+				     "want of room, since the daemon started.",
 				     (double)autos->forgotten, NULL);
 }
 

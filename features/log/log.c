@@ -216,7 +216,8 @@ static int log_snapshot(void *data, struct weir_snapshot *snapshot)
 				      (double)view.written, "to=\"%s\"", log_place_names[place]);
 		if (!r)
 			r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "log_lost_total",
-					      "Lines of the log that were lost.",
+					      "Lines of the log that were lost, since the daemon "
+					      "started.",
 					      (double)view.lost_all, "to=\"%s\"",
 					      log_place_names[place]);
 	}

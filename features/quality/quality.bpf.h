@@ -61,6 +61,19 @@ struct {
 } ctr_q_iface SEC(".maps");
 
 /*
+ * writes: the daemon, when an interface gets a row
+ * reads: the daemon: whose the rows of ctr_q_iface are. They outlive interfaces, and tables of
+ * another layout, which may give an interface another row
+ * full: cannot be: one for every interface slot
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_INTERFACES_MAX);
+	__type(key, __u32);
+	__type(value, struct quality_owner);
+} cfg_q_iface SEC(".maps");
+
+/*
  * writes: the data path, each CPU its own
  * reads: the daemon, once a tick
  * full: cannot be: a row for every sum

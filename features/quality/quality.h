@@ -122,6 +122,14 @@ struct quality_count {
 /* ctr_q_iface: two rows an interface. */
 #define QUALITY_ROW(slot, is_scaled) ((slot)*2 + (is_scaled))
 
+/* Whose an interface's rows are, and what others had counted in them before. */
+struct quality_owner {
+	__u32 ifindex, pad; /* 0: nobody has had them, or a version before, which noted nothing */
+	struct quality_count before[2];
+};
+
+_Static_assert(sizeof(struct quality_owner) == 136, "the same on both sides");
+
 /* Rows of ctr_q_sum, a number each. */
 enum quality_sum {
 	QUALITY_RUNS,	      /* of the program */

@@ -7,38 +7,39 @@
 
 #define SAMPLED " An estimate where weir_tcp_sample was ever above 1."
 
+#define WORD(member) (offsetof(struct quality_count, member) / sizeof(__u64))
+
 static const struct {
-	size_t offset;
+	size_t word;
 	const char *name, *help;
 } rows[] = {
-	{ offsetof(struct quality_count, segments), "tcp_segments_total",
+	{ WORD(segments), "tcp_segments_total",
 	  "TCP segments that arrived to pass through." SAMPLED },
-	{ offsetof(struct quality_count, retransmits), "tcp_retransmits_total",
+	{ WORD(retransmits), "tcp_retransmits_total",
 	  "TCP segments that were sent again." SAMPLED },
-	{ offsetof(struct quality_count, retransmitted_bytes), "tcp_retransmitted_bytes_total",
+	{ WORD(retransmitted_bytes), "tcp_retransmitted_bytes_total",
 	  "Bytes of data that were sent again." SAMPLED },
-	{ offsetof(struct quality_count, out_of_order), "tcp_out_of_order_total",
+	{ WORD(out_of_order), "tcp_out_of_order_total",
 	  "TCP segments that others had overtaken." SAMPLED },
-	{ offsetof(struct quality_count, zero_windows), "tcp_zero_windows_total",
+	{ WORD(zero_windows), "tcp_zero_windows_total",
 	  "TCP segments that closed the window." SAMPLED },
-	{ offsetof(struct quality_count, resets), "tcp_resets_total", "TCP resets." SAMPLED },
-	{ offsetof(struct quality_count, probes), "tcp_probes_total",
-	  "Keepalives and probes of a closed window." SAMPLED },
+	{ WORD(resets), "tcp_resets_total", "TCP resets." SAMPLED },
+	{ WORD(probes), "tcp_probes_total", "Keepalives and probes of a closed window." SAMPLED },
 };
 
 static int interface_put(const struct quality *state, struct weir_snapshot *snapshot,
 			 const struct weir_interface_view *view)
 {
-	const struct quality_count *count = &state->counts[QUALITY_ROW(view->slot, 1)];
+	const __u64 *now = (const __u64 *)&state->counts[QUALITY_ROW(view->slot, 1)],
+		    *before = (const __u64 *)&state->owners[view->slot].before[1];
 	char name[sizeof(view->name) * 2];
 	int r = 0;
 
 	weir_label_escape(view->name, name, sizeof(name));
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(rows) && !r; i++)
-		r = weir_snapshot_add(
-			snapshot, WEIR_SAMPLE_COUNTER, rows[i].name, rows[i].help,
-			(double)*(const __u64 *)((const char *)count + rows[i].offset),
-			"interface=\"%s\"", name);
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, rows[i].name, rows[i].help,
+				      (double)(now[rows[i].word] - before[rows[i].word]),
+				      "interface=\"%s\"", name);
 	return r;
 }
 
@@ -93,6 +94,12 @@ static int sums_put(const struct quality *state, struct weir_snapshot *snapshot)
 	return r;
 }
 
+/* Not before its rows are its own: another may have counted in them. */
+static bool is_counted(const struct quality *state, const struct weir_interface_view *view)
+{
+	return view->attached && state->owners[view->slot].ifindex == view->ifindex;
+}
+
 int quality_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct quality *state = data;
@@ -101,7 +108,7 @@ int quality_snapshot(void *data, struct weir_snapshot *snapshot)
 	if (!state->measurer)
 		return 0;
 	for (size_t i = 0; i < snapshot->interface_count && !r; i++)
-		if (snapshot->interfaces[i].attached)
+		if (is_counted(state, &snapshot->interfaces[i]))
 			r = interface_put(state, snapshot, &snapshot->interfaces[i]);
 	if (!r)
 		r = handshakes_put(state, snapshot);

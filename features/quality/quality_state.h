@@ -38,6 +38,7 @@ struct quality {
 	struct quality_section section;
 	uint64_t sums[QUALITY_SUMS];
 	struct quality_count counts[QUALITY_ROW(WEIR_INTERFACES_MAX, 0)];
+	struct quality_owner owners[WEIR_INTERFACES_MAX];
 	size_t places; /* interfaces where it measures */
 	size_t live;   /* flows in the table, by the last walk */
 	size_t met;    /* … so far in this one */

@@ -18,8 +18,8 @@
 #define UNSHAKEN_NS (30 * WEIR_NS_PER_S) /* without an end to its handshake */
 #define SILENT_NS (600 * WEIR_NS_PER_S)
 
-static const char *const maps[] = { "cfg_quality", "st_quality",  "st_q_syn", "ctr_q_iface",
-				    "ctr_q_sum",   "tmp_quality", NULL };
+static const char *const maps[] = { "cfg_quality", "cfg_q_iface", "st_quality",	 "st_q_syn",
+				    "ctr_q_iface", "ctr_q_sum",	  "tmp_quality", NULL };
 
 static const char *pin_dir_of(const struct quality *state)
 {
@@ -43,6 +43,7 @@ void quality_watch_end(struct quality *state)
 	state->walk = (struct weir_map_walk){ 0 };
 	state->is_left_over = false;
 	state->live = state->met = state->places = 0;
+	memset(state->owners, 0, sizeof(state->owners));
 }
 
 static int rooms_make(struct quality *state)
@@ -116,6 +117,29 @@ void quality_live(void *data, const struct weir_config *config)
 			     &(struct weir_measure_plan){ .hook = "quality", .maps = maps });
 }
 
+/* Rows outlive interfaces, and tables of another layout may give one another row: what others had
+ * counted there is not its own. It stays in the sum of all. */
+static void rows_own(struct quality *state, const struct weir_interface_view *view)
+{
+	struct weir_map *owners = weir_measurer_map(state->measurer, "cfg_q_iface"),
+			*counts = weir_measurer_map(state->measurer, "ctr_q_iface");
+	struct quality_count *now = &state->counts[QUALITY_ROW(view->slot, 0)];
+	struct quality_owner owner;
+
+	if (!owners || !counts || state->owners[view->slot].ifindex == view->ifindex ||
+	    weir_map_get(owners, &view->slot, &owner))
+		return;
+	if (owner.ifindex && owner.ifindex != view->ifindex) {
+		if (weir_map_sum(counts, QUALITY_ROW(view->slot, 0), 2, QUALITY_COUNT_WORDS,
+				 (uint64_t *)now))
+			return;
+		memcpy(owner.before, now, sizeof(owner.before));
+	}
+	owner.ifindex = view->ifindex;
+	if (!weir_map_set(owners, &view->slot, &owner))
+		state->owners[view->slot] = owner;
+}
+
 void quality_watched(void *data)
 {
 	struct quality *state = data;
@@ -126,8 +150,10 @@ void quality_watched(void *data)
 	if (!state->measurer)
 		return;
 	for (size_t i = 0; snapshot && i < snapshot->interface_count; i++)
-		if (snapshot->interfaces[i].attached && count < WEIR_INTERFACES_MAX)
+		if (snapshot->interfaces[i].attached && count < WEIR_INTERFACES_MAX) {
+			rows_own(state, &snapshot->interfaces[i]);
 			ifindexes[count++] = snapshot->interfaces[i].ifindex;
+		}
 	state->places = weir_measurer_follow(state->measurer, ifindexes, count, state->why);
 }
 

@@ -70,6 +70,18 @@ struct {
 } st_sock_total SEC(".maps");
 
 /*
+ * writes: the daemon, when it finds a socket whose end was missed
+ * reads: the daemon, when it starts
+ * full: cannot be, it is one row
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sockets_total);
+} st_sock_unseen SEC(".maps");
+
+/*
  * writes: programs of `sockets`, each cgroup that is met
  * reads: features/sockets, when it does not find the cgroup by its number
  * full: the one that was met least lately is forgotten, and told by its number

@@ -82,6 +82,8 @@ struct sockets {
 	uint64_t nested_before;	      /* steps of sockets, as tmp_sock_step had them at the start */
 	struct sockets_entry *unseen; /* SOCKETS_UNSEEN_MAX whose end was missed, in turns */
 	uint64_t gone;		      /* how many there were of these, since the daemon started */
+	struct sockets_total unseen_total; /* what these had, since sockets are watched */
+	struct sockets_total told;	   /* of all sockets, to who asked for metrics last */
 	struct sockets_cgroups cgroups;
 	struct sockets_index index;
 	struct sockets_hands hands;
@@ -105,6 +107,8 @@ void sockets_refresh(struct sockets *state);
 
 /* sockets_view.c: 0 or -errno, with what could be read. */
 int sockets_view_read(struct sockets *state);
+/* What sockets had whose end was missed, from a daemon before. */
+void sockets_unseen_read(struct sockets *state);
 
 static inline size_t sockets_count(const struct sockets_view *view)
 {

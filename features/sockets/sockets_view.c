@@ -69,6 +69,24 @@ static bool has_ended(const struct sockets *state, uint64_t cookie, uint64_t fro
 	return false;
 }
 
+void sockets_unseen_read(struct sockets *state)
+{
+	uint32_t zero = 0;
+
+	weir_map_get(weir_tracer_map(state->tracer, "st_sock_unseen"), &zero, &state->unseen_total);
+}
+
+/* What it had at the look before is in no total of a process; those of the host must not fall. */
+static void unseen_sum(struct sockets *state, const struct sockets_entry *entry)
+{
+	struct sockets_total total;
+	uint32_t zero = 0;
+
+	sockets_total_of_live(entry, &total);
+	sockets_total_add(&state->unseen_total, &total);
+	weir_map_set(weir_tracer_map(state->tracer, "st_sock_unseen"), &zero, &state->unseen_total);
+}
+
 /* It ended between this look and the one before. */
 static void unseen_add(struct sockets *state, const struct sockets_entry *entry)
 {
@@ -77,6 +95,7 @@ static void unseen_add(struct sockets *state, const struct sockets_entry *entry)
 	*unseen = *entry;
 	unseen->ended_ns = weir_clock_monotonic_ns();
 	over_add(state, unseen);
+	unseen_sum(state, entry);
 }
 
 /* What ended while it was read is in the totals already; what ended unseen is in none. */

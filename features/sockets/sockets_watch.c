@@ -31,8 +31,17 @@ static const struct weir_trace_program programs[] = {
 };
 
 static const char *const maps[] = {
-	"cfg_trace_socks", "cfg_sock_walk",  "st_socks", "st_sock_ended", "st_sock_turn",
-	"st_sock_total",   "st_sock_cgroup", "ctr_sock", "tmp_sock_step", NULL
+	"cfg_trace_socks",
+	"cfg_sock_walk",
+	"st_socks",
+	"st_sock_ended",
+	"st_sock_turn",
+	"st_sock_total",
+	"st_sock_unseen",
+	"st_sock_cgroup",
+	"ctr_sock",
+	"tmp_sock_step",
+	NULL,
 };
 
 static const char *pin_dir_of(const struct sockets *state)
@@ -59,6 +68,7 @@ void sockets_watch_end(struct sockets *state)
 	state->past = NULL;
 	state->measured = NULL;
 	state->ended_turn = state->walked_ns = 0;
+	state->told = (struct sockets_total){ 0 };
 	sockets_cgroups_done(&state->cgroups);
 }
 
@@ -119,6 +129,7 @@ static int watch_begin(struct sockets *state, struct weir_diag *diag)
 	if (r)
 		return r;
 	state->nested_before = nested_read(state);
+	sockets_unseen_read(state);
 	return rest_make(weir_tracer_map(state->tracer, "st_sock_total"));
 }
 

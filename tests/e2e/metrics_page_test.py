@@ -55,7 +55,8 @@ HEAD = """\
 What `/metrics` tells, with everything switched on; [the page on measuring](monitoring.md) says how
 Prometheus gets it. A part that is off has none, and what was not counted yet is no series. Names
 begin with `weir_`, or what `metrics: {prefix: …}` says. Counters go on where a daemon was
-restarted, unless they are said to be since its start.
+restarted or upgraded, unless they are said to be since it started; behind an upgrade to
+[another layout of tables](reload.md) most begin anew.
 """
 # A part's heading, and how names of its metrics begin. The first that fits.
 PARTS = (("Interfaces, as their devices count", r"interface_"),

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir socket` when its tables are full: what has no place is counted."""
-import ctypes
 import os
 import pathlib
 import signal
@@ -12,13 +11,11 @@ import pytest
 
 from harness.current import current
 from harness.net import Pair
-from harness.sockets import watching
+from harness.sockets import ENTRY_BYTES, cookie_of, double, opened, watching
 from harness.wait import wait_for
 
 MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
-ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
 PORT = 6100
-SO_COOKIE = 57          # of asm-generic/socket.h; 8 bytes
 
 
 @pytest.fixture
@@ -32,13 +29,6 @@ def watched(pair, weir_daemon):
     return watching(weir_daemon, pair.inside)
 
 
-def opened(pinned):
-    bpf = ctypes.CDLL("libbpf.so.1")
-    number = bpf.bpf_obj_get(str(pinned).encode())
-    assert number >= 0
-    return bpf, number
-
-
 def fill(pinned, count):
     """Entries of no socket, until no more go in; gives how many did."""
     bpf, number = opened(pinned)
@@ -48,15 +38,6 @@ def fill(pinned, count):
         if bpf.bpf_map_update_elem(number, key, (key + nowhere).ljust(ENTRY_BYTES, b"\0"), 0):
             return place
     return count
-
-
-def double(pinned, cookie):
-    """The entry of a socket once more, as of one that is no more: nobody saw its end."""
-    bpf, number = opened(pinned)
-    entry = ctypes.create_string_buffer(ENTRY_BYTES)
-    known, key = (value.to_bytes(8, sys.byteorder) for value in (cookie, 1 << 62 | cookie))
-    assert bpf.bpf_map_lookup_elem(number, known, entry) == 0 and known in entry.raw
-    assert bpf.bpf_map_update_elem(number, key, entry.raw.replace(known, key), 0) == 0
 
 
 def run(pair, text, *words):
@@ -101,8 +82,7 @@ def test_whose_end_nobody_saw_is_told_of_by_its_owner(pair, watched):
         server.bind((pair.outside_v4, PORT))
         server.listen()
         sock.connect((pair.outside_v4, PORT))
-        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
-        double(watched.pin_dir / "maps" / "st_socks", cookie)
+        double(watched.pin_dir / "maps" / "st_socks", cookie_of(sock))
         found, = wait_for(lambda: current(watched, "list", "--ended")["sockets"], "it is told of")
         live, = current(watched, "list")["sockets"]
         assert found["end_missed"] and found["state"] == "ended"

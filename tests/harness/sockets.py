@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon that watches the sockets of a namespace, and nothing else; many connections between two
 namespaces, and SYNs of nobody."""
+import ctypes
 import select
 import socket
+import sys
 import time
 
 from scapy.layers.inet import IP, TCP
@@ -17,6 +19,8 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 PORT, OPEN = 6100, 6200
 SILENT = {4: "10.77.1.8", 6: "fd77::8"}         # nobody, at
 NOWHERE = "02:00:00:00:00:08"
+ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
+SO_COOKIE = 57         # of asm-generic/socket.h; 8 bytes
 
 
 def watching(weir_daemon, namespace):
@@ -39,25 +43,31 @@ def listener(namespace, address, port, backlog=1024):
     return sock
 
 
+def accept(server, count, stack):
+    """So many, by the name of their other end."""
+    server.settimeout(60)
+    found = {}
+    for _ in range(count):
+        peer, name = server.accept()
+        found[name] = stack.enter_context(peer)
+    return found
+
+
 def connections(pair, count, stack, family=4):
     """So many that either side began: (end inside, end outside)."""
     ends = []
     mine, others = addresses(pair, family)
     for here, there, address, port in ((pair.inside, pair.outside, others, PORT),
                                        (pair.outside, pair.inside, mine, OPEN)):
-        server = stack.enter_context(listener(there, address, port))
         clients = [stack.enter_context(here.socket(FAMILIES[family], socket.SOCK_STREAM))
                    for _ in range(count)]
+        with listener(there, address, port) as server:
+            for sock in clients:
+                sock.setblocking(False)
+                sock.connect_ex((address, port))
+            peers = accept(server, count, stack)
         for sock in clients:
-            sock.setblocking(False)
-            sock.connect_ex((address, port))
-        server.settimeout(60)
-        by_name = {}
-        for _ in range(count):
-            peer, name = server.accept()
-            by_name[name] = stack.enter_context(peer)
-        for sock in clients:
-            peer = by_name[sock.getsockname()]
+            peer = peers[sock.getsockname()]
             ends.append((sock, peer) if here is pair.inside else (peer, sock))
     return ends
 
@@ -100,3 +110,23 @@ def ask_and_leave(pair, count, family=4):
         for port in range(count):
             sock.send(bytes(Ether(src=NOWHERE, dst=target) / layer /
                             TCP(sport=7000 + port, dport=OPEN + 1, flags="S", seq=1)))
+
+
+def opened(pinned):
+    bpf = ctypes.CDLL("libbpf.so.1")
+    number = bpf.bpf_obj_get(str(pinned).encode())
+    assert number >= 0
+    return bpf, number
+
+
+def cookie_of(sock):
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
+
+
+def double(pinned, cookie):
+    """The entry of a socket once more, as of one that is no more: nobody saw its end."""
+    bpf, number = opened(pinned)
+    entry = ctypes.create_string_buffer(ENTRY_BYTES)
+    known, key = (value.to_bytes(8, sys.byteorder) for value in (cookie, 1 << 62 | cookie))
+    assert bpf.bpf_map_lookup_elem(number, known, entry) == 0 and known in entry.raw
+    assert bpf.bpf_map_update_elem(number, key, entry.raw.replace(known, key), 0) == 0

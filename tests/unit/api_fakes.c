@@ -302,6 +302,11 @@ void weir_engine_publish(struct weir_engine *engine, const char *kind, const cha
 		s->event(s, kind, json, len);
 }
 
+void weir_engine_warn(struct weir_engine *engine, const char *feature, const char *format, ...)
+{
+	weir_engine_publish(engine, "warning", "{}", 2);
+}
+
 /* --- operations --- */
 
 static int echo_put(const char *key, const struct weir_json *value, void *arg)
