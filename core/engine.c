@@ -285,6 +285,24 @@ static int config_fall_back(struct weir_engine *engine, struct weir_diag *refuse
 	return 0;
 }
 
+/* What ran last: features may have to let go of it gently. One that this version refuses is none. */
+static void config_before_take(struct weir_engine *engine)
+{
+	const struct weir_policy_text *last = &engine->policy.previous;
+	_cleanup_diag_ struct weir_diag refused = {};
+
+	if (last->text)
+		weir_config_parse(last->text, strlen(last->text), last->file, &refused,
+				  &engine->before);
+}
+
+static void config_before_drop(struct weir_engine *engine)
+{
+	if (engine->before)
+		weir_config_free(engine->before);
+	engine->before = NULL;
+}
+
 static int config_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	_cleanup_free_ char *text = NULL, *file = NULL;
@@ -305,6 +323,7 @@ static int config_start(struct weir_engine *engine, struct weir_diag *diag)
 		engine->policy.current =
 			(struct weir_policy_text){ weir_take(text), weir_take(file) };
 		engine->policy_is_new = true;
+		config_before_take(engine);
 	}
 	return 0;
 }
@@ -424,6 +443,7 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 		r = features_start(engine, diag);
 	if (!r)
 		r = weir_changes_first(engine, diag);
+	config_before_drop(engine);
 	if (r)
 		return r;
 	policy_keep(engine, diag);
@@ -545,6 +565,11 @@ uint64_t weir_engine_revision(const struct weir_engine *engine)
 const struct weir_config *weir_engine_config(const struct weir_engine *engine)
 {
 	return engine->config;
+}
+
+const struct weir_config *weir_engine_config_before(const struct weir_engine *engine)
+{
+	return engine->before;
 }
 
 const struct weir_engine_options *weir_engine_options(const struct weir_engine *engine)

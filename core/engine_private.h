@@ -23,6 +23,7 @@ struct weir_engine {
 	struct weir_events *events;
 	struct weir_event_log *log;
 	struct weir_config *config;
+	struct weir_config *before; /* while it starts: what ran last, where it is another */
 	struct weir_policy_file policy;
 	bool policy_is_new; /* read from the configuration file, not yet in policy.json */
 	void *states[WEIR_FEATURES_MAX];

@@ -253,8 +253,12 @@ int balance_compile(struct weir_compile *compile)
 	const struct balance *state = compile->state;
 	const struct balance_runtime *runtime = balance_runtime_of(compile);
 	_cleanup_live_ struct balance_live live = { 0 };
-	bool is_other = state && state->config && state->config != compile->config;
-	int r = is_other ? balance_leave_next(compile->state, compile->section) : 0;
+	const struct weir_config *was = balance_leave_from(state);
+	bool is_other = was && was != compile->config;
+	int r = is_other ? balance_leave_next(compile->state,
+					      was->sections[weir_feature_index(&weir_balance)],
+					      compile->section) :
+			   0;
 
 	if (is_other && state->leave.next)
 		runtime = state->leave.next;

@@ -69,10 +69,16 @@ static int services_compare(const struct balance_live *before, const struct bala
 	return r;
 }
 
-int balance_leave_next(struct balance *state, const struct balance_section *section)
+const struct weir_config *balance_leave_from(const struct balance *state)
 {
-	const struct balance_section *was =
-		state->config->sections[weir_feature_index(&weir_balance)];
+	if (!state || state->config || !state->engine)
+		return state ? state->config : NULL;
+	return weir_engine_config_before(state->engine);
+}
+
+int balance_leave_next(struct balance *state, const struct balance_section *was,
+		       const struct balance_section *section)
+{
 	_cleanup_live_ struct balance_live before = { 0 }, now = { 0 };
 
 	next_drop(&state->leave);

@@ -13,6 +13,7 @@
 struct balance;
 struct balance_runtime;
 struct balance_section;
+struct weir_config;
 
 struct balance_leave {
 	struct balance_runtime *next; /* with those of what is compiled; NULL: there are none */
@@ -21,9 +22,12 @@ struct balance_leave {
 };
 
 void balance_leave_done(struct balance_leave *leave);
-/* Worker: run time as it will be with a configuration that is another, where some of the backends
- * there were are no more. Kept till balance_leave_live(). -ENOMEM. */
-int balance_leave_next(struct balance *state, const struct balance_section *section);
+/* What is live, or was when the last daemon ended. NULL: nobody knows. */
+const struct weir_config *balance_leave_from(const struct balance *state);
+/* Worker: run time as it will be with another configuration than the one there was, where some of
+ * the backends are no more. Kept till balance_leave_live(). -ENOMEM. */
+int balance_leave_next(struct balance *state, const struct balance_section *was,
+		       const struct balance_section *section);
 /* Loop: what was compiled with it is live. True: run time is another. */
 bool balance_leave_live(struct balance *state);
 /* Loop, once a second or so. */

@@ -95,6 +95,26 @@ def test_who_is_taken_out_of_the_file_does_likewise(cluster, hook, family):
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
 
 
+@pytest.mark.parametrize("ends", ("stop", "kill"))
+def test_who_is_taken_out_of_the_file_while_no_daemon_runs_does_likewise(cluster, ends):
+    """As somebody does who edits it and restarts the service."""
+    with serving(cluster, 4), watched(cluster, config(4, (1, 1, None))) as daemon:
+        with contextlib.ExitStack() as stack:
+            clients = clients_of(cluster, stack)
+            assert set(names(clients)) == set(BACKENDS[4][:2])
+            getattr(daemon, ends)()
+            daemon.config.write_text(config(4, (None, 1, 1)))
+            daemon.start()
+            assert leaving(daemon) == [BACKENDS[4][0]]
+            assert all_echo(clients)
+            daemon.restart()
+            assert leaving(daemon) == [BACKENDS[4][0]] and all_echo(clients)
+            with contextlib.ExitStack() as more:
+                assert set(names(clients_of(cluster, more))) == set(BACKENDS[4][1:])
+        wait_for(lambda: not leaving(daemon), "it is forgotten")
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
 def test_who_is_added_again_meanwhile_has_its_connections_and_new_ones(cluster):
     with serving(cluster, 4), watched(cluster, policy([])) as daemon, \
             contextlib.ExitStack() as stack:
