@@ -11,10 +11,14 @@ import pytest
 
 from balance_count_test import (FAMILIES, HOOKS, cluster, config, others,      # noqa: F401
                                 service, stats)
-from harness.cluster import BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, serving
+from harness.balanced import policy
+from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
+                             listening, serving)
 from harness.daemon import Daemon
-from harness.kernel import release
-from harness.wait import SLOWNESS, wait_for
+from harness.kernel import BEHIND_XDP, release
+from harness.lossy import hand_on
+from harness.net import Namespace
+from harness.wait import SLOWNESS, pause, wait_for
 
 
 def end(family, address):
@@ -186,3 +190,123 @@ def test_handshakes_take_no_longer_here_than_for_the_client(cluster, hook, famil
         slow = row()
         assert slow["measured"] == 21 and slow["buckets"][-1] == fast["buckets"][-1] + 1
         assert slow["mean_us"] * 21 - fast["mean_us"] * 20 > 900_000
+
+
+# --- of each backend -----------------------------------------------------------------------------
+
+SLOW = {4: "10.78.3.10", 6: "fd78:3::10"}
+SLOW_ROUTER = {4: "10.78.3.1", 6: "fd78:3::1"}
+SLOW_MS = 20                    # each way
+SLOW_BUCKET = 11                # the first of those that 40 ms lie in: 32.768 us * 2^10 = 33.6 ms
+BELOW_SLOW_S = 33.554432e-3
+
+
+class Unequal(Cluster):
+    """With one more backend, at `far`, whose link takes its time: a veth's, and one who hands its
+    frames on."""
+
+    def build(self):
+        super().build()
+        self.slow, middle = (self.made(name) for name in ("slow", "lossy"))
+        self.wire(self.gateway, "far", middle, "one")
+        self.wire(middle, "two", self.slow, "eth0")
+        for family, bits in ((4, 24), (6, 64)):
+            self.give(self.gateway, "far", SLOW_ROUTER[family], bits)
+            self.give(self.slow, "eth0", SLOW[family], bits)
+            self.slow.run("ip", f"-{family}", "route", "add", "default", "via",
+                          SLOW_ROUTER[family])
+        for end, (place, device) in enumerate(((self.gateway, "far"), (self.slow, "eth0"))):
+            self.give(place, device, f"fe80::{end + 5}", 64)
+        hand_on(self.stack, middle, 0, 0, SLOW_MS)
+
+    def made(self, name):
+        made = Namespace(name)
+        self.stack.callback(made.delete)
+        return made
+
+
+@pytest.mark.parametrize("hook, family", (
+    ("tc", 4), pytest.param("xdp-generic", 6, marks=BEHIND_XDP)))
+def test_handshakes_of_a_slow_backend_are_its_own(hook, family):
+    ends = BACKENDS[family][0], SLOW[family]
+    row = {**service(family, ()), "backends": [{"address": address, "port": BACKEND_PORT}
+                                               for address in ends]}
+    took = collections.defaultdict(list)
+    with Unequal() as cluster, serving(cluster, family, which=(0,)), \
+            listening(cluster.slow, family, SLOW[family]), \
+            Daemon(cluster.gateway, config=policy([row], ("lan", "wan", "far"), hook)) as daemon:
+        for _ in range(40):
+            start = time.monotonic()
+            with Client(cluster, family) as client:
+                took[client.backend].append(time.monotonic() - start)
+        shown = {row["address"]: row for row in stats(daemon, "echo", "--latency")["backends"]}
+    assert set(took) == set(shown) == set(ends)
+    for address, row in shown.items():
+        assert row["measured"] == sum(row["buckets"]) == len(took[address]) >= 5
+        assert row["mean_us"] * len(took[address]) <= sum(took[address]) * 1e6
+    fast, slow = (shown[address] for address in ends)
+    assert sum(slow["buckets"][:SLOW_BUCKET]) == 0 and slow["mean_us"] >= 2 * SLOW_MS * 1000
+    assert slow["p50_us"] > BELOW_SLOW_S * 1e6
+    # On a busy machine the other may be late too; the client has seen it then.
+    late = sum(seconds > BELOW_SLOW_S for seconds in took[ends[0]])
+    assert sum(fast["buckets"][SLOW_BUCKET:]) <= late < len(took[ends[0]]) / 2
+
+
+# --- in a second ---------------------------------------------------------------------------------
+
+class Stream:
+    """Connections that begin one after the other, and when each did, until closed."""
+
+    def __init__(self, cluster, family, per_s):
+        self.args, self.pace_s, self.began, self.ends = (cluster, family), 1 / per_s, [], False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.ends:
+            self.began.append(time.monotonic())
+            Client(*self.args).close()
+            pause(max(0, self.began[-1] + self.pace_s - time.monotonic()))
+
+    def per_s(self, since, until):
+        """The fewest and the most of any second between the two."""
+        ends = [since + 1, until, *(at + step for at in self.began for step in (0, 1))]
+        counts = [sum(end - 1 <= at < end for at in self.began)
+                  for end in ends if since + 1 <= end <= until]
+        return min(counts), max(counts)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends = True
+        self.thread.join()
+
+
+def new_per_s(daemon):
+    """Of the service; its backends' are as many, but for what rounding does."""
+    rates, totals = stats(daemon, "echo", "--rate"), stats(daemon, "echo")
+    for rows in (rates, totals):
+        count = rows["services"][0]["new_per_s"]
+        assert abs(sum(row["new_per_s"] for row in rows["backends"]) - count) <= 2
+    return rates["services"][0]["new_per_s"]
+
+
+def test_new_per_second_are_those_of_a_stream_that_is_known(cluster):       # noqa: F811
+    """What is said is of a second that ended at most one ago, and of two where a tick was late."""
+    said = []
+    with serving(cluster, 4), Daemon(cluster.gateway, config=config([service(4)])) as daemon:
+        assert new_per_s(daemon) == 0
+        with Stream(cluster, 4, 50) as stream:
+            wait_for(lambda: time.monotonic() > stream.began[0] + 3 * SLOWNESS, "a stream")
+            for _ in range(3):
+                asked = time.monotonic()
+                count = new_per_s(daemon)
+                said.append((asked - 3 * SLOWNESS, asked + 0.1, count))
+                pause(0.4)
+        wait_for(lambda: new_per_s(daemon) == 0, "nothing is new", 5)
+        rows = stats(daemon, "echo")["backends"]
+    for since, until, count in said:
+        least, most = stream.per_s(since, until)
+        assert 0 < least * 0.9 - 2 <= count <= most * 1.1 + 2, (least, count, most)
+    assert sum(row["connections"] for row in rows) == len(stream.began)

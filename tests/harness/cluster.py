@@ -130,18 +130,27 @@ SERVERS = {"tcp": StreamServer, "udp": DatagramServer, "sctp": AssociationServer
 
 
 @contextlib.contextmanager
-def serving(cluster, family, proto="tcp", which=range(3), port=BACKEND_PORT):
-    """Backends that answer, in threads of this process."""
+def listening(station, family, address, proto="tcp", port=BACKEND_PORT):
+    """A server that answers there, in a thread of this process."""
     handler = Datagram if proto == "udp" else Stream
     made = type("Made", (SERVERS[proto],), {"address_family": family_kind(family)})
     with contextlib.ExitStack() as stack:
+        with station.entered():
+            server = stack.enter_context(made((address, port), handler))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+        yield
+
+
+@contextlib.contextmanager
+def serving(cluster, family, proto="tcp", which=range(3), port=BACKEND_PORT):
+    """Backends that answer."""
+    with contextlib.ExitStack() as stack:
         for index in which:
-            with cluster.backends.entered():
-                server = stack.enter_context(made((BACKENDS[family][index], port), handler))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
+            stack.enter_context(
+                listening(cluster.backends, family, BACKENDS[family][index], proto, port))
         yield
 
 
