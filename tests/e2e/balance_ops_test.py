@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cluster import (BACKEND_PORT, BACKENDS, PORT, ROUTER, SERVICE, Client, Cluster,
+from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, ROUTER, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon, Refused
 from harness.lan import Lan
@@ -312,6 +312,7 @@ def test_services_of_run_time_want_connections_tracked(cluster):
 
 # What seeds of the balancer have one type, with `weir lb` for `firewall-lvs`.
 VIP = ("--vip", SERVICE[4], "--vport", str(PORT))
+DENYING = BASE + "rules: {policy: [{interface: lan, ingress: deny}]}\n"
 
 
 def dnat(daemon):
@@ -319,9 +320,61 @@ def dnat(daemon):
     return [line.split() for line in daemon.say("lb", "list-dnat").splitlines()]
 
 
+def dropped(daemon, reason):
+    return daemon.reasons().get(reason, 0)
+
+
+def is_not_heard(cluster, daemon, reason):
+    """Nobody answers the client, for that reason."""
+    before = dropped(daemon, reason)
+    with pytest.raises(TimeoutError):
+        Client(cluster, 4, seconds=0.3)
+    assert dropped(daemon, reason) > before
+
+
+def whitelist(daemon, port, proto):
+    """`firewall update --add-whitelist --ip-start … --ip-end … --port … --protocol …`"""
+    daemon.say("rule", "add", f"clients-{proto}", "--action", "allow", "--dst", SERVICE[4],
+               "--src", "10.78.1.0-10.78.1.255", "--dport", port, "--proto", proto)
+
+
+def clients_are_let_in(cluster, daemon):
+    """Ahead of any service: this host is to answer for its port, and does."""
+    is_not_heard(cluster, daemon, "drop_policy")
+    whitelist(daemon, PORT, "tcp")
+    is_refused(cluster)
+
+
+def client_is_blocked_and_unblocked(cluster, daemon):
+    """Whitelisted or not, also what lives."""
+    with Client(cluster, 4) as living:
+        daemon.say("block", "add", CLIENT[4])
+        is_not_heard(cluster, daemon, "drop_blocked")
+        before = dropped(daemon, "drop_blocked")
+        living.sock.sendall(b"once more")
+        wait_for(lambda: dropped(daemon, "drop_blocked") > before, "it is stopped")
+        daemon.say("block", "del", CLIENT[4])
+        assert living.exactly(len(b"once more")) == b"once more", "sent again"
+    assert met(cluster) == set(BACKENDS[4][:2])
+
+
+def datagrams_are_let_in(cluster, daemon):
+    with Client(cluster, 4, "udp", port=53, seconds=0.3) as client:
+        with pytest.raises(TimeoutError):
+            client.ask(b"a question")
+        whitelist(daemon, 53, "udp")
+        assert client.ask(b"a question") == b"a question"
+
+
+def all_are_forgotten(daemon):
+    daemon.say("lb", "cleanup", "--idle", "0s")
+    return daemon.ask("lb", "status")["total"] == 0
+
+
 def test_walk_through_with_the_forms_of_bgo(cluster):
-    with watched(cluster) as daemon, serving(cluster, 4, "udp", which=[2], port=53):
+    with watched(cluster, DENYING) as daemon, serving(cluster, 4, "udp", which=[2], port=53):
         daemon.say("lb", "enable")
+        clients_are_let_in(cluster, daemon)
         for index in range(2):
             daemon.say("lb", "add-dnat", *VIP, "--rip", BACKENDS[4][index], "--rport",
                        str(BACKEND_PORT), "--protocol", "tcp")
@@ -333,6 +386,9 @@ def test_walk_through_with_the_forms_of_bgo(cluster):
             ["1", SERVICE[4], "80", "tcp", BACKENDS[4][1], "8080", "true"],
             ["2", SERVICE[4], "53", "udp", BACKENDS[4][2], "53", "true"],
             [], ["Total", "rules:", "3"]]
+        client_is_blocked_and_unblocked(cluster, daemon)
+        datagrams_are_let_in(cluster, daemon)
+        wait_for(lambda: all_are_forgotten(daemon), "nothing is left of it")
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(Client(cluster, 4)) for _ in range(40)]
             assert {client.backend for client in clients} == set(BACKENDS[4][:2])
