@@ -156,6 +156,44 @@ static size_t get_tags(const struct conntrack_view *view, enum field field,
 	return !!(vlan & CONNTRACK_VLAN_KNOWN);
 }
 
+/* Of what every flow has. */
+static size_t word_of(const struct conntrack_view *view, enum field field)
+{
+	switch (field) {
+	case FIELD_PROTO:
+		return conntrack_proto_word(view->flow->key.proto);
+	case FIELD_STATE:
+		return conntrack_view_state(view);
+	case FIELD_FAMILY:
+		return view->flow->key.family != 4;
+	case FIELD_TABLE:
+		return view->table;
+	case FIELD_RELAYED:
+		return !!(view->flow->word & CONNTRACK_RELAYED);
+	default:
+		return view->flow->backend != 0;
+	}
+}
+
+static uint64_t time_of(const struct conntrack_view *view, enum field field)
+{
+	if (field == FIELD_AGE)
+		return conntrack_age_ns(view);
+	return field == FIELD_IDLE ? conntrack_idle_ns(view) : conntrack_expires_ns(view);
+}
+
+static size_t get_rule(const struct conntrack_flow *flow, union weir_filter_value *values)
+{
+	values[0].number = conntrack_flow_rule(flow);
+	return values[0].number != 0;
+}
+
+static size_t get_backend(const struct conntrack_view *view, union weir_filter_value *values)
+{
+	values[0].text = conntrack_backend_name(view);
+	return view->flow->backend != 0;
+}
+
 size_t conntrack_filter_get(const void *item, size_t field,
 			    union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX])
 {
@@ -170,44 +208,28 @@ size_t conntrack_filter_get(const void *item, size_t field,
 	case FIELD_PORT:
 		return get_ends(view->flow, (enum field)field, ret_values);
 	case FIELD_PROTO:
-		ret_values[0].word = conntrack_proto_word(view->flow->key.proto);
-		return 1;
 	case FIELD_STATE:
-		ret_values[0].word = conntrack_view_state(view);
+	case FIELD_FAMILY:
+	case FIELD_TABLE:
+	case FIELD_RELAYED:
+	case FIELD_SERVED:
+		ret_values[0].word = word_of(view, (enum field)field);
+		return 1;
+	case FIELD_AGE:
+	case FIELD_IDLE:
+	case FIELD_EXPIRES:
+		ret_values[0].number = time_of(view, (enum field)field);
 		return 1;
 	case FIELD_STAGE:
 		return get_stage(view, ret_values);
-	case FIELD_FAMILY:
-		ret_values[0].word = view->flow->key.family != 4;
-		return 1;
-	case FIELD_TABLE:
-		ret_values[0].word = view->table;
-		return 1;
 	case FIELD_INTERFACE:
 		return get_places(view, ret_values);
-	case FIELD_AGE:
-		ret_values[0].number = conntrack_age_ns(view);
-		return 1;
-	case FIELD_IDLE:
-		ret_values[0].number = conntrack_idle_ns(view);
-		return 1;
-	case FIELD_EXPIRES:
-		ret_values[0].number = conntrack_expires_ns(view);
-		return 1;
 	case FIELD_MARK:
 		return get_mark(view->flow, ret_values);
 	case FIELD_RULE:
-		ret_values[0].number = conntrack_flow_rule(view->flow);
-		return ret_values[0].number != 0;
-	case FIELD_RELAYED:
-		ret_values[0].word = !!(view->flow->word & CONNTRACK_RELAYED);
-		return 1;
-	case FIELD_SERVED:
-		ret_values[0].word = view->flow->backend != 0;
-		return 1;
+		return get_rule(view->flow, ret_values);
 	case FIELD_BACKEND:
-		ret_values[0].text = conntrack_backend_name(view);
-		return view->flow->backend != 0;
+		return get_backend(view, ret_values);
 	case FIELD_PACKETS:
 		return get_carried(view, view->carried.packets, ret_values);
 	case FIELD_BYTES:
