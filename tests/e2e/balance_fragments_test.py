@@ -19,10 +19,11 @@ from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, ROUTER, SERVI
                              family_kind)
 from harness.daemon import Daemon
 from harness.direct import Direct, serving, wider
-from harness.kernel import hooks, links
+from harness.kernel import BEHIND_XDP, hooks, links
 from harness.pieces import Mouth, pieces
 from harness.wait import SLOWNESS, wait_for
 from harness.wire import packet_socket
+from harness.wireshark import Capture, judged
 
 HOOKS = hooks("tc", "xdp", "xdp-generic")
 ETH_P_ALL = 3
@@ -338,6 +339,31 @@ def test_clients_that_are_hidden_are_served(cluster, hook, family):
         for order in ORDERS:
             assert talk.arrives(order) and talk.arrives(order, answers=True), order
         assert daemon.status()["conntrack"]["fragments"]["held"] == 12
+
+
+PIECE = {4: "eth:ethertype:ip", 6: "eth:ethertype:ipv6:ipv6.fraghdr"}
+
+
+@pytest.mark.parametrize("hook, family, hidden", (
+    pytest.param("tc", 4, False, id="tc-4-seen"),
+    pytest.param("xdp", 6, True, id="xdp-6-hidden", marks=BEHIND_XDP)))
+def test_what_was_held_and_given_back_is_right(cluster, hook, family, hidden):
+    """As Wireshark judges it: each piece, and what they are when they are put together."""
+    source = {"source": ROUTER[family][1]} if hidden else {}
+    text = policy([echo(family, ONE, "udp", **source)], hook=hook)
+    with Daemon(cluster.gateway, config=text) as daemon, Talk(cluster, family) as talk, \
+            Capture(cluster.backends, "eth0") as backend, \
+            Capture(cluster.client, "eth0") as client:
+        for order in ORDERS:
+            assert talk.arrives(order) and talk.arrives(order, answers=True), order
+        assert daemon.status()["conntrack"]["fragments"]["held"] == 12
+        verdicts = judged(backend.frames(), client.frames())
+    for verdict in verdicts:
+        assert not verdict.complaints
+        # The last of each three has the datagram, and its checksum.
+        assert verdict.layers[f"{PIECE[family]}:udp:data"] == verdict.good["udp"] == len(ORDERS)
+        assert verdict.layers[f"{PIECE[family]}:data"] == 2 * len(ORDERS)
+        assert family == 6 or verdict.good["ip"] == 3 * len(ORDERS)
 
 
 @pytest.fixture(scope="module")
