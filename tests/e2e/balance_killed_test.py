@@ -4,6 +4,7 @@ connections that are kept. Nothing fails but what was its own, until its checks 
 import pytest
 
 from harness.asked import Asker, Keeper, servers
+from harness.counted import kernels
 from harness.daemon import Daemon
 from harness.stand import by_rows, stand
 from harness.wait import SLOWNESS, wait_for
@@ -27,6 +28,11 @@ def refused(daemon):
     return {row["address"]: row["refused"] for row in daemon.ask("service", "stats")["backends"]}
 
 
+def resets(at):
+    """How many each backend's kernel has sent, where each has its own."""
+    return [kernels(place)["TcpOutRsts"] for place in at.cluster.members] if at.is_direct else []
+
+
 @pytest.mark.alone
 @by_rows("way, family, hook, keeps", ("nat", 4, "tc", False), ("nat", 6, "xdp-generic", True),
          ("source", 6, "tc", False), ("source", 4, "xdp-generic", True),
@@ -35,7 +41,7 @@ def test_killed_backend_takes_nothing_but_its_own_with_it(way, family, hook, kee
     with stand(way, family, hook) as at, servers(at) as made, \
             Daemon(at.cluster.gateway, config=at.text(health=CHECK)) as daemon:
         wait_for(lambda: are_up(daemon), "checks find all up")
-        living = set(range(len(at.backends)))
+        living, before = set(range(len(at.backends))), resets(at)
         with Asker(at.cluster, family) as asker, Keeper(at.cluster, family) as keeper:
             with Wrk(at.cluster, at.address, keeps) as wrk:
                 wait_for(lambda: keeper.servers() == living, "all serve, and have some to keep")
@@ -49,10 +55,13 @@ def test_killed_backend_takes_nothing_but_its_own_with_it(way, family, hook, kee
             assert wrk.answered() > 100
         failed = [began for began, who in asker.rows if who is None]
         assert failed and died - EARLIER < min(failed) <= max(failed) < promised
-        assert {before for _, before in keeper.lost} - {None} == {DEAD}
-        new = [began for began, before in keeper.lost if before is None]
+        assert {server for _, server in keeper.lost} - {None} == {DEAD}
+        new = [began for began, server in keeper.lost if server is None]
         assert all(died - EARLIER < began < promised for began in new)
-        if not at.is_direct:        # the dead one alone has refused anybody
+        sent = [now - then for now, then in zip(resets(at), before)]
+        if at.is_direct:            # the dead one alone has refused anybody, or cut him off
+            assert sent.pop(DEAD) > 0 and not any(sent), sent
+        else:
             counts = refused(daemon)
             address = at.service()["backends"][DEAD]["address"]
             assert counts.pop(address) > 0 and set(counts.values()) == {0}, counts
