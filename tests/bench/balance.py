@@ -121,12 +121,13 @@ def all_rows(report, rounds, packets, entries, count):
         all_shortcut_rows(report, where, others, entries, rounds, packets, count)
     for way in ("forward", "reply"):
         for place in ("tc in", "xdp", "behind xdp", "tc out"):
-            report.add("G9", f"{where}: {way}, {place}",
+            report.add("G9", f"{where}, accounted: {way}, {place}",
                        median(net_rounds(found, f"{way} {place}")), "ns", *tracked(found, place))
         for hook in HOOKS:
-            report.add("G9", f"{where}: {way}, hook: {hook}, all", median(whole(found, way, hook)),
-                       "ns", most=220)
-    report.add("G9", f"{where}: new flow, tc in", median(net_rounds(found, "new tc in")), "ns")
+            report.add("G9", f"{where}, accounted: {way}, hook: {hook}, all",
+                       median(whole(found, way, hook)), "ns", most=220)
+    report.add("G9", f"{where}, accounted: new flow, tc in",
+               median(net_rounds(found, "new tc in")), "ns")
 
 
 def all_shortcut_rows(report, where, others, entries, rounds, packets, count):

@@ -115,8 +115,10 @@ static int policy_open(struct serve *serve, enum policy policy)
 
 	if (r)
 		return r;
-	fprintf(out, "memory: 4GiB\nconntrack: {enabled: %s, capacity: %u}\n",
-		policy == POLICY_PLAIN ? "false" : "true", capacity_of(serve));
+	/* With everything on, flows are accounted. */
+	fprintf(out, "memory: 4GiB\nconntrack: {enabled: %s, account: %s, capacity: %u}\n",
+		policy == POLICY_PLAIN ? "false" : "true",
+		policy == POLICY_SERVED && serve->more ? "true" : "false", capacity_of(serve));
 	if (policy == POLICY_SERVED)
 		bench_served_config(&serve->served, UINT32_MAX, out);
 	if (policy == POLICY_SERVED && serve->more)
