@@ -39,7 +39,7 @@ struct top_detail {
 	char *targets[TOP_DETAILS]; /* what more is asked for of it, or NULL */
 	struct weir_buf text;	    /* of the last look that had it */
 	bool is_over;		    /* the last look has it no more */
-	size_t first;		    /* line at the top */
+	size_t first, lines;	    /* line at the top, and how many there are */
 };
 
 struct top_app {

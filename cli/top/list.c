@@ -8,6 +8,9 @@
 #include "cli/top/app.h"
 #include "cli/view.h"
 
+/* What names of devices commonly are, and need no quotes. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 static const uint64_t intervals_ms[] = { 100, 250, 500, 1000, 2000, 5000, 10000, 30000, 60000 };
 
 static void interval_step(struct top_app *app, int step)
@@ -43,22 +46,7 @@ static void back(struct top_app *app)
 	}
 }
 
-/* "443/tcp" is a port and a protocol, which are two fields. */
-static void row_filter_add(const struct top_way *way, const char *name, struct weir_buf *out)
-{
-	const char *stroke = strchr(name, '/');
-
-	if (strcmp(way->flows, "dport") == 0 || strcmp(way->flows, "sport") == 0)
-		weir_buf_addf(out, "%s=%.*s%s%s", way->flows,
-			      stroke ? (int)(stroke - name) : (int)strlen(name), name,
-			      stroke ? " and proto=" : "", stroke ? stroke + 1 : "");
-	else if (strcmp(way->rows, "services") == 0)
-		weir_buf_addf(out, "backend=%s/*", name);
-	else
-		weir_buf_addf(out, "%s=%s", way->flows, name);
-}
-
-/* Names of processes may be anything: quoted, none is taken for grammar. */
+/* Names of processes and devices may be anything: quoted, none is taken for grammar. */
 static void quoted_add(const char *text, struct weir_buf *out)
 {
 	weir_buf_add_char(out, '"');
@@ -68,6 +56,43 @@ static void quoted_add(const char *text, struct weir_buf *out)
 		weir_buf_add_char(out, *text);
 	}
 	weir_buf_add_char(out, '"');
+}
+
+static void port_filter_add(const struct top_way *way, const char *name, struct weir_buf *out)
+{
+	const char *stroke = strchr(name, '/');
+
+	weir_buf_addf(out, "%s=%.*s%s%s", way->flows,
+		      stroke ? (int)(stroke - name) : (int)strlen(name), name,
+		      stroke ? " and proto=" : "", stroke ? stroke + 1 : "");
+}
+
+/* Called as flows call it. */
+static void backend_filter_add(const struct weir_json *row, struct weir_buf *out)
+{
+	weir_buf_addf(out, "backend=%s/", weir_view_str(row, "service"));
+	top_end_add(row, "address", "port", out);
+}
+
+/* "443/tcp" is a port and a protocol, which are two fields. */
+static void row_filter_add(const struct top_way *way, const struct weir_json *row,
+			   struct weir_buf *out)
+{
+	const char *name = weir_view_str(row, "name");
+
+	if (strcmp(way->flows, "dport") == 0 || strcmp(way->flows, "sport") == 0) {
+		port_filter_add(way, name, out);
+	} else if (strcmp(way->rows, "services") == 0) {
+		weir_buf_addf(out, "backend=%s/*", name);
+	} else if (strcmp(way->rows, "backends") == 0) {
+		backend_filter_add(row, out);
+	} else {
+		weir_buf_addf(out, "%s=", way->flows);
+		if (strcmp(way->flows, "interface") == 0 && name[strspn(name, PLAIN)])
+			quoted_add(name, out);
+		else
+			weir_buf_add_str(out, name);
+	}
 }
 
 static void sockets_open(struct top_app *app, const struct top_way *way, const struct top_row *row)
@@ -100,7 +125,7 @@ void top_flows_open(struct top_app *app)
 	}
 	if (way->filtered == TOP_FILTER_FLOWS && *top_model_filter(&app->model))
 		weir_buf_addf(&filter, "(%s) and ", top_model_filter(&app->model));
-	row_filter_add(way, weir_view_str(row->json, "name"), &filter);
+	row_filter_add(way, row->json, &filter);
 	app->model.ways[0] = 0;
 	tab_go(app, 0);
 	if (filter.failed || top_model_filter_set(&app->model, weir_buf_str(&filter)))

@@ -51,6 +51,9 @@ const struct weir_json *top_member(const struct weir_json *object, const char *p
 double top_row_number(const struct top_row *row, const struct top_column *column);
 /* As it is shown, whatever the column; the sparkline has no text. */
 void top_row_text(const struct top_row *row, const struct top_column *column, struct weir_buf *out);
+/* "192.0.2.1:443", "[2001:db8::1]:8000-8099"; the address alone where it has no port, or every. */
+void top_end_add(const struct weir_json *row, const char *key, const char *port_key,
+		 struct weir_buf *out);
 /* A number in few columns, "12.3M", in the place of what stands in `text`: one that is cut off
  * would be another. */
 void top_row_short(const struct top_row *row, const struct top_column *column,

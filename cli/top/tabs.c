@@ -291,7 +291,8 @@ static const struct top_way service_ways[] = {
 	  .keys = { "service", "address", "port" },
 	  .counters = { "in_bytes", "out_bytes", "connections" },
 	  .columns = server_columns,
-	  .filtered = TOP_FILTER_NONE },
+	  .filtered = TOP_FILTER_NONE,
+	  .flows = "backend" },
 	{ 0 },
 };
 

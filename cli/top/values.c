@@ -11,6 +11,7 @@
 
 #define UNKNOWN "-"
 #define INEXACT '~'
+#define EVERY_PORT "all"
 
 static double rate_of(const struct top_row *row, unsigned counters)
 {
@@ -29,6 +30,17 @@ double top_row_number(const struct top_row *row, const struct top_column *column
 	return column->key ? weir_json_real(top_member(row->json, column->key), NAN) : NAN;
 }
 
+void top_end_add(const struct weir_json *row, const char *key, const char *port_key,
+		 struct weir_buf *out)
+{
+	const char *address = weir_view_str(row, key), *ports = weir_view_str(row, port_key);
+
+	if (*ports && strcmp(ports, EVERY_PORT) != 0)
+		weir_buf_addf(out, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address, ports);
+	else
+		weir_view_add_endpoint(out, row, key, port_key);
+}
+
 static void places_add(const struct weir_json *json, struct weir_buf *out)
 {
 	const char *in = weir_view_str(json, "in"), *leaves = weir_view_str(json, "out");
@@ -42,7 +54,7 @@ static void text_add(const struct top_row *row, const struct top_column *column,
 	const struct weir_json *member;
 
 	if (column->kind == TOP_END) {
-		weir_view_add_endpoint(out, row->json, column->key, column->port_key);
+		top_end_add(row->json, column->key, column->port_key, out);
 	} else if (column->kind == TOP_PLACES) {
 		places_add(row->json, out);
 	} else if (column->kind == TOP_TEXT) {

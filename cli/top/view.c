@@ -57,6 +57,17 @@ static void counts_add(const struct top_app *app, struct weir_buf *out)
 	}
 }
 
+/* What of a detail is in sight: without that, nobody looks below the last line. */
+static void lines_add(const struct top_app *app, struct weir_buf *out)
+{
+	const struct top_detail *detail = &app->detail;
+	size_t left = detail->lines - detail->first;
+	size_t shown = left < app->rows_height ? left : app->rows_height;
+
+	weir_buf_addf(out, "lines %zu to %zu of %zu", detail->first + 1, detail->first + shown,
+		      detail->lines);
+}
+
 /* Of groups of flows: whether what has ended is in them, and what that lacks. */
 static void scope_add(const struct top_model *model, struct weir_buf *out)
 {
@@ -85,7 +96,10 @@ static void state_line(struct top_app *app, int y)
 	_cleanup_buf_ struct weir_buf counts = { 0 }, scope = { 0 };
 	int width = grid->width, x, right;
 
-	counts_add(app, &counts);
+	if (app->mode == TOP_MODE_DETAIL)
+		lines_add(app, &counts);
+	else
+		counts_add(app, &counts);
 	right = top_grid_columns(grid, weir_buf_str(&counts));
 	top_grid_right(grid, 0, y, width, TOP_DIM, weir_buf_str(&counts));
 	width -= right + 2;

@@ -93,6 +93,7 @@ void top_view_detail(struct top_app *app)
 
 	title(app,
 	      detail->is_over ? "Detail: it is over; this is the last that was seen" : "Detail");
+	detail->lines = count;
 	if (detail->first + most > count)
 		detail->first = count > most ? count - most : 0;
 	text = line_at(text, detail->first);
