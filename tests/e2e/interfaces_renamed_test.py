@@ -6,17 +6,19 @@ import re
 import socket
 import threading
 
-from harness.account import device_counts, metrics
+from harness.account import Books, Count, device_counts, ended, flows_sum, metrics, plus
 from harness.daemon import Daemon
 from harness.net import Pair
-from harness.wait import wait_for
+from harness.wait import SLOWNESS, wait_for
 
-PORT, BLOCKED = 7700, 7701
+ALLOWED, BLOCKED = 7700, 7701
 CONFIG = ("api: {listen: off}\n"
           "interfaces: [{name: 'wire*', hook: tc, egress: true}]\n"
+          "conntrack: {enabled: true, account: true}\n"
           f"rules: {{enabled: true, rules: [{{name: no, proto: udp, dport: {BLOCKED}, "
           "action: deny}]}\n")
-SENT = 3000
+MORE = 1000                     # once the new name is told
+WIRE_BYTES = 14 + 20 + 8 + 1    # of each of them
 SAMPLE = re.compile(r'^weir_(interface_rx_packets_total|packets_total)\{interface="(\w+)"(.*)\} '
                     r"(\S+)$", re.M)
 
@@ -33,47 +35,86 @@ def told(daemon):
     return devices, packets
 
 
+class Sender:
+    """Two datagrams a turn, one to a port that is blocked; the next turn begins when the other has
+    arrived, so that no queue overflows."""
+
+    def __init__(self, pair, stack):
+        self.turns, self.left, self.target = 0, None, pair.inside_v4
+        self.sock = stack.enter_context(pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.sinks = []
+        for port in (ALLOWED, BLOCKED):
+            sink = stack.enter_context(pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sink.bind((pair.inside_v4, port))
+            sink.settimeout(10 * SLOWNESS)
+            self.sinks.append(sink)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        stack.callback(self.end, 0)
+
+    def run(self):
+        while self.left != 0:
+            for port in (BLOCKED, ALLOWED):
+                self.sock.sendto(b"x", (self.target, port))
+            self.sinks[0].recv(10)
+            self.turns += 1
+            if self.left:
+                self.left -= 1
+
+    def end(self, more):
+        """After so many turns more."""
+        self.left = more
+        self.thread.join()
+
+
+def rename(pair, sender):
+    """While packets pass, before, meanwhile and behind."""
+    wait_for(lambda: sender.turns > 100, "packets pass")
+    before = sender.turns
+    pair.inside.run("ip", "link", "set", "wire", "name", "wired")
+    assert sender.turns > before, "packets passed meanwhile"
+
+
+def check_told(seen, turns):
+    """By one name at the end, and no count ever goes back."""
+    devices, packets = seen[-1]
+    assert sum(count for (_, reason), count in packets.items() if reason == "drop_rule") == turns
+    assert set(devices) == {"wired"} and {name for name, _ in packets} == {"wired"}
+    for before, after in zip(seen, seen[1:]):
+        for was, now in zip(before, after):
+            assert sum(now.values()) >= sum(was.values()), "no count goes back"
+
+
+def check_books(daemon, books, turns):
+    """What its device counts is what flows have and what is in none, under the new name."""
+    books.renamed("wire", "wired")
+    counted = books.check()
+    carried = Count(turns, turns * WIRE_BYTES)
+    assert counted["dropped"] == carried
+    flow, = daemon.ask("flow", "list", f"dport={ALLOWED}")["flows"]
+    assert Count(flow["packets"], flow["bytes"]) == carried
+    assert plus((flows_sum(daemon), ended(daemon))) == counted["flow"]
+
+
 def test_renamed_under_load_it_keeps_its_rules_and_counts():
     with Pair("renamed", addresses=True) as pair, Daemon(pair.inside, config=CONFIG) as daemon, \
             contextlib.ExitStack() as stack:
-        sink = stack.enter_context(pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        sink.bind((pair.inside_v4, BLOCKED))
-        sock = stack.enter_context(pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        halfway, go_on = threading.Event(), threading.Event()
-
-        def send():
-            for number in range(SENT):
-                if number == SENT // 3:
-                    halfway.set()
-                if number == 2 * SENT // 3:
-                    go_on.wait(20)
-                sock.sendto(b"x", (pair.inside_v4, BLOCKED))
-        thread = threading.Thread(target=send)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(go_on.set)
-        assert halfway.wait(20)
-        pair.inside.run("ip", "link", "set", "wire", "name", "wired")
-        seen = []
+        books = Books(daemon, pair.inside, ["wire"], polls=False)
+        sender, seen = Sender(pair, stack), []
+        rename(pair, sender)
         wait_for(lambda: seen.append(told(daemon)) or "wired" in seen[-1][0], "its new name", 20)
-        go_on.set()
-        thread.join()
+        sender.end(MORE)
         device = device_counts(pair.inside, ["wired"])["wired", "ingress"].packets
 
         def is_all():
             seen.append(told(daemon))
-            devices, packets = seen[-1]
-            return devices.get("wired", 0) >= device and sum(
-                count for (_, reason), count in packets.items() if reason == "drop_rule") >= SENT
+            return seen[-1][0].get("wired", 0) >= device and sum(
+                count for (_, reason), count in seen[-1][1].items()
+                if reason == "drop_rule") >= sender.turns
         with contextlib.suppress(AssertionError):
             wait_for(is_all, "all are counted")
-        devices, packets = seen[-1]
-        assert sum(count for (_, reason), count in packets.items()
-                   if reason == "drop_rule") == SENT
-        assert set(devices) == {"wired"} and {name for name, _ in packets} == {"wired"}
-        for before, after in zip(seen, seen[1:]):
-            assert sum(after[0].values()) >= sum(before[0].values()), "no count goes back"
-            assert sum(after[1].values()) >= sum(before[1].values())
-        sink.setblocking(False)
+        check_told(seen, sender.turns)
+        check_books(daemon, books, sender.turns)
+        sender.sinks[1].setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            assert not sink.recv(10), "the rule holds by either name"
+            assert not sender.sinks[1].recv(10), "the rule holds by either name"

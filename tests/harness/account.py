@@ -90,6 +90,12 @@ class Books:
             return before, weir
         return None
 
+    def renamed(self, name, other):
+        """A device has another name from now on, and counts on."""
+        self.devices = [other if device == name else device for device in self.devices]
+        self.first = [{(other if device == name else device, direction): count
+                       for (device, direction), count in counts.items()} for counts in self.first]
+
     def whole(self, direction, count):
         return Count(count.packets, count.bytes + count.packets * self.link[direction])
 
