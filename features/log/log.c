@@ -52,13 +52,17 @@ static void event_heard(struct weir_subscriber *subscriber, const char *kind, co
 			size_t len)
 {
 	struct log_state *state = (struct log_state *)subscriber;
-	struct log_happening happening = { .kind = kind, .json = json, .len = len };
 	size_t number = log_kind_find(kind);
+	uint64_t real_ns = 0; /* one for all places, whose lines are the same */
 
 	for (int place = 0; place < LOG_PLACES; place++) {
 		if (!log_sink_wants(state->sinks[place], number))
 			continue;
-		happening.real_ns = weir_clock_real_ns();
+		real_ns = real_ns ? real_ns : weir_clock_real_ns();
+		struct log_happening happening = {
+			.kind = kind, .json = json, .len = len, .real_ns = real_ns
+		};
+
 		left_out_add(state, place, &happening);
 		log_sink_put(state->sinks[place], &happening);
 	}
