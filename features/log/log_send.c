@@ -16,7 +16,6 @@
 
 #define WAIT_S 2
 #define SILENT_MS 10000
-#define FIRST_MS 200
 #define UDP_PORT 514
 #define TCP_PORT 601 /* RFC 3195; what syslog by TCP is offered at most often beside 514 */
 
@@ -143,13 +142,13 @@ bool log_is_stream(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM;
 }
 
-int log_first_check(int fd)
+int log_refused(int fd, int wait_ms)
 {
 	struct pollfd failed = { .fd = fd }; /* POLLERR is always told */
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (poll(&failed, 1, FIRST_MS) <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+	if (poll(&failed, 1, wait_ms) <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		return 0;
 	return -error;
 }

@@ -26,10 +26,9 @@ int log_address_read(const char *text, struct log_address *ret_address);
  * have it, a stream: log_is_stream() tells. */
 int log_connect(const struct log_address *address);
 bool log_is_stream(int fd);
-/* After the first datagram by a socket of UDP: whether its host says within a moment that nobody
- * listens, 0 or -errno. Without a word of it later datagrams would go nowhere, each the first of a
- * new socket. */
-int log_first_check(int fd);
+/* After a datagram by a socket of UDP: whether its host says within that time that nobody listens.
+ * A host that is this one has said it by then. 0 or -errno. */
+int log_refused(int fd, int wait_ms);
 /* 0 or -errno; -EMSGSIZE: no such socket takes as much at once. */
 int log_send_datagram(int fd, const char *bytes, size_t len);
 int log_send_stream(int fd, const char *bytes, size_t len);

@@ -14,11 +14,13 @@
 #include "features/log/log_send.h"
 #include "features/log/log_target.h"
 
+#define REFUSAL_MS 200 /* a host far away takes to say that nobody listens */
+
 struct log_syslog {
 	struct log_target target; /* first */
 	struct log_address address;
-	int fd;		 /* -1: not open */
-	bool is_checked; /* its first datagram was not refused */
+	int fd;		  /* -1: not open */
+	uint64_t sent_ns; /* its last datagram that was not refused; 0: none yet */
 };
 
 static void header_local(const struct log_syslog *syslog, const struct log_entry *entry,
@@ -91,17 +93,26 @@ static bool syslog_open(struct log_target *target)
 	}
 	target->problem[0] = '\0';
 	syslog->fd = fd;
-	syslog->is_checked = syslog->address.kind != LOG_ADDRESS_UDP;
+	syslog->sent_ns = 0;
 	return true;
 }
 
+/*
+ * A collector that ended is not known of before something was sent to it, and that would be lost:
+ * the first line behind a silence, as the first of all, is waited for. A new socket for each would
+ * else never hear of it. In the midst of a stream what is on its way by then is lost at the most,
+ * and nothing at this host, which says so at once.
+ */
 static int datagram_send(struct log_syslog *syslog, const struct weir_buf *text)
 {
+	uint64_t silent_ns = weir_clock_monotonic_ns() - syslog->sent_ns;
 	int r = log_send_datagram(syslog->fd, weir_buf_str(text), text->len);
 
-	if (!r && !syslog->is_checked)
-		r = log_first_check(syslog->fd);
-	syslog->is_checked |= !r;
+	if (!r && syslog->address.kind == LOG_ADDRESS_UDP)
+		r = log_refused(syslog->fd,
+				silent_ns > REFUSAL_MS * WEIR_NS_PER_MS ? REFUSAL_MS : 0);
+	if (!r)
+		syslog->sent_ns = weir_clock_monotonic_ns();
 	return r;
 }
 
