@@ -13,7 +13,7 @@ const struct top_binding top_bindings[] = {
 	{ TOP_TAB_BEFORE, { TOP_KEY_BACKTAB, TOP_KEY_LEFT }, "Shift-Tab, Left", "the tab before" },
 	{ TOP_TAB_NUMBER, { TOP_KEY_NONE }, "1 to 9", "the tab of this number" },
 	{ TOP_FILTER, { '/', '\\' }, "/", "filter the rows", "/ Filter" },
-	{ TOP_SORT_NEXT, { '>', 's' }, ">, s", "sort by the next column", "s Sort" },
+	{ TOP_SORT_NEXT, { '>', 's' }, ">, s", "sort by next column", "s Sort" },
 	{ TOP_SORT_BEFORE, { '<', 'S' }, "<, S", "sort by the one before" },
 	{ TOP_REVERSE, { 'r', 'I' }, "r, I", "turn the order around", "r Reverse" },
 	{ TOP_GROUP, { 'g' }, "g", "group in another way", "g Group" },

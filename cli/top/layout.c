@@ -4,6 +4,7 @@
 #include "cli/top/history.h"
 
 #define GAP 1
+#define TEXT_LEAST 4
 
 static int widths_sum(const struct top_way *way, unsigned rank_most)
 {
@@ -24,6 +25,26 @@ static unsigned rank_find(const struct top_way *way, int width)
 	while (rank > 0 && widths_sum(way, rank) > width)
 		rank--;
 	return rank;
+}
+
+/*
+ * What stays, and still is wider than the screen, takes it of the widest text, column by column: a
+ * text that is cut says so, and a number that is cut would be another.
+ */
+static void text_take(const struct top_way *way, struct top_layout *layout, int lacking)
+{
+	for (; lacking > 0; lacking--) {
+		struct top_place *widest = NULL;
+
+		for (size_t i = 0; i < layout->count; i++)
+			if (top_column_is_text(&way->columns[layout->at[i].column]) &&
+			    layout->at[i].width > TEXT_LEAST &&
+			    (!widest || layout->at[i].width > widest->width))
+				widest = &layout->at[i];
+		if (!widest)
+			return;
+		widest->width--;
+	}
 }
 
 /* In turns, so that of two long ends of a flow each gets its half. */
@@ -64,6 +85,7 @@ void top_layout_make(const struct top_way *way, const int wants[TOP_COLUMNS_MOST
 		if (way->columns[i].rank <= rank)
 			layout.at[layout.count++] =
 				(struct top_place){ i, 0, way->columns[i].width };
+	text_take(way, &layout, widths_sum(way, rank) - width);
 	int spare = spare_give(way, wants, &layout, width - widths_sum(way, rank));
 
 	line_give(way, &layout, spare < TOP_HISTORY_MOST / 2 ? spare : TOP_HISTORY_MOST / 2);

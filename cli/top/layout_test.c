@@ -42,8 +42,10 @@ static void what_does_not_fit_gives_way_by_rank(void **state)
 	columns_are(&layout, 3, (struct top_place[]){ { 0, 0, 10 }, { 1, 11, 9 }, { 2, 21, 8 } });
 	top_layout_make(&way, wants, 28, &layout);
 	columns_are(&layout, 2, (struct top_place[]){ { 0, 0, 10 }, { 2, 11, 8 } });
+	top_layout_make(&way, wants, 18, &layout);
+	columns_are(&layout, 2, (struct top_place[]){ { 0, 0, 9 }, { 2, 10, 8 } });
 	top_layout_make(&way, wants, 5, &layout);
-	columns_are(&layout, 2, (struct top_place[]){ { 0, 0, 10 }, { 2, 11, 8 } });
+	columns_are(&layout, 2, (struct top_place[]){ { 0, 0, 4 }, { 2, 5, 8 } });
 }
 
 static void what_is_left_goes_to_who_wants_it_then_to_the_line(void **state)
@@ -78,7 +80,7 @@ static void way_fits(const struct top_way *one)
 	const int wants[TOP_COLUMNS_MOST] = { 0 };
 
 	assert_true(top_columns_count(one) <= TOP_COLUMNS_MOST);
-	for (int width = 80; width <= 300; width++) {
+	for (int width = TOP_WIDTH_LEAST; width <= 300; width++) {
 		struct top_layout layout;
 
 		top_layout_make(one, wants, width, &layout);
@@ -87,8 +89,8 @@ static void way_fits(const struct top_way *one)
 	}
 }
 
-/* From 80 columns on nothing is cut off, in any tab. */
-static void every_tab_fits_into_80_columns(void **state)
+/* No column is beyond the edge, in any tab; from 80 columns on all tabs are in sight. */
+static void every_tab_fits_into_its_columns(void **state)
 {
 	int titles = 0;
 
@@ -109,7 +111,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_gives_way_by_rank),
 		cmocka_unit_test(what_is_left_goes_to_who_wants_it_then_to_the_line),
 		cmocka_unit_test(a_press_finds_its_column),
-		cmocka_unit_test(every_tab_fits_into_80_columns),
+		cmocka_unit_test(every_tab_fits_into_its_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,8 @@ static void nothing(struct top_app *app)
 	const struct weir_json *enabled = weir_json_get(answer, "enabled");
 	_cleanup_buf_ struct weir_buf cure = { 0 };
 	bool is_off = enabled && !weir_json_bool(enabled, true);
-	struct top_box body = { grid, 2, app->rows_y + 1, grid->width - 4, (int)app->rows_height };
+	struct top_box body = { grid, 2, app->rows_y + 1, grid->width - 4,
+				(int)app->rows_height - 1 };
 
 	if (model->problem) {
 		top_view_paragraph(&body, TOP_BAD, model->problem);
@@ -108,7 +109,8 @@ static void nothing(struct top_app *app)
 	} else {
 		top_view_paragraph(&body, TOP_DIM,
 				   is_off ? "this is not watched" : "there is nothing yet");
-		weir_buf_addf(&cure, "switched on by: %s", top_tabs[model->tab].switch_on);
+		if (!enabled || is_off)
+			weir_buf_addf(&cure, "switched on by: %s", top_tabs[model->tab].switch_on);
 		top_view_paragraph(&body, TOP_DIM, weir_buf_str(&cure));
 	}
 }

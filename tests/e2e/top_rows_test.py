@@ -237,6 +237,13 @@ def test_drops_of_the_kernel_have_reason_number_and_ends(cluster, balancing):
             screen.shows(rf"^ +{name} +{value}$")
         screen.keys("Escape", "f")
         screen.shows("no flows to go to from here")
+        screen.resize(40, 12)
+        screen.shows(r"^NO_SOCKET +\d+ +37$")       # texts are cut, numbers are whole
+        screen.keys("g")
+        screen.shows(r"^NO_SOCKET +10\.78\.\S*… +10\.78\.\S*… +37$")
+        screen.resize(*SMALL)
+        screen.keys("g", "g")
+        screen.shows("^NO_SOCKET +lan +udp ")
         screen.keys("g")
         screen.shows(rf"^NO_SOCKET +{CLIENT[4]}:{SOURCE} +{ROUTER[4][0]}:{CLOSED} +37 ")
         screen.keys("/")
