@@ -152,8 +152,8 @@ static const struct weir_arg text_args[] = {
 
 static const struct weir_arg events_args[] = {
 	{ "kind", WEIR_ARG_STRING, 0, "KIND",
-	  "only these, as in drop,change; also attack, health_down, health_up, interface, "
-	  "synproxy, warning; and, to follow, flow: those that end",
+	  "only these, as in drop,change; also attack, block, health_down, health_up, interface, "
+	  "log, over, quality, synproxy, warning; and, to follow, flow: those that end",
 	  NULL, NULL },
 	{ "limit", WEIR_ARG_UINT, 0, "N", "at most so many, the newest", NULL, "100" },
 	{ 0 },

@@ -14,7 +14,7 @@
 
 #define KINDS_HELP                                                                               \
 	"drop, log, over (packets), flow, change, warning, interface, block, attack, synproxy, " \
-	"health_up and health_down"
+	"quality, health_up and health_down"
 
 static const struct weir_field file_fields[] = {
 	{ .key = "path",

@@ -26,6 +26,7 @@ const struct log_kind log_kinds[] = {
 	{ "block", "event", INTRUSION, { "denied" }, "source-blocked", NULL, NOTICE },
 	{ "attack", "alert", INTRUSION, { "info" }, "attack-level", NULL, WARNING },
 	{ "synproxy", "event", INTRUSION, { "info" }, "synproxy", NULL, NOTICE },
+	{ "quality", "event", "host", { "info" }, "sampling-changed", NULL, NOTICE },
 	{ "health_up", "state", NETWORK, { "info" }, "backend-up", "success", NOTICE },
 	{ "health_down", "state", NETWORK, { "info", "error" }, "backend-down", "failure",
 	  WARNING },

@@ -99,6 +99,26 @@ static void record_of_a_flow_has_its_rule_and_its_process(void **state)
 	log_record_done(&record);
 }
 
+static void message_of_a_quality_event_says_how_many_are_measured(void **state)
+{
+	struct log_record record;
+
+	assert_int_equal(made("quality",
+			      "{\"kind\":\"quality\",\"what\":\"sampling\",\"sample\":8,"
+			      "\"before\":2}",
+			      &record),
+			 0);
+	assert_field(&record, "event.action", "sampling-changed");
+	assert_field(&record, "weir.quality.sample", "8");
+	assert_field(&record, "message",
+		     "quality: measures 1 of 8 connections, before 1 of 2 connections");
+	log_record_done(&record);
+	assert_int_equal(
+		made("quality", "{\"kind\":\"quality\",\"sample\":0,\"before\":1}", &record), 0);
+	assert_field(&record, "message", "quality: measures none, before all");
+	log_record_done(&record);
+}
+
 static void record_of_an_unknown_kind_keeps_all_of_it_under_its_name(void **state)
 {
 	struct log_record record;
@@ -180,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(record_of_a_drop_has_ends_and_names),
 		cmocka_unit_test(record_of_a_flow_has_its_rule_and_its_process),
+		cmocka_unit_test(message_of_a_quality_event_says_how_many_are_measured),
 		cmocka_unit_test(record_of_an_unknown_kind_keeps_all_of_it_under_its_name),
 		cmocka_unit_test(line_nests_objects_and_ends_once),
 		cmocka_unit_test(record_of_what_is_no_object_is_refused),

@@ -60,6 +60,26 @@ static void attack_add(const struct weir_json *event, struct weir_buf *text)
 		      weir_json_str(weir_json_get(event, "was"), "?"));
 }
 
+/* "1 of 8 connections"; 0: it is paused. */
+static void sample_add(const struct weir_json *event, const char *key, struct weir_buf *text)
+{
+	long long sample = weir_json_int(weir_json_get(event, key), 0);
+
+	if (sample > 1)
+		weir_buf_addf(text, "1 of %lld connections", sample);
+	else
+		weir_buf_add_str(text, sample ? "all" : "none");
+}
+
+/* "quality: measures 1 of 8 connections, before 1 of 2 connections" */
+static void quality_add(const struct weir_json *event, struct weir_buf *text)
+{
+	weir_buf_add_str(text, ": measures ");
+	sample_add(event, "sample", text);
+	weir_buf_add_str(text, ", before ");
+	sample_add(event, "before", text);
+}
+
 static void rest_add(const struct weir_json *event, struct weir_buf *text)
 {
 	const char *interface = weir_json_str(weir_json_get(event, "interface"), NULL);
@@ -92,6 +112,8 @@ void log_message_write(const struct log_record *record, const struct weir_json *
 		packet_add(record, event, &plain);
 	else if (strcmp(kind, "attack") == 0)
 		attack_add(event, &plain);
+	else if (strcmp(kind, "quality") == 0)
+		quality_add(event, &plain);
 	else
 		rest_add(event, &plain);
 	weir_buf_add_visible(text, weir_buf_str(&plain));
