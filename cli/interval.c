@@ -32,6 +32,15 @@ bool weir_interval_read(const struct weir_command *command, struct weir_terminal
 	return true;
 }
 
+bool weir_interval_refuses_csv(const struct weir_command *command, struct weir_terminal *terminal)
+{
+	if (!weir_command_flag(command, "csv"))
+		return false;
+	weir_terminal_problem(terminal, "--json has a line each time",
+			      "--csv: what is printed again and again is no table");
+	return true;
+}
+
 void weir_interval_wait(uint64_t ns)
 {
 	poll(NULL, 0, (int)(ns / WEIR_NS_PER_MS));

@@ -10,6 +10,8 @@
  * ms or more than a day, which is told. */
 bool weir_interval_read(const struct weir_command *command, struct weir_terminal *terminal,
 			uint64_t *ns);
+/* True: --csv was asked for, of what goes on for ever. It is told that there is none. */
+bool weir_interval_refuses_csv(const struct weir_command *command, struct weir_terminal *terminal);
 void weir_interval_wait(uint64_t ns);
 
 #endif

@@ -68,11 +68,24 @@ static int status_run(const struct monitor *monitor)
 	return weir_local_show(monitor->command, monitor->terminal, &text);
 }
 
+/* For programs the interfaces that are left. */
+static int end_show(const struct monitor *monitor, const struct weir_json *answer)
+{
+	_cleanup_buf_ struct weir_buf said = { 0 };
+
+	if (monitor->terminal->json || weir_command_flag(monitor->command, "csv"))
+		return weir_json_add(answer, &said) ?
+			       WEIR_EXIT_FAILED :
+			       weir_local_show(monitor->command, monitor->terminal, &said);
+	weir_buf_addf(&said, "%s is watched no longer\n", monitor->interface);
+	return weir_terminal_print(monitor->terminal, &said) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+}
+
 /* Attaches or detaches it, then says how it stands. */
 static int change_run(const struct monitor *monitor, const char *target, bool is_start)
 {
 	_cleanup_json_ struct weir_json *answer = NULL;
-	_cleanup_buf_ struct weir_buf body = { 0 }, said = { 0 };
+	_cleanup_buf_ struct weir_buf body = { 0 };
 	struct weir_json_out json = { .out = &body };
 
 	weir_json_open_object(&json, NULL);
@@ -80,10 +93,7 @@ static int change_run(const struct monitor *monitor, const char *target, bool is
 	weir_json_close_object(&json);
 	if (body.failed || ask(monitor, target, weir_buf_str(&body), &answer))
 		return WEIR_EXIT_FAILED;
-	if (is_start)
-		return status_run(monitor);
-	weir_buf_addf(&said, "%s is watched no longer\n", monitor->interface);
-	return weir_terminal_print(monitor->terminal, &said) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
+	return is_start ? status_run(monitor) : end_show(monitor, answer);
 }
 
 static uint64_t rate_of(const struct weir_json *device, const char *key)
@@ -111,10 +121,24 @@ static uint64_t dropped_of(const struct weir_json *row)
 	       weir_view_uint(weir_json_get(row, "egress_counts"), "drop_packets");
 }
 
-/* "12:00:01  in 1.2MiB/s 900 packets/s  out 60KiB/s 400 packets/s  dropped 3" */
-static bool line_print(const struct monitor *monitor, const struct weir_json *row)
+/* Its row of interface list, and when that was asked for. */
+static void json_make(const struct weir_json *row, struct weir_buf *out)
 {
-	_cleanup_buf_ struct weir_buf line = { 0 };
+	_cleanup_buf_ struct weir_buf members = { 0 };
+	char when[WEIR_CLOCK_MS_TEXT];
+
+	if (weir_json_add(row, &members)) {
+		out->failed = true;
+		return;
+	}
+	weir_clock_format_ms(weir_clock_real_ns(), when);
+	/* Past the bracket: a row has a name at the least. */
+	weir_buf_addf(out, "{\"time\":\"%s\",%s\n", when, weir_buf_str(&members) + 1);
+}
+
+/* "12:00:01  in 1.2MiB/s 900 packets/s  out 60KiB/s 400 packets/s  dropped 3" */
+static void text_make(const struct weir_json *row, struct weir_buf *line)
+{
 	time_t now = time(NULL);
 	struct tm local;
 	char clock[16] = "";
@@ -122,12 +146,22 @@ static bool line_print(const struct monitor *monitor, const struct weir_json *ro
 
 	if (localtime_r(&now, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-	weir_buf_add_str(&line, clock);
-	way_add(&line, "in", device, "rx_bytes_per_s", "rx_packets_per_s");
-	way_add(&line, "out", device, "tx_bytes_per_s", "tx_packets_per_s");
-	weir_buf_add_str(&line, "  dropped ");
-	weir_count_format(dropped_of(row), &line);
-	weir_buf_add_char(&line, '\n');
+	weir_buf_add_str(line, clock);
+	way_add(line, "in", device, "rx_bytes_per_s", "rx_packets_per_s");
+	way_add(line, "out", device, "tx_bytes_per_s", "tx_packets_per_s");
+	weir_buf_add_str(line, "  dropped ");
+	weir_count_format(dropped_of(row), line);
+	weir_buf_add_char(line, '\n');
+}
+
+static bool line_print(const struct monitor *monitor, const struct weir_json *row)
+{
+	_cleanup_buf_ struct weir_buf line = { 0 };
+
+	if (monitor->terminal->json)
+		json_make(row, &line);
+	else
+		text_make(row, &line);
 	return weir_terminal_print(monitor->terminal, &line);
 }
 
@@ -137,7 +171,8 @@ static int realtime_run(const struct monitor *monitor)
 	uint64_t interval_ns = INTERVAL_DEFAULT_NS;
 	bool was_told = false;
 
-	if (!weir_interval_read(monitor->command, monitor->terminal, &interval_ns))
+	if (weir_interval_refuses_csv(monitor->command, monitor->terminal) ||
+	    !weir_interval_read(monitor->command, monitor->terminal, &interval_ns))
 		return WEIR_EXIT_USAGE;
 	for (;;) {
 		_cleanup_json_ struct weir_json *answer = NULL;

@@ -217,7 +217,8 @@ static int summary_read(struct summary *summary)
 	const char *rounds = weir_command_str(summary->command, "rounds"),
 		   *lang = weir_command_str(summary->command, "lang");
 
-	if (!weir_interval_read(summary->command, summary->terminal, &summary->interval_ns))
+	if (weir_interval_refuses_csv(summary->command, summary->terminal) ||
+	    !weir_interval_read(summary->command, summary->terminal, &summary->interval_ns))
 		return -1;
 	summary->rounds = rounds ? strtoull(rounds, NULL, 10) : 0;
 	summary->words = words[lang && strcmp(lang, "zh") == 0];

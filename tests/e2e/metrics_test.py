@@ -3,6 +3,7 @@
 it, at the API's address or at one of its own."""
 import collections
 import contextlib
+import datetime
 import json
 import pathlib
 import re
@@ -202,6 +203,24 @@ LINE = re.compile(r"^\d\d:\d\d:\d\d  in (\S+)/s ([\d,]+) packets/s  "
                   r"out (\S+)/s ([\d,]+) packets/s  dropped (\d+)$")
 
 
+def realtime_is_json(daemon, pair):
+    """Each line an object by itself: the row of the list, and when it was."""
+    command = pair.inside.command(WEIR, "--socket", daemon.socket, "--json", "monitor", "wire",
+                                  "realtime", "--interval", "100ms")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            before, after = [json.loads(process.stdout.readline()) for _ in range(2)]
+        finally:
+            process.terminate()
+    listed, = daemon.ask("interface", "list")["interfaces"]
+    for row in before, after:
+        assert row.keys() == listed.keys() | {"time"} and row["name"] == "wire"
+        assert row["device"]["rx_bytes_per_s"] >= 0
+    began, ended = [datetime.datetime.fromisoformat(row["time"].replace("Z", "+00:00"))
+                    for row in (before, after)]
+    assert ended - began >= datetime.timedelta(milliseconds=90)
+
+
 def test_one_interface_by_the_words_of_xnet(pair):
     with Daemon(pair.inside, config="api: {listen: off}\n") as daemon:
         with pytest.raises(Refused, match="wire is not watched\n +weir monitor wire start"):
@@ -224,11 +243,16 @@ def test_one_interface_by_the_words_of_xnet(pair):
                 assert most > 30
             finally:
                 process.terminate()
+        realtime_is_json(daemon, pair)
+        with pytest.raises(Refused, match="--csv: what is printed again and again is no table"):
+            daemon.say("monitor", "wire", "realtime", "--csv")
         assert daemon.say("monitor", "wire", "stop") == "wire is watched no longer\n"
         with pytest.raises(Refused, match="wire is not watched"):
             daemon.say("monitor", "wire", "realtime")
         with pytest.raises(Refused, match="nothere"):
             daemon.say("monitor", "nothere", "stop")
+        assert daemon.ask("monitor", "wire", "start")["interfaces"][0]["name"] == "wire"
+        assert daemon.ask("monitor", "wire", "stop")["interfaces"] == []
 
 
 def test_what_is_not_known_or_off_is_not_shown_as_nothing(pair):

@@ -56,6 +56,13 @@ def test_rounds_come_one_after_the_other(carrying):
     assert [sorted(json.loads(line)) for line in lines] == [["active", "count", "hosts"]] * 2
 
 
+def test_csv_is_refused_and_not_passed_over(carrying):
+    daemon, _ = carrying
+    with pytest.raises(Refused, match="--csv: what is printed again and again is no table\n"
+                                      " +--json has a line each time"):
+        daemon.say("summary", "--rounds", "1", "--csv")
+
+
 def test_interval_may_be_seconds_as_in_the_document(carrying):
     daemon, _ = carrying
     assert "=== Traffic ===" in daemon.say("summary", "--rounds", "1", "--interval", "5")
