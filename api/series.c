@@ -219,6 +219,14 @@ static void entry_make(struct weir_series *series, const struct weir_sample *sam
 	family->shown += rows;
 }
 
+/* What a counter had before it fell stays in the sum. It began anew: a device that was made once
+ * more, a counter that came to its end. A feature's sum of others falls when one of them goes, or
+ * is told by itself from now on: the others are in it as before. */
+static double gone_of(const struct weir_series_entry *entry, const struct weir_sample *sample)
+{
+	return is_of_others(sample) ? entry->value - sample->value : entry->value;
+}
+
 bool weir_series_shows(struct weir_series *series, const struct weir_sample *sample)
 {
 	uint64_t key = entry_key(sample);
@@ -236,10 +244,8 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 	struct weir_series_family *family = &series->families[series->at];
 
 	family->missed -= entry->value;
-	/* It began anew: a device that was made once more, a counter that came to its end. What it
-	 * had counted before stays in the sum. */
 	if (sample->value < entry->value)
-		family->gone += entry->value;
+		family->gone += gone_of(entry, sample);
 	family->rest += sample->value;
 	family->has_rest = true;
 	series->is_changed |= sample->value > entry->value || sample->value < entry->value;
@@ -287,7 +293,7 @@ void weir_series_labels_other(const char *labels, struct weir_buf *text)
 
 	for (const char *c = labels; *c; c++) {
 		if (*c == '"' && !is_value)
-			weir_buf_add_str(text, "\"other\"");
+			weir_buf_add_str(text, "\"" WEIR_SERIES_OTHER "\"");
 		if (*c == '"')
 			is_value = !is_value;
 		else if (!is_value)

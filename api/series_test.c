@@ -250,6 +250,23 @@ static void what_a_feature_calls_other_is_of_the_rest(void **state)
 	assert_int_equal(written.left_out, 2); /* itself it is told */
 }
 
+/* Of 100 thirty were those of a rule that was deleted. */
+static void what_leaves_a_feature_s_other_stays_in_the_rest_once(void **state)
+{
+	static const struct {
+		double told, rest;
+	} steps[] = { { 100, 100 }, { 70, 100 }, { 75, 105 }, { 75, 105 }, { 0, 105 }, { 1, 106 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 0, steps[i].told);
+		snprintf(f->labels[0], sizeof(f->labels[0]), "number=\"other\"");
+		struct written written = write_all(f);
+
+		assert_true(written.rest.value == steps[i].rest);
+	}
+}
+
 static void labels_are_other_in_each_value(void **state)
 {
 	struct weir_buf text = { 0 };
@@ -273,6 +290,7 @@ int main(void)
 		CASE(the_whole_has_its_bound),
 		CASE(rows_of_a_histogram_are_shown_together),
 		CASE(what_a_feature_calls_other_is_of_the_rest),
+		CASE(what_leaves_a_feature_s_other_stays_in_the_rest_once),
 		cmocka_unit_test(labels_are_other_in_each_value),
 	};
 

@@ -25,6 +25,10 @@ enum weir_sample_kind {
 	WEIR_SAMPLE_COUNT,
 };
 
+/* What each label of a row says in which a feature sums up what has no row of its own, as /metrics
+ * itself does: of both there is one row. What is called so by its user is told in that row, too. */
+#define WEIR_SERIES_OTHER "other"
+
 /* One value of one metric. `labels` is Prometheus text without braces:
  * interface="eth0",reason="drop_blocked"; values escaped. */
 struct weir_sample {

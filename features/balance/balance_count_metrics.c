@@ -17,7 +17,6 @@
 #define BACKENDS_SHARE 25
 #define SERVICES_SHARE 50
 #define HISTOGRAMS_SHARE 100
-#define SERIES_OTHER "(other)" /* no name of a service has brackets */
 #define LABEL_BYTES 128
 
 enum level {
@@ -213,7 +212,7 @@ static int backends_add(const struct balance *state, const struct balance_sectio
 	if (r || count <= told)
 		return r;
 	return sums_write(state, snapshot, LEVEL_BACKEND, &other,
-			  "service=\"" SERIES_OTHER "\",backend=\"" SERIES_OTHER "\"");
+			  "service=\"" WEIR_SERIES_OTHER "\",backend=\"" WEIR_SERIES_OTHER "\"");
 }
 
 /* Of the service whose first place is at *at. */
@@ -235,19 +234,21 @@ static int services_add(const struct balance *state, const struct balance_sectio
 			uint32_t count, struct weir_snapshot *snapshot)
 {
 	struct sums other = { .flows = { 0 } };
-	uint32_t service = 0, told = most(state, SERVICES_SHARE);
+	uint32_t service = 0, others = 0, told = most(state, SERVICES_SHARE);
 	int r = 0;
 
 	for (uint32_t at = 0; !r && at < count; service++) {
 		const char *name = section->services[state->counts.live.at[at].service_index].name;
 		struct sums sums = service_sums(state, &at);
 
-		if (service < told)
+		if (service < told && strcmp(name, WEIR_SERIES_OTHER) != 0) {
 			r = service_write(state, name, &sums, snapshot);
-		else
-			sums_add(&other, &sums);
+			continue;
+		}
+		others++;
+		sums_add(&other, &sums);
 	}
-	return r || service <= told ? r : service_write(state, SERIES_OTHER, &other, snapshot);
+	return r || !others ? r : service_write(state, WEIR_SERIES_OTHER, &other, snapshot);
 }
 
 /* The first ones in the order of the file: a choice by what they count would make series come and

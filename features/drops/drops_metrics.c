@@ -111,5 +111,6 @@ int drops_snapshot(void *data, struct weir_snapshot *snapshot)
 										      "kernel");
 	return r || !series[SERIES_MAX].packets ?
 		       r :
-		       series_put(snapshot, &series[SERIES_MAX], "other", "other", "other");
+		       series_put(snapshot, &series[SERIES_MAX], WEIR_SERIES_OTHER,
+				  WEIR_SERIES_OTHER, WEIR_SERIES_OTHER);
 }

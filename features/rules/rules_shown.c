@@ -3,13 +3,13 @@
 #include "features/rules/rules_shown.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "core/limit.h"
 
 /* Each is two metrics; the rest is one more, so that a scrape stays small whatever is added. */
 #define SERIES_MAX 50
-#define SERIES_OTHER "(other)" /* no name of a rule has brackets */
 
 void rules_put_who(const struct rules_standing *standing, struct weir_json_out *json)
 {
@@ -131,29 +131,69 @@ static int sample_over(struct weir_snapshot *snapshot, const char *name, struct 
 				     (double)count.bytes, "rule=\"%s\"", name);
 }
 
+static void count_add(struct weir_count *to, struct weir_count count)
+{
+	to->packets += count.packets;
+	to->bytes += count.bytes;
+}
+
+static int samples_of(const struct rules_state *state, const struct rules_standing *standing,
+		      struct weir_snapshot *snapshot)
+{
+	int r = sample(snapshot, standing->text->name, rules_action_names[standing->text->action],
+		       rules_hits_count(&state->hits, standing->row));
+
+	if (r || standing->text->action != RULES_LIMIT)
+		return r;
+	return sample_over(snapshot, standing->text->name,
+			   rules_hits_count(&state->hits, standing->over));
+}
+
+/* Those without a series of their own. */
+struct others {
+	uint32_t rules, limits;
+	struct weir_count hits, over;
+};
+
+static void others_add(struct others *others, const struct rules_state *state,
+		       const struct rules_standing *standing)
+{
+	others->rules++;
+	count_add(&others->hits, rules_hits_count(&state->hits, standing->row));
+	if (standing->text->action != RULES_LIMIT)
+		return;
+	others->limits++;
+	count_add(&others->over, rules_hits_count(&state->hits, standing->over));
+}
+
+static int others_sample(const struct others *others, struct weir_snapshot *snapshot)
+{
+	int r = others->rules ?
+			sample(snapshot, WEIR_SERIES_OTHER, WEIR_SERIES_OTHER, others->hits) :
+			0;
+
+	return r || !others->limits ? r : sample_over(snapshot, WEIR_SERIES_OTHER, others->over);
+}
+
 /* The first rules with a name, in their order: a choice by hits would make series come and go. */
 static int samples_add(const struct rules_state *state, struct weir_snapshot *snapshot)
 {
-	struct weir_count other = { 0 };
+	struct others others = { 0 };
 	uint32_t series = 0;
-	for (uint32_t i = 0; i < state->order->count; i++) {
+	int r = 0;
+
+	for (uint32_t i = 0; i < state->order->count && !r; i++) {
 		const struct rules_standing *standing = &state->order->at[i];
-		struct weir_count count = rules_hits_count(&state->hits, standing->row);
-		if (!standing->text->name || series == SERIES_MAX) {
-			other.packets += count.packets;
-			other.bytes += count.bytes;
+		const char *name = standing->text->name;
+
+		if (!name || series == SERIES_MAX || strcmp(name, WEIR_SERIES_OTHER) == 0) {
+			others_add(&others, state, standing);
 			continue;
 		}
 		series++;
-		int r = sample(snapshot, standing->text->name,
-			       rules_action_names[standing->text->action], count);
-		if (r == 0 && standing->text->action == RULES_LIMIT)
-			r = sample_over(snapshot, standing->text->name,
-					rules_hits_count(&state->hits, standing->over));
-		if (r < 0)
-			return r;
+		r = samples_of(state, standing, snapshot);
 	}
-	return series == state->order->count ? 0 : sample(snapshot, SERIES_OTHER, "", other);
+	return r ? r : others_sample(&others, snapshot);
 }
 
 int rules_snapshot(void *data, struct weir_snapshot *snapshot)

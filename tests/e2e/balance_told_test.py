@@ -144,11 +144,11 @@ def test_metrics_have_the_first_backends_and_one_row_of_the_others(cluster):   #
             of_services = samples(daemon, f"service_{name}_total", ("service",))
             assert of_services == {"echo": sum(row[name] for row in shown.values()), "other0": 0}
         daemon.apply(config([*others(1), last]))    # behind the first 20
-        other = 'service="(other)",backend="(other)"'
+        other = 'service="other",backend="other"'
         wait_for(lambda: rows("connections").get(other) == "9", "they are among the others")
         assert samples(daemon, "service_connections_total", ("service",))["echo"] == 9
         daemon.apply(config([*few(30), last]) + "metrics: {series: 1000}\n")
-        wait_for(lambda: samples(daemon, "service_connections_total", ("service",)).get("(other)")
+        wait_for(lambda: samples(daemon, "service_connections_total", ("service",)).get("other")
                  == 9, "so is their service, behind twenty")
         assert len(samples(daemon, "service_connections_total", ("service",))) == 21
 

@@ -87,22 +87,39 @@ def test_status_shows_no_policy_that_is_switched_off(cleared):
 
 
 def test_metrics_name_rules_up_to_a_bound(weir_daemon, pair):
-    config = LISTENING + "rules: {rules: [" + ", ".join(
-        f"{{name: r{i:02}, src: 10.0.0.{i}, action: deny}}" for i in range(60)) + (
-        ", {src: 10.0.0.100, action: deny}]}\n")
-    daemon = weir_daemon(pair.inside, config=config, interfaces=[pair.wire])
-    with Wire.inward(pair) as wire:
-        wire.send([udp("10.0.0.0")] * 2 + [udp("10.0.0.59")] * 3 + [udp("10.0.0.100")] * 4)
+    """And what has no row of its own is in one, which does not fall when a part of it goes: the
+    rules behind the bound, those without a name, and one that is called as that row is."""
+    called = "{name: other, src: 10.0.1.1, action: deny}"
+    named = [f"{{name: r{i:02}, src: 10.0.0.{i}, action: deny}}" for i in range(60)]
+    goes, limit = ("{src: 10.0.0.100, action: deny}",
+                   "{src: 10.0.0.101, action: limit, rate: 1/h, burst: 1}")
 
-    def read():
+    def config(*rules):
+        return LISTENING + f"rules: {{rules: [{', '.join(rules)}]}}\n"
+    daemon = weir_daemon(pair.inside, config=config(called, *named, goes, limit),
+                         interfaces=[pair.wire])
+    with Wire.inward(pair) as wire:
+        wire.send([udp("10.0.0.0")] * 2 + [udp("10.0.0.59")] * 3 + [udp("10.0.0.100")] * 4 +
+                  [udp("10.0.1.1")] * 5 + [udp("10.0.0.101")] * 6)
+
+    def read(name="weir_rule_packets_total"):
         status, text = ask_http(daemon, "GET", "/metrics", "viewer")
         assert status == 200
-        rows = [line for line in text.splitlines() if line.startswith("weir_rule_packets_total")]
-        return dict(line.rsplit(" ", 1) for line in rows)
-    first = 'weir_rule_packets_total{rule="r00",action="deny"}'
-    wait_for(lambda: float(read()[first]) == 2, "r00 has its packets")
+        rows = [line for line in text.splitlines() if line.startswith(name)]
+        return {labels: float(value) for labels, value in (line.rsplit(" ", 1) for line in rows)}
+    first, other = ('weir_rule_packets_total{rule="r00",action="deny"}',
+                    'weir_rule_packets_total{rule="other",action="other"}')
+    wait_for(lambda: read()[first] == 2, "r00 has its packets")
     assert len(read()) == 51
-    assert float(read()['weir_rule_packets_total{rule="(other)",action=""}']) == 7
+    assert read()[other] == 3 + 4 + 5 + 6
+    assert read("weir_rule_over_packets_total") == {
+        'weir_rule_over_packets_total{rule="other"}': 5}
+    daemon.apply(config(called, *named, limit))
+    wait_for(lambda: len(daemon.ask("rule", "list")["rules"]) == 62, "one is gone")
+    with Wire.inward(pair) as wire:
+        wire.send([udp("10.0.0.0")] + [udp("10.0.0.59")] * 2)
+    wait_for(lambda: read()[first] == 3, "the next are counted")
+    assert read()[other] == 18 + 2
 
 
 # --- schedules ----------------------------------------------------------------------------------
