@@ -165,6 +165,113 @@ static void table_that_goes_leaves_nothing_uncounted(void **state)
 	counted_free(&table);
 }
 
+#define PACKETS_MOST 0x1ffffffffffffULL /* 49 bits */
+#define BYTES_MOST 0x1ffffffffffffffULL /* 57 bits */
+#define FLAG_ACK (0x10ULL << 49)
+#define FLAG_FIN 1
+
+static struct conntrack_carried carried_at(const struct conntrack_table *table,
+					   const struct conntrack_place *place)
+{
+	struct conntrack_carried carried;
+
+	assert_true(conntrack_carried_get(table, place->index, place->word, &carried));
+	return carried;
+}
+
+static void numbers_are_exact_up_to_their_last_value(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place place = put(&table, 1);
+
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, (PACKETS_MOST - 1) | FLAG_ACK));
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, 1 | FLAG_ACK));
+	assert_true(add(&table, &place, CONNTRACK_SUM_BYTES, BYTES_MOST - 1500));
+	assert_true(add(&table, &place, CONNTRACK_SUM_BYTES, 1500));
+	struct conntrack_carried carried = carried_at(&table, &place);
+
+	assert_true(carried.packets[0] == PACKETS_MOST && carried.bytes[0] == BYTES_MOST);
+	assert_int_equal(carried.flags[0], 0x10);
+	assert_true(conntrack_table_remove(&table, place.index, place.word));
+	assert_true(table.ended->packets == PACKETS_MOST && table.ended->bytes == BYTES_MOST);
+	counted_free(&table);
+}
+
+/* The bit it had run into is that of a flag. The flow stays its place's. */
+static void packets_past_their_edge_begin_at_nothing_and_count_on(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place place = put(&table, 1);
+
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, PACKETS_MOST | FLAG_ACK));
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, 1 | FLAG_ACK));
+	struct conntrack_carried carried = carried_at(&table, &place);
+
+	assert_int_equal(carried.packets[0], 0);
+	assert_int_equal(carried.flags[0], 0x10 | FLAG_FIN);
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, 7));
+	assert_int_equal(carried_at(&table, &place).packets[0], 7);
+	counted_free(&table);
+}
+
+/* They run into the turn: the number is nobody's, and the other three go on. */
+static void bytes_past_their_edge_are_not_known_and_whoever_comes_next_begins_whole(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place place = put(&table, 1);
+
+	assert_true(add(&table, &place, CONNTRACK_SUM_BYTES, BYTES_MOST));
+	assert_true(add(&table, &place, CONNTRACK_SUM_BYTES, 1));
+	assert_false(add(&table, &place, CONNTRACK_SUM_BYTES, 1500));
+	assert_true(add(&table, &place, CONNTRACK_SUM_BYTES + 1, 60));
+	assert_true(add(&table, &place, CONNTRACK_SUM_PACKETS, 1));
+	struct conntrack_carried carried = carried_at(&table, &place);
+
+	assert_int_equal(carried.bytes[0], 0);
+	assert_int_equal(carried.bytes[1], 60);
+	assert_int_equal(carried.packets[0], 1);
+	assert_true(conntrack_table_remove(&table, place.index, place.word));
+	assert_int_equal(table.ended->bytes, 60);
+	struct conntrack_place next = put(&table, 1);
+
+	assert_int_equal(next.index, place.index);
+	assert_true(add(&table, &next, CONNTRACK_SUM_BYTES, 40));
+	assert_int_equal(carried_at(&table, &next).bytes[0], 40);
+	counted_free(&table);
+}
+
+/* Six bits of the word's turn, and one that says there is one. */
+static void turn_of_a_number_is_the_same_again_after_64(void **state)
+{
+	uint32_t first = CONNTRACK_LIVE | 5 * CONNTRACK_TURN, word = first;
+
+	for (int i = 1; i < 64; i++) {
+		word = conntrack_word_next(word);
+		assert_false(
+			conntrack_sum_is_of(conntrack_sum_turn(word), conntrack_sum_turn(first)));
+		assert_true(conntrack_sum_turn(word) >> 57 >= 64); /* never what is 0 or closed */
+	}
+	word = conntrack_word_next(word);
+	assert_true(conntrack_sum_is_of(conntrack_sum_turn(word), conntrack_sum_turn(first)));
+}
+
+/* A flow that is forgotten leaves a turn to nobody, so every flow takes two. */
+static void who_holds_a_place_over_32_flows_that_were_forgotten_adds_to_another(void **state)
+{
+	struct conntrack_table table = counted_table();
+	struct conntrack_place old = put(&table, 1), place = old;
+
+	for (int i = 0; i < 32; i++) {
+		assert_int_equal(add(&table, &old, CONNTRACK_SUM_PACKETS, 1), i == 0);
+		assert_true(conntrack_table_remove(&table, place.index, place.word));
+		place = put(&table, 1);
+		assert_int_equal(place.index, old.index);
+	}
+	assert_true(add(&table, &old, CONNTRACK_SUM_PACKETS, 1));
+	assert_int_equal(carried_at(&table, &place).packets[0], 1);
+	counted_free(&table);
+}
+
 #define QINQ (CONNTRACK_VLAN_KNOWN | 0x1064u | 0x10c8u << 16) /* 100.200 */
 
 /* As the packet that began it notes it. */
@@ -306,6 +413,13 @@ int main(void)
 		cmocka_unit_test(flow_that_moves_takes_along_what_it_carried),
 		cmocka_unit_test(what_finds_its_heir_gone_is_counted_as_ended),
 		cmocka_unit_test(table_that_goes_leaves_nothing_uncounted),
+		cmocka_unit_test(numbers_are_exact_up_to_their_last_value),
+		cmocka_unit_test(packets_past_their_edge_begin_at_nothing_and_count_on),
+		cmocka_unit_test(
+			bytes_past_their_edge_are_not_known_and_whoever_comes_next_begins_whole),
+		cmocka_unit_test(turn_of_a_number_is_the_same_again_after_64),
+		cmocka_unit_test(
+			who_holds_a_place_over_32_flows_that_were_forgotten_adds_to_another),
 		cmocka_unit_test(vlan_is_of_its_flow_and_of_none_after_it),
 		cmocka_unit_test(vlan_of_a_program_that_knew_none_is_not_known),
 		cmocka_unit_test(vlan_moves_with_its_flow),
