@@ -10,6 +10,7 @@
 #include "base/hash.h"
 
 #define OWN 48 /* of the API itself, and of this: codes of answers and the like */
+#define LATER_SHARES 16
 #define ROOM_FIRST 1024
 
 struct weir_series *weir_series_new(const char *path)
@@ -119,10 +120,19 @@ static void entry_renew(struct weir_series *series, struct weir_series_entry *en
 	struct weir_series_family *family = &series->families[entry->family];
 
 	family->missed += entry->value; /* 0 of what is shown */
-	if (!entry->is_shown)
-		return;
-	series->shown += entry->rows;
-	family->shown += entry->rows;
+	if (entry->is_shown)
+		family->shown += entry->rows;
+}
+
+/* With `shown` rows of its own. One is kept: for the rest, or for the first. */
+static unsigned family_rows(const struct weir_series_family *family, unsigned shown)
+{
+	return shown + (family->has_labels || !shown);
+}
+
+static unsigned family_share(const struct weir_series *series, unsigned rows)
+{
+	return series->most / (rows > 1 ? WEIR_SERIES_HISTOGRAM_SHARES : WEIR_SERIES_SHARES);
 }
 
 /* Rows of one histogram follow each other. */
@@ -151,6 +161,74 @@ void weir_series_forget(struct weir_series *series)
 	families_forget(series);
 }
 
+static void families_begin(struct weir_series *series)
+{
+	for (size_t i = 0; i < series->family_count; i++) {
+		struct weir_series_family *family = &series->families[i];
+
+		family->rest = family->missed = family->shown = family->there = 0;
+	}
+}
+
+/* Samples of a family follow each other. */
+static int families_count(struct weir_series *series, const struct weir_snapshot *snapshot)
+{
+	int at = -1;
+
+	for (size_t i = 0; i < snapshot->sample_count; i++) {
+		const struct weir_sample *sample = &snapshot->samples[i];
+		const struct weir_sample *last = i ? sample - 1 : sample;
+		bool is_first = !i || strcmp(sample->name, last->name) != 0;
+		bool is_histogram = sample->kind >= WEIR_SAMPLE_BUCKET;
+
+		if (is_first && (at = family_find(series, sample->name)) < 0)
+			return at;
+		struct weir_series_family *family = &series->families[at];
+
+		family->rows = is_histogram ? series->histogram_rows : 1;
+		family->has_labels = sample->kind == WEIR_SAMPLE_COUNTER && sample->labels;
+		family->there += is_first || !is_histogram || entry_key(sample) != entry_key(last);
+	}
+	return 0;
+}
+
+static unsigned rows_at(const struct weir_series *series, unsigned level)
+{
+	unsigned rows = OWN;
+
+	for (size_t i = 0; i < series->family_count; i++) {
+		const struct weir_series_family *family = &series->families[i];
+		unsigned most = family->there < level ? family->there : level;
+		unsigned share =
+			family->there ? family_share(series, family->rows) / family->rows : 0;
+
+		rows += family_rows(family, (most < share ? most : share) * family->rows);
+	}
+	return rows;
+}
+
+/* Where not all have room: taken as they come, by their names, those at the front would have all
+ * and those behind nothing. What comes later finds a part that was left. */
+static unsigned level_of(const struct weir_series *series)
+{
+	unsigned level = 1, most = series->most - series->most / LATER_SHARES;
+
+	if (rows_at(series, series->most) <= series->most)
+		return series->most;
+	while (rows_at(series, level + 1) <= most)
+		level++;
+	return level;
+}
+
+static unsigned rows_taken(const struct weir_series *series)
+{
+	unsigned taken = OWN;
+
+	for (size_t i = 0; i < series->family_count; i++)
+		taken += family_rows(&series->families[i], series->families[i].shown);
+	return taken;
+}
+
 /* Room is made for all that may be new, so that asking cannot fail. */
 int weir_series_begin(struct weir_series *series, const struct weir_snapshot *snapshot,
 		      unsigned most)
@@ -163,30 +241,27 @@ int weir_series_begin(struct weir_series *series, const struct weir_snapshot *sn
 		room *= 2;
 	if (room != series->room && entries_move(series, room, true))
 		return -ENOMEM;
-	for (size_t i = 0; i < snapshot->sample_count; i++)
-		if (!i || strcmp(snapshot->samples[i].name, snapshot->samples[i - 1].name) != 0)
-			if (family_find(series, snapshot->samples[i].name) < 0)
-				return -ENOMEM;
-	for (size_t i = 0; i < series->family_count; i++)
-		series->families[i].rest = series->families[i].missed = series->families[i].shown =
-			0;
+	families_begin(series);
 	series->most = most;
 	series->histogram_rows = histogram_rows(snapshot);
-	series->shown = series->left_out = 0;
+	if (families_count(series, snapshot))
+		return -ENOMEM;
+	series->left_out = 0;
 	for (size_t i = 0; i < series->room; i++)
 		entry_renew(series, &series->entries[i]);
+	series->taken = rows_taken(series);
+	series->level = level_of(series);
 	return 0;
 }
 
 static bool has_room(const struct weir_series *series, const struct weir_series_family *family,
 		     unsigned rows)
 {
-	/* Each metric may need a row for the rest. */
-	unsigned taken = OWN + (unsigned)series->family_count + series->shown;
-	unsigned share =
-		series->most / (rows > 1 ? WEIR_SERIES_HISTOGRAM_SHARES : WEIR_SERIES_SHARES);
+	unsigned shown = family->shown + rows;
+	unsigned taken = series->taken - family_rows(family, family->shown);
 
-	return taken + rows <= series->most && family->shown + rows <= share;
+	return taken + family_rows(family, shown) <= series->most &&
+	       shown <= family_share(series, rows) && shown <= series->level * rows;
 }
 
 /* What a feature itself calls the others is a part of them: there is one such series. */
@@ -215,7 +290,8 @@ static void entry_make(struct weir_series *series, const struct weir_sample *sam
 	series->is_changed = true;
 	if (!entry->is_shown)
 		return;
-	series->shown += rows;
+	series->taken +=
+		family_rows(family, family->shown + rows) - family_rows(family, family->shown);
 	family->shown += rows;
 }
 

@@ -16,7 +16,10 @@ struct weir_series_entry {
 /* The series of one metric. */
 struct weir_series_family {
 	char *name;
-	unsigned shown;
+	unsigned shown;	 /* rows */
+	unsigned there;	 /* series, of the snapshot */
+	unsigned rows;	 /* of one */
+	bool has_labels; /* and counts: what is not shown needs a row for all of it */
 	/* Of counters: what is folded now, what was and is no more; and of the last writing what
 	 * was folded, less what was met again. */
 	double rest, gone, missed;
@@ -27,8 +30,9 @@ struct weir_series {
 	struct weir_series_entry *entries;
 	size_t room, count; /* room: a power of two */
 	struct weir_series_family *families;
-	size_t family_count, at; /* at: the one that is being written */
-	unsigned most, shown, left_out;
+	size_t family_count, at;	/* at: the one that is being written */
+	unsigned most, taken, left_out; /* taken: rows, with those that are kept for the rest */
+	unsigned level;		 /* so many series each metric may have, that all have room */
 	unsigned histogram_rows; /* of the longest */
 	char *path;		 /* NULL: it ends with the run */
 	bool is_changed;	 /* since it was kept */

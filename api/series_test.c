@@ -212,6 +212,30 @@ static void the_whole_has_its_bound(void **state)
 	assert_false(written.rest.is_there); /* gauges have no sum */
 }
 
+/* Not only those that their names put first. One without labels is all there is of it. */
+static void each_metric_has_as_many_and_none_is_without(void **state)
+{
+	static const char names[] = "abcdefghijklmnopqrstuvwxyz";
+	struct fixture *f = *state;
+	char name[26][2];
+
+	for (unsigned i = 0; i < 26; i++) {
+		snprintf(name[i], sizeof(name[i]), "%c", names[i]);
+		for (unsigned j = 0; j < 30; j++)
+			sample_add(f, name[i], i % 2 ? WEIR_SAMPLE_GAUGE : WEIR_SAMPLE_COUNTER, j,
+				   1);
+	}
+	sample_add(f, "zz", WEIR_SAMPLE_GAUGE, 0, 1);
+	f->samples[26 * 30].labels = NULL;
+	struct written written = write_all(f);
+
+	/* 48 are the page's own; 375 - 48 - 13 rests - 1 leave 12 each. */
+	for (unsigned i = 0; i < 26 * 30; i++)
+		assert_int_equal(written.has[i], i % 30 < 12);
+	assert_true(written.has[26 * 30]);
+	assert_int_equal(written.shown, 26 * 12 + 1);
+}
+
 static void rows_of_a_histogram_are_shown_together(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +312,7 @@ int main(void)
 		CASE(what_began_anew_among_the_rest_is_added_to_it),
 		CASE(room_of_those_that_went_is_had_again),
 		CASE(the_whole_has_its_bound),
+		CASE(each_metric_has_as_many_and_none_is_without),
 		CASE(rows_of_a_histogram_are_shown_together),
 		CASE(what_a_feature_calls_other_is_of_the_rest),
 		CASE(what_leaves_a_feature_s_other_stays_in_the_rest_once),

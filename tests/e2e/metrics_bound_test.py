@@ -16,7 +16,7 @@ from harness.wait import wait_for
 
 SERIES_MOST = 500       # where the configuration says nothing
 RULES = SERVICES = 60
-DEVICES = ["wire", *(f"more{number}" for number in range(2))]
+DEVICES = ["wire", *(f"more{number}" for number in range(6))]
 FIRST_PORT = 4001
 COUNTS = [number % 3 + 1 for number in range(RULES)]    # datagrams for each rule
 # Without a name: behind those that are told of, wherever it stands.
@@ -104,7 +104,7 @@ def test_a_page_keeps_its_bound_and_its_sums_with_everything_on(crowded):
         assert page.sum(f"weir_rule_{unit}_total", rule="other") > 0
     alone = {row["name"] for row in hits
              if row["name"] and page.sum("weir_rule_packets_total", rule=row["name"])}
-    assert len(alone) < RULES
+    assert 0 < len(alone) < RULES
     assert page.sum("weir_rule_packets_total", rule="other") == \
         packets_of(row for row in hits if row["name"] not in alone)
 
@@ -117,6 +117,8 @@ def test_what_is_left_out_is_said_and_no_part_is_without_a_word(crowded):
     assert page.values["weir_metrics_series_limit"] == SERIES_MOST
     wait_for(lambda: read(daemon).values["weir_metrics_series_left_out"] > 0,
              "it is said that there are more")
+    told = {page.family(series) for series in page.values}
+    assert told == page.types.keys(), "each metric has some, those at the end of the page too"
     for part in ("interface", "packets", "conntrack", "account", "rule", "limit", "attack",
                  "synproxy", "balance", "socket", "kernel", "tcp", "log"):
         assert re.search(rf"^weir_{part}", read(daemon).text, re.M), part
