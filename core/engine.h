@@ -59,7 +59,7 @@ void weir_engine_flows_gone(struct weir_engine *engine);
 
 uint64_t weir_engine_revision(const struct weir_engine *engine);
 const struct weir_config *weir_engine_config(const struct weir_engine *engine);
-/* While a daemon starts on a policy that was changed meanwhile: the one that ran last. Else NULL. */
+/* While a daemon starts on a policy that was changed meanwhile: what ran last. Else NULL. */
 const struct weir_config *weir_engine_config_before(const struct weir_engine *engine);
 const struct weir_engine_options *weir_engine_options(const struct weir_engine *engine);
 void *weir_engine_state(struct weir_engine *engine, const struct weir_feature *feature);
