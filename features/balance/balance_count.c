@@ -99,7 +99,13 @@ static void rows_own(struct balance_counts *counts)
 {
 	for (uint32_t i = 0; i < counts->live.count; i++)
 		row_own(counts, counts->live.at[i].row, counts->live.at[i].identity);
-	counts->is_attached = false;
+}
+
+/* Of a daemon before: whoever asks ahead of the first tick is not told that there was nothing. */
+static void sums_begin(struct balance_counts *counts)
+{
+	for (uint32_t i = 0; counts->sums && i < counts->live.count; i++)
+		counts->sums[i].total = balance_counts_of(counts, &counts->live.at[i]);
 }
 
 static void gone_rows_disown(struct balance_counts *counts)
@@ -146,6 +152,9 @@ int balance_counts_live(struct balance_counts *counts, uint64_t now_ns)
 	counts->has_next = false;
 	if (!is_same || counts->is_attached)
 		rows_own(counts);
+	counts->is_attached = false;
+	if (!counts->read_ns)
+		sums_begin(counts);
 	return is_new && !counts->is_saved ? balance_rows_save(counts->dir, &counts->live.rows) : 0;
 }
 

@@ -6,6 +6,7 @@ import bisect
 import pathlib
 import re
 import shutil
+import time
 
 import pytest
 
@@ -142,7 +143,8 @@ class Books:
         self.daemon, self.cluster, self.traffic = daemon, cluster, traffic
         # Where this kernel lets them be.
         self.has_sockets = daemon.ask("socket", "list")["watched"]
-        self.before = wait_for(self.quiet, "nothing comes or goes")
+        self.before, self.since = None, time.monotonic()
+        wait_for(self.is_quiet, "nothing comes or goes", 10)
 
     def read(self):
         """As it is, and as it is told."""
@@ -153,12 +155,12 @@ class Books:
         assert wanted.keys() == found.keys()
         return wanted, found
 
-    def quiet(self):
-        """What is told of devices is the kernel's own: nothing has passed since it was read."""
-        wanted, found = self.read()
-        is_quiet = all(found[name] == value for name, value in wanted.items()
-                       if name.startswith("device"))
-        return is_quiet and (wanted, found)
+    def is_quiet(self):
+        """Nothing has changed for so long that all of it is told."""
+        found = self.read()
+        if found != self.before:
+            self.before, self.since = found, time.monotonic()
+        return time.monotonic() - self.since > LATE_S
 
     def differ(self, names=""):
         """{name: (as it is, as it is told)}, of those that begin so."""
@@ -187,7 +189,7 @@ class Devices:
 def may_begin_anew(earlier, later, series):
     """Where another daemon tells of it: what is its own, and of another layout nearly all."""
     return later.step.startswith(STARTED) and earlier.step != later.step and (
-        later.begins_with_daemon(series)
+        earlier.begins_with_daemon(series)
         or later.step.endswith(OTHER_LAYOUT) and not GO_ON_SERIES.match(series))
 
 
