@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "change_private.h"
 #include "confirm.h"
 #include "event_json.h"
@@ -226,108 +225,6 @@ static void netlink_ready(void *arg)
 		snapshot_take(engine);
 }
 
-/* The file, unless something else was applied since it was last edited. */
-static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_text,
-		       struct weir_diag *diag)
-{
-	const char *file = engine->options.config_file;
-	_cleanup_buf_ struct weir_buf text = {};
-	int r = file ? weir_file_read(file, WEIR_CONFIG_BYTES_MAX, &text) : -ENOENT;
-	uint64_t hash = weir_hash_bytes(weir_buf_str(&text), text.len, 0);
-
-	if (r && r != -ENOENT)
-		return weir_diag_error(diag, "make it readable, or name another with --config",
-				       "%s: %s", file, strerror(-r)),
-		       r;
-	if (engine->policy.current.text && (r == -ENOENT || hash == engine->policy.config_hash)) {
-		*ret_text = (struct weir_policy_text){ strdup(engine->policy.current.text),
-						       engine->policy.current.file ?
-							       strdup(engine->policy.current.file) :
-							       NULL };
-		return ret_text->text ? 0 : -ENOMEM;
-	}
-	engine->policy.config_hash = hash;
-	*ret_text = (struct weir_policy_text){ strndup(weir_buf_str(&text), text.len),
-					       file ? strdup(file) : NULL };
-	return ret_text->text ? 0 : -ENOMEM;
-}
-
-/* A line a problem, as anywhere. */
-static void refusal_tell(const struct weir_diag *refused,
-			 int (*tell)(struct weir_diag *, const char *, const char *, ...),
-			 struct weir_diag *diag)
-{
-	for (size_t i = 0; i < refused->count; i++) {
-		_cleanup_buf_ struct weir_buf why = {};
-
-		weir_diag_entry_format(&refused->entries[i], &why);
-		tell(diag, NULL, "%s", weir_buf_str(&why));
-	}
-	if (refused->dropped)
-		tell(diag, NULL, "and %zu more", refused->dropped);
-}
-
-/* A broken file at start must not leave the machine without its policy: the last one that was live
- * goes on, with a warning. */
-static int config_fall_back(struct weir_engine *engine, struct weir_diag *refused,
-			    struct weir_diag *diag)
-{
-	const struct weir_policy_text *last = &engine->policy.current;
-
-	if (!last->text ||
-	    weir_config_parse(last->text, strlen(last->text), last->file, diag, &engine->config)) {
-		refusal_tell(refused, weir_diag_error, diag);
-		return weir_diag_error(diag, "weir check FILE", "the configuration is refused");
-	}
-	refusal_tell(refused, weir_diag_warning, diag);
-	weir_diag_warning(diag, "mend it, then weir apply FILE",
-			  "the configuration file is refused, the policy applied last goes on");
-	return 0;
-}
-
-/* What ran last: features may have to let go of it gently. One that this version refuses is none. */
-static void config_before_take(struct weir_engine *engine)
-{
-	const struct weir_policy_text *last = &engine->policy.previous;
-	_cleanup_diag_ struct weir_diag refused = {};
-
-	if (last->text)
-		weir_config_parse(last->text, strlen(last->text), last->file, &refused,
-				  &engine->before);
-}
-
-static void config_before_drop(struct weir_engine *engine)
-{
-	if (engine->before)
-		weir_config_free(engine->before);
-	engine->before = NULL;
-}
-
-static int config_start(struct weir_engine *engine, struct weir_diag *diag)
-{
-	_cleanup_free_ char *text = NULL, *file = NULL;
-	struct weir_policy_text chosen = {};
-	_cleanup_diag_ struct weir_diag refused = {};
-	int r = text_choose(engine, &chosen, diag);
-
-	text = chosen.text;
-	file = chosen.file;
-	if (r)
-		return r;
-	if (weir_config_parse(text, strlen(text), file, &refused, &engine->config))
-		return config_fall_back(engine, &refused, diag);
-	if (!engine->policy.current.text || strcmp(engine->policy.current.text, text)) {
-		free(engine->policy.previous.text);
-		free(engine->policy.previous.file);
-		engine->policy.previous = engine->policy.current;
-		engine->policy.current =
-			(struct weir_policy_text){ weir_take(text), weir_take(file) };
-		engine->policy_is_new = true;
-		config_before_take(engine);
-	}
-	return 0;
-}
-
 static int features_start(struct weir_engine *engine, struct weir_diag *diag)
 {
 	for (size_t i = 0; weir_features[i]; i++) {
@@ -405,21 +302,6 @@ static int watches_start(struct weir_engine *engine)
 	return weir_confirm_watch(engine);
 }
 
-/* The policy of the file is from now on the one applied last: rollback, diff without a daemon and
- * the next start go by it. */
-static void policy_keep(struct weir_engine *engine, struct weir_diag *diag)
-{
-	if (!engine->policy_is_new)
-		return;
-	engine->policy.revision = weir_engine_revision(engine);
-	engine->policy.changed_ns = weir_clock_real_ns();
-	int r = weir_policy_file_write(engine->options.state_dir, &engine->policy);
-
-	if (r)
-		weir_diag_warning(diag, "free space there", "%s/policy.json: cannot be written: %s",
-				  engine->options.state_dir, strerror(-r));
-}
-
 /* Features that go by what interfaces there are learn that from the first view, and are in the
  * second: whoever asks first is told of them, too. */
 static int first_look(struct weir_engine *engine)
@@ -437,16 +319,16 @@ static int engine_start(struct weir_engine *engine, struct weir_diag *diag)
 		r = weir_policy_file_read(engine->options.state_dir, diag, &engine->policy);
 	if (!r) {
 		weir_confirm_resume(engine, diag);
-		r = config_start(engine, diag);
+		r = weir_engine_policy_choose(engine, diag);
 	}
 	if (!r)
 		r = features_start(engine, diag);
 	if (!r)
 		r = weir_changes_first(engine, diag);
-	config_before_drop(engine);
+	weir_engine_before_drop(engine);
 	if (r)
 		return r;
-	policy_keep(engine, diag);
+	weir_engine_policy_keep(engine, diag);
 	engine->log = weir_event_log_new(engine->config->events.keep);
 	r = engine->log ? interfaces_start(engine, diag) : -ENOMEM;
 	if (!r)

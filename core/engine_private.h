@@ -68,6 +68,12 @@ int weir_engine_confirm(struct weir_engine *engine, struct weir_call *call);
 int weir_engine_settle(struct weir_engine *engine);
 /* The first policy, at start, on the caller's thread. */
 int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
+/* engine_policy.c, at start: the file, or what was applied since it was edited; with what ran last,
+ * where that is another, until it is dropped. */
+int weir_engine_policy_choose(struct weir_engine *engine, struct weir_diag *diag);
+void weir_engine_before_drop(struct weir_engine *engine);
+/* It went live: rollback, diff without a daemon and the next start go by it. */
+void weir_engine_policy_keep(struct weir_engine *engine, struct weir_diag *diag);
 /* What the configuration and the command line want attached. */
 int weir_engine_want_interfaces(struct weir_engine *engine, const struct weir_config *config);
 /* Once a second: features do what waits for time to pass, subscribers get a fresh snapshot. */
