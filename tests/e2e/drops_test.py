@@ -322,9 +322,9 @@ def test_what_finds_no_room_is_counted_as_crowded(pair, watched):
 def test_series_are_few_and_the_rest_is_one(pair, watched):
     to_closed(pair, MANY)
     lost(watched, MANY, "reason=NO_SOCKET")
-    rows = metrics(watched)
     labels = f'reason="NO_SOCKET",interface="{pair.wire}",by="kernel"'
-    assert f"weir_kernel_drops_total{{{labels}}} {MANY}\n" in rows
+    row = f"weir_kernel_drops_total{{{labels}}} {MANY}\n"
+    rows = wait_for(lambda: row in (page := metrics(watched)) and page, "they are told of there")
     assert "weir_kernel_drops_missed_total 0\n" in rows
 
 

@@ -28,11 +28,14 @@ def udp(remote, sport=1000, dport=2000):
     return ether() / ip(remote) / UDP(sport=sport, dport=dport) / Raw(b"x" * 8)
 
 
-def lines_of(*paths):
-    """Every line whole and an object of its own."""
+def lines_of(*paths, is_written=False):
+    """Every line whole and an object of its own. is_written: they go on coming meanwhile, many at a
+    time, and what is read may end within one."""
     found = []
     for path in paths:
         text = pathlib.Path(path).read_text()
+        if is_written:
+            text = text[:text.rfind("\n") + 1]
         assert text == "" or text.endswith("\n"), f"{path} ends within a line"
         found += [json.loads(line) for line in text.splitlines()]
     return found
