@@ -13,6 +13,8 @@ enum weir_forward {
 	WEIR_FORWARD_GUE,  /* behind that and UDP */
 };
 
+#define WEIR_GUE_PORT 6080 /* where backends expect it */
+
 /* Rodata `served_constants`. */
 struct weir_served_constants {
 	__u8 enabled;	 /* some packets are sent to a service, and belong to a backend */

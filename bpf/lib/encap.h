@@ -19,7 +19,6 @@
 
 #define PROTO_IPIP 4
 #define PROTO_IPV6 41
-#define GUE_PORT 6080
 #define GUE_PORT_FIRST 0xc000 /* of 49152 to 65535: 14 bits (RFC 8086, 3.2.1) */
 #define GUE_PORT_BITS 14
 #define FLOW_LABEL_MASK 0xfffff
@@ -87,7 +86,7 @@ static __always_inline struct udp_header encap_udp(const struct encap *e, __u32 
 {
 	return (struct udp_header){
 		.sport = be16(GUE_PORT_FIRST | e->hash >> (32 - GUE_PORT_BITS)),
-		.dport = be16(GUE_PORT),
+		.dport = be16(WEIR_GUE_PORT),
 		.length = be16(sizeof(struct udp_header) + bytes),
 	};
 }

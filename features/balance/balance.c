@@ -10,6 +10,7 @@
 #include "core/kernel_means.h"
 #include "features/balance/announce.h"
 #include "features/balance/balance_live.h"
+#include "features/balance/balance_paths.h"
 #include "features/balance/balance_state.h"
 #include "features/balance/health_tunnel.h"
 
@@ -102,6 +103,7 @@ static void balance_state_free(void *data)
 	balance_ways_end(state);
 	health_free(state->health); /* it looks at what is live */
 	announce_free(state->announce);
+	balance_paths_free(state->paths);
 	balance_actives_free(state->actives);
 	balance_census_free(state->census);
 	weir_map_memory_done(&state->affinity);
@@ -146,6 +148,8 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 		r = health_new(engine, &state->health);
 	if (r >= 0)
 		r = announce_new(engine, &state->announce);
+	if (r >= 0)
+		r = balance_paths_new(state, &state->paths);
 	if (r >= 0)
 		r = balance_actives_new(engine, &state->actives);
 	if (r >= 0)
@@ -202,6 +206,7 @@ static void balance_tick(void *data, uint64_t now_ns)
 	balance_unsummed_look(state);
 	balance_ways_look(state);
 	announce_tick(state->announce);
+	balance_paths_tick(state->paths);
 	if (state->engine)
 		balance_leave_tick(state, now_ns);
 }
@@ -266,6 +271,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 
 	health_live(state->health, live ? &live->acting : &none);
 	announce_live(state->announce, live ? &live->acting : &none);
+	balance_paths_live(state->paths, live ? &live->acting : &none);
 	counts_live(state);
 	for (uint32_t i = 0; i < state->counts.live.count; i++)
 		balance_actives_own(state->actives, &state->counts.live.at[i]);
@@ -321,6 +327,8 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 		r = health_snapshot(state->health, snapshot);
 	if (!r)
 		r = announce_snapshot(state->announce, snapshot);
+	if (!r)
+		r = balance_paths_snapshot(state->paths, snapshot);
 	return r ? r : balance_samples_add(state, snapshot);
 }
 

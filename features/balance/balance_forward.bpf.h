@@ -66,7 +66,7 @@ static __always_inline void forward_ask_more(const struct pkt *p, __u8 forward,
 	if (forward == WEIR_FORWARD_L2)
 		return;
 	fib->sport = 0;
-	fib->dport = forward == WEIR_FORWARD_GUE ? be16(GUE_PORT) : 0;
+	fib->dport = forward == WEIR_FORWARD_GUE ? be16(WEIR_GUE_PORT) : 0;
 	fib->l4_protocol = forward == WEIR_FORWARD_GUE ? PROTO_UDP :
 			   p->seen & PKT_IPV4	       ? PROTO_IPIP :
 							 PROTO_IPV6;

@@ -130,8 +130,9 @@ struct balance {
 	uint32_t senders[SHORTCUT_CELLS]; /* as that map has them */
 	struct balance_unsummed unsummed;
 	struct balance_ways ways;
-	struct health *health;	   /* NULL without an engine */
-	struct announce *announce; /* likewise */
+	struct health *health;	     /* NULL without an engine */
+	struct announce *announce;   /* likewise */
+	struct balance_paths *paths; /* likewise */
 	struct balance_counts counts;
 	struct balance_actives *actives; /* NULL without an engine */
 	struct balance_census *census;	 /* likewise */
