@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir daemon` with directories, socket and pins of its own, and the command line that asks it."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import urllib.parse
 
 from harness.net import unique
 from harness.wait import SLOWNESS, wait_for
@@ -48,6 +50,18 @@ def remove_pins(path):
         path.rmdir()
 
 
+def route_of(words, reads):
+    """Where to ask for a verb of `reads` that has no flags; None: it is another."""
+    words = tuple(map(str, words))
+    for length in range(len(words), 0, -1):
+        named, rest = reads.get(words[:length]), words[length:]
+        if named is not None and len(rest) <= len(named) and \
+                not any(word.startswith("-") for word in rest):
+            path = "/api/v1/" + "/".join(words[:length])
+            return path + ("?" + urllib.parse.urlencode(list(zip(named, rest))) if rest else "")
+    return None
+
+
 class Daemon:
     """Not running before start(). Leaves nothing behind after close()."""
 
@@ -55,6 +69,7 @@ class Daemon:
                  state=None, prefix=()):
         self.namespace, self.interfaces, self.prefix = namespace, interfaces, list(prefix)
         self.binary = WEIR
+        self.known_reads = {}
         self.name = unique(label)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=self.name + "-"))
         self.home.chmod(0o755)
@@ -71,17 +86,21 @@ class Daemon:
     # --- life ------------------------------------------------------------------------------
 
     def command(self):
+        """To be started from anywhere."""
+        return self.namespace.command(*self.words())
+
+    def words(self):
         words = [*self.prefix, self.binary, "daemon", "--config", self.config, "--state-dir",
                  self.state, "--run-dir", self.run_dir, "--pin-dir", self.pin_dir]
         for interface in self.interfaces:
             words += ["--interface", interface]
-        return self.namespace.command(*words)
+        return list(map(str, words))
 
     def launch(self):
         """Starts it and does not wait."""
         assert not self.process or self.process.poll() is not None, "it runs, and would be left"
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+        with open(self.log_path, "ab") as log, self.namespace.entered():
+            self.process = subprocess.Popen(self.words(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
         return self
 
@@ -95,12 +114,8 @@ class Daemon:
         return self.healthy()
 
     def healthy(self):
-        """Asks without starting a program: it is asked often."""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(5 * SLOWNESS)
-            sock.connect(str(self.socket))
-            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return sock.recv(64).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/healthz", 5)[0] == 200
         return False
 
     def end(self, number=signal.SIGTERM):
@@ -136,8 +151,9 @@ class Daemon:
             self.process.send_signal(signal.SIGCONT)
             # Killed, it could not tell of leaks; otherwise it is the quicker end.
             self.end(signal.SIGTERM if SANITIZED else signal.SIGKILL)
-        self.namespace.run(WEIR, "cleanup", "--force", "--pin-dir", self.pin_dir, "--run-dir",
-                           self.run_dir, check=False)
+        if self.namespace.path.exists():        # a test may have taken it away
+            self.namespace.run(WEIR, "cleanup", "--force", "--pin-dir", self.pin_dir, "--run-dir",
+                               self.run_dir, check=False)
         remove_pins(self.pin_dir)
         whole_log, self.kept_log = self.log(), self.last_log()
         shutil.rmtree(self.home, ignore_errors=True)
@@ -158,6 +174,16 @@ class Daemon:
     def environment(self):
         return dict(os.environ, WEIR_SOCKET=str(self.socket), NO_COLOR="1")
 
+    def get(self, path, seconds=120):
+        """(status, text) by the daemon's socket. No program is started: it is asked often."""
+        connection = http.client.HTTPConnection("localhost")
+        with socket.socket(socket.AF_UNIX) as connection.sock:
+            connection.sock.settimeout(seconds * SLOWNESS)
+            connection.sock.connect(str(self.socket))
+            connection.request("GET", path, headers={"Connection": "close"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
     def verb(self, *words, text=None):
         """Runs `weir WORDS` in the daemon's namespace; gives the finished process."""
         given = {} if text is None else {"input": text}
@@ -176,7 +202,28 @@ class Daemon:
 
     def ask(self, *words, text=None):
         """Runs a verb with --json that must work; gives the answer."""
-        return json.loads(self.say(*words, "--json", text=text))
+        answer = self.read(*words) if text is None else None
+        return json.loads(self.say(*words, "--json", text=text)) if answer is None else answer
+
+    def read(self, *words):
+        """The same by the verb's route, of which the command line prints what it gets. None: that
+        has more to do, or to say."""
+        path = route_of(words, self.reads())
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, answer = self.get(path) if path else (None, None)
+            return json.loads(answer) if status == 200 else None
+        return None
+
+    def reads(self):
+        """{words of each verb that reads: its arguments without flags}."""
+        if not self.known_reads:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                table = json.loads(self.get("/api/v1/operations")[1])["operations"]
+                self.known_reads.update({
+                    tuple(row["route"].split("/")[3:]):
+                    [arg["name"] for arg in row["args"] if arg["positional"]]
+                    for row in table if row["kind"] == "read"})
+        return self.known_reads
 
     def apply(self, config, *words):
         return self.ask("apply", "-", *words, text=config)

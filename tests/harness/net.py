@@ -2,18 +2,18 @@
 """Network namespaces and the wires between them, named after this process, so that runs side by
 side never meet."""
 import contextlib
-import ctypes
 import itertools
 import os
-import pathlib
 import re
 import resource
 import socket
 import subprocess
 
-CLONE_NEWNET = 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
+from harness.links import NETNS, entered, netns_add, netns_delete, offloads_off, sysctl, up
+
 numbers = itertools.count()
+# No router solicitations and no duplicate address detection: they would be counted.
+QUIET = {"router_solicitations": 0, "accept_dad": 0, "addr_gen_mode": 1}
 
 
 def unique(label):
@@ -21,29 +21,18 @@ def unique(label):
     return f"weir-{label}-{os.getpid()}-{next(numbers)}"
 
 
-@contextlib.contextmanager
-def entered(path):
-    """The calling thread is in that network namespace meanwhile; sockets made there stay there."""
-    with open("/proc/thread-self/ns/net") as home, open(path) as there:
-        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, f"cannot enter {path}"
-        try:
-            yield
-        finally:
-            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
-
-
 class Namespace:
     def __init__(self, label):
         self.name = unique(label)
-        self.path = pathlib.Path("/run/netns") / self.name
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        # No router solicitations and no duplicate address detection: they would be counted.
-        self.run("sysctl", "-qw", "net.ipv6.conf.default.router_solicitations=0",
-                 "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.addr_gen_mode=1")
-        self.run("ip", "link", "set", "lo", "up")
+        self.path = NETNS / self.name
+        netns_add(self.name)
+        with self.entered():
+            for key, value in QUIET.items():
+                sysctl(f"net/ipv6/conf/default/{key}", value)
+            up("lo")
 
     def command(self, *words):
-        """nsenter and not `ip netns exec`, which hides bpffs."""
+        """To be started from anywhere: nsenter and not `ip netns exec`, which hides bpffs."""
         return ["nsenter", f"--net={self.path}", *map(str, words)]
 
     def run(self, *words, check=True, **options):
@@ -51,7 +40,8 @@ class Namespace:
                    "stderr": subprocess.PIPE, "text": True, **options}
         if "input" in options:
             del options["stdin"]
-        done = subprocess.run(self.command(*words), **options)
+        with self.entered():
+            done = subprocess.run(list(map(str, words)), **options)
         assert not check or done.returncode == 0, f"{words}: {done.stderr}"
         return done
 
@@ -67,7 +57,7 @@ class Namespace:
             return socket.if_nametoindex(name)
 
     def delete(self):
-        subprocess.run(["ip", "netns", "del", self.name], check=False, stderr=subprocess.DEVNULL)
+        netns_delete(self.name)
 
 
 def veth(one, name, other, peer, mtu=1500):
@@ -75,10 +65,9 @@ def veth(one, name, other, peer, mtu=1500):
     one.run("ip", "link", "add", name, "mtu", mtu, "type", "veth",
             "peer", "name", peer, "mtu", mtu, "netns", other.name)
     for namespace, device in ((one, name), (other, peer)):
-        # Whatever the sender leaves to hardware would reach the programs undone.
-        namespace.run("ethtool", "-K", device, "tx", "off", "gro", "off", "rxvlan", "off",
-                      "txvlan", "off", check=False)
-        namespace.run("ip", "link", "set", device, "up")
+        with namespace.entered():
+            offloads_off(device)
+            up(device)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ import os
 import struct
 
 from harness.daemon import BPFFS
-from harness.net import libc, unique
+from harness.links import libc
+from harness.net import unique
 
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 PROG_LOAD, OBJ_PIN = 5, 6
