@@ -137,15 +137,22 @@ static void row_add(struct weir_buf *out, const struct sheet *sheet)
 	weir_buf_done(&cell);
 }
 
+struct found {
+	const struct weir_json *rows; /* NULL: none */
+	bool is_list;		      /* there is an array that could have rows, and has none */
+};
+
 static int array_find(const char *key, const struct weir_json *value, void *arg)
 {
-	const struct weir_json **found = arg;
+	struct found *found = arg;
 
-	(void)key;
-	if (weir_json_type(value) == WEIR_JSON_ARRAY &&
-	    weir_json_type(weir_json_at(value, 0)) == WEIR_JSON_OBJECT &&
-	    weir_json_size(value) > weir_json_size(*found))
-		*found = value;
+	if (weir_json_type(value) != WEIR_JSON_ARRAY)
+		return 0;
+	if (!weir_json_size(value))
+		found->is_list = found->is_list || strcmp(key, "warnings") != 0;
+	else if (weir_json_type(weir_json_at(value, 0)) == WEIR_JSON_OBJECT &&
+		 weir_json_size(value) > weir_json_size(found->rows))
+		found->rows = value;
 	return 0;
 }
 
@@ -160,10 +167,14 @@ static void names_add(struct weir_buf *out, const struct sheet *sheet)
 
 void weir_csv_write(const struct weir_json *answer, struct weir_buf *out)
 {
-	const struct weir_json *rows = NULL;
+	struct found found = { .rows = NULL };
 	struct sheet sheet = { .count = 0 };
 
-	(void)weir_json_each(answer, array_find, &rows);
+	(void)weir_json_each(answer, array_find, &found);
+	const struct weir_json *rows = found.rows;
+
+	if (!rows && found.is_list)
+		return;
 	size_t count = rows ? weir_json_size(rows) : 1;
 
 	for (size_t i = 0; i < count; i++)

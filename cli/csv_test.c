@@ -40,6 +40,13 @@ static void without_rows_the_answer_is_one(void **state)
 		   "total,states.open,states.closed,tags\r\n5,1,4,a b c\r\n");
 }
 
+static void no_rows_are_nothing_and_not_the_answer(void **state)
+{
+	(void)state;
+	assert_csv("{\"tracked\":true,\"flows\":[],\"shown\":0,\"total\":5}", "");
+	assert_csv("{\"total\":5,\"warnings\":[]}", "total,warnings\r\n5,\r\n");
+}
+
 static void what_parts_cells_is_quoted(void **state)
 {
 	assert_csv("{\"rows\":[{\"a,b\":\"x,y\",\"c\":\"say \\\"no\\\"\",\"d\":\"two\\nlines\","
@@ -58,6 +65,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_have_the_columns_of_all),
+		cmocka_unit_test(no_rows_are_nothing_and_not_the_answer),
 		cmocka_unit_test(the_longest_array_of_objects_is_meant),
 		cmocka_unit_test(without_rows_the_answer_is_one),
 		cmocka_unit_test(what_parts_cells_is_quoted),

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -204,6 +205,19 @@ static int export_write(const struct weir_command *command, struct weir_terminal
 	return WEIR_EXIT_OK;
 }
 
+/* A sheet has no line for it. */
+static void cut_tell(struct weir_terminal *terminal, const struct weir_json *answer)
+{
+	static const char *const names[] = { "matching", "total", "groups" };
+	uint64_t shown = weir_view_uint(answer, "shown"), all = 0;
+
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(names) && !all; i++)
+		all = weir_view_uint(answer, names[i]);
+	if (weir_json_get(answer, "shown") && shown < all)
+		weir_terminal_problem(terminal, "--limit N takes more, where there is one",
+				      "%" PRIu64 " of %" PRIu64 " rows", shown, all);
+}
+
 static int success_show(const struct weir_command *command, struct weir_terminal *terminal,
 			const struct weir_json *json, uint64_t elapsed_ms)
 {
@@ -220,6 +234,8 @@ static int success_show(const struct weir_command *command, struct weir_terminal
 	if (is_export(command->verb) && weir_json_get(json, "text"))
 		return export_write(command, terminal, json);
 	weir_render(&view, command->verb->op->name);
+	if (view.csv)
+		cut_tell(terminal, json);
 	return weir_terminal_print(terminal, &out) ? WEIR_EXIT_OK : WEIR_EXIT_FAILED;
 }
 

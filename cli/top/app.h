@@ -35,11 +35,12 @@ struct top_blocking {
 };
 
 struct top_detail {
-	char *key;		    /* of the row */
-	char *targets[TOP_DETAILS]; /* what more is asked for of it, or NULL */
-	struct weir_buf text;	    /* of the last look that had it */
-	bool is_over;		    /* the last look has it no more */
-	size_t first, lines;	    /* line at the top, and how many there are */
+	char *key;			 /* of the row */
+	char *targets[TOP_DETAILS];	 /* what more is asked for of it, or NULL */
+	struct weir_buf text;		 /* of the last look that had it */
+	bool is_over;			 /* the last look has it no more */
+	char offered[2][TOP_EDIT_BYTES]; /* for blocking; "" is none */
+	size_t first, lines;		 /* line at the top, and how many there are */
 };
 
 struct top_app {
@@ -83,7 +84,10 @@ uint64_t top_app_idle_ns(const struct top_app *app);
 void top_list_key(struct top_app *app, int key);
 void top_filter_open(struct top_app *app);
 void top_filter_key(struct top_app *app, int key);
+/* Of the row that is chosen; and what may be blocked of it. */
 void top_block_open(struct top_app *app);
+void top_block_open_with(struct top_app *app, char offered[2][TOP_EDIT_BYTES]);
+void top_block_offers(const struct top_app *app, char ret_offered[2][TOP_EDIT_BYTES]);
 void top_block_key(struct top_app *app, int key);
 void top_detail_open(struct top_app *app);
 void top_detail_key(struct top_app *app, int key);

@@ -2,6 +2,7 @@
 /* Blocking from the keyboard: which, for how long, and whether the command shown is to be run. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "cli/top/app.h"
@@ -10,19 +11,25 @@
 
 #define TTL_DEFAULT "10m"
 
-static void offers_take(struct top_app *app)
+void top_block_offers(const struct top_app *app, char ret_offered[2][TOP_EDIT_BYTES])
 {
 	const struct top_way *way = top_model_way(&app->model);
 	const struct top_row *row = top_model_row(&app->model);
-	struct top_blocking *blocking = &app->blocking;
 
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(way->block); i++)
-		snprintf(blocking->offered[i], sizeof(blocking->offered[i]), "%s",
+		snprintf(ret_offered[i], TOP_EDIT_BYTES, "%s",
 			 row && way->block[i] ? weir_view_str(row->json, way->block[i]) : "");
-	blocking->offer = 0;
 }
 
 void top_block_open(struct top_app *app)
+{
+	char offered[2][TOP_EDIT_BYTES];
+
+	top_block_offers(app, offered);
+	top_block_open_with(app, offered);
+}
+
+void top_block_open_with(struct top_app *app, char offered[2][TOP_EDIT_BYTES])
 {
 	struct top_blocking *blocking = &app->blocking;
 
@@ -30,7 +37,8 @@ void top_block_open(struct top_app *app)
 		app->mode = TOP_MODE_BLOCK;
 		return;
 	}
-	offers_take(app);
+	memcpy(blocking->offered, offered, sizeof(blocking->offered));
+	blocking->offer = 0;
 	top_deed_free(weir_take(blocking->deed));
 	top_edit_set(&blocking->target, blocking->offered[0]);
 	top_edit_set(&blocking->ttl, TTL_DEFAULT);

@@ -110,10 +110,27 @@ static void socket_add(const struct weir_json *told, struct weir_view *view)
 	}
 }
 
+/* Echoes have no ports by which the daemon could be asked for one alone. NULL: it is not there. */
+static const struct weir_json *flow_find(const struct weir_json *flows, const struct weir_json *row)
+{
+	static const char *const keys[] = { "born_ns", "icmp_id" };
+
+	for (size_t i = 0; i < weir_json_size(flows); i++) {
+		const struct weir_json *flow = weir_json_at(flows, i);
+		bool is_same = true;
+
+		for (size_t at = 0; at < WEIR_ARRAY_SIZE(keys); at++)
+			is_same &= weir_view_uint(flow, keys[at]) == weir_view_uint(row, keys[at]);
+		if (is_same)
+			return flow;
+	}
+	return NULL;
+}
+
 void top_detail_update(struct top_app *app, struct weir_json *const told[TOP_DETAILS])
 {
 	struct top_detail *detail = &app->detail;
-	const struct weir_json *json = weir_json_at(weir_json_get(told[0], "flows"), 0);
+	const struct weir_json *json = NULL;
 	const struct top_row *row = app->mode == TOP_MODE_DETAIL ? row_find(app) : NULL;
 	struct weir_view view = { .out = &detail->text };
 
@@ -122,6 +139,7 @@ void top_detail_update(struct top_app *app, struct weir_json *const told[TOP_DET
 	detail->is_over = !row;
 	if (!row)
 		return;
+	json = flow_find(weir_json_get(told[0], "flows"), row->json);
 	weir_buf_clear(&detail->text);
 	rates_add(app, row, &detail->text);
 	owner_add(told[1], &detail->text);
@@ -150,6 +168,7 @@ void top_detail_open(struct top_app *app)
 	free(detail->key);
 	targets_set(detail, row->json, strcmp(top_model_way(&app->model)->name, "flow") == 0);
 	detail->key = strdup(row->key);
+	top_block_offers(app, detail->offered);
 	detail->first = 0;
 	if (!detail->key)
 		return;
@@ -164,6 +183,17 @@ static void scroll(struct top_app *app, long step)
 	long first = (long)app->detail.first + step;
 
 	app->detail.first = first > 0 ? (size_t)first : 0;
+}
+
+/* Of the row that is told of, and not of the one that stands in its place since it is over. */
+static void flows_open(struct top_app *app)
+{
+	if (!row_find(app)) {
+		app->said = "it is over, and has no flows to go to";
+		return;
+	}
+	app->mode = TOP_MODE_LIST;
+	top_flows_open(app);
 }
 
 void top_detail_key(struct top_app *app, int key)
@@ -190,12 +220,10 @@ void top_detail_key(struct top_app *app, int key)
 		scroll(app, page);
 		break;
 	case TOP_BLOCK:
-		app->mode = TOP_MODE_LIST;
-		top_block_open(app);
+		top_block_open_with(app, app->detail.offered);
 		break;
 	case TOP_FLOWS:
-		app->mode = TOP_MODE_LIST;
-		top_flows_open(app);
+		flows_open(app);
 		break;
 	case TOP_PAUSE:
 		top_list_key(app, key);

@@ -46,7 +46,7 @@ struct top_way {
 	const char *target;  /* of the API, with a query; NULL: it is in the status */
 	const char *rows;    /* member of the answer that has them */
 	const char *total;   /* and that says how many there are, more than are shown */
-	const char *keys[7]; /* what tells rows apart, up to NULL */
+	const char *keys[9]; /* what tells rows apart, up to NULL */
 	const char *counters[TOP_COUNTERS];
 	const struct top_column *columns; /* up to title NULL */
 	enum top_filtered filtered;

@@ -97,6 +97,12 @@ static int app_read(struct top_app *app, struct weir_terminal *terminal)
 	if (!weir_interval_read(app->command, terminal, &app->interval_ns) ||
 	    sort_read(app, weir_command_str(app->command, "sort"), terminal))
 		return -EINVAL;
+	if (filter && top_model_way(&app->model)->filtered == TOP_FILTER_NONE) {
+		weir_terminal_problem(terminal, "leave it out, or choose another --tab",
+				      "--filter: there is none for %s",
+				      top_tabs[app->model.tab].name);
+		return -EINVAL;
+	}
 	return filter ? top_model_filter_set(&app->model, filter) : 0;
 }
 

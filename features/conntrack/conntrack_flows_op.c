@@ -14,7 +14,8 @@ static int run_flows(struct weir_engine *engine, struct weir_call *call)
 	if (is_top(call))
 		return conntrack_top_run(engine, call,
 					 weir_call_uint(call, "top", CONNTRACK_TOP_LIMIT));
-	return conntrack_list_run(engine, call, CONNTRACK_LIST_LIMIT);
+	return conntrack_list_run(engine, call,
+				  weir_call_uint(call, "limit", CONNTRACK_LIST_LIMIT));
 }
 
 static const struct weir_arg flows_args[] = {
@@ -24,6 +25,11 @@ static const struct weir_arg flows_args[] = {
 	  .metavar = "N",
 	  .help = "the N that carry most; 20 where only --by or --group is given" },
 	CONNTRACK_TOP_ARGS,
+	{ .name = "limit",
+	  .type = WEIR_ARG_UINT,
+	  .metavar = "N",
+	  .help = "list no more than so many",
+	  .fallback = "1000" },
 	{ 0 },
 };
 

@@ -148,6 +148,8 @@ static void item_put(const struct item *item, struct weir_json_out *json)
 	weir_json_put_uint(json, "bytes", item->bytes);
 	if (!item->is_flow)
 		weir_json_put_real(json, "per_second", item->row->per_second);
+	/* Tells rows apart that are alike in all that has a name: two places in a function, say. */
+	weir_json_put_uint(json, "first_ns", item->row->row.first_ns);
 	weir_json_put_moment(json, "last",
 			     item->is_flow ? item->flow->flow.last_ns : item->row->row.last_ns);
 	if (item->flow && !item->is_flow)

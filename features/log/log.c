@@ -131,8 +131,14 @@ static void log_live(void *data, const struct weir_config *config)
 		log_want_of(section, (enum log_place)place, &want);
 		if (want.is_on && !state->sinks[place])
 			state->sinks[place] = log_sink_new((enum log_place)place);
-		if (state->sinks[place])
-			log_sink_want(state->sinks[place], &want);
+		bool is_set = state->sinks[place] ? log_sink_want(state->sinks[place], &want) :
+						    !want.is_on;
+
+		if (!is_set)
+			weir_engine_warn(state->engine, weir_log_feature.name,
+					 "nothing is logged to %s: there is no memory or no thread "
+					 "for it; reload when there is",
+					 log_place_names[place]);
 	}
 }
 

@@ -115,7 +115,7 @@ static struct log_target *target_new(enum log_place place, const struct log_want
 	return makers[place](want);
 }
 
-void log_sink_want(struct log_sink *sink, const struct log_want *want)
+bool log_sink_want(struct log_sink *sink, const struct log_want *want)
 {
 	struct log_target *next = want->is_on ? target_new(sink->place, want) : NULL;
 
@@ -131,6 +131,7 @@ void log_sink_want(struct log_sink *sink, const struct log_want *want)
 		memcpy(sink->view.where, next->where, sizeof(next->where));
 	pthread_cond_signal(&sink->work);
 	pthread_mutex_unlock(&sink->lock);
+	return next || !want->is_on;
 }
 
 bool log_sink_wants(const struct log_sink *sink, size_t kind)

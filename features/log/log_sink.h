@@ -35,14 +35,15 @@ struct log_want {
 
 struct log_sink;
 
-/* NULL when out of memory. Nothing is opened before log_sink_want(). */
+/* NULL when out of memory or threads. Nothing is opened before log_sink_want(). */
 struct log_sink *log_sink_new(enum log_place place);
 /* All of them; NULL is none. They write what can be written at once, side by side, and are waited
  * for three seconds at the most: a disk that hangs must not keep the daemon from ending. What is
  * left then is lost: of each place so many lines. */
 void log_sinks_free(struct log_sink *const sinks[LOG_PLACES], uint64_t ret_lost[LOG_PLACES]);
 /* From the next line on; opens the file anew also when nothing changed, as SIGHUP asks for. */
-void log_sink_want(struct log_sink *sink, const struct log_want *want);
+/* False: there is no memory for it, and nothing is written. */
+bool log_sink_want(struct log_sink *sink, const struct log_want *want);
 bool log_sink_wants(const struct log_sink *sink, size_t kind);
 /* Copies. Its sequence and what was lost before it are the sink's to say. */
 void log_sink_put(struct log_sink *sink, const struct log_happening *happening);

@@ -119,12 +119,13 @@ struct {
 
 const volatile struct sockets_constants sockets_constants = { .all_namespaces = 0 };
 
+/* Each CPU has its own; but a packet's interrupt may come between reading one and writing it. */
 static __always_inline void sockets_sum_add(__u32 sum, __u64 more)
 {
 	__u64 *count = bpf_map_lookup_elem(&ctr_sock, &sum);
 
 	if (count)
-		*count += more;
+		__sync_fetch_and_add(count, more);
 }
 
 static __always_inline void sockets_sum(__u32 sum)

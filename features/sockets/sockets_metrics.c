@@ -12,6 +12,10 @@ static const struct {
 	{ SOCKETS_SEEN, "sockets_seen_total", "Sockets of this host that were followed." },
 	{ SOCKETS_ENDED, "sockets_ended_total", "Sockets that were followed and ended." },
 	{ SOCKETS_CROWDED, "sockets_crowded_total", "Sockets for which there was no room." },
+	{ SOCKETS_UNSUMMED, "sockets_unsummed_total",
+	  "Sockets that ended and found no room in the totals." },
+	{ SOCKETS_FOREIGN, "sockets_other_namespaces_total",
+	  "Sockets of other network namespaces, which are not followed." },
 	{ SOCKETS_RESETS_NO_SOCKET, "socket_resets_without_socket_total",
 	  "Resets sent where nothing is connected." },
 };
@@ -89,6 +93,21 @@ static int totals_put(struct sockets *state, struct weir_snapshot *snapshot)
 	return r;
 }
 
+/* What the others may lack. */
+static int missed_put(const struct sockets *state, struct weir_snapshot *snapshot)
+{
+	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "sockets_missed_total",
+				  "Calls of the kernel's hooks for sockets that could not be "
+				  "followed, as one was under way, since the daemon started.",
+				  (double)state->view->missed, NULL);
+
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "sockets_end_missed_total",
+				     "Sockets whose end was missed and found later, since the "
+				     "daemon started.",
+				     (double)state->gone, NULL);
+}
+
 int sockets_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	struct sockets *state = data;
@@ -101,6 +120,8 @@ int sockets_snapshot(void *data, struct weir_snapshot *snapshot)
 				      (double)state->view->sums[rows[i].sum], NULL);
 	if (!r)
 		r = totals_put(state, snapshot);
+	if (!r)
+		r = missed_put(state, snapshot);
 	return r ? r :
 		   weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "sockets",
 				     "Sockets of this host that live.",

@@ -328,6 +328,29 @@ def test_series_are_few_and_the_rest_is_one(pair, watched):
     assert "weir_kernel_drops_missed_total 0\n" in rows
 
 
+def test_a_device_that_is_made_again_goes_on_in_its_series(pair, watched):
+    """Its rows are two, as its numbers are; labels have its name alone."""
+    labels = 'reason="NO_SOCKET",interface="again",by="kernel"'
+    which = "reason=NO_SOCKET and interface=again"
+    for times in (1, 2):
+        pair.inside.run("ip", "link", "add", "again", "type", "veth", "peer", "name", "there")
+        pair.inside.run("ip", "addr", "add", "10.79.9.1/24", "dev", "again")
+        for device in ("again", "there"):
+            pair.inside.run("ip", "link", "set", device, "up")
+        with packet_socket(pair.inside, "there", 0) as sock:
+            frame = Ether(dst=mac_of(pair.inside, "again")) / IP(
+                src="10.79.9.9", dst="10.79.9.1") / UDP(sport=1, dport=CLOSED)
+            for _ in range(MANY):
+                sock.send(bytes(frame))
+        wait_for(lambda times=times: packets(watched, which) == times * MANY, "all are told of")
+        pair.inside.run("ip", "link", "del", "again")
+    assert len(watched.ask("drops", which)["drops"]) == 2
+    told = wait_for(lambda: [line for line in metrics(watched).splitlines() if labels in line
+                             and f" {2 * MANY}" in line], "they are told of there")
+    assert told == [f"weir_kernel_drops_total{{{labels}}} {2 * MANY}"]
+    assert metrics(watched).count(f"weir_kernel_drops_total{{{labels}}}") == 1
+
+
 def test_doctor_says_whether_drops_can_be_watched(watched):
     row, = (row for row in watched.ask("doctor")["checks"] if row["check"] == "tracing")
     assert row["level"] == "ok"

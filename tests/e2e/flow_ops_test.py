@@ -468,6 +468,19 @@ def test_list_stops_at_its_limit_and_tells_of_the_rest(opened):
         5, 5, len(wanted(flows, "proto=tcp")))
 
 
+def test_a_sheet_that_is_cut_says_so_beside_it_and_an_empty_one_has_no_row(opened):
+    daemon, flows = opened
+    count = len(wanted(flows, "proto=tcp"))
+    for words in (("flow", "list"), ("flows",)):
+        cut = daemon.verb(*words, "proto=tcp", "--limit", "5", "--csv")
+        assert len(cut.stdout.splitlines()) == 1 + 5
+        assert f"5 of {count} rows" in cut.stderr and "--limit" in cut.stderr
+        whole = daemon.verb(*words, "proto=tcp", "--csv")
+        assert len(whole.stdout.splitlines()) == 1 + count and not whole.stderr
+        none = daemon.verb(*words, "port=9", "--csv")
+        assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
+
+
 # --- over HTTP -----------------------------------------------------------------------------------
 
 def over_http(daemon, verb, text, role):

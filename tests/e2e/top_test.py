@@ -530,6 +530,7 @@ def test_without_a_terminal_another_command_is_named(daemon):
 @pytest.mark.parametrize("words, why", (
     (("--tab", "cats"), "flows, hosts, ports, processes, interfaces"),
     (("--sort", "colour"), "write one of: proto, source"),
+    (("--tab", "interfaces", "--filter", "port=80"), "--filter: there is none for interfaces"),
     (("--interval", "1ms"), "50ms is the least")))
 def test_what_cannot_be_is_refused(daemon, words, why):
     with top(daemon, *words) as screen:
