@@ -165,6 +165,7 @@ void weir_confirm_resume(struct weir_engine *engine, struct weir_diag *diag)
 		return;
 	}
 	lost_tell(trial, diag);
+	weir_engine_before_take(engine, &policy->current);
 	weir_policy_text_done(&policy->current);
 	policy->current = trial->confirmed;
 	*trial = (struct weir_policy_trial){};

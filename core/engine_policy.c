@@ -12,9 +12,20 @@
 #include "engine_private.h"
 #include "policy_file.h"
 
-/* The file, unless something else was applied since it was last edited. */
+/* A file that a power cut left full of zeros would be an empty configuration, which is one. */
+static bool is_text(const struct weir_buf *text, const char *file, struct weir_diag *refused)
+{
+	if (!text->len || strlen(weir_buf_str(text)) == text->len)
+		return true;
+	weir_diag_error(refused, "save it as plain UTF-8 text", "%s: it has a NUL byte in it",
+			file);
+	return false;
+}
+
+/* The file, unless something else was applied since it was last edited. No text in ret_text: the
+ * file is refused. */
 static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_text,
-		       struct weir_diag *diag)
+		       struct weir_diag *refused, struct weir_diag *diag)
 {
 	const char *file = engine->options.config_file;
 	_cleanup_buf_ struct weir_buf text = {};
@@ -32,6 +43,8 @@ static int text_choose(struct weir_engine *engine, struct weir_policy_text *ret_
 							       NULL };
 		return ret_text->text ? 0 : -ENOMEM;
 	}
+	if (!is_text(&text, file, refused))
+		return 0;
 	engine->policy.config_hash = hash;
 	*ret_text = (struct weir_policy_text){ strndup(weir_buf_str(&text), text.len),
 					       file ? strdup(file) : NULL };
@@ -71,10 +84,8 @@ static int config_fall_back(struct weir_engine *engine, struct weir_diag *refuse
 	return 0;
 }
 
-/* Features may have to let go of it gently. One that this version refuses is none. */
-static void config_before_take(struct weir_engine *engine)
+void weir_engine_before_take(struct weir_engine *engine, const struct weir_policy_text *last)
 {
-	const struct weir_policy_text *last = &engine->policy.previous;
 	_cleanup_diag_ struct weir_diag refused = {};
 
 	if (last->text)
@@ -94,13 +105,13 @@ int weir_engine_policy_choose(struct weir_engine *engine, struct weir_diag *diag
 	_cleanup_free_ char *text = NULL, *file = NULL;
 	struct weir_policy_text chosen = {};
 	_cleanup_diag_ struct weir_diag refused = {};
-	int r = text_choose(engine, &chosen, diag);
+	int r = text_choose(engine, &chosen, &refused, diag);
 
 	text = chosen.text;
 	file = chosen.file;
 	if (r)
 		return r;
-	if (weir_config_parse(text, strlen(text), file, &refused, &engine->config))
+	if (!text || weir_config_parse(text, strlen(text), file, &refused, &engine->config))
 		return config_fall_back(engine, &refused, diag);
 	if (!engine->policy.current.text || strcmp(engine->policy.current.text, text)) {
 		free(engine->policy.previous.text);
@@ -109,7 +120,7 @@ int weir_engine_policy_choose(struct weir_engine *engine, struct weir_diag *diag
 		engine->policy.current =
 			(struct weir_policy_text){ weir_take(text), weir_take(file) };
 		engine->policy_is_new = true;
-		config_before_take(engine);
+		weir_engine_before_take(engine, &engine->policy.previous);
 	}
 	return 0;
 }

@@ -71,6 +71,9 @@ int weir_changes_first(struct weir_engine *engine, struct weir_diag *diag);
 /* engine_policy.c, at start: the file, or what was applied since it was edited; with what ran last,
  * where that is another, until it is dropped. */
 int weir_engine_policy_choose(struct weir_engine *engine, struct weir_diag *diag);
+/* A policy that ran and does no more: features may have to let go of it gently. One that this
+ * version refuses is none. */
+void weir_engine_before_take(struct weir_engine *engine, const struct weir_policy_text *last);
 void weir_engine_before_drop(struct weir_engine *engine);
 /* It went live: rollback, diff without a daemon and the next start go by it. */
 void weir_engine_policy_keep(struct weir_engine *engine, struct weir_diag *diag);

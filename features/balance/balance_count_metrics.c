@@ -11,8 +11,8 @@
 
 /*
  * Services, and backends, that have series of their own; the rest is one more, so that a scrape
- * stays small whatever is added. By the series that a scrape may have: with 8 for each of either,
- * and 16 for a histogram, they are two thirds of it at the most.
+ * stays small whatever is added. By the series that a scrape may have: with 8 for each service, 10
+ * for each backend and 16 for a histogram, they are three quarters of it at the most.
  */
 #define BACKENDS_SHARE 25
 #define SERVICES_SHARE 50
@@ -29,6 +29,7 @@ enum level {
 struct sums {
 	struct balance_tally tally;
 	struct balance_flows flows;
+	struct balance_latency latency;
 };
 
 #define NAMES(suffix)                                                \
@@ -74,6 +75,7 @@ static void sums_add(struct sums *to, const struct sums *from)
 {
 	balance_tally_add(&to->tally, &from->tally);
 	balance_flows_add(&to->flows, &from->flows);
+	balance_latency_add(&to->latency, &from->latency);
 }
 
 static struct sums sums_of(const struct balance *state, uint32_t place)
@@ -81,7 +83,27 @@ static struct sums sums_of(const struct balance *state, uint32_t place)
 	return (struct sums){
 		.tally = state->counts.sums[place].total,
 		.flows = balance_census_of(state->census, &state->counts.live.at[place]),
+		.latency = balance_latency_of(&state->counts, &state->counts.live.at[place]),
 	};
+}
+
+/* Which backend is the slow one: a histogram each would be too many series. */
+static int timed_write(struct weir_snapshot *snapshot, const struct balance_latency *latency,
+		       const char *labels)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < BALANCE_LATENCIES; i++)
+		count += latency->counts[i];
+	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "balance_backend_handshakes_total",
+				  "SYNs whose answer by a backend was timed.", (double)count, "%s",
+				  labels);
+
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER,
+				     "balance_backend_handshake_seconds_total",
+				     "How long these answers took, all together.",
+				     (double)latency->sum_ns / WEIR_NS_PER_S, "%s", labels);
 }
 
 /* `labels` as they are told, values escaped. */
@@ -96,6 +118,8 @@ static int sums_write(const struct balance *state, struct weir_snapshot *snapsho
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, series[i].metric[level],
 				      series[i].help[level], (double)words[series[i].word], "%s",
 				      labels);
+	if (!r && level == LEVEL_BACKEND)
+		r = timed_write(snapshot, &sums->latency, labels);
 	if (r || !balance_census_is_taken(state->census))
 		return r;
 	return weir_snapshot_add(

@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
+#include "core/route.h"
 
 #define MESSAGE_BYTES 1500 /* an error is 576 of IPv4 and 1,280 of IPv6, but who knows */
 #define IPV4_IHL_MASK 0xf
@@ -47,7 +49,61 @@ static bool is_held(const struct balance_paths *paths, const struct balance_quot
 	return false;
 }
 
-/* That it can be bound to says that the address is this host's. -errno. */
+static int addr_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct weir_addr));
+}
+
+static size_t backends_all(const struct balance_section *acting, struct weir_addr *ret_addrs)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < acting->service_count; i++) {
+		const struct balance_text *service = &acting->services[i];
+
+		for (unsigned k = 0; balance_tunnels(service) && k < service->backend_count; k++) {
+			const char *text = service->backends[k].address;
+
+			if (ret_addrs &&
+			    weir_addr_from_string(text, strlen(text), &ret_addrs[count]))
+				continue;
+			count++;
+		}
+	}
+	return count;
+}
+
+static void backends_take(struct balance_paths *paths)
+{
+	const struct balance_section *acting = balance_acting_of(paths->balance);
+
+	free(paths->backends);
+	paths->backends = calloc(backends_all(acting, NULL) + 1, sizeof(*paths->backends));
+	paths->backend_count = paths->backends ? backends_all(acting, paths->backends) : 0;
+	qsort(paths->backends, paths->backend_count, sizeof(*paths->backends), addr_compare);
+	paths->is_stale = !paths->backends;
+}
+
+/* "0.0.0.0" and "::", which the kernel takes for this host where it is asked for a way there. */
+static bool is_nobody(const struct weir_addr *addr)
+{
+	return !addr->be32[3] && (weir_addr_is_v4(addr) || (!addr->be64[0] && !addr->be32[2]));
+}
+
+/* Nobody else's packet can be meant: who forges an error must know that much. */
+static bool is_ours(struct balance_paths *paths, const struct balance_quote *quote)
+{
+	struct weir_route route;
+
+	if (paths->is_stale)
+		backends_take(paths);
+	return paths->backend_count &&
+	       bsearch(&quote->to, paths->backends, paths->backend_count, sizeof(quote->to),
+		       addr_compare) &&
+	       !is_nobody(&quote->from) && !weir_route_ask(&quote->from, &route) && route.is_here;
+}
+
+/* -errno. */
 static int stand_by(const struct balance_quote *quote)
 {
 	union sockaddr_ip from, to;
@@ -68,7 +124,7 @@ static void tell(struct balance_paths *paths, int error_fd, const struct balance
 	union sockaddr_ip here;
 	socklen_t here_len = sockaddr_of(&quote->from, &here);
 
-	if (paths->count == BALANCE_PATHS_HELD || is_held(paths, quote))
+	if (paths->count == BALANCE_PATHS_HELD || is_held(paths, quote) || !is_ours(paths, quote))
 		return; /* the next packet that is too long brings the next error */
 	int fd = stand_by(quote);
 
@@ -95,11 +151,11 @@ static void message_take(struct balance_paths *paths, int error_fd, const uint8_
 	if (len < header || !balance_quote_read(message + header, len - header, is_v4, &quote))
 		return;
 	sockaddr_of(&quote.from, &own);
-	bool is_ours = is_v4 ? own.v4.sin_addr.s_addr == sender->v4.sin_addr.s_addr :
-			       memcmp(&own.v6.sin6_addr, &sender->v6.sin6_addr,
-				      sizeof(own.v6.sin6_addr)) == 0;
+	bool is_own = is_v4 ? own.v4.sin_addr.s_addr == sender->v4.sin_addr.s_addr :
+			      memcmp(&own.v6.sin6_addr, &sender->v6.sin6_addr,
+				     sizeof(own.v6.sin6_addr)) == 0;
 
-	if (!is_ours) /* or it is what tell() sent */
+	if (!is_own) /* or it is what tell() sent */
 		tell(paths, error_fd, &quote, message + header, len - header);
 }
 
@@ -193,6 +249,7 @@ void balance_paths_live(struct balance_paths *paths, const struct balance_sectio
 
 	if (!paths)
 		return;
+	paths->is_stale = true;
 	for (unsigned i = 0; i < acting->service_count && !is_wanted; i++)
 		is_wanted = balance_tunnels(&acting->services[i]);
 	for (unsigned which = 0; which < WEIR_ARRAY_SIZE(paths->fds); which++)
@@ -238,5 +295,6 @@ void balance_paths_free(struct balance_paths *paths)
 	balance_paths_tick(paths);
 	for (unsigned which = 0; which < WEIR_ARRAY_SIZE(paths->fds); which++)
 		listen_end(paths, which);
+	free(paths->backends);
 	free(paths);
 }

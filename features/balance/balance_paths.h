@@ -17,7 +17,9 @@
 struct balance_quote {
 	struct weir_addr from, to;
 	uint8_t proto; /* IANA's number: IPIP, IPv6 or, of GUE, UDP */
+	uint8_t spare[7];
 };
+_Static_assert(sizeof(struct balance_quote) == 40, "no bytes that nobody sets");
 
 struct balance_paths {
 	struct balance *balance;
@@ -27,6 +29,9 @@ struct balance_paths {
 	struct balance_quote held[BALANCE_PATHS_HELD];
 	int sockets[BALANCE_PATHS_HELD]; /* of each that is held */
 	unsigned count;
+	struct weir_addr *backends; /* of tunnels, sorted; asked for with the first error */
+	size_t backend_count;
+	bool is_stale; /* they are of another policy */
 	bool is_warned;
 	uint64_t told; /* errors that the kernel was told, since the daemon started */
 };

@@ -4,6 +4,7 @@ comes, and then they are forgotten. Flows know backends by numbers, which outliv
 import contextlib
 import itertools
 import json
+import time
 
 import pytest
 
@@ -113,6 +114,20 @@ def test_who_is_taken_out_of_the_file_while_no_daemon_runs_does_likewise(cluster
                 assert set(names(clients_of(cluster, more))) == set(BACKENDS[4][1:])
         wait_for(lambda: not leaving(daemon), "it is forgotten")
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+def test_whom_a_trial_had_added_keeps_what_lives_when_it_ran_out_while_no_daemon_ran(cluster):
+    with serving(cluster, 4), watched(cluster, config(4, (1, None, None))) as daemon, \
+            contextlib.ExitStack() as stack:
+        daemon.apply(config(4, (None, 1, None)), "--confirm", "5s")
+        clients = clients_of(cluster, stack)
+        assert set(names(clients)) == {BACKENDS[4][1]}
+        daemon.kill()
+        over = time.monotonic() + 6
+        wait_for(lambda: time.monotonic() > over, "the trial is over")
+        daemon.start()
+        assert listed(daemon) == [BACKENDS[4][0]] and leaving(daemon) == [BACKENDS[4][1]]
+        assert all_echo(clients)
 
 
 def test_who_is_added_again_meanwhile_has_its_connections_and_new_ones(cluster):

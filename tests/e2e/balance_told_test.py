@@ -116,6 +116,19 @@ def histogram(daemon):
     return [upto - less for upto, less in zip(below, [0, *below])]
 
 
+def latencies(daemon):
+    return [row for row in stats(daemon, "echo", "--latency")["backends"] if row["measured"]]
+
+
+def backend_means(daemon):
+    """By backend, in us."""
+    count, seconds = (dict(re.findall(
+        rf'^weir_balance_backend_{name}_total{{service="echo",backend="(.*)"}} (.*)$',
+        metrics(daemon), re.M)) for name in ("handshakes", "handshake_seconds"))
+    return {name: float(seconds[name]) / int(count[name]) * 1e6 for name in count
+            if int(count[name])}
+
+
 def few(count):
     """Services of a backend each, which nobody asks for anything."""
     return [{"name": f"few{n}", "address": SERVICE[4], "port": 2000 + n, "proto": "tcp",
@@ -176,6 +189,9 @@ def test_handshakes_take_no_longer_here_than_for_the_client(cluster, hook, famil
         assert histogram(daemon) == fast["buckets"]
         assert fast["measured"] == fast["answered"] == sum(fast["buckets"]) == 20
         assert 0 < fast["mean_us"] * 20 <= took * 1e6
+        means = backend_means(daemon)
+        assert {end(family, address): pytest.approx(mean, abs=1) for address, mean in (
+            (row["address"], row["mean_us"]) for row in latencies(daemon))} == means
         assert 32 <= fast["p50_us"] <= fast["p99_us"]
         cluster.backends.run("nft", "-f", "-", input=lose)
         try:

@@ -130,6 +130,20 @@ def test_refused_file_leaves_the_policy_of_before_and_a_line_a_problem(daemon, w
     assert not wire.passes(udp("192.0.2.1"))
 
 
+@pytest.mark.parametrize("kept", (0, 21), ids=("whole", "tail"))
+def test_a_file_full_of_zeros_is_refused_and_not_empty(daemon, wire, kept):
+    """As a power cut leaves one that was just saved."""
+    text = ("api: {listen: off}\n"
+            "block: {lists: [{name: l, action: deny, entries: [192.0.2.0/24]}]}\n")
+    daemon.apply(text)
+    daemon.stop()
+    daemon.config.write_bytes(text.encode()[:kept].ljust(len(text), b"\0"))
+    daemon.start()
+    assert "weir.yaml: it has a NUL byte in it" in daemon.log()
+    assert "the policy applied last goes on; mend it, then weir apply FILE" in daemon.log()
+    assert not wire.passes(udp("192.0.2.1"))
+
+
 def test_state_is_for_the_daemon_alone(daemon):
     daemon.say("block", "add", "192.0.2.1")
     assert (daemon.state / "tokens.json").stat().st_mode & 0o077 == 0
