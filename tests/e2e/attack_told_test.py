@@ -1,23 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of floods outside of the command line: metrics, a second flood's event, the file
 that keeps what is usual; and what is refused."""
-import http.client
 import json
 import re
-import socket
 
+from harness.account import metrics
 from harness.attack import (CALM_SOURCES, FRAMES, config, events, flooded, is_level,  # noqa: F401
                             judged, rate_of)
 from harness.live import LiveFrames
 from harness.wait import wait_for
-
-
-def metrics(daemon):
-    connection = http.client.HTTPConnection("localhost")
-    with socket.socket(socket.AF_UNIX) as connection.sock:
-        connection.sock.connect(str(daemon.socket))
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read().decode()
 
 
 def test_metrics_have_levels_rates_and_thresholds(flooded, pair, wire):      # noqa: F811

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends by name: in the table of flows, in what explain says, in metrics."""
 import collections
-import http.client
 import re
 import socket
 import threading
@@ -11,6 +10,7 @@ import pytest
 
 from balance_count_test import (FAMILIES, HOOKS, cluster, config, others,      # noqa: F401
                                 service, stats)
+from harness.account import metrics
 from harness.balanced import policy
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Client, Cluster,
                              listening, serving)
@@ -91,14 +91,6 @@ def test_explain_says_the_backend_that_then_answers(cluster, family):       # no
         assert "backend" not in daemon.ask("explain", "--src", CLIENT[family], "--dst",
                                            SERVICE[family], "--dport", PORT + 1,
                                            "--interface", "lan")
-
-
-def metrics(daemon):
-    connection = http.client.HTTPConnection("localhost")
-    with socket.socket(socket.AF_UNIX) as connection.sock:
-        connection.sock.connect(str(daemon.socket))
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read().decode()
 
 
 def histogram(daemon):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir drops`: what the kernel gives up, beside what the kernel itself counts in other places."""
-import http.client
 import os
 import socket
 import sys
@@ -11,6 +10,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from harness.account import metrics
 from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import packet_socket
@@ -64,14 +64,6 @@ def ether(pair):
 
 def inward(pair):
     return ether(pair) / IP(src=pair.outside_v4, dst=pair.inside_v4)
-
-
-def metrics(daemon):
-    connection = http.client.HTTPConnection("localhost")
-    with socket.socket(socket.AF_UNIX) as connection.sock:
-        connection.sock.connect(str(daemon.socket))
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read().decode()
 
 
 def put(pair, frame, times=1):

@@ -2,13 +2,12 @@
 """A ceiling on what measuring costs, held against real traffic: fewer connections are measured, all
 say so, and when the traffic is over each is measured again."""
 import contextlib
-import http.client
 import re
-import socket
 import time
 
 import pytest
 
+from harness.account import metrics
 from harness.daemon import Daemon
 from harness.net import Namespace, veth
 from harness.programs import IPERF, listens, running
@@ -63,11 +62,7 @@ def traffic(way):
 
 
 def metric(daemon, name):
-    connection = http.client.HTTPConnection("localhost")
-    with socket.socket(socket.AF_UNIX) as connection.sock:
-        connection.sock.connect(str(daemon.socket))
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+    text = metrics(daemon)
     return float(re.search(rf"^weir_{name} (\S+)$", text, re.M)[1])
 
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One of so many connections is measured, each of them whole; totals say that they are scaled."""
-import http.client
 import re
-import socket
 
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from harness.account import metrics
 from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import packet_socket
@@ -42,11 +41,7 @@ def segment(sport, is_client, flags, seq, ack, data=b""):
 
 
 def metric(daemon, name):
-    connection = http.client.HTTPConnection("localhost")
-    with socket.socket(socket.AF_UNIX) as connection.sock:
-        connection.sock.connect(str(daemon.socket))
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+    text = metrics(daemon)
     return {labels: float(value) for labels, value in
             re.findall(rf"^weir_{name}(?:{{(.*)}})? (\S+)$", text, re.M)}
 
