@@ -80,8 +80,10 @@ static void backends_take(struct balance_paths *paths)
 	free(paths->backends);
 	paths->backends = calloc(backends_all(acting, NULL) + 1, sizeof(*paths->backends));
 	paths->backend_count = paths->backends ? backends_all(acting, paths->backends) : 0;
-	qsort(paths->backends, paths->backend_count, sizeof(*paths->backends), addr_compare);
 	paths->is_stale = !paths->backends;
+	if (paths->backends)
+		qsort(paths->backends, paths->backend_count, sizeof(*paths->backends),
+		      addr_compare);
 }
 
 /* "0.0.0.0" and "::", which the kernel takes for this host where it is asked for a way there. */
