@@ -155,9 +155,10 @@ class Service:
     # --- what is to be seen of it ------------------------------------------------------------
 
     def is_up(self, address):
-        """By the port that is asked."""
+        """By the port that is asked. At addresses of services nobody is."""
         asked = self.health.get("port")
-        return asked == OPEN or asked == ODD and ipaddress.ip_address(address).packed[-1] % 2 == 1
+        is_odd = ipaddress.ip_address(address).packed[-1] % 2 == 1
+        return address != self.address and (asked == OPEN or asked == ODD and is_odd)
 
     def shares(self):
         """{backend: its weight} of those that get connections."""
