@@ -23,7 +23,7 @@ def end(address, port):
 class Stand:
     """To be entered: `cluster` is there from then on. `backends` are those of the file, `spare` is
     one more, each as commands have it; `places` has a namespace and the ends to listen at each."""
-    make, lines, timeouts, is_direct = Cluster, LINES, {}, False
+    make, lines, timeouts, settings, is_direct = Cluster, LINES, {}, {}, False
 
     def __init__(self, family, hook):
         self.family, self.address = family, SERVICE[family]
@@ -68,15 +68,18 @@ class Stand:
         service = {**self.service(), **more}
         service["backends"] = [row for number, row in enumerate(service["backends"])
                                if number != without]
-        text = policy([service], self.lines, self.hook, capacity, **self.shortcut)
+        text = policy([service], self.lines, self.hook, capacity, **self.shortcut,
+                      **self.settings)
         return text.replace('"half-open"', f'"timeouts": {json.dumps(self.timeouts)}, "half-open"')
 
 
 class Hidden(Stand):
     """Full NAT: all are neighbours, so that backends would answer the client past the gateway."""
     make, lines = Lan, (ARM,)
-    # A client of thousands a second would have all ports of all backends within the two minutes.
+    # A client of thousands a second would have all ports of all backends within two minutes, and
+    # with lines for so many only no connection finds each of its eight taken.
     timeouts = {"time_wait": "2s"}
+    settings = {"source-ports": 1 << 20}
 
     def service(self):
         return echo(self.family, source=ROUTER[self.family][0])
