@@ -18,7 +18,6 @@ SOURCES = "  tunnel-source: 192.0.2.1\n  tunnel-source6: '2001:db8::1'\n"
 KATRAN = {10000: 96, 100000: 193, 1000000: 394}
 KATRAN_NEW = {SIZES[-1]: 710}       # 266 at 10,000 flows, 493 at 100,000
 KATRAN_END = {1000000: 338, NEW: 646}
-KATRAN_STORM = 90           # above its limit, when it keeps nothing
 LEAST, NEW_LEAST = 2.5, 3.33        # times katran
 
 
@@ -36,12 +35,6 @@ class AtTc(served_lanes.Weir):
 class AtXdp(served_lanes.WeirShortcut):
     def section(self):
         return tunnelled(super().section())
-
-
-class Stormed(AtXdp):
-    """Sent SYNs that nobody follows up: new flows, until the table of half-open ones is full, and
-    from then on each in the place of another."""
-    kind = "new-tcp"
 
 
 class Back(AtXdp):
@@ -102,26 +95,6 @@ class Race:
                                    packets)
 
 
-class Storm:
-    def __init__(self, stack, family):
-        self.family = family
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
-        stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.lane = stack.enter_context(Stormed("weir xdp", family, self.folder, NEW, 1, BACKENDS))
-        program("serve-files", family, Stormed.kind, 1, BACKENDS, NEW, self.folder,
-                self.lane.daemon.pin_dir)
-
-    def net(self, rounds, packets):
-        return served_lanes.onward(self, self.lane, "in", "forward.tuples", rounds, packets)
-
-
-def storm_rows(report, rounds, packets):
-    with contextlib.ExitStack() as stack:
-        report.add("G3", "net, v4, TCP in IPIP, a storm of SYNs",
-                   median(Storm(stack, "4").net(rounds, packets)), "ns", "katran, earlier",
-                   KATRAN_STORM, least_ratio=1)
-
-
 def net_rows(report, race, what, rounds, packets):
     """Of one run, flows that are known; and once more with the daemon gone, when nothing is
     remembered of routes and neighbours."""
@@ -163,4 +136,3 @@ def direct_rows(report, rounds, packets, sizes):
                 race = Race(stack, family, count)
                 race_rows(report, race, what, rounds, packets)
                 net_rows(report, race, what, rounds, packets)
-    storm_rows(report, rounds, packets)

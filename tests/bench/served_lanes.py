@@ -76,7 +76,6 @@ class Empty(ServedLane):
 
 class Weir(ServedLane):
     daemon, hook, more, counts_flows = None, "tc", "", "false"
-    kind = "udp"                # of flows, as in flows.c
 
     def load(self):
         self.daemon = Daemon(self.namespace, label="bench", interfaces=())
@@ -89,7 +88,7 @@ class Weir(ServedLane):
         self.daemon.start()
 
     def section(self):
-        return program("services", self.family, self.kind, self.services, self.backends, text=True)
+        return program("services", self.family, "udp", self.services, self.backends, text=True)
 
     def translated(self):
         counts = self.daemon.status()["balance"]
