@@ -296,6 +296,8 @@ static void cells_that_have_no_room_say_so(void **state)
 	(void)state;
 }
 
+/* The YAML library grows by one service each time, of which a sanitizer copies all. */
+#ifndef __SANITIZE_ADDRESS__
 static char *services_new(unsigned count)
 {
 	char *text = NULL;
@@ -312,9 +314,6 @@ static char *services_new(unsigned count)
 
 static void ten_thousand_services_are_the_most(void **state)
 {
-#ifdef __SANITIZE_ADDRESS__
-	skip(); /* the YAML library grows by one service each time, which is copied whole then */
-#endif
 	char *text = services_new(10000), *more = services_new(10001);
 	struct weir_config *config = NULL;
 
@@ -325,6 +324,7 @@ static void ten_thousand_services_are_the_most(void **state)
 	free(more);
 	(void)state;
 }
+#endif
 
 int main(void)
 {
@@ -337,7 +337,9 @@ int main(void)
 		cmocka_unit_test(a_crowd_is_found_to_the_last),
 		cmocka_unit_test(addresses_of_services_and_of_who_is_translated_to_are_met),
 		cmocka_unit_test(same_text_same_bytes),
+#ifndef __SANITIZE_ADDRESS__
 		cmocka_unit_test(ten_thousand_services_are_the_most),
+#endif
 		cmocka_unit_test(cells_that_have_no_room_say_so),
 	};
 

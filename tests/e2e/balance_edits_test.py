@@ -187,6 +187,21 @@ def assert_listed(daemon, model):
     door.close()
 
 
+def enforced(daemon, model):
+    """The policy's services. What a check finds is told a moment before the policy that heeds it is
+    live."""
+    def is_so():
+        with contextlib.suppress(AssertionError):
+            assert_enforced(Services(daemon), model)
+            return True
+        return False
+    with contextlib.suppress(AssertionError):           # what differs says more
+        wait_for(is_so, "the policy is the model's", 20)
+    services = Services(daemon)
+    assert_enforced(services, model)
+    return services
+
+
 def assert_enforced(services, model):
     """The policy has of each service what the model has, and gives connections to whom it does, by
     weight."""
@@ -284,8 +299,7 @@ def test_random_edits_leave_what_a_fresh_start_makes():
         wait_for(lambda: not leaving(daemon), "nobody had connections")
         model = expected(editors)
         assert_listed(daemon, model)
-        services = Services(daemon)
-        assert_enforced(services, model)
+        services = enforced(daemon, model)
         with fresh(daemon, config) as other:
             assert_listed(other, model)
             assert Services(other).content() == services.content(), SEED
