@@ -302,7 +302,7 @@ def test_random_edits_leave_what_a_fresh_start_makes():
         services = enforced(daemon, model)
         with fresh(daemon, config) as other:
             assert_listed(other, model)
-            assert Services(other).content() == services.content(), SEED
+            assert enforced(other, model).content() == services.content(), SEED
 
 
 def at_once(daemon, calls):
