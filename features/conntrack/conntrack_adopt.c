@@ -97,31 +97,40 @@ static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint
 	};
 }
 
+/* One whose beginning a hook has seen, while the hook that its answer went by had no program yet. */
+static bool lacks_answer(uint32_t known, uint32_t told)
+{
+	return told & CONNTRACK_SYN << 1 && !(known & (CONNTRACK_PICKED_UP | CONNTRACK_SYN << 1));
+}
+
 /*
  * One that was adopted as half-open has come further by what is told of it now, by the other
  * source or the second time: with the marks of before its next packets were invalid, for an answer
- * seems to be missing that went by before the programs were there. What packets made themselves is
- * left to them, and so is one that a packet is changing right now: it has seen more than the
- * kernel had when it was asked. Returns whether the flow, with all that is known of it, is to be
- * put where it was taken from.
+ * seems to be missing that went by before the programs were there. So it is where packets made the
+ * flow, and not its answer. Else what packets made themselves is left to them, and so is one that
+ * a packet is changing right now: it has seen more than the kernel had when it was asked. Returns
+ * whether the flow, with all that is known of it, is to be put where it was taken from.
  */
 static bool half_take(struct conntrack_table *half, const struct conntrack_flow *there,
 		      uint32_t index, struct conntrack_flow *flow)
 {
-	const uint32_t adopted = CONNTRACK_PICKED_UP | (flow->word & CONNTRACK_GRANTED),
-		       ends = CONNTRACK_SECOND | adopted;
+	const uint32_t adopted = CONNTRACK_PICKED_UP | (flow->word & CONNTRACK_GRANTED);
 	uint32_t known = there->word & CONNTRACK_MARKS;
 
-	if ((known & adopted) != adopted || known & CONNTRACK_RESET ||
-	    (known ^ flow->word) & ends || !(flow->word & ~known & CONNTRACK_MARKS) ||
-	    !conntrack_table_remove(half, index, there->word))
+	if ((known & adopted) != adopted && !lacks_answer(known, flow->word))
 		return false;
-	const struct conntrack_flow told = *flow;
+	/* Whether it is granted is known of it: by which policy its beginning was let in. */
+	uint32_t told = flow->word & ~(uint32_t)CONNTRACK_GRANTED;
+
+	if (known & CONNTRACK_RESET || (known ^ told) & CONNTRACK_SECOND ||
+	    !(told & ~known & CONNTRACK_MARKS) || !conntrack_table_remove(half, index, there->word))
+		return false;
+	const struct conntrack_flow from = *flow;
 
 	*flow = *there;
-	flow->word = known | told.word;
+	flow->word = known | told;
 	for (int i = 0; i < 2 && flow->key.proto == CONNTRACK_SCTP; i++)
-		conntrack_tags_take(&flow->side[i], &told.side[i]);
+		conntrack_tags_take(&flow->side[i], &from.side[i]);
 	return true;
 }
 

@@ -203,6 +203,29 @@ static void flow_of_packets_is_left_to_them(void **state)
 	stays_with(CONNTRACK_MOVING, 0); /* a packet proves it right now */
 }
 
+/* The SYN was seen by one hook, its answer by none: that hook was not attached yet. */
+static void flow_whose_answer_nobody_saw_is_told_of_it(void **state)
+{
+	struct fixture *fixture = fixture_new();
+
+	(void)state;
+	adopt(fixture, WEIR_KERNEL_FLOW_OPENING, false);
+	struct conntrack_flow *half = only(fixture, CONNTRACK_TABLE_HALF);
+
+	half->word &= ~(CONNTRACK_PICKED_UP | CONNTRACK_GRANTED);
+	half->mark = 7;
+	adopt(fixture, WEIR_KERNEL_FLOW_ESTABLISHED, true);
+	const struct conntrack_flow *flow = only(fixture, CONNTRACK_TABLE_PROVEN);
+
+	assert_null(only(fixture, CONNTRACK_TABLE_HALF));
+	assert_non_null(flow);
+	assert_int_equal(flow->word & CONNTRACK_TCP_MARKS, OPEN);
+	assert_true(flow->word & CONNTRACK_PICKED_UP); /* its numbers were not followed */
+	assert_false(flow->word & CONNTRACK_GRANTED);
+	assert_int_equal(flow->mark, 7);
+	fixture_free(fixture);
+}
+
 static void proven_flow_keeps_what_it_has(void **state)
 {
 	struct fixture *fixture = fixture_new();
@@ -229,6 +252,7 @@ int main(void)
 		cmocka_unit_test(what_packets_have_shown_of_it_stays),
 		cmocka_unit_test(association_keeps_its_tags),
 		cmocka_unit_test(flow_of_packets_is_left_to_them),
+		cmocka_unit_test(flow_whose_answer_nobody_saw_is_told_of_it),
 		cmocka_unit_test(proven_flow_keeps_what_it_has),
 	};
 

@@ -330,6 +330,13 @@ def tcp_state(namespace, sock, state):
                          ).stdout
 
 
+def connected(stack, ways):
+    """The client's and the server's socket of each."""
+    servers = [listening(stack, side, 8000 + number) for number, side in enumerate(ways)]
+    return [(dialling(stack, side, 8000 + number), stack.enter_context(server.accept()[0]))
+            for number, (side, server) in enumerate(zip(ways, servers))]
+
+
 def say_there_and_back(client, server):
     for sock in (client, server):
         sock.settimeout(20 * SLOWNESS)
@@ -347,10 +354,7 @@ def test_what_begins_before_the_attach_goes_on(request, pair, source):
         daemon.hold("link_create", 1)
         daemon.launch()
         daemon.wait_until_held()
-        servers = [listening(stack, side, 8000 + number)
-                   for number, side in enumerate(sides(pair))]
-        late = [(dialling(stack, side, 8000 + number), stack.enter_context(
-            servers[number].accept()[0])) for number, side in enumerate(sides(pair))]
+        late = connected(stack, sides(pair))
         asking = [udp_exchange(stack, pair, version) for version in ("v4", "v6")]
         for ask in asking:
             ask()
@@ -366,23 +370,38 @@ def test_what_begins_before_the_attach_goes_on(request, pair, source):
 
 
 @held
-def test_what_begins_before_the_switch_goes_on(request, pair):
-    """Where tracking is switched on by a change."""
+@pytest.mark.parametrize("updated", [0, 1])
+def test_what_begins_before_the_switch_goes_on(request, pair, updated):
+    """Where tracking is switched on by a change: no hook has changed over yet, or only the one where
+    packets arrive, so that it knows of a SYN whose answer nobody has seen."""
     is_off = configured(enabled=False, ingress="allow", egress="allow")
     with held_daemon(request, pair.inside, is_off) as daemon, contextlib.ExitStack() as stack:
         daemon.start()
-        daemon.hold("link_update", 1)
+        daemon.hold("link_update", 1 + updated)
         daemon.reload(configured())
         daemon.wait_until_held()
-        servers = [listening(stack, side, 8000 + number)
-                   for number, side in enumerate(sides(pair))]
-        late = [(dialling(stack, side, 8000 + number), stack.enter_context(
-            servers[number].accept()[0])) for number, side in enumerate(sides(pair))]
+        late = connected(stack, sides(pair))
         goes_on(daemon)
         for client, server in late:
             say_there_and_back(client, server)
-        wait_for(lambda: daemon.status()["conntrack"]["adopted"] == len(late), "they are adopted")
+        wait_for(lambda: len(flows(daemon)) == len(late), "they are known")
+        assert {row["state"] for row in flows(daemon).values()} == {"established"}
         assert_nothing_begins(pair)
+
+
+@held
+def test_what_a_rule_lets_in_before_its_answer_is_seen_goes_on(request, pair):
+    """At the first start, where one hook is attached and the other is not."""
+    rules = configured(ingress="allow")
+    with held_daemon(request, pair.inside, rules) as daemon, contextlib.ExitStack() as stack:
+        daemon.hold("link_create", 2)
+        daemon.launch()
+        daemon.wait_until_held()
+        late = connected(stack, sides(pair)[:2])
+        goes_on(daemon)
+        for client, server in late:
+            say_there_and_back(client, server)
+        assert {row["state"] for row in flows(daemon).values()} == {"established"}
 
 
 MUTE = """table inet mute { chain here { type filter hook %s priority 0; %s drop; }
