@@ -321,6 +321,19 @@ static __always_inline void quality_shake(struct quality_flow *flow, __u32 from,
 	told->handshake_us = flow->handshake_us;
 }
 
+/* Its receiver takes the number that is next for him, and no other (RFC 5961, 3): that lies between
+ * what he has acknowledged and what was sent. A stranger's guess ends nothing. */
+static __always_inline bool quality_resets(const struct quality_side *mine,
+					   const struct quality_segment *s)
+{
+	if (!(s->flags & TCP_RST))
+		return false;
+	if (!(mine->seen & QUALITY_SEEN))
+		return true;
+	return quality_ahead(s->seq, mine->next) <= 0 &&
+	       (!(mine->seen & QUALITY_ACKED) || quality_ahead(s->seq, mine->acked) >= 0);
+}
+
 static __always_inline void quality_end(struct quality_flow *flow, struct quality_side *mine,
 					const struct quality_side *other,
 					const struct quality_segment *s, struct quality_told *told)
@@ -332,7 +345,7 @@ static __always_inline void quality_end(struct quality_flow *flow, struct qualit
 		told->resets = 1;
 	}
 	if (!flow->ended_ns &&
-	    (s->flags & TCP_RST || (mine->seen & other->seen & QUALITY_SEEN_FIN)))
+	    (quality_resets(mine, s) || (mine->seen & other->seen & QUALITY_SEEN_FIN)))
 		flow->ended_ns = s->now_ns;
 }
 

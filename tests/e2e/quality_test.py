@@ -206,6 +206,17 @@ def test_resets_are_told_by_side_and_end_it(talk, watched):
     assert not connections(watched)
 
 
+@pytest.mark.parametrize("number", [5000, 5002, 5001 + 2 ** 31 - 1])
+def test_a_reset_that_its_receiver_does_not_heed_ends_nothing(talk, watched, number):
+    """He has acknowledged what lies before 5001, and nothing was sent behind it."""
+    talk.shake()
+    talk.s("R", number)
+    row = one(watched, 4)
+    assert counts(row, "dst_side") == expected(resets=1) and row["state"] == "open"
+    talk.s("R", 5001)
+    assert one(watched, 5)["state"] == "ended"
+
+
 def test_a_syn_of_its_own_begins_another_connection(talk, watched):
     talk.shake()
     talk.c("A", 1001, 5001, b"x" * 100)
