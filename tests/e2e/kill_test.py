@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness import kernel
-from harness.daemon import WEIR, remove_pins
+from harness import kernel, pins
+from harness.daemon import WEIR
 from harness.frames import udp
 from harness.wait import SLOWNESS, pause, wait_for
 
@@ -131,7 +131,7 @@ def test_second_daemon_is_refused_before_it_touches_what_is_live(started, anothe
         assert before == (kernel.link_ids(daemon.pin_dir), kernel.map_ids(daemon.pin_dir),
                           daemon.status()["revision"])
     finally:
-        remove_pins(daemon.pin_dir.with_name(f"{daemon.name}-pins2"))
+        pins.remove(daemon.pin_dir.with_name(f"{daemon.name}-pins2"))
 
 
 def test_kill_changes_no_verdict_and_restart_adopts(started, pair, wire):

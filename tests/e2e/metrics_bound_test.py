@@ -77,7 +77,7 @@ def send(pair):
 
 def read(daemon):
     """A page: each series once, in no more than its bound."""
-    text = metrics(daemon).partition("\r\n\r\n")[2]
+    text = metrics(daemon)
     rows = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
     assert len(rows) <= SERIES_MOST
     assert len(rows) == len(set(rows)) and "(other)" not in text

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import urllib.parse
 
+from harness import pins
 from harness.net import unique
 from harness.wait import SLOWNESS, wait_for
 
@@ -38,16 +39,6 @@ class Refused(AssertionError):
 def assert_clean(text):
     """No sanitizer complained, of what was done or of what was left at the end."""
     assert not COMPLAINTS.search(text), text
-
-
-def remove_pins(path):
-    for parent, folders, files in os.walk(path, topdown=False):
-        for name in files:
-            os.unlink(os.path.join(parent, name))
-        for name in folders:
-            os.rmdir(os.path.join(parent, name))
-    if path.exists():
-        path.rmdir()
 
 
 def route_of(words, reads):
@@ -151,10 +142,12 @@ class Daemon:
             self.process.send_signal(signal.SIGCONT)
             # Killed, it could not tell of leaks; otherwise it is the quicker end.
             self.end(signal.SIGTERM if SANITIZED else signal.SIGKILL)
-        if self.namespace.path.exists():        # a test may have taken it away
+        if pins.are_links(self.pin_dir):
+            pins.detach(self.pin_dir)
+        elif self.namespace.path.exists():      # a test may have taken it away
             self.namespace.run(WEIR, "cleanup", "--force", "--pin-dir", self.pin_dir, "--run-dir",
                                self.run_dir, check=False)
-        remove_pins(self.pin_dir)
+        pins.remove(self.pin_dir)
         whole_log, self.kept_log = self.log(), self.last_log()
         shutil.rmtree(self.home, ignore_errors=True)
         assert_clean(whole_log)

@@ -58,7 +58,7 @@ class Page:
 
 
 def page_of(daemon):
-    return Page(metrics(daemon).partition("\r\n\r\n")[2])
+    return Page(metrics(daemon))
 
 
 class Pages:
