@@ -145,11 +145,14 @@ def test_failure_at_any_step_leaves_the_old_program_running(site):
 
 
 def kill_at(site, kind, number, after):
-    """Whether the daemon died in its reload."""
+    """Whether the daemon died in its reload, or just after it had answered."""
     daemon = site.daemon
     daemon.arm(kind, number, after=after)
     daemon.config.write_text(configured(*site.next_sizes()))
     died = daemon.verb("reload").returncode != 0
+    if not died:
+        daemon.disarm()
+        died = not daemon.healthy()
     if died:
         wait_for(lambda: daemon.process.poll() is not None, "the daemon is gone")
     daemon.disarm()

@@ -25,9 +25,9 @@ UNITS = ("packets", "bytes")
 # Port, and what nftables counts to it and from it.
 PORTS = {80: ("to_backends", "to_clients"), 8081: ("direct_in", "direct_out"),
          9000: ("own_in", "own_out")}
-# Not of packets; or of flows that end, with all that they had carried.
+# Not of packets; of flows that end, with all that they had carried; or of other namespaces.
 OTHERS = re.compile(r"weir_(http|log|balance_health|tcp_measuring|conntrack_ended|flow|"
-                    r"sockets_ended)_|_seconds_sum")
+                    r"sockets_ended)_|_other_namespaces_|_seconds_sum")
 # Of programs that have tables of their own, and of devices: another layout leaves these as they
 # are.
 GO_ON = ("device", "kernel", "passing", "sockets")

@@ -4,6 +4,7 @@ counted by then."""
 import collections
 import contextlib
 import functools
+import http.client
 import re
 import threading
 import time
@@ -82,15 +83,15 @@ class Pages:
 
     def look(self):
         step, before_s = self.step, time.monotonic()
-        text = metrics(self.daemon)
+        status, text = self.daemon.get("/metrics")
         # One that a kill cut short is none.
-        if text.startswith("HTTP/1.1 200") and LAST in text:
-            self.all.append(Page(text.partition("\r\n\r\n")[2], step, before_s, self.passed()))
+        if status == 200 and LAST in text:
+            self.all.append(Page(text, step, before_s, self.passed()))
 
     def run(self):
         with self.daemon.namespace.entered():
             while not self.over.wait(0.05):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, http.client.HTTPException):
                     self.look()
 
     def __enter__(self):
