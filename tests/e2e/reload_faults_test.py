@@ -119,8 +119,9 @@ def test_failure_at_any_step_leaves_the_old_program_running(site):
     must = [("prog_load", 1), ("map_create", 1), ("link_update", 1), ("link_update", 2),
             ("obj_pin", 1), ("mmap", 5), ("dup", 1), ("obj_info", 1)]
     always = [("mmap", number) for number in range(10, counts["mmap"] + 1)]
-    always += [("dup", number) for number in range(1, counts["dup"] + 1, 4)]
-    always += [("obj_info", number) for number in range(1, counts["obj_info"] + 1, 4)]
+    # Of many alike, others each time.
+    always += [(kind, number) for kind in ("dup", "obj_info")
+               for number in range(1 + SEED % 8, counts[kind] + 1, 8)]
     for kind, number in must + always + chosen(points):
         what = f"{kind} {number}, seed {SEED}"
         before = site.look()
