@@ -75,12 +75,14 @@ def flat_rows(report, rounds, packets, shapes):
         report.add("G4", f"net, {what}, new flow, tc in", median(net_rounds(found, "new tc in")),
                    "ns", "one service of one", median(net_rounds(first, "new tc in")))
         report.add("G4", f"{what}: read and compiled", found["compile_ms"], "ms")
-        more = services * backends - 1
+        more = services - 1 or backends - 1
         if more:
-            thing = "service" if services > 1 else "backend"
+            thing = f"service of {backends:,}" if services > 1 else "backend"
             report.add("G4", f"{what}: memory of one more {thing}",
                        (found["bytes"] - first["bytes"]) / more, "bytes")
     report.add("G4", "memory of a flow to a service, with its tags", first["flow_bytes"], "bytes")
+    report.add("G4", "instructions verified, a service by NAT", first["verified"], "insns",
+               most=300000)
 
 
 def maglev_rows(report, rounds, counts):
@@ -128,6 +130,7 @@ def all_rows(report, rounds, packets, entries, count):
                        median(whole(found, way, hook)), "ns", most=220)
     report.add("G9", f"{where}, accounted: new flow, tc in",
                median(net_rounds(found, "new tc in")), "ns")
+    report.add("G9", f"{where}: instructions verified", found["verified"], "insns")
 
 
 def all_shortcut_rows(report, where, others, entries, rounds, packets, count):
