@@ -97,7 +97,7 @@ static void flow_fill(const struct weir_kernel_flow *from, bool is_granted, uint
 	};
 }
 
-/* One whose beginning a hook has seen, while the hook that its answer went by had no program yet. */
+/* One whose beginning a hook has seen, when the hook that its answer went by had no program yet. */
 static bool lacks_answer(uint32_t known, uint32_t told)
 {
 	return told & CONNTRACK_SYN << 1 && !(known & (CONNTRACK_PICKED_UP | CONNTRACK_SYN << 1));

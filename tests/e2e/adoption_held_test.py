@@ -372,8 +372,8 @@ def test_what_begins_before_the_attach_goes_on(request, pair, source):
 @held
 @pytest.mark.parametrize("updated", [0, 1])
 def test_what_begins_before_the_switch_goes_on(request, pair, updated):
-    """Where tracking is switched on by a change: no hook has changed over yet, or only the one where
-    packets arrive, so that it knows of a SYN whose answer nobody has seen."""
+    """Where tracking is switched on by a change: no hook has changed over yet, or only the one
+    where packets arrive, so that it knows of a SYN whose answer nobody has seen."""
     is_off = configured(enabled=False, ingress="allow", egress="allow")
     with held_daemon(request, pair.inside, is_off) as daemon, contextlib.ExitStack() as stack:
         daemon.start()
