@@ -60,6 +60,8 @@ def daemon(weir_daemon, pair):
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time, or wants every processor")
     config.addinivalue_line("markers", "outside: proves nothing more in a guest of tests/kernels")
+    # What fails in a thread fails the test: else it would end the load unseen, and all be well.
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def is_wanted(item):

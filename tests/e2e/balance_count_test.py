@@ -138,7 +138,7 @@ def traffic(cluster, family):
                     for _ in range(5):
                         assert client.echoes(b"on and on" * 300)
                         turns[0] += 1
-        except OSError as error:
+        except (OSError, AssertionError) as error:
             failed.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(3)]
