@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness itself: what it calls arrived did arrive; what the kernel drops it does not see."""
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Raw
 
-from harness.frames import dressed, udp
+from harness.frames import dressed, ether, udp
 from harness.wire import Wire
+from harness.wireshark import judged
 
 
 @pytest.mark.parametrize("way", [Wire.inward, Wire.outward])
@@ -27,3 +31,19 @@ def test_daemon_blocks_and_lets_pass(wire, daemon):
     daemon.say("block", "add", "192.0.2.0/24")
     assert not wire.passes(udp("192.0.2.7"))
     assert wire.passes(udp("192.0.3.7"))
+
+
+def datagram(header, inner=None, port=9, **more):
+    ends = {"src": "192.0.2.1", "dst": "192.0.2.2"} if header is IP else {
+        "src": "2001:db8::1", "dst": "2001:db8::2"}
+    return header(**ends) / UDP(sport=50000, dport=port, **more) / (inner or Raw(b"datagram"))
+
+
+def test_datagram_without_a_checksum_over_ipv6_is_right_for_gue_alone():
+    right = (datagram(IPv6), datagram(IP, chksum=0),
+             datagram(IPv6, datagram(IPv6), 6080, chksum=0),
+             datagram(IPv6, datagram(IP), 6080, chksum=0))
+    wrong = (datagram(IPv6, chksum=0), datagram(IPv6, datagram(IPv6, chksum=0), 6080, chksum=0),
+             datagram(IP, datagram(IPv6, chksum=0), 6080, chksum=0))
+    verdicts = judged(*([bytes(ether() / packet)] for packet in (*right, *wrong)))
+    assert [bool(verdict.complaints) for verdict in verdicts] == [False] * 4 + [True] * 3, verdicts

@@ -12,12 +12,12 @@ from harness.wire import packet_socket
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
 GUE_PORT = 6080
 OPTIONS = ("ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE",
-           "udp.ignore_ipv6_zero_checksum:TRUE",        # in tunnels (RFC 6935)
+           "udp.ignore_ipv6_zero_checksum:TRUE",        # it would not tell tunnels: unsummed() does
            "sctp.checksum:CRC 32c",                     # what it does not know it takes for none
            "tcp.analyze_sequence_numbers:FALSE")        # one way of a connection is too little
 CHECKSUMS = ("ip", "tcp", "udp", "sctp", "icmp", "icmpv6")
 FIELDS = ("frame.protocols", "_ws.expert.severity", "_ws.expert.message", "icmp.type",
-          "icmpv6.type", *(f"{name}.checksum.status" for name in CHECKSUMS))
+          "icmpv6.type", "udp.checksum", *(f"{name}.checksum.status" for name in CHECKSUMS))
 # What is said on a connection is no concern of it, whatever port that has. (GUE's own are above.)
 DECODE = ("tcp.port==1-65535,data", f"udp.port==1-{GUE_PORT - 1},data", f"udp.port=={GUE_PORT},ip",
           f"udp.port=={GUE_PORT + 1}-65535,data", "sctp.port==1-65535,data")
@@ -99,6 +99,17 @@ def wrong_checksums(row, name):
     return [value for value in row[f"{name}.checksum.status"] if value not in fine]
 
 
+def unsummed(row):
+    """How many datagrams over IPv6 have no checksum, but for those of GUE (RFC 6935)."""
+    layers, count, over = row["frame.protocols"][0].split(":"), 0, ""
+    sums = iter(row["udp.checksum"])
+    for layer, within in zip(layers, [*layers[1:], ""]):
+        over = layer if layer in ("ip", "ipv6") else over
+        if layer == "udp" and int(next(sums, "1"), 16) == 0:
+            count += over == "ipv6" and within not in ("ip", "ipv6")
+    return count
+
+
 def complaints(row):
     if any(int(value) >= ERROR for value in row["_ws.expert.severity"]):
         yield from (text for text in row["_ws.expert.message"]
@@ -108,6 +119,8 @@ def complaints(row):
     for name in CHECKSUMS:
         if wrong_checksums(row, name):
             yield f"{name}: checksum {wrong_checksums(row, name)}"
+    if unsummed(row):
+        yield "udp: no checksum over IPv6"
 
 
 def verdict(frames, rows):
