@@ -39,6 +39,7 @@ def test_no_request_fails_whatever_is_changed(way, family, hook, connections):
         print(way, family, hook, connections, changes.made, "changes,", wrk.answered(),
               "requests,", downloads.whole, "downloads")
         assert wrk.answered() > 1000 and wrk.is_as_meant(), wrk.began
+        wrk.lost_nothing()
         assert not downloads.failures
         assert not dropped(daemon), daemon.say("events", "--json")
 

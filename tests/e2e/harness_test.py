@@ -5,9 +5,13 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
+from harness.cluster import BACKENDS, Cluster
+from harness.counted import kernels
 from harness.frames import dressed, ether, udp
+from harness.wait import wait_for
 from harness.wire import Wire
 from harness.wireshark import judged
+from harness.wrk import Wrk, pages
 
 
 @pytest.mark.parametrize("way", [Wire.inward, Wire.outward])
@@ -47,3 +51,24 @@ def test_datagram_without_a_checksum_over_ipv6_is_right_for_gue_alone():
              datagram(IP, datagram(IPv6, chksum=0), 6080, chksum=0))
     verdicts = judged(*([bytes(ether() / packet)] for packet in (*right, *wrong)))
     assert [bool(verdict.complaints) for verdict in verdicts] == [False] * 4 + [True] * 3, verdicts
+
+
+@pytest.mark.parametrize("lost", ("", "tcp flags & syn == 0"), ids=("syn", "request"))
+def test_request_that_hangs_is_a_failure_to_wrk(lost):
+    """All ports come round; from some of them nothing gets on."""
+    end, ports = BACKENDS[4][0], range(30000, 30010)
+    with Cluster() as cluster, pages([(cluster.backends, [f"{end}:80"])]):
+        cluster.client.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=30000 30999",
+                           "net.ipv4.tcp_tw_reuse=1")
+        with Wrk(cluster, end) as wrk:
+            wait_for(lambda: kernels(cluster.client)["TcpActiveOpens"] > 1000, "requests")
+        assert wrk.answered() > 500
+        cluster.gateway.run("nft", "-f", "-", input=(
+            "table ip lossy { chain met { type filter hook prerouting priority 0; "
+            f"tcp sport {ports[0]}-{ports[-1]} {lost} drop; }}; }}"))
+        with Wrk(cluster, end, patience_s=1) as wrk:
+            wait_for(wrk.silent, "one is not answered")
+        assert "Socket errors" not in wrk.said and wrk.waits() == len(wrk.left) > 0
+        assert all(any(f":{port} " in row for port in ports) for row in wrk.left)
+        with pytest.raises(AssertionError):
+            wrk.answered()

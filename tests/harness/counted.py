@@ -201,8 +201,8 @@ def counted(cluster):
 
 
 def kernels(namespace):
-    """By the kernel: TcpPassiveOpens, UdpNoPorts and so on."""
-    lines = namespace.run("cat", "/proc/net/snmp").stdout.splitlines()
+    """By the kernel: TcpPassiveOpens, UdpNoPorts, TcpExtTCPTimeouts and so on."""
+    lines = namespace.run("cat", "/proc/net/snmp", "/proc/net/netstat").stdout.splitlines()
     return {head.partition(":")[0] + name: int(value)
             for head, values in zip(lines[::2], lines[1::2])
             for name, value in zip(head.split()[1:], values.split()[1:])}

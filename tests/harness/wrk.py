@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx behind a gateway, wrk that asks it without end, and curl that downloads beside: whatever
-fails is told."""
+fails is told, and whatever hangs: wrk itself says nothing of a request that is never answered."""
 import contextlib
 import hashlib
 import os
@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 
+from harness.counted import kernels
 from harness.net import unique
 from harness.programs import running, url
 from harness.wait import SLOWNESS, wait_for
@@ -18,6 +19,15 @@ from harness.wait import SLOWNESS, wait_for
 CONNECTIONS = 8
 KEPT_FOR = 300          # requests that a connection is kept for: who is drained is so soon
 FILE_BYTES, RATE = 3_000_000, "2m"
+SILENT_MS = 2000 * SLOWNESS
+# How long who is not answered may be so: longer than between two of the times that he asks again,
+# a second after the first of them and seldom more than four within a test.
+PATIENCE_S = 10
+# What may be sent again while nothing is lost. A busy machine holds a segment up for the 200 ms
+# that the kernel waits for its acknowledgement, and then those of all connections, wrk's and
+# curl's: twice is let pass. A SYN is waited for for a second; one that has been sent a third time
+# had none.
+MOST_TIMEOUTS, MOST_SYNS = 2 * (CONNECTIONS + 1), 2
 NGINX = """daemon off; user root; worker_processes 1; pid {home}/{name}.pid;
 error_log stderr crit;
 events {{ worker_connections 1024; }}
@@ -57,22 +67,25 @@ def is_served(place, end):
     return f" {end} " in place.run("ss", "-Hltn").stdout
 
 
+def is_silent(row):
+    """Of `ss -tiO`."""
+    said = dict(re.findall(r" (retrans|unacked|lastrcv):(\d+)", row))
+    if row.startswith("SYN-SENT"):
+        return "retrans" in said
+    return "unacked" in said and int(said.get("lastrcv", 0)) > SILENT_MS
+
+
 class Wrk:
     """Asks while it is entered; what it says is known behind that."""
 
-    def __init__(self, cluster, address, keeps=False):
+    def __init__(self, cluster, address, keeps=False, patience_s=PATIENCE_S):
         closing = [] if keeps else ["-H", "Connection: close"]
         self.words = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d1h", *closing, url(address, "")]
         self.client, self.keeps, self.said = cluster.client, keeps, ""
-
-    def opened(self):
-        """Connections that the client's kernel has begun."""
-        names, values = (line.split() for line in self.client.run(
-            "cat", "/proc/net/snmp").stdout.splitlines() if line.startswith("Tcp:"))
-        return int(values[names.index("ActiveOpens")])
+        self.address, self.patience_s, self.left = address, patience_s, []
 
     def __enter__(self):
-        self.before = self.opened()
+        self.before = kernels(self.client)
         self.process = subprocess.Popen(self.client.command(*self.words), stdout=subprocess.PIPE,
                                         text=True)
         return self
@@ -80,24 +93,45 @@ class Wrk:
     def __exit__(self, kind, *_):
         try:
             if not kind:
+                self.left = self.hanging()
                 self.process.send_signal(signal.SIGINT)
                 self.said = self.process.communicate(timeout=30 * SLOWNESS)[0]
         finally:
             self.process.kill()
             self.process.wait()
-        self.began = self.opened() - self.before
+        self.counts = {name: count - self.before[name]
+                       for name, count in kernels(self.client).items()}
+        self.began = self.counts["TcpActiveOpens"]
+
+    def silent(self):
+        """Its connections of which nothing is heard: a SYN that was sent again, or what was
+        sent."""
+        end = f"[{self.address}]" if ":" in self.address else self.address
+        rows = self.client.run("ss", "-tniHOp", "dst", end).stdout.splitlines()
+        return [row for row in rows if f"pid={self.process.pid}," in row and is_silent(row)]
+
+    def hanging(self):
+        """Those that stay so."""
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not self.silent(), "who is not answered", self.patience_s)
+        return self.silent()
 
     def failed(self):
-        return "Socket errors" in self.said or "Non-2xx" in self.said
+        return self.left or "Socket errors" in self.said or "Non-2xx" in self.said
 
     def waits(self):
-        """How many were answered too late: none is left waiting for who is gone."""
+        """How many were answered too late, or not at all: none is left waiting for who is gone."""
         found = re.search(r"timeout (\d+)", self.said)
-        return int(found[1]) if found else 0
+        return len(self.left) + (int(found[1]) if found else 0)
+
+    def lost_nothing(self):
+        """By what the client's kernel, and whoever else asks there, had to send again."""
+        assert self.counts["TcpExtTCPSynRetrans"] <= MOST_SYNS, self.counts
+        assert self.counts["TcpExtTCPTimeouts"] <= MOST_TIMEOUTS, self.counts
 
     def answered(self):
         """How many were, of whom none failed."""
-        assert not self.failed(), self.said
+        assert not self.failed(), (self.said, self.left)
         return int(re.search(r"(\d+) requests in", self.said)[1])
 
     def is_as_meant(self):
