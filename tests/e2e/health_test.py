@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness.asked import Asker, backends, health, states, wait_states
+from harness.asked import Asker, backends, health, states, wait_states, went_down
 from harness.balanced import echo, policy, watched
 from harness.cluster import BACKEND_PORT, BACKENDS, PORT, SERVICE, Client, Cluster, serving
 from harness.daemon import Refused
@@ -23,6 +23,8 @@ INTERVAL, TIMEOUT, RISE, FALL = 0.3 * SLOWNESS, 0.2 * SLOWNESS, 2, 3
 HOLD = int(4 * SLOWNESS)
 # For what is joined to one change, and to compile that.
 CHANGE = 1.0
+# A check is late where a policy is compiled just then, or the machine is busy with all that asks.
+LATE = 0.5
 FAMILIES = (4, 6)
 
 
@@ -59,6 +61,8 @@ def dies_and_comes_back(daemon, asker, dies, comes, index=1, family=4):
     assert set(asker.asked(200, 0)) == {0, 1, 2}
     died = dies()
     wait_for(lambda: states(daemon, family)[index] == "down", "it is down")
+    said = went_down(daemon, BACKENDS[family][index])
+    assert said < died + FALL * INTERVAL + TIMEOUT + LATE * SLOWNESS
     after = died + FALL * INTERVAL + TIMEOUT + CHANGE * SLOWNESS
     assert set(asker.asked(200, after)) == others, "somebody met it, or nobody"
     came = comes()

@@ -2,6 +2,7 @@
 """Backends that can be killed, one nginx each; a client that asks the service again and again, and
 what it was told when; the health of backends, as Weir says it."""
 import contextlib
+import datetime
 import http.client
 import signal
 import socket
@@ -189,6 +190,14 @@ class Keeper(Asker):
 def health(daemon):
     """Address -> what is said of that backend."""
     return {row["address"]: row for row in daemon.ask("service", "health")["backends"]}
+
+
+def went_down(daemon, address):
+    """When the daemon told so last, by time.monotonic()."""
+    when = max(datetime.datetime.fromisoformat(row["time"].replace("Z", "+00:00")).timestamp()
+               for row in daemon.ask("events", "--kind", "health_down")["events"]
+               if row["address"] == address)
+    return when - time.time() + time.monotonic()
 
 
 def states(daemon, family=4):
