@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random edits of services and backends of all kinds at 100 a second while connections go through
-services that are not edited: none fails, what is refused leaves all as it was, and then all is as a
-model has it and as a fresh start makes it.
+services that are not edited, and through one whose weights and backends change all the time: none
+fails, what is refused leaves all as it was, and then all is as a model has it and as a fresh start
+makes it.
 
 WEIR_EDIT_SECONDS=300 tests/run e2e balance_edits goes on for minutes."""
 import collections
@@ -24,6 +25,7 @@ from harness.daemon import Daemon
 from harness.drawn import SOURCES
 from harness.edited import ODD, OPEN, overlap, span_of
 from harness.edits import Door, Editor, without_states
+from harness.kernel import BEHIND_XDP
 from harness.net import Namespace
 from harness.policy import Services
 from harness.wait import SLOWNESS, wait_for
@@ -31,6 +33,7 @@ from harness.wait import SLOWNESS, wait_for
 SECONDS = float(os.environ.get("WEIR_EDIT_SECONDS", "20"))
 SEED = os.environ.get("WEIR_EDIT_SEED", str(random.SystemRandom().randrange(1 << 32)))
 EDITORS, RATE = 16, 100
+MOVING, MOVING_PORT, MOVING_BACKENDS = "steady-moving", 81, 8081     # its port, and the backends'
 EDITED = ("10.91.0.0/16", "fd91::/16")          # where the backends are that come and go
 ONLY_ODD = f"""table inet odd {{
     chain input {{
@@ -49,6 +52,8 @@ def steady():
     echoes = [{"name": f"steady-{family}", "address": SERVICE[family], "port": PORT,
                "backends": [{"address": address, "port": BACKEND_PORT}
                             for address in BACKENDS[family]]} for family in FAMILIES]
+    echoes.append({"name": MOVING, "address": SERVICE[4], "port": MOVING_PORT, "backends": [
+        {"address": address, "port": MOVING_BACKENDS} for address in BACKENDS[4][:2]]})
     kinds = ({"scheduler": "round-robin"}, {"scheduler": "least-connections"}, {"forward": "l2"},
              {"forward": "ipip"}, {"source": SOURCES[4]}, {"affinity": {"timeout": "1m"}},
              {"port": "8000-8099"})
@@ -57,9 +62,10 @@ def steady():
                      for at, kind in enumerate(kinds)]
 
 
-def configured(editors):
+def configured(editors, hook):
     services = steady() + [row for editor in editors for row in editor.written()]
-    return ("api: {listen: off}\ninterfaces: [{name: lan, hook: tc}, {name: wan, hook: tc}]\n"
+    interfaces = [{"name": name, "hook": hook} for name in ("lan", "wan")]
+    return (f"api: {{listen: off}}\ninterfaces: {json.dumps(interfaces)}\n"
             "conntrack: {enabled: auto, capacity: 65536}\n"
             f"balance: {json.dumps({'services': services})}\n")
 
@@ -94,7 +100,7 @@ def checkable(cluster):
 
 
 class Traffic:
-    """Connections to the services that nobody edits, one after the other."""
+    """Connections to the steady services, one after the other."""
 
     def __init__(self, cluster):
         self.cluster, self.over, self.count, self.failed = cluster, threading.Event(), 0, []
@@ -105,15 +111,15 @@ class Traffic:
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
-        for family in itertools.cycle(FAMILIES):
+        for family, port in itertools.cycle(((4, PORT), (6, PORT), (4, MOVING_PORT))):
             if self.over.is_set():
                 return
             try:
-                with Client(self.cluster, family) as client:
+                with Client(self.cluster, family, port=port) as client:
                     assert client.echoes(b"x" * 2000)
-                    self.backends[client.backend] += 1
+                    self.backends[client.backend, port] += 1
             except (OSError, AssertionError) as error:
-                self.failed.append(repr(error))
+                self.failed.append((port, repr(error)))
             self.count += 1
 
     def __enter__(self):
@@ -123,6 +129,45 @@ class Traffic:
     def __exit__(self, *_):
         self.over.set()
         self.thread.join()
+
+
+class Mover:
+    """Edits the service of that name, of which one backend always takes connections, until closed;
+    then it is as the file has it."""
+
+    def __init__(self, daemon):
+        self.door, self.over, self.rounds = Door(daemon), threading.Event(), 0
+        self.first, self.second, self.spare = (f"{address}:{MOVING_BACKENDS}"
+                                               for address in BACKENDS[4])
+        self.thread = threading.Thread(target=self.run)
+
+    def do(self, verb, backend, **words):
+        status, answer = self.door.ask(f"service.backend.{verb}", service=MOVING, backend=backend,
+                                       **words)
+        assert status == 200, (verb, backend, answer)
+
+    def run(self):
+        drawn = random.Random(SEED)
+        while not self.over.wait(0.05):
+            for backend in (self.first, self.second):
+                self.do("set", backend, weight=drawn.randrange(1, 10))
+            self.do("add", self.spare)
+            away = drawn.choice((self.first, self.second))
+            self.do("drain", away)
+            self.do("undrain", away)
+            self.do("del", self.spare)
+            self.rounds += 1
+        for backend in (self.first, self.second):
+            self.do("set", backend, weight=1)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.door.close()
 
 
 def edit(daemon, editors, seconds, rate):
@@ -276,25 +321,31 @@ def edited(config):
         cluster = stack.enter_context(Cluster())
         for family in FAMILIES:
             stack.enter_context(serving(cluster, family))
+        stack.enter_context(serving(cluster, 4, port=MOVING_BACKENDS))
         stack.enter_context(checkable(cluster))
         yield cluster, stack.enter_context(Daemon(cluster.gateway, config=config))
 
 
 @pytest.mark.alone
-def test_random_edits_leave_what_a_fresh_start_makes():
+@pytest.mark.parametrize("hook, share", (
+    ("tc", 1), pytest.param("xdp-generic", 0.4, marks=BEHIND_XDP)), ids=("tc", "xdp-generic"))
+def test_random_edits_leave_what_a_fresh_start_makes(hook, share):
+    """`share`: of the time."""
     editors = [Editor(number, SEED) for number in range(EDITORS)]
-    config = configured(editors)
+    config = configured(editors, hook)
     with edited(config) as (cluster, daemon):
         before, cpu_s, begin = daemon.status()["revision"], cpu_seconds(daemon), time.monotonic()
-        with Traffic(cluster) as traffic:
-            wrong = edit(daemon, editors, SECONDS, RATE)
+        with Mover(daemon) as mover, Traffic(cluster) as traffic:
+            wrong = edit(daemon, editors, SECONDS * share, RATE)
         seconds = time.monotonic() - begin
         rate = tell(editors, daemon.status()["revision"] - before, seconds,
                     cpu_seconds(daemon) - cpu_s, traffic)
         assert not wrong, "\n".join(map(str, wrong))
         assert not traffic.failed, traffic.failed
         assert traffic.count > 100 / SLOWNESS
-        assert set(traffic.backends) == {*BACKENDS[4], *BACKENDS[6]}
+        assert mover.rounds > 3
+        assert set(traffic.backends) == {*itertools.product((*BACKENDS[4], *BACKENDS[6]), (PORT,)),
+                                         *itertools.product(BACKENDS[4], (MOVING_PORT,))}
         assert rate > RATE / 2 / SLOWNESS
         wait_for(lambda: not leaving(daemon), "nobody had connections")
         model = expected(editors)
