@@ -100,6 +100,7 @@ static void device_gone(struct weir_interfaces *interfaces, struct weir_watched 
 {
 	weir_watched_hooks_detach(interfaces, watched);
 	weir_iface_row_give_back(interfaces->object, watched->device.ifindex);
+	watched->slot = 0; /* as above: the next one's counts are not to be told as its own */
 	watched->present = false;
 	snprintf(watched->ingress.why, sizeof(watched->ingress.why),
 		 "the device is gone; it is attached again when it comes back");
