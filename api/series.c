@@ -12,6 +12,7 @@
 #define OWN 48 /* of the API itself, and of this: codes of answers and the like */
 #define LATER_SHARES 16
 #define ROOM_FIRST 1024
+#define MISSING_MOST 2048 /* of those that went last */
 
 struct weir_series *weir_series_new(const char *path)
 {
@@ -70,7 +71,7 @@ struct weir_series_entry *weir_series_entry_find(struct weir_series_entry *entri
 	return &entries[i];
 }
 
-/* Into a table of that room, those that are seen or all. */
+/* Into a table of that room, all or those that are not over. */
 static int entries_move(struct weir_series *series, size_t room, bool all)
 {
 	struct weir_series_entry *moved = calloc(room, sizeof(*moved));
@@ -81,7 +82,7 @@ static int entries_move(struct weir_series *series, size_t room, bool all)
 	for (size_t i = 0; i < series->room; i++) {
 		const struct weir_series_entry *entry = &series->entries[i];
 
-		if (!entry->key || (!all && !entry->is_seen))
+		if (!entry->key || (!all && entry->is_over))
 			continue;
 		*weir_series_entry_find(moved, room, entry->key) = *entry;
 		series->count++;
@@ -114,7 +115,7 @@ static int family_find(struct weir_series *series, const char *name)
 
 static void entry_renew(struct weir_series *series, struct weir_series_entry *entry)
 {
-	entry->is_seen = false;
+	entry->is_seen = entry->is_over = false;
 	if (!entry->key)
 		return;
 	struct weir_series_family *family = &series->families[entry->family];
@@ -315,6 +316,7 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 	if (!entry->is_shown && !entry->is_seen && !is_of_others(sample))
 		series->left_out++;
 	entry->is_seen = true;
+	entry->missing = 0;
 	if (entry->is_shown || sample->kind != WEIR_SAMPLE_COUNTER)
 		return entry->is_shown;
 	struct weir_series_family *family = &series->families[series->at];
@@ -338,6 +340,17 @@ struct weir_series_rest weir_series_rest(const struct weir_series *series)
 					  family->has_rest };
 }
 
+/* Whoever comes back with what it had is in the sum already, and would be counted twice: an
+ * interface that was not watched for a while, a device that the kernel did not tell of. */
+static bool is_awaited(struct weir_series *series, struct weir_series_entry *entry)
+{
+	if (entry->is_shown || entry->value <= 0)
+		return false;
+	if (!entry->missing)
+		entry->missing = ++series->went;
+	return series->went - entry->missing < MISSING_MOST;
+}
+
 /* What ended among the rest stays in its sum, which would go back else. Without memory what is gone
  * is still known, and is told of at the next writing. */
 void weir_series_end(struct weir_series *series)
@@ -347,9 +360,9 @@ void weir_series_end(struct weir_series *series)
 	for (size_t i = 0; i < series->room; i++) {
 		struct weir_series_entry *entry = &series->entries[i];
 
-		if (!entry->key || entry->is_seen)
+		if (!entry->key || entry->is_seen || is_awaited(series, entry))
 			continue;
-		has_gone = true;
+		entry->is_over = has_gone = true;
 		series->families[entry->family].gone += entry->value;
 		entry->value = 0;
 	}

@@ -11,6 +11,8 @@ struct weir_series_entry {
 	uint32_t family;
 	uint32_t rows;
 	bool is_shown, is_seen;
+	bool is_over;	  /* to be forgotten */
+	uint64_t missing; /* its place among those that went from the sum, for now; 0: it is there */
 };
 
 /* The series of one metric. */
@@ -20,8 +22,8 @@ struct weir_series_family {
 	unsigned there;	 /* series, of the snapshot */
 	unsigned rows;	 /* of one */
 	bool has_labels; /* and counts: what is not shown needs a row for all of it */
-	/* Of counters: what is folded now, what was and is no more; and of the last writing what
-	 * was folded, less what was met again. */
+	/* Of counters: what is folded now, what was and is no more; and what else was, of entries
+	 * that were not met yet. */
 	double rest, gone, missed;
 	bool has_rest; /* once it has, it keeps it: a counter is not to vanish */
 };
@@ -34,6 +36,7 @@ struct weir_series {
 	unsigned most, taken, left_out; /* taken: rows, with those that are kept for the rest */
 	unsigned level;		 /* so many series each metric may have, that all have room */
 	unsigned histogram_rows; /* of the longest */
+	uint64_t went;		 /* so many went from a sum, ever */
 	char *path;		 /* NULL: it ends with the run */
 	bool is_changed;	 /* since it was kept */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which series are told where there are too many: none goes back, none comes and goes, and the sum
  * of a counter is whole. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "api/series.h"
+#include "api/series_private.h"
 #include "base/buf.h"
 
 #define MOST 400
@@ -177,6 +178,48 @@ static void what_began_anew_among_the_rest_is_added_to_it(void **state)
 	assert_true(write_all(f).rest.value == 4294967304.0);
 }
 
+/* A counter of the rest beside those that are shown; NAN: it is not there for once. */
+static double rest_with(struct fixture *f, double value)
+{
+	for (unsigned i = 0; i < SHARE; i++)
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+	sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 400, 3); /* another of the rest */
+	if (!isnan(value))
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 500, value);
+	return write_all(f).rest.value;
+}
+
+/* An interface that was not watched for a while, a device that the kernel did not tell of. */
+static void what_left_the_rest_and_came_back_is_in_it_once(void **state)
+{
+	static const struct {
+		double told, rest;
+	} steps[] = { { 100, 103 }, { NAN, 103 }, { 100, 103 }, { NAN, 103 }, { NAN, 103 },
+		      { 110, 113 }, { NAN, 113 }, { 10, 123 },	{ 12, 125 },  { NAN, 125 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		assert_true(rest_with(f, steps[i].told) == steps[i].rest);
+}
+
+/* Containers, each with a device of a name that no other ever has. */
+static void who_is_waited_for_is_bounded_and_stays_in_the_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(rest_with(f, 100) == 103);
+	for (unsigned page = 0; page < 100; page++) {
+		for (unsigned i = 0; i < SHARE; i++)
+			sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, i, 1);
+		sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 400, 3);
+		for (unsigned i = 0; i < 100; i++)
+			sample_add(f, "a_total", WEIR_SAMPLE_COUNTER, 1000 + page * 100 + i, 2);
+		assert_true(write_all(f).rest.value == 103 + 200 * (page + 1));
+	}
+	assert_true(f->series->count < 2500);
+	assert_true(rest_with(f, NAN) == 103 + 20000);
+}
+
 /* But by new ones: who came when there was none is of the rest, and stays it. */
 static void room_of_those_that_went_is_had_again(void **state)
 {
@@ -310,6 +353,8 @@ int main(void)
 		CASE(what_is_shown_stays_so),
 		CASE(the_rest_never_goes_back),
 		CASE(what_began_anew_among_the_rest_is_added_to_it),
+		CASE(what_left_the_rest_and_came_back_is_in_it_once),
+		CASE(who_is_waited_for_is_bounded_and_stays_in_the_rest),
 		CASE(room_of_those_that_went_is_had_again),
 		CASE(the_whole_has_its_bound),
 		CASE(each_metric_has_as_many_and_none_is_without),

@@ -150,7 +150,7 @@ static int traffic_read(struct weir_traffic *traffic, const struct weir_snapshot
 	int r = weir_netlink_ask(NETLINK_ROUTE, &request.head, stats_take, traffic);
 
 	traffic->snapshot = NULL;
-	return r == -ENOMEM ? r : 0;
+	return r;
 }
 
 static void devices_forget(struct weir_traffic *traffic)
@@ -171,7 +171,7 @@ static void device_read(const struct device *device, struct weir_traffic_counts 
 
 	ret_counts->is_known = true;
 	/* Of some milliseconds, as right after a start, it is twice or half of what it is. */
-	ret_counts->has_rates = last->at_ns - first->at_ns >= LOOK_NS;
+	ret_counts->has_rates = device->is_seen && last->at_ns - first->at_ns >= LOOK_NS;
 	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS; kind++) {
 		ret_counts->totals[kind] = last->counts[kind];
 		if (ret_counts->has_rates)
@@ -203,7 +203,9 @@ int weir_traffic_sample(struct weir_traffic *traffic, struct weir_snapshot *snap
 {
 	int r = traffic_read(traffic, snapshot);
 
-	devices_forget(traffic);
+	if (!r) /* else some may be there that were not told of */
+		devices_forget(traffic);
+	r = r == -ENOMEM ? r : 0;
 	for (size_t i = 0; i < snapshot->interface_count && !r; i++) {
 		struct weir_interface_view *view = &snapshot->interfaces[i];
 
