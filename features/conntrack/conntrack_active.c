@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "features/conntrack/conntrack_memory.h"
 
-#define FILE_KIND 0x7765697274010001ull /* the last byte: of its layout */
+#define FILE_KIND 0x7765697274010002ull /* the last byte: of its layout */
 #define WAYS 16
 #define SWEEPS 8 /* in so many rounds all are looked at */
 #define MISSING_NS 60000000000ull
@@ -72,9 +72,12 @@ static size_t book_bytes(uint64_t sets)
 	return sizeof(struct book) + sets * WAYS * sizeof(struct told);
 }
 
+/* Without the seed nobody can choose flows that fill one set. */
 static struct told *set_of(struct book *book, const struct conntrack_key *key)
 {
-	return &book->rows[weir_hash_bytes(key, sizeof(*key), 0) % book->sets * WAYS];
+	uint64_t hash = weir_hash_bytes(key, sizeof(*key), book->memory.flows);
+
+	return &book->rows[hash % book->sets * WAYS];
 }
 
 static struct told *row_find(struct book *book, const struct conntrack_key *key)
@@ -142,6 +145,7 @@ static void book_renew(struct conntrack_active *active, uint64_t sets, uint64_t 
 		return;
 	book->sets = sets;
 	if (!book_take(book, active->book)) {
+		conntrack_memory_unname(active->path);
 		book_close(book);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "features/conntrack/conntrack_active.h"
 
 #define SECOND 1000000000ull
@@ -242,6 +243,25 @@ static void records_of_random_flows_add_up(void **state)
 			       sums[number][3]);
 }
 
+/* Of so many flows each of one set of 16, as they were placed without a seed. */
+static void who_knows_the_hash_cannot_fill_a_set(void **state)
+{
+	const uint64_t sets = (100 + 100 / 4) / 16 + 1;
+	struct conntrack_active *active = active_new(NULL, 100);
+	unsigned met = 0;
+
+	for (uint32_t number = 0; met < 40; number++) {
+		struct conntrack_flow flow = flow_of(number);
+		struct conntrack_carried carried = carried_of(5, 500);
+
+		if (weir_hash_bytes(&flow.key, sizeof(flow.key), 0) % sets)
+			continue;
+		met++;
+		assert_true(tell(active, number, number + 20, &carried));
+	}
+	conntrack_active_free(active);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +271,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_under_way_are_waited_for),
 		cmocka_unit_test(who_has_the_ends_next_begins_anew),
 		cmocka_unit_test(what_nobody_heard_the_end_of_is_forgotten_after_a_minute),
+		cmocka_unit_test(who_knows_the_hash_cannot_fill_a_set),
 		cmocka_unit_test(records_of_random_flows_add_up),
 	};
 

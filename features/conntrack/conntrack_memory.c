@@ -66,6 +66,16 @@ void conntrack_memory_name(const char *path)
 		unlink(weir_buf_str(&beside));
 }
 
+void conntrack_memory_unname(const char *path)
+{
+	_cleanup_buf_ struct weir_buf beside = { 0 };
+
+	if (path)
+		path_beside(path, &beside);
+	if (path && !beside.failed)
+		unlink(weir_buf_str(&beside));
+}
+
 struct conntrack_memory *conntrack_memory_found(const char *path, uint64_t kind, uint64_t flows)
 {
 	_cleanup_close_ int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;

@@ -22,6 +22,8 @@ struct conntrack_memory {
 struct conntrack_memory *conntrack_memory_new(const char *path,
 					      const struct conntrack_memory *head);
 void conntrack_memory_name(const char *path);
+/* The new one is not to take that place after all. */
+void conntrack_memory_unname(const char *path);
 /* What a run before has left, if it is whole, of that kind and of these flows; NULL: nothing is. */
 struct conntrack_memory *conntrack_memory_found(const char *path, uint64_t kind, uint64_t flows);
 void conntrack_memory_close(struct conntrack_memory *memory); /* NULL: nothing */
