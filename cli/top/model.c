@@ -86,50 +86,71 @@ struct top_look *top_model_ask(const struct top_model *model)
 	return look;
 }
 
-static double member_sum(const struct weir_json *list, const char *path)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < weir_json_size(list); i++)
-		sum += weir_json_real(top_member(weir_json_at(list, i), path), 0);
-	return sum;
-}
-
 static struct top_totals totals_of(const struct weir_json *status)
 {
-	const struct weir_json *list = weir_json_get(status, "interfaces");
-
 	return (struct top_totals){
-		.interfaces = weir_json_size(list),
-		.in_bytes = member_sum(list, "device.rx_bytes"),
-		.in_packets = member_sum(list, "device.rx_packets"),
-		.out_bytes = member_sum(list, "device.tx_bytes"),
-		.out_packets = member_sum(list, "device.tx_packets"),
-		.dropped = member_sum(list, "ingress_counts.drop_packets") +
-			   member_sum(list, "egress_counts.drop_packets"),
 		.kernel_dropped = weir_json_real(top_member(status, "drops.packets"), NAN),
 		.ended = weir_json_real(top_member(status, "conntrack.account.ended_packets"), NAN),
 	};
 }
 
-/* Interfaces that came or went bring and take their counts: nothing is known until the next. */
-static double pace_of(double now, double before, uint64_t ns)
+static const struct weir_json *device_of(const struct weir_json *list,
+					 const struct weir_json *device)
 {
-	return ns && now >= before ? (now - before) * WEIR_NS_PER_S / (double)ns : NAN;
+	for (size_t i = 0; i < weir_json_size(list); i++) {
+		const struct weir_json *one = weir_json_at(list, i);
+
+		if (weir_view_uint(one, "ifindex") == weir_view_uint(device, "ifindex") &&
+		    strcmp(weir_json_str(weir_json_get(one, "name"), ""),
+			   weir_json_str(weir_json_get(device, "name"), "")) == 0)
+			return one;
+	}
+	return NULL;
 }
 
-static void pace_find(struct top_model *model, const struct top_totals *now, uint64_t ns)
+/* Of devices that both looks have, and which went on: who comes or goes brings or takes all that
+ * it ever counted. NAN: there is none of them. */
+static double growth_of(const struct weir_json *now, const struct weir_json *before,
+			const char *path)
 {
-	const struct top_totals *before = &model->totals;
-	uint64_t same_ns = now->interfaces == before->interfaces ? ns : 0;
+	const struct weir_json *list = weir_json_get(now, "interfaces");
+	double sum = weir_json_size(list) ? NAN : 0;
+
+	for (size_t i = 0; i < weir_json_size(list); i++) {
+		const struct weir_json *device = weir_json_at(list, i);
+		const struct weir_json *old =
+			device_of(weir_json_get(before, "interfaces"), device);
+		const struct weir_json *count = top_member(device, path),
+				       *was = top_member(old, path);
+		double more = weir_json_real(count, 0) - weir_json_real(was, 0);
+
+		if (old && !count == !was && more >= 0)
+			sum = (isnan(sum) ? 0 : sum) + more;
+	}
+	return sum;
+}
+
+static double pace_of(double more, uint64_t ns)
+{
+	return ns && more >= 0 ? more * WEIR_NS_PER_S / (double)ns : NAN;
+}
+
+/* `ns` 0: nothing was known before. */
+static void pace_find(struct top_model *model, const struct weir_json *status,
+		      const struct top_totals *totals, uint64_t ns)
+{
+	const struct weir_json *before = model->status;
 
 	model->pace = (struct top_pace){
-		.in_bytes = pace_of(now->in_bytes, before->in_bytes, same_ns),
-		.in_packets = pace_of(now->in_packets, before->in_packets, same_ns),
-		.out_bytes = pace_of(now->out_bytes, before->out_bytes, same_ns),
-		.out_packets = pace_of(now->out_packets, before->out_packets, same_ns),
-		.dropped = pace_of(now->dropped, before->dropped, same_ns),
-		.kernel_dropped = pace_of(now->kernel_dropped, before->kernel_dropped, ns),
+		.in_bytes = pace_of(growth_of(status, before, "device.rx_bytes"), ns),
+		.in_packets = pace_of(growth_of(status, before, "device.rx_packets"), ns),
+		.out_bytes = pace_of(growth_of(status, before, "device.tx_bytes"), ns),
+		.out_packets = pace_of(growth_of(status, before, "device.tx_packets"), ns),
+		.dropped = pace_of(growth_of(status, before, "ingress_counts.drop_packets") +
+					   growth_of(status, before, "egress_counts.drop_packets"),
+				   ns),
+		.kernel_dropped =
+			pace_of(totals->kernel_dropped - model->totals.kernel_dropped, ns),
 	};
 	top_history_add(&model->in, model->pace.in_bytes);
 	top_history_add(&model->out, model->pace.out_bytes);
@@ -265,7 +286,8 @@ void top_model_take(struct top_model *model, struct top_look *look)
 	}
 	problem_take(model, look);
 	if (look->status)
-		pace_find(model, &totals, model->status ? look->at_ns - model->totals_at_ns : 0);
+		pace_find(model, look->status, &totals,
+			  model->status ? look->at_ns - model->totals_at_ns : 0);
 	if (look->fate == TOP_ANSWERED)
 		is_kept = rows_take(model, look, ended_some);
 	else if (look->fate == TOP_REFUSED && !look->is_trial)

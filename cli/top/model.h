@@ -9,9 +9,7 @@
 
 /* Of the whole host, since ever. NAN: not counted. */
 struct top_totals {
-	size_t interfaces; /* whose devices these are of */
-	double in_bytes, in_packets, out_bytes, out_packets;
-	double dropped, kernel_dropped;
+	double kernel_dropped;
 	double ended; /* packets of flows that are no more */
 };
 

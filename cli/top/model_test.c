@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,13 @@
 	"{\"interfaces\": [{\"name\": \"a\", \"ifindex\": " #INDEX \
 	", \"device\": {\"rx_bytes\": " #IN                        \
 	", \"rx_packets\": 5, \"tx_bytes\": 0, \"tx_packets\": 0}}]}"
+#define GONE(NAME, INDEX) "{\"name\": \"" NAME "\", \"ifindex\": " #INDEX ", " COUNTS(0) "}"
+#define DEVICE(NAME, INDEX, IN, DROPPED)                \
+	"{\"name\": \"" NAME "\", \"ifindex\": " #INDEX \
+	", " COUNTS(DROPPED) ", \"device\": {\"rx_bytes\": " #IN "}}"
+#define COUNTS(DROPPED)                                    \
+	"\"ingress_counts\": {\"drop_packets\": " #DROPPED \
+	"}, \"egress_counts\": {\"drop_packets\": 4}"
 #define ROWS(GROUPS, ROWS) "{\"groups\": " GROUPS ", \"rows\": [" ROWS "]}"
 #define STATUS(IN, ENDED)                                                                         \
 	"{\"revision\": 1, \"interfaces\": [{\"name\": \"a\", \"device\": {\"rx_bytes\": " #IN    \
@@ -149,7 +157,6 @@ static void rates_take_two_looks(void **state)
 	text_is(model, "10.0.0.1", "recv/s", "1KiB");
 	assert_true(model->pace.in_bytes == 2048);
 	assert_true(model->pace.dropped == 0);
-	assert_true(model->totals.dropped == 7);
 }
 
 static void a_row_that_is_new_began_with_nothing(void **state)
@@ -198,6 +205,37 @@ static void a_counter_that_began_anew_has_no_rate(void **state)
 	assert_true(isnan(model->pace.in_bytes));
 	seen(model, 3 * SECOND, STATUS(3072, 0), NULL);
 	text_is(model, "a", "in/s", "2KiB");
+}
+
+/* Of devices of which the head has the sum: their rates, and not what they ever counted. */
+static void the_head_has_rates_of_devices_that_stayed(void **state)
+{
+	static const struct {
+		const char *interfaces;
+		double in_bytes, dropped; /* -1: not known */
+	} looks[] = {
+		{ DEVICE("a", 3, 1000, 7) "," DEVICE("b", 4, 500000, 900), -1, -1 },
+		{ DEVICE("a", 3, 1100, 9) "," DEVICE("c", 5, 900000, 8000), 100, 2 },
+		{ DEVICE("a", 3, 1300, 9) "," DEVICE("c", 5, 900050, 8001), 250, 1 },
+		{ DEVICE("a", 6, 9000, 70) "," DEVICE("c", 5, 900050, 8002), 0, 1 },
+		{ DEVICE("a", 6, 10, 70) "," DEVICE("c", 5, 900350, 0), 300, 0 },
+		{ DEVICE("a", 6, 20, 71), 10, 1 },
+		{ GONE("a", 6), -1, -1 },
+		{ DEVICE("a", 7, 80000, 71), -1, -1 },
+		{ DEVICE("b", 8, 80000, 71), -1, -1 },
+		{ "", 0, 0 },
+	};
+	struct top_model *model = *state;
+	char text[1000];
+
+	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+		snprintf(text, sizeof(text), "{\"interfaces\": [%s]}", looks[i].interfaces);
+		seen(model, (i + 1) * SECOND, text, ROWS("0", ""));
+		double in = model->pace.in_bytes, dropped = model->pace.dropped;
+
+		assert_true(looks[i].in_bytes < 0 ? isnan(in) : in == looks[i].in_bytes);
+		assert_true(looks[i].dropped < 0 ? isnan(dropped) : dropped == looks[i].dropped);
+	}
 }
 
 static void a_device_that_took_the_name_of_another_has_no_rate_yet(void **state)
@@ -460,6 +498,7 @@ int main(void)
 		CASE(a_row_that_was_not_among_the_largest_has_no_rate_yet),
 		CASE(a_rate_that_lacks_what_ended_says_so),
 		CASE(a_counter_that_began_anew_has_no_rate),
+		CASE(the_head_has_rates_of_devices_that_stayed),
 		CASE(a_device_that_took_the_name_of_another_has_no_rate_yet),
 		CASE(a_flow_with_the_ends_of_another_counts_from_nothing),
 		CASE(a_flow_that_was_there_before_and_not_shown_has_no_rate_yet),
