@@ -136,7 +136,8 @@ static void count_add(struct quality_count *sum, const struct quality_count *cou
 		words[i] += ((const __u64 *)count)[i];
 }
 
-/* "total" is what was measured times the rate of that moment. */
+/* "total" is what was measured times the rate of that moment: of nothing, too, where none of those
+ * that passed was chosen. */
 static void totals_put(const struct quality *state, struct weir_json_out *json)
 {
 	struct quality_count sums[2] = { 0 };
@@ -144,7 +145,8 @@ static void totals_put(const struct quality *state, struct weir_json_out *json)
 	for (size_t i = 0; i < WEIR_ARRAY_SIZE(state->counts); i++)
 		count_add(&sums[i % 2], &state->counts[i]);
 	weir_json_open_object(json, "total");
-	weir_json_put_bool(json, "is_estimate", sums[1].segments != sums[0].segments);
+	weir_json_put_bool(json, "is_estimate",
+			   sums[1].segments != sums[0].segments || state->sums[QUALITY_UNSAMPLED]);
 	counts_put(&sums[1], json);
 	weir_json_close_object(json);
 	weir_json_open_object(json, "measured");

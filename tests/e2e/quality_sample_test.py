@@ -72,3 +72,15 @@ def test_one_of_so_many_is_measured_whole_and_totals_are_scaled(pair, weir_daemo
     wait_for(lambda: metric(daemon, "tcp_retransmits_total") == {
         'interface="wire"': SAMPLE * len(rows)}, "metrics have it scaled")
     assert metric(daemon, "tcp_sample") == {"": SAMPLE}
+
+
+def test_what_passed_unmeasured_makes_an_estimate_of_nothing(pair, weir_daemon):
+    """One in a thousand: of five connections, none is chosen in 995 of 1000 runs."""
+    daemon = measuring(weir_daemon(pair.inside, config=CONFIG % ", sample: 1000"))
+    assert daemon.ask("quality")["total"]["is_estimate"] is False
+    with packet_socket(pair.outside, pair.far, 0) as sock:
+        for sport in range(20000, 20005):
+            sock.send(segment(sport, True, "S", 1000, 0))
+    answer = wait_for(lambda: (row := daemon.ask("quality"))["measured"]["segments"] +
+                      row["not_sampled"] == 5 and row, "all were met")
+    assert answer["total"]["is_estimate"] is True
