@@ -31,6 +31,7 @@
 #include "../features/block/block.bpf.h"
 #include "../features/conntrack/conntrack_account.bpf.h"
 #include "../features/conntrack/conntrack_hold.bpf.h"
+#include "../features/conntrack/conntrack_served.bpf.h"
 #include "../features/conntrack/conntrack_shaken.bpf.h"
 #include "../features/limit/limit.bpf.h"
 #include "../features/rules/rules.bpf.h"

@@ -73,6 +73,14 @@ struct served {
 	__u8 sum_turn;	     /* and whose the row is: conntrack's, no one else reads it */
 	__u8 is_uncounted;   /* it should, and cannot in that way */
 	__u8 is_turned_back; /* from a backend, of no flow of its service */
+	/* A port that stands for a client may be a service's too: what the packet is where that
+	 * client has no flow. */
+	struct {
+		__u32 row;
+		__be16 port;
+		__u8 forward;
+	} instead;
+	__u8 is_either;
 };
 
 /*
@@ -115,7 +123,21 @@ static __always_inline void served_begin(void)
 	served->is_refreshed = false;
 	served->is_uncounted = false;
 	served->is_hidden = false;
+	served->is_either = false;
 	served->forward = WEIR_FORWARD_NAT;
+}
+
+/* Of a packet to a service that may be a backend's answer to a client's port: it is the former. */
+static __always_inline void served_be_instead(struct served *served)
+{
+	served->kind = SERVED_TO_SERVICE;
+	served->row = served->instead.row;
+	served->service.port = served->instead.port;
+	served->forward = served->instead.forward;
+	served->tally = 0;
+	served->hides = false;
+	served->is_hidden = false;
+	served->is_either = false;
 }
 
 static __always_inline bool served_holds_backend(void)
@@ -180,7 +202,7 @@ static __always_inline void served_turn_hidden(struct pkt *p)
 		served_turn(p);
 }
 
-/* It does not: it is as it was, and nobody's but its own. */
+/* It does not: it is as it was, and nobody's but its own, or that of a service which it is to. */
 __noinline int served_turn_back(struct pkt *p)
 {
 	struct served *served = served_work();
@@ -191,7 +213,31 @@ __noinline int served_turn_back(struct pkt *p)
 	served->is_turned = false;
 	served->is_turned_back = served->kind == SERVED_FROM_BACKEND;
 	served->kind = SERVED_NOT;
+	if (served_constants.hides && served->is_either) {
+		served->owner = 0; /* of what it was taken for */
+		served_be_instead(served);
+	}
 	return 0;
+}
+
+/* 1: a packet that stood for a hidden client is taken to be to a service. */
+static __always_inline int served_turn_to_service(struct pkt *p)
+{
+	const struct served *served = served_constants.hides ? served_work() : NULL;
+
+	if (!served || !served->is_either)
+		return 0;
+	served_turn_back(p);
+	return 1;
+}
+
+/* The same of what an error holds, whose flow was found under what it bears. */
+static __always_inline void served_settle_bare(void)
+{
+	struct served *served = served_constants.hides ? served_work() : NULL;
+
+	if (served && served->is_either && !served->is_turned)
+		served_be_instead(served);
 }
 
 static __always_inline __u64 served_settles_until(void)

@@ -95,12 +95,45 @@ static __always_inline bool service_look(const struct pkt *p, bool is_dst)
 	return true;
 }
 
+/*
+ * What is to a service, and may be a backend's answer to a port of `source` that stands for a
+ * client: a service of many ports has nearly all of those. The client's it is where he has a flow
+ * with that backend, which is found out later (served_turn_back()), so nobody gets there by a
+ * backend's address alone. Not the other way about: the service would take every answer.
+ */
+__noinline int balance_look_hidden(struct pkt *p, __u32 kind)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.hides || !p || !served)
+		return 0;
+	served->instead.row = served->row;
+	served->instead.port = served->service.port;
+	served->instead.forward = served->forward;
+	if (!balance_look_backend(p, kind))
+		return 0;
+	if (!served->is_hidden) {
+		served_be_instead(served);
+		return 0;
+	}
+	served->forward = WEIR_FORWARD_NAT;
+	served->is_either = true;
+	return 1;
+}
+
+/* Others have no second look. */
+static __always_inline bool may_be_hidden(__be16 port)
+{
+	return served_constants.hides &&
+	       (__u32)be16(port) - BALANCE_PORT_FIRST < BALANCE_PORT_COUNT;
+}
+
 __noinline int balance_look(struct pkt *p, __u32 hook)
 {
 	if (!served_constants.enabled || !p || !(p->seen & PKT_PORTS))
 		return 0;
 	if (hook != HOOK_TC_OUT && service_look(p, true))
-		return 0;
+		return may_be_hidden(p->dport) && balance_look_hidden(p, SERVED_FROM_BACKEND);
 	if (hook == HOOK_TC_OUT && balance_look_backend(p, SERVED_TO_BACKEND))
 		return 0;
 	return balance_look_backend(p, SERVED_FROM_BACKEND);
@@ -117,7 +150,7 @@ __noinline int balance_look_quote(__u32 hook)
 		return 0;
 	served->is_quote = true;
 	if (hook != HOOK_TC_OUT && service_look(inner, false))
-		return 0;
+		return may_be_hidden(inner->sport) && balance_look_hidden(inner, SERVED_TO_BACKEND);
 	if (balance_look_backend(inner, SERVED_TO_BACKEND))
 		return 0;
 	return balance_look_backend(inner, SERVED_FROM_BACKEND);
