@@ -65,6 +65,9 @@ static int address_tell(const struct nlmsghdr *message, void *arg)
 			memcpy(&flags, RTA_DATA(a), sizeof(flags));
 	}
 	address.is_proven = !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+	/* IFA_F_TEMPORARY is IFA_F_SECONDARY of IPv4, which stays. */
+	address.is_lasting =
+		!(flags & (IFA_F_DEPRECATED | (is_v4 ? 0 : (uint32_t)IFA_F_TEMPORARY)));
 	if (is_there || is_local)
 		told->each(told->arg, &address);
 	return 0;

@@ -12,6 +12,8 @@ struct weir_host_address {
 	uint8_t length;
 	/* Nobody else is known, or may still turn out, to have it (RFC 4862, 5.4). */
 	bool is_proven;
+	/* Neither made to be changed soon (RFC 8981) nor about to go (RFC 4862, 5.5.4). */
+	bool is_lasting;
 };
 
 typedef void weir_address_fn(void *arg, const struct weir_host_address *address);

@@ -80,6 +80,31 @@ static int source_choose(struct balance_edit *edit, const struct balance_end *vi
 				 text->address, rip, source);
 }
 
+/* Likewise of a backend more: a service has its source from its first one on. Who says that it has
+ * none knows. */
+static int source_warn(struct balance_edit *edit, const struct balance_end *vip,
+		       const struct balance_text *known)
+{
+	const char *rip = balance_edit_str(edit, "rip");
+	struct weir_addr backend, own;
+	char source[WEIR_ADDR_TEXT];
+
+	if (known->source || known->forward != WEIR_FORWARD_NAT ||
+	    balance_edit_str(edit, "source") || !rip || !edit->neighbours)
+		return 0;
+	int r = balance_addr_read(rip, "rip", edit->diag, &backend);
+
+	if (r || !edit->neighbours(&vip->addr, &backend, &own))
+		return r;
+	return weir_diag_warning(
+		edit->diag,
+		"weir lb remove-dnat of the whole service, then add-dnat of each backend with "
+		"--source; or have backends answer by this host, and say --source none",
+		"%s and %s are in one network, where the backend answers clients past this host, "
+		"and the service '%s' has no source, as %s would be",
+		known->address, rip, known->name, weir_addr_to_string(&own, source));
+}
+
 static int vip_service(const struct balance_edit *edit, const struct balance_end *end)
 {
 	int backend, service = balance_live_end(edit->live, end, &backend);
@@ -157,10 +182,11 @@ static int checks_check(const struct balance_edit *edit, unsigned service)
 }
 
 /* What is said of the service beside the backend. */
-static int known_check(const struct balance_edit *edit, unsigned service,
+static int known_check(struct balance_edit *edit, unsigned service, const struct balance_end *vip,
 		       const struct balance_text *said)
 {
-	int r = said->source ? source_check(edit, service, said->source) : 0;
+	int r = said->source ? source_check(edit, service, said->source) :
+			       source_warn(edit, vip, &edit->live->all.services[service]);
 
 	if (!r)
 		r = announce_check(edit, service, said->announce);
@@ -188,7 +214,7 @@ int balance_edit_dnat_add(struct balance_edit *edit)
 	if (!r && known < 0)
 		r = balance_edit_service_new(edit, &text);
 	if (!r && known >= 0)
-		r = known_check(edit, (unsigned)known, &text);
+		r = known_check(edit, (unsigned)known, &end, &text);
 	if (!r && known >= 0)
 		text = edit->live->all.services[known];
 	snprintf(edit->service, sizeof(edit->service), "%s", text.name);

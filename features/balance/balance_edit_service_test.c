@@ -104,6 +104,35 @@ static void dnat_among_neighbours_has_a_source(void **state)
 	source_is("{\"vip\":\"2001:db8::9\",\"vport\":80,\"rip\":\"2001:db8::10\"}", NULL);
 }
 
+/* 192.0.2.9 is of a network of this host's, and so is the second backend alone. */
+static void dnat_of_a_neighbour_more_without_a_source_is_warned_of(void **state)
+{
+	_cleanup_policy_ struct policy policy = { 0 };
+
+	(void)state;
+	policy_make(&policy);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"10.0.0.10\"}"),
+			 0);
+	assert_int_equal(policy.diag.count, 0);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.10\"}"),
+			 0);
+	assert_int_equal(policy.diag.count, 1);
+	assert_non_null(
+		strstr(policy.diag.entries[0].what, "has no source, as 192.0.2.1 would be"));
+	assert_non_null(strstr(policy.diag.entries[0].mend, "--source"));
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.11\","
+			      "\"source\":\"none\"}"),
+			 0);
+	assert_int_equal(policy.diag.count, 0);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"10.0.0.11\"}"),
+			 0);
+	assert_int_equal(policy.diag.count, 0);
+}
+
 /* As a query of the API has them. */
 static void flags_that_come_as_text_are_read(void **state)
 {
@@ -286,6 +315,7 @@ int main(void)
 		cmocka_unit_test(name_that_would_be_too_long_is_a_hash),
 		cmocka_unit_test(dnat_into_a_service_that_is_there_makes_none),
 		cmocka_unit_test(dnat_among_neighbours_has_a_source),
+		cmocka_unit_test(dnat_of_a_neighbour_more_without_a_source_is_warned_of),
 		cmocka_unit_test(flags_that_come_as_text_are_read),
 		cmocka_unit_test(full_of_services_is_refused_with_the_number),
 		cmocka_unit_test(full_of_backends_is_refused_with_the_number),

@@ -9,7 +9,7 @@ import pytest
 from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, ROUTER, SERVICE, Client, Cluster,
                              serving)
 from harness.daemon import Daemon, Refused
-from harness.lan import Lan
+from harness.lan import ARM, Lan
 from harness.net import Namespace
 from harness.wait import wait_for
 
@@ -448,6 +448,48 @@ def test_walk_through_where_all_are_on_one_network(lan, family):
             assert all(client.echoes(b"on and on") for client in clients)
         row, = daemon.ask("service", "list")["services"]
         assert row["source"] == ROUTER[family][0]
+
+
+@contextlib.contextmanager
+def the_vip_alone(gateway, family):
+    """Of its addresses in that network; the first of IPv4 would take the others with it."""
+    router, vip = ROUTER[family][0], SERVICE[family]
+    gateway.run("sysctl", "-qw", f"net.ipv4.conf.{ARM}.promote_secondaries=1")
+    gateway.run("ip", "addr", "del", f"{router}/16", "dev", ARM)
+    try:
+        yield
+    finally:
+        gateway.run("ip", "addr", "del", f"{vip}/16", "dev", ARM)
+        for address in (router, vip):
+            Lan.give(gateway, ARM, address, 16)
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_where_the_vip_is_the_only_address_it_is_what_backends_see(lan, family):
+    vip = ("--vip", SERVICE[family], "--vport", str(PORT))
+    with the_vip_alone(lan.gateway, family), \
+            Daemon(lan.gateway, config=ONE_ARM) as daemon:
+        told = daemon.ask("lb", "add-dnat", *vip, "--rip", BACKENDS[family][0], "--rport",
+                          str(BACKEND_PORT))["warnings"]["problems"]
+        assert any(f"they see {SERVICE[family]} in the clients' place" in row["what"]
+                   for row in told)
+        with Client(lan, family) as client:
+            assert client.backend == BACKENDS[family][0] and client.peer[0] == SERVICE[family]
+            assert client.echoes(b"on and on")
+
+
+def test_an_address_that_is_to_go_is_not_what_backends_see(lan):
+    """Of IPv4 the first one is the interface's, of IPv6 the last one."""
+    lan.gateway.run("ip", "addr", "add", "fd78:1::77/16", "dev", ARM, "nodad", "preferred_lft",
+                    "0")
+    try:
+        with Daemon(lan.gateway, config=ONE_ARM) as daemon:
+            daemon.say("lb", "add-dnat", "--vip", SERVICE[6], "--vport", str(PORT), "--rip",
+                       BACKENDS[6][0], "--rport", str(BACKEND_PORT))
+            row, = daemon.ask("service", "list")["services"]
+            assert row["source"] == ROUTER[6][0]
+    finally:
+        lan.gateway.run("ip", "addr", "del", "fd78:1::77/16", "dev", ARM)
 
 
 def test_neighbours_that_are_said_to_have_no_source_have_none(lan):
