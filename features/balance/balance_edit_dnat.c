@@ -185,8 +185,9 @@ static int checks_check(const struct balance_edit *edit, unsigned service)
 static int known_check(struct balance_edit *edit, unsigned service, const struct balance_end *vip,
 		       const struct balance_text *said)
 {
-	int r = said->source ? source_check(edit, service, said->source) :
-			       source_warn(edit, vip, &edit->live->all.services[service]);
+	bool says = balance_edit_str(edit, "source"); /* `none` too, which is no source */
+	int r = says ? source_check(edit, service, said->source) :
+		       source_warn(edit, vip, &edit->live->all.services[service]);
 
 	if (!r)
 		r = announce_check(edit, service, said->announce);

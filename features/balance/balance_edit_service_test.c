@@ -133,6 +133,26 @@ static void dnat_of_a_neighbour_more_without_a_source_is_warned_of(void **state)
 	assert_int_equal(policy.diag.count, 0);
 }
 
+static void dnat_without_a_source_is_refused_where_the_service_has_one(void **state)
+{
+	_cleanup_policy_ struct policy policy = { 0 };
+
+	(void)state;
+	policy_make(&policy);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.10\"}"),
+			 0);
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.11\","
+			      "\"source\":\"none\"}"),
+			 -EINVAL);
+	assert_non_null(strstr(policy.diag.entries[0].what, "has the source 192.0.2.1"));
+	assert_int_equal(edit(&policy, balance_edit_dnat_add,
+			      "{\"vip\":\"192.0.2.9\",\"vport\":80,\"rip\":\"192.0.2.11\","
+			      "\"source\":\"192.0.2.1\"}"),
+			 0);
+}
+
 /* As a query of the API has them. */
 static void flags_that_come_as_text_are_read(void **state)
 {
@@ -316,6 +336,7 @@ int main(void)
 		cmocka_unit_test(dnat_into_a_service_that_is_there_makes_none),
 		cmocka_unit_test(dnat_among_neighbours_has_a_source),
 		cmocka_unit_test(dnat_of_a_neighbour_more_without_a_source_is_warned_of),
+		cmocka_unit_test(dnat_without_a_source_is_refused_where_the_service_has_one),
 		cmocka_unit_test(flags_that_come_as_text_are_read),
 		cmocka_unit_test(full_of_services_is_refused_with_the_number),
 		cmocka_unit_test(full_of_backends_is_refused_with_the_number),
