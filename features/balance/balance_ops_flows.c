@@ -248,10 +248,15 @@ static int run_cleanup(struct weir_engine *engine, struct weir_call *call)
 
 	if (text)
 		weir_duration_from_string(text, &idle_ns); /* it has been checked */
+	/* A flow is timed by the second: less would be all, in the midst of what they do. */
+	if (idle_ns && idle_ns < WEIR_NS_PER_S)
+		return weir_diag_key(&call->diag, "idle",
+				     "write 1s at the least, or 0s: all connections to services",
+				     "%s is shorter than flows are timed", text);
 	weir_buf_addf(&args,
 		      "{\"filter\":\"%s and (state=time_wait or state=reset or idle>=%" PRIu64
 		      "s)\"}",
-		      SERVED, (uint64_t)(idle_ns / WEIR_NS_PER_S));
+		      SERVED, (uint64_t)(idle_ns / WEIR_NS_PER_S + !!(idle_ns % WEIR_NS_PER_S)));
 	return args.failed ? -ENOMEM :
 			     ask(engine, call, "flow.flush", weir_buf_str(&args), cleanup_told);
 }

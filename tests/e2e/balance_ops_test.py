@@ -527,6 +527,8 @@ def test_cleanup_forgets_what_is_over_or_idle_and_leaves_the_rest(cluster):
         assert daemon.ask("lb", "cleanup") == {"forgotten": 1}
         assert tracked() == 1 and idle.echoes(b"goes on")
         assert daemon.ask("lb", "cleanup", "--idle", "1h") == {"forgotten": 0}
+        assert "write 1s at the least" in refusal(daemon, "lb", "cleanup", "--idle", "900ms")
+        assert tracked() == 1
         # A late acknowledgement would begin the flow anew.
         wait_for(lambda: "unacked" not in cluster.backends.run(
             "ss", "-tinH", "state", "established").stdout, "all is acknowledged")
