@@ -3,6 +3,7 @@
 #include "features/balance/balance_reach.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -199,18 +200,57 @@ static int ways_ask(const struct balance_reach *reach, const struct balance_sect
 	return r;
 }
 
+/* *ret_source is zero where it has none. What cannot be asked is taken to be here. */
+static bool source_is_here(const struct balance_text *service, struct weir_addr *ret_source)
+{
+	struct weir_route route = { 0 };
+
+	if (balance_source_read_as(service, "", NULL, ret_source) || !service->source)
+		return true;
+	int r = weir_route_ask(ret_source, &route);
+
+	return r ? !is_no_route(r) : route.is_here;
+}
+
 void balance_reach_source(const struct balance_text *service, balance_reach_fn *each, void *arg)
 {
 	struct balance_reach_finding finding = { .service = service,
 						 .fault = BALANCE_FOREIGN_SOURCE,
 						 .count = 1 };
-	struct weir_route route = { 0 };
 
-	if (!service->source || balance_source_read_as(service, "", NULL, &finding.backend))
+	if (!source_is_here(service, &finding.backend))
+		each(arg, &finding);
+}
+
+/* Of this network namespace, as the data path is. IPv6 goes by it, too. */
+static bool ports_read(uint32_t *ret_first, uint32_t *ret_last)
+{
+	_cleanup_buf_ struct weir_buf text = { 0 };
+
+	return !weir_file_read("/proc/sys/net/ipv4/ip_local_port_range", 64, &text) &&
+	       sscanf(weir_buf_str(&text), "%" SCNu32 " %" SCNu32, ret_first, ret_last) == 2;
+}
+
+/* A socket of this host, as of a health check, and a client may then be one and the same to a
+ * backend, whose answers are the client's. */
+void balance_reach_ports(const struct balance_text *services, unsigned count,
+			 balance_reach_fn *each, void *arg)
+{
+	struct balance_reach_finding finding = { .fault = BALANCE_SHARED_PORTS };
+	struct weir_addr source;
+
+	if (!ports_read(&finding.has, &finding.wants) ||
+	    finding.has >= BALANCE_PORT_FIRST + BALANCE_PORT_COUNT)
 		return;
-	int r = weir_route_ask(&finding.backend, &route);
-
-	if (r ? is_no_route(r) : !route.is_here)
+	for (unsigned i = 0; i < count; i++) {
+		if (!services[i].source || !source_is_here(&services[i], &source))
+			continue;
+		if (!finding.count++) {
+			finding.service = &services[i];
+			finding.backend = source;
+		}
+	}
+	if (finding.count)
 		each(arg, &finding);
 }
 
@@ -249,6 +289,8 @@ int balance_reach_look(struct balance_reach *reach, const struct balance_section
 		service_tell(reach, &section->services[ways[i].service], &ways[i], of, each, arg);
 		balance_reach_source(&section->services[ways[i].service], each, arg);
 	}
+	if (!r)
+		balance_reach_ports(section->services, section->service_count, each, arg);
 	*ret_seen = count;
 	return r;
 }

@@ -16,6 +16,7 @@ enum balance_reach_fault {
 	BALANCE_BEHIND_ROUTER, /* and packets to it bear the service's address */
 	BALANCE_TOO_NARROW,
 	BALANCE_FOREIGN_SOURCE, /* of the service, not of a backend */
+	BALANCE_SHARED_PORTS,	/* of its source, with sockets of this host */
 	BALANCE_REACH_FAULTS,
 };
 
@@ -26,8 +27,8 @@ struct balance_reach_finding {
 	unsigned count;
 	struct weir_addr backend; /* or the source */
 	char link[16];		  /* by which it is reached */
-	uint32_t has;		  /* bytes that the way takes */
-	uint32_t wants;		  /* … and those it would have to take */
+	uint32_t has;		  /* bytes that the way takes; or the first port that sockets get */
+	uint32_t wants;		  /* … and those it would have to take; or the last port */
 	uint32_t outer;		  /* … of which so many are put before a packet */
 };
 
@@ -63,6 +64,10 @@ int balance_reach_one(struct balance_reach *reach, const struct balance_section 
 
 /* Whether what stands for a service's clients is an address of this host. */
 void balance_reach_source(const struct balance_text *service, balance_reach_fn *each, void *arg);
+/* Whether ports that stand for clients are such as this host's sockets get by themselves: a call
+ * for all services that have an address of this host for their clients. */
+void balance_reach_ports(const struct balance_text *services, unsigned count,
+			 balance_reach_fn *each, void *arg);
 
 /* balance_reach_tell.c: what is wrong, and what mends it. */
 void balance_reach_write(const struct balance_reach_finding *finding, struct weir_buf *what,

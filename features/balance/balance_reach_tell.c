@@ -11,6 +11,7 @@
 #define TOLD_MOST 8
 #define TCP_V4_BYTES 40 /* IP and TCP headers, without options */
 #define TCP_V6_BYTES 60
+#define PORTS_LAST 60999 /* that sockets get, as Linux has it */
 
 static void narrow_write(const struct balance_reach_finding *finding, const char *backend,
 			 struct weir_buf *what, struct weir_buf *mend)
@@ -31,6 +32,20 @@ static void narrow_write(const struct balance_reach_finding *finding, const char
 			mend,
 			", or let backends ask for an MSS of %u (ip route change … advmss %u)",
 			fits - headers, fits - headers);
+}
+
+static void ports_write(const struct balance_reach_finding *finding, const char *source,
+			struct weir_buf *what, struct weir_buf *mend)
+{
+	uint32_t first = BALANCE_PORT_FIRST + BALANCE_PORT_COUNT;
+
+	weir_buf_addf(
+		what,
+		"this host's own sockets get ports from %u on, and ports of %s up to %u stand "
+		"for clients (source): a health check's may be a client's at the same backend",
+		finding->has, source, first - 1);
+	weir_buf_addf(mend, "sysctl -w net.ipv4.ip_local_port_range=\"%u %u\"", first,
+		      finding->wants > first ? finding->wants : PORTS_LAST);
 }
 
 void balance_reach_write(const struct balance_reach_finding *finding, struct weir_buf *what,
@@ -71,6 +86,9 @@ void balance_reach_write(const struct balance_reach_finding *finding, struct wei
 			backend);
 		weir_buf_addf(mend, "ip addr add %s/%d dev INTERFACE, or write one that it has",
 			      backend, weir_addr_is_v4(&finding->backend) ? 32 : 128);
+		break;
+	case BALANCE_SHARED_PORTS:
+		ports_write(finding, backend, what, mend);
 		break;
 	default:
 		return;
@@ -162,6 +180,7 @@ void balance_reach_advise_source(const struct balance_text *service, struct weir
 	struct warnings warnings = { .diag = diag };
 
 	balance_reach_source(service, warn, &warnings);
+	balance_reach_ports(service, 1, warn, &warnings);
 }
 
 /* --- service check ------------------------------------------------------------------------- */

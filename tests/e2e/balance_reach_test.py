@@ -282,3 +282,28 @@ def test_source_that_is_no_address_of_this_host_is_told_of(plain, family):
         assert [foreign in row for row in warnings(daemon.ask(*add, foreign))] == [True]
         daemon.say("service", "del", "other")
         assert warnings(daemon.ask(*add, own)) == []
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_ports_of_this_hosts_sockets_that_stand_for_clients_are_told_of(plain, family):
+    """Full NAT has those up to 32,767, as the page says."""
+    knob = "net.ipv4.ip_local_port_range"
+    sourced = {**service(BACKENDS[family][:1], family), "source": ROUTER[family][1]}
+    other = {**sourced, "name": "other", "port": 81}
+    before = plain.gateway.run("sysctl", "-n", knob).stdout.split()
+    with watched(plain, config(sourced)) as daemon:
+        try:
+            plain.gateway.run("sysctl", "-qw", f"{knob}=32768 60999")
+            assert faults(daemon) == []
+            plain.gateway.run("sysctl", "-qw", f"{knob}=32767 50000")
+            (check, found, mend), = faults(daemon)
+            assert check == "service web" and f"ports of {ROUTER[family][1]}" in found
+            assert "from 32767 on" in found and mend == f'sysctl -w {knob}="32768 50000"'
+            plain.gateway.run("sysctl", "-qw", f"{knob}=1024 30000")
+            said = warnings(daemon.apply(config(sourced, other)))
+            assert ["likewise 1 more" in row for row in said if "from 1024 on" in row] == [True]
+            assert faults(daemon)[0][2] == f'sysctl -w {knob}="32768 60999"'
+            daemon.apply(config(service(BACKENDS[family][:1], family)))
+            assert faults(daemon) == []
+        finally:
+            plain.gateway.run("sysctl", "-qw", f"{knob}={' '.join(before)}")
