@@ -125,6 +125,12 @@ static __always_inline void parse_chunk(struct cursor *c, struct pkt *p)
 	p->sctp_initiate = be32(((const struct sctp_header *)c->at)->initiate);
 }
 
+/* An INIT bears no tag, and gives one. */
+static __always_inline bool sctp_is_init(const struct pkt *p)
+{
+	return p->chunk == SCTP_INIT && !p->sctp_tag && p->sctp_initiate;
+}
+
 /* As it lies in the header of a TCP segment; 0 where there is none. */
 static __always_inline __be16 parse_urgent(struct cursor *c, const struct pkt *p)
 {

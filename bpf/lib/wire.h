@@ -145,6 +145,17 @@ struct tcp_option {
 #define TCP_OPTIONS_MAX 40 /* bytes, and so options */
 #define TCP_SCALE_MAX 14
 #define SCTP_NO_CHUNK 255
+
+enum sctp_chunk {
+	SCTP_INIT = 1,
+	SCTP_INIT_ACK = 2,
+	SCTP_ABORT = 6,
+	SCTP_SHUTDOWN = 7,
+	SCTP_SHUTDOWN_ACK = 8,
+	SCTP_COOKIE_ECHO = 10,
+	SCTP_SHUTDOWN_COMPLETE = 14,
+};
+
 #define SCTP_HEADER_BYTES 12 /* the common header */
 
 /* The common header, and what an INIT or INIT ACK begins with behind it. */

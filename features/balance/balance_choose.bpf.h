@@ -5,6 +5,7 @@
 #ifndef WEIR_BALANCE_CHOOSE_BPF_H
 #define WEIR_BALANCE_CHOOSE_BPF_H
 
+#include "../../bpf/lib/parse_inner.h"
 #include "../../bpf/lib/served.h"
 #include "balance_active.bpf.h"
 #include "balance_affinity.bpf.h"
@@ -107,12 +108,19 @@ static __always_inline bool owner_find(const struct pkt *p, const struct served 
 	recent->service = served->row;
 	recent->number = served->owner;
 	recent->tally = backend->tally;
+	recent->is_down = !!backend->is_down;
 	recent->shift = backend->shift;
 	recent->generation = p->generation;
 	return true;
 }
 
-/* Who the flow belongs to, where the packet is to go. 0: there is no such backend. */
+enum balance_owner {
+	OWNER_IS_NOT, /* there is no such backend */
+	OWNER_IS_THERE,
+	OWNER_IS_DOWN, /* … and its checks say that it does not serve */
+};
+
+/* enum balance_owner: who the flow belongs to, where the packet is to go. */
 __noinline int balance_owner(const struct pkt *p)
 {
 	struct served *served = served_work();
@@ -120,35 +128,29 @@ __noinline int balance_owner(const struct pkt *p)
 		p && served ? recent_backend_at(served->row, served->owner) : NULL;
 
 	if (!p || !served || !recent || !served->owner)
-		return 0;
+		return OWNER_IS_NOT;
 	if (!recent_backend_is(recent, p, served) && !owner_find(p, served, recent))
-		return 0;
+		return OWNER_IS_NOT;
 	served->tally = recent->tally;
 	served->backend.addr = recent->addr;
 	served->backend.port = port_shift(served->service.port, recent->shift);
-	return 1;
+	return recent->is_down ? OWNER_IS_DOWN : OWNER_IS_THERE;
 }
 
 /*
- * 1: a client asks anew for a connection whose backend is down. Who sends his first SYN again has
- * another chance by that. And one whose connection died with the backend may begin the next one by
- * the same port: where the backend has not told by here that it is gone, as by DSR it never does,
- * the flow is still its own.
+ * The packet asks anew for what nobody gives where its backend is down. Who sends his first SYN or
+ * INIT again has another chance by that. And one whose connection died with the backend may begin
+ * the next one by the same port: where the backend has not told by here that it is gone, as by DSR
+ * it never does, the flow is still its own. A datagram stands for itself: a client that sends all
+ * of his from one port keeps his flow alive, and would send them to nobody for ever.
  */
-__noinline int balance_is_in_vain(const struct pkt *p)
+static __always_inline bool asks_anew(const struct pkt *p)
 {
-	const struct served *served = served_work();
-
-	if (!p || !served)
-		return 0;
 	__u32 flags = p->turned ? p->own_flags : p->tcp_flags;
 
-	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-		return 0;
-	int found = number_find(p, served->row, served->owner);
-	const struct balance_backend *backend = found ? backend_at(p, found - 1) : NULL;
-
-	return backend && backend->is_down;
+	if (p->proto == PROTO_TCP)
+		return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return p->proto == PROTO_UDP || (p->proto == PROTO_SCTP && sctp_is_init(p));
 }
 
 #endif

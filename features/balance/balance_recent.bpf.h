@@ -25,7 +25,7 @@ struct recent_backend {
 	struct weir_addr addr;
 	__u32 generation;
 	__u32 service;
-	__u32 tally;
+	__u32 tally : 31, is_down : 1;
 	__u16 number;
 	__u16 shift;
 };

@@ -15,16 +15,6 @@
 #include "../../bpf/lib/parse_inner.h"
 #include "conntrack_tcp.bpf.h"
 
-enum sctp_chunk {
-	SCTP_INIT = 1,
-	SCTP_INIT_ACK = 2,
-	SCTP_ABORT = 6,
-	SCTP_SHUTDOWN = 7,
-	SCTP_SHUTDOWN_ACK = 8,
-	SCTP_COOKIE_ECHO = 10,
-	SCTP_SHUTDOWN_COMPLETE = 14,
-};
-
 #define SCTP_REFLECTS 1u /* flag T: it bears the tag of what it answers, its sender's own */
 
 /* Which tag a packet bears. */
@@ -78,12 +68,6 @@ static __always_inline __u32 tag_is(__u32 a, __u32 b)
 static __always_inline __u32 sctp_stands(__u32 marks)
 {
 	return marks / CONNTRACK_SYN_ACKED & marks / (CONNTRACK_SYN_ACKED << 1) & 1;
-}
-
-/* An INIT bears no tag, and gives one. */
-static __always_inline bool sctp_is_init(const struct pkt *p)
-{
-	return p->chunk == SCTP_INIT && !p->sctp_tag && p->sctp_initiate;
 }
 
 /* enum sctp_bears, of those that are known. */
