@@ -68,7 +68,7 @@ struct balance_backend {
 	__u32 service;
 	__u32 tally;   /* its row of ctr_backend, in every policy it is in; 0: it is not counted */
 	__u16 shift;   /* from a port of the service to that of the backend, in host byte order */
-	__u16 is_down; /* its checks say so, or it would have a weight */
+	__u16 is_down; /* its checks say so, whatever else; not where all are kept who are down */
 	__u32 weight;  /* 0: it gets no new connections */
 	__u32 spare[7];
 };

@@ -76,7 +76,9 @@ static void backends_write(const struct balance_meaning *meaning, unsigned index
 			.shift = (uint16_t)(meaning->backends[i].port -
 					    meaning->services[index].port),
 			.tally = meaning->plan.at[i].row,
-			.is_down = text->backends[i - row].weight && !meaning->shares[i].weight,
+			.is_down =
+				health_set_leaves(meaning->downs, text, &meaning->services[index],
+						  &meaning->backends[i], &meaning->shares[i]),
 			.weight = meaning->shares[i].weight,
 		};
 	}

@@ -93,22 +93,31 @@ static uint64_t text_hash(const struct health_text *text)
 	return hash;
 }
 
-static struct health_target *target_new(struct health *health, const struct health_key *key,
-					const struct balance_text *text)
+/* What is to be checked, as it is read from the services. */
+struct wanted {
+	struct health_key key;
+	const struct balance_text *text;
+	bool is_leaving;
+};
+
+static struct health_target *target_new(struct health *health, const struct wanted *wanted)
 {
 	struct health_target *target = calloc(1, sizeof(*target));
+	uint64_t now_ns = weir_clock_monotonic_ns();
 
 	if (!target)
 		return NULL;
 	target->health = health;
-	target->key = *key;
-	target->text = text;
-	target->text_hash = text_hash(&text->health);
+	target->key = wanted->key;
+	target->text = wanted->text;
+	target->text_hash = text_hash(&wanted->text->health);
+	target->is_leaving = wanted->is_leaving;
 	target->fd = -1;
 	/* Who begins where others are refused is not believed to be there at once. */
-	target->silence.refused_ns = weir_clock_monotonic_ns();
-	health_machine_init(&target->machine, weir_clock_monotonic_ns());
-	health_run_add(target);
+	target->silence.refused_ns = now_ns;
+	health_machine_init(&target->machine, now_ns);
+	if (!target->is_leaving)
+		health_run_add(target);
 	return target;
 }
 
@@ -127,11 +136,38 @@ static struct health_target *target_stay(struct health_target *target,
 	return target;
 }
 
-/* What is to be checked, as it is read from the services. */
-struct wanted {
-	struct health_key key;
-	const struct balance_text *text;
-};
+/* He is not checked any more. Was he down, that is known for as long as he has connections, or
+ * clients who come again by a port of theirs would be sent to him once more. */
+static struct health_target *target_leave(struct health_target *target,
+					  const struct balance_text *text)
+{
+	if (health_machine_is_up(&target->machine)) {
+		target_free(target);
+		return NULL;
+	}
+	target->text = text;
+	target->text_hash = text_hash(&text->health);
+	if (!target->is_leaving)
+		health_run_del(target);
+	target->is_leaving = true;
+	return target;
+}
+
+/* `target` NULL: it is new. So is who left, and comes back. */
+static struct health_target *target_next(struct health *health, struct health_target *target,
+					 const struct wanted *wanted)
+{
+	if (target && target->is_leaving && !wanted->is_leaving) {
+		target_free(target);
+		target = NULL;
+	}
+	if (!target)
+		target = target_new(health, wanted);
+	if (!target)
+		return NULL;
+	return wanted->is_leaving ? target_leave(target, wanted->text) :
+				    target_stay(target, wanted->text);
+}
 
 static int wanted_by_key(const void *a, const void *b)
 {
@@ -147,11 +183,13 @@ static unsigned service_want(const struct balance_section *section, unsigned ind
 	if (text->health.type == HEALTH_NONE ||
 	    balance_service_read(section, index, NULL, &service))
 		return 0;
-	for (unsigned i = 0; i < balance_staying(text); i++) {
-		wanted[i] = (struct wanted){ .key.service = service, .text = text };
+	for (unsigned i = 0; i < text->backend_count; i++) {
+		wanted[i] = (struct wanted){ .key.service = service,
+					     .text = text,
+					     .is_leaving = i >= balance_staying(text) };
 		balance_backend_read(section, index, i, NULL, &wanted[i].key.backend);
 	}
-	return balance_staying(text);
+	return text->backend_count;
 }
 
 static struct wanted *wanted_new(const struct balance_section *section, unsigned *ret_count)
@@ -183,9 +221,10 @@ static unsigned targets_merge(struct health *health, const struct wanted *wanted
 		       (order = memcmp(&health->targets[old]->key, &wanted[i].key,
 				       sizeof(wanted[i].key))) < 0)
 			target_free(health->targets[old++]);
-		targets[made] = old < health->count && order == 0 ?
-					target_stay(health->targets[old++], wanted[i].text) :
-					target_new(health, &wanted[i].key, wanted[i].text);
+		bool is_there = old < health->count && order == 0;
+
+		targets[made] =
+			target_next(health, is_there ? health->targets[old++] : NULL, &wanted[i]);
 		made += targets[made] != NULL;
 	}
 	while (old < health->count)

@@ -37,6 +37,7 @@ struct health_target {
 	struct health *health;
 	const struct balance_text *text; /* of the live policy */
 	uint64_t text_hash;		 /* of what its check goes by */
+	bool is_leaving;		 /* down as it was found last; it is not checked any more */
 	struct health_machine machine;
 	struct health_due start, deadline; /* one of the two is in its heap */
 

@@ -44,7 +44,7 @@ static void service_put(const struct health *health, const struct balance_sectio
 
 	if (balance_service_read(section, index, NULL, &key.service))
 		return;
-	for (unsigned i = 0; i < section->services[index].backend_count; i++) {
+	for (unsigned i = 0; i < balance_staying(&section->services[index]); i++) {
 		const struct health_target *target = NULL;
 
 		if (!balance_backend_read(section, index, i, NULL, &key.backend))

@@ -48,3 +48,10 @@ void health_set_apply(const struct health_set *set, const struct balance_text *t
 		if (is_down(set, service, &backends[i]))
 			shares[i].weight = 0;
 }
+
+bool health_set_leaves(const struct health_set *set, const struct balance_text *text,
+		       const struct balance_end *service, const struct balance_end *backend,
+		       const struct balance_maglev_backend *share)
+{
+	return text->health.type != HEALTH_NONE && !share->weight && is_down(set, service, backend);
+}

@@ -29,5 +29,9 @@ bool health_set_has(const struct health_set *set, const struct health_key *key);
 void health_set_apply(const struct health_set *set, const struct balance_text *text,
 		      const struct balance_end *service, const struct balance_end *backends,
 		      struct balance_maglev_backend *shares);
+/* … behind that: whether what asks anew is to leave a backend, whoever else took its weight too. */
+bool health_set_leaves(const struct health_set *set, const struct balance_text *text,
+		       const struct balance_end *service, const struct balance_end *backend,
+		       const struct balance_maglev_backend *share);
 
 #endif

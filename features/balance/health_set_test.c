@@ -69,6 +69,15 @@ static void assert_weights(const struct bench *bench, uint32_t first, uint32_t s
 	assert_int_equal(bench->shares[2].weight, 0);
 }
 
+/* A letter for each: x leaves. */
+static void assert_leaves(const struct bench *bench, const char *wanted)
+{
+	for (unsigned i = 0; i < BACKENDS; i++)
+		assert_int_equal(health_set_leaves(bench->set, &bench->text, &bench->service,
+						   &bench->backends[i], &bench->shares[i]),
+				 wanted[i] == 'x');
+}
+
 static void set_takes_the_weight_of_who_is_down(void **state)
 {
 	struct bench *bench = *state;
@@ -122,6 +131,31 @@ static void set_is_nothing_to_a_service_without_checks(void **state)
 	apply(bench);
 	assert_weights(bench, 5, 7);
 	health_set_apply(NULL, &bench->text, &bench->service, bench->backends, bench->shares);
+	assert_leaves(bench, "---");
+}
+
+/* The drained one is down too, and that it has no weight anyway hides nothing. */
+static void set_has_what_asks_anew_leave_who_is_down(void **state)
+{
+	struct bench *bench = *state;
+
+	apply(bench);
+	assert_leaves(bench, "---");
+	down(bench, 1);
+	down(bench, 2);
+	apply(bench);
+	assert_leaves(bench, "-xx");
+}
+
+static void set_has_nobody_leave_who_is_kept(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->text.on_all_down = HEALTH_KEEP_ALL;
+	for (unsigned i = 0; i < BACKENDS; i++)
+		down(bench, i);
+	apply(bench);
+	assert_leaves(bench, "--x");
 }
 
 int main(void)
@@ -137,6 +171,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(set_is_nothing_to_a_service_without_checks, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(set_has_what_asks_anew_leave_who_is_down, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(set_has_nobody_leave_who_is_kept, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,22 +95,60 @@ def test_who_is_drained_does_not_get_a_client_again(way, family, hook):
         assert place.served(port) == DEAD, "as each time that it is asked by that port"
 
 
+def reset_by_death(place, sock):
+    """Who serves the connection dies with it."""
+    place.made[DEAD].kill()
+    with pytest.raises(ConnectionError):
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        sock.recv(1)
+        raise ConnectionResetError      # it was the end
+
+
 @by_rows(NAMES, ("nat", 4, "tc"), ("source", 6, "tc"), ("l2", 6, "tc"), ("ipip4", 4, "xdp-generic"),
          ("gue6", 6, "xdp-sent-on"))
 def test_who_has_died_does_not_get_a_client_again(checked, way):
     """By DSR nobody hears how it refuses, and resets what lives."""
     (refused, reset, closed), before = checked.ports_of(DEAD, 3), checked.revision()
     with checked.connected(reset) as sock:
-        checked.made[DEAD].kill()
-        with pytest.raises(ConnectionError):
-            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            sock.recv(1)
-            raise ConnectionResetError      # it was the end
+        reset_by_death(checked, sock)
     with contextlib.suppress(ConnectionError):      # unless checks have been quicker
         assert checked.served(refused) != DEAD
     checked.wait_down(before)
     for port in refused, reset, closed:
         assert checked.served(port) != DEAD
+
+
+def drain(place):
+    place.daemon.ask("service", "backend", "drain", "echo", place.at.backends[DEAD])
+
+
+def weigh_nothing(place):
+    place.daemon.ask("service", "backend", "set", "echo", place.at.backends[DEAD], "--weight", "0")
+
+
+@by_rows(NAMES, ("l2", 4, "tc"), ("gue6", 6, "xdp-sent-on"))
+@pytest.mark.parametrize("take_out", (drain, weigh_nothing))
+def test_who_is_out_and_dies_does_not_get_a_client_again(checked, take_out):
+    """As who drains a server does, and then stops it."""
+    port, = checked.ports_of(DEAD, 1)
+    with checked.connected(port) as sock:
+        take_out(checked)
+        before = checked.revision()
+        reset_by_death(checked, sock)
+    checked.wait_down(before)
+    assert checked.served(port) != DEAD
+
+
+@by_rows(NAMES, ("l2", 6, "tc"), ("ipip4", 4, "xdp-generic"))
+def test_who_is_deleted_while_down_does_not_get_a_client_again(checked):
+    (port,), before = checked.ports_of(DEAD, 1), checked.revision()
+    with checked.connected(port) as sock:
+        reset_by_death(checked, sock)
+    checked.wait_down(before)
+    checked.daemon.apply(checked.at.text(health=CHECK, without=DEAD))
+    assert len(checked.states()) == len(checked.at.backends) - 1
+    assert checked.daemon.ask("service", "backend", "list")["leaving"]
+    assert checked.served(port) != DEAD
 
 
 SILENCE = """table inet silence {{
