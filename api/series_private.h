@@ -12,7 +12,7 @@ struct weir_series_entry {
 	uint32_t rows;
 	bool is_shown, is_seen;
 	bool is_over;	  /* to be forgotten */
-	uint64_t missing; /* its place among those that went from the sum, for now; 0: it is there */
+	uint64_t missing; /* its place among those gone from the sum for now; 0: it is there */
 };
 
 /* The series of one metric. */
