@@ -11,33 +11,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "base/utf8.h"
 
 #define UINT64_DIGITS 20
-
-/*
- * How many bytes at p are one well-formed UTF-8 character (RFC 3629, table in section 4), 0 for
- * none.
- */
-static size_t utf8_length(const unsigned char *p)
-{
-	unsigned char lead = p[0];
-	size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-	if (len < 2 || lead > 0xf4)
-		return lead > 0xf4 ? 0 : len;
-
-	/*
-	 * The second byte is narrower after four of the leads: no overlong forms, no surrogates,
-	 * not past U+10FFFF.
-	 */
-	unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
 
 static bool text_is_plain(unsigned char c)
 {
@@ -69,13 +45,13 @@ static void text_put_quoted(struct weir_buf *out, const char *text)
 		if (!*p)
 			break;
 
-		size_t len = utf8_length(p);
+		size_t len = weir_utf8_length((const char *)p);
 		if (len > 1)
 			weir_buf_add(out, p, len);
 		else if (len == 1)
 			text_put_escaped(out, *p);
 		else
-			weir_buf_add_str(out, "\xef\xbf\xbd");
+			weir_buf_add_str(out, WEIR_UTF8_REPLACEMENT);
 		p += len ? len : 1;
 	}
 	weir_buf_add_char(out, '"');

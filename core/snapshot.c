@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "snapshot_make.h"
 
 struct weir_snapshot *weir_snapshot_ref(struct weir_snapshot *snapshot)
@@ -30,14 +31,35 @@ void weir_snapshot_unref(struct weir_snapshot *snapshot)
 	free(snapshot);
 }
 
+/* As it stands in a label; *ret_value is behind it then. */
+static const char *piece_of(const char **ret_value, size_t *ret_len)
+{
+	const char *value = *ret_value;
+	size_t len = weir_utf8_length(value);
+
+	*ret_value += len ? len : 1;
+	*ret_len = 2;
+	if (*value == '\\')
+		return "\\\\";
+	if (*value == '"')
+		return "\\\"";
+	if (*value == '\n')
+		return "\\n";
+	*ret_len = len ? len : strlen(WEIR_UTF8_REPLACEMENT);
+	return len ? value : WEIR_UTF8_REPLACEMENT;
+}
+
 const char *weir_label_escape(const char *value, char *text, size_t size)
 {
-	size_t at = 0;
+	size_t at = 0, len = 0;
 
-	for (; *value && at + 3 < size; value++) {
-		if (*value == '\\' || *value == '"' || *value == '\n')
-			text[at++] = '\\';
-		text[at++] = *value == '\n' ? 'n' : *value;
+	while (*value) {
+		const char *piece = piece_of(&value, &len);
+
+		if (at + len >= size)
+			break;
+		memcpy(text + at, piece, len);
+		at += len;
 	}
 	text[at] = '\0';
 	return text;
@@ -99,7 +121,7 @@ static int interface_sample(struct weir_snapshot *snapshot, const struct weir_in
 	const struct weir_count *count = &view->counts[direction][reason];
 	const char *ends = weir_reason_is_drop(reason) ? "drop" : "pass";
 	const char *way = direction == WEIR_INGRESS ? "ingress" : "egress";
-	char name[40];
+	char name[WEIR_LABEL_BYTES(sizeof(view->name))];
 
 	if (!count->packets) /* what has not come by is no series */
 		return 0;

@@ -100,9 +100,11 @@ static inline void weir_snapshot_unrefp(struct weir_snapshot **snapshot)
 int weir_snapshot_add(struct weir_snapshot *snapshot, enum weir_sample_kind kind, const char *name,
 		      const char *help, double value, const char *labels, ...)
 	__attribute__((format(printf, 6, 7)));
-/* Backslash, quote and newline escaped as the exposition format asks; into text, cut to size;
- * returns text. */
+/* Backslash, quote and newline escaped as the exposition format asks, and what is no UTF-8
+ * replaced, without which nobody reads the page; into text, cut to size between characters; returns
+ * text. */
 const char *weir_label_escape(const char *value, char *text, size_t size);
+#define WEIR_LABEL_BYTES(bytes) (3 * (bytes)) /* for a value of so many, its end included */
 
 /* How a packet ended: of an event or of a probe. */
 struct weir_verdict {

@@ -183,7 +183,7 @@ static void device_read(const struct device *device, struct weir_traffic_counts 
 static int device_sample(const struct weir_interface_view *view, struct weir_snapshot *snapshot)
 {
 	const struct weir_traffic_counts *device = &view->device;
-	char name[40];
+	char name[WEIR_LABEL_BYTES(sizeof(view->name))];
 	int r = 0;
 
 	weir_label_escape(view->name, name, sizeof(name));

@@ -6,7 +6,7 @@ struct samples {
 	struct weir_snapshot *snapshot;
 	const struct attack_settings *settings;
 	const struct attack_iface *iface;
-	char name[2 * ATTACK_NAME_BYTES]; /* for a label */
+	char name[WEIR_LABEL_BYTES(ATTACK_NAME_BYTES)]; /* for a label */
 	int result;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What flows carried, and what is counted in none of them: for people, metrics and status. */
+#include <net/if.h>
 #include <string.h>
 
 #include "abi/account.h"
@@ -102,7 +103,7 @@ static int sample_add(struct weir_snapshot *snapshot, const char *interface, int
 		      int account, const struct weir_count *count)
 {
 	const char *way = direction == WEIR_INGRESS ? "ingress" : "egress";
-	char name[40];
+	char name[WEIR_LABEL_BYTES(IF_NAMESIZE)];
 
 	weir_label_escape(interface, name, sizeof(name));
 	int r = weir_snapshot_add(

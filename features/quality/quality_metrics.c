@@ -32,7 +32,7 @@ static int interface_put(const struct quality *state, struct weir_snapshot *snap
 {
 	const __u64 *now = (const __u64 *)&state->counts[QUALITY_ROW(view->slot, 1)],
 		    *before = (const __u64 *)&state->owners[view->slot].before[1];
-	char name[sizeof(view->name) * 2];
+	char name[WEIR_LABEL_BYTES(sizeof(view->name))];
 	int r = 0;
 
 	weir_label_escape(view->name, name, sizeof(name));

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import datetime
 import json
+import os
 import pathlib
 import re
 import socket
@@ -18,6 +19,7 @@ from harness.daemon import TREE, WEIR, Daemon, Refused
 from harness.net import Pair
 from harness.programs import running
 from harness.wait import wait_for
+from harness.wire import packet_socket
 
 PORT, PROMETHEUS = 8081, 9090
 NAMES = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes")
@@ -170,6 +172,38 @@ def test_promtool_finds_nothing_to_say(pair):
         done = subprocess.run(["promtool", "check", "metrics"], input=ask(pair, "/metrics")[1],
                               text=True, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_device_whose_name_is_no_text_leaves_the_page_readable(pair):
+    """The kernel takes all bytes but a few; the page and JSON are UTF-8."""
+    name, shown = os.fsdecode(b"w\xff\\"), "w\N{REPLACEMENT CHARACTER}"
+    pair.inside.run("ip", "link", "add", name, "type", "veth", "peer", "name", "there")
+    try:
+        for device in (name, "there"):
+            pair.inside.run("ip", "link", "set", device, "up")
+        whole = config(f"0.0.0.0:{PORT}").replace("{name: wire,", "{name: 'w*',") + (
+            "attack: {enabled: true}\nquality: {enabled: true}\n")
+        with Daemon(pair.inside, config=whole) as daemon:
+            wait_for(lambda: daemon.interface(shown + "\\")["attached"], "it is watched")
+            wait_for(lambda: daemon.ask("quality").get("interfaces") == 2, "it is measured")
+            with packet_socket(pair.inside, "there", 0) as sock:
+                sock.send(bytes(6) + bytes(6) + b"\x08\x06" + bytes(46))
+            found = wait_for(lambda: 'weir_packets_total{interface="w\ufffd' in (
+                page := raw(pair)).decode() and page, "it counts there")
+            done = subprocess.run(["promtool", "check", "metrics"], input=found,
+                                  capture_output=True)
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+            label = f'interface="{shown}' + 2 * "\\" + '"'
+            told_by = re.findall(r"^weir_(\w+)\{" + re.escape(label), found.decode(), re.M)
+            assert {"interface_rx_packets_total", "account_packets_total", "packets_total",
+                    "attack_level", "tcp_segments_total"} <= set(told_by)
+    finally:
+        pair.inside.run("ip", "link", "del", name)
+
+
+def raw(pair):
+    return pair.outside.run("curl", "-s", "-f", "-m", "10",
+                            f"http://{pair.inside_v4}:{PORT}/metrics", text=False).stdout
 
 
 def queried(pair, query):
