@@ -6,85 +6,69 @@
 #include "base/cleanup.h"
 #include "features/drops/drops_state.h"
 
-#define SERIES_MAX 64
-
-struct named_row {
-	const struct drops_seen_row *row;
-	char device[DROPS_DEVICE_BYTES];
-};
-
-/* Rows that differ in place and protocol are one series; so are those of devices that have the same
- * name one after the other, for a series is what its labels say. */
-struct series {
-	const struct named_row *first;
-	double packets, bytes;
-};
-
 static int first_compare(const void *a, const void *b)
 {
-	const struct named_row *one = a, *other = b;
+	const struct drops_seen_row *const *one = a, *const *other = b;
 
-	return one->row->row.first_ns < other->row->row.first_ns ?
+	return (*one)->row.first_ns < (*other)->row.first_ns ?
 		       -1 :
-		       one->row->row.first_ns > other->row->row.first_ns;
+		       (*one)->row.first_ns > (*other)->row.first_ns;
 }
 
-static bool is_same(const struct named_row *one, const struct named_row *other)
+/* Whoever came first has a series of his own, for good: chosen by size, a series could leave what
+ * is summed up as others, and that would go backwards. */
+static struct drops_count *count_of(struct drops_told *told, uint32_t reason, const char *device)
 {
-	return one->row->key.reason == other->row->key.reason &&
-	       strcmp(one->device, other->device) == 0;
-}
+	for (size_t i = 0; i < told->count; i++)
+		if (told->series[i].reason == reason && !strcmp(told->series[i].device, device))
+			return &told->series[i].count;
+	if (told->count == DROPS_SERIES_MAX)
+		return &told->others;
+	struct drops_series *series = &told->series[told->count++];
 
-static void rows_name(const struct drops_view *view, struct named_row *order)
-{
-	char text[DROPS_DEVICE_BYTES];
-
-	for (size_t i = 0; i < view->row_count; i++) {
-		order[i].row = &view->rows[i];
-		memccpy(order[i].device, drops_device_name(order[i].row, text), '\0',
-			sizeof(order[i].device));
-	}
-	qsort(order, view->row_count, sizeof(order[0]), first_compare);
+	series->reason = reason;
+	memccpy(series->device, device, '\0', sizeof(series->device));
+	return &series->count;
 }
 
 /*
- * Whoever came first has a series of his own, for good: chosen by size, a series could leave what
- * is summed up as others, and that would go backwards.
+ * Of a device that has another name from now on, what came before stays where it was told: with all
+ * of it under the new name a series would fall whose name others have or had, and another leap.
+ * Only a start tells all by the names of its day.
  */
-static size_t series_gather(const struct drops_view *view, struct named_row *order,
-			    struct series series[SERIES_MAX + 1])
+void drops_told_add(struct drops *state, const struct drops_view *view)
 {
+	const struct drops_seen_row *order[DROPS_ROWS_MAX];
+	char text[DROPS_DEVICE_BYTES];
 	size_t count = 0;
 
-	rows_name(view, order);
-	for (size_t i = 0; i < view->row_count; i++) {
-		size_t at = 0;
+	for (size_t i = 0; i < view->row_count; i++)
+		if (view->rows[i].more.packets)
+			order[count++] = &view->rows[i];
+	qsort(order, count, sizeof(order[0]), first_compare);
+	for (size_t i = 0; i < count; i++) {
+		struct drops_count *told =
+			count_of(&state->told, order[i]->key.reason,
+				 drops_device_name(state->names, order[i], text));
 
-		while (at < count && !is_same(series[at].first, &order[i]))
-			at++;
-		if (at == count && count < SERIES_MAX)
-			series[count++].first = &order[i];
-		series[at].packets += (double)order[i].row->row.packets;
-		series[at].bytes += (double)order[i].row->row.bytes;
+		told->packets += order[i]->more.packets;
+		told->bytes += order[i]->more.bytes;
 	}
-	series[SERIES_MAX].packets += (double)view->sums[DROPS_CROWDED].packets;
-	series[SERIES_MAX].bytes += (double)view->sums[DROPS_CROWDED].bytes;
-	return count;
 }
 
-static int series_put(struct weir_snapshot *snapshot, const struct series *series,
+static int series_put(struct weir_snapshot *snapshot, const struct drops_count *count,
 		      const char *reason, const char *device, const char *by)
 {
-	char name[2 * DROPS_DEVICE_BYTES];
+	char name[WEIR_LABEL_BYTES(DROPS_DEVICE_BYTES)];
 
 	weir_label_escape(device, name, sizeof(name));
 	int r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "kernel_drops_total",
-				  "Packets the kernel gave up.", series->packets,
+				  "Packets the kernel gave up.", (double)count->packets,
 				  "reason=\"%s\",interface=\"%s\",by=\"%s\"", reason, name, by);
 
 	return r ? r :
 		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "kernel_drop_bytes_total",
-				     "Bytes of packets the kernel gave up.", series->bytes,
+				     "Bytes of packets the kernel gave up.", (double)count->bytes,
 				     "reason=\"%s\",interface=\"%s\",by=\"%s\"", reason, name, by);
 }
 
@@ -120,28 +104,26 @@ static int sums_put(const struct drops_view *view, struct weir_snapshot *snapsho
 int drops_snapshot(void *data, struct weir_snapshot *snapshot)
 {
 	const struct drops *state = data;
-	const struct drops_view *view = state->view;
-	struct series series[SERIES_MAX + 1] = { 0 };
+	const struct drops_told *told = &state->told;
 	char text[DROPS_REASON_BYTES];
 
-	if (!view)
+	if (!state->view)
 		return 0;
-	_cleanup_free_ struct named_row *order = calloc(view->row_count + 1, sizeof(*order));
-	int r = order ? sums_put(view, snapshot) : -1;
+	struct drops_count others = {
+		told->others.packets + state->view->sums[DROPS_CROWDED].packets,
+		told->others.bytes + state->view->sums[DROPS_CROWDED].bytes,
+	};
+	int r = sums_put(state->view, snapshot);
 
-	if (!order)
-		return 0;
-	size_t count = series_gather(view, order, series);
+	for (size_t i = 0; i < told->count && !r; i++) {
+		const struct drops_series *series = &told->series[i];
+		bool is_verdict = drops_is_verdict(state, series->reason);
 
-	for (size_t i = 0; i < count && !r; i++)
-		r = series_put(
-			snapshot, &series[i],
-			drops_reason_name(&state->reasons, series[i].first->row->key.reason, text),
-			series[i].first->device,
-			drops_is_verdict(state, series[i].first->row->key.reason) ? "program" :
-										    "kernel");
-	return r || !series[SERIES_MAX].packets ?
-		       r :
-		       series_put(snapshot, &series[SERIES_MAX], WEIR_SERIES_OTHER,
-				  WEIR_SERIES_OTHER, WEIR_SERIES_OTHER);
+		r = series_put(snapshot, &series->count,
+			       drops_reason_name(&state->reasons, series->reason, text),
+			       series->device, is_verdict ? "program" : "kernel");
+	}
+	return r || !others.packets ? r :
+				      series_put(snapshot, &others, WEIR_SERIES_OTHER,
+						 WEIR_SERIES_OTHER, WEIR_SERIES_OTHER);
 }

@@ -103,7 +103,8 @@ static void item_words(struct item *item)
 
 	memccpy(item->reason, drops_reason_name(&item->state->reasons, row->key.reason, text), '\0',
 		sizeof(item->reason));
-	memccpy(item->device, drops_device_name(row, text), '\0', sizeof(item->device));
+	memccpy(item->device, drops_device_name(item->state->names, row, text), '\0',
+		sizeof(item->device));
 	memccpy(item->proto, drops_proto_name(&row->key, text), '\0', sizeof(item->proto));
 }
 

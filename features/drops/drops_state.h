@@ -8,6 +8,8 @@
 #include "features/drops/drops.h"
 #include "features/drops/drops_reasons.h"
 
+#define DROPS_SERIES_MAX 64
+
 /* `drops:` of weir.yaml. */
 struct drops_section {
 	bool enabled;
@@ -16,7 +18,8 @@ struct drops_section {
 struct drops_seen_row {
 	struct drops_key key;
 	struct drops_row row;
-	double per_second; /* over the last second or so */
+	struct drops_count more; /* since the look before */
+	double per_second;	 /* over the last second or so */
 };
 
 struct drops_seen_flow {
@@ -35,6 +38,34 @@ struct drops_view {
 	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
+/* What a number stands for, or did when it was last known. */
+struct drops_name {
+	uint32_t ifindex;	       /* 0: none */
+	bool is_there;		       /* the device */
+	bool is_asked;		       /* while names are followed */
+	uint64_t since_ns;	       /* when it was called so */
+	char text[DROPS_DEVICE_BYTES]; /* "": nobody knows */
+};
+
+struct drops_names {
+	struct drops_name at[2 * DROPS_ROWS_MAX]; /* open addressing */
+};
+
+/* Rows that differ in place and protocol are one series; so are those of devices that have the same
+ * name one after the other, for a series is what its labels say. */
+struct drops_series {
+	uint32_t reason;
+	char device[DROPS_DEVICE_BYTES];
+	struct drops_count count;
+};
+
+/* What is told in metrics, which never falls. */
+struct drops_told {
+	struct drops_series series[DROPS_SERIES_MAX];
+	size_t count;
+	struct drops_count others;
+};
+
 struct drops {
 	struct weir_engine *engine; /* NULL: a look at a configuration */
 	struct weir_tracer *tracer; /* NULL: nothing is watched */
@@ -43,6 +74,8 @@ struct drops {
 	struct drops_constants constants;
 	struct drops_reasons reasons;
 	struct drops_view *view, *before; /* while something is watched */
+	struct drops_names *names;	  /* of its rows */
+	struct drops_told told;		  /* of them */
 	char why[160];			  /* nothing is watched although it is asked for */
 	bool is_on;			  /* by the live configuration */
 	bool was_asked;			  /* the first configuration was seen */
@@ -59,12 +92,17 @@ void drops_watch_end(struct drops *state);
 
 /* Whether a program at TC or XDP said so, Weir's perhaps: such a packet is in its counters too. */
 bool drops_is_verdict(const struct drops *state, uint32_t reason);
-/* Its name: as it was called then, else as its number is now, else "#7"; "" when there is none. */
-const char *drops_device_name(const struct drops_seen_row *row, char text[DROPS_DEVICE_BYTES]);
 /* "tcp", "arp", "0x88cc"; "" when none is known. */
 const char *drops_proto_name(const struct drops_key *key, char text[8]);
 
-/* drops_metrics.c */
+/* drops_names.c: what is known of the devices of these rows, which are those of before and more. */
+void drops_names_follow(struct drops_names *names, const struct drops_view *view);
+/* Its device's; "#7" when nobody knows, "" when there is none. */
+const char *drops_device_name(struct drops_names *names, const struct drops_seen_row *row,
+			      char text[DROPS_DEVICE_BYTES]);
+
+/* drops_metrics.c: adds what is more in the view. */
+void drops_told_add(struct drops *state, const struct drops_view *view);
 int drops_snapshot(void *data, struct weir_snapshot *snapshot);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Switching the watching on and off, and reading what was counted once a second. */
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +31,10 @@ void drops_watch_end(struct drops *state)
 	state->tracer = NULL;
 	free(state->view);
 	free(state->before);
+	free(state->names);
 	state->view = state->before = NULL;
+	state->names = NULL;
+	state->told = (struct drops_told){ 0 };
 	drops_reasons_done(&state->reasons);
 }
 
@@ -58,7 +60,8 @@ static int watch_begin(struct drops *state, struct weir_diag *diag)
 		return r;
 	state->view = calloc(1, sizeof(*state->view));
 	state->before = calloc(1, sizeof(*state->before));
-	if (!state->view || !state->before)
+	state->names = calloc(1, sizeof(*state->names));
+	if (!state->view || !state->before || !state->names)
 		return -ENOMEM;
 	r = drops_reasons_read(types, &state->reasons);
 	return r ? r : watch_load(state, types, diag);
@@ -133,6 +136,20 @@ static int row_compare(const void *a, const void *b)
 		      &((const struct drops_seen_row *)b)->key, sizeof(struct drops_key));
 }
 
+static void more_set(struct drops_view *view, const struct drops_view *before)
+{
+	for (size_t i = 0; i < view->row_count; i++) {
+		struct drops_seen_row *row = &view->rows[i];
+		const struct drops_seen_row *old =
+			bsearch(row, before->rows, before->row_count, sizeof(*row), row_compare);
+
+		row->more = (struct drops_count){
+			row->row.packets - (old ? old->row.packets : 0),
+			row->row.bytes - (old ? old->row.bytes : 0),
+		};
+	}
+}
+
 /* At the first look after a start nothing is known of how fast it was: no rate, and no spike. */
 static void rates_set(struct drops_view *view, const struct drops_view *before)
 {
@@ -140,14 +157,8 @@ static void rates_set(struct drops_view *view, const struct drops_view *before)
 
 	if (!before->read_ns || seconds <= 0)
 		return;
-	for (size_t i = 0; i < view->row_count; i++) {
-		struct drops_seen_row *row = &view->rows[i];
-		const struct drops_seen_row *old =
-			bsearch(row, before->rows, before->row_count, sizeof(*row), row_compare);
-
-		row->per_second =
-			(double)(row->row.packets - (old ? old->row.packets : 0)) / seconds;
-	}
+	for (size_t i = 0; i < view->row_count; i++)
+		view->rows[i].per_second = (double)view->rows[i].more.packets / seconds;
 }
 
 static int sums_read(struct weir_map *map, struct drops_count sums[DROPS_SUMS])
@@ -192,7 +203,10 @@ void drops_tick(void *data, uint64_t now_ns)
 		return;
 	view->read_ns = now_ns;
 	qsort(view->rows, view->row_count, sizeof(view->rows[0]), row_compare);
+	more_set(view, state->view);
 	rates_set(view, state->view);
+	drops_names_follow(state->names, view);
+	drops_told_add(state, view);
 	state->before = state->view;
 	state->view = view;
 }
@@ -207,16 +221,6 @@ bool drops_is_verdict(const struct drops *state, uint32_t reason)
 		if (strcmp(name, verdicts[i]) == 0)
 			return true;
 	return false;
-}
-
-const char *drops_device_name(const struct drops_seen_row *row, char text[DROPS_DEVICE_BYTES])
-{
-	_Static_assert(DROPS_DEVICE_BYTES == IF_NAMESIZE, "a name fits");
-	if (row->row.device[0] || !row->key.ifindex)
-		return row->row.device;
-	if (!if_indextoname(row->key.ifindex, text))
-		snprintf(text, DROPS_DEVICE_BYTES, "#%u", row->key.ifindex);
-	return text;
 }
 
 const char *drops_proto_name(const struct drops_key *key, char text[8])
