@@ -145,7 +145,7 @@ static int balance_state_new(struct weir_engine *engine, const char *state_dir,
 	if (r >= 0)
 		r = balance_rows_load(state_dir, diag, &state->counts.live.rows);
 	if (r >= 0)
-		r = health_new(engine, &state->health);
+		r = health_new(engine, diag, &state->health);
 	if (r >= 0)
 		r = announce_new(engine, &state->announce);
 	if (r >= 0)
@@ -332,6 +332,8 @@ static int balance_snapshot(void *data, struct weir_snapshot *snapshot)
 	return r ? r : balance_samples_add(state, snapshot);
 }
 
+static const char *const balance_run_files[] = { HEALTH_FILE, NULL };
+
 const struct weir_feature weir_balance = {
 	.name = "balance",
 	.summary = "connections shared out among backends",
@@ -350,6 +352,7 @@ const struct weir_feature weir_balance = {
 	.status = balance_status,
 	.describe = balance_describe,
 	.served_name = balance_served_name,
+	.run_files = balance_run_files,
 	.snapshot = balance_snapshot,
 	.ops = balance_ops,
 };

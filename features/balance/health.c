@@ -9,17 +9,24 @@
 #include "base/hash.h"
 #include "features/balance/health.h"
 
-int health_new(struct weir_engine *engine, struct health **ret_health)
+int health_new(struct weir_engine *engine, struct weir_diag *diag, struct health **ret_health)
 {
-	struct health *health = engine ? calloc(1, sizeof(*health)) : NULL;
+	struct health_set *downs = NULL;
 
-	if (engine && !health)
+	*ret_health = NULL;
+	if (!engine)
+		return 0;
+	int r = health_kept_load(weir_engine_options(engine)->run_dir, diag, &downs);
+	struct health *health = r ? NULL : calloc(1, sizeof(*health));
+
+	if (!health) {
+		free(downs);
 		return -ENOMEM;
-	if (health) {
-		health->engine = engine;
-		health->loop = weir_engine_loop(engine);
-		health->epoll_fd = -1;
 	}
+	health->engine = engine;
+	health->loop = weir_engine_loop(engine);
+	health->epoll_fd = -1;
+	health->downs = downs;
 	*ret_health = health;
 	return 0;
 }
@@ -100,6 +107,20 @@ struct wanted {
 	bool is_leaving;
 };
 
+/* Packets went past him while no daemon ran, and go on so until this one's checks are good. Another
+ * check than found him down knows nothing of him. */
+static void kept_take(struct health_target *target, uint64_t now_ns)
+{
+	const struct health *health = target->health;
+	const struct health_key *key =
+		health->has_begun ? NULL : health_set_find(health->downs, &target->key);
+	const struct health_note *note =
+		key ? &health->downs->notes[key - health->downs->keys] : NULL;
+
+	if (note && note->check == target->text_hash)
+		health_machine_init_down(&target->machine, note->reason, now_ns);
+}
+
 static struct health_target *target_new(struct health *health, const struct wanted *wanted)
 {
 	struct health_target *target = calloc(1, sizeof(*target));
@@ -116,6 +137,7 @@ static struct health_target *target_new(struct health *health, const struct want
 	/* Who begins where others are refused is not believed to be there at once. */
 	target->silence.refused_ns = now_ns;
 	health_machine_init(&target->machine, now_ns);
+	kept_take(target, now_ns);
 	if (!target->is_leaving)
 		health_run_add(target);
 	return target;
@@ -278,6 +300,7 @@ void health_live(struct health *health, const struct balance_section *section)
 
 	int r = wanted ? targets_set(health, wanted, count) : -ENOMEM;
 
+	health->has_begun = true;
 	balance_sources_read(section, health->sources);
 	health_tls_forget(health);
 	if (r)

@@ -87,11 +87,13 @@ struct health {
 	bool is_changing; /* a change waits or is under way */
 	bool is_refused;  /* what `downs` is now has not been accepted */
 	bool is_own;	  /* what goes live now came from here: the services are as they were */
+	bool has_begun;	  /* until then `downs` are those of the daemon before */
+	int kept_error;	  /* of the last time that they were written down */
 	uint64_t changes;
 };
 
 /* health.c: NULL without an engine. -ENOMEM or what descriptors cost. */
-int health_new(struct weir_engine *engine, struct health **ret_health);
+int health_new(struct weir_engine *engine, struct weir_diag *diag, struct health **ret_health);
 void health_free(struct health *health);
 /* The services that are live, which stay where they are until the next call. */
 void health_live(struct health *health, const struct balance_section *section);
@@ -111,6 +113,12 @@ void health_watch(struct health_target *target, uint32_t events);
 /* health_change.c: somebody went up or down, or may have. */
 void health_change_ask(struct health *health);
 void health_change_done(struct health *health);
+
+/* health_kept.c: who is down, for the daemon that comes next. `dir` NULL: nothing is kept. -ENOMEM;
+ * of damaged ones `diag` has a warning, and nobody is known. */
+#define HEALTH_FILE "health.json"
+int health_kept_load(const char *dir, struct weir_diag *diag, struct health_set **ret_set);
+int health_kept_save(const char *dir, const struct health_set *set);
 
 /* health_command.c: ends it with all it began, if there is one. */
 void health_command_kill(struct health_target *target);

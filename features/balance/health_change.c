@@ -6,6 +6,7 @@
  * backends that flap leave the edits of people their turn.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,20 +23,32 @@ struct health_change {
 
 static struct health_set *set_new(const struct health *health)
 {
-	struct health_set *set = calloc(1, sizeof(*set) + health->count * sizeof(set->keys[0]));
+	struct health_set *set = health_set_new(health->count);
 
-	for (unsigned i = 0; set && i < health->count; i++)
-		if (!health_machine_is_up(&health->targets[i]->machine))
-			set->keys[set->count++] = health->targets[i]->key;
+	for (unsigned i = 0; set && i < health->count; i++) {
+		const struct health_target *target = health->targets[i];
+		struct health_note *note = &set->notes[set->count];
+
+		if (health_machine_is_up(&target->machine))
+			continue;
+		set->keys[set->count++] = target->key;
+		note->check = target->text_hash;
+		snprintf(note->reason, sizeof(note->reason), "%s", target->machine.reason);
+	}
 	return set;
 }
 
+/* By what they are checked, too: what is written down is to be known again. */
 static bool set_is(const struct health_set *set, const struct health_set *other)
 {
 	if (!other)
 		return !set->count;
-	return set->count == other->count &&
-	       !memcmp(set->keys, other->keys, set->count * sizeof(set->keys[0]));
+	bool is = set->count == other->count &&
+		  !memcmp(set->keys, other->keys, set->count * sizeof(set->keys[0]));
+
+	for (uint32_t i = 0; is && i < set->count; i++)
+		is = set->notes[i].check == other->notes[i].check;
+	return is;
 }
 
 /* Without memory it is the set before once more, and the look behind it finds the difference. */
@@ -52,11 +65,29 @@ static void change_begun(struct weir_change *change, void *state)
 	health->downs = set;
 }
 
+/* Before it is live, so that whoever starts next, however this daemon ends, knows who is out. That
+ * it cannot be written is no reason to send anybody to who is down. */
+static int change_persist(struct weir_change *change, void *state, struct weir_diag *diag)
+{
+	struct health *health = ((struct health_change *)change)->health;
+
+	(void)state, (void)diag;
+	health->kept_error =
+		health_kept_save(weir_engine_options(health->engine)->run_dir, health->downs);
+	return 0;
+}
+
 static void change_accepted(struct weir_change *change, void *state)
 {
 	struct health *health = ((struct health_change *)change)->health;
 
 	(void)state;
+	if (health->kept_error)
+		weir_engine_warn(health->engine, "balance",
+				 "cannot write " HEALTH_FILE " in %s: %s; after a restart who is "
+				 "down is sent connections until it is found again",
+				 weir_engine_options(health->engine)->run_dir,
+				 strerror(-health->kept_error));
 	health->is_refused = false;
 	health->is_own = true;
 	health->changes++;
@@ -89,6 +120,7 @@ static int change_ask(struct health *health)
 		.feature = &weir_balance,
 		.what = "service.health",
 		.begin = change_begun,
+		.persist = change_persist,
 		.accept = change_accepted,
 		.free = change_free,
 	};

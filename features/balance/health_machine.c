@@ -21,6 +21,12 @@ void health_machine_init(struct health_machine *machine, uint64_t now_ns)
 	*machine = (struct health_machine){ .since_ns = now_ns };
 }
 
+void health_machine_init_down(struct health_machine *machine, const char *reason, uint64_t now_ns)
+{
+	*machine = (struct health_machine){ .state = HEALTH_DOWN, .since_ns = now_ns };
+	snprintf(machine->reason, sizeof(machine->reason), "%s", reason);
+}
+
 bool health_machine_is_up(const struct health_machine *machine)
 {
 	return machine->state == HEALTH_UNCHECKED || machine->state == HEALTH_UP;

@@ -53,6 +53,8 @@ struct health_machine {
 };
 
 void health_machine_init(struct health_machine *machine, uint64_t now_ns);
+/* It was found down before anybody checks it here. */
+void health_machine_init_down(struct health_machine *machine, const char *reason, uint64_t now_ns);
 /* A check has ended. True: the state is another one now. */
 bool health_machine_note(struct health_machine *machine, const struct health_settings *settings,
 			 enum health_result result, const char *reason, uint64_t now_ns);

@@ -84,6 +84,19 @@ static void machine_never_checked_falls_by_three_failures_too(void **state)
 	assert_int_equal(checks(bench, "-"), HEALTH_DOWN);
 }
 
+static void machine_found_down_before_rises_as_any_other(void **state)
+{
+	struct bench *bench = *state;
+
+	health_machine_init_down(&bench->machine, "connect: refused", bench->now_ns);
+	assert_false(health_machine_is_up(&bench->machine));
+	assert_string_equal(bench->machine.reason, "connect: refused");
+	assert_int_equal(bench->machine.since_ns, 1000 * SECOND);
+	assert_int_equal(checks(bench, "+-+"), HEALTH_DOWN);
+	assert_int_equal(checks(bench, "+"), HEALTH_UP);
+	assert_int_equal(bench->machine.downs, 0);
+}
+
 static void machine_good_check_between_failures_starts_their_count_again(void **state)
 {
 	struct bench *bench = *state;
@@ -279,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(machine_is_up_by_one_good_check_at_first, setup),
 		cmocka_unit_test_setup(machine_falls_by_three_failures_in_a_row, setup),
 		cmocka_unit_test_setup(machine_never_checked_falls_by_three_failures_too, setup),
+		cmocka_unit_test_setup(machine_found_down_before_rises_as_any_other, setup),
 		cmocka_unit_test_setup(machine_good_check_between_failures_starts_their_count_again,
 				       setup),
 		cmocka_unit_test_setup(machine_rises_by_two_good_checks_in_a_row, setup),

@@ -10,9 +10,19 @@ static int by_bytes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct health_key));
 }
 
-bool health_set_has(const struct health_set *set, const struct health_key *key)
+struct health_set *health_set_new(size_t room)
 {
-	return set && bsearch(key, set->keys, set->count, sizeof(*key), by_bytes);
+	struct health_set *set =
+		calloc(1, sizeof(*set) + room * (sizeof(set->keys[0]) + sizeof(set->notes[0])));
+
+	if (set)
+		set->notes = (void *)&set->keys[room];
+	return set;
+}
+
+const struct health_key *health_set_find(const struct health_set *set, const struct health_key *key)
+{
+	return set ? bsearch(key, set->keys, set->count, sizeof(*key), by_bytes) : NULL;
 }
 
 static bool is_down(const struct health_set *set, const struct balance_end *service,
@@ -20,7 +30,7 @@ static bool is_down(const struct health_set *set, const struct balance_end *serv
 {
 	const struct health_key key = { *service, *backend };
 
-	return health_set_has(set, &key);
+	return health_set_find(set, &key);
 }
 
 /* Of those that would get connections. */

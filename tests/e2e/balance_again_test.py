@@ -148,6 +148,8 @@ def test_who_is_deleted_while_down_does_not_get_a_client_again(checked):
     checked.daemon.apply(checked.at.text(health=CHECK, without=DEAD))
     assert len(checked.states()) == len(checked.at.backends) - 1
     assert checked.daemon.ask("service", "backend", "list")["leaving"]
+    checked.daemon.restart()
+    assert checked.daemon.ask("service", "backend", "list")["leaving"]
     assert checked.served(port) != DEAD
 
 

@@ -153,22 +153,6 @@ def chosen(cluster, count):
     return seen
 
 
-def test_state_outlives_a_reload_and_not_a_restart(cluster):
-    with serving(cluster, 4, which=(0, 2)), \
-            watched(cluster, config(check(interval="1h", timeout="100ms"))) as daemon:
-        # Nothing is asked for an hour: what is known is of before.
-        daemon.apply(config(check()))
-        wait_states(daemon, ["up", "down", "up"])
-        before = health(daemon)
-        daemon.apply(config(check(interval="1h", timeout="100ms")))
-        wait_states(daemon, ["up", "down", "up"])
-        assert health(daemon)[BACKENDS[4][1]]["since"] == before[BACKENDS[4][1]]["since"]
-        # What is known is compiled a moment later.
-        wait_for(lambda: chosen(cluster, 40) == {BACKENDS[4][0], BACKENDS[4][2]}, "it is avoided")
-        daemon.restart()
-        assert states(daemon) == ["unchecked"] * 3
-
-
 def test_backend_without_checks_any_more_counts_as_up(cluster):
     with serving(cluster, 4), watched(cluster, config(check(port=BACKEND_PORT + 1))) as daemon:
         wait_states(daemon, ["down"] * 3)
