@@ -9,9 +9,10 @@ import socket
 import pytest
 
 from harness.balanced import DENIED, FAMILIES, HOOKS, policy
-from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, ROUTER, SERVICE, Client, family_kind,
-                             serving)
+from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, ROUTER, SERVICE, Client, Cluster,
+                             family_kind, serving)
 from harness.daemon import Daemon
+from harness.forwarded import each_shortcut, is_at, met, watch
 from harness.lan import Lan
 from harness.road import Road
 from harness.told import UNREACHABLE, asking, told
@@ -35,6 +36,16 @@ def service(family, ports, proto, backends=1, **more):
 @pytest.fixture(scope="module")
 def lan():
     with Lan() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as made:
+        for station in (made.client, made.backends):
+            # A veth takes what XDP sends it while its other end has NAPI.
+            station.run("ethtool", "-K", "eth0", "gro", "on", "tx", "off")
+        watch(made.gateway)
         yield made
 
 
@@ -67,6 +78,21 @@ def test_streams_pass(lan, hook, family, ports, rules):
                    for number, client in enumerate(clients))
         rows = daemon.ask("flow", "list", f"dport={BACKEND_PORT}")["flows"]
         assert {(row["src"], row["dst"]) for row in rows} == {(CLIENT[family], SERVICE[family])}
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
+
+
+@each_family
+@each_shortcut
+def test_streams_go_past_the_kernel(cluster, shortcut, family):
+    text = random.Random(family).randbytes(8 << 20)
+    config = policy([service(family, "all", "tcp")], hook=shortcut, shortcut=shortcut)
+    before = met(cluster.gateway)
+    with serving(cluster, family, which=(0,)), Daemon(cluster.gateway, config=config) as daemon:
+        wait_for(lambda: is_at(daemon, shortcut), "both interfaces are watched")
+        with Client(cluster, family, port=BACKEND_PORT) as client:
+            assert is_served(client, family, text)
+        # Of 11,000 and more, a handshake, and what ends it.
+        assert met(cluster.gateway) - before < 500
         assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
 
 
