@@ -52,10 +52,12 @@ def test_killed_backend_takes_nothing_but_its_own_with_it(way, family, hook, kee
                 promised = died + PROMISED
                 assert set(asker.asked(200, promised)) == living - {DEAD}
                 assert set(keeper.asked(200, promised)) == living - {DEAD}
-            assert not wrk.waits(), wrk.said
+            assert not wrk.waits(), (wrk.said, wrk.left)
+            wrk.lost_nothing()     # the dead one's kernel is there, and refuses at once
             with Wrk(at.cluster, at.address, keeps) as wrk:
                 asker.asked(100, asker.rows[-1][0])
             assert wrk.answered() > 100
+            wrk.lost_nothing()
         address = at.service()["backends"][DEAD]["address"]
         assert died - EARLIER < went_down(daemon, address) < died + SAID
         failed = [began for began, who in asker.rows if who is None]

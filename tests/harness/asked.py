@@ -151,7 +151,9 @@ class Keeper(Asker):
     """Likewise by connections that it keeps, each in its turn. `lost` are the rows of those that
     failed, with who had served the connection before, None of one that was just begun."""
 
-    def __init__(self, cluster, family=4, count=12):
+    def __init__(self, cluster, family=4, count=30):
+        """`count`: of three backends each has one then; of twelve connections one run in forty had
+        a backend without."""
         super().__init__(cluster, family)
         self.kept, self.lost = [None] * count, []
 
