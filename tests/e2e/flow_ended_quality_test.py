@@ -95,8 +95,9 @@ def test_records_have_what_the_sender_behind_a_lossy_link_counts(weir_daemon, fa
         assert not daemon.ask("quality")["connections"] and len(ended(daemon, f"port={PORT}")) < 4
         record(daemon, 4)
         rows = ended(daemon, f"port={PORT}")
+        # What is overtaken comes so late on a busy machine that some is taken for sent again.
         assert total(rows, "dst_side", "retransmits") == \
-            pytest.approx(counter(lossy.server, "TcpRetransSegs") - before, rel=0.05)
+            pytest.approx(counter(lossy.server, "TcpRetransSegs") - before, rel=0.15)
         assert total(rows, "dst_side", "retransmits") > 20
         by_port = {row["sport"]: row for row in measured}
         for row in rows:
