@@ -88,9 +88,24 @@ class Wrk:
         self.before = kernels(self.client)
         self.process = subprocess.Popen(self.client.command(*self.words), stdout=subprocess.PIPE,
                                         text=True)
-        # It tries the address by one connection first, and gives up where that is refused.
-        wait_for(lambda: len(self.sockets()) > 1, "wrk asks")
+        try:
+            wait_for(self.asks, "wrk asks")
+        except BaseException:
+            self.end()
+            raise
         return self
+
+    def asks(self):
+        """It tries the address by one connection first, and gives up where that is refused. By the
+        kernel's count: connections of one request come and go faster than ss can say whose they
+        are."""
+        assert self.process.poll() is None, "wrk was refused"
+        opened = kernels(self.client)["TcpActiveOpens"] - self.before["TcpActiveOpens"]
+        return opened > CONNECTIONS // 2
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
 
     def __exit__(self, kind, *_):
         try:
