@@ -258,7 +258,7 @@ def test_a_socket_that_lives_longer_than_its_flow_is_known_too(pair, watched):
         row = wait_for(lambda: [row for row in ended(watched, f"port={PORT}")
                                 if row["reason"] == "flushed" and "quality" in row],
                        "it was forgotten")[0]
-        assert row["quality"]["src_side"]["zero_windows"] >= 1
+        assert row["quality"]["known_by"] == "socket"
 
 
 def test_what_nobody_measures_is_absent(pair, weir_daemon):
