@@ -14,10 +14,11 @@ from harness.daemon import Daemon
 from harness.lossy import LossyChain
 from harness.net import Pair
 from harness.streams import connecting, listening, transfer
-from harness.wait import pause, wait_for
+from harness.wait import SLOWNESS, pause, wait_for
 
 PORT = 6300
 BYTES = 300000
+READ_S = 2 * SLOWNESS        # of sockets that live is known what was read within a second
 STAMP_S = 0.03          # packets are stamped by ticks of 10 ms at the most: nearer, they are one
 LINGERS_NOT = b"\1\0\0\0\0\0\0\0"
 CONFIG = """
@@ -254,11 +255,13 @@ def test_a_socket_that_lives_longer_than_its_flow_is_known_too(pair, watched):
     client, accepted = dial(pair)
     with client, accepted:
         stall(pair, accepted)
+        pause(READ_S)
         watched.say("flow", "flush", f"port={PORT}")
         row = wait_for(lambda: [row for row in ended(watched, f"port={PORT}")
                                 if row["reason"] == "flushed" and "quality" in row],
                        "it was forgotten")[0]
         assert row["quality"]["known_by"] == "socket"
+        assert row["quality"]["src_side"]["zero_windows"] >= 1
 
 
 def test_what_nobody_measures_is_absent(pair, weir_daemon):
