@@ -182,9 +182,12 @@ class Service:
         return prefix + 96 * (self.family == 4) if prefix else 128
 
     def serving(self):
-        """{backend: how far its ports are from the service's, and its weight}."""
+        """{backend: how far its ports are from the service's, its weight, and whether it gets none
+        as its checks have it down}; these ask the drained too."""
         first, shares = span_of(self.port)[0], self.shares()
-        return {key: (key[1] - first & 0xFFFF, shares.get(key, 0)) for key in self.backends}
+        return {key: (key[1] - first & 0xFFFF, shares.get(key, 0),
+                      bool(self.health) and key not in shares and not self.is_up(key[0]))
+                for key in self.backends}
 
     def state(self):
         """By checks, once all have been asked."""

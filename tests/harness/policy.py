@@ -4,6 +4,7 @@ services in it (features/balance/balance.h)."""
 import collections
 import ctypes
 import ipaddress
+import itertools
 import mmap
 import os
 import platform
@@ -61,7 +62,7 @@ EACH_LEAF = 8
 Met = collections.namedtuple("Met", "forward source by_port turns active remembers tunnels mask "
                              "affinity_ticks affinity_mask")
 # … and of a backend.
-Serves = collections.namedtuple("Serves", "service address port shift weight number")
+Serves = collections.namedtuple("Serves", "service address port shift is_down weight number")
 
 
 class Services:
@@ -115,8 +116,17 @@ class Services:
         return rows + ([(0, 0xFFFF, every - 1)] if every else [])
 
     def content(self):
-        return (self.cell_lines, self.sources, self.addresses, self.cells, self.services,
-                self.backends, self.choices, self.wide)
+        return {"size": self.cell_lines, "sources": self.sources, "addresses": self.addresses,
+                "cell": rows_of(self.cells, 32), "service": self.services,
+                "backend": self.backends, "choice": rows_of(self.choices, LINE),
+                "wide": self.wide}
+
+    def differing(self, other):
+        """What is in one of two alone: {kind: (here, there)}. A comparison of the whole would be
+        explained for minutes."""
+        mine, others = self.content(), other.content()
+        return {kind: alone(part, others[kind]) for kind, part in mine.items()
+                if part != others[kind]}
 
     # --- by service --------------------------------------------------------------------------
 
@@ -142,10 +152,10 @@ class Services:
         """{end: [Serves]}."""
         found = {self.end(row): [] for row in range(len(self.services))}
         for line in self.backends:
-            number, row, shift, _, weight = struct.unpack_from("=HIHHI", line, 18)
+            number, row, shift, is_down, weight = struct.unpack_from("=HIHHI", line, 18)
             port = struct.unpack_from(">H", line, 16)[0]
             found[self.end(row)].append(
-                Serves(self.end(row), address(line), port, shift, weight, number))
+                Serves(self.end(row), address(line), port, shift, bool(is_down), weight, number))
         return found
 
     def shares(self):
@@ -173,6 +183,17 @@ class Services:
 
     def is_full(self, line):
         return self.cells[line * LINE + 19] and self.cells[line * LINE + 51]
+
+
+def rows_of(lines, size):
+    return [lines[at:at + size] for at in range(0, len(lines), size)]
+
+
+def alone(one, other):
+    """Of lists, rows in the place of others."""
+    if not isinstance(one, list):
+        return one, other
+    return [pair for pair in itertools.zip_longest(one, other) if pair[0] != pair[1]]
 
 
 def address(line):
