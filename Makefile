@@ -23,6 +23,7 @@ help:
 	@echo 'make run           build, then watch the interface of the default route, or IFACE='
 	@echo 'make demo          a guided minute in network namespaces of its own'
 	@echo 'make test          every test; PATTERN="unit" or PATTERN="e2e -k block" for some'
+	@echo '                   PATTERN=--all: every combination of hooks, families and the like'
 	@echo 'make bench         measure, compare with peers, write $(BUILD)/bench.json'
 	@echo 'make test-kernels  some tests on Debian 6.1 and 6.12 under QEMU; SLICE=1/1: all'
 	@echo 'make install       into PREFIX ($(PREFIX)), below DESTDIR'

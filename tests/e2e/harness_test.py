@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness itself: what it calls arrived did arrive; what the kernel drops it does not see."""
+import collections
+import itertools
+import types
+
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
@@ -8,6 +12,7 @@ from scapy.packet import Raw
 from harness.cluster import BACKENDS, Cluster
 from harness.counted import kernels
 from harness.frames import dressed, ether, udp
+from harness.thinned import thinned
 from harness.wait import wait_for
 from harness.wire import Wire
 from harness.wireshark import judged
@@ -72,3 +77,41 @@ def test_request_that_hangs_is_a_failure_to_wrk(lost):
         assert all(any(f":{port} " in row for port in ports) for row in wrk.left)
         with pytest.raises(AssertionError):
             wrk.answered()
+
+
+class Item(types.SimpleNamespace):
+    """As pytest has them."""
+    __hash__ = object.__hash__
+
+
+def kept(met=None, **rows):
+    """Of a test for every combination of `rows`."""
+    marks = [types.SimpleNamespace(args=(name, values)) for name, values in rows.items()]
+    items = [Item(iter_markers=lambda name: marks,
+                  callspec=types.SimpleNamespace(params=dict(zip(rows, given)), funcargs={}))
+             for given in itertools.product(*rows.values())]
+    chosen = thinned(items, collections.Counter() if met is None else met)
+    return [tuple(item.callspec.params.values()) for item in chosen]
+
+
+def test_of_two_things_each_value_is_kept():
+    found = kept(hook="abc", family=[4, 6])
+    assert len(found) == 3 and {hook for hook, _ in found} == {*"abc"}
+    assert {family for _, family in found} == {4, 6}
+
+
+def test_of_three_things_each_pair_is_kept():
+    found = kept(hook="abc", family=[4, 6], proto=["tcp", "udp"])
+    assert len(found) < 12
+    for at, pairs in (((0, 1), 6), ((0, 2), 6), ((1, 2), 4)):
+        assert len({tuple(row[place] for place in at) for row in found}) == pairs
+
+
+def test_the_next_test_of_a_file_keeps_other_pairs():
+    met = collections.Counter()
+    found = [*kept(met, hook="abc", family=[4, 6]), *kept(met, hook="abc", family=[4, 6])]
+    assert len(set(found)) == len(found) == 6
+
+
+def test_rows_that_somebody_wrote_are_kept():
+    assert len(kept(hook="abc")) == 3
