@@ -2,6 +2,7 @@
 """The log for other people's log systems: each line against the fields of the Elastic Common
 Schema and against what was sent, none lost or torn, whatever becomes of the file."""
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -155,6 +156,10 @@ def test_what_the_data_path_left_out_is_said_in_the_next_line(pair, tmp_path):
         assert left_out <= events["capped"] + events["lost"]
 
 
+def lost_before(line):
+    return line.get("weir", {}).get("log", {}).get("lost", 0)
+
+
 def test_every_line_is_there_once_over_many_rotations(pair, tmp_path):
     path = tmp_path / "weir.json"
     text = config(path, size="64KiB", keep=1000)
@@ -183,8 +188,9 @@ def test_no_more_old_files_are_kept_than_asked_for(pair, tmp_path):
         wait_for(lambda: place(daemon)["rotated"] > 5, "rotations")
         idle(daemon)
         assert sorted(os.listdir(tmp_path)) == ["weir.json", "weir.json.1", "weir.json.2"]
-        numbers = [line["event"]["sequence"] for line in lines_of(*rotated(path))]
-        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+        lines = lines_of(*rotated(path))
+        for before, line in itertools.pairwise(lines):      # a busy machine loses some, and says so
+            assert line["event"]["sequence"] == before["event"]["sequence"] + 1 + lost_before(line)
 
 
 def test_old_files_that_a_larger_keep_left_are_removed(pair, tmp_path):
@@ -328,7 +334,7 @@ def test_what_finds_no_room_is_counted_by_kind_and_the_next_line_says_so(pair, t
         wait_for(lambda: len(of_kind(lines_of(path), "drop")) +
                  place(daemon)["lost_by_kind"]["drop"] == sent, "each is written or counted")
         lines = lines_of(path)
-        gaps = sum(line.get("weir", {}).get("log", {}).get("lost", 0) for line in lines)
+        gaps = sum(map(lost_before, lines))
         assert gaps == now["lost"]
         assert len(lines) + now["lost"] == lines[-1]["event"]["sequence"]
 
