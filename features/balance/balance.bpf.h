@@ -128,14 +128,40 @@ static __always_inline bool may_be_hidden(__be16 port)
 	       (__u32)be16(port) - BALANCE_PORT_FIRST < BALANCE_PORT_COUNT;
 }
 
+/*
+ * What leaves for a backend, of a service that hides its clients. Where it comes from one, too, it
+ * may be an answer to him as a client: of a service of many ports the one that he asks from is one
+ * of his as a backend. It is where a port stands for him there.
+ */
+__noinline int balance_look_answer(struct pkt *p)
+{
+	struct served *served = served_work();
+
+	if (!served_constants.hides || !p || !served || !served->hides)
+		return 0;
+	if (!balance_look_backend(p, SERVED_FROM_BACKEND))
+		return 0;
+	if (served->hides && balance_port_of(p, PORT_LOOK))
+		return 1;
+	return balance_look_backend(p, SERVED_TO_BACKEND);
+}
+
+/* … as it leaves, or of what an error holds, with a source that is not turned yet. */
+static __always_inline int leaving_look(struct pkt *p)
+{
+	if (!balance_look_backend(p, SERVED_TO_BACKEND))
+		return balance_look_backend(p, SERVED_FROM_BACKEND);
+	return served_constants.hides && balance_look_answer(p);
+}
+
 __noinline int balance_look(struct pkt *p, __u32 hook)
 {
 	if (!served_constants.enabled || !p || !(p->seen & PKT_PORTS))
 		return 0;
-	if (hook != HOOK_TC_OUT && service_look(p, true))
+	if (hook == HOOK_TC_OUT)
+		return leaving_look(p);
+	if (service_look(p, true))
 		return may_be_hidden(p->dport) && balance_look_hidden(p, SERVED_FROM_BACKEND);
-	if (hook == HOOK_TC_OUT && balance_look_backend(p, SERVED_TO_BACKEND))
-		return 0;
 	return balance_look_backend(p, SERVED_FROM_BACKEND);
 }
 
@@ -151,9 +177,7 @@ __noinline int balance_look_quote(__u32 hook)
 	served->is_quote = true;
 	if (hook != HOOK_TC_OUT && service_look(inner, false))
 		return may_be_hidden(inner->sport) && balance_look_hidden(inner, SERVED_TO_BACKEND);
-	if (balance_look_backend(inner, SERVED_TO_BACKEND))
-		return 0;
-	return balance_look_backend(inner, SERVED_FROM_BACKEND);
+	return leaving_look(inner);
 }
 
 /* Before conntrack, which finds a backend's packets among the flows of its service. */
@@ -249,7 +273,7 @@ __noinline int balance_settle_quote(struct pkt *p, __u32 is_out)
 		to_set(p, served, &served->service, false);
 	}
 	if (is_out && served->kind == SERVED_FROM_BACKEND && is_turned && hides &&
-	    balance_port_of(inner, 0))
+	    balance_port_of(inner, PORT_LOOK))
 		to_set(p, served, &served->hidden, false);
 	return 0;
 }
@@ -258,7 +282,7 @@ __noinline int balance_settle_quote(struct pkt *p, __u32 is_out)
 static __always_inline bool hidden_settle(struct pkt *p, struct served *served, __u32 hook)
 {
 	if (hook == HOOK_TC_OUT && served->kind == SERVED_TO_BACKEND) {
-		if (!balance_port_of(p, !p->probe))
+		if (!balance_port_of(p, p->probe ? PORT_LOOK : PORT_TAKE))
 			return p->probe;
 		to_set(p, served, &served->hidden, true);
 	}

@@ -151,7 +151,7 @@ __noinline int balance_port_try(__u32 number, __u32 takes)
 	if (!is_found && (!takes || !port_claim(line, want)))
 		return 0;
 	served->hidden.port = want->ends.port;
-	if (!served->is_quote)
+	if (want->expires_ticks)
 		port_refresh(line, want->expires_ticks);
 	return 1;
 }
@@ -186,8 +186,15 @@ static __always_inline bool port_take(__u32 first)
 	return false;
 }
 
-/* 1: served->hidden is what stands for the client that sent, or that an error's packet is for. */
-__noinline int balance_port_of(const struct pkt *p, __u32 takes)
+enum port_use {
+	PORT_LOOK, /* whether he has one, and no more */
+	PORT_KEEP, /* … which he keeps for as long as his flow: conntrack_note_time() */
+	PORT_TAKE, /* … or is given one */
+};
+
+/* 1: served->hidden is what stands for the client that sent, or that an error's packet is for.
+ * use: enum port_use. */
+__noinline int balance_port_of(const struct pkt *p, __u32 use)
 {
 	struct served *served = served_work();
 	struct balance_port *want = port_work();
@@ -202,10 +209,10 @@ __noinline int balance_port_of(const struct pkt *p, __u32 takes)
 	want->backend = served->backend.addr;
 	want->ends.backend = served->backend.port;
 	want->ends.proto = p->proto;
-	want->expires_ticks = served->expires;
+	want->expires_ticks = use == PORT_LOOK ? 0 : served->expires;
 	if (port_find(&free))
 		return 1;
-	return takes && port_take(free);
+	return use == PORT_TAKE && port_take(free);
 }
 
 /* An answer keeps the port for as long as its flow. */

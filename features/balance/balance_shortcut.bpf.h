@@ -21,7 +21,7 @@ static __always_inline bool shortcut_ends(struct pkt *p, struct served *served)
 		if (p->relay != PKT_NAT || !service)
 			return false;
 		hidden_note(served, service);
-		return !served_constants.hides || !served->hides || balance_port_of(p, 0);
+		return !served_constants.hides || !served->hides || balance_port_of(p, PORT_KEEP);
 	}
 	/* A backend may answer a hidden client by his own address, which it was told. */
 	return served->kind == SERVED_FROM_BACKEND && served->is_turned &&

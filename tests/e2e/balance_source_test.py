@@ -92,19 +92,37 @@ def test_the_service_itself_may_be_what_backends_see(lan, hook, family):
 
 @each_family
 @each_hook
-def test_a_backend_is_served_by_its_own_service(lan, hook, family):
-    """Hairpin: also where it is sent to itself."""
+@pytest.mark.parametrize("ports", (PORT, "1000-60999", "all"))
+def test_a_backend_is_served_by_its_own_service(lan, hook, family, ports):
+    """Hairpin: also where it is sent to itself, and where the port that it asks from is one of its
+    own as a backend."""
     source, seen = ROUTER[family][0], set()
-    with serving(lan, family), Daemon(lan.gateway, config=config(family, source, hook)):
-        for _ in range(40):
-            with lan.backends.socket(family_kind(family), socket.SOCK_STREAM) as sock:
-                sock.settimeout(10 * SLOWNESS)
-                sock.bind((BACKENDS[family][0], 0))
-                sock.connect((SERVICE[family], PORT))
-                backend, peer, port = json.loads(sock.recv(1000).split(b"\n")[0])
-            assert peer == source and port in PORTS
-            seen.add(backend)
+    service = echo(family, (1, 1, 1), "tcp", source=source)
+    if ports != PORT:
+        service = {**service, "port": ports,
+                   "backends": [{"address": address} for address in BACKENDS[family]]}
+    asked = PORT if ports == PORT else BACKEND_PORT
+    text = random.Random(family).randbytes(1 << 20)
+    with serving(lan, family), Daemon(lan.gateway, config=policy([service], hook=hook)) as daemon:
+        for number in range(40):
+            with Client(lan, family, port=asked, own=BACKENDS[family][0]) as client:
+                assert is_hidden(client, source)
+                assert number or client.echoes(text)
+                seen.add(client.backend)
+        assert not [reason for reason in daemon.reasons() if reason.startswith("drop")]
     assert seen == set(BACKENDS[family])
+
+
+@each_family
+@each_hook
+def test_a_backend_that_is_a_client_hears_of_a_port_where_nobody_listens(lan, hook, family):
+    service = {**echo(family, (1,), "udp", source=ROUTER[family][0]), "port": "all",
+               "backends": [{"address": BACKENDS[family][1]}]}
+    with Daemon(lan.gateway, config=policy([service], hook=hook)), \
+            Client(lan, family, "udp", port=9, own=BACKENDS[family][0]) as client:
+        client.sock.send(b"is anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            client.sock.recv(1)
 
 
 @each_hook

@@ -155,14 +155,17 @@ def serving(cluster, family, proto="tcp", which=range(3), port=BACKEND_PORT):
 
 
 class Client:
-    """A socket that speaks to the service, or to whom it is told."""
+    """A socket that speaks to the service, or to whom it is told; of the client's station, or of
+    the backends' by an address of theirs."""
 
-    def __init__(self, cluster, family, proto="tcp", address=None, port=PORT, seconds=10):
-        self.sock = cluster.client.socket(family_kind(family), *KINDS[proto])
+    def __init__(self, cluster, family, proto="tcp", address=None, port=PORT, seconds=10,
+                 own=None):
+        station = cluster.backends if own else cluster.client
+        self.sock = station.socket(family_kind(family), *KINDS[proto])
         self.sock.settimeout(seconds * SLOWNESS)
         try:
-            if proto == "sctp":         # it would tell of all others that the host has
-                self.sock.bind((CLIENT[family], 0))
+            if own or proto == "sctp":      # it would tell of all others that the host has
+                self.sock.bind((own or CLIENT[family], 0))
             self.sock.connect((address or SERVICE[family], port))
         except BaseException:
             self.sock.close()
