@@ -73,7 +73,7 @@ struct balance_section {
 	struct balance_text *services;
 	unsigned service_count;
 	char *tunnel_source, *tunnel_source6; /* NULL: the address that the route gives */
-	uint32_t source_ports;		      /* there may be in use at once */
+	uint32_t source_ports;		      /* lines of st_balance_port */
 	uint32_t affinity_clients;	      /* there may be remembered at once */
 	uint32_t shortcut_flows;	      /* likewise, of all CPUs together; 0 for none */
 	int shortcut;			      /* enum balance_shortcut */

@@ -67,6 +67,7 @@ struct health {
 	int epoll_fd;
 	struct weir_watch *ready, *timer;
 	uint64_t results[HEALTH_UNASKED + 1]; /* of checks that ended, by enum health_result */
+	uint64_t late;			      /* checks that began long after they were due */
 	int *killed;			      /* commands that were late and have not ended yet */
 	unsigned killed_count;
 	uint64_t timer_ns;   /* what the timer is set to; 0: to nothing */

@@ -90,6 +90,11 @@ int health_snapshot(const struct health *health, struct weir_snapshot *snapshot)
 	int r = results_sample(health, snapshot);
 
 	if (!r)
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "balance_health_late_total",
+				      "Checks that began later than they were due by more than "
+				      "half their interval, since the daemon started.",
+				      (double)health->late, NULL);
+	if (!r)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "balance_health_changes_total",
 				      "Policies that went live because a backend went up or down, "
 				      "since the daemon started.",
