@@ -72,9 +72,9 @@ struct weir_event_flow {
 	__u32 word, expires_ticks, born; /* of the flow, as it was */
 	__u16 requester;
 	__u8 family;
-	__u8 cause; /* enum conntrack_cause */
-	__u32 vlan; /* conntrack_vlan_of(), 0 = not known */
-	__u32 spare;
+	__u8 cause;	  /* enum conntrack_cause */
+	__u32 vlan;	  /* conntrack_vlan_of(), 0 = not known */
+	__u32 side_flags; /* enum conntrack_side_flag, of the initiator's */
 };
 
 /* Records of a program of before `vlan` have so many bytes: they may wait in the ring for the

@@ -58,6 +58,9 @@ enum conntrack_side_flag {
 	CONNTRACK_SIDE_OPEN = 1 << 3,
 	/* Of side 0: numbers were not followed for a time, so they never are again. */
 	CONNTRACK_SIDE_LOST = 1 << 4,
+	/* Likewise: the packet that wrote the flow's time saw one direction only, and gave it no
+	 * more than CONNTRACK_ONE_WAY_TICKS. */
+	CONNTRACK_SIDE_ONE_WAY = 1 << 5,
 };
 
 /* Of conntrack_flow.word. Side 0 is the initiator. */
@@ -455,6 +458,13 @@ static inline __u32 conntrack_timeout_of(__u32 proto, __u32 marks)
 {
 	return (conntrack_state_of(proto, marks) + conntrack_timeouts_behind[proto & 0xff]) &
 	       (CONNTRACK_TIMEOUT_ROOM - 1);
+}
+
+/* How long a flow lasts without a packet, of a timeout. */
+static inline __u32 conntrack_life_ticks(__u32 timeout_ticks, _Bool is_one_way)
+{
+	return is_one_way && timeout_ticks > CONNTRACK_ONE_WAY_TICKS ? CONNTRACK_ONE_WAY_TICKS :
+								       timeout_ticks;
 }
 
 /* Whether a flow has shown that there are two sides to it, and that the first is who it says. */

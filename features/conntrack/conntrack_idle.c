@@ -50,26 +50,15 @@ static uint32_t idle_at_least(const struct conntrack_past *past, const struct co
 	return known < age ? known : age;
 }
 
-/*
- * A flow to a service that answers past this host has less time than its state says, and nothing in
- * it says so: it was seen before it began, if that were not so.
- */
-static uint32_t one_way_idle(const struct conntrack_flow *flow, uint32_t now, uint32_t idle)
-{
-	uint32_t seen = flow->expires_ticks - CONNTRACK_ONE_WAY_TICKS, age = now - flow->born;
-
-	if (!flow->backend || idle <= age + SLACK_TICKS)
-		return idle;
-	return (int32_t)(now - seen) > 0 ? now - seen : 0;
-}
-
 uint32_t conntrack_idle_ticks(const struct conntrack_past *past, const struct conntrack_flow *flow,
 			      uint32_t now)
 {
 	uint32_t which = conntrack_timeout_of(flow->key.proto, flow->word), fewest = UINT32_MAX;
+	bool is_one_way = flow->side[0].flags & CONNTRACK_SIDE_ONE_WAY;
 
 	for (uint32_t i = 0; i < past->count; i++) {
-		uint32_t seen = flow->expires_ticks - past->timeouts[i].ticks[which];
+		uint32_t seen = flow->expires_ticks -
+				conntrack_life_ticks(past->timeouts[i].ticks[which], is_one_way);
 		int32_t idle = (int32_t)(now - seen);
 
 		if (idle < -SLACK_TICKS || !were_live(past, i, seen))
@@ -79,6 +68,5 @@ uint32_t conntrack_idle_ticks(const struct conntrack_past *past, const struct co
 		if ((uint32_t)idle < fewest)
 			fewest = (uint32_t)idle;
 	}
-	return fewest == UINT32_MAX ? idle_at_least(past, flow, now) :
-				      one_way_idle(flow, now, fewest);
+	return fewest == UINT32_MAX ? idle_at_least(past, flow, now) : fewest;
 }

@@ -118,25 +118,62 @@ static void flow_seen_on_an_interface_that_went_over_first_is_not_idle(void **st
 	assert_int_equal(idle(&past, HOUR + 1, 2 * HOUR, HOUR), 0);
 }
 
-/* To a service that answers past this host: a quarter of an hour, and not five days. */
-static void flow_with_less_time_than_its_state_gives_is_idle_by_that(void **state)
+#define QUARTER 53644 /* 900 s / 16.777216 ms */
+
+/* An established connection to a service, of which so much is left. */
+static uint32_t idle_of_served(uint32_t timeout_ticks, uint8_t flags, uint32_t age, uint32_t left)
 {
+	struct conntrack_timeouts timeouts = { .ticks = { [CONNTRACK_ESTABLISHED] =
+								  timeout_ticks } };
 	struct conntrack_flow flow = {
 		.key = { .proto = CONNTRACK_TCP },
 		.word = CONNTRACK_LIVE | CONNTRACK_ANSWERED |
 			(CONNTRACK_SYN | CONNTRACK_SYN_ACKED) * CONNTRACK_BOTH,
 		.born = DAY,
-		.expires_ticks = DAY + 10 * S + 53644, /* 900 s / 16.777216 ms */
+		.expires_ticks = DAY + age + left,
+		.side = { { .flags = flags } },
 		.backend = 7,
 	};
 	struct conntrack_past past = {};
 
+	conntrack_past_add(&past, &timeouts, 0);
+	return conntrack_idle_ticks(&past, &flow, DAY + age);
+}
+
+static const struct {
+	uint32_t timeout_ticks, age;
+} long_lives[] = {
+	{ HOUR, 10 * S },	    { HOUR, 44 * MIN }, { HOUR, 50 * MIN },
+	{ HOUR, 9 * HOUR },	    { 5 * DAY, HOUR },	{ 5 * DAY, 5 * DAY - 10 * MIN },
+	{ 5 * DAY, 7 * DAY + MIN },
+};
+
+/* To a service that answers past this host: a quarter of an hour, and not what its state gives. */
+static void flow_seen_one_way_is_idle_by_its_shorter_life_at_any_age(void **state)
+{
 	(void)state;
-	live(&past, MIN, 0);
-	assert_int_equal(conntrack_idle_ticks(&past, &flow, DAY + 12 * S), 2 * S);
-	assert_int_equal(conntrack_idle_ticks(&past, &flow, DAY + 10 * S), 0);
-	flow.expires_ticks = DAY + 10 * S + 5 * DAY; /* by NAT */
-	assert_int_equal(conntrack_idle_ticks(&past, &flow, 6 * DAY), 5 * DAY - 10 * S);
+	for (size_t i = 0; i < sizeof(long_lives) / sizeof(*long_lives); i++) {
+		uint32_t timeout_ticks = long_lives[i].timeout_ticks, age = long_lives[i].age;
+
+		assert_int_equal(
+			idle_of_served(timeout_ticks, CONNTRACK_SIDE_ONE_WAY, age, QUARTER), 0);
+		assert_int_equal(idle_of_served(timeout_ticks,
+						CONNTRACK_SIDE_LOST | CONNTRACK_SIDE_ONE_WAY, age,
+						QUARTER - 2 * S),
+				 2 * S);
+		assert_int_equal(idle_of_served(timeout_ticks, CONNTRACK_SIDE_ONE_WAY, age, 0),
+				 QUARTER);
+	}
+	/* A state that gives less gives no more. */
+	assert_int_equal(idle_of_served(5 * MIN, CONNTRACK_SIDE_ONE_WAY, HOUR, 4 * MIN), MIN);
+}
+
+static void flow_seen_both_ways_is_idle_by_its_state_with_as_little_left(void **state)
+{
+	(void)state;
+	assert_int_equal(idle_of_served(HOUR, 0, 50 * MIN, QUARTER), HOUR - QUARTER);
+	assert_int_equal(idle_of_served(HOUR, CONNTRACK_SIDE_LOST, 9 * HOUR, S), HOUR - S);
+	assert_int_equal(idle_of_served(5 * DAY, 0, 5 * DAY - 10 * S, 10 * S), 5 * DAY - 10 * S);
 }
 
 static void policy_with_the_same_timeouts_changes_nothing(void **state)
@@ -174,7 +211,8 @@ int main(void)
 		cmocka_unit_test(flow_of_before_all_that_is_known_is_idle_since_then_at_least),
 		cmocka_unit_test(flow_is_never_older_than_its_age),
 		cmocka_unit_test(flow_seen_on_an_interface_that_went_over_first_is_not_idle),
-		cmocka_unit_test(flow_with_less_time_than_its_state_gives_is_idle_by_that),
+		cmocka_unit_test(flow_seen_one_way_is_idle_by_its_shorter_life_at_any_age),
+		cmocka_unit_test(flow_seen_both_ways_is_idle_by_its_state_with_as_little_left),
 		cmocka_unit_test(policy_with_the_same_timeouts_changes_nothing),
 		cmocka_unit_test(timeouts_are_forgotten_once_no_flow_can_have_its_time_by_them),
 	};

@@ -44,16 +44,31 @@ static __always_inline void seq_raise(__u32 *at, __u32 to)
 	}
 }
 
-/* What two CPUs see at once, as one sees it: no flag is taken back. The word around the flags has
- * besides them what a SYN alone writes. */
-static __always_inline void flags_add(struct conntrack_side *side, __u8 flags)
+/* The word around the flags, which has besides them what a SYN alone writes. */
+static __always_inline __u32 flags_word(__u8 flags)
 {
-	struct conntrack_side more = { .flags = flags };
+	struct conntrack_side side = { .flags = flags };
 	__u32 word;
 
-	__builtin_memcpy(&word, &more.scale, sizeof(word));
+	__builtin_memcpy(&word, &side.scale, sizeof(word));
+	return word;
+}
+
+/* What two CPUs see at once, as one sees it: no flag is taken back. */
+static __always_inline void flags_add(struct conntrack_side *side, __u8 flags)
+{
 	if (flags & ~side->flags)
-		__sync_fetch_and_or((__u32 *)&side->scale, word);
+		__sync_fetch_and_or((__u32 *)&side->scale, flags_word(flags));
+}
+
+/* ONE_WAY alone is taken back, by who writes the time that it is about. */
+static __always_inline void way_note(struct conntrack_side *side)
+{
+	__u8 flag = conn_way_flag();
+
+	flags_add(side, flag);
+	if (side->flags & CONNTRACK_SIDE_ONE_WAY & ~flag)
+		__sync_fetch_and_and((__u32 *)&side->scale, ~flags_word(CONNTRACK_SIDE_ONE_WAY));
 }
 
 /* Whatever `from` knows of a side and `to` does not: raised, as packets do it. */
@@ -149,6 +164,7 @@ static __always_inline void flow_refresh(struct conntrack_flow *flow, const stru
 	if (work->word & CONNTRACK_RESET || gain < step)
 		return;
 	flow->expires_ticks = expires_ticks;
+	way_note(&flow->side[0]);
 	work->is_refreshed = true;
 	pair_note(p, work->now);
 }

@@ -111,7 +111,7 @@ static __always_inline void record_send(const struct conn_work *work,
 	record->born = flow->born;
 	record->cause = cause;
 	record->vlan = conntrack_vlan_of(sum->vlan, conntrack_sum_turn(word));
-	record->spare = 0;
+	record->side_flags = flow->side[0].flags;
 	record_submit(record);
 }
 
@@ -139,7 +139,7 @@ static __always_inline int record_leave(const struct conn_work *work)
 	record->born = work->now;
 	record->cause = CONNTRACK_CAUSE_LEFT;
 	record->vlan = work->taken_vlan;
-	record->spare = 0;
+	record->side_flags = 0;
 	record_submit(record);
 	return 1;
 }

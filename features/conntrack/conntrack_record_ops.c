@@ -38,6 +38,7 @@ void conntrack_records_hear(struct conntrack *state, const struct weir_event_flo
 			.word = event->word,
 			.expires_ticks = event->expires_ticks,
 			.born = event->born,
+			.side = { { .flags = (uint8_t)event->side_flags } },
 			.let_in = event->let_in,
 			.rule = (uint16_t)event->event.rule,
 			.backend = event->event.owner,

@@ -285,10 +285,14 @@ static __always_inline void flow_free(struct conntrack_flow *flow, __u32 word)
 
 static __always_inline __u32 conn_lifetime(__u32 proto, __u32 marks)
 {
-	__u32 ticks = conntrack_timeouts.ticks[conntrack_timeout_of(proto, marks)];
+	return conntrack_life_ticks(conntrack_timeouts.ticks[conntrack_timeout_of(proto, marks)],
+				    served_is_one_way());
+}
 
-	return served_is_one_way() && ticks > CONNTRACK_ONE_WAY_TICKS ? CONNTRACK_ONE_WAY_TICKS :
-									ticks;
+/* Which lifetime the packet at hand gives, for who tells when a flow was seen by when it ends. */
+static __always_inline __u8 conn_way_flag(void)
+{
+	return served_is_one_way() ? CONNTRACK_SIDE_ONE_WAY : 0;
 }
 
 /* Free places of a set, judged by tags alone: a bit for each, those of the two halves side by side,
@@ -349,6 +353,7 @@ static __always_inline void flow_write(struct conntrack_flow *flow, const struct
 	flow->key = work->key;
 	flow->side[0] = work->flow.side[0];
 	flow->side[1] = work->flow.side[1];
+	flow->side[0].flags = (flow->side[0].flags & ~CONNTRACK_SIDE_ONE_WAY) | conn_way_flag();
 	flow->expires_ticks = work->now + conn_lifetime(work->key.proto, marks);
 	__sync_val_compare_and_swap(&flow->word, word, (word & ~CONNTRACK_MARKS) | marks);
 }

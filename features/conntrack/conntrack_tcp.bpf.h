@@ -157,17 +157,21 @@ static __always_inline __u32 side_window(const struct conn_tcp *flow, const stru
 	return window ? window : 1; /* a closed one is probed with one byte */
 }
 
+/* They are about the flow: a side that begins anew leaves them. */
+#define SIDE_LASTING (CONNTRACK_SIDE_LOST | CONNTRACK_SIDE_ONE_WAY)
+
 /* What a SYN says of its side, and nothing it said before. */
 static __always_inline void side_begin(struct conntrack_side *side, const struct conn_segment *s)
 {
-	__u8 lost = side->flags & CONNTRACK_SIDE_LOST;
+	__u8 lasting = side->flags & SIDE_LASTING;
 
 	*side = (struct conntrack_side){
 		.end = s->end,
 		.max_win = s->window ? s->window : 1,
 		.first = s->seq + 1,
 		.scale = s->scale >= 0 ? s->scale : 0,
-		.flags = lost | CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
+		.flags =
+			lasting | CONNTRACK_SIDE_SEEN | (s->scale >= 0 ? CONNTRACK_SIDE_SCALES : 0),
 	};
 }
 
@@ -296,10 +300,10 @@ static __always_inline enum conn_answer tcp_again(struct conn_tcp *flow,
 {
 	flow->marks = (flow->marks & ~(CONNTRACK_TCP_MARKS | CONNTRACK_PICKED_UP)) |
 		      CONNTRACK_SYN * CONNTRACK_BOTH | CONNTRACK_SYN_ACKED;
-	__u8 lost = flow->side[0].flags & CONNTRACK_SIDE_LOST;
+	__u8 lasting = flow->side[0].flags & SIDE_LASTING;
 
 	flow->side[0] = flow->again;
-	flow->side[0].flags |= lost;
+	flow->side[0].flags |= lasting;
 	side_begin(&flow->side[1], s);
 	flow->again = (struct conntrack_side){};
 	sides_note(flow, s);
