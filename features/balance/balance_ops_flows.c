@@ -21,6 +21,10 @@
 #define LIMIT_DEFAULT 1000
 /* As long as IPVS keeps a TCP connection that says nothing. */
 #define IDLE_DEFAULT_NS (15 * 60 * WEIR_NS_PER_S)
+/* When a flow was seen is written a second late at the most (CONN_REFRESH_TICKS, a little more than
+ * that), and of packets that go by the flow cache four more (MICROFLOW_TICKS_MOST). */
+#define LATE_MS 1007
+#define LATE_CACHED_MS 5007
 
 /* A call that waits for what connection tracking says. */
 struct asking {
@@ -240,6 +244,16 @@ static void cleanup_told(void *arg, int result, const struct weir_json *reply,
 	free(asking);
 }
 
+/* What flows look idle for of which nothing was heard for so long, whole seconds: nobody is to be
+ * forgotten who may have been heard of since. 0: any. */
+static uint64_t looks_idle_ms(const struct balance *state, uint64_t idle_ns)
+{
+	bool is_cached = balance_section_of(state)->shortcut == BALANCE_SHORTCUT_XDP;
+	uint64_t idle_s = idle_ns / WEIR_NS_PER_S + !!(idle_ns % WEIR_NS_PER_S);
+
+	return idle_s ? idle_s * 1000 + (is_cached ? LATE_CACHED_MS : LATE_MS) : 0;
+}
+
 static int run_cleanup(struct weir_engine *engine, struct weir_call *call)
 {
 	const char *text = weir_call_str(call, "idle");
@@ -248,15 +262,14 @@ static int run_cleanup(struct weir_engine *engine, struct weir_call *call)
 
 	if (text)
 		weir_duration_from_string(text, &idle_ns); /* it has been checked */
-	/* A flow is timed by the second: less would be all, in the midst of what they do. */
 	if (idle_ns && idle_ns < WEIR_NS_PER_S)
 		return weir_diag_key(&call->diag, "idle",
 				     "write 1s at the least, or 0s: all connections to services",
 				     "%s is shorter than flows are timed", text);
 	weir_buf_addf(&args,
 		      "{\"filter\":\"%s and (state=time_wait or state=reset or idle>=%" PRIu64
-		      "s)\"}",
-		      SERVED, (uint64_t)(idle_ns / WEIR_NS_PER_S + !!(idle_ns % WEIR_NS_PER_S)));
+		      "ms)\"}",
+		      SERVED, looks_idle_ms(weir_engine_state(engine, &weir_balance), idle_ns));
 	return args.failed ? -ENOMEM :
 			     ask(engine, call, "flow.flush", weir_buf_str(&args), cleanup_told);
 }
