@@ -224,7 +224,7 @@ const struct balance_live *balance_live_of(struct balance *state)
 	if (!state->is_stale)
 		return state->live;
 	balance_live_done(state->live);
-	if (balance_live_make(balance_section_of(state), state->runtime, NULL, state->live))
+	if (balance_live_make(balance_section_of(state), state->runtime, state->live))
 		return NULL;
 	state->is_stale = false;
 	return state->live;

@@ -91,7 +91,7 @@ static int command_run(struct balance_request *request, struct balance_command *
 	const struct balance_verb *verb = command->call->op->closure;
 	_cleanup_live_ struct balance_live made = { 0 };
 	const struct balance_runtime before = request->draft;
-	int r = live ? 0 : balance_live_make(section_of(config), &request->draft, NULL, &made);
+	int r = live ? 0 : balance_live_make(section_of(config), &request->draft, &made);
 
 	command->edit = (struct balance_edit){
 		.args = command->call->args,

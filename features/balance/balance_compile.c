@@ -265,7 +265,7 @@ int balance_compile(struct weir_compile *compile)
 	if (is_other && state->leave.next)
 		runtime = state->leave.next;
 	if (!r)
-		r = balance_live_make(compile->section, runtime, NULL, &live);
+		r = balance_live_make(compile->section, runtime, &live);
 	if (!r)
 		r = balance_live_check(compile, runtime, &live);
 	if (!r)

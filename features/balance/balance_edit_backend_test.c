@@ -36,7 +36,7 @@ static unsigned acting_rows(struct policy *policy)
 
 	assert_int_equal(
 		balance_live_make(policy->config->sections[weir_feature_index(&weir_balance)],
-				  &policy->runtime, NULL, &live),
+				  &policy->runtime, &live),
 		0);
 	for (unsigned i = 0; i < policy->runtime.row_count; i++)
 		count += live.row_fates[i] == BALANCE_ACTS;

@@ -69,7 +69,7 @@ static inline int edit(struct policy *policy, balance_edit_fn *does, const char 
 	assert_int_equal(balance_runtime_copy(&policy->runtime, &draft), 0);
 	assert_int_equal(
 		balance_live_make(policy->config->sections[weir_feature_index(&weir_balance)],
-				  &policy->runtime, NULL, &live),
+				  &policy->runtime, &live),
 		0);
 	struct balance_edit edit = {
 		.args = json,

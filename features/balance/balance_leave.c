@@ -90,8 +90,8 @@ int balance_leave_next(struct balance *state, const struct balance_section *was,
 		return -ENOMEM;
 	}
 	unsigned rows = state->leave.next->row_count;
-	int r = balance_live_make(was, state->runtime, NULL, &before)	       ?:
-			balance_live_make(section, state->runtime, NULL, &now) ?:
+	int r = balance_live_make(was, state->runtime, &before)		 ?:
+			balance_live_make(section, state->runtime, &now) ?:
 			services_compare(&before, &now, state->leave.next);
 
 	if (r || state->leave.next->row_count == rows)

@@ -243,20 +243,14 @@ static void rows_apply(struct balance_live *live, const struct balance_runtime *
 	}
 }
 
-static void weights_settle(struct balance_live *live, const struct balance_down *down)
+static void weights_settle(struct balance_live *live)
 {
-	for (unsigned i = 0; i < live->all.service_count; i++)
-		for (unsigned j = 0; j < live->all.services[i].backend_count; j++) {
-			unsigned at = live->services[i].first + j;
-			struct balance_live_backend *backend = &live->backends[at];
+	for (unsigned i = 0; i < live->backend_count; i++) {
+		const struct balance_live_backend *backend = &live->backends[i];
+		bool is_out = backend->is_drained || backend->is_leaving;
 
-			backend->is_down = down && down->is_down(down->arg, &live->all.services[i],
-								 &backend->end);
-			bool is_out =
-				backend->is_drained || backend->is_down || backend->is_leaving;
-
-			live->texts[at].weight = is_out ? 0 : backend->weight;
-		}
+		live->texts[i].weight = is_out ? 0 : backend->weight;
+	}
 }
 
 static void acting_take(struct balance_live *live, bool is_off)
@@ -291,7 +285,7 @@ static int live_new(const struct balance_section *section, const struct balance_
 }
 
 int balance_live_make(const struct balance_section *section, const struct balance_runtime *runtime,
-		      const struct balance_down *down, struct balance_live *ret_live)
+		      struct balance_live *ret_live)
 {
 	_cleanup_live_ struct balance_live live = { 0 };
 	int r = live_new(section, runtime, &live);
@@ -306,7 +300,7 @@ int balance_live_make(const struct balance_section *section, const struct balanc
 	if (r)
 		return r;
 	rows_apply(&live, runtime);
-	weights_settle(&live, down);
+	weights_settle(&live);
 	acting_take(&live, runtime->is_off);
 	live.acting.tunnel_source = section->tunnel_source;
 	live.acting.tunnel_source6 = section->tunnel_source6;

@@ -47,7 +47,7 @@ struct balance_live_backend {
 	struct balance_end end;
 	uint32_t weight;	 /* as set, here or there */
 	uint32_t weight_written; /* … by the configuration */
-	bool is_runtime, is_drained, is_down, is_leaving;
+	bool is_runtime, is_drained, is_leaving;
 	unsigned row; /* 1 + where run time speaks of it; 0: nowhere */
 };
 
@@ -73,16 +73,9 @@ struct balance_live {
 	struct balance_spans spans;
 };
 
-/* Whether a backend is out of service, by whoever looks after them: its weight is then 0. */
-struct balance_down {
-	bool (*is_down)(const void *arg, const struct balance_text *service,
-			const struct balance_end *backend);
-	const void *arg;
-};
-
-/* Borrows both until balance_live_done(). `down` may be NULL. -ENOMEM. */
+/* Borrows both until balance_live_done(). -ENOMEM. */
 int balance_live_make(const struct balance_section *section, const struct balance_runtime *runtime,
-		      const struct balance_down *down, struct balance_live *ret_live);
+		      struct balance_live *ret_live);
 void balance_live_done(struct balance_live *live);
 #define _cleanup_live_ _cleanup_(balance_live_done)
 /* Where in `all`; -1: there is none. */

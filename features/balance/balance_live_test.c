@@ -48,12 +48,12 @@ static void both_make(struct both *both, const char *text)
 	assert_int_equal(weir_config_parse(text, strlen(text), NULL, NULL, &both->config), 0);
 }
 
-static void live_make(struct both *both, const struct balance_down *down)
+static void live_make(struct both *both)
 {
 	balance_live_done(&both->live);
 	assert_int_equal(
 		balance_live_make(both->config->sections[weir_feature_index(&weir_balance)],
-				  &both->runtime, down, &both->live),
+				  &both->runtime, &both->live),
 		0);
 }
 
@@ -109,7 +109,7 @@ static void without_run_time_it_is_the_configuration(void **state)
 
 	(void)state;
 	both_make(&both, WEB);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.all, "web 10.0.0.1=3 10.0.0.2=1");
 	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=1");
 	assert_int_equal(both.live.backends[0].end.port, 8080);
@@ -128,7 +128,7 @@ static void run_time_stands_behind_and_adds_to_either(void **state)
 	backend_add(&both, "web", "10.0.0.3", 7);
 	backend_add(&both, "dns", "10.0.0.4", 1);
 	backend_add(&both, "web", "10.0.0.5", 0);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=1 10.0.0.3=7 10.0.0.5=0; "
 				      "dns 10.0.0.4=1");
 	assert_false(both.live.services[0].is_runtime);
@@ -151,7 +151,7 @@ static void edits_change_weights_and_leave_what_is_written(void **state)
 	both_make(&both, WEB);
 	drain(&both, "web", "10.0.0.1", 8080);
 	assert_int_equal(balance_runtime_add_row(&both.runtime, &row), 0);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "web 10.0.0.1=0 10.0.0.2=9");
 	assert_true(both.live.backends[0].is_drained);
 	assert_int_equal(both.live.backends[0].weight, 3);
@@ -166,36 +166,14 @@ static void disabled_ones_are_there_and_do_not_act(void **state)
 	both_make(&both, WEB);
 	service_add(&both, "dns", "192.0.2.1", 53);
 	assert_int_equal(balance_runtime_disable(&both.runtime, "web"), 0);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.all, "web 10.0.0.1=3 10.0.0.2=1; dns");
 	section_is(&both.live.acting, "dns");
 	balance_runtime_enable(&both.runtime, "web");
 	both.runtime.is_off = true;
-	live_make(&both, NULL);
+	live_make(&both);
 	assert_true(both.live.services[0].is_enabled);
 	section_is(&both.live.acting, "");
-}
-
-static bool second_is_down(const void *arg, const struct balance_text *service,
-			   const struct balance_end *backend)
-{
-	char text[WEIR_ADDR_TEXT];
-
-	assert_string_equal(service->name, "web");
-	return strcmp(weir_addr_to_string(&backend->addr, text), arg) == 0;
-}
-
-static void who_is_down_gets_nothing_new(void **state)
-{
-	_cleanup_both_ struct both both = { 0 };
-	const struct balance_down down = { second_is_down, "10.0.0.2" };
-
-	(void)state;
-	both_make(&both, WEB);
-	live_make(&both, &down);
-	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=0");
-	assert_true(both.live.backends[1].is_down);
-	assert_int_equal(both.live.backends[1].weight, 1);
 }
 
 /* What was added, and is written down afterwards. */
@@ -208,14 +186,14 @@ static void what_is_written_by_now_is_not_there_twice(void **state)
 	service_add(&both, "web", "192.0.2.1", 80);
 	backend_add(&both, "web", "10.0.0.2", 5);
 	backend_add(&both, "web", "10.0.0.9", 5);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=1 10.0.0.9=5");
 	assert_int_equal(both.live.service_fates[0], BALANCE_IS_WRITTEN);
 	assert_int_equal(both.live.row_fates[0], BALANCE_IS_WRITTEN);
 	assert_true(balance_runtime_prune(&both.runtime, &both.live));
 	assert_int_equal(both.runtime.service_count, 0);
 	assert_int_equal(both.runtime.row_count, 1);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=1 10.0.0.9=5");
 	assert_false(balance_runtime_prune(&both.runtime, &both.live));
 }
@@ -233,7 +211,7 @@ static void what_clashes_does_not_act_and_is_kept(void **state)
 	backend_add(&both, "third", "10.0.0.2", 1);  /* a backend of the file's web */
 	backend_add(&both, "third", "192.0.2.1", 1); /* a service */
 	assert_int_equal(balance_runtime_disable(&both.runtime, "web"), 0);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "web 10.0.0.1=3 10.0.0.2=1; third");
 	assert_int_equal(both.live.service_fates[0], BALANCE_NAME_TAKEN);
 	assert_int_equal(both.live.service_fates[1], BALANCE_END_TAKEN);
@@ -254,7 +232,7 @@ static void what_has_lost_its_service_is_gone(void **state)
 	backend_add(&both, "web", "10.0.0.3", 7);
 	assert_int_equal(balance_runtime_disable(&both.runtime, "web"), 0);
 	both.runtime.is_off = true;
-	live_make(&both, NULL);
+	live_make(&both);
 	assert_true(balance_runtime_prune(&both.runtime, &both.live));
 	assert_int_equal(both.runtime.row_count, 0);
 	assert_int_equal(both.runtime.disabled_count, 0);
@@ -275,7 +253,7 @@ static void services_past_the_most_do_not_act(void **state)
 		service_add(&both, name, address, 1);
 		backend_add(&both, name, address, 1);
 	}
-	live_make(&both, NULL);
+	live_make(&both);
 	assert_int_equal(both.live.all.service_count, BALANCE_SERVICES_MAX);
 	assert_int_equal(both.live.service_fates[BALANCE_SERVICES_MAX - 2], BALANCE_ACTS);
 	assert_int_equal(both.live.service_fates[BALANCE_SERVICES_MAX - 1], BALANCE_NO_ROOM);
@@ -291,13 +269,13 @@ static void direct_backend_stands_in_many_services(void **state)
 	both_make(&both, DIRECT);
 	backend_add(&both, "one", "10.0.0.2", 4);
 	drain(&both, "two", "10.0.0.1", 80);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "one 10.0.0.1=1 10.0.0.2=4; two 10.0.0.1=0 10.0.0.2=1");
 	assert_false(both.live.backends[0].is_drained);
 	assert_true(both.live.backends[2].is_drained);
 	service_add(&both, "nat", "192.0.2.3", 80);
 	backend_add(&both, "nat", "10.0.0.2", 5);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting,
 		   "one 10.0.0.1=1 10.0.0.2=4; two 10.0.0.1=0 10.0.0.2=1; nat 10.0.0.2=5");
 }
@@ -316,7 +294,7 @@ static void backend_that_direct_service_cannot_have_is_gone(void **state)
 	(void)state;
 	both_make(&both, DIRECT);
 	assert_int_equal(balance_runtime_add_row(&both.runtime, &row), 0);
-	live_make(&both, NULL);
+	live_make(&both);
 	section_is(&both.live.acting, "one 10.0.0.1=1; two 10.0.0.1=2 10.0.0.2=1");
 	assert_int_equal(both.live.row_fates[0], BALANCE_IS_GONE);
 }
@@ -328,7 +306,6 @@ int main(void)
 		cmocka_unit_test(run_time_stands_behind_and_adds_to_either),
 		cmocka_unit_test(edits_change_weights_and_leave_what_is_written),
 		cmocka_unit_test(disabled_ones_are_there_and_do_not_act),
-		cmocka_unit_test(who_is_down_gets_nothing_new),
 		cmocka_unit_test(what_is_written_by_now_is_not_there_twice),
 		cmocka_unit_test(what_clashes_does_not_act_and_is_kept),
 		cmocka_unit_test(what_has_lost_its_service_is_gone),

@@ -119,7 +119,7 @@ int balance_services(const struct weir_compile *compile, struct weir_services *s
 	_cleanup_live_ struct balance_live live = { 0 };
 
 	runtime.row_count = 0;
-	int r = balance_live_make(compile->section, &runtime, NULL, &live);
+	int r = balance_live_make(compile->section, &runtime, &live);
 	_cleanup_free_ struct place *places = calloc(live.all.service_count + 1ul, sizeof(*places));
 
 	if (r || !places)
