@@ -83,6 +83,8 @@ static void text_cell(struct weir_table *table, const struct weir_json *row, con
 	weir_table_cell(table, WEIR_COLOR_PLAIN, text[0] ? text : "-");
 }
 
+#define DNAT_COLUMNS 7 /* one more where backends are checked */
+
 static void dnat_row(struct weir_table *table, const struct weir_json *row, size_t index)
 {
 	bool is_enabled = weir_view_bool(row, "enabled");
@@ -95,20 +97,31 @@ static void dnat_row(struct weir_table *table, const struct weir_json *row, size
 	port_cell(table, row, "rport");
 	weir_table_cell(table, is_enabled ? WEIR_COLOR_GOOD : WEIR_COLOR_BAD,
 			is_enabled ? "true" : "false");
+	if (table->column_count > DNAT_COLUMNS)
+		text_cell(table, row, "state");
+}
+
+static bool any_has(const struct weir_json *rows, const char *key)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < weir_json_size(rows); i++)
+		has |= weir_json_get(weir_json_at(rows, i), key) != NULL;
+	return has;
 }
 
 void weir_render_dnat(const struct weir_view *view)
 {
 	static const struct weir_column columns[] = {
 		{ "Index", false }, { "VIP", false },	{ "VPort", false },   { "Protocol", false },
-		{ "RIP", false },   { "RPort", false }, { "Enabled", false },
-	};
-	_cleanup_table_ struct weir_table table = {
-		.columns = columns,
-		.column_count = 7,
-		.color = view->color,
+		{ "RIP", false },   { "RPort", false }, { "Enabled", false }, { "State", false },
 	};
 	const struct weir_json *rows = weir_json_get(view->answer, "dnat");
+	_cleanup_table_ struct weir_table table = {
+		.columns = columns,
+		.column_count = DNAT_COLUMNS + any_has(rows, "state"),
+		.color = view->color,
+	};
 
 	for (size_t i = 0; i < weir_json_size(rows); i++)
 		dnat_row(&table, weir_json_at(rows, i), i);

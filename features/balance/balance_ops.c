@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "core/engine.h"
 #include "features/balance/balance_change.h"
+#include "features/balance/balance_maglev.h"
 #include "features/balance/balance_reach.h"
 #include "features/balance/health_given.h"
 
@@ -287,12 +288,14 @@ static const struct weir_op backend_list_op = {
 	.run = run_backend_list,
 };
 
-/* Enabled: it may get new connections. */
-static void dnat_put(const struct balance *state, const struct balance_live *live, unsigned service,
-		     unsigned index, struct weir_json_out *json)
+/* Enabled: it gets new connections. */
+static void dnat_put(const struct balance *state, unsigned service, unsigned index, bool is_enabled,
+		     struct weir_json_out *json)
 {
+	const struct balance_live *live = state->live;
 	const struct balance_text *text = &live->all.services[service];
 	const struct balance_live_backend *backend = backend_at(live, service, index);
+	const char *word = health_backend_word(state, service, index);
 	char address[WEIR_ADDR_TEXT];
 
 	weir_json_open_object(json, NULL);
@@ -302,11 +305,26 @@ static void dnat_put(const struct balance *state, const struct balance_live *liv
 	weir_json_put_str(json, "protocol", balance_proto_names[text->proto]);
 	weir_json_put_str(json, "rip", weir_addr_to_string(&backend->end.addr, address));
 	balance_ports_put(json, "rport", balance_end_ports(&backend->end));
-	weir_json_put_bool(json, "enabled",
-			   !state->runtime->is_off && live->services[service].is_enabled &&
-				   text->backends[index].weight);
+	weir_json_put_bool(json, "enabled", is_enabled);
+	if (word)
+		weir_json_put_str(json, "state", word);
 	weir_json_put_str(json, "origin", origin_name(backend->is_runtime));
 	weir_json_close_object(json);
+}
+
+/* How many they are is added to *total. */
+static int dnats_put(const struct balance *state, unsigned service, uint64_t *total,
+		     struct weir_json_out *json)
+{
+	_cleanup_free_ struct balance_maglev_backend *shares = health_shares_new(state, service);
+	unsigned stay = balance_staying(&state->live->all.services[service]);
+
+	if (!shares)
+		return -ENOMEM;
+	for (unsigned i = 0; i < stay; i++)
+		dnat_put(state, service, i, shares[i].weight, json);
+	*total += stay;
+	return 0;
 }
 
 static int run_dnat_list(struct weir_engine *engine, struct weir_call *call)
@@ -315,23 +333,16 @@ static int run_dnat_list(struct weir_engine *engine, struct weir_call *call)
 	uint64_t total = 0;
 	const struct balance_live *live = balance_live_of(state);
 	struct weir_json_out json = { .out = &call->reply };
+	int r = live ? 0 : -ENOMEM;
 
-	if (!live)
-		return -ENOMEM;
 	weir_json_open_object(&json, NULL);
 	weir_json_open_array(&json, "dnat");
-	for (unsigned i = 0; i < live->all.service_count; i++) {
-		const struct balance_text *text = &live->all.services[i];
-		unsigned stay = balance_staying(text);
-
-		for (unsigned j = 0; j < stay; j++)
-			dnat_put(state, live, i, j, &json);
-		total += stay;
-	}
+	for (unsigned i = 0; !r && i < live->all.service_count; i++)
+		r = dnats_put(state, i, &total, &json);
 	weir_json_close_array(&json);
 	weir_json_put_uint(&json, "total", total);
 	weir_json_close_object(&json);
-	return 0;
+	return r;
 }
 
 const struct weir_op balance_dnat_list_op = {

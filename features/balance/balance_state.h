@@ -292,6 +292,9 @@ void balance_ways_end(struct balance *state);
  * stay, is "up", "down", "drained", "disabled" …; NULL: nobody looks. */
 const char *health_backend_word(const struct balance *state, unsigned service, unsigned index);
 const char *health_service_word(const struct balance *state, unsigned service);
+/* … and the weight that each backend of it has, as packets go by it: who has none gets nothing new.
+ * To be freed with free(). NULL: -ENOMEM. */
+struct balance_maglev_backend *health_shares_new(const struct balance *state, unsigned service);
 /* balance_count_metrics.c */
 int balance_samples_add(const struct balance *state, struct weir_snapshot *snapshot);
 struct weir_served_flow;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* service health: who is up, since when, and what the last check found. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "features/balance/balance_live.h"
 #include "features/balance/health.h"
@@ -112,6 +114,24 @@ const char *health_service_word(const struct balance *state, unsigned service)
 		return health_state_name(counts[HEALTH_UNCHECKED] ? HEALTH_UNCHECKED : HEALTH_DOWN);
 	return counts[HEALTH_DOWN] + counts[HEALTH_DAMPED] ? "degraded" :
 							     health_state_name(HEALTH_UP);
+}
+
+struct balance_maglev_backend *health_shares_new(const struct balance *state, unsigned service)
+{
+	const struct balance_text *text = &state->live->all.services[service];
+	const struct balance_live_service *of = &state->live->services[service];
+	const size_t room = text->backend_count + 1ul;
+	_cleanup_free_ struct balance_end *ends = calloc(room, sizeof(*ends));
+	_cleanup_free_ struct balance_maglev_backend *shares = calloc(room, sizeof(*shares));
+
+	if (!ends || !shares)
+		return NULL;
+	for (unsigned i = 0; i < text->backend_count && is_met(state, service); i++) {
+		ends[i] = state->live->backends[of->first + i].end;
+		shares[i].weight = text->backends[i].weight;
+	}
+	health_set_apply(health_downs(state), text, &of->end, ends, shares);
+	return weir_take(shares);
 }
 
 static int run_health(struct weir_engine *engine, struct weir_call *call)
