@@ -269,7 +269,7 @@ static void balance_went_live(void *data, const struct weir_config *config)
 		runtime_prune(state);
 	const struct balance_live *live = balance_live_of(state);
 
-	health_live(state->health, live ? &live->acting : &none);
+	health_live(state->health, live);
 	announce_live(state->announce, live ? &live->acting : &none);
 	balance_paths_live(state->paths, live ? &live->acting : &none);
 	counts_live(state);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which backends are checked: those of the live services. Who stays keeps what is known of him. */
+/* Which backends are checked: those of the services that packets meet. Who stays keeps what is
+ * known of him, and so does who is down and is not checked for a time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static uint64_t text_hash(const struct health_text *text)
 struct wanted {
 	struct health_key key;
 	const struct balance_text *text;
-	bool is_leaving;
+	enum health_duty duty;
 };
 
 /* Packets went past him while no daemon ran, and go on so until this one's checks are good. Another
@@ -132,13 +133,13 @@ static struct health_target *target_new(struct health *health, const struct want
 	target->key = wanted->key;
 	target->text = wanted->text;
 	target->text_hash = text_hash(&wanted->text->health);
-	target->is_leaving = wanted->is_leaving;
+	target->duty = wanted->duty;
 	target->fd = -1;
 	/* Who begins where others are refused is not believed to be there at once. */
 	target->silence.refused_ns = now_ns;
 	health_machine_init(&target->machine, now_ns);
 	kept_take(target, now_ns);
-	if (!target->is_leaving)
+	if (target->duty == HEALTH_CHECKED)
 		health_run_add(target);
 	return target;
 }
@@ -158,28 +159,53 @@ static struct health_target *target_stay(struct health_target *target,
 	return target;
 }
 
+/* He is checked again, and stays down until that finds him up. */
+static struct health_target *target_wake(struct health_target *target,
+					 const struct balance_text *text)
+{
+	target->text = text;
+	target->duty = HEALTH_CHECKED;
+	target->silence.refused_ns = weir_clock_monotonic_ns();
+	health_run_add(target);
+	return target;
+}
+
 /* He is not checked any more. Was he down, that is known for as long as he has connections, or
- * clients who come again by a port of theirs would be sent to him once more. */
-static struct health_target *target_leave(struct health_target *target,
-					  const struct balance_text *text)
+ * clients who come again by a port of theirs would be sent to him once more; and for as long as his
+ * service is disabled, or it would begin with sending clients to him. */
+static struct health_target *target_put_by(struct health_target *target,
+					   const struct wanted *wanted)
 {
 	if (health_machine_is_up(&target->machine)) {
 		target_free(target);
 		return NULL;
 	}
-	target->text = text;
-	target->text_hash = text_hash(&text->health);
-	if (!target->is_leaving)
+	if (target->duty == HEALTH_CHECKED)
 		health_run_del(target);
-	target->is_leaving = true;
+	/* How he was checked matters to nobody once he leaves. */
+	if (wanted->duty == HEALTH_LEAVING)
+		target->text_hash = text_hash(&wanted->text->health);
+	target->text = wanted->text;
+	target->duty = wanted->duty;
 	return target;
 }
 
-/* `target` NULL: it is new. So is who left, and comes back. */
+/* Whether what is known of him is of somebody else: who left and comes back is new, and so is who
+ * has another check than before he rested. */
+static bool target_is_other(const struct health_target *target, const struct wanted *wanted)
+{
+	if (wanted->duty == HEALTH_LEAVING)
+		return false;
+	return target->duty == HEALTH_LEAVING ||
+	       (target->duty == HEALTH_RESTING &&
+		target->text_hash != text_hash(&wanted->text->health));
+}
+
+/* `target` NULL: it is new. */
 static struct health_target *target_next(struct health *health, struct health_target *target,
 					 const struct wanted *wanted)
 {
-	if (target && target->is_leaving && !wanted->is_leaving) {
+	if (target && target_is_other(target, wanted)) {
 		target_free(target);
 		target = NULL;
 	}
@@ -187,8 +213,10 @@ static struct health_target *target_next(struct health *health, struct health_ta
 		target = target_new(health, wanted);
 	if (!target)
 		return NULL;
-	return wanted->is_leaving ? target_leave(target, wanted->text) :
-				    target_stay(target, wanted->text);
+	if (wanted->duty != HEALTH_CHECKED)
+		return target_put_by(target, wanted);
+	return target->duty == HEALTH_RESTING ? target_wake(target, wanted->text) :
+						target_stay(target, wanted->text);
 }
 
 static int wanted_by_key(const void *a, const void *b)
@@ -196,34 +224,37 @@ static int wanted_by_key(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct health_key));
 }
 
-static unsigned service_want(const struct balance_section *section, unsigned index,
-			     struct wanted *wanted)
+static unsigned service_want(const struct balance_live *live, unsigned index, struct wanted *wanted)
 {
+	const struct balance_section *section = &live->all;
 	const struct balance_text *text = &section->services[index];
+	/* Where the balancer is off nobody acts. */
+	bool is_met = live->services[index].is_enabled && live->acting.service_count;
 	struct balance_end service;
 
 	if (text->health.type == HEALTH_NONE ||
 	    balance_service_read(section, index, NULL, &service))
 		return 0;
 	for (unsigned i = 0; i < text->backend_count; i++) {
-		wanted[i] = (struct wanted){ .key.service = service,
-					     .text = text,
-					     .is_leaving = i >= balance_staying(text) };
+		wanted[i] = (struct wanted){
+			.key.service = service,
+			.text = text,
+			.duty = i >= balance_staying(text) ? HEALTH_LEAVING :
+				is_met			   ? HEALTH_CHECKED :
+							     HEALTH_RESTING,
+		};
 		balance_backend_read(section, index, i, NULL, &wanted[i].key.backend);
 	}
 	return text->backend_count;
 }
 
-static struct wanted *wanted_new(const struct balance_section *section, unsigned *ret_count)
+static struct wanted *wanted_new(const struct balance_live *live, unsigned *ret_count)
 {
-	unsigned room = 0, count = 0;
+	struct wanted *wanted = calloc(live->backend_count + 1ul, sizeof(*wanted));
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < section->service_count; i++)
-		room += section->services[i].backend_count;
-	struct wanted *wanted = calloc(room + 1ul, sizeof(*wanted));
-
-	for (unsigned i = 0; wanted && i < section->service_count; i++)
-		count += service_want(section, i, &wanted[count]);
+	for (unsigned i = 0; wanted && i < live->all.service_count; i++)
+		count += service_want(live, i, &wanted[count]);
 	if (wanted)
 		qsort(wanted, count, sizeof(*wanted), wanted_by_key);
 	*ret_count = count;
@@ -288,20 +319,22 @@ static void targets_drop(struct health *health, int error)
 			 strerror(-error));
 }
 
-void health_live(struct health *health, const struct balance_section *section)
+void health_live(struct health *health, const struct balance_live *live)
 {
+	static const struct balance_live none;
+
 	if (!health || health->is_own) {
 		if (health)
 			health->is_own = false;
 		return;
 	}
 	unsigned count = 0;
-	_cleanup_free_ struct wanted *wanted = wanted_new(section, &count);
+	_cleanup_free_ struct wanted *wanted = wanted_new(live ? live : &none, &count);
 
 	int r = wanted ? targets_set(health, wanted, count) : -ENOMEM;
 
 	health->has_begun = true;
-	balance_sources_read(section, health->sources);
+	balance_sources_read(live ? &live->acting : &none.acting, health->sources);
 	health_tls_forget(health);
 	if (r)
 		targets_drop(health, r);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "core/engine.h"
+#include "features/balance/balance_live.h"
 #include "features/balance/health_heap.h"
 #include "features/balance/health_machine.h"
 #include "features/balance/health_set.h"
@@ -31,13 +32,20 @@ struct health_probe {
 	uint32_t events; /* of epoll */
 };
 
-/* A backend that is checked as part of a service. */
+/* What is done about a backend. Who is not checked is here for being down as he was found last. */
+enum health_duty {
+	HEALTH_CHECKED,
+	HEALTH_RESTING, /* his service meets no packets, and may be enabled again */
+	HEALTH_LEAVING, /* he has connections, and is to get no more */
+};
+
+/* A backend as part of a service. */
 struct health_target {
 	struct health_key key; /* first: targets are sorted by it */
 	struct health *health;
 	const struct balance_text *text; /* of the live policy */
 	uint64_t text_hash;		 /* of what its check goes by */
-	bool is_leaving;		 /* down as it was found last; it is not checked any more */
+	enum health_duty duty;
 	struct health_machine machine;
 	struct health_due start, deadline; /* one of the two is in its heap */
 
@@ -96,8 +104,9 @@ struct health {
 /* health.c: NULL without an engine. -ENOMEM or what descriptors cost. */
 int health_new(struct weir_engine *engine, struct weir_diag *diag, struct health **ret_health);
 void health_free(struct health *health);
-/* The services that are live, which stay where they are until the next call. */
-void health_live(struct health *health, const struct balance_section *section);
+/* The services that are live, which stay where they are until the next call. NULL: there are none.
+ */
+void health_live(struct health *health, const struct balance_live *live);
 struct health_target *health_find(const struct health *health, const struct health_key *key);
 
 /* health_run.c: begins, ends. A check that is under way ends without a result. */

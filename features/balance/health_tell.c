@@ -62,7 +62,8 @@ static int states_sample(const struct health *health, struct weir_snapshot *snap
 	int r = 0;
 
 	for (unsigned i = 0; i < health->count; i++)
-		counts[health->targets[i]->machine.state] += !health->targets[i]->is_leaving;
+		counts[health->targets[i]->machine.state] +=
+			health->targets[i]->duty == HEALTH_CHECKED;
 	for (int i = 0; i < HEALTH_STATES && !r; i++)
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "balance_health_backends",
 				      "Backends that are checked, by what they are.",
@@ -102,7 +103,7 @@ int health_snapshot(const struct health *health, struct weir_snapshot *snapshot)
 	if (!r)
 		r = states_sample(health, snapshot);
 	for (unsigned i = 0; i < health->count && i < BACKENDS_TOLD && !r; i++)
-		if (!health->targets[i]->is_leaving)
+		if (health->targets[i]->duty == HEALTH_CHECKED)
 			r = target_sample(health->targets[i], snapshot);
 	return r;
 }
