@@ -7,6 +7,8 @@
 #ifndef WEIR_BPF_KERNEL_H
 #define WEIR_BPF_KERNEL_H
 
+#include <stdbool.h>
+
 #include <linux/types.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -63,6 +65,10 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct cred {
 	struct {
 		unsigned int val;
@@ -74,6 +80,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	__u64 start_boottime;
+	unsigned int flags;
 	int tgid;
 	char comm[16];
 };
@@ -132,6 +139,16 @@ struct tcp_sock {
 	__u32 segs_out, segs_in;
 	__u32 snd_wnd, rcv_wnd;
 	__u32 snd_una, rcv_nxt;
+	bool is_mptcp; /* where the kernel knows MPTCP */
+};
+
+struct mptcp_subflow_context {
+	struct list_head node;
+	struct sock *tcp_sock;
+};
+
+struct mptcp_sock {
+	struct list_head conn_list; /* its subflows, by `node` */
 };
 
 struct dst_entry {
@@ -152,7 +169,8 @@ struct sk_buff {
 
 #pragma clang attribute pop
 
-#define DST_POINTER (~1UL) /* the lowest bit of _skb_refdst says whether it is counted */
+#define KERNEL_THREAD 0x00200000 /* of task_struct.flags: PF_KTHREAD */
+#define DST_POINTER (~1UL)	 /* the lowest bit of _skb_refdst says whether it is counted */
 
 /* Number of the network namespace that a packet was routed in; 0: it was not. */
 static __always_inline __u32 kernel_routed_netns(const struct sk_buff *skb)

@@ -15,15 +15,28 @@
 #define ARG_STATE_OLD 1
 #define ARG_STATE_NEW 2
 
+/* Subflows of MPTCP are closed, and all but the first connected, by a thread of the kernel's that
+ * does so for whoever has the MPTCP socket: the files say who that is. */
+static __always_inline bool sockets_is_for_another(const struct sock *sk,
+						   const struct task_struct *task)
+{
+	return bpf_core_field_exists(((struct tcp_sock *)0)->is_mptcp) &&
+	       BPF_CORE_READ((struct tcp_sock *)sk, is_mptcp) &&
+	       (BPF_CORE_READ(task, flags) & KERNEL_THREAD);
+}
+
 /*
  * What is done with a socket in the name of who has it: connect(), close(), shutdown(). Accepting
  * tells nothing (the connection was established long before), but whoever accepted is the one who
  * closes; until then the files of all processes say who has it.
  */
-static __always_inline void sockets_user(struct sockets_entry *entry, enum sockets_by by)
+static __always_inline void sockets_user(struct sockets_entry *entry, const struct sock *sk,
+					 enum sockets_by by)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
+	if (sockets_is_for_another(sk, task))
+		return;
 	sockets_process(&entry->owner, task);
 	entry->by = by;
 }
@@ -80,12 +93,12 @@ static __noinline int sockets_state_step(struct sock *sk, __u8 old_state, __u8 n
 	if (!entry)
 		return 0;
 	if (begins)
-		sockets_user(entry, SOCKETS_BY_CONNECT);
+		sockets_user(entry, sk, SOCKETS_BY_CONNECT);
 	if (new_state == SOCKETS_ESTABLISHED)
 		sockets_established(entry, sk);
 	if ((new_state == SOCKETS_FIN_WAIT1 || new_state == SOCKETS_LAST_ACK) &&
 	    entry->by != SOCKETS_BY_CONNECT && sockets_is_called(sk))
-		sockets_user(entry, SOCKETS_BY_CLOSE);
+		sockets_user(entry, sk, SOCKETS_BY_CLOSE);
 	if (new_state == SOCKETS_CLOSE)
 		sockets_close(entry, sk);
 	entry->state = new_state;
@@ -160,7 +173,7 @@ int weir_sock_destroy(__u64 *ctx)
 	/* Reset by the other end before it was closed: it went through none of the states above. */
 	if (entry->by != SOCKETS_BY_CONNECT && entry->by != SOCKETS_BY_CLOSE &&
 	    sockets_is_called(sk))
-		sockets_user(entry, SOCKETS_BY_CLOSE);
+		sockets_user(entry, sk, SOCKETS_BY_CLOSE);
 	if (entry->state != SOCKETS_CLOSE)
 		sockets_close(entry, sk);
 	sockets_finish(entry, cookie);

@@ -9,7 +9,8 @@
 #define SOCKETS_INET6 10
 #define SOCKETS_TCP 6
 #define SOCKETS_UDP 17
-#define SRTT_SHIFT 3 /* the kernel keeps eight times the time, and four times the variation */
+#define SOCKETS_MPTCP 262 /* more than 8 bits: the lower ones are those of TCP */
+#define SRTT_SHIFT 3	  /* the kernel keeps eight times the time, and four times the variation */
 #define RTTVAR_SHIFT 2
 
 enum {

@@ -83,8 +83,11 @@ int weir_sock_look(struct bpf_iter__bpf_map *ctx)
 	return 0;
 }
 
-static __always_inline bool sockets_is_connected(const struct sock *sk, __u8 proto)
+#define SOCKETS_SUBFLOWS_MAX 16 /* the kernel allows 8 beside the first */
+
+static __always_inline bool sockets_is_connected(const struct sock *sk)
 {
+	__u16 proto = BPF_CORE_READ(sk, sk_protocol);
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 	if (proto == SOCKETS_UDP)
@@ -97,7 +100,7 @@ static __noinline struct sockets_entry *sockets_adopt(struct sock *sk, __u64 coo
 {
 	struct sockets_entry *entry;
 
-	if (!sockets_is_connected(sk, (__u8)BPF_CORE_READ(sk, sk_protocol)))
+	if (!sockets_is_connected(sk))
 		return NULL;
 	entry = sockets_begin(sk, cookie, SOCKETS_SIDE_UNKNOWN);
 	if (!entry)
@@ -141,13 +144,47 @@ static __noinline int sockets_held(struct sockets_entry *entry, struct task_stru
 	return 0;
 }
 
+static __noinline int sockets_found(struct sock *sk, __u64 cookie, struct task_struct *task)
+{
+	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
+
+	if (!entry)
+		entry = sockets_adopt(sk, cookie);
+	return sockets_held(entry, task);
+}
+
+/*
+ * The subflows of an MPTCP socket are TCP sockets that are among nobody's files: whoever has it has
+ * them. One that was there before has a cookie if somebody asked for it, and only then is it known.
+ * The list is not locked: what it leads to is read by reads that may fail, and has a cookie that is
+ * in the table, or is connected.
+ */
+static __noinline int sockets_subflows_found(struct sock *sk, struct task_struct *task)
+{
+	if (!bpf_core_field_exists(((struct mptcp_sock *)0)->conn_list))
+		return 0;
+	__u64 head = (__u64)sk + bpf_core_field_offset(struct mptcp_sock, conn_list);
+	const struct list_head *node = BPF_CORE_READ((struct mptcp_sock *)sk, conn_list.next);
+
+	for (int i = 0; i < SOCKETS_SUBFLOWS_MAX && node && (__u64)node != head; i++) {
+		const struct mptcp_subflow_context *subflow =
+			(void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
+		struct sock *tcp = BPF_CORE_READ(subflow, tcp_sock);
+		__u64 cookie = tcp ? sockets_cookie(tcp) : 0;
+
+		if (cookie)
+			sockets_found(tcp, cookie, task);
+		node = BPF_CORE_READ(node, next);
+	}
+	return 0;
+}
+
 SEC("iter/task_file")
 int weir_sock_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct socket *socket;
-	struct sockets_entry *entry;
 	struct sock *sk;
 
 	if (!task || !file)
@@ -158,14 +195,9 @@ int weir_sock_files(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk || !sockets_is_inet(sk) || !sockets_is_here(sk))
 		return 0;
-	__u64 cookie = bpf_get_socket_cookie(sk);
-
-	entry = bpf_map_lookup_elem(&st_socks, &cookie);
-	if (!entry)
-		entry = sockets_adopt(sk, cookie);
-	if (entry)
-		sockets_held(entry, task);
-	return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) == SOCKETS_MPTCP)
+		return sockets_subflows_found(sk, task);
+	return sockets_found(sk, bpf_get_socket_cookie(sk), task);
 }
 
 #endif

@@ -2,7 +2,6 @@
 """What `weir socket` says of TCP, beside `ss -ti` and /proc/net/snmp; frames are lost and overtaken
 between the namespaces."""
 import contextlib
-import re
 import socket
 import time
 
@@ -12,17 +11,10 @@ from harness.current import current
 from harness.lossy import LossyPair
 from harness.net import descriptors
 from harness.sockets import (FAMILIES, OPEN, PORT, SILENT, addresses, ask_and_leave, connections,
-                             exchange, know_silent, listener, watching)
+                             differs, exchange, know_silent, listener, ss, watching)
 from harness.wait import wait_for
 
 EACH = 250                       # of either side and family
-# What ss calls it (after a colon), and where in it; what it leaves out is 0.
-NAMES = {"rtt_ms": ("rtt", 0), "rttvar_ms": ("rtt", 1), "min_rtt_ms": ("minrtt", 0),
-         "retransmits": ("retrans", 1), "lost": ("lost", 0), "unacked": ("unacked", 0),
-         "out_of_order": ("rcv_ooopack", 0), "bytes_sent": ("bytes_sent", 0),
-         "bytes_acked": ("bytes_acked", 0), "bytes_received": ("bytes_received", 0),
-         "bytes_retransmitted": ("bytes_retrans", 0), "segments_sent": ("segs_out", 0),
-         "segments_received": ("segs_in", 0), "cwnd": ("cwnd", 0)}
 
 
 @pytest.fixture
@@ -47,26 +39,6 @@ def told(daemon, *words):
     """By cookie."""
     return {row["cookie"]: row for row in current(daemon, "list", "--limit", "100000",
                                                   "proto=tcp", *words)["sockets"]}
-
-
-def ss(namespace):
-    """By cookie, in our words."""
-    sockets = {}
-    for line in namespace.run("ss", "-tieHOn").stdout.splitlines():
-        found = dict(re.findall(r" (\w+):(\S+)", line))
-        numbers = {}
-        for name, (theirs, place) in NAMES.items():
-            parts = re.split("[/]", found.get(theirs, "0"))
-            numbers[name] = float(parts[place]) if place < len(parts) else 0
-        sockets[int(found["sk"], 16)] = numbers
-    return sockets
-
-
-def differs(ours, theirs):
-    """ss rounds to a few digits."""
-    return [(name, ours.get(name, 0), theirs[name]) for name in NAMES
-            if abs(ours.get(name, 0) - theirs[name]) > (
-                0.0006 + 1e-5 * theirs[name] if name.endswith("_ms") else 0)]
 
 
 def test_a_thousand_sockets_are_as_ss_has_them(lossy, watched):

@@ -2,6 +2,7 @@
 """A daemon that watches the sockets of a namespace, and nothing else; many connections between two
 namespaces, and SYNs of nobody."""
 import ctypes
+import re
 import select
 import socket
 import sys
@@ -21,6 +22,13 @@ SILENT = {4: "10.77.1.8", 6: "fd77::8"}         # nobody, at
 NOWHERE = "02:00:00:00:00:08"
 ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
 SO_COOKIE = 57         # of asm-generic/socket.h; 8 bytes
+# What ss calls it (after a colon), and where in it; what it leaves out is 0.
+NAMES = {"rtt_ms": ("rtt", 0), "rttvar_ms": ("rtt", 1), "min_rtt_ms": ("minrtt", 0),
+         "retransmits": ("retrans", 1), "lost": ("lost", 0), "unacked": ("unacked", 0),
+         "out_of_order": ("rcv_ooopack", 0), "bytes_sent": ("bytes_sent", 0),
+         "bytes_acked": ("bytes_acked", 0), "bytes_received": ("bytes_received", 0),
+         "bytes_retransmitted": ("bytes_retrans", 0), "segments_sent": ("segs_out", 0),
+         "segments_received": ("segs_in", 0), "cwnd": ("cwnd", 0)}
 
 
 def watching(weir_daemon, namespace):
@@ -130,3 +138,23 @@ def double(pinned, cookie):
     known, key = (value.to_bytes(8, sys.byteorder) for value in (cookie, 1 << 62 | cookie))
     assert bpf.bpf_map_lookup_elem(number, known, entry) == 0 and known in entry.raw
     assert bpf.bpf_map_update_elem(number, key, entry.raw.replace(known, key), 0) == 0
+
+
+def ss(namespace):
+    """By cookie, in our words."""
+    sockets = {}
+    for line in namespace.run("ss", "-tieHOn").stdout.splitlines():
+        found = dict(re.findall(r" (\w+):(\S+)", line))
+        numbers = {}
+        for name, (theirs, place) in NAMES.items():
+            parts = re.split("[/]", found.get(theirs, "0"))
+            numbers[name] = float(parts[place]) if place < len(parts) else 0
+        sockets[int(found["sk"], 16)] = numbers
+    return sockets
+
+
+def differs(ours, theirs):
+    """ss rounds to a few digits."""
+    return [(name, ours.get(name, 0), theirs[name]) for name in NAMES
+            if abs(ours.get(name, 0) - theirs[name]) > (
+                0.0006 + 1e-5 * theirs[name] if name.endswith("_ms") else 0)]
