@@ -77,7 +77,7 @@ struct cred {
 
 struct task_struct {
 	struct task_struct *group_leader;
-	const struct cred *cred;
+	const struct cred *cred, *real_cred;
 	struct css_set *cgroups;
 	__u64 start_boottime;
 	unsigned int flags;

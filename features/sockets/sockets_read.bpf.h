@@ -121,17 +121,21 @@ static __noinline int sockets_cgroup_note(struct kernfs_node *node, __u64 id)
 	return bpf_map_update_elem(&st_sock_cgroup, &id, &names, BPF_NOEXIST);
 }
 
+/* Name, number and user are the process's, not those of the thread that is met. The name is copied
+ * whole, with the zeros behind it: totals are told apart by all of its bytes. */
 static __always_inline void sockets_process(struct sockets_process *process,
 					    struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+	char comm[SOCKETS_COMM_BYTES] = "";
 
 	process->pid = (__u32)BPF_CORE_READ(task, tgid);
 	process->began_ns = BPF_CORE_READ(leader, start_boottime);
-	process->uid = BPF_CORE_READ(task, cred, uid.val);
+	process->uid = BPF_CORE_READ(leader, real_cred, uid.val);
 	process->cgroup = BPF_CORE_READ(node, id);
-	BPF_CORE_READ_STR_INTO(&process->comm, leader, comm);
+	BPF_CORE_READ_STR_INTO(&comm, leader, comm);
+	__builtin_memcpy(process->comm, comm, sizeof(comm));
 	sockets_cgroup_note(node, process->cgroup);
 }
 

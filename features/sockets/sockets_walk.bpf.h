@@ -126,6 +126,7 @@ static __noinline int sockets_held(struct sockets_entry *entry, struct task_stru
 	if (!walk || !entry)
 		return 0;
 	if (entry->by != SOCKETS_BY_NOBODY && sockets_is_same(&entry->owner, pid, began_ns)) {
+		sockets_process(&entry->owner, task); /* it may run another program since */
 		entry->owner_walk = *walk;
 		return 0;
 	}
@@ -137,8 +138,8 @@ static __noinline int sockets_held(struct sockets_entry *entry, struct task_stru
 		entry->owner_walk = *walk;
 		return 0;
 	}
-	if (!sockets_is_same(&entry->holder, pid, began_ns) &&
-	    (entry->holder_walk != *walk || sockets_is_later(&entry->holder, began_ns)))
+	if (sockets_is_same(&entry->holder, pid, began_ns) || entry->holder_walk != *walk ||
+	    sockets_is_later(&entry->holder, began_ns))
 		sockets_process(&entry->holder, task);
 	entry->holder_walk = *walk;
 	return 0;

@@ -314,6 +314,60 @@ def test_a_socket_that_is_handed_on_belongs_to_who_has_it(pair, watched):
         assert row(watched, "--ended", f"rport={PORT}")["pid"] == child
 
 
+RUN_ANOTHER = """
+import os, pathlib, socket, sys
+pathlib.Path("/proc/self/comm").write_text("tcpclient")
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+sock.send(b"x" * 10)
+sock.set_inheritable(True)
+print(os.getpid(), flush=True)
+sys.stdin.readline()
+os.execv(sys.argv[3], [sys.argv[3], "-c", "import sys; sys.stdin.read()"])
+"""
+
+
+def test_who_runs_another_program_has_its_sockets_by_the_new_name(pair, watched):
+    program = watched.home / "prog"           # shorter than what it was called before
+    program.symlink_to(sys.executable)
+    with listener(pair.outside, pair.outside_v4), \
+            Script(pair.inside, RUN_ANOTHER, pair.outside_v4, str(PORT), program) as script:
+        assert int(script.line()) == script.pid
+        assert row(watched, f"rport={PORT}")["process"] == "tcpclient"
+        script.process.stdin.write("go\n")
+        script.process.stdin.flush()
+        wait_for(lambda: row(watched, f"rport={PORT}")["process"] == "prog", "it is the new one's",
+                 20)
+        found = row(watched, f"rport={PORT}")
+        assert (found["pid"], found["known_by"]) == (script.pid, "connect")
+        script.end()
+        assert row(watched, "--ended", f"rport={PORT}")["process"] == "prog"
+    wait_for(lambda: [(total["process"], total["bytes_sent"], total["own_sent"])
+                      for total in current(watched, "top")["groups"] if total["sockets"]]
+             == [("prog", 10, 0)], "the one row has it, which the other carried")
+
+
+OTHER_USER = """
+import ctypes, os, socket, sys, threading
+def connect():
+    number = {"x86_64": 117}.get(os.uname().machine, 147)     # setresuid, of this thread alone
+    assert ctypes.CDLL(None).syscall(number, 4321, 4321, 4321) == 0
+    sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    print("connected", flush=True)
+    sys.stdin.read()
+thread = threading.Thread(target=connect)
+thread.start()
+thread.join()
+"""
+
+
+def test_the_user_is_the_process_s_not_its_thread_s(pair, watched):
+    with listener(pair.outside, pair.outside_v4), \
+            Script(pair.inside, OTHER_USER, pair.outside_v4, str(PORT)) as script:
+        assert script.line() == "connected"
+        found = row(watched, f"rport={PORT}")
+        assert (found["pid"], found["uid"]) == (script.pid, 0)
+
+
 def test_a_port_that_is_used_again_belongs_to_the_new_one(pair, watched):
     """The same ends, one process after another."""
     text = """
