@@ -56,7 +56,7 @@ static void sockets_status(void *data, struct weir_json_out *json)
 	if (state->why[0])
 		weir_json_put_str(json, "problem", state->why);
 	if (state->view) {
-		weir_json_put_uint(json, "live", sockets_count(state->view));
+		weir_json_put_uint(json, "live", sockets_flow_count(state->view));
 		sockets_sums_put(state, json);
 	}
 	weir_json_close_object(json);

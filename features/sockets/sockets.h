@@ -68,7 +68,7 @@ struct sockets_entry {
 	__u8 is_gone;	 /* its end was missed */
 	__u8 was_established;
 	__u8 was_looked_at; /* since it began, by a look at all sockets */
-	__u8 pad[4];
+	__u32 was_seen;	    /* counted as such: 0 of a UDP socket that has asked, perhaps in vain */
 	struct sockets_process owner;	/* by what it did */
 	struct sockets_process holder;	/* another that was found to have it */
 	__u64 owner_walk, holder_walk;	/* the last walk over all files that found it so */

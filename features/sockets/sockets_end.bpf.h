@@ -5,6 +5,13 @@
 
 #include "sockets_window.bpf.h"
 
+/* Once each, whoever comes first: a look at all sockets and the end of one may meet. */
+static __always_inline void sockets_seen(struct sockets_entry *entry)
+{
+	if (!__sync_val_compare_and_swap(&entry->was_seen, 0, 1))
+		sockets_sum(SOCKETS_SEEN);
+}
+
 /* In the map before it is filled in: it is too large for the stack of who calls this. */
 static __noinline struct sockets_entry *sockets_begin(struct sock *sk, __u64 cookie, __u8 side)
 {
@@ -26,7 +33,8 @@ static __noinline struct sockets_entry *sockets_begin(struct sock *sk, __u64 coo
 	entry->side = side;
 	entry->netns = sockets_netns(sk);
 	sockets_ends(entry, sk);
-	sockets_sum(SOCKETS_SEEN);
+	if (entry->proto == SOCKETS_TCP)
+		sockets_seen(entry);
 	return entry;
 }
 

@@ -125,5 +125,5 @@ int sockets_snapshot(void *data, struct weir_snapshot *snapshot)
 	return r ? r :
 		   weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "sockets",
 				     "Sockets of this host that live.",
-				     (double)sockets_count(state->view), NULL);
+				     (double)sockets_flow_count(state->view), NULL);
 }

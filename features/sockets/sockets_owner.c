@@ -38,6 +38,15 @@ bool sockets_is_flow(const struct sockets_entry *entry)
 	       (entry->proto == IPPROTO_TCP || entry->ended_ns || entry->state == 1);
 }
 
+size_t sockets_flow_count(const struct sockets_view *view)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < sockets_count(view); i++)
+		count += sockets_is_flow(sockets_at(view, i));
+	return count;
+}
+
 const char *sockets_state_name(uint8_t state)
 {
 	static const char *const names[] = {

@@ -134,6 +134,8 @@ const struct sockets_process *sockets_owner(const struct sockets_entry *entry);
 const char *sockets_known_by(const struct sockets_entry *entry);
 /* Whether it is a flow: a UDP socket may have asked in vain. */
 bool sockets_is_flow(const struct sockets_entry *entry);
+/* How many of those that live are. */
+size_t sockets_flow_count(const struct sockets_view *view);
 const char *sockets_state_name(uint8_t state);
 const char *sockets_side_name(uint8_t side);
 /* What is in totals of a socket that lives. */

@@ -60,13 +60,13 @@ int weir_sock_udp6(struct bpf_sock_addr *ctx)
 	return sockets_udp_called(ctx);
 }
 
-/* Never connected, or in vain: nobody's flow. */
+/* Never connected, in vain, or not for as long as until a look: nobody's flow. */
 static __noinline int sockets_udp_end(struct sock *sk, __u64 cookie)
 {
 	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
 	bool is_connected = BPF_CORE_READ(sk, __sk_common.skc_state) == SOCKETS_ESTABLISHED;
 
-	if (!is_connected) {
+	if (!is_connected && !(entry && entry->was_seen)) {
 		if (entry)
 			bpf_map_delete_elem(&st_socks, &cookie);
 		return 0;
@@ -79,7 +79,9 @@ static __noinline int sockets_udp_end(struct sock *sk, __u64 cookie)
 		sockets_process(&entry->owner, (struct task_struct *)bpf_get_current_task());
 		entry->by = SOCKETS_BY_CLOSE;
 	}
-	sockets_ends(entry, sk);
+	if (is_connected)
+		sockets_ends(entry, sk);
+	sockets_seen(entry);
 	entry->state = SOCKETS_CLOSE;
 	return sockets_finish(entry, cookie);
 }

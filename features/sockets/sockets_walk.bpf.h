@@ -34,6 +34,17 @@ struct {
 	__type(value, __u64);
 } cfg_sock_walk SEC(".maps");
 
+/* One that is connected once more has another remote end from then on; one that is no more keeps
+ * those it had until it is closed. */
+static __always_inline void sockets_udp_look(struct sockets_entry *entry, const struct sock *sk)
+{
+	entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (entry->state != SOCKETS_ESTABLISHED)
+		return;
+	sockets_ends(entry, sk);
+	sockets_seen(entry);
+}
+
 /*
  * A socket is freed for other sockets' use only: what its address holds is a socket, perhaps
  * another one by now. So the cookie is looked at before and after.
@@ -60,11 +71,10 @@ static long sockets_look(void *map, const __u64 *key, struct sockets_entry *entr
 			sockets_windows_note(entry, &windows);
 		}
 	}
-	/* A UDP socket that is connected once more has another remote end from then on. */
-	if (is_it && (!entry->local_port || entry->proto == SOCKETS_UDP))
-		sockets_ends(entry, sk);
 	if (is_it && entry->proto == SOCKETS_UDP)
-		entry->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+		sockets_udp_look(entry, sk);
+	else if (is_it && !entry->local_port)
+		sockets_ends(entry, sk);
 	entry->is_gone = !is_it;
 	entry->was_looked_at = 1;
 	return 0;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir socket` when its tables are full: what has no place is counted."""
+import ctypes
+import errno
 import os
 import pathlib
 import signal
@@ -114,3 +116,37 @@ def test_totals_without_room_are_one_row(pair, watched):
     rest, = [row["sockets"] for row in answer["groups"] if not row["process"]]
     assert rest == answer["unsummed"] and 50 <= rest <= 60
     assert "in no row of the totals" in watched.say("socket", "top")
+
+
+IN_VAIN = """
+import socket, sys
+for number in range(int(sys.argv[3])):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("198.51.100.7", int(sys.argv[2])))
+        except OSError:
+            continue
+        sys.exit("there is a way")
+"""
+
+
+def test_what_is_seen_has_ended_or_lives(pair, watched):
+    """A UDP socket that found no way is none, one that is no longer connected has been one."""
+    run(pair, IN_VAIN, "1000")
+    run(pair, CONNECT, "7")
+    with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, \
+            pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, \
+            pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as vain:
+        one.connect((pair.outside_v4, PORT))
+        other.connect((pair.outside_v4, PORT + 1))
+        assert vain.connect_ex(("198.51.100.7", PORT)) == errno.ENETUNREACH
+        wait_for(lambda: current(watched, "list")["matching"] == 2, "both are there")
+        answer = current(watched, "list")
+        assert (answer["seen"], answer["ended"], answer["end_missed"]) == (9, 7, 0)
+        nowhere = bytes(16)                   # AF_UNSPEC
+        assert ctypes.CDLL(None).connect(other.fileno(), nowhere, len(nowhere)) == 0
+        wait_for(lambda: current(watched, "list")["matching"] == 1, "one is not connected")
+    answer = wait_for(lambda: (found := current(watched, "list", "--ended"))["ended"] == 9 and found,
+                      "all have ended")
+    assert (answer["seen"], answer["matching"]) == (9, 9)
+    assert [row["remote_port"] for row in answer["sockets"]].count(PORT + 1) == 1
