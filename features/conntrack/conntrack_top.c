@@ -14,7 +14,7 @@
 void conntrack_groups_done(struct conntrack_groups *groups)
 {
 	conntrack_tally_done(&groups->tally);
-	conntrack_rank_done(&groups->rank);
+	weir_rank_done(&groups->rank);
 	tdestroy(groups->names_found, free);
 	free(groups->names);
 	free(groups->told);
@@ -169,14 +169,13 @@ static bool comes_first(uint32_t item, uint32_t other, const void *arg)
 
 int conntrack_groups_rank(struct conntrack_groups *groups, enum conntrack_measure by, size_t most)
 {
-	struct conntrack_rank *rank = &groups->rank;
+	struct weir_rank *rank = &groups->rank;
 	int r = conntrack_tally_settle(&groups->tally);
 
 	if (!r && is_named(groups->kind))
 		r = groups_name(groups);
 	if (!r)
-		r = conntrack_rank_init(rank,
-					most < groups->tally.count ? most : groups->tally.count);
+		r = weir_rank_init(rank, most < groups->tally.count ? most : groups->tally.count);
 	if (r)
 		return r;
 	rank->comes_first = comes_first;
@@ -185,10 +184,10 @@ int conntrack_groups_rank(struct conntrack_groups *groups, enum conntrack_measur
 		const struct conntrack_totals *totals = &groups->tally.at[row].totals;
 
 		conntrack_totals_add(&groups->listed, totals);
-		conntrack_rank_add(rank, &(struct conntrack_ranked){
-						 conntrack_totals_of(totals, by), row, 0 });
+		weir_rank_add(rank,
+			      &(struct weir_ranked){ conntrack_totals_of(totals, by), row, 0 });
 	}
-	conntrack_rank_sort(rank);
+	weir_rank_sort(rank);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 #ifndef WEIR_CONNTRACK_TOP_H
 #define WEIR_CONNTRACK_TOP_H
 
-#include "features/conntrack/conntrack_rank.h"
+#include "base/rank.h"
 #include "features/conntrack/conntrack_tally.h"
 
 struct conntrack_group {
@@ -25,7 +25,7 @@ struct conntrack_groups {
 	struct conntrack_tally tally;
 	struct conntrack_told_group *told; /* of its first rows; what ended is added first */
 	size_t told_count, told_room;
-	struct conntrack_rank rank;
+	struct weir_rank rank;
 	const char **names; /* of services and backends; the number of a group is an index */
 	size_t name_count;
 	void *names_found;		/* the same, a tree of search.h, which owns them */

@@ -41,7 +41,7 @@ struct top {
 	struct conntrack_ended late;  /* ended while flows were looked at */
 	struct conntrack_groups groups;
 	struct met *met; /* by slots of the rank; NULL: groups are asked for */
-	struct conntrack_rank rank;
+	struct weir_rank rank;
 };
 
 static uint64_t measure_of(const struct conntrack_view *view, enum conntrack_measure by)
@@ -59,16 +59,16 @@ static uint64_t measure_of(const struct conntrack_view *view, enum conntrack_mea
 /* Few stay: of n flows in any order, limit * log(n / limit). The one that goes leaves its slot. */
 static void flow_keep(struct top *top, struct conntrack_query *query, uint32_t index)
 {
-	struct conntrack_rank *rank = &top->rank;
-	struct conntrack_ranked one = {
+	struct weir_rank *rank = &top->rank;
+	struct weir_ranked one = {
 		.measure = measure_of(&query->view, top->by),
 		.item = (uint32_t)query->total, /* of equal ones the first that was met */
 		.slot = (uint32_t)(rank->count < rank->room ? rank->count : rank->at[0].slot),
 	};
 
-	if (!conntrack_rank_takes(rank, &one) || !conntrack_query_whole(query, index))
+	if (!weir_rank_takes(rank, &one) || !conntrack_query_whole(query, index))
 		return;
-	conntrack_rank_add(rank, &one);
+	weir_rank_add(rank, &one);
 	top->met[one.slot] = (struct met){ query->flow, query->view };
 }
 
@@ -183,7 +183,7 @@ static void groups_put(struct conntrack_query *query, const struct top *top, boo
 static void flows_put(struct conntrack_query *query, struct top *top)
 {
 	weir_json_open_array(&query->json, "flows");
-	conntrack_rank_sort(&top->rank);
+	weir_rank_sort(&top->rank);
 	for (size_t i = 0; i < top->rank.count; i++) {
 		struct met *met = &top->met[top->rank.at[i].slot];
 
@@ -251,7 +251,7 @@ static int top_read(struct conntrack_query *query, struct weir_call *call, struc
 		top->met = calloc(query->limit, sizeof(*top->met));
 	else
 		top->groups.kind = (enum conntrack_group_kind)(kind - 1);
-	if (!kind && (!top->met || conntrack_rank_init(&top->rank, query->limit)))
+	if (!kind && (!top->met || weir_rank_init(&top->rank, query->limit)))
 		return -ENOMEM;
 	return lengths_read(query->state, call, &top->groups);
 }
@@ -377,7 +377,7 @@ int conntrack_top_run(struct weir_engine *engine, struct weir_call *call, uint64
 	int r = top_answer(&query, call, &top);
 
 	conntrack_groups_done(&top.groups);
-	conntrack_rank_done(&top.rank);
+	weir_rank_done(&top.rank);
 	free(top.met);
 	return r;
 }

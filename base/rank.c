@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "features/conntrack/conntrack_rank.h"
+#include "base/rank.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int conntrack_rank_init(struct conntrack_rank *rank, size_t room)
+int weir_rank_init(struct weir_rank *rank, size_t room)
 {
 	rank->at = calloc(room ? room : 1, sizeof(*rank->at));
 	rank->room = room;
@@ -12,14 +12,14 @@ int conntrack_rank_init(struct conntrack_rank *rank, size_t room)
 	return rank->at ? 0 : -ENOMEM;
 }
 
-void conntrack_rank_done(struct conntrack_rank *rank)
+void weir_rank_done(struct weir_rank *rank)
 {
 	free(rank->at);
-	*rank = (struct conntrack_rank){ .count = 0 };
+	*rank = (struct weir_rank){ .count = 0 };
 }
 
-static bool is_before(const struct conntrack_rank *rank, const struct conntrack_ranked *one,
-		      const struct conntrack_ranked *other)
+static bool is_before(const struct weir_rank *rank, const struct weir_ranked *one,
+		      const struct weir_ranked *other)
 {
 	if (one->measure != other->measure)
 		return one->measure > other->measure;
@@ -27,18 +27,18 @@ static bool is_before(const struct conntrack_rank *rank, const struct conntrack_
 				   one->item < other->item;
 }
 
-static void one_rise(struct conntrack_rank *rank, size_t at)
+static void one_rise(struct weir_rank *rank, size_t at)
 {
-	const struct conntrack_ranked one = rank->at[at];
+	const struct weir_ranked one = rank->at[at];
 
 	for (; at && is_before(rank, &rank->at[(at - 1) / 2], &one); at = (at - 1) / 2)
 		rank->at[at] = rank->at[(at - 1) / 2];
 	rank->at[at] = one;
 }
 
-static void one_sink(struct conntrack_rank *rank, size_t at)
+static void one_sink(struct weir_rank *rank, size_t at)
 {
-	const struct conntrack_ranked one = rank->at[at];
+	const struct weir_ranked one = rank->at[at];
 
 	for (size_t child; (child = at * 2 + 1) < rank->count; at = child) {
 		if (child + 1 < rank->count &&
@@ -51,16 +51,16 @@ static void one_sink(struct conntrack_rank *rank, size_t at)
 	rank->at[at] = one;
 }
 
-bool conntrack_rank_takes(const struct conntrack_rank *rank, const struct conntrack_ranked *one)
+bool weir_rank_takes(const struct weir_rank *rank, const struct weir_ranked *one)
 {
 	if (rank->count < rank->room)
 		return true;
 	return rank->room && is_before(rank, one, &rank->at[0]);
 }
 
-bool conntrack_rank_add(struct conntrack_rank *rank, const struct conntrack_ranked *one)
+bool weir_rank_add(struct weir_rank *rank, const struct weir_ranked *one)
 {
-	if (!conntrack_rank_takes(rank, one))
+	if (!weir_rank_takes(rank, one))
 		return false;
 	if (rank->count < rank->room) {
 		rank->at[rank->count] = *one;
@@ -77,7 +77,7 @@ static int ranked_compare(const void *a, const void *b, void *arg)
 	return is_before(arg, a, b) ? -1 : is_before(arg, b, a);
 }
 
-void conntrack_rank_sort(struct conntrack_rank *rank)
+void weir_rank_sort(struct weir_rank *rank)
 {
 	qsort_r(rank->at, rank->count, sizeof(*rank->at), ranked_compare, rank);
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "features/conntrack/conntrack_rank.h"
+#include "base/rank.h"
 #include "tests/unit/drawn.h"
 
 #define MANY 3000u
@@ -31,24 +31,24 @@ static bool high_comes_first(uint32_t item, uint32_t other, const void *arg)
 
 static void assert_ranks(const uint64_t *measures, size_t room, bool high_first)
 {
-	struct conntrack_rank rank = { .comes_first = high_first ? high_comes_first : NULL };
+	struct weir_rank rank = { .comes_first = high_first ? high_comes_first : NULL };
 	size_t expected = room < MANY ? room : MANY;
 
-	assert_int_equal(conntrack_rank_init(&rank, room), 0);
+	assert_int_equal(weir_rank_init(&rank, room), 0);
 	for (uint32_t i = 0; i < MANY; i++) {
-		const struct conntrack_ranked one = { measures[i], i, i + 7 };
-		bool takes = conntrack_rank_takes(&rank, &one);
+		const struct weir_ranked one = { measures[i], i, i + 7 };
+		bool takes = weir_rank_takes(&rank, &one);
 
-		assert_int_equal(conntrack_rank_add(&rank, &one), takes);
+		assert_int_equal(weir_rank_add(&rank, &one), takes);
 	}
-	conntrack_rank_sort(&rank);
+	weir_rank_sort(&rank);
 	assert_int_equal(rank.count, expected);
 	for (size_t i = 0; i < expected; i++) {
 		assert_int_equal(place_of(measures, rank.at[i].item, high_first), i);
 		assert_int_equal(rank.at[i].measure, measures[rank.at[i].item]);
 		assert_int_equal(rank.at[i].slot, rank.at[i].item + 7);
 	}
-	conntrack_rank_done(&rank);
+	weir_rank_done(&rank);
 }
 
 static void the_first_so_many_are_those_of_all_in_order(void **state)
