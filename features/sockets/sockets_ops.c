@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/filter.h"
+#include "base/rank.h"
 #include "core/engine.h"
 #include "features/sockets/sockets_state.h"
 
@@ -113,6 +114,11 @@ static size_t ends_get(const struct sockets_entry *entry, size_t field,
 	}
 }
 
+static uint64_t carried(const struct sockets_entry *entry)
+{
+	return entry->numbers.bytes_sent + entry->numbers.bytes_received;
+}
+
 static size_t item_get(const void *data, size_t field,
 		       union weir_filter_value ret_values[WEIR_FILTER_EITHER_MAX])
 {
@@ -141,9 +147,7 @@ static size_t item_get(const void *data, size_t field,
 					    SOCKETS_ZERO_TIMES(entry->zero_received),
 		       1;
 	default:
-		return ret_values->number =
-			       entry->numbers.bytes_sent + entry->numbers.bytes_received,
-		       1;
+		return ret_values->number = carried(entry), 1;
 	}
 }
 
@@ -153,14 +157,18 @@ struct listing {
 	uint64_t most, shown, matching;
 };
 
-static void entry_list(struct sockets *state, struct listing *listing,
-		       const struct sockets_entry *entry)
+static bool is_wanted(struct sockets *state, const struct listing *listing,
+		      const struct sockets_entry *entry)
 {
 	struct item item = { state, entry, "" };
 
-	if (!sockets_is_flow(entry) || !weir_filter_matches(listing->filter, item_get, &item))
-		return;
-	if (listing->matching++ >= listing->most)
+	return sockets_is_flow(entry) && weir_filter_matches(listing->filter, item_get, &item);
+}
+
+static void entry_list(struct sockets *state, struct listing *listing,
+		       const struct sockets_entry *entry)
+{
+	if (!is_wanted(state, listing, entry) || listing->matching++ >= listing->most)
 		return;
 	listing->shown++;
 	sockets_entry_put(state, entry, listing->json);
@@ -179,17 +187,53 @@ static void ended_list(struct sockets *state, struct listing *listing)
 		entry_list(state, listing, &state->unseen[(turn - 1) % SOCKETS_UNSEEN_MAX]);
 }
 
-static void sockets_list(struct sockets *state, struct listing *listing, bool is_ended)
+/* Of two that carried as much: cookies are given in turn. */
+static bool has_lower_cookie(uint32_t item, uint32_t other, const void *arg)
 {
+	return sockets_at(arg, item)->cookie < sockets_at(arg, other)->cookie;
+}
+
+/* Those that carried most, and they first. */
+static int live_list(struct sockets *state, struct listing *listing)
+{
+	const struct sockets_view *view = state->view;
+	size_t count = sockets_count(view);
+	_cleanup_(weir_rank_done) struct weir_rank rank = { .comes_first = has_lower_cookie,
+							    .arg = view };
+	int r = weir_rank_init(&rank, listing->most < count ? listing->most : count);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		const struct sockets_entry *entry = sockets_at(view, i);
+
+		if (!is_wanted(state, listing, entry))
+			continue;
+		listing->matching++;
+		weir_rank_add(&rank, &(struct weir_ranked){ .measure = carried(entry),
+							    .item = (uint32_t)i });
+	}
+	weir_rank_sort(&rank);
+	for (size_t i = 0; i < rank.count; i++)
+		sockets_entry_put(state, sockets_at(view, rank.at[i].item), listing->json);
+	listing->shown = rank.count;
+	return 0;
+}
+
+static int sockets_list(struct sockets *state, struct listing *listing, bool is_ended)
+{
+	int r = 0;
+
 	weir_json_open_array(listing->json, "sockets");
 	if (is_ended)
 		ended_list(state, listing);
-	for (size_t i = 0; !is_ended && i < sockets_count(state->view); i++)
-		entry_list(state, listing, sockets_at(state->view, i));
+	else
+		r = live_list(state, listing);
 	weir_json_close_array(listing->json);
 	weir_json_put_uint(listing->json, "shown", listing->shown);
 	weir_json_put_uint(listing->json, "matching", listing->matching);
 	sockets_sums_put(state, listing->json);
+	return r;
 }
 
 static int run_list(struct weir_engine *engine, struct weir_call *call)
@@ -209,9 +253,9 @@ static int run_list(struct weir_engine *engine, struct weir_call *call)
 	weir_json_open_object(&json, NULL);
 	sockets_head_put(state, &json);
 	if (state->view)
-		sockets_list(state, &listing, weir_call_flag(call, "ended"));
+		r = sockets_list(state, &listing, weir_call_flag(call, "ended"));
 	weir_json_close_object(&json);
-	return 0;
+	return r;
 }
 
 static const struct weir_arg list_args[] = {
@@ -223,7 +267,7 @@ static const struct weir_arg list_args[] = {
 	{ .name = "limit",
 	  .type = WEIR_ARG_UINT,
 	  .metavar = "N",
-	  .help = "show no more than so many",
+	  .help = "show no more than so many, those that carried most",
 	  .fallback = "1000" },
 	{ 0 },
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir socket` when its tables are full: what has no place is counted."""
+import contextlib
 import ctypes
 import errno
 import os
@@ -13,7 +14,7 @@ import pytest
 
 from harness.current import current
 from harness.net import Pair
-from harness.sockets import ENTRY_BYTES, cookie_of, double, opened, watching
+from harness.sockets import ENTRY_BYTES, connections, cookie_of, double, opened, watching
 from harness.wait import wait_for
 
 MOST, ENDED_MOST, TOTALS_MOST = 65536, 4096, 2048
@@ -150,3 +151,22 @@ def test_what_is_seen_has_ended_or_lives(pair, watched):
                       "all have ended")
     assert (answer["seen"], answer["matching"]) == (9, 9)
     assert [row["remote_port"] for row in answer["sockets"]].count(PORT + 1) == 1
+
+
+def test_a_list_has_those_that_carried_most(pair, watched):
+    """The busiest was opened last; then by what each has carried, whatever the limit."""
+    count = 12
+    with contextlib.ExitStack() as stack:
+        ends = connections(pair, count // 2, stack)
+        inside = sorted((ours for ours, _ in ends), key=cookie_of)
+        for place, sock in enumerate(inside):
+            sock.setblocking(True)
+            sock.sendall(b"x" * 100 * (place // 2 + 1))      # two of each size
+        expected = sorted(inside, key=lambda sock: (-(inside.index(sock) // 2), cookie_of(sock)))
+        wait_for(lambda: sum(row["bytes_acked"] - row["bytes_acked"] % 100 for row in current(
+            watched, "list")["sockets"]) == 200 * sum(range(1, count // 2 + 1)), "all is sent")
+        for limit in (1, 3, count - 1, count, 1000):
+            answer = current(watched, "list", "--limit", str(limit))
+            assert (answer["shown"], answer["matching"]) == (min(limit, count), count)
+            assert [row["cookie"] for row in answer["sockets"]] == [
+                cookie_of(sock) for sock in expected[:limit]]
