@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "features/sockets/sockets.h"
 
 #define MOUNTS "/proc/self/mounts"
@@ -27,6 +28,7 @@ void sockets_cgroups_done(struct sockets_cgroups *cgroups)
 	if (cgroups->mount >= 0)
 		close(cgroups->mount);
 	free(cgroups->rows);
+	free(cgroups->slots);
 	sockets_cgroups_init(cgroups);
 }
 
@@ -132,22 +134,34 @@ bool sockets_container_of(const char *path, char ret_id[SOCKETS_CONTAINER_DIGITS
 	return is_found;
 }
 
-static int row_compare(const void *a, const void *b)
+/* Where its number is, or would be: at most half of the slots are taken. */
+static uint32_t *slot_of(const struct sockets_cgroups *cgroups, uint64_t id)
 {
-	uint64_t one = ((const struct sockets_cgroup_row *)a)->id,
-		 other = ((const struct sockets_cgroup_row *)b)->id;
+	size_t last = 2 * cgroups->room - 1, at = weir_hash_mix(id) & last;
 
-	return one < other ? -1 : one > other;
+	while (cgroups->slots[at] && cgroups->rows[cgroups->slots[at] - 1].id != id)
+		at = (at + 1) & last;
+	return &cgroups->slots[at];
+}
+
+static void slots_fill(struct sockets_cgroups *cgroups)
+{
+	memset(cgroups->slots, 0, 2 * cgroups->room * sizeof(*cgroups->slots));
+	for (size_t i = 0; i < cgroups->count; i++)
+		*slot_of(cgroups, cgroups->rows[i].id) = (uint32_t)i + 1;
+}
+
+static struct sockets_cgroup_row *row_find(const struct sockets_cgroups *cgroups, uint64_t id)
+{
+	uint32_t slot = cgroups->room ? *slot_of(cgroups, id) : 0;
+
+	return slot ? &cgroups->rows[slot - 1] : NULL;
 }
 
 const struct sockets_cgroup_row *sockets_cgroup_known(const struct sockets_cgroups *cgroups,
 						      uint64_t id)
 {
-	struct sockets_cgroup_row key = { .id = id };
-
-	return cgroups->count ?
-		       bsearch(&key, cgroups->rows, cgroups->count, sizeof(key), row_compare) :
-		       NULL;
+	return row_find(cgroups, id);
 }
 
 static int room_make(struct sockets_cgroups *cgroups)
@@ -160,30 +174,58 @@ static int room_make(struct sockets_cgroups *cgroups)
 	if (!rows)
 		return -ENOMEM;
 	cgroups->rows = rows;
+	uint32_t *slots = reallocarray(cgroups->slots, 2 * room, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	cgroups->slots = slots;
 	cgroups->room = room;
+	slots_fill(cgroups);
 	return 0;
 }
 
 const struct sockets_cgroup_row *sockets_cgroup_find(struct sockets_cgroups *cgroups, uint64_t id,
 						     struct weir_map *names)
 {
-	const struct sockets_cgroup_row *known = sockets_cgroup_known(cgroups, id);
+	struct sockets_cgroup_row *row = row_find(cgroups, id);
 
-	if (known)
-		return known;
-	/* Those that are gone would pile up where jobs come and go. */
-	if (cgroups->count >= 4 * SOCKETS_CGROUPS_MAX)
-		cgroups->count = 0;
+	if (row) {
+		row->pass = cgroups->pass;
+		return row;
+	}
 	if (room_make(cgroups))
 		return NULL;
-	struct sockets_cgroup_row *row = &cgroups->rows[cgroups->count++];
-
-	*row = (struct sockets_cgroup_row){ .id = id };
+	row = &cgroups->rows[cgroups->count++];
+	*row = (struct sockets_cgroup_row){ .id = id, .pass = cgroups->pass };
+	*slot_of(cgroups, id) = (uint32_t)cgroups->count;
 	if (cgroups->mount < 0)
 		mount_find(cgroups);
 	if (cgroups->mount < 0 || !path_ask(cgroups, id, row->path))
 		path_recall(id, names, row->path);
 	sockets_container_of(row->path, row->container);
-	qsort(cgroups->rows, cgroups->count, sizeof(*row), row_compare);
-	return sockets_cgroup_known(cgroups, id);
+	return row;
+}
+
+static int lately_compare(const void *a, const void *b)
+{
+	uint64_t one = ((const struct sockets_cgroup_row *)a)->pass,
+		 other = ((const struct sockets_cgroup_row *)b)->pass;
+
+	return one > other ? -1 : one < other;
+}
+
+void sockets_cgroups_pass(struct sockets_cgroups *cgroups)
+{
+	size_t asked = 0;
+
+	for (size_t i = 0; i < cgroups->count; i++)
+		asked += cgroups->rows[i].pass == cgroups->pass;
+	cgroups->pass++;
+	size_t most = asked > SOCKETS_CGROUPS_KEPT ? asked : SOCKETS_CGROUPS_KEPT;
+
+	if (cgroups->count <= most)
+		return;
+	qsort(cgroups->rows, cgroups->count, sizeof(cgroups->rows[0]), lately_compare);
+	cgroups->count = most;
+	slots_fill(cgroups);
 }

@@ -12,16 +12,22 @@
 #define SOCKETS_CGROUP_PATH 512
 #define SOCKETS_CONTAINER_DIGITS 64
 
+/* So many stay, asked for or not: flows ask for those of sockets that are long gone. */
+#define SOCKETS_CGROUPS_KEPT 4096
+
 struct sockets_cgroup_row {
 	uint64_t id;
+	uint64_t pass;				      /* the last that asked for it */
 	char path[SOCKETS_CGROUP_PATH];		      /* "" when nothing tells */
 	char container[SOCKETS_CONTAINER_DIGITS + 1]; /* "" when it is none */
 };
 
 /* Those that were asked for; a number never comes again while the machine runs. */
 struct sockets_cgroups {
-	struct sockets_cgroup_row *rows; /* by number */
-	size_t count, room;
+	struct sockets_cgroup_row *rows;
+	uint32_t *slots;    /* where in `rows`, and 1, by a hash of the number; 0: nowhere */
+	size_t count, room; /* of rows; there are twice as many slots, a power of two */
+	uint64_t pass;
 	int mount; /* -1: not opened */
 	char mount_path[SOCKETS_CGROUP_PATH];
 };
@@ -33,6 +39,9 @@ const struct sockets_cgroup_row *sockets_cgroup_known(const struct sockets_cgrou
  * memory. */
 const struct sockets_cgroup_row *sockets_cgroup_find(struct sockets_cgroups *cgroups, uint64_t id,
 						     struct weir_map *names);
+/* All that may be asked for has been: of those that were not, the ones that were least lately make
+ * room. So there are never more than one pass asks for, or SOCKETS_CGROUPS_KEPT. */
+void sockets_cgroups_pass(struct sockets_cgroups *cgroups);
 void sockets_cgroups_init(struct sockets_cgroups *cgroups);
 void sockets_cgroups_done(struct sockets_cgroups *cgroups);
 /* The identifier in the path of a cgroup, as Docker, containerd, CRI-O and Podman call theirs, with

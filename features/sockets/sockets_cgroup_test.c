@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -61,12 +62,85 @@ static void what_only_looks_alike_is_none(void **state)
 	is_none("/docker/0123456789abcdef");
 }
 
+#define MANY 6000u	  /* more than are kept without being asked for */
+#define NONE (1ull << 60) /* numbers from there on are no cgroup's */
+
+static void ask(struct sockets_cgroups *cgroups, uint64_t from, uint64_t to)
+{
+	for (uint64_t id = from; id < to; id++)
+		assert_non_null(sockets_cgroup_find(cgroups, NONE + id, NULL));
+}
+
+static size_t known_count(const struct sockets_cgroups *cgroups, uint64_t from, uint64_t to)
+{
+	size_t count = 0;
+
+	for (uint64_t id = from; id < to; id++) {
+		const struct sockets_cgroup_row *row = sockets_cgroup_known(cgroups, NONE + id);
+
+		count += row && row->id == NONE + id;
+	}
+	return count;
+}
+
+/* What was found before has its name by then: it is not looked for again. */
+static void names_that_are_asked_for_stay_however_many(void **state)
+{
+	struct sockets_cgroups cgroups;
+
+	(void)state;
+	sockets_cgroups_init(&cgroups);
+	ask(&cgroups, 0, MANY);
+	assert_int_equal(known_count(&cgroups, 0, MANY), MANY);
+	for (size_t i = 0; i < cgroups.count; i++)
+		snprintf(cgroups.rows[i].path, SOCKETS_CGROUP_PATH, "/%llu",
+			 (unsigned long long)(cgroups.rows[i].id - NONE));
+	for (int pass = 0; pass < 3; pass++) {
+		sockets_cgroups_pass(&cgroups);
+		ask(&cgroups, 0, MANY);
+		assert_int_equal(cgroups.count, MANY);
+	}
+	for (unsigned id = 0; id < MANY; id++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "/%u", id);
+		assert_string_equal(sockets_cgroup_known(&cgroups, NONE + id)->path, path);
+	}
+	sockets_cgroups_done(&cgroups);
+}
+
+static void names_that_nobody_asks_for_go_first_the_oldest_before_others(void **state)
+{
+	struct sockets_cgroups cgroups;
+
+	(void)state;
+	sockets_cgroups_init(&cgroups);
+	ask(&cgroups, 0, 1000);
+	sockets_cgroups_pass(&cgroups);
+	ask(&cgroups, 1000, 3000);
+	sockets_cgroups_pass(&cgroups);
+	assert_int_equal(known_count(&cgroups, 0, 3000), 3000); /* there is room for both */
+	ask(&cgroups, 3000, 5000);
+	sockets_cgroups_pass(&cgroups);
+	assert_int_equal(cgroups.count, SOCKETS_CGROUPS_KEPT);
+	assert_int_equal(known_count(&cgroups, 0, 1000), SOCKETS_CGROUPS_KEPT - 4000);
+	assert_int_equal(known_count(&cgroups, 1000, 5000), 4000);
+	ask(&cgroups, 10000, 10000 + MANY);
+	sockets_cgroups_pass(&cgroups);
+	assert_int_equal(cgroups.count, MANY);
+	assert_int_equal(known_count(&cgroups, 10000, 10000 + MANY), MANY);
+	assert_int_equal(known_count(&cgroups, 0, 5000), 0);
+	sockets_cgroups_done(&cgroups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(containers_of_each_runtime_are_found),
 		cmocka_unit_test(the_innermost_container_is_meant),
 		cmocka_unit_test(what_only_looks_alike_is_none),
+		cmocka_unit_test(names_that_are_asked_for_stay_however_many),
+		cmocka_unit_test(names_that_nobody_asks_for_go_first_the_oldest_before_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

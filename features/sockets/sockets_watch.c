@@ -230,6 +230,7 @@ static void cgroups_find(struct sockets *state)
 		sockets_cgroup_find(&state->cgroups, view->totals[i].key.cgroup, names);
 	owners_find(state, state->ended, SOCKETS_ENDED_MAX);
 	owners_find(state, state->unseen, SOCKETS_UNSEEN_MAX);
+	sockets_cgroups_pass(&state->cgroups);
 }
 
 static void read_all(struct sockets *state, uint64_t now_ns)
