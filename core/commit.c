@@ -12,11 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -25,6 +23,7 @@
 #include "abi/policy_head.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "grace.h"
 #include "near.h"
 #include "pin.h"
 #include "placed.h"
@@ -186,7 +185,7 @@ unsigned weir_commit_slot(const struct weir_commit *commit)
  * slot gets once more what it has. Where none was ever filled, no packet has read one. */
 int weir_commit_grace(struct weir_commit *commit)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+	if (!weir_grace_wait())
 		return 0;
 	for (uint32_t i = 0; i < WEIR_POLICY_SLOTS; i++)
 		if (commit->slots[i].fd >= 0)

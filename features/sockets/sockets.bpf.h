@@ -9,6 +9,7 @@
 
 #include "sockets_end.bpf.h"
 #include "sockets_walk.bpf.h"
+#include "sockets_thin.bpf.h"
 
 #define ARG_SOCKET_FIRST 0
 #define ARG_RESET_PACKET 1 /* that is answered */

@@ -9,6 +9,7 @@
 #define SOCKETS_ENDED_MAX 4096	/* the last so many that ended; a power of two */
 #define SOCKETS_UNSEEN_MAX 1024 /* … whose end no program saw */
 #define SOCKETS_TOTALS_MAX 2048
+#define SOCKETS_LEAVING_MAX 512 /* rows of these that make room at once */
 #define SOCKETS_CGROUPS_MAX 1024
 #define SOCKETS_COMM_BYTES 16
 #define SOCKETS_CGROUP_BYTES 96 /* of a name; a container's is 64 digits and what is around it */
@@ -24,6 +25,9 @@ enum sockets_by {
 #define SOCKETS_ZERO_TIMES(word) ((__u32)((word) >> 32))
 #define SOCKETS_ZERO_EDGE(word) ((__u32)(word))
 #define SOCKETS_ZERO(times, edge) ((__u64)(times) << 32 | (edge))
+
+#define SOCKETS_MARK_SEEN 1	/* counted as such; not a UDP socket that asks in vain, perhaps */
+#define SOCKETS_MARK_UNSUMMED 2 /* it ended, and is in the totals of the rest */
 
 enum sockets_side {
 	SOCKETS_SIDE_UNKNOWN, /* it was there before */
@@ -67,8 +71,8 @@ struct sockets_entry {
 	__u8 is_adopted; /* it was there before it was watched */
 	__u8 is_gone;	 /* its end was missed */
 	__u8 was_established;
-	__u8 was_looked_at; /* since it began, by a look at all sockets */
-	__u32 was_seen;	    /* counted as such: 0 of a UDP socket that has asked, perhaps in vain */
+	__u8 was_looked_at;		/* since it began, by a look at all sockets */
+	__u32 marks;			/* SOCKETS_MARK_… */
 	struct sockets_process owner;	/* by what it did */
 	struct sockets_process holder;	/* another that was found to have it */
 	__u64 owner_walk, holder_walk;	/* the last walk over all files that found it so */

@@ -8,7 +8,7 @@
 /* Once each, whoever comes first: a look at all sockets and the end of one may meet. */
 static __always_inline void sockets_seen(struct sockets_entry *entry)
 {
-	if (!__sync_val_compare_and_swap(&entry->was_seen, 0, 1))
+	if (!(__sync_fetch_and_or(&entry->marks, SOCKETS_MARK_SEEN) & SOCKETS_MARK_SEEN))
 		sockets_sum(SOCKETS_SEEN);
 }
 
@@ -88,20 +88,40 @@ static __always_inline void sockets_add(struct sockets_total *total,
 			     SOCKETS_ZERO_TIMES(entry->zero_received));
 }
 
-static __noinline struct sockets_total *sockets_total_of(const struct sockets_total_key *key)
+static __always_inline struct sockets_total *sockets_total_rest(void)
+{
+	static const struct sockets_total_key rest;
+
+	return bpf_map_lookup_elem(&st_sock_total, &rest);
+}
+
+static __always_inline struct sockets_total *sockets_total_own(const struct sockets_total_key *key)
 {
 	static const struct sockets_total empty;
-	static const struct sockets_total_key others;
-	struct sockets_total *total = bpf_map_lookup_elem(&st_sock_total, key);
+	struct sockets_total *total;
 
-	if (total)
-		return total;
-	bpf_map_update_elem(&st_sock_total, key, &empty, BPF_NOEXIST);
+	if (bpf_map_lookup_elem(&set_sock_leave, key))
+		return NULL;
 	total = bpf_map_lookup_elem(&st_sock_total, key);
 	if (total)
 		return total;
-	sockets_sum(SOCKETS_UNSUMMED);
-	return bpf_map_lookup_elem(&st_sock_total, &others);
+	bpf_map_update_elem(&st_sock_total, key, &empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&st_sock_total, key);
+}
+
+static __noinline int sockets_total_up(struct sockets_entry *entry,
+				       const struct sockets_total_key *key)
+{
+	struct sockets_total *total = sockets_total_own(key);
+
+	if (!total) {
+		entry->marks |= SOCKETS_MARK_UNSUMMED;
+		sockets_sum(SOCKETS_UNSUMMED);
+		total = sockets_total_rest();
+	}
+	if (total)
+		sockets_add(total, entry);
+	return 0;
 }
 
 static __always_inline void sockets_keep_ended(const struct sockets_entry *entry)
@@ -121,7 +141,6 @@ static __always_inline void sockets_keep_ended(const struct sockets_entry *entry
 static __noinline int sockets_finish(struct sockets_entry *entry, __u64 cookie)
 {
 	struct sockets_total_key key = {};
-	struct sockets_total *total;
 
 	if (!entry)
 		return 0;
@@ -132,9 +151,7 @@ static __noinline int sockets_finish(struct sockets_entry *entry, __u64 cookie)
 	key.proto = entry->proto;
 	__builtin_memcpy(key.comm, owner->comm, sizeof(key.comm));
 	entry->ended_ns = bpf_ktime_get_ns();
-	total = sockets_total_of(&key);
-	if (total)
-		sockets_add(total, entry);
+	sockets_total_up(entry, &key);
 	sockets_keep_ended(entry);
 	sockets_sum(SOCKETS_ENDED);
 	bpf_map_delete_elem(&st_socks, &cookie);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,15 @@ static void lives(struct looks *looks, uint64_t cookie, const char *comm, uint64
 static void has_ended(struct looks *looks, uint64_t cookie, const char *comm, uint64_t sent)
 {
 	looks->ended[looks->state.view->turn++ % SOCKETS_ENDED_MAX] = entry_of(cookie, comm, sent);
+}
+
+static void has_ended_without_room(struct looks *looks, uint64_t cookie, const char *comm,
+				   uint64_t sent)
+{
+	size_t place = looks->state.view->turn % SOCKETS_ENDED_MAX;
+
+	has_ended(looks, cookie, comm, sent);
+	looks->ended[place].marks |= SOCKETS_MARK_UNSUMMED;
 }
 
 static void look_begin(struct looks *looks)
@@ -136,6 +146,82 @@ static void socket_that_ended_as_another_s_was_handed_on(void **state)
 	handed_is(looks, "dog", 140);
 }
 
+static void socket_that_ended_without_room_in_totals_is_handed_to_the_rest(void **state)
+{
+	struct looks *looks = *state;
+
+	lives(looks, 7, "cat", 100);
+	lives(looks, 8, "owl", 40);
+	lives(looks, 9, "dog", 10);
+	look_begin(looks);
+	has_ended(looks, 7, "cat", 130);
+	has_ended_without_room(looks, 8, "owl", 45);
+	has_ended_without_room(looks, 9, "elk", 15);  /* of which the dog carried 10 */
+	has_ended_without_room(looks, 10, "fox", 77); /* nobody was told that he had it */
+	look_end(looks);
+	handed_is(looks, "cat", 0);
+	handed_is(looks, "owl", -45);
+	handed_is(looks, "dog", -10);
+	handed_is(looks, "elk", 10 - 15);
+	handed_is(looks, "fox", 0);
+	handed_is(looks, "", 45 + 15);
+}
+
+static void what_is_handed_on_without_room_stays_whole(void **state)
+{
+	struct looks *looks = *state;
+	char name[SOCKETS_COMM_BYTES];
+	int64_t sent = 0;
+
+	for (unsigned i = 0; i < SOCKETS_HANDS_MAX; i++) {
+		snprintf(name, sizeof(name), "one-%u", i);
+		lives(looks, i + 1, name, 100);
+	}
+	look_begin(looks);
+	for (unsigned i = 0; i < SOCKETS_HANDS_MAX; i++) {
+		snprintf(name, sizeof(name), "two-%u", i);
+		lives(looks, i + 1, name, 100);
+	}
+	look_end(looks);
+	for (size_t i = 0; i < looks->state.hands.count; i++)
+		sent += looks->state.hands.rows[i].sent;
+	assert_int_equal(sent, 0);
+	handed_is(looks, "one-0", -100);
+	handed_is(looks, "two-0", 100);
+}
+
+static struct sockets_total_row row_that_leaves(unsigned number, uint64_t sent)
+{
+	struct sockets_total_row row = { .key = { .proto = TCP } };
+
+	snprintf(row.key.comm, sizeof(row.key.comm), "job-%u", number);
+	row.total.bytes_sent = sent;
+	row.total.bytes_received = 2 * sent;
+	return row;
+}
+
+/* Three times as many as there is room for, so many a look: those who have gone make room. */
+static void rows_that_leave_are_handed_to_the_rest_whole_however_many(void **state)
+{
+	struct looks *looks = *state;
+	const unsigned each = SOCKETS_LEAVING_MAX, rounds = 3 * SOCKETS_HANDS_MAX / each;
+
+	looks->state.view->total_count = 1; /* the rest's */
+	lives(looks, 7, "cat", 100);
+	for (unsigned round = 0; round < rounds; round++) {
+		look_begin(looks);
+		for (unsigned i = 0; i < each; i++) {
+			const struct sockets_total_row row = row_that_leaves(round * each + i, 10);
+
+			sockets_hands_merge(&looks->state.hands, &row);
+		}
+		lives(looks, 7, round % 2 ? "cat" : "dog", 100);
+		look_end(looks);
+		handed_is(looks, "", 10 * (int64_t)(round + 1) * each);
+	}
+	handed_is(looks, "dog", 0);
+}
+
 #define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, looks_open, looks_close)
 
 int main(void)
@@ -144,6 +230,9 @@ int main(void)
 		CASE(what_goes_on_with_the_same_is_not_handed_on),
 		CASE(heir_has_what_came_since),
 		CASE(socket_that_ended_as_another_s_was_handed_on),
+		CASE(socket_that_ended_without_room_in_totals_is_handed_to_the_rest),
+		CASE(what_is_handed_on_without_room_stays_whole),
+		CASE(rows_that_leave_are_handed_to_the_rest_whole_however_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,8 @@ struct {
 /*
  * writes: programs of `sockets`, when one ends, by process name, user and cgroup
  * reads: features/sockets, about once a second
- * full: what would need a new row is in the row that has no name and no cgroup
+ * full: the daemon has the lightest make room before; what would need a new row until then is in
+ *       the row that has no name and no cgroup
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -68,6 +69,18 @@ struct {
 	__type(key, struct sockets_total_key);
 	__type(value, struct sockets_total);
 } st_sock_total SEC(".maps");
+
+/*
+ * writes: the daemon: keys of totals that are about to make room
+ * reads: programs of `sockets`, when a socket ends: it is no longer added there
+ * full: cannot be, the daemon puts no more in
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SOCKETS_LEAVING_MAX);
+	__type(key, struct sockets_total_key);
+	__type(value, __u64);
+} set_sock_leave SEC(".maps");
 
 /*
  * writes: the daemon, when it finds a socket whose end was missed

@@ -4,6 +4,7 @@
 #include "features/sockets/sockets_state.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 /* The owner by what it did stays so as long as it has the socket, or nobody else does. */
 static bool is_handed_on(const struct sockets_entry *entry)
@@ -16,6 +17,18 @@ const struct sockets_process *sockets_owner(const struct sockets_entry *entry)
 	if (entry->by == SOCKETS_BY_NOBODY)
 		return NULL;
 	return is_handed_on(entry) ? &entry->holder : &entry->owner;
+}
+
+void sockets_key_of(const struct sockets_entry *entry, struct sockets_total_key *ret_key)
+{
+	const struct sockets_process *owner = sockets_owner(entry);
+
+	*ret_key = (struct sockets_total_key){ .proto = entry->proto };
+	if (!owner)
+		return;
+	ret_key->cgroup = owner->cgroup;
+	ret_key->uid = owner->uid;
+	memcpy(ret_key->comm, owner->comm, sizeof(ret_key->comm));
 }
 
 const char *sockets_known_by(const struct sockets_entry *entry)

@@ -24,7 +24,7 @@ struct sockets_total_row {
 /* What was read of the maps at one time. */
 struct sockets_view {
 	struct weir_buf live; /* struct sockets_entry, one behind the other */
-	struct sockets_total_row totals[SOCKETS_TOTALS_MAX];
+	struct sockets_total_row totals[SOCKETS_TOTALS_MAX]; /* by key */
 	size_t total_count;
 	uint64_t sums[SOCKETS_SUMS];
 	uint64_t turn;	  /* sockets that have ended */
@@ -57,6 +57,8 @@ struct sockets_hand {
 	struct sockets_total_key key;
 	int64_t sent, received;
 };
+
+#define SOCKETS_HANDS_MAX (2 * SOCKETS_TOTALS_MAX)
 
 /* Zero-initialise. */
 struct sockets_hands {
@@ -107,6 +109,9 @@ void sockets_refresh(struct sockets *state);
 
 /* sockets_view.c: 0 or -errno, with what could be read. */
 int sockets_view_read(struct sockets *state);
+/* Of what was read. NULL: there is none. */
+const struct sockets_total_row *sockets_total_row(const struct sockets_view *view,
+						  const struct sockets_total_key *key);
 /* What sockets had whose end was missed, from a daemon before. */
 void sockets_unseen_read(struct sockets *state);
 
@@ -132,6 +137,8 @@ static inline uint64_t sockets_synacks(const struct sockets_view *view)
 const struct sockets_process *sockets_owner(const struct sockets_entry *entry);
 /* "connect", "close", "files"; "" when nobody is known. */
 const char *sockets_known_by(const struct sockets_entry *entry);
+/* Its row of totals; that of the rest when nobody is known, but for the protocol. */
+void sockets_key_of(const struct sockets_entry *entry, struct sockets_total_key *ret_key);
 /* Whether it is a flow: a UDP socket may have asked in vain. */
 bool sockets_is_flow(const struct sockets_entry *entry);
 /* How many of those that live are. */
@@ -148,6 +155,14 @@ void sockets_hands_done(struct sockets_hands *hands);
  * last one's. */
 void sockets_hands_note(struct sockets_hands *hands, const struct sockets_view *view);
 void sockets_hands_compare(struct sockets_hands *hands, const struct sockets *state);
+/* A row of totals that goes to the rest: its owner had carried it. */
+void sockets_hands_merge(struct sockets_hands *hands, const struct sockets_total_row *row);
+
+/* sockets_thin.c: has the lightest rows of what was read make room when little is left. Whether
+ * they did, which takes some ms, and the view is to be read anew. */
+bool sockets_totals_thin(struct sockets *state);
+/* All rows of totals are added to again: a daemon before may have been in the midst of it. */
+void sockets_thin_end(struct sockets *state);
 
 /* sockets_put.c */
 void sockets_entry_put(const struct sockets *state, const struct sockets_entry *entry,

@@ -91,17 +91,12 @@ static int group_add(struct grouping *grouping, const struct sockets_total_key *
 
 static int live_add(struct grouping *grouping, const struct sockets_entry *entry)
 {
-	const struct sockets_process *owner = sockets_owner(entry);
-	struct sockets_total_key key = { .proto = entry->proto };
+	struct sockets_total_key key;
 	struct sockets_total total;
 
 	if (!sockets_is_flow(entry))
 		return 0;
-	if (owner) {
-		key.cgroup = owner->cgroup;
-		key.uid = owner->uid;
-		memcpy(key.comm, owner->comm, sizeof(key.comm));
-	}
+	sockets_key_of(entry, &key);
 	sockets_total_of_live(entry, &total);
 	return group_add(grouping, &key, &total, 1);
 }
@@ -149,7 +144,7 @@ static int row_compare(const void *a, const void *b)
 		       strcmp(one->name, other->name);
 }
 
-/* Never less than nothing: what it gave away may be in the row that totals have for the rest. */
+/* Never less than nothing: what it came to have may have been somebody's who began before. */
 static uint64_t own_of(uint64_t all, int64_t handed)
 {
 	return (int64_t)all > handed ? all - (uint64_t)handed : 0;

@@ -66,7 +66,7 @@ static __noinline int sockets_udp_end(struct sock *sk, __u64 cookie)
 	struct sockets_entry *entry = bpf_map_lookup_elem(&st_socks, &cookie);
 	bool is_connected = BPF_CORE_READ(sk, __sk_common.skc_state) == SOCKETS_ESTABLISHED;
 
-	if (!is_connected && !(entry && entry->was_seen)) {
+	if (!is_connected && !(entry && (entry->marks & SOCKETS_MARK_SEEN))) {
 		if (entry)
 			bpf_map_delete_elem(&st_socks, &cookie);
 		return 0;

@@ -25,6 +25,21 @@ static int total_each(const void *key, const void *value, void *arg)
 	return 0;
 }
 
+static int total_compare(const void *a, const void *b)
+{
+	const struct sockets_total_row *one = a, *other = b;
+
+	return memcmp(&one->key, &other->key, sizeof(one->key));
+}
+
+const struct sockets_total_row *sockets_total_row(const struct sockets_view *view,
+						  const struct sockets_total_key *key)
+{
+	const struct sockets_total_row wanted = { .key = *key };
+
+	return bsearch(&wanted, view->totals, view->total_count, sizeof(wanted), total_compare);
+}
+
 static uint64_t turn_read(struct sockets *state)
 {
 	uint64_t turn = 0;
@@ -134,6 +149,7 @@ static int totals_read(struct sockets *state, struct sockets_view *view)
 			break;
 		turn = view->turn;
 	}
+	qsort(view->totals, view->total_count, sizeof(view->totals[0]), total_compare);
 	return r;
 }
 

@@ -27,21 +27,14 @@ static const struct weir_trace_program programs[] = {
 	{ "weir_sock_release", "sock_release", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_look", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ "weir_sock_files", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ "weir_sock_merge", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ 0 },
 };
 
 static const char *const maps[] = {
-	"cfg_trace_socks",
-	"cfg_sock_walk",
-	"st_socks",
-	"st_sock_ended",
-	"st_sock_turn",
-	"st_sock_total",
-	"st_sock_unseen",
-	"st_sock_cgroup",
-	"ctr_sock",
-	"tmp_sock_step",
-	NULL,
+	"cfg_trace_socks", "cfg_sock_walk", "st_socks",	      "st_sock_ended",
+	"st_sock_turn",	   "st_sock_total", "set_sock_leave", "st_sock_unseen",
+	"st_sock_cgroup",  "ctr_sock",	    "tmp_sock_step",  NULL,
 };
 
 static const char *pin_dir_of(const struct sockets *state)
@@ -130,6 +123,7 @@ static int watch_begin(struct sockets *state, struct weir_diag *diag)
 		return r;
 	state->nested_before = nested_read(state);
 	sockets_unseen_read(state);
+	sockets_thin_end(state);
 	return rest_make(weir_tracer_map(state->tracer, "st_sock_total"));
 }
 
@@ -251,6 +245,8 @@ static void refresh(struct sockets *state)
 	sockets_hands_note(&state->hands, state->view);
 	read_all(state, now_ns);
 	if (files_walk(state))
+		read_all(state, weir_clock_monotonic_ns());
+	if (sockets_totals_thin(state))
 		read_all(state, weir_clock_monotonic_ns());
 	sockets_hands_compare(&state->hands, state);
 }

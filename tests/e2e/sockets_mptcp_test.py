@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`weir socket` of MPTCP connections: their subflows, which are TCP connections, beside `ss -ti`."""
+"""`weir socket` of MPTCP connections: their subflows, which are TCP, beside `ss -ti`."""
 import contextlib
 import os
 import socket
