@@ -100,6 +100,7 @@ static const struct {
 	const char *type, *suffix;
 } kinds[] = {
 	[WEIR_SAMPLE_COUNTER] = { "counter", "" },
+	[WEIR_SAMPLE_FOREIGN] = { "counter", "" },
 	[WEIR_SAMPLE_GAUGE] = { "gauge", "" },
 	[WEIR_SAMPLE_BUCKET] = { "histogram", "_bucket" },
 	[WEIR_SAMPLE_SUM] = { "histogram", "_sum" },

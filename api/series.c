@@ -44,12 +44,13 @@ void weir_series_free(struct weir_series *series)
 	families_forget(series);
 	free(series->entries);
 	free(series->families);
+	free(series->devices);
 	free(series->path);
 	free(series);
 }
 
 /* A histogram is one, whatever its rows: its labels up to that of the bucket. */
-static uint64_t entry_key(const struct weir_sample *sample)
+uint64_t weir_series_key(const struct weir_sample *sample)
 {
 	const char *labels = sample->labels ? sample->labels : "", *end = NULL;
 
@@ -71,8 +72,7 @@ struct weir_series_entry *weir_series_entry_find(struct weir_series_entry *entri
 	return &entries[i];
 }
 
-/* Into a table of that room, all or those that are not over. */
-static int entries_move(struct weir_series *series, size_t room, bool all)
+int weir_series_entries_move(struct weir_series *series, size_t room, enum weir_series_kept kept)
 {
 	struct weir_series_entry *moved = calloc(room, sizeof(*moved));
 
@@ -82,7 +82,7 @@ static int entries_move(struct weir_series *series, size_t room, bool all)
 	for (size_t i = 0; i < series->room; i++) {
 		const struct weir_series_entry *entry = &series->entries[i];
 
-		if (!entry->key || (!all && entry->is_over))
+		if (!entry->key || (kept == WEIR_SERIES_LIVING && entry->is_over))
 			continue;
 		*weir_series_entry_find(moved, room, entry->key) = *entry;
 		series->count++;
@@ -101,7 +101,8 @@ int weir_series_family_add(struct weir_series *series, const char *name)
 	if (!grown)
 		return -ENOMEM;
 	series->families = grown;
-	grown[series->family_count] = (struct weir_series_family){ .name = strdup(name) };
+	grown[series->family_count] =
+		(struct weir_series_family){ .name = strdup(name), .is_new = true };
 	return grown[series->family_count].name ? (int)series->family_count++ : -ENOMEM;
 }
 
@@ -120,7 +121,7 @@ static void entry_renew(struct weir_series *series, struct weir_series_entry *en
 		return;
 	struct weir_series_family *family = &series->families[entry->family];
 
-	family->missed += entry->value; /* 0 of what is shown */
+	family->missed += entry->value - entry->before; /* 0 of what is shown */
 	if (entry->is_shown)
 		family->shown += entry->rows;
 }
@@ -146,7 +147,7 @@ static unsigned histogram_rows(const struct weir_snapshot *snapshot)
 
 		if (sample->kind < WEIR_SAMPLE_BUCKET)
 			rows = 0;
-		else if (i && entry_key(sample) == entry_key(sample - 1))
+		else if (i && weir_series_key(sample) == weir_series_key(sample - 1))
 			rows++;
 		else
 			rows = 1;
@@ -168,7 +169,13 @@ static void families_begin(struct weir_series *series)
 		struct weir_series_family *family = &series->families[i];
 
 		family->rest = family->missed = family->shown = family->there = 0;
+		family->is_new = false;
 	}
+}
+
+static bool is_counter(const struct weir_sample *sample)
+{
+	return sample->kind == WEIR_SAMPLE_COUNTER || sample->kind == WEIR_SAMPLE_FOREIGN;
 }
 
 /* Samples of a family follow each other. */
@@ -187,8 +194,9 @@ static int families_count(struct weir_series *series, const struct weir_snapshot
 		struct weir_series_family *family = &series->families[at];
 
 		family->rows = is_histogram ? series->histogram_rows : 1;
-		family->has_labels = sample->kind == WEIR_SAMPLE_COUNTER && sample->labels;
-		family->there += is_first || !is_histogram || entry_key(sample) != entry_key(last);
+		family->has_labels = is_counter(sample) && sample->labels;
+		family->there += is_first || !is_histogram ||
+				 weir_series_key(sample) != weir_series_key(last);
 	}
 	return 0;
 }
@@ -240,7 +248,9 @@ int weir_series_begin(struct weir_series *series, const struct weir_snapshot *sn
 		weir_series_forget(series);
 	while (room < 2 * (series->count + snapshot->sample_count))
 		room *= 2;
-	if (room != series->room && entries_move(series, room, true))
+	if (room != series->room && weir_series_entries_move(series, room, WEIR_SERIES_ALL))
+		return -ENOMEM;
+	if (weir_series_rename(series, snapshot))
 		return -ENOMEM;
 	families_begin(series);
 	series->most = most;
@@ -270,7 +280,7 @@ static bool is_of_others(const struct weir_sample *sample)
 {
 	_cleanup_buf_ struct weir_buf other = { 0 };
 
-	if (sample->kind != WEIR_SAMPLE_COUNTER || !sample->labels)
+	if (!is_counter(sample) || !sample->labels)
 		return false;
 	weir_series_labels_other(sample->labels, &other);
 	return strcmp(weir_buf_str(&other), sample->labels) == 0;
@@ -287,6 +297,9 @@ static void entry_make(struct weir_series *series, const struct weir_sample *sam
 					     .rows = rows,
 					     .is_shown = !is_of_others(sample) &&
 							 has_room(series, family, rows) };
+	/* What it counted before it is met is no growth of a sum that others have read. */
+	if (!entry->is_shown && sample->kind == WEIR_SAMPLE_FOREIGN && !family->is_new)
+		entry->value = entry->before = sample->value;
 	series->count++;
 	series->is_changed = true;
 	if (!entry->is_shown)
@@ -301,12 +314,12 @@ static void entry_make(struct weir_series *series, const struct weir_sample *sam
  * is told by itself from now on: the others are in it as before. */
 static double gone_of(const struct weir_series_entry *entry, const struct weir_sample *sample)
 {
-	return is_of_others(sample) ? entry->value - sample->value : entry->value;
+	return is_of_others(sample) ? entry->value - sample->value : entry->value - entry->before;
 }
 
 bool weir_series_shows(struct weir_series *series, const struct weir_sample *sample)
 {
-	uint64_t key = entry_key(sample);
+	uint64_t key = weir_series_key(sample);
 	struct weir_series_entry *entry =
 		weir_series_entry_find(series->entries, series->room, key);
 
@@ -317,14 +330,16 @@ bool weir_series_shows(struct weir_series *series, const struct weir_sample *sam
 		series->left_out++;
 	entry->is_seen = true;
 	entry->missing = 0;
-	if (entry->is_shown || sample->kind != WEIR_SAMPLE_COUNTER)
+	if (entry->is_shown || !is_counter(sample))
 		return entry->is_shown;
 	struct weir_series_family *family = &series->families[series->at];
 
-	family->missed -= entry->value;
-	if (sample->value < entry->value)
+	family->missed -= entry->value - entry->before;
+	if (sample->value < entry->value) {
 		family->gone += gone_of(entry, sample);
-	family->rest += sample->value;
+		entry->before = 0;
+	}
+	family->rest += sample->value - entry->before;
 	family->has_rest = true;
 	series->is_changed |= sample->value > entry->value || sample->value < entry->value;
 	entry->value = sample->value;
@@ -363,12 +378,12 @@ void weir_series_end(struct weir_series *series)
 		if (!entry->key || entry->is_seen || is_awaited(series, entry))
 			continue;
 		entry->is_over = has_gone = true;
-		series->families[entry->family].gone += entry->value;
-		entry->value = 0;
+		series->families[entry->family].gone += entry->value - entry->before;
+		entry->value = entry->before = 0;
 	}
 	series->is_changed |= has_gone;
 	if (has_gone)
-		entries_move(series, series->room, false);
+		weir_series_entries_move(series, series->room, WEIR_SERIES_LIVING);
 }
 
 unsigned weir_series_left_out(const struct weir_series *series)

@@ -3,7 +3,8 @@
  * Which series /metrics has, where there may be more than it is to have. Those that were there
  * first stay, so that no counter ever goes back; further ones of a counter are summed up as
  * "other", what those that are gone had included, and further gauges and histograms are left out
- * and counted.
+ * and counted. What a device counted before it came to such a sum is not in it, and its series go
+ * on under its next name.
  */
 #ifndef WEIR_API_SERIES_H
 #define WEIR_API_SERIES_H

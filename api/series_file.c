@@ -16,14 +16,14 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define FILE_KIND 0x7765697273000001ull /* the last byte: of its layout, and of the labels */
+#define FILE_KIND 0x7765697273000002ull /* the last byte: of its layout, and of the labels */
 #define FILE_BYTES_MAX (16u << 20)
 #define NAME_BYTES 64
 
 struct head {
 	uint64_t kind;
 	uint32_t most, family_count;
-	uint64_t entry_count;
+	uint32_t entry_count, device_count;
 };
 
 struct kept_family {
@@ -34,7 +34,7 @@ struct kept_family {
 
 struct kept_entry {
 	uint64_t key;
-	double value;
+	double value, before;
 	uint32_t family;
 	uint32_t rows; /* shown; 0: it is in the sum */
 };
@@ -74,15 +74,32 @@ static bool entries_take(struct weir_series *series, const struct kept_entry *ke
 			weir_series_entry_find(entries, room, kept[i].key);
 
 		if (!kept[i].key || entry->key || kept[i].family >= series->family_count ||
-		    kept[i].rows > series->most || !is_amount(kept[i].value))
+		    kept[i].rows > series->most || !is_amount(kept[i].before) ||
+		    !is_amount(kept[i].value - kept[i].before))
 			return false;
 		*entry = (struct weir_series_entry){ .key = kept[i].key,
 						     .value = kept[i].value,
+						     .before = kept[i].before,
 						     .family = kept[i].family,
 						     .rows = kept[i].rows ? kept[i].rows : 1,
 						     .is_shown = kept[i].rows != 0 };
 		series->count++;
 	}
+	return true;
+}
+
+static bool devices_take(struct weir_series *series, const struct weir_series_device *kept,
+			 size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!memchr(kept[i].name, '\0', sizeof(kept[i].name)))
+			return false;
+	series->devices = calloc(count + 1, sizeof(*kept));
+	if (!series->devices)
+		return false;
+	if (count)
+		memcpy(series->devices, kept, count * sizeof(*kept));
+	series->device_count = count;
 	return true;
 }
 
@@ -93,16 +110,18 @@ static bool kept_take(struct weir_series *series, const struct weir_buf *file)
 	if (file->len < sizeof(head))
 		return false;
 	memcpy(&head, file->data, sizeof(head));
-	if (head.kind != FILE_KIND || head.entry_count > FILE_BYTES_MAX ||
+	if (head.kind != FILE_KIND ||
 	    file->len != sizeof(head) + head.family_count * sizeof(struct kept_family) +
-				 head.entry_count * sizeof(struct kept_entry))
+				 head.entry_count * sizeof(struct kept_entry) +
+				 head.device_count * sizeof(struct weir_series_device))
 		return false;
 	const struct kept_family *families = (const void *)(file->data + sizeof(head));
 	const struct kept_entry *entries = (const void *)(families + head.family_count);
 
 	series->most = head.most;
 	return families_take(series, families, head.family_count) &&
-	       entries_take(series, entries, head.entry_count);
+	       entries_take(series, entries, head.entry_count) &&
+	       devices_take(series, (const void *)(entries + head.entry_count), head.device_count);
 }
 
 /* One that is damaged, or of another version, is as none. */
@@ -131,8 +150,8 @@ static void entries_put(const struct weir_series *series, struct weir_buf *file)
 {
 	for (size_t i = 0; i < series->room; i++) {
 		const struct weir_series_entry *entry = &series->entries[i];
-		const struct kept_entry kept = { entry->key, entry->value, entry->family,
-						 entry->is_shown ? entry->rows : 0 };
+		const struct kept_entry kept = { entry->key, entry->value, entry->before,
+						 entry->family, entry->is_shown ? entry->rows : 0 };
 
 		if (entry->key)
 			weir_buf_add(file, &kept, sizeof(kept));
@@ -161,7 +180,7 @@ int weir_series_keep(struct weir_series *series)
 {
 	_cleanup_buf_ struct weir_buf file = { 0 }, beside = { 0 };
 	const struct head head = { FILE_KIND, series->most, (uint32_t)series->family_count,
-				   series->count };
+				   (uint32_t)series->count, (uint32_t)series->device_count };
 
 	if (!series->path || !series->is_changed)
 		return 0;
@@ -169,6 +188,7 @@ int weir_series_keep(struct weir_series *series)
 	weir_buf_add(&file, &head, sizeof(head));
 	families_put(series, &file);
 	entries_put(series, &file);
+	weir_buf_add(&file, series->devices, series->device_count * sizeof(*series->devices));
 	if (file.failed || beside.failed)
 		return -ENOMEM;
 	int r = file_write(weir_buf_str(&beside), &file);

@@ -23,6 +23,7 @@ struct fixture {
 	struct weir_sample samples[1000];
 	char labels[1000][24];
 	struct weir_snapshot snapshot;
+	struct weir_interface_view interfaces[4];
 };
 
 static int fixture_make(void **state)
@@ -34,6 +35,7 @@ static int fixture_make(void **state)
 		return -1;
 	f->series = weir_series_new(NULL);
 	f->snapshot.samples = f->samples;
+	f->snapshot.interfaces = f->interfaces;
 	return f->series ? 0 : -1;
 }
 
@@ -88,7 +90,7 @@ static struct written write_all(struct fixture *f)
 	written.rest = weir_series_rest(f->series);
 	written.left_out = weir_series_left_out(f->series);
 	weir_series_end(f->series);
-	f->snapshot.sample_count = 0;
+	f->snapshot.sample_count = f->snapshot.interface_count = 0;
 	return written;
 }
 
@@ -334,6 +336,90 @@ static void what_leaves_a_feature_s_other_stays_in_the_rest_once(void **state)
 	}
 }
 
+/* What a device counts itself; `number`: the device, NULL for a name: it is not there. */
+static void device_add(struct fixture *f, uint32_t number, const char *name, double value)
+{
+	struct weir_interface_view *view = &f->interfaces[f->snapshot.interface_count];
+
+	if (!name)
+		return;
+	*view = (struct weir_interface_view){ .ifindex = number };
+	snprintf(view->name, sizeof(view->name), "%s", name);
+	f->snapshot.interface_count++;
+	sample_add(f, "a_total", WEIR_SAMPLE_FOREIGN, number, value);
+	snprintf(f->labels[f->snapshot.sample_count - 1], sizeof(f->labels[0]), "interface=\"%s\"",
+		 name);
+}
+
+/* Two devices before or behind those that leave no room for more. */
+struct device_step {
+	const char *names[2];
+	double values[2];
+	double rest;
+};
+
+static void device_steps(struct fixture *f, const struct device_step *steps, size_t count,
+			 bool are_shown)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (are_shown)
+			for (unsigned j = 0; j < 2; j++)
+				device_add(f, 7 + j, steps[i].names[j], steps[i].values[j]);
+		for (unsigned j = 0; j < SHARE - 2; j++)
+			sample_add(f, "a_total", WEIR_SAMPLE_FOREIGN, j, 1);
+		for (unsigned j = 0; j < 2 && !are_shown; j++)
+			sample_add(f, "a_total", WEIR_SAMPLE_FOREIGN, SHARE + j, 1);
+		sample_add(f, "a_total", WEIR_SAMPLE_FOREIGN, 2 * SHARE, 3); /* of the rest */
+		for (unsigned j = 0; j < 2 && !are_shown; j++)
+			device_add(f, 7 + j, steps[i].names[j], steps[i].values[j]);
+		struct written written = write_all(f);
+
+		assert_int_equal(written.shown, SHARE);
+		assert_true(!are_shown || (written.has[0] && written.has[1]));
+		assert_true(written.rest.value == steps[i].rest);
+	}
+}
+
+static void a_device_that_is_shown_is_so_by_its_next_name(void **state)
+{
+	static const struct device_step steps[] = {
+		{ { "eth0", "eth1" }, { 1000, 500 }, 3 },
+		{ { "lan0", "eth1" }, { 1001, 501 }, 3 },
+		{ { "eth1", "lan0" }, { 1002, 502 }, 3 }, /* they change names */
+		{ { "wan0", "wan1" }, { 1003, 503 }, 3 },
+	};
+
+	device_steps(*state, steps, sizeof(steps) / sizeof(steps[0]), true);
+}
+
+static void a_device_of_the_rest_is_in_it_once_by_whatever_name(void **state)
+{
+	static const struct device_step steps[] = {
+		{ { "eth0", "eth1" }, { 1000, 500 }, 1503 },
+		{ { "lan0", "eth1" }, { 1010, 500 }, 1513 },
+		{ { "eth1", "lan0" }, { 1011, 502 }, 1516 },
+		{ { "eth1", NULL }, { 1011, 0 }, 1516 },
+		{ { "eth1", "lan0" }, { 1011, 504 }, 1518 }, /* it was not told of meanwhile */
+		{ { "lan0", NULL }, { 1012, 0 }, 1519 },     /* the other is gone */
+		{ { "lan0", NULL }, { 5, 0 }, 1524 },	     /* its counts begin anew */
+	};
+
+	device_steps(*state, steps, sizeof(steps) / sizeof(steps[0]), false);
+}
+
+/* An interface that is watched from now on, and had counted for long. */
+static void a_device_that_comes_late_adds_what_it_counts_from_then_on(void **state)
+{
+	static const struct device_step steps[] = {
+		{ { NULL, NULL }, { 0, 0 }, 3 },       { { "eth0", NULL }, { 1000, 0 }, 3 },
+		{ { "eth0", NULL }, { 1007, 0 }, 10 }, { { "lan0", NULL }, { 1008, 0 }, 11 },
+		{ { NULL, NULL }, { 0, 0 }, 11 },      { { "lan0", NULL }, { 1009, 0 }, 12 },
+		{ { "lan0", NULL }, { 4, 0 }, 16 },
+	};
+
+	device_steps(*state, steps, sizeof(steps) / sizeof(steps[0]), false);
+}
+
 static void labels_are_other_in_each_value(void **state)
 {
 	struct weir_buf text = { 0 };
@@ -361,6 +447,9 @@ int main(void)
 		CASE(rows_of_a_histogram_are_shown_together),
 		CASE(what_a_feature_calls_other_is_of_the_rest),
 		CASE(what_leaves_a_feature_s_other_stays_in_the_rest_once),
+		CASE(a_device_that_is_shown_is_so_by_its_next_name),
+		CASE(a_device_of_the_rest_is_in_it_once_by_whatever_name),
+		CASE(a_device_that_comes_late_adds_what_it_counts_from_then_on),
 		cmocka_unit_test(labels_are_other_in_each_value),
 	};
 

@@ -17,6 +17,8 @@
 
 enum weir_sample_kind {
 	WEIR_SAMPLE_COUNTER,
+	/* Of somebody else's, and above 0 perhaps when it is met first: a device's own. */
+	WEIR_SAMPLE_FOREIGN,
 	WEIR_SAMPLE_GAUGE,
 	/* Of a histogram, added in this order: buckets, by their upper ends `le` in its labels,
 	 * each with those below it; the sum; and how many. */
@@ -30,7 +32,8 @@ enum weir_sample_kind {
 #define WEIR_SERIES_OTHER "other"
 
 /* One value of one metric. `labels` is Prometheus text without braces:
- * interface="eth0",reason="drop_blocked"; values escaped. */
+ * interface="eth0",reason="drop_blocked"; values escaped. What has `interface` in front is counted
+ * by device, and goes on under its next name. */
 struct weir_sample {
 	const char *name; /* without prefix and, for counters, with "_total": "packets_total"; of a
 			   * histogram without "_bucket" and the like */

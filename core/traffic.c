@@ -188,7 +188,7 @@ static int device_sample(const struct weir_interface_view *view, struct weir_sna
 
 	weir_label_escape(view->name, name, sizeof(name));
 	for (int kind = 0; kind < WEIR_TRAFFIC_KINDS && !r; kind++) {
-		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, kinds[kind].total,
+		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_FOREIGN, kinds[kind].total,
 				      kinds[kind].total_help, (double)device->totals[kind],
 				      "interface=\"%s\"", name);
 		if (!r && device->has_rates)

@@ -2,6 +2,15 @@
 /* Levels, rates and what they are judged by, for Prometheus. */
 #include "features/attack/attack_state.h"
 
+/* As the page has it elsewhere: the machine hears of another name at its next turn. */
+static const char *name_of(const struct attack_iface *iface, const struct weir_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->interface_count; i++)
+		if (snapshot->interfaces[i].ifindex == iface->ifindex)
+			return snapshot->interfaces[i].name;
+	return iface->name;
+}
+
 struct samples {
 	struct weir_snapshot *snapshot;
 	const struct attack_settings *settings;
@@ -55,7 +64,7 @@ static int iface_sample(const struct attack *state, uint32_t slot,
 	struct attack_count count;
 	uint32_t word = 0;
 
-	weir_label_escape(state->at[slot].name, samples.name, sizeof(samples.name));
+	weir_label_escape(name_of(&state->at[slot], snapshot), samples.name, sizeof(samples.name));
 	weir_alarm_get(state->object, slot, state->at[slot].ifindex, &word);
 	attack_counts_read(state, slot, &count);
 	level_sample(&samples, word);

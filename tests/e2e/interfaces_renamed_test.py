@@ -9,6 +9,7 @@ import threading
 from harness.account import Books, Count, device_counts, ended, flows_sum, metrics, plus
 from harness.daemon import Daemon
 from harness.net import Pair
+from harness.pages import page_of
 from harness.wait import SLOWNESS, wait_for
 
 ALLOWED, BLOCKED = 7700, 7701
@@ -17,6 +18,7 @@ CONFIG = ("api: {listen: off}\n"
           "conntrack: {enabled: true, account: true}\n"
           f"rules: {{enabled: true, rules: [{{name: no, proto: udp, dport: {BLOCKED}, "
           "action: deny}]}\n")
+CROWD = 40                      # devices, of which 200 series have no room for all
 MORE = 1000                     # once the new name is told
 WIRE_BYTES = 14 + 20 + 8 + 1    # of each of them
 SAMPLE = re.compile(r'^weir_(interface_rx_packets_total|packets_total)\{interface="(\w+)"(.*)\} '
@@ -118,3 +120,36 @@ def test_renamed_under_load_it_keeps_its_rules_and_counts():
         sender.sinks[1].setblocking(False)
         with contextlib.suppress(BlockingIOError):
             assert not sender.sinks[1].recv(10), "the rule holds by either name"
+
+
+def test_renamed_a_crowd_s_devices_are_told_once_shown_or_not():
+    """In `first` by its name, and in what is told as others."""
+    names = [f"crowd{number:02}" for number in range(CROWD)]
+    with Pair("crowd", addresses=True) as pair:
+        for name in names:
+            pair.inside.run("ip", "link", "add", name, "type", "veth", "peer", "name",
+                            f"far-{name}")
+        config = ("api: {listen: off}\nmetrics: {series: 200}\n"
+                  "interfaces: [{name: 'crowd*', hook: tc}, {name: 'wire*', hook: tc}]\n")
+        with Daemon(pair.inside, config=config) as daemon:
+            pair.outside.run("ping", "-c", "20", "-i", "0.01", pair.inside_v4)
+
+            def told():
+                page = page_of(daemon)
+                return {name: page.sum("weir_interface_rx_packets_total", interface=name)
+                        for name in (*names, "wire", "wired", "first", "other")}
+
+            def is_whole():
+                device = device_counts(pair.inside, ["wire"])["wire", "ingress"].packets
+                return sum(told().values()) == device >= 20
+            wait_for(is_whole, "all is told, the crowd has nothing")
+            before = told()
+            assert before["wire"] == 0 and before["other"] >= 20, "wire is among the others"
+            pair.inside.run("ip", "link", "set", "wire", "name", "wired")
+            pair.inside.run("ip", "link", "set", names[0], "name", "first")
+            shown = 'weir_interface_rx_packets_total{interface="first"}'
+            wait_for(lambda: shown in page_of(daemon).values, "it has a series by its new name")
+            pair.outside.run("ping", "-c", "20", "-i", "0.01", pair.inside_v4)
+            wait_for(lambda: told()["other"] >= before["other"] + 20, "it is told that more came")
+            device = device_counts(pair.inside, ["wired"])["wired", "ingress"].packets
+            wait_for(lambda: sum(told().values()) == device, "nothing is told twice")
