@@ -125,6 +125,7 @@ static int interfaces_sample(struct weir_snapshot *snapshot)
 static int events_read(struct weir_snapshot *snapshot, struct weir_map *map)
 {
 	struct weir_event_count sums[WEIR_EVENT_KIND_COUNT];
+	uint64_t lost = 0;
 	int r = weir_map_sum(map, 0, WEIR_EVENT_KIND_COUNT, sizeof(sums[0]) / sizeof(uint64_t),
 			     (uint64_t *)sums);
 
@@ -134,6 +135,7 @@ static int events_read(struct weir_snapshot *snapshot, struct weir_map *map)
 		snapshot->events[kind].sent = sums[kind].sent;
 		snapshot->events[kind].capped = sums[kind].capped;
 		snapshot->events[kind].lost = sums[kind].lost;
+		lost += sums[kind].lost;
 		r = weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_total",
 				      "Events sent to user space", (double)sums[kind].sent,
 				      "kind=\"%s\"", name);
@@ -148,7 +150,10 @@ static int events_read(struct weir_snapshot *snapshot, struct weir_map *map)
 					      (double)sums[kind].lost,
 					      "kind=\"%s\",why=\"ring_full\"", name);
 	}
-	return r;
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_COUNTER, "events_lost_total",
+				     "Events not sent because the ring was full, of all kinds",
+				     (double)lost, NULL);
 }
 
 static int by_name(const void *a, const void *b)

@@ -69,7 +69,10 @@ static int states_sample(const struct health *health, struct weir_snapshot *snap
 				      "Backends that are checked, by what they are.",
 				      (double)counts[i], "state=\"%s\"",
 				      health_state_name((enum health_state)i));
-	return r;
+	return r ? r :
+		   weir_snapshot_add(snapshot, WEIR_SAMPLE_GAUGE, "balance_health_not_serving",
+				     "Backends that are checked and down, or damped.",
+				     (double)(counts[HEALTH_DOWN] + counts[HEALTH_DAMPED]), NULL);
 }
 
 static int target_sample(const struct health_target *target, struct weir_snapshot *snapshot)

@@ -72,6 +72,22 @@ static int series_put(struct weir_snapshot *snapshot, const struct drops_count *
 				     "reason=\"%s\",interface=\"%s\",by=\"%s\"", reason, name, by);
 }
 
+/* What an alert goes by has no labels, which may be told as others. */
+static int socket_full_put(const struct drops *state, struct weir_snapshot *snapshot)
+{
+	uint32_t full = drops_reason_number(&state->reasons, "SOCKET_RCVBUFF");
+	uint64_t packets = 0;
+
+	for (size_t i = 0; i < state->view->row_count; i++)
+		if (state->view->rows[i].key.reason == full)
+			packets += state->view->rows[i].row.packets;
+	return weir_snapshot_add(
+		snapshot, WEIR_SAMPLE_COUNTER, "kernel_drops_socket_full_total",
+		"Packets for which a socket's buffer had no room (SOCKET_RCVBUFF), "
+		"but for those without a row.",
+		(double)packets, NULL);
+}
+
 static int sums_put(const struct drops_view *view, struct weir_snapshot *snapshot)
 {
 	static const struct {
@@ -115,6 +131,8 @@ int drops_snapshot(void *data, struct weir_snapshot *snapshot)
 	};
 	int r = sums_put(state->view, snapshot);
 
+	if (!r)
+		r = socket_full_put(state, snapshot);
 	for (size_t i = 0; i < told->count && !r; i++) {
 		const struct drops_series *series = &told->series[i];
 		bool is_verdict = drops_is_verdict(state, series->reason);

@@ -116,6 +116,8 @@ def test_a_receive_buffer_that_is_full_names_the_socket(pair, watched):
     assert (flow["src"], flow["dst"]) == (pair.outside_v4, pair.inside_v4)
     assert flow["packets"] == count
     assert flow["socket_inode"] == inode
+    wait_for(lambda: f"\nweir_kernel_drops_socket_full_total {count}\n" in metrics(watched),
+             "all of them are told, whatever their interface")
 
 
 LATE = """

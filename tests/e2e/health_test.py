@@ -544,6 +544,7 @@ def test_metrics_count_checks_and_states(cluster):
         assert said[up(0)] == "1"
         assert said['weir_balance_health_backends{state="down"}'] == "1"
         assert said['weir_balance_health_backends{state="up"}'] == "1"
+        assert said["weir_balance_health_not_serving"] == "1"
         assert int(said['weir_balance_health_checks_total{result="failed"}']) >= FALL
         assert int(said['weir_balance_health_checks_total{result="good"}']) >= 1
         assert said['weir_balance_health_checks_total{result="unasked"}'] == "0"

@@ -242,6 +242,8 @@ def assert_events_tell_of_each_drop(page):
     told_of = page.sum("weir_events_total", kind="drop") + \
         page.sum("weir_events_not_sent_total", kind="drop")
     assert told_of == page.sum("weir_packets_total", verdict="drop") > 0
+    assert page.values["weir_events_lost_total"] == \
+        page.sum("weir_events_not_sent_total", why="ring_full")
 
 
 @pytest.fixture
