@@ -6,11 +6,9 @@
  * waits for a disk.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/series_private.h"
 #include "base/cleanup.h"
@@ -158,46 +156,22 @@ static void entries_put(const struct weir_series *series, struct weir_buf *file)
 	}
 }
 
-static int file_write(const char *path, const struct weir_buf *file)
-{
-	_cleanup_close_ int fd =
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t done = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (done < file->len) {
-		ssize_t n = write(fd, file->data + done, file->len - done);
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 int weir_series_keep(struct weir_series *series)
 {
-	_cleanup_buf_ struct weir_buf file = { 0 }, beside = { 0 };
+	_cleanup_buf_ struct weir_buf file = { 0 };
 	const struct head head = { FILE_KIND, series->most, (uint32_t)series->family_count,
 				   (uint32_t)series->count, (uint32_t)series->device_count };
 
 	if (!series->path || !series->is_changed)
 		return 0;
-	weir_buf_addf(&beside, "%s.new", series->path);
 	weir_buf_add(&file, &head, sizeof(head));
 	families_put(series, &file);
 	entries_put(series, &file);
 	weir_buf_add(&file, series->devices, series->device_count * sizeof(*series->devices));
-	if (file.failed || beside.failed)
+	if (file.failed)
 		return -ENOMEM;
-	int r = file_write(weir_buf_str(&beside), &file);
+	int r = weir_file_put(series->path, file.data, file.len);
 
-	if (!r && rename(weir_buf_str(&beside), series->path))
-		r = -errno;
-	if (r)
-		unlink(weir_buf_str(&beside));
-	else
-		series->is_changed = false;
+	series->is_changed = r != 0;
 	return r;
 }

@@ -291,3 +291,27 @@ char *weir_path_join(const char *dir, const char *name)
 	weir_buf_add_str(&path, name);
 	return weir_buf_take(&path);
 }
+
+static int bytes_put(const char *path, const char *bytes, size_t len)
+{
+	_cleanup_close_ int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? -errno : file_write_all(fd, bytes, len);
+}
+
+int weir_file_put(const char *path, const void *bytes, size_t len)
+{
+	_cleanup_buf_ struct weir_buf beside = { 0 };
+
+	weir_buf_addf(&beside, "%s.new", path);
+	if (beside.failed)
+		return -ENOMEM;
+	int r = bytes_put(beside.data, bytes, len);
+
+	if (!r && rename(beside.data, path))
+		r = -errno;
+	if (r)
+		unlink(beside.data);
+	return r;
+}

@@ -22,6 +22,9 @@ int weir_file_read(const char *path, size_t max_bytes, struct weir_buf *buf);
  * while another process replaces the same file.
  */
 int weir_file_replace(const char *path, const void *bytes, size_t len, mode_t mode);
+/* The same with mode 0600, for what ends with this boot: nothing waits for a disk, and a kill
+ * leaves at most `path.new`, which the next call uses up. */
+int weir_file_put(const char *path, const void *bytes, size_t len);
 /*
  * Renames path to path.damaged-N (first free N) so that what was there can be looked at; ret_kept
  * (may be NULL) names it, to be freed.
