@@ -22,12 +22,16 @@ static int drops_state_new(struct weir_engine *engine, const char *state_dir,
 	struct drops *state = calloc(1, sizeof(*state));
 
 	(void)state_dir;
-	(void)diag;
 	if (!state)
 		return -ENOMEM;
 	state->engine = engine;
-	*ret_state = state;
-	return 0;
+	int r = engine ? drops_kept_read(state, diag) : 0;
+
+	if (r)
+		free(state);
+	else
+		*ret_state = state;
+	return r;
 }
 
 static void drops_state_free(void *data)
@@ -37,6 +41,7 @@ static void drops_state_free(void *data)
 	if (!state)
 		return;
 	drops_watch_end(state);
+	weir_buf_done(&state->kept);
 	free(state);
 }
 
@@ -57,6 +62,8 @@ static void drops_status(void *data, struct weir_json_out *json)
 	weir_json_close_object(json);
 }
 
+static const char *const drops_run_files[] = { DROPS_TOLD_FILE, NULL };
+
 const struct weir_feature weir_drops = {
 	.name = "drops",
 	.summary = "who loses packets in the kernel, where and why",
@@ -69,4 +76,5 @@ const struct weir_feature weir_drops = {
 	.status = drops_status,
 	.snapshot = drops_snapshot,
 	.ops = drops_ops,
+	.run_files = drops_run_files,
 };

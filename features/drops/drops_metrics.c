@@ -34,9 +34,9 @@ static struct drops_count *count_of(struct drops_told *told, uint32_t reason, co
 /*
  * Of a device that has another name from now on, what came before stays where it was told: with all
  * of it under the new name a series would fall whose name others have or had, and another leap.
- * Only a start tells all by the names of its day.
+ * So it stays over restarts (drops_kept.c).
  */
-void drops_told_add(struct drops *state, const struct drops_view *view)
+bool drops_told_add(struct drops *state, const struct drops_view *view)
 {
 	const struct drops_seen_row *order[DROPS_ROWS_MAX];
 	char text[DROPS_DEVICE_BYTES];
@@ -54,6 +54,7 @@ void drops_told_add(struct drops *state, const struct drops_view *view)
 		told->packets += order[i]->more.packets;
 		told->bytes += order[i]->more.bytes;
 	}
+	return count != 0;
 }
 
 static int series_put(struct weir_snapshot *snapshot, const struct drops_count *count,

@@ -9,6 +9,7 @@
 #include "features/drops/drops_reasons.h"
 
 #define DROPS_SERIES_MAX 64
+#define DROPS_TOLD_FILE "drops-told" /* in the run's directory */
 
 /* `drops:` of weir.yaml. */
 struct drops_section {
@@ -76,9 +77,11 @@ struct drops {
 	struct drops_view *view, *before; /* while something is watched */
 	struct drops_names *names;	  /* of its rows */
 	struct drops_told told;		  /* of them */
+	struct weir_buf kept;		  /* what a run before has told, until it is taken */
 	char why[160];			  /* nothing is watched although it is asked for */
 	bool is_on;			  /* by the live configuration */
 	bool was_asked;			  /* the first configuration was seen */
+	bool is_loss_told;		  /* that it cannot be kept */
 };
 
 extern const struct weir_feature weir_drops;
@@ -90,6 +93,8 @@ void drops_live(void *data, const struct weir_config *config);
 void drops_tick(void *data, uint64_t now_ns);
 void drops_watch_end(struct drops *state);
 
+/* By key. */
+int drops_row_compare(const void *a, const void *b);
 /* Whether a program at TC or XDP said so, Weir's perhaps: such a packet is in its counters too. */
 bool drops_is_verdict(const struct drops *state, uint32_t reason);
 /* "tcp", "arp", "0x88cc"; "" when none is known. */
@@ -101,8 +106,19 @@ void drops_names_follow(struct drops_names *names, const struct drops_view *view
 const char *drops_device_name(struct drops_names *names, const struct drops_seen_row *row,
 			      char text[DROPS_DEVICE_BYTES]);
 
-/* drops_metrics.c: adds what is more in the view. */
-void drops_told_add(struct drops *state, const struct drops_view *view);
+/* drops_metrics.c: adds what is more in the view; false: nothing is. */
+bool drops_told_add(struct drops *state, const struct drops_view *view);
 int drops_snapshot(void *data, struct weir_snapshot *snapshot);
+
+/* drops_kept.c: reads what a run before has told. What is damaged is put aside, and `diag` has a
+ * warning. -ENOMEM. */
+int drops_kept_read(struct drops *state, struct weir_diag *diag);
+/* As told, and as seen before the first look. */
+void drops_kept_take(struct drops *state);
+/* Forgets that at the first look where the rows are others, which began anew. */
+void drops_kept_check(struct drops *state, const struct drops_view *view);
+/* What is told is of this view; before anybody is told it. */
+void drops_kept_save(struct drops *state, const struct drops_view *view);
+void drops_kept_remove(struct drops *state);
 
 #endif

@@ -64,7 +64,11 @@ static int watch_begin(struct drops *state, struct weir_diag *diag)
 	if (!state->view || !state->before || !state->names)
 		return -ENOMEM;
 	r = drops_reasons_read(types, &state->reasons);
-	return r ? r : watch_load(state, types, diag);
+	if (!r)
+		r = watch_load(state, types, diag);
+	if (!r)
+		drops_kept_take(state);
+	return r;
 }
 
 static void watch_switch_on(struct drops *state)
@@ -98,6 +102,7 @@ void drops_live(void *data, const struct weir_config *config)
 		return;
 	}
 	drops_watch_end(state);
+	drops_kept_remove(state);
 	state->why[0] = '\0';
 	weir_tracer_remove(pin_dir_of(state),
 			   &(struct weir_trace_plan){ "cfg_trace", programs, maps, state->named });
@@ -130,7 +135,7 @@ static int flow_each(const void *key, const void *value, void *arg)
 	return 0;
 }
 
-static int row_compare(const void *a, const void *b)
+int drops_row_compare(const void *a, const void *b)
 {
 	return memcmp(&((const struct drops_seen_row *)a)->key,
 		      &((const struct drops_seen_row *)b)->key, sizeof(struct drops_key));
@@ -140,8 +145,8 @@ static void more_set(struct drops_view *view, const struct drops_view *before)
 {
 	for (size_t i = 0; i < view->row_count; i++) {
 		struct drops_seen_row *row = &view->rows[i];
-		const struct drops_seen_row *old =
-			bsearch(row, before->rows, before->row_count, sizeof(*row), row_compare);
+		const struct drops_seen_row *old = bsearch(row, before->rows, before->row_count,
+							   sizeof(*row), drops_row_compare);
 
 		row->more = (struct drops_count){
 			row->row.packets - (old ? old->row.packets : 0),
@@ -202,11 +207,13 @@ void drops_tick(void *data, uint64_t now_ns)
 	if (view_read(state, view))
 		return;
 	view->read_ns = now_ns;
-	qsort(view->rows, view->row_count, sizeof(view->rows[0]), row_compare);
+	qsort(view->rows, view->row_count, sizeof(view->rows[0]), drops_row_compare);
+	drops_kept_check(state, view);
 	more_set(view, state->view);
 	rates_set(view, state->view);
 	drops_names_follow(state->names, view);
-	drops_told_add(state, view);
+	if (drops_told_add(state, view))
+		drops_kept_save(state, view);
 	state->before = state->view;
 	state->view = view;
 }

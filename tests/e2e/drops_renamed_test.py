@@ -2,6 +2,7 @@
 """Drops of devices that get another name, and of those that are gone: all rows of a device have its
 last name, and no series of metrics ever falls or tells anything twice."""
 import contextlib
+import pathlib
 import re
 
 import pytest
@@ -94,3 +95,64 @@ def test_rows_have_the_last_name_and_series_never_fall(inside, watched):
     for before, after in zip(pages, pages[1:]):
         assert all(after.get(name, 0) >= count for name, count in before.items())
     assert sum(pages[-1].values()) == sum(listed(watched).values())
+
+
+def ended(daemon, how):
+    if how == "stopped":
+        daemon.stop()
+    else:
+        daemon.kill()
+
+
+@pytest.mark.parametrize("how", ("stopped", "killed"))
+def test_behind_a_restart_no_series_falls_and_none_leaps(inside, watched, how):
+    made(inside, "old")
+    lose(inside, "old", 20)
+    comes_to(watched, {"old": 20})
+    inside.run("ip", "link", "set", "old", "name", "new")
+    lose(inside, "new", 3)
+    comes_to(watched, {"old": 20, "new": 3})
+    ended(watched, how)
+    watched.start()
+    wait_for(lambda: series(watched), "drops are told")
+    assert series(watched) == {"old": 20, "new": 3}
+    ended(watched, how)
+    inside.run("ip", "link", "set", "new", "name", "last")      # and while nobody looks
+    lose(inside, "last", 4)
+    watched.start()
+    pages = comes_to(watched, {"old": 20, "new": 3, "last": 4})
+    assert all(page.get("last", 4) == 4 for page in pages)
+    assert sum(listed(watched).values()) == 27
+
+
+def test_what_is_kept_and_damaged_is_said_and_not_read(inside, watched):
+    made(inside, "old")
+    lose(inside, "old", 20)
+    comes_to(watched, {"old": 20})
+    inside.run("ip", "link", "set", "old", "name", "new")
+    lose(inside, "new", 3)
+    comes_to(watched, {"old": 20, "new": 3})
+    watched.stop()
+    path = pathlib.Path(watched.run_dir) / "drops-told"
+    whole = path.read_bytes()
+    # One packet more of a series than of its rows, or less: 32 bytes stand before the first
+    # series, and 24 in it before its count.
+    for damaged in (whole[:-1], whole[:56] + bytes([whole[56] ^ 1]) + whole[57:]):
+        path.write_bytes(damaged)
+        watched.start()
+        comes_to(watched, {"new": 23})
+        assert "drops-told is damaged (it is not whole, or of another version)" in watched.log()
+        watched.stop()
+
+
+def test_switched_off_it_keeps_nothing(inside, watched):
+    made(inside, "old")
+    lose(inside, "old", 20)
+    comes_to(watched, {"old": 20})
+    path = pathlib.Path(watched.run_dir) / "drops-told"
+    assert path.exists()
+    watched.apply(CONFIG.replace("true", "false"))
+    wait_for(lambda: not path.exists(), "what was told is forgotten")
+    watched.apply(CONFIG)
+    lose(inside, "old", 2)
+    comes_to(watched, {"old": 2})
