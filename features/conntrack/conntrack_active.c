@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "features/conntrack/conntrack_memory.h"
 
-#define FILE_KIND 0x7765697274010002ull /* the last byte: of its layout */
+#define FILE_KIND 0x7765697274010003ull /* the last byte: of its layout */
 #define WAYS 16
 #define SWEEPS 8 /* in so many rounds all are looked at */
 #define MISSING_NS 60000000000ull
@@ -27,6 +27,7 @@ struct told {
 struct book {
 	struct conntrack_memory memory;
 	uint64_t sets; /* of WAYS */
+	struct weir_count unheard;
 	struct told rows[];
 };
 
@@ -97,6 +98,16 @@ static void row_clear(struct told *row)
 	*row = (struct told){ .born = 0 };
 }
 
+/* Of whose end nobody heard. A kill between the two loses the sum of that one. */
+static void row_forget(struct book *book, struct told *row)
+{
+	const struct told gone = *row;
+
+	row_clear(row);
+	book->unheard.packets += gone.packets[0] + gone.packets[1];
+	book->unheard.bytes += gone.bytes[0] + gone.bytes[1];
+}
+
 static struct told *row_make(struct book *book, const struct conntrack_flow *flow)
 {
 	struct told *set = set_of(book, &flow->key);
@@ -144,6 +155,8 @@ static void book_renew(struct conntrack_active *active, uint64_t sets, uint64_t 
 	if (!book)
 		return;
 	book->sets = sets;
+	if (active->book)
+		book->unheard = active->book->unheard;
 	if (!book_take(book, active->book)) {
 		conntrack_memory_unname(active->path);
 		book_close(book);
@@ -251,7 +264,7 @@ bool conntrack_active_due(struct conntrack_active *active, const struct conntrac
 	struct told *row = row_find(active->book, &flow->key);
 
 	if (row && row->born != flow->born) { /* nobody heard of the end of that one */
-		row_clear(row);
+		row_forget(active->book, row);
 		row = NULL;
 	}
 	if (active->book && is_due(active, row, carried, now_ns)) {
@@ -262,14 +275,14 @@ bool conntrack_active_due(struct conntrack_active *active, const struct conntrac
 	return is_told;
 }
 
-static void row_look(struct told *row, uint64_t now_ns, bool lives)
+static void row_look(struct book *book, struct told *row, uint64_t now_ns, bool lives)
 {
 	if (lives)
 		row->missing_ns = 0;
 	else if (!row->missing_ns)
 		row->missing_ns = now_ns;
 	else if (now_ns - row->missing_ns > MISSING_NS)
-		row_clear(row);
+		row_forget(book, row);
 }
 
 void conntrack_active_sweep(struct conntrack_active *active, uint64_t now_ns,
@@ -285,7 +298,20 @@ void conntrack_active_sweep(struct conntrack_active *active, uint64_t now_ns,
 		struct told *row = &book->rows[active->next++ % count];
 
 		if (row->key.family)
-			row_look(row, now_ns, lives(&row->key, arg));
+			row_look(book, row, now_ns, lives(&row->key, arg));
 	}
 	pthread_mutex_unlock(&active->lock);
+}
+
+struct weir_count conntrack_active_unheard(struct conntrack_active *active)
+{
+	struct weir_count count = { 0 };
+
+	if (!active)
+		return count;
+	pthread_mutex_lock(&active->lock);
+	if (active->book)
+		count = active->book->unheard;
+	pthread_mutex_unlock(&active->lock);
+	return count;
 }

@@ -8,6 +8,7 @@
 #ifndef WEIR_CONNTRACK_ACTIVE_H
 #define WEIR_CONNTRACK_ACTIVE_H
 
+#include "../../abi/maps.h"
 #include "features/conntrack/conntrack_carried.h"
 
 struct conntrack_active;
@@ -44,4 +45,7 @@ bool conntrack_active_due(struct conntrack_active *active, const struct conntrac
  * `lives` denies for a minute. An eighth of all that are known at a time. */
 void conntrack_active_sweep(struct conntrack_active *active, uint64_t now_ns,
 			    bool (*lives)(const struct conntrack_key *key, void *arg), void *arg);
+/* What was told of all flows that were forgotten so, over all runs that the file is of: it is in
+ * records, and in what is counted as unrecorded. */
+struct weir_count conntrack_active_unheard(struct conntrack_active *active);
 #endif

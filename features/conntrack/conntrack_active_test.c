@@ -58,6 +58,14 @@ static void assert_carried(const struct conntrack_carried *carried, uint64_t pac
 	assert_int_equal(carried->bytes[1], reply_bytes);
 }
 
+static void assert_unheard(struct conntrack_active *active, uint64_t packets, uint64_t bytes)
+{
+	struct weir_count count = conntrack_active_unheard(active);
+
+	assert_int_equal(count.packets, packets);
+	assert_int_equal(count.bytes, bytes);
+}
+
 static void told_each_time_of_what_came_since(void **state)
 {
 	struct conntrack_active *active = active_new(NULL, 100);
@@ -92,6 +100,7 @@ static void the_end_tells_of_the_rest(void **state)
 	assert_carried(&ends, 3, 0, 300, 0);
 	conntrack_active_rest(active, &flow, CONNTRACK_TOLD_ENDS, &again); /* known no more */
 	assert_carried(&again, 9, 1, 900, 60);
+	assert_unheard(active, 0, 0); /* its end was heard of */
 	conntrack_active_free(active);
 }
 
@@ -137,6 +146,7 @@ static void who_has_the_ends_next_begins_anew(void **state)
 	assert_false(conntrack_active_due(active, &next, 32 * SECOND, &young));
 	assert_true(conntrack_active_due(active, &next, 40 * SECOND, &old));
 	assert_carried(&old, 2, 1, 200, 60);
+	assert_unheard(active, 6, 560);
 	conntrack_active_free(active);
 }
 
@@ -172,7 +182,45 @@ static void what_nobody_heard_the_end_of_is_forgotten_after_a_minute(void **stat
 		conntrack_active_rest(active, &flow, CONNTRACK_TOLD_LIVES, &carried);
 		assert_int_equal(carried.packets[0], number % 2 ? 5 : 0);
 	}
+	assert_unheard(active, 10 * 6, 10 * 560);
 	conntrack_active_free(active);
+}
+
+static bool is_none(const struct conntrack_key *key, void *arg)
+{
+	(void)key;
+	(void)arg;
+	return false;
+}
+
+/* Of one flow nobody hears again; of the other in a part, from which two packets are taken off. */
+static void what_is_told_and_unrecorded_is_known_over_runs_and_sizes(void **state)
+{
+	char dir[] = "/tmp/conntrack-active-XXXXXX", file[64];
+
+	assert_non_null(mkdtemp(dir));
+	struct conntrack_active *active = active_new(dir, 100);
+	struct conntrack_flow part = flow_of(2);
+	struct conntrack_carried one = carried_of(5, 500), two = carried_of(5, 500),
+				 left = { .packets = { 2, 0 }, .bytes = { 200, 0 } };
+
+	assert_true(tell(active, 1, 11, &one));
+	assert_true(tell(active, 2, 11, &two));
+	conntrack_active_rest(active, &part, CONNTRACK_TOLD_PART, &left);
+	assert_carried(&left, 0, 0, 0, 0);
+	for (uint64_t seconds = 100; seconds < 180; seconds++)
+		conntrack_active_sweep(active, seconds * SECOND, is_none, NULL);
+	assert_unheard(active, 6 + 4, 560 + 360);
+	conntrack_active_free(active);
+	active = active_new(dir, 100);
+	assert_unheard(active, 10, 920);
+	conntrack_active_free(active);
+	active = active_new(dir, 5000); /* of another size */
+	assert_unheard(active, 10, 920);
+	conntrack_active_free(active);
+	snprintf(file, sizeof(file), "%s/flow-told", dir);
+	unlink(file);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 #define FLOWS 300u
@@ -271,6 +319,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_under_way_are_waited_for),
 		cmocka_unit_test(who_has_the_ends_next_begins_anew),
 		cmocka_unit_test(what_nobody_heard_the_end_of_is_forgotten_after_a_minute),
+		cmocka_unit_test(what_is_told_and_unrecorded_is_known_over_runs_and_sizes),
 		cmocka_unit_test(who_knows_the_hash_cannot_fill_a_set),
 		cmocka_unit_test(records_of_random_flows_add_up),
 	};

@@ -231,6 +231,7 @@ void conntrack_records_status(const struct conntrack *state, struct weir_json_ou
 {
 	struct conntrack_records_count count = conntrack_records_count(state->records);
 	struct weir_count unrecorded = unrecorded_get(state);
+	struct weir_count told = conntrack_active_unheard(state->active);
 
 	weir_json_open_object(json, "records");
 	weir_json_put_uint(json, "made", count.made);
@@ -240,6 +241,8 @@ void conntrack_records_status(const struct conntrack *state, struct weir_json_ou
 	weir_json_put_uint(json, "bytes", count.bytes);
 	weir_json_put_uint(json, "unrecorded_packets", unrecorded.packets);
 	weir_json_put_uint(json, "unrecorded_bytes", unrecorded.bytes);
+	weir_json_put_uint(json, "unrecorded_told_packets", told.packets);
+	weir_json_put_uint(json, "unrecorded_told_bytes", told.bytes);
 	weir_json_put_uint(json, "not_streamed", state->unstreamed);
 	weir_json_close_object(json);
 	totals_status(state, json);
@@ -249,6 +252,7 @@ int conntrack_records_snapshot(const struct conntrack *state, struct weir_snapsh
 {
 	struct conntrack_records_count count = conntrack_records_count(state->records);
 	struct weir_count unrecorded = unrecorded_get(state);
+	struct weir_count told = conntrack_active_unheard(state->active);
 	const struct {
 		const char *name, *help;
 		uint64_t value;
@@ -259,6 +263,10 @@ int conntrack_records_snapshot(const struct conntrack *state, struct weir_snapsh
 		  "Packets of ended flows that no record could be sent of", unrecorded.packets },
 		{ "flow_unrecorded_bytes_total",
 		  "Bytes of ended flows that no record could be sent of", unrecorded.bytes },
+		{ "flow_unrecorded_told_packets_total",
+		  "Packets of unrecorded flows that records had while they lived", told.packets },
+		{ "flow_unrecorded_told_bytes_total",
+		  "Bytes of unrecorded flows that records had while they lived", told.bytes },
 	};
 	int r = 0;
 
