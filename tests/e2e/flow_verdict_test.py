@@ -90,10 +90,11 @@ def test_what_is_denied_is_no_flow_and_counted_elsewhere(pair, weir_daemon, tmp_
     rule, = (row for row in daemon.ask("rule", "list")["rules"] if row["name"] == "nobody")
     assert rule["packets"] == 2
     assert daemon.ask("block", "lists")["lists"][0]["hits"]["packets"] == 1
-    told = {(row["src"], row["dport"], row["reason"])
-            for row in daemon.ask("events", "--kind", "drop")["events"]}
-    assert told == {("198.51.100.7", 54, "drop_rule"), ("198.51.100.9", 54, "drop_rule"),
-                    ("198.51.100.66", 80, "drop_blocked")}
+    rows = wait_for(lambda: len(found := daemon.ask("events", "--kind", "drop")["events"]) ==
+                    len(DENIED) and found, "events tell of all")
+    assert {(row["src"], row["dport"], row["reason"]) for row in rows} == {
+        ("198.51.100.7", 54, "drop_rule"), ("198.51.100.9", 54, "drop_rule"),
+        ("198.51.100.66", 80, "drop_blocked")}
 
 
 def test_a_flow_that_is_denied_later_keeps_by_what_it_was_let_in(pair, weir_daemon, tmp_path):
