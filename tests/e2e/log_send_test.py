@@ -155,8 +155,9 @@ def test_lines_wait_for_a_udp_port_that_is_closed(pair):
     with logging(pair, section) as (daemon, wire):
         assert not any(wire.verdicts([sent(source) for source in sources]))
         wait_for(lambda: "refused" in place(daemon, "syslog").get("problem", ""), "its word")
-        now = place(daemon, "syslog")
-        assert (now["written"], now["waiting"], now["lost"]) == (0, 20, 0)
+        now = wait_for(lambda: (told := place(daemon, "syslog"))["waiting"] == 20 and told,
+                       "all wait")
+        assert (now["written"], now["lost"]) == (0, 0)
         with pair.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(address)
             texts = [RFC5424.fullmatch(taken(sock).decode()).group(7) for _ in sources]

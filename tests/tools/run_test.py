@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
@@ -97,6 +99,16 @@ def test_words_choose_and_options_go_to_pytest():
     assert wish.pytest_options == ["-k", "ttl"]
 
 
+@pytest.mark.parametrize("arguments, is_all", [([], False), (["e2e", "unit"], False),
+                                               (["--all"], True), (["e2e", "block"], True),
+                                               (["-k", "ttl"], True)])
+def test_all_combinations_are_taken_where_all_or_some_tests_are_named(arguments, is_all):
+    wish = run.parse_arguments(arguments)
+    assert wish.is_all == is_all
+    jobs = run.pytest_jobs("tools", wish)
+    assert {job.env["WEIR_TEST_THINNED"] for job in jobs} == {"" if is_all else "1"}
+
+
 def test_file_is_run_once_beside_others_and_once_more_only_where_a_test_is_alone(tmp_path,
                                                                                 monkeypatch):
     folder = tmp_path / "tests" / "e2e"
@@ -104,7 +116,7 @@ def test_file_is_run_once_beside_others_and_once_more_only_where_a_test_is_alone
     (folder / "a_test.py").write_text("def test_x():\n    pass\n")
     (folder / "b_test.py").write_text("@pytest.mark.alone\ndef test_y():\n    pass\n")
     monkeypatch.setattr(run, "TREE", tmp_path)
-    jobs = run.pytest_jobs("e2e", [])
+    jobs = run.pytest_jobs("e2e", run.parse_arguments([]))
     assert [(job.name, job.share, job.env["WEIR_TEST_SHARE"]) for job in jobs] == [
         ("a_test", "beside", "beside"), ("b_test", "beside", "beside"),
         ("b_test", "alone", "alone")]
