@@ -2,7 +2,6 @@
 """How well TCP got on stands in the record of a flow that ended, long after whoever measured it was
 through with it: beside what the kernels of its ends count, and tshark's analysis."""
 import contextlib
-import json
 import re
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 from harness.chain import Chain, server_address
 from harness.daemon import Daemon
+from harness.logged import lines_of
 from harness.lossy import LossyChain
 from harness.net import Pair
 from harness.streams import connecting, listening, transfer
@@ -78,7 +78,7 @@ def exchange(chain, family, count):
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return lines_of(path, is_written=True) if path.exists() else []
 
 
 @pytest.mark.parametrize("family", (4, 6))

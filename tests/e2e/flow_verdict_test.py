@@ -3,7 +3,6 @@
 what is denied is no flow, and counted where the page says."""
 import csv
 import io
-import json
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -11,6 +10,7 @@ from scapy.packet import Raw
 
 from harness.account import account
 from harness.frames import ether
+from harness.logged import lines_of
 from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import packet_socket
@@ -69,8 +69,8 @@ def test_flows_say_by_what_they_were_let_in(pair, weir_daemon, tmp_path, hook):
     rows = wait_for(lambda: len(found := daemon.ask("flow", "ended")["flows"]) == len(LET_IN) and
                     found, "all have ended")
     assert told(rows) == set(LET_IN)
-    lines = wait_for(lambda: log.exists() and len(found := log.read_text().splitlines()) ==
-                     len(LET_IN) and [json.loads(line) for line in found], "the log has them")
+    lines = wait_for(lambda: log.exists() and len(found := lines_of(log, is_written=True)) ==
+                     len(LET_IN) and found, "the log has them")
     assert {(line["source"]["ip"], line["destination"]["port"],
              line["weir"]["flow"]["verdict_reason"]) for line in lines} == {
                  row[:3] for row in LET_IN}

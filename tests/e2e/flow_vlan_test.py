@@ -20,6 +20,7 @@ from scapy.packet import Raw
 from harness.daemon import WEIR, Daemon
 from harness.ecs import assert_ecs, member
 from harness.frames import ether
+from harness.logged import lines_of, of_kind
 from harness.net import Pair
 from harness.wait import wait_for
 from harness.wire import Wire
@@ -375,9 +376,7 @@ def test_a_line_of_the_log_has_its_ids_in_the_words_of_ecs(tmp_path):
         daemon.ask("flow", "flush", "--all")
 
         def lines():
-            found = [json.loads(line) for line in path.read_text().splitlines()] \
-                if path.exists() else []
-            found = [line for line in found if member(line, "event.dataset") == "weir.flow"]
+            found = of_kind(lines_of(path, is_written=True) if path.exists() else [], "flow")
             return found if len(found) == len(STACKS) else None
         told = {}
         for line in wait_for(lines, "each flow is a line"):

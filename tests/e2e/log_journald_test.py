@@ -10,6 +10,7 @@ import pytest
 
 from harness.daemon import Daemon
 from harness.frames import UDP, Raw, ether, ip
+from harness.logged import lines_of
 from harness.programs import running
 from harness.wait import wait_for
 from harness.wire import Wire
@@ -76,8 +77,8 @@ def test_journald_keeps_every_event_with_the_fields_of_the_file(pair, tmp_path):
         assert not any(wire.verdicts(blocked(50, 101)))
         with journal.listening():
             wait_for(lambda: len(journal.found()) >= 150, "journald has those that waited", 30)
-        wait_for(lambda: len(file.read_text().splitlines()) == 150, "the file has them")
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        lines = wait_for(lambda: len(found := lines_of(file, is_written=True)) == 150 and found,
+                         "the file has them")
         kept = journal.found()
         assert [one["WEIR_SOURCE_IP"] for one in kept] == [f"192.0.2.{i}" for i in range(1, 151)]
         for line, one in zip(lines, kept):

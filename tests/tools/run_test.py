@@ -92,6 +92,51 @@ def test_last_line_names_skips_only_when_there_are_some():
         "3 passed, 0 failed, 2 skipped")
 
 
+def fails_at_first(folder, name, times):
+    """A job of a test that fails so many times."""
+    (folder / f"{name}.py").write_text(
+        "import pathlib\n\n\ndef test_x():\n"
+        f"    path = pathlib.Path({str(folder / name)!r})\n"
+        "    path.open('a').write('x')\n"
+        f"    assert len(path.read_text()) > {times}, 'too early'\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", folder / f"{name}.py"]
+    return run.Job("e2e", name, list(map(str, command)), {}, 60, "junit", "beside")
+
+
+def taken_again(jobs, folder):
+    results = [(job, run.run_and_count(job, folder)) for job in jobs]
+    results, once = run.take_again(results, folder)
+    return [case.outcome for _, cases in results for case in cases], once
+
+
+def test_what_fails_once_is_taken_again_and_told(tmp_path):
+    jobs = [fails_at_first(tmp_path, name, times)
+            for name, times in (("fine", 0), ("once", 1), ("always", 9))]
+    outcomes, once = taken_again(jobs, tmp_path)
+    assert outcomes == ["passed", "passed", "failed"]
+    assert ["once.test_x" in case.name and "too early" in case.detail for case in once] == [True]
+    assert (tmp_path / "fine").read_text() == "x"
+    assert {path.name for path in tmp_path.glob("e2e-once*.log")} == {
+        "e2e-once.log", "e2e-once-beside-again.log"}
+
+
+def test_neither_many_nor_what_needs_no_network_is_taken_again(tmp_path, monkeypatch):
+    jobs = [fails_at_first(tmp_path, "once", 1)._replace(suite="golden")]
+    assert taken_again(jobs, tmp_path) == (["failed"], [])
+    monkeypatch.setattr(run, "AGAIN_MOST", 1)
+    jobs = [fails_at_first(tmp_path, name, 1) for name in ("first", "second")]
+    assert taken_again(jobs, tmp_path) == (["failed", "failed"], [])
+
+
+def test_what_failed_once_is_said_at_the_end(tmp_path, capsys):
+    once = [run.Case("e2e/x y", "failed", "too early")]
+    assert run.report([run.Case("e2e/x y", "passed", "")], once, tmp_path) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[-2:] == ["1 of those that passed did so only when taken again, alone: e2e/x y",
+                         "1 passed, 0 failed"]
+    assert "    too early" in told
+
+
 def test_words_choose_and_options_go_to_pytest():
     wish = run.parse_arguments(["e2e", "block", "-k", "ttl"])
     assert wish.suites == ["e2e"]
