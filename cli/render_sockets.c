@@ -97,7 +97,16 @@ static void ms_cell(struct weir_table *table, const struct weir_json *row, const
 	cell_take(table, WEIR_COLOR_PLAIN, &text);
 }
 
-static void row_add(struct weir_table *table, const struct weir_json *row)
+/* Nothing of which a column is needed, as a rule. */
+static bool has_command(const struct weir_json *rows)
+{
+	for (size_t i = 0; i < weir_json_size(rows); i++)
+		if (weir_json_get(weir_json_at(rows, i), "command"))
+			return true;
+	return false;
+}
+
+static void row_add(struct weir_table *table, const struct weir_json *row, bool with_command)
 {
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(row, "protocol"));
 	weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(row, "state"));
@@ -110,6 +119,8 @@ static void row_add(struct weir_table *table, const struct weir_json *row)
 	count_cell(table, row, "retransmits");
 	size_cell(table, row, "bytes_sent");
 	size_cell(table, row, "bytes_received");
+	if (with_command)
+		weir_table_cell(table, WEIR_COLOR_PLAIN, weir_view_str(row, "command"));
 }
 
 static void part_add(const struct weir_view *view, uint64_t count, const char *what)
@@ -171,18 +182,20 @@ void weir_render_sockets(const struct weir_view *view)
 		{ "retransmits", true },
 		{ "sent", true },
 		{ "received", true },
+		{ "command", false }, /* the last: left out where there is none */
 	};
 	const struct weir_json *rows = weir_json_get(view->answer, "sockets");
+	bool with_command = has_command(rows);
 	_cleanup_table_ struct weir_table table = {
 		.columns = columns,
-		.column_count = WEIR_ARRAY_SIZE(columns),
+		.column_count = WEIR_ARRAY_SIZE(columns) - !with_command,
 		.color = view->color,
 	};
 
 	if (note_show(view))
 		return;
 	for (size_t i = 0; i < weir_json_size(rows); i++)
-		row_add(&table, weir_json_at(rows, i));
+		row_add(&table, weir_json_at(rows, i), with_command);
 	weir_table_print(&table, view->out);
 	foot_show(view, weir_json_size(rows));
 }

@@ -75,11 +75,16 @@ struct cred {
 	} uid;
 };
 
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+};
+
 struct task_struct {
+	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	const struct cred *cred, *real_cred;
 	struct css_set *cgroups;
-	__u64 start_boottime;
+	__u64 start_boottime, self_exec_id;
 	unsigned int flags;
 	int tgid;
 	char comm[16];

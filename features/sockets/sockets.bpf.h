@@ -38,7 +38,7 @@ static __always_inline void sockets_user(struct sockets_entry *entry, const stru
 
 	if (sockets_is_for_another(sk, task))
 		return;
-	sockets_process(&entry->owner, task);
+	sockets_process_here(&entry->owner);
 	entry->by = by;
 }
 

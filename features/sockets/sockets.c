@@ -19,6 +19,12 @@ const struct weir_field sockets_fields[] = {
 	  .fallback = "false",
 	  .help = "Those of every network namespace, of containers too; otherwise only of Weir's "
 		  "own." },
+	{ .key = "commands",
+	  .type = WEIR_FIELD_BOOL,
+	  .offset = offsetof(struct sockets_section, commands),
+	  .fallback = "false",
+	  .help = "The command line of each process, too. It may hold secrets, and whoever may "
+		  "list sockets or read the log of flows sees it." },
 	{ 0 },
 };
 

@@ -12,7 +12,9 @@
 #define SOCKETS_LEAVING_MAX 512 /* rows of these that make room at once */
 #define SOCKETS_CGROUPS_MAX 1024
 #define SOCKETS_COMM_BYTES 16
-#define SOCKETS_CGROUP_BYTES 96 /* of a name; a container's is 64 digits and what is around it */
+#define SOCKETS_COMMANDS_MAX 4096
+#define SOCKETS_COMMAND_BYTES 256 /* of a command line */
+#define SOCKETS_CGROUP_BYTES 96	  /* of a name; a container's is 64 digits and what is around it */
 
 enum sockets_by {
 	SOCKETS_BY_NOBODY,
@@ -35,15 +37,32 @@ enum sockets_side {
 	SOCKETS_SIDE_SERVER,
 };
 
-/* A process is its number and when it began: numbers come again. */
+/* A process is its number and when it began: numbers come again. What it runs may change. */
 struct sockets_process {
 	__u64 began_ns; /* CLOCK_BOOTTIME; 0: none is known */
 	__u64 cgroup;	/* identifier in the one hierarchy of version 2 */
 	__u32 pid, uid;
+	__u32 program; /* another one with each execve(), as the kernel counts them */
+	__u32 pad;
 	char comm[SOCKETS_COMM_BYTES]; /* of the process, not of its thread */
 };
 
-_Static_assert(sizeof(struct sockets_process) == 40, "the same on both sides");
+_Static_assert(sizeof(struct sockets_process) == 48, "the same on both sides");
+
+struct sockets_command_key {
+	__u64 began_ns;
+	__u32 pid, program;
+};
+
+/* As it stood in the process's own memory. */
+struct sockets_command {
+	struct sockets_command_key of; /* written last: whose the text is */
+	__u32 bytes;		       /* of all of it; 0: it is being written */
+	__u32 pad;
+	char text[SOCKETS_COMMAND_BYTES]; /* a zero behind each argument */
+};
+
+_Static_assert(sizeof(struct sockets_command) == 280, "the same on both sides");
 
 /* As the kernel has them of a TCP socket. */
 struct sockets_numbers {
@@ -81,7 +100,7 @@ struct sockets_entry {
 	struct sockets_numbers before;	/* … and when it was adopted: not counted in totals */
 };
 
-_Static_assert(sizeof(struct sockets_entry) == 368, "the same on both sides");
+_Static_assert(sizeof(struct sockets_entry) == 384, "the same on both sides");
 
 struct sockets_total_key {
 	__u64 cgroup;
@@ -130,7 +149,8 @@ enum sockets_step {
 
 struct sockets_constants {
 	__u8 all_namespaces;
-	__u8 pad[7];
+	__u8 commands;
+	__u8 pad[6];
 };
 
 #endif

@@ -199,6 +199,7 @@ static void end_put(const struct sockets *state, const struct weir_flow_ends *fl
 		return;
 	weir_json_open_object(json, is_dst ? "dst_owner" : "src_owner");
 	sockets_process_put(state, holder.process, holder.known_by, json);
+	sockets_command_put(state, holder.process, !holder.ended_ns, json);
 	weir_json_close_object(json);
 }
 

@@ -107,6 +107,18 @@ struct {
 } st_sock_cgroup SEC(".maps");
 
 /*
+ * writes: programs of `sockets`, a process that does something with a socket, if that is asked for
+ * reads: features/sockets, for who asks
+ * full: the one that was met least lately is forgotten
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SOCKETS_COMMANDS_MAX);
+	__type(key, struct sockets_command_key);
+	__type(value, struct sockets_command);
+} st_sock_command SEC(".maps");
+
+/*
  * writes: programs of `sockets`
  * reads: features/sockets, about once a second
  * full: cannot be, a row a sum

@@ -33,8 +33,10 @@ void sockets_owner_put(const struct sockets *state, const struct sockets_entry *
 {
 	const struct sockets_process *owner = sockets_owner(entry);
 
-	if (owner)
-		sockets_process_put(state, owner, sockets_known_by(entry), json);
+	if (!owner)
+		return;
+	sockets_process_put(state, owner, sockets_known_by(entry), json);
+	sockets_command_put(state, owner, !entry->ended_ns, json);
 }
 
 static void us_put(struct weir_json_out *json, const char *key, uint32_t us)

@@ -132,11 +132,61 @@ static __always_inline void sockets_process(struct sockets_process *process,
 
 	process->pid = (__u32)BPF_CORE_READ(task, tgid);
 	process->began_ns = BPF_CORE_READ(leader, start_boottime);
+	process->program = (__u32)BPF_CORE_READ(leader, self_exec_id);
 	process->uid = BPF_CORE_READ(leader, real_cred, uid.val);
 	process->cgroup = BPF_CORE_READ(node, id);
 	BPF_CORE_READ_STR_INTO(&comm, leader, comm);
 	__builtin_memcpy(process->comm, comm, sizeof(comm));
 	sockets_cgroup_note(node, process->cgroup);
+}
+
+/*
+ * The command line of who runs, which is that process: its memory is at hand now, and gone when it
+ * ends. A row may be taken for another process while it is written, where thousands come at once;
+ * then it says whose it is last, and is not believed.
+ */
+static __noinline int sockets_command_note(const struct sockets_process *process)
+{
+	static const struct sockets_command empty;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct sockets_command_key key = {};
+	struct sockets_command *command;
+	struct mm_struct *mm;
+
+	if (!process)
+		return 0;
+	key.began_ns = process->began_ns;
+	key.pid = process->pid;
+	key.program = process->program;
+	mm = BPF_CORE_READ(task, mm);
+	if (!mm || bpf_map_lookup_elem(&st_sock_command, &key))
+		return 0;
+	__u64 from = BPF_CORE_READ(mm, arg_start), bytes = BPF_CORE_READ(mm, arg_end) - from;
+
+	if (!bytes || bpf_map_update_elem(&st_sock_command, &key, &empty, BPF_NOEXIST))
+		return 0;
+	command = bpf_map_lookup_elem(&st_sock_command, &key);
+	if (!command)
+		return 0;
+	__u32 most = bytes < SOCKETS_COMMAND_BYTES ? (__u32)bytes : SOCKETS_COMMAND_BYTES;
+
+	barrier_var(most);
+	if (most > SOCKETS_COMMAND_BYTES ||
+	    bpf_probe_read_user(command->text, most, (const void *)from)) {
+		bpf_map_delete_elem(&st_sock_command, &key);
+		return 0;
+	}
+	command->bytes = bytes < ~0U ? (__u32)bytes : ~0U;
+	command->of = key;
+	return 0;
+}
+
+/* Who runs is the owner, and does something with its socket. */
+static __always_inline void sockets_process_here(struct sockets_process *process)
+{
+	sockets_process(process, (struct task_struct *)bpf_get_current_task());
+	if (sockets_constants.commands)
+		sockets_command_note(process);
 }
 
 static __always_inline bool sockets_is_same(const struct sockets_process *one, __u32 pid,

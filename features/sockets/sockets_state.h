@@ -14,6 +14,7 @@
 struct sockets_section {
 	bool enabled;
 	bool all_namespaces;
+	bool commands;
 };
 
 struct sockets_total_row {
@@ -92,6 +93,7 @@ struct sockets {
 	char why[160]; /* nothing is watched although it is asked for */
 	bool is_on;    /* by the live configuration */
 	bool all_namespaces;
+	bool commands;
 	bool was_asked; /* the first configuration was seen */
 };
 
@@ -180,6 +182,18 @@ void sockets_process_put(const struct sockets *state, const struct sockets_proce
 			 const char *known_by, struct weir_json_out *json);
 void sockets_owner_put(const struct sockets *state, const struct sockets_entry *entry,
 		       struct weir_json_out *json);
+
+/* sockets_command.c */
+#define SOCKETS_COMMAND_TEXT (SOCKETS_COMMAND_BYTES + sizeof("…"))
+/* Of `len` bytes as a process has them: arguments between blanks, "…" behind one that was cut. */
+void sockets_command_text(const char *bytes, size_t len, bool is_cut,
+			  char ret_text[SOCKETS_COMMAND_TEXT]);
+/* Members of an open object, if it is known. Of a process that has a socket yet it may be read now;
+ * of one that had it, it may run another program since. */
+void sockets_command_put(const struct sockets *state, const struct sockets_process *process,
+			 bool has_it_yet, struct weir_json_out *json);
+/* What was kept of them, when they are no longer asked for. */
+void sockets_commands_forget(struct sockets *state);
 
 /* sockets_flow.c */
 /* One that ended is kept, if it is known whose it was. */

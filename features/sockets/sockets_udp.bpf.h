@@ -29,7 +29,7 @@ static __noinline int sockets_udp_connect(struct sock *sk, __u64 cookie)
 	entry = sockets_begin(sk, cookie, SOCKETS_SIDE_CLIENT);
 	if (!entry)
 		return 0;
-	sockets_process(&entry->owner, (struct task_struct *)bpf_get_current_task());
+	sockets_process_here(&entry->owner);
 	entry->by = SOCKETS_BY_CONNECT;
 	entry->local_port = 0;
 	return 0;
@@ -76,7 +76,7 @@ static __noinline int sockets_udp_end(struct sock *sk, __u64 cookie)
 	if (!entry)
 		return 0;
 	if (entry->by == SOCKETS_BY_NOBODY) {
-		sockets_process(&entry->owner, (struct task_struct *)bpf_get_current_task());
+		sockets_process_here(&entry->owner);
 		entry->by = SOCKETS_BY_CLOSE;
 	}
 	if (is_connected)

@@ -32,9 +32,19 @@ static const struct weir_trace_program programs[] = {
 };
 
 static const char *const maps[] = {
-	"cfg_trace_socks", "cfg_sock_walk", "st_socks",	      "st_sock_ended",
-	"st_sock_turn",	   "st_sock_total", "set_sock_leave", "st_sock_unseen",
-	"st_sock_cgroup",  "ctr_sock",	    "tmp_sock_step",  NULL,
+	"cfg_trace_socks",
+	"cfg_sock_walk",
+	"st_socks",
+	"st_sock_ended",
+	"st_sock_turn",
+	"st_sock_total",
+	"set_sock_leave",
+	"st_sock_unseen",
+	"st_sock_cgroup",
+	"ctr_sock",
+	"tmp_sock_step",
+	"st_sock_command",
+	NULL,
 };
 
 static const char *pin_dir_of(const struct sockets *state)
@@ -67,7 +77,8 @@ void sockets_watch_end(struct sockets *state)
 
 static void plan_make(struct sockets *state)
 {
-	state->constants = (struct sockets_constants){ .all_namespaces = state->all_namespaces };
+	state->constants = (struct sockets_constants){ .all_namespaces = state->all_namespaces,
+						       .commands = state->commands };
 	state->named[0] = (struct weir_trace_constant){ "sockets_constants", &state->constants,
 							sizeof(state->constants) };
 	state->plan = (struct weir_trace_plan){ "cfg_trace_socks", programs, maps, state->named };
@@ -124,6 +135,8 @@ static int watch_begin(struct sockets *state, struct weir_diag *diag)
 	state->nested_before = nested_read(state);
 	sockets_unseen_read(state);
 	sockets_thin_end(state);
+	if (!state->commands)
+		sockets_commands_forget(state);
 	return rest_make(weir_tracer_map(state->tracer, "st_sock_total"));
 }
 
@@ -149,11 +162,13 @@ void sockets_live(void *data, const struct weir_config *config)
 	const struct sockets_section *section = config->sections[weir_feature_index(&weir_sockets)];
 
 	if (!state->engine || (state->was_asked && state->is_on == section->enabled &&
-			       state->all_namespaces == section->all_namespaces))
+			       state->all_namespaces == section->all_namespaces &&
+			       state->commands == section->commands))
 		return;
 	state->was_asked = true;
 	state->is_on = section->enabled;
 	state->all_namespaces = section->all_namespaces;
+	state->commands = section->commands;
 	sockets_watch_end(state);
 	state->why[0] = '\0';
 	plan_make(state);

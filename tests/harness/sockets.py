@@ -20,7 +20,7 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 PORT, OPEN = 6100, 6200
 SILENT = {4: "10.77.1.8", 6: "fd77::8"}         # nobody, at
 NOWHERE = "02:00:00:00:00:08"
-ENTRY_BYTES = 368      # struct sockets_entry: its cookie, where the socket lies, and more
+ENTRY_BYTES = 384      # struct sockets_entry: its cookie, where the socket lies, and more
 SO_COOKIE = 57         # of asm-generic/socket.h; 8 bytes
 # What ss calls it (after a colon), and where in it; what it leaves out is 0.
 NAMES = {"rtt_ms": ("rtt", 0), "rttvar_ms": ("rtt", 1), "min_rtt_ms": ("minrtt", 0),
