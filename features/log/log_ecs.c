@@ -89,6 +89,8 @@ static void owner_add(struct log_record *record, const struct weir_json *owner)
 		return;
 	keyword_add(record, "process.name", weir_json_get(owner, "process"));
 	long_add(record, "process.pid", weir_json_get(owner, "pid"));
+	if (weir_json_get(owner, "command"))
+		keyword_add(record, "process.command_line", weir_json_get(owner, "command"));
 	keyword_add(record, "user.id", weir_json_get(owner, "uid"));
 	if (container)
 		keyword_add(record, "container.id", container);

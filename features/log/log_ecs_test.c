@@ -78,13 +78,15 @@ static void record_of_a_flow_has_its_rule_and_its_process(void **state)
 		made("flow",
 		     "{\"kind\":\"flow\",\"rule\":12,\"src_owner\":{\"process\":\"curl\",\"pid\":"
 		     "71,"
-		     "\"uid\":1000},\"dst_owner\":{\"process\":\"nginx\",\"pid\":72,\"uid\":33,"
+		     "\"uid\":1000,\"command\":\"curl -s "
+		     "x\"},\"dst_owner\":{\"process\":\"nginx\",\"pid\":72,\"uid\":33,"
 		     "\"container\":\"c0ffee\"}}",
 		     &record),
 		0);
 	assert_field(&record, "rule.id", "12");
 	assert_field(&record, "process.name", "curl");
 	assert_field(&record, "process.pid", "71");
+	assert_field(&record, "process.command_line", "curl -s x");
 	assert_field(&record, "user.id", "1000");
 	assert_field(&record, "container.id", NULL);
 	assert_non_null(log_record_get(&record, "weir.flow.dst_owner"));
@@ -95,6 +97,7 @@ static void record_of_a_flow_has_its_rule_and_its_process(void **state)
 			      &record),
 			 0);
 	assert_field(&record, "process.name", "nginx");
+	assert_field(&record, "process.command_line", NULL);
 	assert_field(&record, "container.id", "c0ffee");
 	log_record_done(&record);
 }

@@ -22,6 +22,7 @@ FIELDS = {
     "observer.egress.interface.name": KEYWORD,
     "rule.id": KEYWORD, "rule.name": KEYWORD, "user.id": KEYWORD, "user.name": KEYWORD,
     "process.pid": LONG, "process.name": KEYWORD, "process.executable": KEYWORD,
+    "process.command_line": KEYWORD,
     "container.id": KEYWORD,
 }
 ALWAYS = ["@timestamp", "message", "ecs.version", "event.kind", "event.category", "event.type",
