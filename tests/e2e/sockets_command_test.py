@@ -104,6 +104,30 @@ def test_one_that_is_gone_before_anybody_looks_has_its_own(served, weir_daemon, 
             assert told(daemon, port, "--ended")["command"] == " ".join(words)
 
 
+SERVE = """import socket, sys
+sock = socket.create_server((sys.argv[1], 0))
+print(sock.getsockname()[1], flush=True)
+peer, _ = sock.accept()
+peer.recv(1)
+peer.close()
+"""
+
+
+def test_who_accepts_and_closes_has_its_own(pair, weir_daemon, tmp_path):
+    daemon = watching(pair, weir_daemon)
+    path = tmp_path / "serve.py"
+    path.write_text(SERVE)
+    daemon.process.send_signal(signal.SIGSTOP)
+    with started(pair, str(path), pair.inside_v4, "word") as (words, ports), \
+            pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.connect((pair.inside_v4, ports[0]))
+        client.send(b"x")
+        assert client.recv(1) == b""
+    daemon.process.send_signal(signal.SIGCONT)
+    row = told(daemon, ports[0], "--ended")
+    assert (row["known_by"], row["command"]) == ("close", " ".join(words))
+
+
 AGAIN = """import os, socket, sys
 sock = socket.create_connection((sys.argv[1], 6100))
 os.set_inheritable(sock.fileno(), True)
