@@ -185,10 +185,11 @@ def test_nothing_is_kept_unless_it_is_asked_for(served, weir_daemon, script):
         assert kept(daemon) == []
         daemon.reload(CONFIG)
         # It began before: as it has it itself.
-        assert told(daemon, ports[0])["command"] == " ".join(words)
+        assert wait_for(lambda: told(daemon, ports[0]).get("command"), "it is asked for") == (
+            " ".join(words))
         with started(served, script, served.outside_v4, "goes"):
             pass
         assert len(kept(daemon)) >= 1
         daemon.reload(OFF)
-        assert "command" not in told(daemon, ports[0])
+        wait_for(lambda: "command" not in told(daemon, ports[0]), "it is no longer asked for")
         assert kept(daemon) == []
