@@ -150,7 +150,8 @@ enum sockets_step {
 struct sockets_constants {
 	__u8 all_namespaces;
 	__u8 commands;
-	__u8 pad[6];
+	__u8 gives_no_cookies; /* to sockets of files: this kernel refuses that */
+	__u8 pad[5];
 };
 
 #endif

@@ -197,6 +197,7 @@ int weir_sock_files(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct socket *socket;
 	struct sock *sk;
+	__u64 cookie;
 
 	if (!task || !file)
 		return 0;
@@ -208,7 +209,9 @@ int weir_sock_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (BPF_CORE_READ(sk, sk_protocol) == SOCKETS_MPTCP)
 		return sockets_subflows_found(sk, task);
-	return sockets_found(sk, bpf_get_socket_cookie(sk), task);
+	cookie =
+		sockets_constants.gives_no_cookies ? sockets_cookie(sk) : bpf_get_socket_cookie(sk);
+	return cookie ? sockets_found(sk, cookie, task) : 0;
 }
 
 #endif

@@ -113,6 +113,22 @@ static uint64_t missed_read(struct sockets *state)
 	return missed > nested ? missed - nested : 0;
 }
 
+/* Some kernels (6.18.44) do not trust the socket of a file, and refuse the program that has it
+ * given a cookie: there one of before is known if it has a cookie already. */
+static int tracer_make(struct sockets *state, const struct weir_kernel_types *types,
+		       struct weir_diag *diag)
+{
+	_cleanup_diag_ struct weir_diag first = { 0 };
+
+	plan_make(state);
+	int r = weir_tracer_new(pin_dir_of(state), types, &state->plan, &first, &state->tracer);
+
+	if (r != -EACCES)
+		return r ? weir_diag_error(diag, NULL, "%s", weir_diag_why(&first, r)), r : 0;
+	state->constants.gives_no_cookies = 1;
+	return weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+}
+
 static int watch_begin(struct sockets *state, struct weir_diag *diag)
 {
 	_cleanup_(weir_kernel_types_freep) struct weir_kernel_types *types = NULL;
@@ -128,8 +144,7 @@ static int watch_begin(struct sockets *state, struct weir_diag *diag)
 	state->measured = weir_flow_past_new(SOCKETS_PAST_MAX);
 	if (!state->view || !state->ended || !state->unseen || !state->past || !state->measured)
 		return -ENOMEM;
-	plan_make(state);
-	r = weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+	r = tracer_make(state, types, diag);
 	if (r)
 		return r;
 	state->nested_before = nested_read(state);
