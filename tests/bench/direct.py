@@ -18,6 +18,7 @@ SOURCES = "  tunnel-source: 192.0.2.1\n  tunnel-source6: '2001:db8::1'\n"
 KATRAN = {10000: 96, 100000: 193, 1000000: 394}
 KATRAN_NEW = {SIZES[-1]: 710}       # 266 at 10,000 flows, 493 at 100,000
 KATRAN_END = {1000000: 338, NEW: 646}
+KATRAN_STORM = 90           # SYNs past its limit of new flows, of which it keeps nothing
 LEAST, NEW_LEAST = 2.5, 3.33        # times katran
 
 
@@ -56,18 +57,28 @@ class Back(AtXdp):
         return None
 
 
+class StormAtTc(AtTc):
+    packets = "new-tcp"
+
+
+class StormAtXdp(AtXdp):
+    packets = "new-tcp"
+
+
+STORM = {"empty": served_lanes.Empty, "plain": served_lanes.ServedLane, "weir tc": StormAtTc,
+         "weir xdp": StormAtXdp}
 KINDS = {"empty": served_lanes.Empty, "plain": served_lanes.ServedLane, "nft": served_lanes.Nft,
          "weir tc": AtTc, "weir xdp": AtXdp, "weir xdp back": Back}
 
 
 class Race:
-    def __init__(self, stack, family, count):
+    def __init__(self, stack, family, count, kinds=None, packets="udp"):
         self.family, self.count = family, count
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.lanes = {name: stack.enter_context(kind(name, family, self.folder, count, 1, BACKENDS))
-                      for name, kind in KINDS.items()}
-        program("serve-files", family, "udp", 1, BACKENDS, count, self.folder,
+                      for name, kind in (kinds or KINDS).items()}
+        program("serve-files", family, packets, 1, BACKENDS, count, self.folder,
                 *(lane.daemon.pin_dir for lane in self.lanes.values() if lane.hook))
         if count:
             self.run(1, count)
@@ -124,7 +135,26 @@ def race_rows(report, race, what, rounds, packets):
     report.add("G3", f"end to end, {what}: empty XDP drop", median(ns["empty"]), "ns")
 
 
+def storm_rows(report, family, rounds, packets):
+    """SYNs from everywhere, none of which goes on: each begins a connection."""
+    what = f"v{family}, storm of SYNs in IPIP"
+    with contextlib.ExitStack() as stack:
+        race = Race(stack, family, NEW, STORM, "new-tcp")
+        ns = race.run(rounds, packets)
+        for name in ("weir tc", "weir xdp"):
+            report.add("G3", f"end to end, {what}, {name}", median(ns[name]), "ns",
+                       "plain routing", median(ns["plain"]), ratio(ns["plain"], ns[name]))
+        net = median(race.net(rounds, packets))
+        if family == "4":
+            report.add("G3", f"net, {what}", net, "ns", "katran past its limit, earlier",
+                       KATRAN_STORM, least_ratio=1)
+        else:
+            report.add("G3", f"net, {what}", net, "ns")
+
+
 def direct_rows(report, rounds, packets, sizes):
+    for family in "46":
+        storm_rows(report, family, rounds, packets)
     for family, counts in (("4", (*sizes, NEW)), ("6", sizes[1:2])):
         for count in counts:
             what = f"v{family}, UDP in IPIP, {flows(count) if count else 'new flow'}"

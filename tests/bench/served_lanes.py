@@ -76,6 +76,7 @@ class Empty(ServedLane):
 
 class Weir(ServedLane):
     daemon, hook, more, counts_flows = None, "tc", "", "false"
+    packets = "udp"         # a kind of flows.c
 
     def load(self):
         self.daemon = Daemon(self.namespace, label="bench", interfaces=())
@@ -88,7 +89,7 @@ class Weir(ServedLane):
         self.daemon.start()
 
     def section(self):
-        return program("services", self.family, "udp", self.services, self.backends, text=True)
+        return program("services", self.family, self.packets, self.services, self.backends, text=True)
 
     def translated(self):
         counts = self.daemon.status()["balance"]
