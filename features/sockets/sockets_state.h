@@ -195,6 +195,9 @@ void sockets_command_put(const struct sockets *state, const struct sockets_proce
 /* What was kept of them, when they are no longer asked for. */
 void sockets_commands_forget(struct sockets *state);
 
+/* sockets_cookies.c: to all sockets of this network namespace, or of all that can be entered. */
+int sockets_cookies_give(struct sockets *state);
+
 /* sockets_flow.c */
 /* One that ended is kept, if it is known whose it was. */
 void sockets_past_take(struct sockets *state, const struct sockets_entry *entry);

@@ -19,6 +19,16 @@ struct bpf_iter__bpf_map {
 	void *map;
 };
 
+struct udp_sock;
+
+struct bpf_iter__tcp {
+	struct sock_common *sk_common;
+};
+
+struct bpf_iter__udp {
+	struct udp_sock *udp_sk;
+};
+
 #pragma clang attribute pop
 
 /* Which walk this is: the daemon sets it before each. */
@@ -212,6 +222,23 @@ int weir_sock_files(struct bpf_iter__task_file *ctx)
 	cookie =
 		sockets_constants.gives_no_cookies ? sockets_cookie(sk) : bpf_get_socket_cookie(sk);
 	return cookie ? sockets_found(sk, cookie, task) : 0;
+}
+
+/* Where the socket of a file is given none (sockets_cookies.c): all of a network namespace are. */
+SEC("iter/tcp")
+int weir_sock_cookies_tcp(struct bpf_iter__tcp *ctx)
+{
+	if (ctx->sk_common)
+		bpf_get_socket_cookie(ctx->sk_common);
+	return 0;
+}
+
+SEC("iter/udp")
+int weir_sock_cookies_udp(struct bpf_iter__udp *ctx)
+{
+	if (ctx->udp_sk)
+		bpf_get_socket_cookie(ctx->udp_sk);
+	return 0;
 }
 
 #endif

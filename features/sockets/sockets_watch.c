@@ -27,6 +27,8 @@ static const struct weir_trace_program programs[] = {
 	{ "weir_sock_release", "sock_release", WEIR_TRACE_CGROUP, .is_optional = true },
 	{ "weir_sock_look", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ "weir_sock_files", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ "weir_sock_cookies_tcp", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
+	{ "weir_sock_cookies_udp", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ "weir_sock_merge", NULL, WEIR_TRACE_ITERATOR, .is_optional = false },
 	{ 0 },
 };
@@ -114,7 +116,7 @@ static uint64_t missed_read(struct sockets *state)
 }
 
 /* Some kernels (6.18.44) do not trust the socket of a file, and refuse the program that has it
- * given a cookie: there one of before is known if it has a cookie already. */
+ * given a cookie: there all get theirs at once. */
 static int tracer_make(struct sockets *state, const struct weir_kernel_types *types,
 		       struct weir_diag *diag)
 {
@@ -126,7 +128,8 @@ static int tracer_make(struct sockets *state, const struct weir_kernel_types *ty
 	if (r != -EACCES)
 		return r ? weir_diag_error(diag, NULL, "%s", weir_diag_why(&first, r)), r : 0;
 	state->constants.gives_no_cookies = 1;
-	return weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+	r = weir_tracer_new(pin_dir_of(state), types, &state->plan, diag, &state->tracer);
+	return r ? r : sockets_cookies_give(state);
 }
 
 static int watch_begin(struct sockets *state, struct weir_diag *diag)
