@@ -89,7 +89,8 @@ class Weir(ServedLane):
         self.daemon.start()
 
     def section(self):
-        return program("services", self.family, self.packets, self.services, self.backends, text=True)
+        return program("services", self.family, self.packets, self.services, self.backends,
+                       text=True)
 
     def translated(self):
         counts = self.daemon.status()["balance"]
