@@ -16,7 +16,7 @@ from harness.cluster import (BACKEND_PORT, BACKENDS, CLIENT, PORT, SERVICE, Clie
                              listening, serving)
 from harness.daemon import Daemon
 from harness.kernel import BEHIND_XDP, release
-from harness.lossy import hand_on
+from harness.lossy import delay
 from harness.net import Namespace
 from harness.wait import SLOWNESS, pause, wait_for
 
@@ -225,7 +225,7 @@ class Unequal(Cluster):
                           SLOW_ROUTER[family])
         for end, (place, device) in enumerate(((self.gateway, "far"), (self.slow, "eth0"))):
             self.give(place, device, f"fe80::{end + 5}", 64)
-        hand_on(self.stack, middle, 0, 0, SLOW_MS)
+        delay(self.stack, middle, SLOW_MS)
 
     def made(self, name):
         made = Namespace(name)

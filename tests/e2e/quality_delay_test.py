@@ -20,7 +20,7 @@ import threading
 import pytest
 
 from harness.chain import server_address
-from harness.lossy import LossyChain
+from harness.lossy import SlowChain
 from harness.wait import pause, wait_for
 from harness.wire import packet_socket
 
@@ -40,7 +40,7 @@ FIELDS = ("tcp.srcport", "tcp.dstport", "tcp.analysis.ack_rtt", "tcp.analysis.in
 @pytest.fixture(scope="module")
 def slow():
     """Neighbours know one another: who must ask first connects later."""
-    with LossyChain(0, 0, DELAY_MS) as made:
+    with SlowChain(DELAY_MS) as made:
         for family in (4, 6):
             wait_for(lambda family=family: made.client.run(
                 "ping", "-c1", "-W2", server_address(family), check=False).returncode == 0,
