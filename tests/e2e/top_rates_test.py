@@ -86,6 +86,11 @@ def test_who_inherits_a_socket_does_not_inherit_its_rate(chain, tmp_path):
             assert heir["live"] == 1 and heir["bytes_sent"] - again == (10 << 20) + 1000
             assert heir["own_sent"] <= 1000 + again
             assert told("giver")["live"] == 0
-            assert told("giver")["own_sent"] + heir["own_sent"] == heir["bytes_sent"]
+            giver = told("giver")
+            assert giver["own_sent"] + heir["own_sent"] == heir["bytes_sent"]
+            # Nor does another option of what is watched make it anybody's rate.
+            daemon.apply(OWNERS.replace("sockets: {", "sockets: {commands: true, "))
+            assert "command" in daemon.ask("socket", "list", f"rport={ONE}")["sockets"][0]
+            assert (told("giver"), told("heir")) == (giver, heir)
         wait_for(lambda: not told("heir")["live"], "it has ended", 30)
         assert told("heir")["own_sent"] == heir["own_sent"]

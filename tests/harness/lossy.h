@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What lossy.c and lossy.bpf.c share. */
 #ifndef WEIR_TESTS_LOSSY_H
 #define WEIR_TESTS_LOSSY_H
