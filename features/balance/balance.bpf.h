@@ -204,13 +204,18 @@ static __always_inline void to_set(struct pkt *p, struct served *served,
 	p->relay = forward_by(served, served->is_quote ? PKT_NAT_QUOTE : PKT_NAT);
 }
 
-/* Somebody is chosen, for what begins or is begun anew. False: nobody is to be had. */
+/* Somebody is chosen, for what begins or is begun anew. False: nobody is to be had. The flow stays
+ * whose it was then: of nobody it would be this host's, for as long as its client asks. */
 static __always_inline bool owner_choose(struct pkt *p, struct served *served, bool is_begun)
 {
+	__u16 owner = served->owner;
+
 	served->owner = balance_choose(p, served->row);
-	served->is_chosen = true;
-	if (!balance_owner(p))
+	served->is_chosen = balance_owner(p) != OWNER_IS_NOT;
+	if (!served->is_chosen) {
+		served->owner = owner;
 		return false;
+	}
 	balance_count(p, BALANCE_COUNT_CHOSEN);
 	if (is_begun)
 		balance_tally_begun(p);
@@ -219,19 +224,14 @@ static __always_inline bool owner_choose(struct pkt *p, struct served *served, b
 
 /* Where nobody else is to be had, datagrams go on to the one they went to: it may be there,
  * whatever its checks say, and a connection would live on. */
-static __always_inline bool owner_stays(struct pkt *p, struct served *served, __u16 owner)
+static __always_inline bool owner_stays(const struct pkt *p)
 {
-	if (p->proto != PROTO_UDP)
-		return false;
-	served->owner = owner;
-	served->is_chosen = false;
-	return balance_owner(p);
+	return p->proto == PROTO_UDP && balance_owner(p);
 }
 
 /* The backend that a packet to a service goes to. False: there is none. */
 static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 {
-	__u16 owner = served->owner;
 	int found = balance_owner(p);
 	bool is_in_vain = found == OWNER_IS_DOWN && asks_anew(p);
 	bool is_there = found && !is_in_vain;
@@ -239,7 +239,7 @@ static __always_inline bool backend_settle(struct pkt *p, struct served *served)
 	if (!is_there)
 		is_there = owner_choose(p, served, is_in_vain || p->pending == PKT_BEGINS);
 	if (!is_there && is_in_vain)
-		is_there = owner_stays(p, served, owner);
+		is_there = owner_stays(p);
 	if (is_there)
 		to_set(p, served, &served->backend, false);
 	else
