@@ -174,6 +174,10 @@ static __always_inline __u64 nat_address_difference(const struct nat_work *work,
 	return sum;
 }
 
+/* A hop less: nat_difference() of TTL and protocol, whatever they are. What is added to the sum
+ * itself instead gives ffff where the whole header would give 0 (RFC 1624, 3). */
+#define NAT_HOP ((__u16)~be16(0x100))
+
 static __always_inline __u16 nat_sum(__u16 old, __u64 difference, bool zero_is_none)
 {
 	__u16 sum = sum_fold((__u64)(__u16)~old + difference);

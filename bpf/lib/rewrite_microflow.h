@@ -245,11 +245,9 @@ static __always_inline bool microflow_put_v4(struct xdp_md *ctx, const struct mi
 	if (!addr || (void *)(h + 1) > (void *)(long)ctx->data_end)
 		return false;
 	*ret_difference = (__u64)(__u32) ~*addr + flow->to;
-	__u32 sum = nat_sum(h->checksum, *ret_difference, false) + be16(0x100);
-
 	*addr = flow->to;
 	h->ttl--;
-	h->checksum = sum + (sum >> 16);
+	h->checksum = nat_sum(h->checksum, *ret_difference + NAT_HOP, false);
 	return true;
 }
 

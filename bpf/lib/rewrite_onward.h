@@ -126,11 +126,9 @@ static __always_inline void onward_put_hop(struct onward_head *head, const struc
 		sums->hop = (__u16)~be16(1);
 		return;
 	}
-	__u32 sum = nat_sum(head->v4.ip.checksum, sums->address, false) + be16(0x100);
-
 	head->link.ethertype = be16(WIRE_IPV4);
 	head->v4.ip.ttl--;
-	head->v4.ip.checksum = sum + (sum >> 16);
+	head->v4.ip.checksum = nat_sum(head->v4.ip.checksum, sums->address + NAT_HOP, false);
 }
 
 static __always_inline bool onward_write(struct __sk_buff *skb, const struct pkt *p,

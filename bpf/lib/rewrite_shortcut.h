@@ -50,10 +50,8 @@ static __always_inline bool shortcut_put(struct xdp_md *ctx, const struct pkt *p
 		return false;
 	__builtin_memcpy(link, way->link, sizeof(way->link));
 	if (p->seen & PKT_IPV4) {
-		__u32 sum = v4->checksum + be16(0x100);
-
 		v4->ttl--;
-		v4->checksum = sum + (sum >> 16);
+		v4->checksum = nat_sum(v4->checksum, NAT_HOP, false);
 		return true;
 	}
 	if ((void *)(v6 + 1) > data_end)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/rewrite_microflow.h"
 #include "bpf/lib/rewrite_nat.h"
 #include "bpf/lib/rewrite_onward.h"
 
@@ -181,6 +182,33 @@ int nat_xdp_both(struct xdp_md *ctx)
 	parse_packet(&c, &p);
 	translate_xdp(ctx, &p, 0);
 	return translate_xdp(ctx, &p, 1);
+}
+
+/* Sent on in two steps: the end, and then what a router changes. */
+SEC("xdp")
+int onward_xdp(struct xdp_md *ctx)
+{
+	struct cursor c = xdp_cursor(ctx);
+	struct pkt p = { .len = ctx->data_end - ctx->data };
+	struct route_way way = { .link = NEXT_LINK };
+
+	parse_packet(&c, &p);
+	return translate_xdp(ctx, &p, 0) == NAT_DONE && shortcut_put(ctx, &p, &way) ? NAT_DONE :
+										      NAT_FAILED;
+}
+
+/* … as the one before, which was an IPv4 datagram. */
+SEC("xdp")
+int microflow_xdp(struct xdp_md *ctx)
+{
+	const struct nat_task *t = task(0);
+	struct microflow flow = { .way = { .link = NEXT_LINK } };
+
+	if (!t)
+		return NAT_FAILED;
+	flow.to = t->outer.to.be32[3];
+	flow.to_port = t->outer.to_port;
+	return microflow_put(ctx, &flow, NULL) ? NAT_DONE : NAT_FAILED;
 }
 
 static __always_inline bool is_same(const struct weir_addr *a, const struct weir_addr *b)

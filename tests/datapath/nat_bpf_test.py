@@ -320,6 +320,25 @@ def test_udp_sum_that_becomes_zero_is_sent_on_as_ffff(run, version):
     check(run, "onward_tc", [dataclasses.replace(case, after=sent_on(version, case.after))])
 
 
+def number_that_makes_the_header_sum_zero(change):
+    """Of an IPv4 header, once it is sent on: what the sum is without it fills it up to 0xffff."""
+    none = frames.case_of_packet(Shape(4, "udp", number=0), "plain", ENDS[4], change)
+    return IP(sent_on(4, none.after)[14:34]).chksum
+
+
+@pytest.mark.parametrize("program", ("onward_tc", "onward_xdp", "microflow_xdp"))
+def test_header_sum_that_becomes_zero_is_sent_on_as_zero(run, program):
+    """Not as ffff, which whoever adds up takes for the same, and whoever compares does not."""
+    change = Change(TO[4], 8080, False)
+    zero = number_that_makes_the_header_sum_zero(change)
+    cases = []
+    for number in (zero - 0x100, zero - 1, zero, zero + 1, zero + 0x100):
+        case = frames.case_of_packet(Shape(4, "udp", number=number), "plain", ENDS[4], change)
+        cases.append(dataclasses.replace(case, after=sent_on(4, case.after)))
+    assert cases[2].after[24:26] == bytes(2) and 0x100 <= zero < 0xff00
+    check(run, program, cases)
+
+
 FOUR = ETH / IP(src="192.0.2.1", dst="198.51.100.2")
 SIX = ETH / IPv6(src="2001:db8::1", dst="2001:db8:9::2")
 LATER = IP(src="198.51.100.2", dst="192.0.2.1", frag=9) / Raw(bytes(30))
