@@ -64,15 +64,10 @@ static int run_announce(struct weir_engine *engine, struct weir_call *call)
 
 	if (!live)
 		return -ENOMEM;
-	int service = balance_live_find(live, name, "name", &call->diag);
+	int service = balance_live_acting(live, state->runtime, name, "name", &call->diag);
 
 	if (service < 0)
-		return -ENOENT;
-	if (state->runtime->is_off || !live->services[service].is_enabled)
-		return weir_diag_key(&call->diag, "name",
-				     state->runtime->is_off ? "weir lb enable" :
-							      "weir service enable it",
-				     "the service '%s' does not act", name);
+		return service;
 	end = live->services[service].end;
 	int r = announce_ask(state->announce, &end.addr, &places, &count);
 

@@ -237,6 +237,18 @@ const struct balance_section *balance_acting_of(const struct balance *state)
 	return state->live && !state->is_stale ? &state->live->acting : &none;
 }
 
+int balance_acting_check(struct balance *state, const char *name, const char *key,
+			 struct weir_diag *diag)
+{
+	const struct balance_live *live = balance_live_of(state);
+
+	if (!live)
+		return -ENOMEM;
+	int service = name ? balance_live_acting(live, state->runtime, name, key, diag) : 0;
+
+	return service < 0 ? service : 0;
+}
+
 /* What a new configuration has made void is forgotten, so that it does not come back with one that
  * has the like again. */
 static void runtime_prune(struct balance *state)

@@ -131,20 +131,19 @@ static void clients_put(const struct look *look, uint64_t limit, struct weir_jso
 
 static int look_begin(struct weir_engine *engine, struct weir_call *call, struct look *ret_look)
 {
-	const struct balance *state = weir_engine_state(engine, &weir_balance);
+	struct balance *state = weir_engine_state(engine, &weir_balance);
 	const char *only = weir_call_str(call, "service");
+	int r = balance_acting_check(state, only, "service", &call->diag);
+
+	if (r)
+		return r;
 	struct look look = {
 		.state = state,
 		.section = balance_acting_of(state),
 		.now = balance_affinity_now(),
 	};
-	int r = services_find(&look, only);
 
-	if (!r && only && !look.count) {
-		weir_diag_error(&call->diag, "see `weir service list`",
-				"there is no service '%.40s'", only);
-		r = -ENOENT;
-	}
+	r = services_find(&look, only);
 	if (r) {
 		free(look.services);
 		return r;

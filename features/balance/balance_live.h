@@ -83,6 +83,9 @@ int balance_live_service(const struct balance_live *live, const char *name);
 /* … and where there is none, that is said of the argument `key`. */
 int balance_live_find(const struct balance_live *live, const char *name, const char *key,
 		      struct weir_diag *diag);
+/* … and likewise where packets do not meet it: -ENOENT, -EINVAL. */
+int balance_live_acting(const struct balance_live *live, const struct balance_runtime *runtime,
+			const char *name, const char *key, struct weir_diag *diag);
 /* The service that has this end, or (`ret_backend` not -1) whose backend has it; -1: nobody. */
 int balance_live_end(const struct balance_live *live, const struct balance_end *end,
 		     int *ret_backend);

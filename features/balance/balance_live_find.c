@@ -2,6 +2,8 @@
 /* Who of the services in force has a name, an address, or a port. */
 #include "features/balance/balance_live_find.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -56,6 +58,21 @@ int balance_live_find(const struct balance_live *live, const char *name, const c
 		weir_diag_key(diag, key, "see `weir service list`", "there is no service '%.40s'",
 			      name);
 	return service;
+}
+
+int balance_live_acting(const struct balance_live *live, const struct balance_runtime *runtime,
+			const char *name, const char *key, struct weir_diag *diag)
+{
+	int service = balance_live_find(live, name, key, diag);
+	char mend[sizeof("weir service enable ") + BALANCE_NAME_MAX];
+
+	if (service < 0)
+		return -ENOENT;
+	if (!runtime->is_off && live->services[service].is_enabled)
+		return service;
+	snprintf(mend, sizeof(mend), "weir service enable %s", name);
+	return weir_diag_key(diag, key, runtime->is_off ? "weir lb enable" : mend,
+			     "the service '%s' does not act", name);
 }
 
 int balance_live_end(const struct balance_live *live, const struct balance_end *end,

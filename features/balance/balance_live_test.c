@@ -299,6 +299,37 @@ static void backend_that_direct_service_cannot_have_is_gone(void **state)
 	assert_int_equal(both.live.row_fates[0], BALANCE_IS_GONE);
 }
 
+static void acting_fails(const struct both *both, const char *name, int wanted, const char *what,
+			 const char *mend)
+{
+	_cleanup_diag_ struct weir_diag diag = { 0 };
+
+	assert_int_equal(balance_live_acting(&both->live, &both->runtime, name, "service", &diag),
+			 wanted);
+	assert_int_equal(diag.count, 1);
+	assert_string_equal(diag.entries[0].what, what);
+	assert_string_equal(diag.entries[0].mend, mend);
+}
+
+static void what_does_not_act_is_told_from_what_is_not_there(void **state)
+{
+	_cleanup_both_ struct both both = { 0 };
+
+	(void)state;
+	both_make(&both, WEB);
+	live_make(&both);
+	assert_int_equal(balance_live_acting(&both.live, &both.runtime, "web", "service", NULL), 0);
+	assert_int_equal(balance_runtime_disable(&both.runtime, "web"), 0);
+	live_make(&both);
+	acting_fails(&both, "web", -EINVAL, "the service 'web' does not act",
+		     "weir service enable web");
+	acting_fails(&both, "other", -ENOENT, "there is no service 'other'",
+		     "see `weir service list`");
+	both.runtime.is_off = true;
+	live_make(&both);
+	acting_fails(&both, "web", -EINVAL, "the service 'web' does not act", "weir lb enable");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +343,7 @@ int main(void)
 		cmocka_unit_test(services_past_the_most_do_not_act),
 		cmocka_unit_test(direct_backend_stands_in_many_services),
 		cmocka_unit_test(backend_that_direct_service_cannot_have_is_gone),
+		cmocka_unit_test(what_does_not_act_is_told_from_what_is_not_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,10 @@ uint16_t balance_number_wanted(const struct balance_end *backend);
 const struct balance_live *balance_live_of(struct balance *state);
 /* The services that packets meet, in the order in which they were compiled. */
 const struct balance_section *balance_acting_of(const struct balance *state);
+/* Whether this one (NULL: any) is among them: 0, -ENOENT, -EINVAL, -ENOMEM; what is wrong is said
+ * of the argument `key`. */
+int balance_acting_check(struct balance *state, const char *name, const char *key,
+			 struct weir_diag *diag);
 /* balance_shortcut.c: who may be sent on to is asked for, where the live policy wants it. */
 void balance_shortcut_look(struct balance *state);
 /* Likewise: once a second, whether checksums keep packets from it. */

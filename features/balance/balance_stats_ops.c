@@ -207,30 +207,22 @@ static void backends_put(struct stats_call *call)
 	weir_json_close_array(&call->json);
 }
 
-static bool service_is_there(const struct stats_call *call)
-{
-	for (unsigned i = 0; i < call->section->service_count; i++)
-		if (is_wanted(call, i))
-			return true;
-	return false;
-}
-
 static int run_stats(struct weir_engine *engine, struct weir_call *call)
 {
-	const struct balance *state = weir_engine_state(engine, &weir_balance);
+	struct balance *state = weir_engine_state(engine, &weir_balance);
+	const char *only = weir_call_str(call, "service");
+	int r = balance_acting_check(state, only, "service", &call->diag);
+
+	if (r)
+		return r;
 	struct stats_call stats = {
 		.state = state,
 		.section = balance_acting_of(state),
-		.only = weir_call_str(call, "service"),
+		.only = only,
 		.is_rate = weir_call_flag(call, "rate"),
 		.is_latency = weir_call_flag(call, "latency"),
 		.json = { .out = &call->reply },
 	};
-
-	if (stats.only && !service_is_there(&stats))
-		return weir_diag_error(&call->diag, "see `weir service list`",
-				       "there is no service '%.40s'", stats.only),
-		       -ENOENT;
 	_cleanup_free_ struct balance_flows *flows =
 		calloc(state->counts.live.count + 1ul, sizeof(*flows));
 

@@ -169,6 +169,23 @@ def test_disabled_service_is_as_if_it_were_not_there(cluster):
         assert met(cluster, 3) == {BACKENDS[4][0]}
 
 
+ABOUT_ONE = (("service", "stats"), ("service", "affinity", "list"),
+             ("service", "affinity", "clear"))
+
+
+@pytest.mark.parametrize("words", ABOUT_ONE, ids=" ".join)
+def test_who_asks_about_a_disabled_service_hears_how_it_acts_again(cluster, words):
+    with watched(cluster, written((1, None, None))) as daemon:
+        daemon.ask(*words, "echo")
+        daemon.say("service", "disable", "echo")
+        assert "service: the service 'echo' does not act weir service enable echo" \
+            in refusal(daemon, *words, "echo")
+        daemon.say("service", "enable", "echo")
+        daemon.ask(*words, "echo")
+        daemon.say("lb", "disable")
+        assert "does not act weir lb enable" in refusal(daemon, *words, "echo")
+
+
 def test_whole_balancer_goes_off_and_on_and_stays_as_it_is_put(cluster):
     with watched(cluster, written((1, None, None))) as daemon:
         daemon.say("lb", "disable")
