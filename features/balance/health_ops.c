@@ -110,10 +110,11 @@ const char *health_service_word(const struct balance *state, unsigned service)
 	}
 	if (!wanted && balance_staying(text))
 		return "drained";
-	if (!counts[HEALTH_UP])
-		return health_state_name(counts[HEALTH_UNCHECKED] ? HEALTH_UNCHECKED : HEALTH_DOWN);
-	return counts[HEALTH_DOWN] + counts[HEALTH_DAMPED] ? "degraded" :
-							     health_state_name(HEALTH_UP);
+	if (!(counts[HEALTH_UP] + counts[HEALTH_UNCHECKED]))
+		return health_state_name(HEALTH_DOWN);
+	if (counts[HEALTH_DOWN] + counts[HEALTH_DAMPED])
+		return "degraded";
+	return health_state_name(counts[HEALTH_UP] ? HEALTH_UP : HEALTH_UNCHECKED);
 }
 
 struct balance_maglev_backend *health_shares_new(const struct balance *state, unsigned service)

@@ -44,6 +44,7 @@ def test_state_outlives_a_reload_and_being_down_a_restart(cluster):
         wait_for(lambda: kept(daemon) != was, "it is written down")
         daemon.restart()
         assert states(daemon) == ["unchecked", "down", "unchecked"]
+        assert daemon.ask("service", "list")["services"][0]["state"] == "degraded"
         row = health(daemon)[BACKENDS[4][1]]
         assert (row["reason"], row["checks"]) == ("connect: refused", 0)
         assert chosen(cluster, 40) == {BACKENDS[4][0], BACKENDS[4][2]}
