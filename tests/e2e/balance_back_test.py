@@ -76,6 +76,20 @@ def test_who_asked_while_there_was_no_backend_gets_the_next_that_is_added(proto,
         assert place.sent_to() == second, "who had him has him again"
 
 
+@by_rows(NAMES, ("udp", 4, "tc"), ("udp", 6, "xdp-generic"))
+def test_a_flow_of_before_its_service_is_balanced_once_it_is_flushed(proto, family, hook):
+    """As the page on the balancer says, with the command that it says."""
+    address, (backend, _) = SERVICE[family], ENDS[family]
+    tracks = {"name": "other", "address": address, "port": PORT + 1, "proto": proto}
+    with placed(proto, family, hook, [tracks]) as place:
+        assert place.sent_to() == address
+        place.daemon.say("service", "add", "web", "--address", address, "--port", PORT, "--proto",
+                         proto, "--backend", end(backend))
+        assert place.sent_to() == address, "it is the flow that it was"
+        place.daemon.say("flow", "flush", f"proto=udp and dst={address} and dport={PORT}")
+        assert [place.sent_to() for _ in range(TRIES)] == [backend] * TRIES
+
+
 def checked_service(proto, family, health, **more):
     return {"name": "web", "address": SERVICE[family], "port": PORT, "proto": proto,
             "health": health.check(), "backends": [{"address": one} for one in ENDS[family]],
