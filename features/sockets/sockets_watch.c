@@ -54,29 +54,8 @@ static const char *pin_dir_of(const struct sockets *state)
 	return weir_engine_options(state->engine)->pin_dir;
 }
 
-/* Steps that the second program took, since ever. */
-static uint64_t nested_read(struct sockets *state)
-{
-	uint64_t nested = 0;
-
-	weir_map_sum(weir_tracer_map(state->tracer, "tmp_sock_step"), SOCKETS_STEP_NESTED, 1, 1,
-		     &nested);
-	return nested;
-}
-
-/* What no program took, since this daemon's were attached. */
-static uint64_t missed_read(struct sockets *state)
-{
-	uint64_t missed = weir_tracer_missed(state->tracer),
-		 nested = nested_read(state) - state->nested_before;
-
-	return missed > nested ? missed - nested : 0;
-}
-
 void sockets_watch_end(struct sockets *state)
 {
-	if (state->tracer)
-		state->missed_before += missed_read(state);
 	weir_tracer_free(state->tracer);
 	state->tracer = NULL;
 	if (state->view)
@@ -115,6 +94,25 @@ static int rest_make(struct weir_map *totals)
 
 	return weir_map_get(totals, &key, &total) == -ENOENT ? weir_map_set(totals, &key, &total) :
 							       0;
+}
+
+/* Steps that the second program took, since ever. */
+static uint64_t nested_read(struct sockets *state)
+{
+	uint64_t nested = 0;
+
+	weir_map_sum(weir_tracer_map(state->tracer, "tmp_sock_step"), SOCKETS_STEP_NESTED, 1, 1,
+		     &nested);
+	return nested;
+}
+
+/* What no program took, since this daemon's were attached. */
+static uint64_t missed_read(struct sockets *state)
+{
+	uint64_t missed = weir_tracer_missed(state->tracer),
+		 nested = nested_read(state) - state->nested_before;
+
+	return missed > nested ? missed - nested : 0;
 }
 
 /* Some kernels (6.18.44) do not trust the socket of a file, and refuse the program that has it
@@ -175,19 +173,6 @@ static void watch_switch_on(struct sockets *state)
 	weir_engine_warn(state->engine, "sockets", "sockets are not watched: %s", state->why);
 }
 
-/* goes_on: who handed what on is yet known then, or it would be somebody's rate. */
-static void watch_end_for(struct sockets *state, bool goes_on)
-{
-	struct sockets_hands hands = { 0 };
-
-	if (goes_on) {
-		hands = state->hands;
-		state->hands = (struct sockets_hands){ 0 };
-	}
-	sockets_watch_end(state);
-	state->hands = hands;
-}
-
 /* Off, at the first look too: a daemon before may have left its programs on. */
 void sockets_live(void *data, const struct weir_config *config)
 {
@@ -202,7 +187,7 @@ void sockets_live(void *data, const struct weir_config *config)
 	state->is_on = section->enabled;
 	state->all_namespaces = section->all_namespaces;
 	state->commands = section->commands;
-	watch_end_for(state, state->is_on);
+	sockets_watch_end(state);
 	state->why[0] = '\0';
 	plan_make(state);
 	if (state->is_on)
@@ -278,7 +263,7 @@ static void cgroups_find(struct sockets *state)
 static void read_all(struct sockets *state, uint64_t now_ns)
 {
 	sockets_view_read(state);
-	state->view->missed = state->missed_before + missed_read(state);
+	state->view->missed = missed_read(state);
 	cgroups_find(state);
 	state->view->read_ns = now_ns;
 	state->view->took_ns = weir_clock_monotonic_ns() - now_ns;
