@@ -255,19 +255,22 @@ static bool row_tell(struct told *row, uint64_t now_ns, struct conntrack_carried
 	return carried->packets[0] || carried->packets[1] || carried->bytes[0] || carried->bytes[1];
 }
 
+/* The row may be of a flow with the same ends before, whose end may be in the ring yet: it stays
+ * until this one has lived for as long as it takes to be due, when whoever ended before it was
+ * heard of. */
 bool conntrack_active_due(struct conntrack_active *active, const struct conntrack_flow *flow,
 			  uint64_t now_ns, struct conntrack_carried *carried)
 {
 	bool is_told = false;
 
 	pthread_mutex_lock(&active->lock);
-	struct told *row = row_find(active->book, &flow->key);
+	struct told *row = row_find(active->book, &flow->key),
+		    *before = row && row->born != flow->born ? row : NULL;
 
-	if (row && row->born != flow->born) { /* nobody heard of the end of that one */
-		row_forget(active->book, row);
-		row = NULL;
-	}
+	row = before ? NULL : row;
 	if (active->book && is_due(active, row, carried, now_ns)) {
+		if (before)
+			row_forget(active->book, before);
 		row = row ? row : row_make(active->book, flow);
 		is_told = row && row_tell(row, now_ns, carried);
 	}

@@ -150,6 +150,24 @@ static void who_has_the_ends_next_begins_anew(void **state)
 	conntrack_active_free(active);
 }
 
+static void an_end_that_comes_when_the_ends_are_anothers_is_told_of_once(void **state)
+{
+	struct conntrack_active *active = active_new(NULL, 100);
+	const struct conntrack_flow first = flow_of(1);
+	struct conntrack_flow next = first;
+	struct conntrack_carried told = carried_of(5, 500), young = carried_of(2, 200),
+				 whole = carried_of(7, 700);
+
+	next.born += 1000;
+	young.first_ns = 30 * SECOND;
+	assert_true(tell(active, 1, 11, &told));
+	assert_false(conntrack_active_due(active, &next, 32 * SECOND, &young));
+	conntrack_active_rest(active, &first, CONNTRACK_TOLD_ENDS, &whole);
+	assert_carried(&whole, 2, 0, 200, 0);
+	assert_unheard(active, 0, 0);
+	conntrack_active_free(active);
+}
+
 static bool is_even(const struct conntrack_key *key, void *arg)
 {
 	(void)arg;
@@ -318,6 +336,7 @@ int main(void)
 		cmocka_unit_test(a_part_has_what_the_end_lacks),
 		cmocka_unit_test(numbers_that_are_under_way_are_waited_for),
 		cmocka_unit_test(who_has_the_ends_next_begins_anew),
+		cmocka_unit_test(an_end_that_comes_when_the_ends_are_anothers_is_told_of_once),
 		cmocka_unit_test(what_nobody_heard_the_end_of_is_forgotten_after_a_minute),
 		cmocka_unit_test(what_is_told_and_unrecorded_is_known_over_runs_and_sizes),
 		cmocka_unit_test(who_knows_the_hash_cannot_fill_a_set),
