@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the daemon needs: four capabilities, little memory, next to no processor time."""
 import contextlib
+import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -10,11 +12,15 @@ import time
 import pytest
 
 from harness import kernel
+from harness.current import current
 from harness.daemon import BPFFS
 from harness.frames import udp
-from harness.wait import SLOWNESS, pause
+from harness.net import Pair
+from harness.wait import SLOWNESS, pause, wait_for
 
 FOUR = ("bpf", "net_admin", "perfmon", "net_raw")
+WATCHES = ("api: {listen: off}\nsockets: {enabled: true}\ndrops: {enabled: true}\n"
+           "quality: {enabled: true}\n")
 IDLE_SECONDS = 10
 MEMORY_MAX = 20 << 20
 PROCESSOR_MAX = 0.005
@@ -54,6 +60,28 @@ def test_four_capabilities_are_enough_for_all_of_it(weir_daemon, pair, wire):
         daemon.say("interface", "detach", pair.wire)
         daemon.say("interface", "attach", pair.wire, "--hook", hook)
         assert wire.verdicts(frames) == [False, False, False], hook
+
+
+def test_four_capabilities_are_enough_to_watch(weir_daemon):
+    with Pair("capw", addresses=True) as pair:
+        assert pair.pings()
+        daemon = weir_daemon(pair.inside, interfaces=[pair.wire], prefix=with_only(FOUR),
+                             config=WATCHES)
+        wait_for(lambda: daemon.ask("socket", "list")["watched"], "sockets are watched")
+        wait_for(lambda: daemon.ask("drops")["watched"], "drops are watched")
+        wait_for(lambda: daemon.ask("quality").get("interfaces") == 1, "quality is measured", 20)
+        with pair.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, \
+                pair.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as client, \
+                pair.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
+            listener.bind((pair.inside_v4, 6100))
+            listener.listen()
+            client.connect((pair.inside_v4, 6100))
+            with listener.accept()[0]:
+                wait_for(lambda: any(row["pid"] == os.getpid() for row in current(
+                    daemon, "list", "lport=6100")["sockets"]), "it is known whose it is")
+            asks.sendto(b"x", (pair.inside_v4, 6101))       # where nobody listens
+            wait_for(lambda: any(row["reason"] == "NO_SOCKET" for row in
+                                 daemon.ask("drops")["drops"]), "the drop is told of")
 
 
 @pytest.mark.parametrize("missing", ["bpf", "net_admin"])
