@@ -82,6 +82,7 @@ struct sockets {
 	struct weir_flow_past *measured; /* and as many, but only how well TCP got on */
 	uint64_t ended_turn;		 /* those before are in `ended` */
 	uint64_t walked_ns, walk_took_ns;
+	uint64_t missed_before;	      /* by programs that others took the places of */
 	uint64_t nested_before;	      /* steps of sockets, as tmp_sock_step had them at the start */
 	struct sockets_entry *unseen; /* SOCKETS_UNSEEN_MAX whose end was missed, in turns */
 	uint64_t gone;		      /* how many there were of these, since the daemon started */

@@ -54,8 +54,31 @@ static const char *pin_dir_of(const struct sockets *state)
 	return weir_engine_options(state->engine)->pin_dir;
 }
 
-void sockets_watch_end(struct sockets *state)
+/* Steps that the second program took, since ever. */
+static uint64_t nested_read(struct sockets *state)
 {
+	uint64_t nested = 0;
+
+	weir_map_sum(weir_tracer_map(state->tracer, "tmp_sock_step"), SOCKETS_STEP_NESTED, 1, 1,
+		     &nested);
+	return nested;
+}
+
+/* What no program took, since this daemon began to watch. Programs count from 0 when others take
+ * their places, so what those before had missed is added. */
+static uint64_t missed_read(struct sockets *state)
+{
+	uint64_t missed = weir_tracer_missed(state->tracer),
+		 nested = nested_read(state) - state->nested_before;
+
+	return state->missed_before + (missed > nested ? missed - nested : 0);
+}
+
+/* The programs and their maps stay pinned, and so does what goes with totals that go on. */
+static void watch_stop(struct sockets *state)
+{
+	if (state->tracer)
+		state->missed_before = missed_read(state);
 	weir_tracer_free(state->tracer);
 	state->tracer = NULL;
 	if (state->view)
@@ -67,14 +90,19 @@ void sockets_watch_end(struct sockets *state)
 	weir_flow_past_free(state->measured);
 	free(state->index.rows);
 	state->index = (struct sockets_index){ 0 };
-	sockets_hands_done(&state->hands);
 	state->view = NULL;
 	state->ended = state->unseen = NULL;
 	state->past = NULL;
 	state->measured = NULL;
 	state->ended_turn = state->walked_ns = 0;
-	state->told = (struct sockets_total){ 0 };
 	sockets_cgroups_done(&state->cgroups);
+}
+
+void sockets_watch_end(struct sockets *state)
+{
+	watch_stop(state);
+	sockets_hands_done(&state->hands);
+	state->told = (struct sockets_total){ 0 };
 }
 
 static void plan_make(struct sockets *state)
@@ -94,25 +122,6 @@ static int rest_make(struct weir_map *totals)
 
 	return weir_map_get(totals, &key, &total) == -ENOENT ? weir_map_set(totals, &key, &total) :
 							       0;
-}
-
-/* Steps that the second program took, since ever. */
-static uint64_t nested_read(struct sockets *state)
-{
-	uint64_t nested = 0;
-
-	weir_map_sum(weir_tracer_map(state->tracer, "tmp_sock_step"), SOCKETS_STEP_NESTED, 1, 1,
-		     &nested);
-	return nested;
-}
-
-/* What no program took, since this daemon's were attached. */
-static uint64_t missed_read(struct sockets *state)
-{
-	uint64_t missed = weir_tracer_missed(state->tracer),
-		 nested = nested_read(state) - state->nested_before;
-
-	return missed > nested ? missed - nested : 0;
 }
 
 /* Some kernels (6.18.44) do not trust the socket of a file, and refuse the program that has it
@@ -169,7 +178,7 @@ static void watch_switch_on(struct sockets *state)
 		return;
 	}
 	snprintf(state->why, sizeof(state->why), "%s", weir_diag_why(&diag, r));
-	sockets_watch_end(state);
+	watch_stop(state);
 	weir_engine_warn(state->engine, "sockets", "sockets are not watched: %s", state->why);
 }
 
@@ -187,13 +196,15 @@ void sockets_live(void *data, const struct weir_config *config)
 	state->is_on = section->enabled;
 	state->all_namespaces = section->all_namespaces;
 	state->commands = section->commands;
-	sockets_watch_end(state);
+	watch_stop(state);
 	state->why[0] = '\0';
 	plan_make(state);
-	if (state->is_on)
+	if (state->is_on) {
 		watch_switch_on(state);
-	else
-		weir_tracer_remove(pin_dir_of(state), &state->plan);
+		return;
+	}
+	sockets_watch_end(state);
+	weir_tracer_remove(pin_dir_of(state), &state->plan);
 }
 
 static bool is_late(uint64_t since_ns, uint64_t took_ns, uint64_t now_ns)
@@ -275,7 +286,8 @@ static void refresh(struct sockets *state)
 
 	if (!state->tracer || !is_late(state->view->read_ns, state->view->took_ns, now_ns))
 		return;
-	sockets_hands_note(&state->hands, state->view);
+	if (state->view->read_ns) /* else what was noted before others took over */
+		sockets_hands_note(&state->hands, state->view);
 	read_all(state, now_ns);
 	if (files_walk(state))
 		read_all(state, weir_clock_monotonic_ns());

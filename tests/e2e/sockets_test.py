@@ -346,6 +346,32 @@ def test_who_runs_another_program_has_its_sockets_by_the_new_name(pair, watched)
              == [("prog", 10, 0)], "the one row has it, which the other carried")
 
 
+def own(daemon):
+    """What each carried itself, whoever has the sockets now, and what no program took."""
+    answer = current(daemon, "top")
+    return ({row["process"]: row["own_sent"] for row in answer["groups"]}, answer["missed"])
+
+
+@pytest.mark.parametrize("option", ("commands", "all-namespaces"))
+def test_what_was_handed_on_is_nobodys_rate_when_an_option_changes(pair, watched, option):
+    program = watched.home / "prog"
+    program.symlink_to(sys.executable)
+    with listener(pair.outside, pair.outside_v4), \
+            Script(pair.inside, RUN_ANOTHER, pair.outside_v4, str(PORT), program) as script:
+        script.line()
+        assert row(watched, f"rport={PORT}")["process"] == "tcpclient"
+        script.process.stdin.write("go\n")
+        script.process.stdin.flush()
+        wait_for(lambda: own(watched)[0].get("prog") == 0, "the other carried it", 20)
+        before, missed = own(watched)
+        assert before["tcpclient"] == 10
+        for value in ("true", "false"):
+            watched.apply(CONFIG.replace("true}", f"true, {option}: {value}}}"))
+            after, still_missed = own(watched)
+            assert (after["prog"], after["tcpclient"]) == (0, 10), value
+            assert still_missed >= missed
+
+
 OTHER_USER = """
 import ctypes, os, socket, sys, threading
 def connect():
