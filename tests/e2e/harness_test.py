@@ -100,9 +100,12 @@ def test_of_two_things_each_value_is_kept():
     assert {family for _, family in found} == {4, 6}
 
 
-def test_of_three_things_each_pair_is_kept():
-    found = kept(hook="abc", family=[4, 6], proto=["tcp", "udp"])
-    assert len(found) < 12
+def test_of_three_things_each_value_is_kept_and_in_time_each_pair():
+    met, things = collections.Counter(), {"hook": "abc", "family": [4, 6], "proto": ["tcp", "udp"]}
+    found = kept(met, **things)
+    assert len(found) == 3 and [len({*values}) for values in zip(*found)] == [3, 2, 2]
+    for _ in range(3):
+        found += kept(met, **things)
     for at, pairs in (((0, 1), 6), ((0, 2), 6), ((1, 2), 4)):
         assert len({tuple(row[place] for place in at) for row in found}) == pairs
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Of a test that several things are combined for, some combinations: as many as it takes to have
-each value of two things, and of more each pair of values. Which pairs of two, is another in the
-next test of the file, so that the file has them all where it has tests enough."""
+each value of each. Which pairs of values these are, is another in the next test of the file, so
+that the file has them all where it has tests enough."""
 import collections
 import itertools
 
@@ -33,7 +33,7 @@ def thinned(items, met):
           if len({values(item)[names] for item in items}) > 1]
     if len(of) < 2:
         return items
-    wanted = {item: parts(item, of, min(2, len(of) - 1)) for item in items}
+    wanted = {item: parts(item, of, 1) for item in items}
     pairs = {item: parts(item, of, 2) for item in items}
     missing, chosen = set().union(*wanted.values()), set()
     while missing:
