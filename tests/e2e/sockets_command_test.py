@@ -10,6 +10,8 @@ import sys
 import pytest
 
 from harness.current import current
+from harness.ecs import assert_ecs, member
+from harness.logged import lines_of, of_kind
 from harness.net import Pair
 from harness.wait import wait_for
 
@@ -102,6 +104,23 @@ def test_one_that_is_gone_before_anybody_looks_has_its_own(served, weir_daemon, 
     for words, ports in gone:
         for port in ports:
             assert told(daemon, port, "--ended")["command"] == " ".join(words)
+
+
+def test_a_flow_and_its_line_in_the_log_have_it(served, weir_daemon, script, tmp_path):
+    log = tmp_path / "log.json"
+    daemon = watching(served, weir_daemon, CONFIG + "conntrack: {enabled: true, account: true}\n"
+                      f"interfaces: [{{name: {served.wire}, hook: tc, egress: true}}]\n"
+                      f"log: {{file: {{path: {log}, kinds: [flow]}}}}\n")
+    with started(served, script, served.outside_v4, "waits", "one") as (words, (port, _)):
+        of_it = f"sport={port} and proto=tcp"
+        row = wait_for(lambda: next((row for row in daemon.ask("flow", "list", of_it)["flows"]
+                                     if "src_owner" in row), None), "the flow has an owner", 20)
+        assert row["src_owner"]["command"] == " ".join(words)
+        daemon.ask("flow", "flush", of_it)
+        line, = wait_for(lambda: log.exists() and of_kind(lines_of(log, is_written=True), "flow"),
+                         "the log has it")
+    assert_ecs(line)
+    assert member(line, "process.command_line") == " ".join(words)
 
 
 SERVE = """import socket, sys
