@@ -228,16 +228,21 @@ int weir_sock_files(struct bpf_iter__task_file *ctx)
 SEC("iter/tcp")
 int weir_sock_cookies_tcp(struct bpf_iter__tcp *ctx)
 {
-	if (ctx->sk_common)
-		bpf_get_socket_cookie(ctx->sk_common);
+	struct sock_common *sk =
+		ctx->sk_common; /* read once: what is read again may be NULL again */
+
+	if (sk)
+		bpf_get_socket_cookie(sk);
 	return 0;
 }
 
 SEC("iter/udp")
 int weir_sock_cookies_udp(struct bpf_iter__udp *ctx)
 {
-	if (ctx->udp_sk)
-		bpf_get_socket_cookie(ctx->udp_sk);
+	struct udp_sock *sk = ctx->udp_sk;
+
+	if (sk)
+		bpf_get_socket_cookie(sk);
 	return 0;
 }
 
