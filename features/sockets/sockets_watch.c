@@ -81,6 +81,10 @@ static void watch_stop(struct sockets *state)
 		state->missed_before = missed_read(state);
 	weir_tracer_free(state->tracer);
 	state->tracer = NULL;
+	/* The next look is compared with this one: with the one before, all would be handed on
+	 * twice. */
+	if (state->view && state->view->read_ns)
+		sockets_hands_note(&state->hands, state->view);
 	if (state->view)
 		weir_buf_done(&state->view->live);
 	free(state->view);
